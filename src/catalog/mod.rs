@@ -1,0 +1,123 @@
+//! The catalog: what S3 needs to remember and storage cannot hold. A semantic port; SQL stays in its drivers.
+//!
+//! Two kinds of rows with two promises:
+//! - **truth** (buckets, uploads and their parts): durable when the call returns, by the durability setting;
+//! - **derived** (the ordered key index and its state): survives a killed process once committed, may lose its newest
+//!   rows to power loss, and can always be rebuilt from the backend. It must never be in the way of a backup.
+//!
+//! Index changes of one key take effect in the order in which [`Catalog::index`] was *called*, not awaited: callers
+//! call it under their key lock and await the commit outside.
+
+pub mod record;
+pub mod sqlite;
+
+use crate::{
+    model::{BucketName, ObjectKey, Timestamp, UploadId},
+    store::{
+        ListPage, ListRequest, ListUploadsRequest, UploadsPage,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+pub use record::{
+    BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CompletedUpload, IndexChange, IndexRow, NewBucket, PartRecord,
+    UploadRecord,
+};
+use std::fmt;
+
+pub type Result<T> = std::result::Result<T, CatalogError>;
+
+/// Resolves when the change is committed. Dropping it does not undo the change.
+pub type Commit = BoxFuture<'static, Result<()>>;
+
+#[async_trait]
+pub trait Catalog: Send + Sync + fmt::Debug + 'static {
+    // Buckets: truth.
+    /// `Exists` if the name is taken.
+    async fn create_bucket(&self, bucket: NewBucket) -> Result<BucketRecord>;
+    async fn bucket(&self, name: &BucketName) -> Result<Option<BucketRecord>>;
+    async fn buckets(&self, query: BucketsQuery) -> Result<BucketsPage>;
+    async fn update_bucket(&self, bucket: BucketId, change: BucketChange) -> Result<()>;
+    /// Removes the bucket with its index, state, uploads and parts.
+    async fn delete_bucket(&self, bucket: BucketId) -> Result<()>;
+
+    // The ordered key index: derived.
+    /// Enqueues a change, at once and in order; see the module's words on order.
+    fn index(&self, bucket: BucketId, change: IndexChange) -> Commit;
+    async fn list(&self, bucket: BucketId, request: ListRequest) -> Result<ListPage>;
+    /// Rows above `after`, in order: for reconciling with the backend.
+    async fn index_rows(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize) -> Result<Vec<IndexRow>>;
+    /// The rows of `keys`, in their order.
+    async fn index_lookup(&self, bucket: BucketId, keys: Vec<ObjectKey>) -> Result<Vec<Option<IndexRow>>>;
+    /// Small facts about the index of a bucket (how far a scan came, what it saw), lost with it.
+    async fn state(&self, bucket: BucketId, name: &str) -> Result<Option<String>>;
+    /// `None` forgets.
+    async fn set_state(&self, bucket: BucketId, name: &str, value: Option<String>) -> Result<()>;
+
+    // Multipart uploads: truth.
+    async fn begin_upload(&self, upload: UploadRecord) -> Result<()>;
+    async fn upload(&self, bucket: BucketId, upload: &UploadId) -> Result<Option<UploadRecord>>;
+    async fn list_uploads(&self, bucket: BucketId, request: ListUploadsRequest) -> Result<UploadsPage>;
+    /// Records a part and returns the one it replaces. `NotFound` if the upload has ended meanwhile.
+    async fn put_part(&self, bucket: BucketId, upload: &UploadId, part: PartRecord) -> Result<Option<PartRecord>>;
+    /// Parts with numbers above `after`, in order.
+    async fn parts(&self, bucket: BucketId, upload: &UploadId, after: u16, limit: usize) -> Result<Vec<PartRecord>>;
+    /// Ends an upload and remembers how, for replays of Complete. `NotFound` if it had ended.
+    async fn finish_upload(&self, bucket: BucketId, upload: &UploadId, completed: CompletedUpload) -> Result<()>;
+    async fn completed_upload(&self, bucket: BucketId, upload: &UploadId) -> Result<Option<CompletedUpload>>;
+    /// Whether there was one to abort.
+    async fn abort_upload(&self, bucket: BucketId, upload: &UploadId) -> Result<bool>;
+    /// Uploads begun before a time, oldest first.
+    async fn stale_uploads(&self, before: Timestamp, limit: usize) -> Result<Vec<UploadRecord>>;
+    /// Forgets how uploads ended that did so before a time.
+    async fn forget_completed(&self, before: Timestamp) -> Result<()>;
+
+    /// Everything committed, files closed in order. Later calls fail with `Closed`.
+    async fn close(&self) -> Result<()>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CatalogErrorKind {
+    Exists,
+    NotFound,
+    /// The file is locked, full, or of a newer format: an operator has to look.
+    Unavailable,
+    Closed,
+    Internal,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("catalog: {message}")]
+pub struct CatalogError {
+    kind: CatalogErrorKind,
+    message: String,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl CatalogError {
+    pub fn new(kind: CatalogErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    pub fn kind(&self) -> CatalogErrorKind {
+        self.kind
+    }
+}
+
+impl From<CatalogError> for StoreError {
+    fn from(error: CatalogError) -> Self {
+        let kind = match error.kind {
+            CatalogErrorKind::NotFound => StoreErrorKind::NoSuchUpload,
+            CatalogErrorKind::Unavailable | CatalogErrorKind::Closed => StoreErrorKind::Unavailable,
+            CatalogErrorKind::Exists | CatalogErrorKind::Internal => StoreErrorKind::Internal,
+        };
+        StoreError::new(kind, "the catalog failed").with_source(error)
+    }
+}

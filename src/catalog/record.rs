@@ -1,0 +1,100 @@
+//! What the catalog remembers, as plain values.
+
+use crate::{
+    model::{Attributes, BucketName, CannedAcl, Checksum, ChecksumSpec, ETag, ObjectKey, Owner, PartNumber, Timestamp, UploadId},
+    store::Written,
+};
+
+/// Never used again, not even for a bucket of the same name: late writes of a deleted bucket touch nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BucketId(pub i64);
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewBucket {
+    pub name: BucketName,
+    pub owner: Owner,
+    pub created: Timestamp,
+    pub acl: CannedAcl,
+    /// `LocationConstraint` as the client gave it; empty for the default.
+    pub location: String,
+    /// The name of the backend in the configuration.
+    pub backend: String,
+    /// Where the bucket lives on that backend: a directory, or a prefix.
+    pub place: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct BucketRecord {
+    pub id: BucketId,
+    pub bucket: NewBucket,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum BucketChange {
+    Acl(CannedAcl),
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct BucketsQuery {
+    /// Only those of this owner's id.
+    pub owner: Option<String>,
+    pub prefix: String,
+    pub after: Option<String>,
+    pub limit: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct BucketsPage {
+    /// In order of name.
+    pub buckets: Vec<BucketRecord>,
+    pub truncated: bool,
+}
+
+/// One key as listings show it, and the physical object it was seen as.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndexRow {
+    pub key: ObjectKey,
+    pub size: u64,
+    pub etag: ETag,
+    pub last_modified: Timestamp,
+    pub checksum: Option<ChecksumSpec>,
+    /// The driver's own words for "the same file as then"; opaque here.
+    pub fingerprint: Vec<u8>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum IndexChange {
+    Put(IndexRow),
+    Delete(ObjectKey),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct UploadRecord {
+    pub bucket: BucketId,
+    pub upload: UploadId,
+    pub key: ObjectKey,
+    pub initiator: Owner,
+    pub initiated: Timestamp,
+    pub attributes: Attributes,
+    pub checksum: ChecksumSpec,
+    pub explicit_checksum: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartRecord {
+    pub number: PartNumber,
+    pub size: u64,
+    pub md5: [u8; 16],
+    pub checksum: Option<Checksum>,
+    pub last_modified: Timestamp,
+    /// Where the driver put the bytes, in its own words.
+    pub location: String,
+}
+
+/// How an upload ended, so that a repeated Complete is answered alike.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompletedUpload {
+    pub key: ObjectKey,
+    pub written: Written,
+    pub at: Timestamp,
+}

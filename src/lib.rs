@@ -1,0 +1,24 @@
+//! Causeway: an S3 server in front of heterogeneous storage.
+//!
+//! Layers, top to bottom; imports point down only (`tests/architecture.rs` holds them to it):
+//!
+//! `cli` > `server` > `admin`, `edge` > `s3` > `access`, `jobs`, `buckets` > `backend` > `catalog` > `store` > `model`;
+//! `config` and `telemetry` stand beside them and know only `model` and `store`.
+
+#![forbid(unsafe_code)]
+#![warn(unreachable_pub)]
+
+pub mod access;
+pub mod admin;
+pub mod backend;
+pub mod buckets;
+pub mod catalog;
+pub mod cli;
+pub mod config;
+pub mod edge;
+pub mod jobs;
+pub mod model;
+pub mod s3;
+pub mod server;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,37 @@
+//! What a client says about an object besides its bytes: system headers, user metadata, tags, canned ACL.
+
+use super::{CannedAcl, TagSet};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// S3 User Guide, "User-defined object metadata": 2 KB over names and values.
+pub const MAX_USER_METADATA: usize = 2048;
+
+/// Part of an object's identity in every copy path. Field names are the stored format: only ever add.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Attributes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_control: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_disposition: Option<String>,
+    /// As the client meant it: `aws-chunked` has been stripped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_encoding: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_language: Option<String>,
+    /// Kept verbatim, as S3 does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub website_redirect: Option<String>,
+    /// Names without `x-amz-meta-`, in lower case.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub user: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "TagSet::is_empty")]
+    pub tags: TagSet,
+    #[serde(skip_serializing_if = "CannedAcl::is_private")]
+    pub acl: CannedAcl,
+}

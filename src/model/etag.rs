@@ -1,0 +1,68 @@
+//! Entity tags.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, sync::Arc};
+
+/// An entity tag without its quotes. MD5 in hex for an object written by one PUT; MD5 of the parts' MD5s and `-N` for
+/// a multipart object; something opaque that also holds a `-` where the MD5 is not known yet.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ETag(Arc<str>);
+
+impl ETag {
+    pub fn from_md5(md5: [u8; 16]) -> Self {
+        Self(hex::encode(md5).into())
+    }
+
+    /// The ETag of a multipart object: `md5` over the concatenated binary MD5s of its parts, and how many they are.
+    pub fn multipart(md5: [u8; 16], parts: usize) -> Self {
+        Self(format!("{}-{parts}", hex::encode(md5)).into())
+    }
+
+    /// As a client sends it: quoted or not, perhaps weak. S3 compares them alike.
+    pub fn parse(text: &str) -> Self {
+        let text = text.trim();
+        let text = text.strip_prefix("W/").unwrap_or(text);
+        Self(text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text).into())
+    }
+
+    pub fn opaque(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The MD5 this tag stands for, if it stands for one.
+    pub fn as_md5(&self) -> Option<[u8; 16]> {
+        let mut md5 = [0; 16];
+        hex::decode_to_slice(self.0.as_bytes(), &mut md5).ok()?;
+        Some(md5)
+    }
+
+    pub fn quoted(&self) -> String {
+        format!("\"{}\"", self.0)
+    }
+}
+
+impl fmt::Debug for ETag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_and_weakness_do_not_change_a_tag() {
+        let tag = ETag::from_md5([0xab; 16]);
+        for text in [tag.quoted(), tag.as_str().to_owned(), format!("W/{}", tag.quoted())] {
+            assert_eq!(ETag::parse(&text), tag);
+        }
+        assert_eq!(tag.as_md5(), Some([0xab; 16]));
+        assert_eq!(ETag::multipart([0xab; 16], 3).as_md5(), None);
+    }
+}

@@ -1,0 +1,59 @@
+//! Who asks: identities from configuration, and the principal of one request.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, sync::Arc};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AccessKey(pub Arc<str>);
+
+impl AccessKey {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What an identity may do. `Admin` acts on every bucket, the others on the buckets they own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    Admin,
+    ReadWrite,
+    ReadOnly,
+}
+
+/// Owner as S3 shows it in listings. `id` is stable for an access key and reveals nothing of its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    pub id: Arc<str>,
+    pub display_name: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub access_key: AccessKey,
+    pub role: Role,
+    pub owner: Owner,
+}
+
+/// The verified sender of one request. Only the edge makes `Identity` principals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    Anonymous,
+    Identity(Arc<Identity>),
+}
+
+impl Principal {
+    pub fn identity(&self) -> Option<&Arc<Identity>> {
+        match self {
+            Self::Anonymous => None,
+            Self::Identity(identity) => Some(identity),
+        }
+    }
+}

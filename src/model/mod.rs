@@ -1,0 +1,31 @@
+//! The vocabulary: every name and value that crosses a layer, parsed once at the edge and typed from there on.
+//!
+//! Owns no I/O, no clock and no policy. Everything else in the crate may use it; it uses nothing of the crate.
+
+mod acl;
+mod attributes;
+mod bucket;
+mod checksum;
+mod etag;
+mod identity;
+mod key;
+mod object;
+mod range;
+mod secret;
+mod tags;
+mod time;
+mod upload;
+
+pub use acl::CannedAcl;
+pub use attributes::{Attributes, MAX_USER_METADATA};
+pub use bucket::{BucketName, BucketNameError};
+pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ChecksumSpec, ObjectChecksum, combine_crc};
+pub use etag::ETag;
+pub use identity::{AccessKey, Identity, Owner, Principal, Role};
+pub use key::{MAX_KEY_BYTES, ObjectKey, ObjectKeyError};
+pub use object::{ObjectInfo, ObjectPart};
+pub use range::{ByteRange, Span};
+pub use secret::Secret;
+pub use tags::{Tag, TagError, TagSet};
+pub use time::Timestamp;
+pub use upload::{MAX_PART_NUMBER, PartNumber, UploadId};

@@ -1,0 +1,23 @@
+//! What a store knows of one object.
+
+use super::{Attributes, Checksum, ETag, ObjectChecksum, Timestamp};
+
+/// Everything HEAD can say of an object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectInfo {
+    pub size: u64,
+    pub etag: ETag,
+    pub last_modified: Timestamp,
+    pub attributes: Attributes,
+    pub checksum: Option<ObjectChecksum>,
+    /// The parts of an object made by multipart upload, in order; empty for any other.
+    pub parts: Vec<ObjectPart>,
+}
+
+/// One part of a completed multipart object, as GetObjectAttributes and `?partNumber` show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectPart {
+    pub number: u16,
+    pub size: u64,
+    pub checksum: Option<Checksum>,
+}

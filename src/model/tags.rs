@@ -1,0 +1,80 @@
+//! Object tags (S3 User Guide, "Categorizing your objects using tags").
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tag {
+    pub key: String,
+    pub value: String,
+}
+
+/// At most 10 tags with distinct keys of 1 to 128 characters and values of at most 256, in the client's order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TagSet(Vec<Tag>);
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum TagError {
+    #[error("Object tags cannot be greater than 10")]
+    TooMany,
+    #[error("The TagKey you have provided is invalid")]
+    Key,
+    #[error("The TagValue you have provided is invalid")]
+    Value,
+    #[error("Cannot provide multiple Tags with the same key")]
+    Duplicate,
+    #[error("The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")]
+    Header,
+}
+
+impl TagSet {
+    pub fn new(tags: Vec<Tag>) -> Result<Self, TagError> {
+        if tags.len() > 10 {
+            return Err(TagError::TooMany);
+        }
+        for (at, tag) in tags.iter().enumerate() {
+            if !(1..=128).contains(&tag.key.chars().count()) || tag.key.starts_with("aws:") {
+                return Err(TagError::Key);
+            }
+            if tag.value.chars().count() > 256 {
+                return Err(TagError::Value);
+            }
+            if tags[..at].iter().any(|other| other.key == tag.key) {
+                return Err(TagError::Duplicate);
+            }
+        }
+        Ok(Self(tags))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn iter(&self) -> std::slice::Iter<'_, Tag> {
+        self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tag(key: &str, value: &str) -> Tag {
+        Tag { key: key.into(), value: value.into() }
+    }
+
+    #[test]
+    fn limits_of_s3_hold() {
+        assert!(TagSet::new((0..10).map(|n| tag(&n.to_string(), "")).collect()).is_ok());
+        assert_eq!(TagSet::new((0..11).map(|n| tag(&n.to_string(), "")).collect()), Err(TagError::TooMany));
+        assert_eq!(TagSet::new(vec![tag("a", ""), tag("a", "b")]), Err(TagError::Duplicate));
+        assert_eq!(TagSet::new(vec![tag("", "b")]), Err(TagError::Key));
+        assert_eq!(TagSet::new(vec![tag(&"ä".repeat(129), "b")]), Err(TagError::Key));
+        assert!(TagSet::new(vec![tag(&"ä".repeat(128), &"ä".repeat(256))]).is_ok());
+        assert_eq!(TagSet::new(vec![tag("a", &"b".repeat(257))]), Err(TagError::Value));
+    }
+}

@@ -1,0 +1,68 @@
+//! Points in time, in the two forms S3 shows them.
+
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use time::{OffsetDateTime, macros::format_description};
+
+/// Milliseconds since the Unix epoch: what S3's XML shows. HTTP headers and conditions see whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    pub fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    pub fn now() -> Self {
+        Self::from(SystemTime::now())
+    }
+
+    pub fn millis(self) -> i64 {
+        self.0
+    }
+
+    pub fn seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// `2009-10-12T17:50:30.000Z`, as in S3's XML.
+    pub fn iso8601(self) -> String {
+        let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        time.format(&format).unwrap_or_default()
+    }
+
+    /// RFC 9110 section 5.6.7, as in `Last-Modified`.
+    pub fn http_date(self) -> String {
+        httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(u64::try_from(self.seconds()).unwrap_or(0)))
+    }
+
+    /// Any of the three forms of RFC 9110 section 5.6.7.
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        httpdate::parse_http_date(text).ok().map(Self::from)
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
+        Self(match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => millis(after),
+            Err(before) => -millis(before.duration()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_are_those_of_s3() {
+        let time = Timestamp::from_millis(1_255_369_830_042);
+        assert_eq!(time.iso8601(), "2009-10-12T17:50:30.042Z");
+        assert_eq!(time.http_date(), "Mon, 12 Oct 2009 17:50:30 GMT");
+        assert_eq!(Timestamp::parse_http_date("Mon, 12 Oct 2009 17:50:30 GMT").map(Timestamp::seconds), Some(time.seconds()));
+    }
+}

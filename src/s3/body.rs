@@ -1,0 +1,70 @@
+//! The body of a reply.
+
+use crate::store::{ByteStream, ObjectBody};
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+/// Nothing, one buffer, or a stream whose length is known when it is an object.
+pub enum Body {
+    Empty,
+    Full(Bytes),
+    Stream { stream: ByteStream, length: Option<u64> },
+}
+
+impl Body {
+    pub fn object(body: ObjectBody, length: u64) -> Self {
+        match body {
+            ObjectBody::Full(bytes) => Self::Full(bytes),
+            ObjectBody::Stream(stream) => Self::Stream { stream, length: Some(length) },
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = crate::store::error::StoreError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Self::Empty;
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Self::Stream { stream, .. } => stream.as_mut().poll_next(cx).map(|frame| frame.map(|frame| frame.map(Frame::data))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(bytes) => bytes.is_empty(),
+            Self::Stream { .. } => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Stream { length: Some(length), .. } => SizeHint::with_exact(*length),
+            Self::Stream { length: None, .. } => SizeHint::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Full(bytes) => write!(f, "Full({})", bytes.len()),
+            Self::Stream { length, .. } => write!(f, "Stream({length:?})"),
+        }
+    }
+}

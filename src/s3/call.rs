@@ -1,0 +1,26 @@
+//! What an operation is handed: its request, authorized, with what it addresses already resolved and typed.
+
+use super::request::Request;
+use crate::{buckets::Bucket, model::ObjectKey};
+use std::sync::Arc;
+
+/// On the service itself.
+#[derive(Debug)]
+pub struct ServiceCall {
+    pub request: Request,
+}
+
+/// On a bucket that exists.
+#[derive(Debug)]
+pub struct BucketCall {
+    pub request: Request,
+    pub bucket: Arc<Bucket>,
+}
+
+/// On a key of a bucket that exists.
+#[derive(Debug)]
+pub struct ObjectCall {
+    pub request: Request,
+    pub bucket: Arc<Bucket>,
+    pub key: ObjectKey,
+}

@@ -1,0 +1,7 @@
+//! placeholder: to be written
+
+use crate::s3::{BucketCall, Response, S3Error, Service};
+
+pub(in crate::s3) async fn handle(_service: &Service, _call: BucketCall) -> Result<Response, S3Error> {
+    Err(S3Error::not_implemented("delete_bucket"))
+}

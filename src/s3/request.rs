@@ -1,0 +1,95 @@
+//! A request as the edge hands it over: authenticated, decoded, its body a verified-on-read payload.
+
+use super::error::{ErrorCode, S3Error};
+use crate::{model::Principal, store::payload::Payload};
+use http::{HeaderMap, HeaderName, Method};
+use std::{fmt, sync::Arc};
+
+/// Shown in every reply and log line of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(pub Arc<str>);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What the request addresses, percent-decoded, from the path or the virtual host. Not validated: the gate does that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Target {
+    pub bucket: Option<String>,
+    pub key: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct Request {
+    pub id: RequestId,
+    pub method: Method,
+    pub target: Target,
+    pub query: Query,
+    /// As received, less `Authorization`. Every `x-amz-*` among them was signed, unless the principal is anonymous.
+    pub headers: HeaderMap,
+    pub principal: Principal,
+    /// Authenticated by its query.
+    pub presigned: bool,
+    pub payload: Payload,
+}
+
+/// The query, percent-decoded, in order, without the parameters of a presigned URL.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub fn new(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
+    /// The first value of a parameter; empty if it has none.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// A number, or 400 InvalidArgument naming the parameter.
+    pub fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, S3Error> {
+        self.get(name)
+            .map(|text| {
+                text.parse().map_err(|_| S3Error::argument(name, text, format!("Provided {name} not an integer or within integer range")))
+            })
+            .transpose()
+    }
+}
+
+/// Headers read singly: a repeated header with a single meaning is an error, never "the first one wins".
+pub trait HeaderMapExt {
+    /// The text of a header that may occur once.
+    fn text(&self, name: impl Into<HeaderName>) -> Result<Option<&str>, S3Error>;
+
+    /// As `text` for a header in lower case.
+    fn amz(&self, name: &'static str) -> Result<Option<&str>, S3Error> {
+        self.text(HeaderName::from_static(name))
+    }
+}
+
+impl HeaderMapExt for HeaderMap {
+    fn text(&self, name: impl Into<HeaderName>) -> Result<Option<&str>, S3Error> {
+        let name = name.into();
+        let mut values = self.get_all(&name).iter();
+        let Some(first) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(S3Error::new(ErrorCode::InvalidRequest, format!("The {name} header must not be repeated")));
+        }
+        // UTF-8 beyond ASCII is legal in user metadata as S3 takes it.
+        std::str::from_utf8(first.as_bytes())
+            .map(Some)
+            .map_err(|_| S3Error::argument(name.as_str(), "", format!("The {name} header is not UTF-8")))
+    }
+}

@@ -1,0 +1,176 @@
+//! The life of a request: route, resolve, authorize, operate, reply.
+
+use super::{
+    body::Body,
+    call::{BucketCall, ObjectCall, ServiceCall},
+    error::{ErrorCode, S3Error},
+    gate::{self, Need},
+    operation::{Operation, route},
+    ops::*,
+    request::Request,
+    xml,
+};
+use crate::{
+    buckets::Buckets,
+    model::{BucketName, ObjectKey, ObjectKeyError},
+};
+use http::{HeaderValue, header};
+use std::sync::Arc;
+
+pub type Response = http::Response<Body>;
+
+/// S3, over the buckets there are.
+#[derive(Debug)]
+pub struct Service {
+    buckets: Arc<Buckets>,
+    settings: Settings,
+}
+
+/// What of the configuration S3 itself shows.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Answered by GetBucketLocation and HeadBucket where a bucket has no location of its own.
+    pub region: String,
+}
+
+impl Service {
+    pub fn new(buckets: Arc<Buckets>, settings: Settings) -> Self {
+        Self { buckets, settings }
+    }
+
+    pub(super) fn buckets(&self) -> &Arc<Buckets> {
+        &self.buckets
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Answers any request. The operation is left in the reply's extensions, and so is the error for the log.
+    pub async fn handle(&self, request: Request) -> Response {
+        let about = About::of(&request);
+        let (operation, result) = match route(&request) {
+            Ok(operation) => (Some(operation), self.operate(operation, request).await),
+            Err(error) => (None, Err(error)),
+        };
+        let mut response = result.unwrap_or_else(|error| about.error(error));
+        if let Some(operation) = operation {
+            response.extensions_mut().insert(operation);
+        }
+        response
+    }
+
+    async fn operate(&self, operation: Operation, request: Request) -> Result<Response, S3Error> {
+        use Operation as Op;
+        let need = gate::need(operation);
+        if matches!(need, Need::Identity | Need::CreateBucket) {
+            gate::authorize_service(&request.principal, need)?;
+            let call = ServiceCall { request };
+            return match operation {
+                Op::CreateBucket => create_bucket::handle(self, call).await,
+                _ => list_buckets::handle(self, call).await,
+            };
+        }
+        let name = BucketName::parse(request.target.bucket.as_deref().unwrap_or_default());
+        let bucket = self.buckets.get(&name.map_err(|_| ErrorCode::NoSuchBucket)?).await?;
+        let Some(key) = request.target.key.as_deref() else {
+            gate::authorize(&request.principal, need, &bucket, None).await?;
+            let call = BucketCall { request, bucket };
+            return match operation {
+                Op::HeadBucket => head_bucket::handle(self, call).await,
+                Op::DeleteBucket => delete_bucket::handle(self, call).await,
+                Op::GetBucketLocation => get_bucket_location::handle(self, call).await,
+                Op::GetBucketAcl => get_bucket_acl::handle(self, call).await,
+                Op::PutBucketAcl => put_bucket_acl::handle(self, call).await,
+                Op::GetBucketVersioning => get_bucket_versioning::handle(self, call).await,
+                Op::ListObjects => list_objects::handle(self, call).await,
+                Op::ListObjectsV2 => list_objects_v2::handle(self, call).await,
+                Op::ListObjectVersions => list_object_versions::handle(self, call).await,
+                Op::ListMultipartUploads => list_multipart_uploads::handle(self, call).await,
+                Op::DeleteObjects => delete_objects::handle(self, call).await,
+                _ => Err(ErrorCode::MethodNotAllowed.into()),
+            };
+        };
+        let key = ObjectKey::new(key).map_err(|error| match error {
+            ObjectKeyError::Empty => S3Error::from(ErrorCode::InvalidURI),
+            ObjectKeyError::TooLong(_) => S3Error::from(ErrorCode::KeyTooLongError),
+        })?;
+        gate::authorize(&request.principal, need, &bucket, Some(&key)).await?;
+        let call = ObjectCall { request, bucket, key };
+        match operation {
+            Op::PutObject => put_object::handle(self, call).await,
+            Op::GetObject => get_object::handle(self, call).await,
+            Op::HeadObject => head_object::handle(self, call).await,
+            Op::DeleteObject => delete_object::handle(self, call).await,
+            Op::CopyObject => copy_object::handle(self, call).await,
+            Op::GetObjectAttributes => get_object_attributes::handle(self, call).await,
+            Op::GetObjectAcl => get_object_acl::handle(self, call).await,
+            Op::PutObjectAcl => put_object_acl::handle(self, call).await,
+            Op::GetObjectTagging => get_object_tagging::handle(self, call).await,
+            Op::PutObjectTagging => put_object_tagging::handle(self, call).await,
+            Op::DeleteObjectTagging => delete_object_tagging::handle(self, call).await,
+            Op::CreateMultipartUpload => create_multipart_upload::handle(self, call).await,
+            Op::UploadPart => upload_part::handle(self, call).await,
+            Op::UploadPartCopy => upload_part_copy::handle(self, call).await,
+            Op::CompleteMultipartUpload => complete_multipart_upload::handle(self, call).await,
+            Op::AbortMultipartUpload => abort_multipart_upload::handle(self, call).await,
+            Op::ListParts => list_parts::handle(self, call).await,
+            _ => Err(ErrorCode::MethodNotAllowed.into()),
+        }
+    }
+}
+
+/// What an error document says of its request, kept while the request itself is consumed.
+#[derive(Debug, Clone)]
+pub struct About {
+    request_id: String,
+    resource: String,
+    bucket: Option<String>,
+    key: Option<String>,
+}
+
+impl About {
+    pub fn of(request: &Request) -> Self {
+        Self::new(&request.id.0, request.target.bucket.clone(), request.target.key.clone())
+    }
+
+    pub fn new(request_id: &str, bucket: Option<String>, key: Option<String>) -> Self {
+        let resource =
+            format!("/{}{}{}", bucket.as_deref().unwrap_or(""), if key.is_some() { "/" } else { "" }, key.as_deref().unwrap_or(""));
+        Self { request_id: request_id.to_owned(), resource, bucket, key }
+    }
+
+    /// The reply to a failed request. The error itself goes into the extensions, for the log.
+    pub fn error(&self, error: S3Error) -> Response {
+        let status = error.status();
+        let mut document = xml::Writer::document();
+        document.element("Error", |error_element| {
+            error_element.text("Code", error.code.as_str());
+            error_element.text("Message", &error.message);
+            let named = |name| error.details.iter().any(|(element, _)| *element == name);
+            match error.code {
+                ErrorCode::NoSuchKey if !named("Key") => {
+                    if let Some(key) = &self.key {
+                        error_element.text("Key", key);
+                    }
+                }
+                _ => {}
+            }
+            if let Some(bucket) = self.bucket.as_ref().filter(|_| !named("BucketName")) {
+                error_element.text("BucketName", bucket);
+            }
+            for (element, value) in &error.details {
+                error_element.text(element, value);
+            }
+            error_element.text("Resource", &self.resource);
+            error_element.text("RequestId", &self.request_id);
+            error_element.text("HostId", &self.request_id);
+        });
+        let mut response = http::Response::new(Body::Full(document.finish()));
+        *response.status_mut() = status;
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        response.headers_mut().extend(error.headers.clone());
+        response.extensions_mut().insert(Arc::new(error));
+        response
+    }
+}

@@ -1,0 +1,11 @@
+//! S3's XML, both ways. Reading is bounded in size, depth and number of elements, and knows no entities but XML's five:
+//! a document type is refused, so nothing can expand. Writing escapes everything that is not markup of ours.
+
+mod read;
+mod write;
+
+pub use read::{Element, parse};
+pub use write::Writer;
+
+/// `xmlns` of every S3 document.
+pub const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";

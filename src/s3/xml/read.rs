@@ -1,0 +1,113 @@
+//! Reading request documents into a small tree.
+
+use crate::s3::{ErrorCode, S3Error};
+use quick_xml::{Reader, events::Event};
+
+/// Deeper than any request document of S3.
+const MAX_DEPTH: usize = 16;
+/// CompleteMultipartUpload: 10,000 parts of at most nine elements.
+const MAX_ELEMENTS: usize = 120_000;
+
+/// An element: its local name, its own text, its children. Attributes and namespaces carry nothing S3 reads, but for
+/// `xsi:type` of a grantee, which its content tells as well.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Element {
+    pub name: String,
+    pub text: String,
+    pub children: Vec<Element>,
+}
+
+impl Element {
+    pub fn child(&self, name: &str) -> Option<&Element> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// The text of a child.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.child(name).map(|child| child.text.as_str())
+    }
+
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
+        self.children.iter().filter(move |child| child.name == name)
+    }
+}
+
+/// The root element of a document, which must be called `root`. Anything else is MalformedXML.
+pub fn parse(document: &[u8], root: &str) -> Result<Element, S3Error> {
+    let element = tree(document).ok_or(ErrorCode::MalformedXML)?;
+    if element.name != root {
+        return Err(ErrorCode::MalformedXML.into());
+    }
+    Ok(element)
+}
+
+fn tree(document: &[u8]) -> Option<Element> {
+    let mut reader = Reader::from_reader(document);
+    reader.config_mut().expand_empty_elements = true;
+    let mut open: Vec<Element> = Vec::new();
+    let mut root = None;
+    let mut count = 0;
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) => {
+                count += 1;
+                if open.len() == MAX_DEPTH || count > MAX_ELEMENTS || root.is_some() {
+                    return None;
+                }
+                let name = std::str::from_utf8(start.local_name().into_inner()).ok()?.to_owned();
+                open.push(Element { name, ..Default::default() });
+            }
+            Event::End(_) => {
+                let done = open.pop()?;
+                match open.last_mut() {
+                    Some(parent) => parent.children.push(done),
+                    None => root = Some(done),
+                }
+            }
+            Event::Text(text) => {
+                let text = text.decode().ok()?;
+                match open.last_mut() {
+                    Some(element) => element.text.push_str(&text),
+                    None if text.trim().is_empty() => {}
+                    None => return None,
+                }
+            }
+            Event::CData(text) => open.last_mut()?.text.push_str(&text.decode().ok()?),
+            Event::GeneralRef(reference) => {
+                let element = open.last_mut()?;
+                match reference.resolve_char_ref().ok()? {
+                    Some(character) => element.text.push(character),
+                    None => element.text.push_str(quick_xml::escape::resolve_predefined_entity(&reference.decode().ok()?)?),
+                }
+            }
+            Event::DocType(_) => return None,
+            Event::Decl(_) | Event::Comment(_) | Event::PI(_) | Event::Empty(_) => {}
+            Event::Eof => return if open.is_empty() { root } else { None },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_becomes_a_tree_with_entities_resolved() {
+        let document = br#"<?xml version="1.0"?><!-- c --><a:Delete xmlns:a="x"><Object><Key>a&amp;b&#x41;<![CDATA[<c>]]></Key></Object><Quiet/></a:Delete>"#;
+        let root = parse(document, "Delete").expect("parses");
+        assert_eq!(root.child("Object").and_then(|o| o.value("Key")), Some("a&bA<c>"));
+        assert_eq!(root.value("Quiet"), Some(""));
+    }
+
+    #[test]
+    fn hostile_documents_are_malformed() {
+        let deep = format!("{}{}", "<a>".repeat(10_000), "</a>".repeat(10_000));
+        let wide = format!("<a>{}</a>", "<b/>".repeat(MAX_ELEMENTS));
+        let laughs = r#"<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><a>&b;</a>"#;
+        for document in [deep.as_str(), &wide, laughs, "<a>&undefined;</a>", "<a>", "<a></b>", "<a/><a/>", "", "<b/>", "text", "<a>\u{0}<"]
+        {
+            assert!(parse(document.as_bytes(), "a").is_err(), "{}", &document[..document.len().min(60)]);
+        }
+        assert!(parse(b"\xff\xfe", "a").is_err());
+    }
+}

@@ -1,0 +1,110 @@
+//! What can go wrong in a store: a kind that S3 has an answer for, the words for an operator, and the source.
+
+use super::payload::PayloadError;
+use std::fmt;
+
+/// Kinds that callers tell apart. When in doubt, an error does not deserve its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreErrorKind {
+    NoSuchKey,
+    NoSuchUpload,
+    /// 412; on reads also for dates.
+    PreconditionFailed,
+    /// 304: a read condition says that the client has it already.
+    NotModified,
+    /// 409 ConditionalRequestConflict: lost to a concurrent writer.
+    Conflict,
+    /// 416, with the size of the object.
+    InvalidRange {
+        size: u64,
+    },
+    InvalidPartNumber {
+        parts: usize,
+    },
+    InvalidPart,
+    EntityTooSmall,
+    EntityTooLarge,
+    /// 400 BadDigest: the whole does not have the checksum that Complete announced.
+    BadDigest,
+    InvalidRequest,
+    /// 501: this backend cannot hold the promise asked for.
+    NotImplemented,
+    /// 503 SlowDown.
+    Busy,
+    /// 503 ServiceUnavailable: the storage does not answer.
+    Unavailable,
+    /// 507: no space, or over a quota.
+    StorageFull,
+    /// The request body failed: see the payload's own kind.
+    Payload,
+    Internal,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    message: String,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl StoreError {
+    pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// An operating-system error while doing `what`.
+    pub fn io(what: impl fmt::Display, error: impl Into<std::io::Error>) -> Self {
+        let error = error.into();
+        let kind = match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreErrorKind::StorageFull,
+            _ => StoreErrorKind::Internal,
+        };
+        Self::new(kind, what.to_string()).with_source(error)
+    }
+
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+
+    /// For the client, where the kind allows it.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub fn is_temporary(&self) -> bool {
+        matches!(self.kind, StoreErrorKind::Busy | StoreErrorKind::Unavailable)
+    }
+
+    /// The payload error behind a `Payload` kind.
+    pub fn payload(&self) -> Option<&PayloadError> {
+        self.source.as_ref()?.downcast_ref()
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.message)?;
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<PayloadError> for StoreError {
+    fn from(error: PayloadError) -> Self {
+        Self::new(StoreErrorKind::Payload, "the request body failed").with_source(error)
+    }
+}
+
+impl From<StoreErrorKind> for StoreError {
+    fn from(kind: StoreErrorKind) -> Self {
+        Self::new(kind, format!("{kind:?}"))
+    }
+}

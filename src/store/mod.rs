@@ -1,0 +1,338 @@
+//! The contract between S3 and storage: one bucket's objects, behind one object-safe trait.
+//!
+//! Every driver (`backend`) and every layer that stacks upon one (cache, replication, …) implements [`Store`]; the
+//! functions in `tests/contract` hold each of them to the promises written here. Nothing of an SDK, of SQL or of HTTP
+//! crosses this trait.
+//!
+//! Invariants of every implementation:
+//! - an object becomes visible whole, with its attributes, or not at all; what it replaces stays readable until then;
+//! - a write is visible only after its [`Payload`](payload::Payload) was verified: publishing takes a `Verified`;
+//! - conditions are checked at the moment of publishing, under whatever makes that moment atomic, never before the body;
+//! - a reader that has begun keeps the object it began with, whatever happens to the key;
+//! - listing is in byte order of keys and costs O(page);
+//! - memory is bounded by configuration, not by object or bucket size.
+
+pub mod condition;
+pub mod copy;
+pub mod error;
+pub mod grouping;
+pub mod payload;
+
+use crate::model::{
+    Attributes, ByteRange, Checksum, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, Owner, PartNumber, Span, TagSet, Timestamp,
+    UploadId,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use condition::{ReadConditions, WriteConditions};
+use error::StoreError;
+use futures_core::Stream;
+use payload::Payload;
+use std::{any::Any, fmt, pin::Pin, sync::Arc};
+
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// Object bytes on their way out. An error item ends the stream; a reply cut short that way must never look complete.
+pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
+
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug + 'static {
+    fn capabilities(&self) -> Capabilities;
+
+    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo>;
+
+    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply>;
+
+    async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written>;
+
+    /// Copies one object of `source` to `key`. Drivers override it where both ends are theirs; the default streams.
+    async fn copy(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
+        copy::stream_object(self, key, request).await
+    }
+
+    /// Removes an object. Removing what is not there succeeds, unless a condition asked for it.
+    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()>;
+
+    /// Changes what can change without a new object: neither bytes, ETag nor modification time do.
+    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()>;
+
+    async fn list(&self, request: ListRequest) -> Result<ListPage>;
+
+    async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId>;
+
+    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten>;
+
+    /// As `copy`, into a part.
+    async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
+        copy::stream_part(self, key, upload, number, request).await
+    }
+
+    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage>;
+
+    /// Makes the parts one object. Repeating a Complete that succeeded answers the same again.
+    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written>;
+
+    async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()>;
+
+    async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage>;
+
+    /// For drivers that copy natively between buckets of their own: the concrete type below any layers.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// What a store's guarantees rest on. The edge refuses with 501 what is `Refused`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    pub conditional_writes: Guarantee,
+    pub multipart: MultipartSupport,
+    pub durability: Durability,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guarantee {
+    /// The storage itself decides at the moment of publishing.
+    Native,
+    /// This process serialises publishing per key.
+    Leased,
+    Refused,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MultipartSupport {
+    /// Parts live on the backend; completing them copies no bytes when they are uniform.
+    InPlace,
+    /// Parts are staged and assembled on completion.
+    Staged,
+}
+
+/// What an acknowledged write survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// A killed process and power loss.
+    Strict,
+    /// A killed process, not power loss.
+    Relaxed,
+    /// Nothing: memory only.
+    #[serde(skip)]
+    Volatile,
+}
+
+#[derive(Debug, Default)]
+pub struct GetRequest {
+    pub conditions: ReadConditions,
+    pub selection: Selection,
+}
+
+/// Which bytes of an object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Selection {
+    #[default]
+    Whole,
+    Range(ByteRange),
+    /// One part of a multipart object; part 1 of any other is the whole. Others: `InvalidPartNumber`.
+    Part(PartNumber),
+}
+
+pub struct GetReply {
+    pub info: ObjectInfo,
+    /// The bytes that `body` yields.
+    pub span: Span,
+    pub body: ObjectBody,
+}
+
+pub enum ObjectBody {
+    /// All of it, at hand: one buffer, one write.
+    Full(Bytes),
+    Stream(ByteStream),
+}
+
+pub struct PutRequest {
+    pub attributes: Attributes,
+    pub conditions: WriteConditions,
+    pub payload: Payload,
+}
+
+/// A published object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    pub etag: ETag,
+    pub size: u64,
+    pub last_modified: Timestamp,
+    pub checksum: Option<ObjectChecksum>,
+}
+
+/// The object to copy from: of this store or of any other.
+#[derive(Clone)]
+pub struct CopySource {
+    pub store: Arc<dyn Store>,
+    pub key: ObjectKey,
+    pub conditions: ReadConditions,
+}
+
+pub struct CopyRequest {
+    pub source: CopySource,
+    /// `None` keeps the source's. Tags and ACL are resolved by the caller: they are those of the new object.
+    pub attributes: CopyAttributes,
+    pub conditions: WriteConditions,
+    /// Compute this checksum; `None` keeps the source's algorithm.
+    pub checksum: Option<crate::model::ChecksumAlgorithm>,
+}
+
+/// S3's two directives, by what each replaces.
+#[derive(Debug, Clone, Default)]
+pub struct CopyAttributes {
+    /// REPLACE: headers and user metadata; its tags and ACL are ignored.
+    pub metadata: Option<Attributes>,
+    /// REPLACE of tags.
+    pub tags: Option<TagSet>,
+    /// An ACL never travels with a copy.
+    pub acl: crate::model::CannedAcl,
+}
+
+impl CopyAttributes {
+    /// The attributes of the copy of an object that has `source`.
+    pub fn apply(&self, source: &Attributes) -> Attributes {
+        let mut attributes = self.metadata.clone().unwrap_or_else(|| source.clone());
+        attributes.tags = self.tags.clone().unwrap_or_else(|| source.tags.clone());
+        attributes.acl = self.acl;
+        attributes
+    }
+}
+
+pub struct CopyPartRequest {
+    pub source: CopySource,
+    /// Both ends given and inside the object, or `InvalidRange`.
+    pub range: Option<ByteRange>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Change {
+    Tags(TagSet),
+    Acl(crate::model::CannedAcl),
+}
+
+/// One page of a listing.
+#[derive(Debug, Clone, Default)]
+pub struct ListRequest {
+    pub prefix: String,
+    /// Only names above this one, be they keys or common prefixes.
+    pub after: Option<String>,
+    /// Any non-empty text.
+    pub delimiter: Option<String>,
+    /// At most 1,000; 0 yields an empty page that is not truncated.
+    pub limit: usize,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListPage {
+    pub entries: Vec<ListEntry>,
+    /// There is more: continue after the last entry's name.
+    pub truncated: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ListEntry {
+    Object(ListedObject),
+    CommonPrefix(String),
+}
+
+impl ListEntry {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Object(object) => object.key.as_str(),
+            Self::CommonPrefix(prefix) => prefix,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedObject {
+    pub key: ObjectKey,
+    pub size: u64,
+    pub etag: ETag,
+    pub last_modified: Timestamp,
+    pub checksum: Option<ChecksumSpec>,
+}
+
+#[derive(Debug, Clone)]
+pub struct BeginUpload {
+    pub attributes: Attributes,
+    pub checksum: ChecksumSpec,
+    /// The client named the algorithm itself: its replies mention it, and parts may carry nothing else.
+    pub explicit_checksum: bool,
+    pub initiator: Owner,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartWritten {
+    pub etag: ETag,
+    pub checksum: Option<Checksum>,
+    pub last_modified: Timestamp,
+}
+
+#[derive(Debug, Clone)]
+pub struct PartsPage {
+    pub upload: UploadInfo,
+    pub parts: Vec<ListedPart>,
+    pub truncated: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedPart {
+    pub number: PartNumber,
+    pub size: u64,
+    pub etag: ETag,
+    pub checksum: Option<Checksum>,
+    pub last_modified: Timestamp,
+}
+
+#[derive(Debug, Clone)]
+pub struct CompleteUpload {
+    /// In ascending order of number, without repeats: the caller answers InvalidPartOrder otherwise.
+    pub parts: Vec<CompletePart>,
+    pub conditions: WriteConditions,
+    /// The object's checksum as the client computed it: `base64` or `base64-N`.
+    pub checksum: Option<(crate::model::ChecksumAlgorithm, String)>,
+    /// `x-amz-mp-object-size`
+    pub size: Option<u64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct CompletePart {
+    pub number: PartNumber,
+    pub etag: ETag,
+    pub checksum: Option<Checksum>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct ListUploadsRequest {
+    pub prefix: String,
+    pub delimiter: Option<String>,
+    pub key_marker: Option<String>,
+    /// Only with `key_marker`: uploads of that very key above this id too.
+    pub upload_marker: Option<UploadId>,
+    pub limit: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct UploadsPage {
+    pub entries: Vec<UploadEntry>,
+    pub truncated: bool,
+}
+
+#[derive(Debug, Clone)]
+pub enum UploadEntry {
+    Upload(UploadInfo),
+    CommonPrefix(String),
+}
+
+#[derive(Debug, Clone)]
+pub struct UploadInfo {
+    pub key: ObjectKey,
+    pub upload: UploadId,
+    pub initiator: Owner,
+    pub initiated: Timestamp,
+    pub checksum: ChecksumSpec,
+    pub explicit_checksum: bool,
+}
