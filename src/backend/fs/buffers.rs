@@ -1,7 +1,7 @@
 //! Reading a file out in chunks, through buffers that are used again: fresh ones would cost a page fault per 4 KiB.
 
-use crate::store::{ByteStream, ObjectBody, Result, error::StoreError};
 use crate::model::Span;
+use crate::store::{ByteStream, ObjectBody, Result, error::StoreError};
 use bytes::Bytes;
 use rustix::fd::OwnedFd;
 use std::{

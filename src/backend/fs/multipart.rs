@@ -178,7 +178,13 @@ fn forget(inner: &Inner, id: &UploadId) {
     inner.uploads.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
 }
 
-pub(super) async fn put_part(inner: &Arc<Inner>, key: &ObjectKey, id: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+pub(super) async fn put_part(
+    inner: &Arc<Inner>,
+    key: &ObjectKey,
+    id: &UploadId,
+    number: PartNumber,
+    mut payload: Payload,
+) -> Result<PartWritten> {
     let upload = load(inner, key, id).await?;
     let algorithm = part_algorithm(upload.record.checksum, upload.record.explicit_checksum, payload.checksum_algorithm())?;
     let digests = payload.digests(Some(algorithm));
@@ -186,7 +192,8 @@ pub(super) async fn put_part(inner: &Arc<Inner>, key: &ObjectKey, id: &UploadId,
     let staging = inner.volume.staging.clone();
     let (reservation, file) = blocking(move || reserve(upload, staging, number, slot)).await?;
     let offset = reservation.location.offset(number);
-    let verified = write::stream(Arc::new(file.try_clone().map_err(io)?), offset, Vec::new(), payload, digests, reservation.clone()).await?;
+    let first = payload.read(write::BATCH).await?.unwrap_or_default();
+    let verified = write::stream(Arc::new(file.try_clone().map_err(io)?), offset, first, payload, digests, reservation.clone()).await?;
     if inner.volume.staging.durable {
         blocking(move || rustix::fs::fdatasync(&file).map_err(io)).await?;
     }
@@ -296,7 +303,8 @@ async fn published_before_a_crash(inner: &Inner, key: &ObjectKey, id: &UploadId)
     let (volume, key, id) = (inner.volume.clone(), key.clone(), id.clone());
     blocking(move || {
         let found = volume.find(&key).map_err(|e| StoreError::io("looking for an object", e))?;
-        let record = found.and_then(|found| Some((found.fingerprint, found.record?))).filter(|(_, record)| record.upload.as_ref() == Some(&id));
+        let record =
+            found.and_then(|found| Some((found.fingerprint, found.record?))).filter(|(_, record)| record.upload.as_ref() == Some(&id));
         Ok(record.map(|(fingerprint, Record { etag, modified, checksum, .. })| Written {
             etag,
             size: fingerprint.size,

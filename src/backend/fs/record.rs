@@ -8,10 +8,8 @@
 //! Invariant: a record counts only while the file has the size and modification time it names. A file edited behind our
 //! back is a foreign file again and never served under an old ETag.
 
-use super::root::Root;
-use crate::model::{
-    Attributes, Checksum, ChecksumAlgorithm, ETag, ObjectChecksum, ObjectInfo, ObjectPart, Timestamp, UploadId,
-};
+use super::root::{Root, entries};
+use crate::model::{Attributes, Checksum, ChecksumAlgorithm, ETag, ObjectChecksum, ObjectInfo, ObjectPart, Timestamp, UploadId};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rustix::{
     fd::OwnedFd,
@@ -19,7 +17,11 @@ use rustix::{
     io::Errno,
 };
 use serde::{Deserialize, Serialize};
-use std::{fs::File, io::Read};
+use std::{
+    fs::File,
+    io::Read,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 const XATTR: &str = "user.causeway";
 /// Larger ones go to the sidecar at once; ext4 holds no more than one block for all attributes of a file.
@@ -84,7 +86,13 @@ struct StoredParts {
 }
 
 impl Record {
-    pub(super) fn new(fingerprint: Fingerprint, modified: Timestamp, etag: ETag, attributes: Attributes, checksum: Option<ObjectChecksum>) -> Self {
+    pub(super) fn new(
+        fingerprint: Fingerprint,
+        modified: Timestamp,
+        etag: ETag,
+        attributes: Attributes,
+        checksum: Option<ObjectChecksum>,
+    ) -> Self {
         let Fingerprint { size, mtime_ns, .. } = fingerprint;
         Self { v: VERSION, size, mtime_ns, modified, etag, attributes, checksum, parts: None, upload: None }
     }
@@ -136,11 +144,18 @@ impl Record {
 #[derive(Debug)]
 pub(super) struct Records {
     sidecars: Root,
+    /// There are or were sidecars: replacing and removing files has to think of them.
+    in_use: AtomicBool,
 }
 
 impl Records {
-    pub(super) fn new(sidecars: Root) -> Self {
-        Self { sidecars }
+    pub(super) fn open(sidecars: Root) -> Result<Self, Errno> {
+        let in_use = entries(sidecars.fd())?.next().is_some();
+        Ok(Self { sidecars, in_use: AtomicBool::new(in_use) })
+    }
+
+    pub(super) fn in_use(&self) -> bool {
+        self.in_use.load(Ordering::Acquire)
     }
 
     /// The record of an open file; `None` if it has none that holds.
@@ -183,6 +198,7 @@ impl Records {
                 Err(error) => return Err(error),
             }
         }
+        self.in_use.store(true, Ordering::Release);
         let name = fingerprint.sidecar();
         let temporary = format!("{name}.new");
         let sidecar = self.sidecars.open_or_create(&temporary)?;
@@ -204,6 +220,9 @@ impl Records {
 
     /// Forgets the sidecar of a file that is gone, if it had one.
     pub(super) fn forget(&self, fingerprint: Fingerprint) {
+        if !self.in_use() {
+            return;
+        }
         // Nothing depends on it: no other file has this inode and time while the name is read.
         let _ = rustix::fs::unlinkat(self.sidecars.fd(), fingerprint.sidecar(), AtFlags::empty());
     }
@@ -217,7 +236,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::create_dir(dir.path().join("records")).expect("made");
         let root = Root::open(dir.path()).expect("opens");
-        let records = Records::new(root.sub("records").expect("opens"));
+        let records = Records::open(root.sub("records").expect("opens")).expect("lists");
         let file = root.create_new("file").expect("made");
         let fingerprint = Fingerprint::of(&rustix::fs::fstat(&file).expect("stat"));
         (dir, records, file, fingerprint)

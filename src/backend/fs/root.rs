@@ -125,7 +125,12 @@ impl Root {
         for entry in entries(dir)? {
             let (name, kind) = entry?;
             let removable = kind == FileType::Directory
-                && Self::prune_all(&rustix::fs::openat(dir, &name, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?)?
+                && Self::prune_all(&rustix::fs::openat(
+                    dir,
+                    &name,
+                    OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                    Mode::empty(),
+                )?)?
                 && rustix::fs::unlinkat(dir, &name, AtFlags::REMOVEDIR).is_ok();
             empty &= removable;
         }

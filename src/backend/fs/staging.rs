@@ -55,9 +55,10 @@ impl Staging {
         let reserved = make(&base, RESERVED_DIR)?;
         let lock = reserved.open_or_create("backend.lock").map_err(|e| failed("opening the lock", e))?;
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            Errno::WOULDBLOCK => {
-                StoreError::new(StoreErrorKind::Unavailable, format!("another process serves {}: two must not share a root", root.display()))
-            }
+            Errno::WOULDBLOCK => StoreError::new(
+                StoreErrorKind::Unavailable,
+                format!("another process serves {}: two must not share a root", root.display()),
+            ),
             error => failed("locking", error),
         })?;
         let was_clean = match rustix::fs::unlinkat(reserved.fd(), "clean", AtFlags::empty()) {
@@ -76,7 +77,7 @@ impl Staging {
             reserved,
             tmp,
             uploads,
-            records: Records::new(records),
+            records: Records::open(records).map_err(|e| failed("listing records", e))?,
             durable,
             was_clean,
             names: AtomicU64::new(0),

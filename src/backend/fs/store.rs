@@ -11,7 +11,7 @@ use crate::{
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest,
         ListedPart, PartWritten, PartsPage, PutRequest, Result, Selection, Store, UploadInfo, UploadsPage, Written,
-        condition::{Current, ReadConditions, WriteConditions},
+        condition::{ReadConditions, WriteConditions},
         copy,
         error::{StoreError, StoreErrorKind},
         payload::Payload,

@@ -28,15 +28,22 @@ use std::{io::IoSlice, sync::Arc};
 /// Bodies up to here are gathered first and then hashed, written and published in one go on one thread.
 const SMALL: usize = 128 * 1024;
 /// Larger ones are hashed and written in batches of this size while the next batch arrives.
-const BATCH: usize = 256 * 1024;
+pub(super) const BATCH: usize = 256 * 1024;
 /// What S3 computes when a client names no checksum.
 const DEFAULT_CHECKSUM: Option<ChecksumAlgorithm> = Some(ChecksumAlgorithm::Crc64Nvme);
 
 /// A body on its way.
 pub(super) enum Staged {
     /// Small: not written yet.
-    Memory { batch: Vec<Bytes>, payload: Payload, digests: Digests },
-    Disk { temp: TempFile, verified: Verified },
+    Memory {
+        batch: Vec<Bytes>,
+        payload: Payload,
+        digests: Digests,
+    },
+    Disk {
+        temp: TempFile,
+        verified: Verified,
+    },
 }
 
 /// What a file is published as.
@@ -244,8 +251,15 @@ impl Ready {
     }
 
     fn publish(&mut self, volume: &Volume, key: &ObjectKey, replace: bool) -> Result<()> {
+        let records = &volume.staging.records;
+        let replaced = if records.in_use() { volume.find(key).ok().flatten() } else { None };
         match volume.publish(&mut self.temp, key, replace) {
-            Ok(()) => self.published = true,
+            Ok(()) => {
+                self.published = true;
+                if let Some(old) = replaced {
+                    records.forget(old.fingerprint);
+                }
+            }
             Err(PublishError::Obstructed) => {}
             Err(PublishError::Exists) if !replace => return Err(StoreErrorKind::PreconditionFailed.into()),
             Err(PublishError::Exists) => return Err(StoreError::io("publishing an object", Errno::EXIST)),
