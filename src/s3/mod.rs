@@ -3,11 +3,14 @@
 //! Owns the closed set of operations, authorization (one table, one gate), S3's XML and its error codes. Knows nothing
 //! of connections, signatures or storage technology.
 
+mod acl;
 mod body;
 mod call;
 mod error;
 mod gate;
+mod listing;
 mod operation;
+mod reply;
 mod request;
 mod service;
 pub mod xml;
