@@ -217,7 +217,8 @@ mod tests {
 
     #[test]
     fn parameters_that_s3_refuses_are_invalid_arguments() {
-        for (name, value) in [("max-keys", "blah"), ("max-keys", "-1"), ("max-keys", "2147483648"), ("max-keys", "1.5"), ("encoding-type", "URL")]
+        for (name, value) in
+            [("max-keys", "blah"), ("max-keys", "-1"), ("max-keys", "2147483648"), ("max-keys", "1.5"), ("encoding-type", "URL")]
         {
             let error = Page::read(&query(&[(name, value)]), "max-keys").expect_err(value);
             assert_eq!(error.code, ErrorCode::InvalidArgument, "{name}={value}");
