@@ -81,6 +81,9 @@ pub fn run(options: &Options) -> Result<Report> {
     for task in &tasks {
         for connections in &options.connections {
             let mut rows: Vec<Row> = servers.iter().map(|_| Row::default()).collect();
+            for server in servers.iter().filter(|server| applies(task, server.kind)) {
+                warm(server, task, *connections, options).with_context(|| format!("{} against {}", task.name, server.kind.name()))?;
+            }
             for round in 0..options.rounds {
                 for (server, row) in servers.iter().zip(&mut rows).filter(|(server, _)| applies(task, server.kind)) {
                     eprintln!("{} on {connections}: {} ({}/{})", task.name, server.kind.name(), round + 1, options.rounds);
@@ -150,25 +153,8 @@ fn verify(server: &Server, tasks: &[&Task]) -> Result<()> {
 
 fn slice(server: &Server, task: &Task, connections: usize, options: &Options, row: &mut Row) -> Result<()> {
     settle(&options.programs.work)?;
+    let operation = |client: &mut Client, number: u64| request(client, task, connections, number);
     let first = row.seen.requests;
-    let body = content::of_size(task.size);
-    // Writers of different numbers of connections must not share new keys, or the later ones would overwrite.
-    let operation = |client: &mut Client, number: u64| -> Result<u64> {
-        let place = number % task.ring;
-        match task.verb {
-            Verb::Head => client.head(&read_path(task.size, place)).map(|_| 0),
-            Verb::List => client.list_bytes(&format!("/{LISTED}"), "list-type=2&max-keys=1000").map(|_| 0),
-            Verb::Put => {
-                let path = format!("/{WRITE}/{}/{connections}/{:02x}/{place}", task.size, place % 64);
-                client.put(&path, body).map(|_| task.size as u64)
-            }
-            Verb::Get => {
-                let reply = client.get(&read_path(task.size, place), &mut |_| {})?;
-                ensure!(reply.length == task.size as u64, "a body of {} bytes", reply.length);
-                Ok(reply.length)
-            }
-        }
-    };
     let tree = server.tree();
     tree.forget_peak()?;
     let before = tree.cpu()?;
@@ -176,6 +162,32 @@ fn slice(server: &Server, task: &Task, connections: usize, options: &Options, ro
     row.cpu += tree.cpu()? - before;
     row.peak = row.peak.max(tree.peak_rss()?);
     Ok(())
+}
+
+/// Lets heaps grow and caches fill before anything counts, which favours the others rather than us.
+fn warm(server: &Server, task: &Task, connections: usize, options: &Options) -> Result<()> {
+    /// Far from the numbers of measured requests, so that those still write new keys.
+    const FIRST: u64 = 1 << 40;
+    let operation = |client: &mut Client, number: u64| request(client, task, connections, number);
+    drive(server, connections, Until::Elapsed(options.slice / 4), FIRST, &operation).map(drop)
+}
+
+fn request(client: &mut Client, task: &Task, connections: usize, number: u64) -> Result<u64> {
+    let place = number % task.ring;
+    match task.verb {
+        Verb::Head => client.head(&read_path(task.size, place)).map(|_| 0),
+        Verb::List => client.list_bytes(&format!("/{LISTED}"), "list-type=2&max-keys=1000").map(|_| 0),
+        Verb::Put => {
+            // Writers of different numbers of connections must not share new keys, or the later ones would overwrite.
+            let path = format!("/{WRITE}/{}/{connections}/{:02x}/{place}", task.size, place % 64);
+            client.put(&path, content::of_size(task.size)).map(|_| task.size as u64)
+        }
+        Verb::Get => {
+            let reply = client.get(&read_path(task.size, place), &mut |_| {})?;
+            ensure!(reply.length == task.size as u64, "a body of {} bytes", reply.length);
+            Ok(reply.length)
+        }
+    }
 }
 
 /// Writes back what earlier slices left dirty, so that no server pays for another's pages.
