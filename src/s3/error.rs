@@ -9,7 +9,7 @@ use crate::{
         payload::PayloadError,
     },
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::fmt;
 
 macro_rules! codes {
@@ -102,13 +102,14 @@ pub struct S3Error {
     pub message: String,
     /// Further elements of the error document: `ArgumentName`, `Key`, `BucketName`, …
     pub details: Vec<(&'static str, String)>,
-    pub headers: HeaderMap,
+    /// Of the reply. A list, not a map: errors travel in every `Result`, and few of them have any.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl S3Error {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: Vec::new(), headers: HeaderMap::new(), source: None }
+        Self { code, message: message.into(), details: Vec::new(), headers: Vec::new(), source: None }
     }
 
     /// 400 InvalidArgument with the argument named.
@@ -126,7 +127,7 @@ impl S3Error {
     }
 
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.push((name, value));
         self
     }
 

@@ -6,14 +6,17 @@
 mod acl;
 mod body;
 mod call;
+mod copying;
 mod error;
 mod gate;
 mod headers;
 mod listing;
 mod operation;
+mod reading;
 mod reply;
 mod request;
 mod service;
+mod tagging;
 pub mod xml;
 
 mod ops;

@@ -62,7 +62,7 @@ fn user_metadata(headers: &HeaderMap) -> Result<BTreeMap<String, String>, S3Erro
 }
 
 /// The value of an `x-amz-tagging` header: `a=1&b=2`, encoded as a form.
-pub(in crate::s3) fn tagging(header: &str) -> Result<TagSet, S3Error> {
+fn tagging(header: &str) -> Result<TagSet, S3Error> {
     let malformed = || S3Error::argument("x-amz-tagging", header, TagError::Header.to_string());
     let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8().map(|text| text.into_owned());
     let mut tags = Vec::new();
@@ -73,10 +73,11 @@ pub(in crate::s3) fn tagging(header: &str) -> Result<TagSet, S3Error> {
         }
         tags.push(Tag { key: decode(key).map_err(|_| malformed())?, value: decode(value).map_err(|_| malformed())? });
     }
-    TagSet::new(tags).map_err(|error| match error {
-        TagError::Duplicate | TagError::Header => malformed(),
-        TagError::TooMany | TagError::Key | TagError::Value => S3Error::new(ErrorCode::InvalidTag, error.to_string()),
-    })
+    TagSet::new(tags).map_err(|error| if error == TagError::Duplicate { malformed() } else { tag_error(error) })
+}
+
+pub(in crate::s3) fn tag_error(error: TagError) -> S3Error {
+    S3Error::new(ErrorCode::InvalidTag, error.to_string())
 }
 
 /// `x-amz-acl`. Grants to named grantees are refused with the other demands.

@@ -59,7 +59,7 @@ pub(in crate::s3) fn delete_conditions(headers: &HeaderMap) -> Result<WriteCondi
 }
 
 /// For operations on which S3 does not define these conditions.
-pub(in crate::s3) fn refuse_conditions(headers: &HeaderMap, names: &[HeaderName]) -> Result<(), S3Error> {
+fn refuse_conditions(headers: &HeaderMap, names: &[HeaderName]) -> Result<(), S3Error> {
     match names.iter().find(|name| headers.contains_key(*name)) {
         Some(name) => Err(S3Error::not_implemented(format_args!("The header {name} on this operation"))),
         None => Ok(()),

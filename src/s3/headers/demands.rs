@@ -3,9 +3,10 @@
 
 use crate::{
     buckets::Bucket,
-    s3::{ErrorCode, HeaderMapExt, Query, Request, S3Error},
+    s3::{ErrorCode, HeaderMapExt, Request, S3Error},
+    store::Guarantee,
 };
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 
 #[derive(Clone, Copy)]
 enum Demand {
@@ -69,7 +70,28 @@ pub(in crate::s3) fn refuse_unsupported(request: &Request) -> Result<(), S3Error
     Ok(())
 }
 
-/// `x-amz-expected-bucket-owner` and, for the bucket a copy reads, `x-amz-source-expected-bucket-owner`.
+/// What any request on a bucket has to pass besides authorization.
+pub(in crate::s3) fn admit(request: &Request, bucket: &Bucket) -> Result<(), S3Error> {
+    refuse_unsupported(request)?;
+    expected_owner(&request.headers, "x-amz-expected-bucket-owner", bucket)?;
+    // An object is its own version `null`, and has no other.
+    version(request.query.get("versionId"))?;
+    let reads = matches!(request.method, Method::GET | Method::HEAD);
+    if !reads && bucket.store().capabilities().conditional_writes == Guarantee::Refused {
+        refuse_conditional_write(&request.headers)?;
+    }
+    Ok(())
+}
+
+fn refuse_conditional_write(headers: &HeaderMap) -> Result<(), S3Error> {
+    let conditional = |name: &&str| matches!(*name, "if-match" | "if-none-match") || name.starts_with("x-amz-if-match-");
+    match headers.keys().map(|name| name.as_str()).find(conditional) {
+        Some(name) => Err(S3Error::not_implemented(format_args!("The condition {name} on this bucket's storage"))),
+        None => Ok(()),
+    }
+}
+
+/// Also for the bucket that a copy reads: `x-amz-source-expected-bucket-owner`.
 pub(in crate::s3) fn expected_owner(headers: &HeaderMap, header: &'static str, bucket: &Bucket) -> Result<(), S3Error> {
     match headers.amz(header)? {
         Some(owner) if owner != &*bucket.owner().id => Err(ErrorCode::AccessDenied.into()),
@@ -77,12 +99,7 @@ pub(in crate::s3) fn expected_owner(headers: &HeaderMap, header: &'static str, b
     }
 }
 
-/// `?versionId=`: an object is its own version `null`, and has no other.
-pub(in crate::s3) fn refuse_versions(query: &Query) -> Result<(), S3Error> {
-    version(query.get("versionId"))
-}
-
-pub(super) fn version(id: Option<&str>) -> Result<(), S3Error> {
+pub(in crate::s3) fn version(id: Option<&str>) -> Result<(), S3Error> {
     match id {
         None | Some("null") => Ok(()),
         Some("") => Err(S3Error::argument("versionId", "", "Version id cannot be the empty string")),
@@ -116,6 +133,15 @@ mod tests {
         }
         assert_eq!(refused("x-amz-storage-class", "GLACIER"), Some(ErrorCode::NotImplemented));
         assert_eq!(refused("x-amz-storage-class", "PLATINUM"), Some(ErrorCode::InvalidStorageClass));
+    }
+
+    #[test]
+    fn conditions_are_refused_where_the_storage_cannot_hold_them() {
+        for name in ["if-match", "if-none-match", "x-amz-if-match-size"] {
+            let error = refuse_conditional_write(&request(&[(name, "*")]).headers).expect_err("refused");
+            assert_eq!(error.code, ErrorCode::NotImplemented, "{name}");
+        }
+        assert!(refuse_conditional_write(&request(&[("x-amz-copy-source-if-match", "a")]).headers).is_ok());
     }
 
     #[test]

@@ -20,13 +20,11 @@ pub(in crate::s3) struct ReplyView {
 pub(in crate::s3) fn object_headers(info: &ObjectInfo, view: ReplyView) -> HeaderMap {
     let attributes = &info.attributes;
     let mut headers = HeaderMap::with_capacity(16 + attributes.user.len());
-    let mut missing = 0u32;
     // Values came from headers; a record that another program wrote may hold what no header can.
-    let mut insert = |name: HeaderName, text: &str| match HeaderValue::from_bytes(text.as_bytes()) {
-        Ok(value) => {
+    let mut insert = |name: HeaderName, text: &str| {
+        if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
             headers.insert(name, value);
         }
-        Err(_) => missing += 1,
     };
     insert(header::ETAG, &info.etag.quoted());
     insert(header::LAST_MODIFIED, &info.last_modified.http_date());
@@ -45,12 +43,9 @@ pub(in crate::s3) fn object_headers(info: &ObjectInfo, view: ReplyView) -> Heade
             insert(name, text);
         }
     }
-    for (name, text) in &attributes.user {
-        match HeaderName::try_from(format!("{USER_PREFIX}{name}")) {
-            Ok(name) => insert(name, text),
-            Err(_) => missing += 1,
-        }
-    }
+    let user: Vec<_> = attributes.user.iter().filter_map(user_header).collect();
+    let missing = attributes.user.len() - user.len();
+    headers.extend(user);
     if !attributes.tags.is_empty() {
         headers.insert(HeaderName::from_static("x-amz-tagging-count"), attributes.tags.len().into());
     }
@@ -64,6 +59,10 @@ pub(in crate::s3) fn object_headers(info: &ObjectInfo, view: ReplyView) -> Heade
         headers.extend(checksum_headers(checksum));
     }
     headers
+}
+
+fn user_header((name, text): (&String, &String)) -> Option<(HeaderName, HeaderValue)> {
+    Some((HeaderName::try_from(format!("{USER_PREFIX}{name}")).ok()?, HeaderValue::from_bytes(text.as_bytes()).ok()?))
 }
 
 #[cfg(test)]
