@@ -66,8 +66,7 @@ pub fn assemble(spec: ChecksumSpec, explicit: bool, request: &CompleteUpload, re
         return Err(StoreError::new(StoreErrorKind::InvalidRequest, "You must specify at least one part"));
     }
     let chosen: Vec<&RecordedPart> = request.parts.iter().map(|part| chosen(part, recorded)).collect::<Result<_>>()?;
-    let (_, all_but_last) = chosen.split_last().unwrap_or((&chosen[0], &[]));
-    if let Some(small) = all_but_last.iter().find(|part| part.size < MIN_PART_SIZE) {
+    if let Some(small) = chosen[..chosen.len() - 1].iter().find(|part| part.size < MIN_PART_SIZE) {
         let number = small.number.get();
         return Err(StoreError::new(StoreErrorKind::EntityTooSmall, format!("part {number} has only {} bytes", small.size)));
     }

@@ -6,7 +6,7 @@
 
 use super::{
     Inner, blocking,
-    record::Record,
+    record::{Fingerprint, Record},
     volume::{Found, Volume},
     write::row,
 };
@@ -28,8 +28,9 @@ pub(super) async fn describe(inner: &Arc<Inner>, key: &ObjectKey, found: &Found)
         return Ok(found.info());
     }
     if found.fingerprint.size <= SMALL {
-        let adopted = adopt(inner.clone(), key.clone()).await?;
-        return Ok(adopted.unwrap_or_else(|| found.info()));
+        // Only if it is still the same file: the caller goes on with the one it has open.
+        let adopted = adopt(inner.clone(), key.clone()).await?.filter(|(fingerprint, _)| *fingerprint == found.fingerprint);
+        return Ok(adopted.map_or_else(|| found.info(), |(_, info)| info));
     }
     // Read-only files cannot take a record: the index may know them.
     let row = inner.catalog.index_lookup(inner.bucket, vec![key.clone()]).await?.pop().flatten();
@@ -49,21 +50,21 @@ pub(super) async fn describe(inner: &Arc<Inner>, key: &ObjectKey, found: &Found)
 }
 
 /// Computes the MD5 of a foreign file and records it, under the key's lock. `None` if there is nothing any more.
-pub(super) async fn adopt(inner: Arc<Inner>, key: ObjectKey) -> Result<Option<ObjectInfo>> {
+pub(super) async fn adopt(inner: Arc<Inner>, key: ObjectKey) -> Result<Option<(Fingerprint, ObjectInfo)>> {
     let guard = inner.locks.lock(&key).await;
     let (volume, name) = (inner.volume.clone(), key.clone());
     let found = blocking(move || {
         let Some(found) = volume.find(&name).map_err(|e| StoreError::io("looking for an object", e))? else { return Ok(None) };
         let fingerprint = found.fingerprint;
         let record = recorded(&volume, found)?;
-        Ok(Some((row(&name, fingerprint, &record), record.info())))
+        Ok(Some((row(&name, fingerprint, &record), fingerprint, record.info())))
     })
     .await?;
-    let Some((row, info)) = found else { return Ok(None) };
+    let Some((row, fingerprint, info)) = found else { return Ok(None) };
     let commit = inner.catalog.index(inner.bucket, IndexChange::Put(row));
     drop(guard);
     commit.await?;
-    Ok(Some(info))
+    Ok(Some((fingerprint, info)))
 }
 
 /// As `describe`, for those that hold the lock and may block: never provisional.

@@ -20,6 +20,7 @@ use crate::{
         error::{StoreError, StoreErrorKind},
     },
 };
+use futures_util::{StreamExt, TryStreamExt};
 use rustix::{
     fs::{AtFlags, FileType},
     io::Errno,
@@ -138,21 +139,21 @@ async fn sweep(inner: &Arc<Inner>, suspect: impl Fn(&ObjectKey) -> bool) -> Resu
             Ok(missing)
         })
         .await?;
-        for key in missing {
-            refresh(inner, key).await?;
-        }
+        refresh_all(inner, missing).await?;
     }
 }
 
 /// Compares files with their rows, and refreshes those that differ.
 async fn reconcile(inner: &Arc<Inner>, batch: Vec<(ObjectKey, Fingerprint)>) -> Result<()> {
     let rows = inner.catalog.index_lookup(inner.bucket, batch.iter().map(|(key, _)| key.clone()).collect()).await?;
-    for ((key, fingerprint), row) in batch.into_iter().zip(rows) {
-        if row.is_none_or(|row| row.fingerprint != fingerprint.bytes()) {
-            refresh(inner, key).await?;
-        }
-    }
-    Ok(())
+    let differing = batch.into_iter().zip(rows).filter(|((_, seen), row)| row.as_ref().is_none_or(|row| row.fingerprint != seen.bytes()));
+    refresh_all(inner, differing.map(|((key, _), _)| key)).await
+}
+
+/// Many at once: their commits share transactions.
+async fn refresh_all(inner: &Arc<Inner>, keys: impl IntoIterator<Item = ObjectKey>) -> Result<()> {
+    let refreshing = futures_util::stream::iter(keys).map(|key| refresh(inner, key)).buffer_unordered(64);
+    refreshing.try_for_each(|()| std::future::ready(Ok(()))).await
 }
 
 /// Makes the row of one key say what the disk says now.
@@ -174,7 +175,6 @@ async fn refresh(inner: &Arc<Inner>, key: ObjectKey) -> Result<()> {
             },
         }),
     };
-    // Not awaited: the next batch is looked up while this commits, and reads of rows follow commits in order.
     let commit = inner.catalog.index(inner.bucket, change);
     drop(guard);
     Ok(commit.await?)

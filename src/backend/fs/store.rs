@@ -54,7 +54,7 @@ impl FsStore {
         let (from, to, key) = (source.inner.volume.clone(), self.inner.volume.clone(), request.source.key.clone());
         let (conditions, attributes, algorithm) = (request.source.conditions.clone(), request.attributes.clone(), request.checksum);
         blocking(move || {
-            let Some(Found { file, record: Some(record), fingerprint }) = from.find(&key).map_err(io)? else { return Ok(None) };
+            let Some(Found { file, record: Some(record), fingerprint, .. }) = from.find(&key).map_err(io)? else { return Ok(None) };
             conditions.check_source(&record.etag, record.modified)?;
             let Some(checksum) = record.checksum.clone().filter(|sum| sum.kind == ChecksumKind::FullObject) else { return Ok(None) };
             if record.etag.as_md5().is_none() || algorithm.is_some_and(|algorithm| algorithm != checksum.algorithm()) {
@@ -132,7 +132,7 @@ impl Store for FsStore {
                     write::check(&volume, &name, &conditions)?;
                 }
                 let Some(found) = found else { return Ok(()) };
-                volume.remove(&name).map_err(|e| StoreError::io("removing an object", e))?;
+                volume.remove(&name, &found).map_err(|e| StoreError::io("removing an object", e))?;
                 volume.staging.records.forget(found.fingerprint);
                 Ok(())
             })

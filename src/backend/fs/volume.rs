@@ -30,6 +30,8 @@ pub(super) struct Found {
     pub(super) fingerprint: Fingerprint,
     /// `None`: a foreign file, or one changed behind our back.
     pub(super) record: Option<Record>,
+    /// It lies at the beside path: its plain name is a directory, or was.
+    pub(super) beside: bool,
 }
 
 impl Found {
@@ -74,9 +76,9 @@ impl Volume {
     pub(super) fn find(&self, key: &ObjectKey) -> Result<Option<Found>, Errno> {
         let path = encode(key);
         let (plain, beside) = (path.plain_path(), path.beside_path());
-        for path in [&plain, &beside, &plain] {
+        for (path, is_beside) in [(&plain, false), (&beside, true), (&plain, false)] {
             if let Some(found) = self.open(path)? {
-                return Ok(Some(found));
+                return Ok(Some(Found { beside: is_beside, ..found }));
             }
         }
         Ok(None)
@@ -96,7 +98,7 @@ impl Volume {
         }
         let fingerprint = Fingerprint::of(&stat);
         let record = self.staging.records.read(&file, fingerprint)?;
-        Ok(Some(Found { file, fingerprint, record }))
+        Ok(Some(Found { file, fingerprint, record, beside: false }))
     }
 
     /// Gives a written file the name of its key, atomically, replacing or not. The file itself is already synced.
@@ -163,19 +165,19 @@ impl Volume {
         ancestors(key).collect()
     }
 
-    /// Removes the object of a key that `find` has found, and the directories it leaves empty.
-    pub(super) fn remove(&self, key: &ObjectKey) -> Result<(), Errno> {
+    /// Removes what `find` has found for a key, and the directories it leaves empty.
+    pub(super) fn remove(&self, key: &ObjectKey, found: &Found) -> Result<(), Errno> {
         let path = encode(key);
         let dir = match self.root.open_dir(&path.dir) {
             Ok(dir) => dir,
             Err(Errno::NOENT) => return Ok(()),
             Err(error) => return Err(error),
         };
-        // The loser first: until the end a reader finds the winner or nothing.
-        for name in [&path.beside, &path.plain] {
+        // The loser first: until the end a reader finds the winner or nothing. A plain name that was not found as the
+        // object is something else's.
+        for name in [Some(&path.beside), (!found.beside).then_some(&path.plain)].into_iter().flatten() {
             match rustix::fs::unlinkat(&dir, name, AtFlags::empty()) {
-                // EPERM: what POSIX, but not Linux, says for a directory.
-                Ok(()) | Err(Errno::NOENT | Errno::ISDIR | Errno::PERM) => {}
+                Ok(()) | Err(Errno::NOENT) => {}
                 Err(error) => return Err(error),
             }
         }

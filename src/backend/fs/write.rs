@@ -263,6 +263,8 @@ impl Ready {
             Err(PublishError::Obstructed) => {}
             Err(PublishError::Exists) if !replace => return Err(StoreErrorKind::PreconditionFailed.into()),
             Err(PublishError::Exists) => return Err(StoreError::io("publishing an object", Errno::EXIST)),
+            // The bucket's own directory is gone: it is being deleted, and trying again will say so.
+            Err(PublishError::Failed(Errno::NOENT)) => return Err(StoreErrorKind::Unavailable.into()),
             Err(PublishError::Failed(error)) => return Err(StoreError::io("publishing an object", error)),
         }
         Ok(())
