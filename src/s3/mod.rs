@@ -11,6 +11,7 @@ mod error;
 mod gate;
 mod headers;
 mod keep_alive;
+mod limits;
 mod listing;
 mod multipart;
 mod operation;

@@ -1,10 +1,7 @@
-//! What the multipart operations share: their parameters and limits.
+//! What the multipart operations share: their parameters.
 
 use super::{ErrorCode, Query, S3Error, xml::Writer};
 use crate::model::{Checksum, MAX_PART_NUMBER, Owner, PartNumber, Principal, UploadId};
-
-/// S3 User Guide, "Multipart upload limits": one part, sent or copied.
-pub(super) const MAX_PART_BYTES: u64 = 5 << 30;
 
 /// An id that we would never have given out names no upload.
 pub(super) fn upload_id(query: &Query) -> Result<UploadId, S3Error> {

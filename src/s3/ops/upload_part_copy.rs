@@ -2,8 +2,8 @@
 
 use crate::{
     model::ByteRange,
-    s3::{About, ErrorCode, HeaderMapExt, ObjectCall, Response, S3Error, Service, gate, headers, keep_alive, multipart, reply},
-    store::{CopyPartRequest, CopySource, error::StoreErrorKind},
+    s3::{About, HeaderMapExt, ObjectCall, Response, S3Error, Service, copying, keep_alive, limits, multipart, reply},
+    store::CopyPartRequest,
 };
 use http::HeaderMap;
 
@@ -12,23 +12,15 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
     let upload = multipart::upload_id(&request.query)?;
     let number = multipart::part_number(&request.query)?;
     let range = range(&request.headers)?;
-    let (source_bucket, source_key) = headers::copy_source(&request)?;
-    let source = service.buckets().get(&source_bucket).await;
-    let source = source.map_err(|error| S3Error::from(error).detail("BucketName", source_bucket.as_str()))?;
-    headers::expected_owner(&request.headers, "x-amz-source-expected-bucket-owner", &source)?;
-    gate::authorize(&request.principal, gate::Need::ReadObject, &source, Some(&source_key)).await?;
-    let conditions = headers::source_conditions(&request.headers)?;
-    let source = CopySource { store: source.store().clone(), key: source_key, conditions };
+    let source = copying::source(service, &request).await?;
     let (about, store) = (About::of(&request), bucket.store().clone());
     keep_alive::answer(about, async move {
-        // The key that is missing can only be the source's: the target of a part need not exist.
-        let missing = source.key.to_string();
-        let named = move |error: crate::store::error::StoreError| match error.kind() {
-            StoreErrorKind::NoSuchKey => S3Error::from(error).detail("Key", missing.clone()),
-            _ => error.into(),
-        };
-        limit(range, &source).await.map_err(&named)??;
-        let written = store.copy_part(&key, &upload, number, CopyPartRequest { source, range }).await.map_err(&named)?;
+        limits::copied(match range {
+            Some(ByteRange::FromTo(first, last)) => (last - first).saturating_add(1),
+            _ => source.head().await?.size,
+        })?;
+        let request = CopyPartRequest { source: source.object.clone(), range };
+        let written = store.copy_part(&key, &upload, number, request).await.map_err(|error| source.failure(error))?;
         Ok(reply::document("CopyPartResult", |w| {
             w.text("LastModified", written.last_modified.iso8601());
             w.text("ETag", written.etag.quoted());
@@ -52,25 +44,10 @@ fn range(headers: &HeaderMap) -> Result<Option<ByteRange>, S3Error> {
     }
 }
 
-/// A part holds 5 GiB, however it comes.
-async fn limit(range: Option<ByteRange>, source: &CopySource) -> crate::store::Result<Result<(), S3Error>> {
-    let length = match range {
-        Some(ByteRange::FromTo(first, last)) => (last - first).saturating_add(1),
-        _ => source.store.head(&source.key, &Default::default()).await?.size,
-    };
-    let max = multipart::MAX_PART_BYTES;
-    Ok(if length > max {
-        let message = format!("The specified copy source is larger than the maximum allowable size for a copy source: {max}");
-        Err(S3Error::new(ErrorCode::InvalidRequest, message))
-    } else {
-        Ok(())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::s3::tests::request;
+    use crate::s3::{ErrorCode, tests::request};
 
     #[test]
     fn a_copy_range_names_both_ends() {
