@@ -16,7 +16,9 @@ pub mod condition;
 pub mod copy;
 pub mod error;
 pub mod grouping;
+pub mod multipart;
 pub mod payload;
+pub mod selection;
 
 use crate::model::{
     Attributes, ByteRange, Checksum, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, Owner, PartNumber, Span, TagSet, Timestamp,

@@ -1,0 +1,1 @@
+//! PutObject over the wire.
