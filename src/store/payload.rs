@@ -60,6 +60,14 @@ impl AnnouncedChecksum {
             Self::Header(checksum) => Some(checksum.algorithm()),
         }
     }
+
+    /// The algorithm, if the value is still to come.
+    pub fn trailer(&self) -> Option<ChecksumAlgorithm> {
+        match self {
+            Self::Trailer(algorithm) => Some(*algorithm),
+            _ => None,
+        }
+    }
 }
 
 /// Why a body cannot be trusted. Each is the client's doing or the network's.
