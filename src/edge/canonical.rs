@@ -127,13 +127,12 @@ fn canonical_query(query: &Pairs, out: &mut Vec<u8>) {
 
 /// Trimmed, with every inner run of spaces as one.
 fn canonical_value(value: &[u8], out: &mut Vec<u8>) {
-    let mut space = true;
-    let trimmed = value.trim_ascii();
-    for byte in trimmed {
-        if *byte != b' ' || !space {
-            out.push(*byte);
+    let words = value.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    for (index, word) in words.enumerate() {
+        if index > 0 {
+            out.push(b' ');
         }
-        space = *byte == b' ';
+        out.extend_from_slice(word);
     }
 }
 

@@ -1,10 +1,13 @@
 //! The object that a copy reads: resolved and authorized like any other read.
 
-use super::{ErrorCode, Request, S3Error, Service, gate, headers};
+use super::{Request, S3Error, Service, gate, headers};
 use crate::{
     buckets::Bucket,
     model::ObjectInfo,
-    store::{CopySource, error::StoreErrorKind},
+    store::{
+        CopySource,
+        error::{StoreError, StoreErrorKind},
+    },
 };
 use std::sync::Arc;
 
@@ -27,9 +30,14 @@ pub(super) async fn source(service: &Service, request: &Request) -> Result<Sourc
 impl Source {
     /// What is there now. The copy itself looks again: this is for what only S3 asks of a source.
     pub(super) async fn head(&self) -> Result<ObjectInfo, S3Error> {
-        self.object.store.head(&self.object.key, &Default::default()).await.map_err(|error| match error.kind() {
-            StoreErrorKind::NoSuchKey => S3Error::from(ErrorCode::NoSuchKey).detail("Key", self.object.key.as_str()),
+        self.object.store.head(&self.object.key, &Default::default()).await.map_err(|error| self.failure(error))
+    }
+
+    /// Where only the source's key can be the missing one.
+    pub(super) fn failure(&self, error: StoreError) -> S3Error {
+        match error.kind() {
+            StoreErrorKind::NoSuchKey => S3Error::from(error).detail("Key", self.object.key.as_str()),
             _ => error.into(),
-        })
+        }
     }
 }

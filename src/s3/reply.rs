@@ -3,12 +3,14 @@
 use super::{body::Body, service::Response, xml};
 use http::{HeaderValue, StatusCode, header};
 
+pub(super) const XML: HeaderValue = HeaderValue::from_static("application/xml");
+
 /// 200 with a document of S3's namespace.
 pub(super) fn document(root: &str, content: impl FnOnce(&mut xml::Writer)) -> Response {
     let mut writer = xml::Writer::document();
     writer.root(root, content);
     let mut response = http::Response::new(Body::Full(writer.finish()));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response.headers_mut().insert(header::CONTENT_TYPE, XML);
     response
 }
 

@@ -2,13 +2,10 @@
 
 use crate::{
     model::Attributes,
-    s3::{ErrorCode, HeaderMapExt, ObjectCall, Request, Response, S3Error, Service, copying, headers, reply},
+    s3::{About, ErrorCode, HeaderMapExt, ObjectCall, Request, Response, S3Error, Service, copying, headers, keep_alive, limits, reply},
     store::{CopyAttributes, CopyRequest},
 };
 use http::HeaderMap;
-
-/// S3 API reference, CopyObject: larger objects are copied part by part.
-const MAX_SIZE: u64 = 5 << 30;
 
 pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
     let request = &call.request;
@@ -26,30 +23,31 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
              storage class, website redirect location or encryption attributes.",
         ));
     }
-    let info = source.head().await?;
-    if info.size > MAX_SIZE {
-        let message = format!("The specified copy source is larger than the maximum allowable size for a copy source: {MAX_SIZE}");
-        return Err(S3Error::new(ErrorCode::InvalidRequest, message));
-    }
-    let metadata = if replaces_metadata {
-        Some(given.clone())
-    } else if given.website_redirect != info.attributes.website_redirect {
-        // The one header that never travels with a copy: it belongs to the key.
-        Some(Attributes { website_redirect: given.website_redirect, ..info.attributes })
-    } else {
-        None
-    };
-    let attributes = CopyAttributes { metadata, tags: replaces_tags.then_some(given.tags), acl: given.acl };
-    let copy = CopyRequest { source: source.object, attributes, conditions, checksum };
-    let written = call.bucket.store().copy(&call.key, copy).await?;
-    Ok(reply::document("CopyObjectResult", |w| {
-        w.text("LastModified", written.last_modified.iso8601());
-        w.text("ETag", written.etag.quoted());
-        if let Some(checksum) = &written.checksum {
-            w.text("ChecksumType", checksum.kind.as_str());
-            w.text(checksum.algorithm().element(), checksum.text());
-        }
-    }))
+    let (about, store, key) = (About::of(request), call.bucket.store().clone(), call.key);
+    keep_alive::answer(about, async move {
+        let info = source.head().await?;
+        limits::copied(info.size)?;
+        let metadata = if replaces_metadata {
+            Some(given.clone())
+        } else if given.website_redirect != info.attributes.website_redirect {
+            // The one header that never travels with a copy: it belongs to the key.
+            Some(Attributes { website_redirect: given.website_redirect, ..info.attributes })
+        } else {
+            None
+        };
+        let attributes = CopyAttributes { metadata, tags: replaces_tags.then_some(given.tags), acl: given.acl };
+        let copy = CopyRequest { source: source.object, attributes, conditions, checksum };
+        let written = store.copy(&key, copy).await?;
+        Ok(reply::document("CopyObjectResult", |w| {
+            w.text("LastModified", written.last_modified.iso8601());
+            w.text("ETag", written.etag.quoted());
+            if let Some(checksum) = &written.checksum {
+                w.text("ChecksumType", checksum.kind.as_str());
+                w.text(checksum.algorithm().element(), checksum.text());
+            }
+        }))
+    })
+    .await
 }
 
 /// Whether a directive says REPLACE; COPY is the default.
