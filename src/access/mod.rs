@@ -83,8 +83,7 @@ mod tests {
     #[test]
     fn the_steward_is_the_first_administrator_or_else_the_first_identity() {
         let steward = |list: &[Credential]| Credentials::new(list.to_vec()).steward().map(|owner| owner.display_name.to_string());
-        let (a, b, c) =
-            (credential("a", Role::ReadOnly, None), credential("b", Role::Admin, None), credential("c", Role::Admin, None));
+        let (a, b, c) = (credential("a", Role::ReadOnly, None), credential("b", Role::Admin, None), credential("c", Role::Admin, None));
         assert_eq!(steward(&[a.clone(), b, c]).as_deref(), Some("b"));
         assert_eq!(steward(&[a]).as_deref(), Some("a"));
         assert_eq!(steward(&[]), None);

@@ -76,7 +76,9 @@ impl Admin {
     }
 
     async fn converse(self: Arc<Self>, stream: TcpStream) {
-        let answer = service_fn(|request: Request<Incoming>| std::future::ready(Ok::<_, Infallible>(self.answer(request.method(), request.uri().path()))));
+        let answer = service_fn(|request: Request<Incoming>| {
+            std::future::ready(Ok::<_, Infallible>(self.answer(request.method(), request.uri().path())))
+        });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(16 << 10);
         // A prober that went away is no event.
@@ -92,9 +94,7 @@ impl Admin {
                 Phase::Ready => (StatusCode::OK, "application/json", health("ready")),
                 Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "application/json", health("draining")),
             },
-            "/-/metrics" => {
-                (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", self.metrics.text())
-            }
+            "/-/metrics" => (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", self.metrics.text()),
             _ => (StatusCode::NOT_FOUND, "text/plain", String::new()),
         };
         let mut response = Response::new(Full::from(body));

@@ -46,7 +46,7 @@ impl ConfigError {
 }
 
 /// Of `known`, the one most like `given`, if there is any resemblance.
-pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|name| (name, strsim::normalized_damerau_levenshtein(given, name)))

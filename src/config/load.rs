@@ -1,8 +1,9 @@
 //! From sources to settings, in the order of their precedence.
 
 use super::{
-    environment, file,
+    environment,
     error::{ConfigError, Origin, nearest},
+    file,
     section::{Reader, Section},
     settings::{BACKEND_TYPES, BACKEND_TYPES_TO_COME, Backend, Bucket, Defaults, FsBackend, Identity, LISTS, Root, Server, Settings},
     tree::{Node, Raw, Table},
@@ -77,7 +78,8 @@ impl Settings {
         }
         let mut buckets = BTreeMap::new();
         for (name, node) in named(take(&mut tree, "bucket"), "bucket")? {
-            let parsed = BucketName::parse(&name).map_err(|why| ConfigError::new(node.origin.clone(), format!("bucket '{name}': {why}")))?;
+            let parsed =
+                BucketName::parse(&name).map_err(|why| ConfigError::new(node.origin.clone(), format!("bucket '{name}': {why}")))?;
             buckets.insert(parsed, Bucket::read(&mut Reader::new(format!("bucket.{name}"), node, context)?)?);
         }
         let default = Defaults::read(&mut Reader::new("default", take(&mut tree, "default"), context)?)?;
@@ -135,7 +137,9 @@ fn backend(mut reader: Reader<'_>) -> Result<Backend, ConfigError> {
         return (row.read)(&mut reader);
     }
     let mut problem = match BACKEND_TYPES_TO_COME.contains(&given.as_str()) {
-        true => format!("backend type '{given}' is not available in this version; available are {}", known().collect::<Vec<_>>().join(", ")),
+        true => {
+            format!("backend type '{given}' is not available in this version; available are {}", known().collect::<Vec<_>>().join(", "))
+        }
         false => format!("unknown backend type '{given}'"),
     };
     if let Some(near) = nearest(given, known()).filter(|_| !BACKEND_TYPES_TO_COME.contains(&given.as_str())) {

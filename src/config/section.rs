@@ -8,7 +8,7 @@ use super::{
 
 /// What a key that nobody said is worth.
 #[derive(Debug, Clone, Copy)]
-pub enum Fallback {
+pub(super) enum Fallback {
     /// This text, read as if somebody had said it.
     Text(&'static str),
     /// Nothing; the words say what that means.
@@ -18,11 +18,11 @@ pub enum Fallback {
 
 /// One key, for reading and for the reference.
 #[derive(Debug, Clone, Copy)]
-pub struct Row {
-    pub name: &'static str,
-    pub kind: &'static str,
-    pub fallback: Fallback,
-    pub help: &'static str,
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) fallback: Fallback,
+    pub(super) help: &'static str,
 }
 
 pub(super) trait Section: Sized {

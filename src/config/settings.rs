@@ -150,12 +150,7 @@ pub(super) struct BackendType {
 }
 
 pub(super) const BACKEND_TYPES: &[BackendType] = &[
-    BackendType {
-        name: "fs",
-        about: FsBackend::ABOUT,
-        rows: FsBackend::ROWS,
-        read: |reader| FsBackend::read(reader).map(Backend::Fs),
-    },
+    BackendType { name: "fs", about: FsBackend::ABOUT, rows: FsBackend::ROWS, read: |reader| FsBackend::read(reader).map(Backend::Fs) },
     BackendType {
         name: "memory",
         about: MemoryBackend::ABOUT,

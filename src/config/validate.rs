@@ -114,9 +114,8 @@ fn bad_place(place: &str) -> Option<&'static str> {
 
 /// Two buckets of one backend of which one is inside the other: each would show the other's objects.
 fn overlapping<'a>(buckets: &'a BTreeMap<BucketName, Bucket>, default: &'a str) -> Option<(&'a BucketName, &'a BucketName)> {
-    let place = |name: &'a BucketName, bucket: &'a Bucket| {
-        (bucket.backend.as_deref().unwrap_or(default), bucket.place().unwrap_or(name.as_str()))
-    };
+    let place =
+        |name: &'a BucketName, bucket: &'a Bucket| (bucket.backend.as_deref().unwrap_or(default), bucket.place().unwrap_or(name.as_str()));
     let inside = |inner: &str, outer: &str| {
         outer.is_empty() || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };

@@ -80,7 +80,7 @@ fn open_backend(
             let durability = fs.durability.unwrap_or(settings.server.durability);
             Arc::new(FsBackend::open(FsSettings { root: fs.root.clone(), durability }, catalog)?)
         }
-        config::Backend::Memory(_) => Arc::new(MemoryBackend::new(catalog)),
+        config::Backend::Memory(_) => Arc::new(MemoryBackend::new()),
     })
 }
 

@@ -3,10 +3,7 @@
 //! Invariants: every request ends in exactly one count and at most one line, also when its client goes away; nothing
 //! of the query and of the headers is in either, because secrets are.
 
-use super::{
-    handler::Line,
-    idle::InWork,
-};
+use super::{handler::Line, idle::InWork};
 use crate::{
     model::Principal,
     s3::{self, Operation, RequestId, S3Error},

@@ -45,14 +45,15 @@ impl fmt::Debug for Tls {
 }
 
 fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, StartError> {
-    let of_certificate = |error| StartError::because(format_args!("server.tls_cert {}", certificate.display()), error);
+    let of_certificate =
+        |error: Box<dyn std::error::Error>| StartError::because(format_args!("server.tls_cert {}", certificate.display()), error);
     let chain: Vec<_> =
         CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect).map_err(|error| of_certificate(Box::from(error)))?;
     if chain.is_empty() {
         return Err(of_certificate(Box::from("there is no certificate in it")));
     }
-    let key_der = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| StartError::because(format_args!("server.tls_key {}", key.display()), error))?;
+    let key_der =
+        PrivateKeyDer::from_pem_file(key).map_err(|error| StartError::because(format_args!("server.tls_key {}", key.display()), error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -5,13 +5,7 @@
 use super::process::Process;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::Gauge,
-        histogram::Histogram,
-        info::Info,
-    },
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
 use std::time::Duration;
@@ -102,7 +96,11 @@ impl Metrics {
         registry.register_with_unit("sent", "Bytes of reply bodies", Unit::Bytes, self.bytes_out.clone());
         registry.register("requests_in_flight", "Requests in work now", self.in_flight.clone());
         registry.register("requests_refused_busy", "Requests answered SlowDown because too many were in work", self.overload.clone());
-        registry.register("authentication_failures", "Requests whose sender could not be authenticated, by error code", self.refused.clone());
+        registry.register(
+            "authentication_failures",
+            "Requests whose sender could not be authenticated, by error code",
+            self.refused.clone(),
+        );
         registry.register("panics", "Requests that met a defect in Causeway", self.panics.clone());
         registry.register("connections", "S3 connections open now", self.connections.clone());
         registry.register("connections_accepted", "S3 connections accepted", self.connections_total.clone());
