@@ -166,57 +166,66 @@ mod tests {
     use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-    const PATIENCE: Patience = Patience { idle: Duration::from_secs(100), head: Duration::from_secs(10) };
+    const LONG: Duration = Duration::from_secs(600);
+    const SHORT: Duration = Duration::from_millis(100);
 
-    fn watched() -> (TokioIo<Watched<TokioIo<DuplexStream>>>, DuplexStream, Arc<Activity>) {
+    fn watched(patience: Patience) -> (TokioIo<Watched<TokioIo<DuplexStream>>>, DuplexStream, Arc<Activity>) {
         let (ours, theirs) = tokio::io::duplex(16);
         let activity = Arc::<Activity>::default();
-        (TokioIo::new(Watched::new(TokioIo::new(ours), activity.clone(), PATIENCE)), theirs, activity)
+        (TokioIo::new(Watched::new(TokioIo::new(ours), activity.clone(), patience)), theirs, activity)
     }
 
-    /// Seconds until reading fails.
-    async fn silence(io: &mut (impl AsyncReadExt + Unpin)) -> u64 {
+    /// How long reading takes to fail.
+    async fn silence(io: &mut (impl AsyncReadExt + Unpin)) -> Duration {
         let begun = Instant::now();
         let error = io.read_u8().await.expect_err("silence");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        begun.elapsed().as_secs()
+        begun.elapsed()
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_silent_peer_is_given_up_after_the_idle_time() {
-        let (mut io, _peer, _) = watched();
-        assert_eq!(silence(&mut io).await, 100);
+        let (mut io, _peer, _) = watched(Patience { idle: SHORT, head: LONG });
+        assert!(silence(&mut io).await >= SHORT);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn the_head_of_a_request_has_its_own_time_however_often_a_byte_comes() {
-        let (mut io, mut peer, _) = watched();
+        let (mut io, mut peer, _) = watched(Patience { idle: LONG, head: SHORT });
         let drip = async {
-            for _ in 0..20 {
-                peer.write_all(b"G").await.expect("room");
-                tokio::time::sleep(Duration::from_secs(3)).await;
+            while peer.write_all(b"G").await.is_ok() {
+                tokio::time::sleep(SHORT / 5).await;
             }
         };
         let begun = Instant::now();
         let gather = async { while io.read_u8().await.is_ok() {} };
-        tokio::select! { () = gather => {}, () = drip => panic!("read on and on") }
-        assert_eq!(begun.elapsed().as_secs(), 10);
+        tokio::select! { () = gather => {}, () = drip => panic!("the peer gave up first") }
+        assert!(begun.elapsed() >= SHORT);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn time_of_a_request_in_work_does_not_count() {
-        let (mut io, mut peer, activity) = watched();
+        let (mut io, mut peer, activity) = watched(Patience { idle: SHORT, head: SHORT });
         peer.write_all(b"G").await.expect("room");
         io.read_u8().await.expect("the head");
         let work = activity.begin(false);
-        assert!(tokio::time::timeout(Duration::from_secs(1000), io.read_u8()).await.is_err());
+        assert!(tokio::time::timeout(SHORT * 5, io.read_u8()).await.is_err(), "a read ended");
         drop(work);
-        assert_eq!(silence(&mut io).await, 100);
+        assert!(silence(&mut io).await >= SHORT);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
+    async fn the_silence_after_a_request_is_not_the_head_of_the_next() {
+        let (mut io, mut peer, activity) = watched(Patience { idle: SHORT * 5, head: SHORT });
+        peer.write_all(b"G").await.expect("room");
+        io.read_u8().await.expect("the head");
+        drop(activity.begin(false));
+        assert!(silence(&mut io).await >= SHORT * 5);
+    }
+
+    #[tokio::test]
     async fn a_peer_that_takes_nothing_is_given_up_even_during_a_request() {
-        let (mut io, _peer, activity) = watched();
+        let (mut io, _peer, activity) = watched(Patience { idle: SHORT, head: LONG });
         let _work = activity.begin(false);
         let error = io.write_all(&[0; 64]).await.expect_err("a full pipe");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
