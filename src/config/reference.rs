@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 const INTRODUCTION: &str = r#"# Configuration
 
-<!-- Made from src/config/settings.rs; `CAUSEWAY_BLESS=1 cargo test --test config_reference` writes it again. -->
+<!-- Made from src/config/settings.rs; `CAUSEWAY_BLESS=1 cargo test --test server reference` writes it again. -->
 
 Causeway runs without any configuration. What it can be told, it takes from these sources, each overriding the ones before:
 

@@ -24,7 +24,7 @@ pub struct Raw {
 }
 
 impl Raw {
-    pub(super) fn new(address: SocketAddr, who: Who) -> Self {
+    pub fn new(address: SocketAddr, who: Who) -> Self {
         Self { address, who }
     }
 
