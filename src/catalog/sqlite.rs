@@ -1,1 +1,244 @@
-//! placeholder
+//! The embedded catalog: SQLite, for one process.
+//!
+//! Two files, because two promises: `catalog.sqlite` holds the truth and is synced by the durability setting,
+//! `index.sqlite` holds what is derived and never waits for a disk. Each has one writing thread that commits in groups
+//! and a few reading connections.
+//!
+//! Invariants:
+//! - nothing of the driver leaves this module: no type, and no SQL;
+//! - what the index holds of a bucket that is gone cannot be seen, and is swept away in the background, at the latest
+//!   after the next start.
+
+mod bucket;
+mod column;
+mod error;
+mod file;
+mod index;
+mod listing;
+mod reader;
+mod schema;
+mod upload;
+mod writer;
+
+use super::{
+    BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, Commit, CompletedUpload, IndexChange, IndexRow, NewBucket,
+    PartRecord, Result, UploadRecord,
+};
+use crate::{
+    model::{BucketName, ObjectKey, Timestamp, UploadId},
+    store::{Durability, ListPage, ListRequest, ListUploadsRequest, UploadsPage},
+};
+use async_trait::async_trait;
+use reader::Readers;
+use std::{
+    collections::{HashSet, VecDeque},
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+};
+use writer::{Step, Writer};
+
+/// Listings and lookups may take long; reads of the truth are single rows.
+const INDEX_READERS: u32 = 4;
+const TRUTH_READERS: u32 = 2;
+
+#[derive(Debug)]
+pub struct SqliteCatalog {
+    truth: Arc<Database>,
+    index: Arc<Database>,
+    gone: Arc<Gone>,
+}
+
+#[derive(Debug)]
+struct Database {
+    writer: Writer,
+    readers: Readers,
+}
+
+/// Buckets that the index may still hold something of, though they were deleted.
+#[derive(Debug, Default)]
+struct Gone(RwLock<HashSet<BucketId>>);
+
+impl Gone {
+    fn contains(&self, bucket: BucketId) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&bucket)
+    }
+
+    fn insert(&self, bucket: BucketId) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(bucket);
+    }
+}
+
+impl SqliteCatalog {
+    /// Opens the two files in `dir`, which has to exist; files that do not are made.
+    pub fn open(dir: &Path, durability: Durability) -> Result<Self> {
+        let truth = file::open_truth(dir, durability)?;
+        let index = file::open_index(dir)?;
+        // What the index has seen of buckets that the truth does not know: they were deleted, and sweeping was cut short.
+        let seen = index::buckets(&index)?;
+        if let Some(last) = seen.last() {
+            bucket::reserve_ids(&truth, *last)?;
+        }
+        let mut left = VecDeque::new();
+        for bucket in seen {
+            if !bucket::exists(&truth, bucket)? {
+                left.push_back(bucket);
+            }
+        }
+        let catalog = Self {
+            truth: Arc::new(Database {
+                writer: Writer::start("catalog-truth", truth)?,
+                readers: Readers::new(dir.join(schema::TRUTH.file), TRUTH_READERS),
+            }),
+            index: Arc::new(Database {
+                writer: Writer::start("catalog-index", index)?,
+                readers: Readers::new(dir.join(schema::INDEX.file), INDEX_READERS),
+            }),
+            gone: Arc::default(),
+        };
+        if !left.is_empty() {
+            left.iter().for_each(|bucket| catalog.gone.insert(*bucket));
+            drop(sweep(&catalog.index, left));
+        }
+        Ok(catalog)
+    }
+}
+
+/// Removes what the index holds of buckets, in the background.
+fn sweep(index: &Database, mut buckets: VecDeque<BucketId>) -> Commit {
+    index.writer.submit_steps(move |db| {
+        if let Some(bucket) = buckets.front()
+            && let Step::Done(()) = index::sweep(db, *bucket)?
+        {
+            // Should this be rolled back, what stays is swept after the next start.
+            buckets.pop_front();
+        }
+        Ok(if buckets.is_empty() { Step::Done(()) } else { Step::More })
+    })
+}
+
+#[async_trait]
+impl Catalog for SqliteCatalog {
+    async fn create_bucket(&self, bucket: NewBucket) -> Result<BucketRecord> {
+        self.truth.writer.submit(move |db| bucket::create(db, &bucket)).await
+    }
+
+    async fn bucket(&self, name: &BucketName) -> Result<Option<BucketRecord>> {
+        let name = name.clone();
+        self.truth.readers.read(move |db| bucket::find(db, &name)).await
+    }
+
+    async fn buckets(&self, query: BucketsQuery) -> Result<BucketsPage> {
+        self.truth.readers.read(move |db| bucket::list(db, &query)).await
+    }
+
+    async fn update_bucket(&self, bucket: BucketId, change: BucketChange) -> Result<()> {
+        self.truth.writer.submit(move |db| bucket::update(db, bucket, &change)).await
+    }
+
+    async fn delete_bucket(&self, bucket: BucketId) -> Result<()> {
+        let deleted = self.truth.writer.submit(move |db| bucket::delete(db, bucket));
+        let (index, gone) = (self.index.clone(), self.gone.clone());
+        // A task of its own: once begun, it goes through even if the caller goes away.
+        let task = tokio::spawn(async move {
+            deleted.await?;
+            gone.insert(bucket);
+            drop(sweep(&index, [bucket].into()));
+            Ok(())
+        });
+        task.await.unwrap_or_else(|_| Err(error::internal("deleting a bucket was interrupted")))
+    }
+
+    fn index(&self, bucket: BucketId, change: IndexChange) -> Commit {
+        let gone = self.gone.clone();
+        self.index.writer.submit(move |db| if gone.contains(bucket) { Ok(()) } else { index::apply(db, bucket, &change) })
+    }
+
+    async fn list(&self, bucket: BucketId, request: ListRequest) -> Result<ListPage> {
+        if self.gone.contains(bucket) {
+            return Ok(ListPage::default());
+        }
+        self.index.readers.read(move |db| listing::objects(db, bucket, &request)).await
+    }
+
+    async fn index_rows(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize) -> Result<Vec<IndexRow>> {
+        if self.gone.contains(bucket) {
+            return Ok(Vec::new());
+        }
+        self.index.readers.read(move |db| index::rows(db, bucket, after.as_ref(), limit)).await
+    }
+
+    async fn index_lookup(&self, bucket: BucketId, keys: Vec<ObjectKey>) -> Result<Vec<Option<IndexRow>>> {
+        if self.gone.contains(bucket) {
+            return Ok(vec![None; keys.len()]);
+        }
+        self.index.readers.read(move |db| index::lookup(db, bucket, &keys)).await
+    }
+
+    async fn state(&self, bucket: BucketId, name: &str) -> Result<Option<String>> {
+        if self.gone.contains(bucket) {
+            return Ok(None);
+        }
+        let name = name.to_owned();
+        self.index.readers.read(move |db| index::state(db, bucket, &name)).await
+    }
+
+    async fn set_state(&self, bucket: BucketId, name: &str, value: Option<String>) -> Result<()> {
+        let (name, gone) = (name.to_owned(), self.gone.clone());
+        let change = move |db: &_| if gone.contains(bucket) { Ok(()) } else { index::set_state(db, bucket, &name, value.as_deref()) };
+        self.index.writer.submit(change).await
+    }
+
+    async fn begin_upload(&self, upload: UploadRecord) -> Result<()> {
+        self.truth.writer.submit(move |db| upload::begin(db, &upload)).await
+    }
+
+    async fn upload(&self, bucket: BucketId, upload: &UploadId) -> Result<Option<UploadRecord>> {
+        let upload = upload.clone();
+        self.truth.readers.read(move |db| upload::find(db, bucket, &upload)).await
+    }
+
+    async fn list_uploads(&self, bucket: BucketId, request: ListUploadsRequest) -> Result<UploadsPage> {
+        self.truth.readers.read(move |db| listing::uploads(db, bucket, &request)).await
+    }
+
+    async fn put_part(&self, bucket: BucketId, upload: &UploadId, part: PartRecord) -> Result<Option<PartRecord>> {
+        let upload = upload.clone();
+        self.truth.writer.submit(move |db| upload::put_part(db, bucket, &upload, &part)).await
+    }
+
+    async fn parts(&self, bucket: BucketId, upload: &UploadId, after: u16, limit: usize) -> Result<Vec<PartRecord>> {
+        let upload = upload.clone();
+        self.truth.readers.read(move |db| upload::parts(db, bucket, &upload, after, limit)).await
+    }
+
+    async fn finish_upload(&self, bucket: BucketId, upload: &UploadId, completed: CompletedUpload) -> Result<()> {
+        let upload = upload.clone();
+        self.truth.writer.submit(move |db| upload::finish(db, bucket, &upload, &completed)).await
+    }
+
+    async fn completed_upload(&self, bucket: BucketId, upload: &UploadId) -> Result<Option<CompletedUpload>> {
+        let upload = upload.clone();
+        self.truth.readers.read(move |db| upload::completed(db, bucket, &upload)).await
+    }
+
+    async fn abort_upload(&self, bucket: BucketId, upload: &UploadId) -> Result<bool> {
+        let upload = upload.clone();
+        self.truth.writer.submit(move |db| upload::end(db, bucket, &upload)).await
+    }
+
+    async fn stale_uploads(&self, before: Timestamp, limit: usize) -> Result<Vec<UploadRecord>> {
+        self.truth.readers.read(move |db| upload::stale(db, before, limit)).await
+    }
+
+    async fn forget_completed(&self, before: Timestamp) -> Result<()> {
+        self.truth.writer.submit_steps(move |db| upload::forget(db, before)).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        // Readers first: a checkpoint cannot empty a log that somebody reads from.
+        self.index.readers.close().await;
+        self.truth.readers.close().await;
+        let (index, truth) = (self.index.writer.close(), self.truth.writer.close());
+        index.await.and(truth.await)
+    }
+}

@@ -36,7 +36,7 @@ impl CannedAcl {
     }
 
     pub fn is_private(&self) -> bool {
-        !self.anyone_reads() && !self.anyone_writes() && !self.users_read()
+        *self == Self::Private
     }
 
     pub fn anyone_reads(self) -> bool {

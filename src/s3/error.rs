@@ -37,6 +37,7 @@ macro_rules! codes {
 
 codes! {
     AccessDenied 403 "Access Denied",
+    AccessForbidden 403 "CORSResponse: CORS is not enabled for this bucket.",
     AuthorizationHeaderMalformed 400 "The authorization header that you provided is not valid.",
     AuthorizationQueryParametersError 400 "The authorization query parameters that you provided are not valid.",
     BadDigest 400 "The Content-MD5 or checksum value that you specified did not match what the server received.",
@@ -47,6 +48,7 @@ codes! {
     ConditionalRequestConflict 409 "The conditional request cannot succeed due to a conflicting operation against this resource.",
     EntityTooLarge 400 "Your proposed upload exceeds the maximum allowed object size.",
     EntityTooSmall 400 "Your proposed upload is smaller than the minimum allowed object size. Each part except the last must be at least 5 MB in size.",
+    ExpectationFailed 417 "The expectation of the Expect header cannot be met.",
     IllegalLocationConstraintException 400 "The specified location constraint is not valid.",
     IncompleteBody 400 "You did not provide the number of bytes specified by the Content-Length HTTP header.",
     InternalError 500 "We encountered an internal error. Please try again.",

@@ -1,0 +1,116 @@
+//! SQL of the buckets.
+
+use super::{
+    column::{Column, get},
+    writer::{Applied, Failure},
+};
+use crate::{
+    catalog::{BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CatalogError, CatalogErrorKind, NewBucket},
+    model::{BucketName, Owner},
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+const COLUMNS: &str = "id, name, owner_id, owner_name, created, acl, location, backend, place";
+
+pub(super) fn create(db: &Connection, bucket: &NewBucket) -> Applied<BucketRecord> {
+    let inserted = db
+        .prepare_cached(
+            "INSERT INTO buckets (name, owner_id, owner_name, created, acl, location, backend, place)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (name) DO NOTHING",
+        )?
+        .execute(params![
+            bucket.name.as_str(),
+            &*bucket.owner.id,
+            &*bucket.owner.display_name,
+            Column(bucket.created),
+            bucket.acl.as_str(),
+            bucket.location,
+            bucket.backend,
+            bucket.place,
+        ])?;
+    match inserted {
+        0 => Err(Failure::Refused(CatalogError::new(CatalogErrorKind::Exists, format!("bucket {} exists", bucket.name)))),
+        _ => Ok(BucketRecord { id: BucketId(db.last_insert_rowid()), bucket: bucket.clone() }),
+    }
+}
+
+pub(super) fn find(db: &Connection, name: &BucketName) -> rusqlite::Result<Option<BucketRecord>> {
+    db.prepare_cached(&format!("SELECT {COLUMNS} FROM buckets WHERE name = ?1"))?.query_row([name.as_str()], record).optional()
+}
+
+pub(super) fn list(db: &Connection, query: &BucketsQuery) -> rusqlite::Result<BucketsPage> {
+    if query.limit == 0 {
+        return Ok(BucketsPage::default());
+    }
+    // Names above `after` that begin with `prefix`: names are ASCII, so that any other character is above them all.
+    let after = query.after.as_deref().unwrap_or_default();
+    let end = format!("{}\u{10ffff}", query.prefix);
+    let limit = i64::try_from(query.limit.saturating_add(1)).unwrap_or(i64::MAX);
+    let owner = if query.owner.is_some() { "owner_id = ?5" } else { "?5 IS NULL" };
+    let sql = format!("SELECT {COLUMNS} FROM buckets WHERE {owner} AND name >= ?1 AND name > ?2 AND name < ?3 ORDER BY name LIMIT ?4");
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![query.prefix, after, end, limit, query.owner], record)?;
+    let mut buckets = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    let truncated = buckets.len() > query.limit;
+    buckets.truncate(query.limit);
+    Ok(BucketsPage { buckets, truncated })
+}
+
+pub(super) fn update(db: &Connection, bucket: BucketId, change: &BucketChange) -> Applied<()> {
+    let changed = match change {
+        BucketChange::Acl(acl) => {
+            db.prepare_cached("UPDATE buckets SET acl = ?2 WHERE id = ?1")?.execute(params![bucket.0, acl.as_str()])?
+        }
+    };
+    match changed {
+        0 => Err(no_such_bucket()),
+        _ => Ok(()),
+    }
+}
+
+/// With everything that the truth holds of it.
+pub(super) fn delete(db: &Connection, bucket: BucketId) -> Applied<()> {
+    for sql in [
+        "DELETE FROM parts WHERE upload IN (SELECT id FROM uploads WHERE bucket = ?1)",
+        "DELETE FROM uploads WHERE bucket = ?1",
+        "DELETE FROM completed WHERE bucket = ?1",
+        "DELETE FROM buckets WHERE id = ?1",
+    ] {
+        db.prepare_cached(sql)?.execute([bucket.0])?;
+    }
+    Ok(())
+}
+
+pub(super) fn exists(db: &Connection, bucket: BucketId) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM buckets WHERE id = ?1")?.exists([bucket.0])
+}
+
+/// Ids up to this one are never given out. SQLite remembers those it gave; this adds those that only the index has seen,
+/// because the truth was restored from before them.
+pub(super) fn reserve_ids(db: &Connection, last: BucketId) -> rusqlite::Result<()> {
+    let raised = db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'buckets'", [last.0])?;
+    if raised == 0 {
+        db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('buckets', ?1)", [last.0])?;
+    }
+    Ok(())
+}
+
+pub(super) fn no_such_bucket() -> Failure {
+    Failure::Refused(CatalogError::new(CatalogErrorKind::NotFound, "no such bucket"))
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<BucketRecord> {
+    let text = |at| row.get::<_, String>(at);
+    Ok(BucketRecord {
+        id: BucketId(row.get(0)?),
+        bucket: NewBucket {
+            name: get(row, 1)?,
+            owner: Owner { id: text(2)?.into(), display_name: text(3)?.into() },
+            created: get(row, 4)?,
+            acl: get(row, 5)?,
+            location: text(6)?,
+            backend: text(7)?,
+            place: text(8)?,
+        },
+    })
+}

@@ -1,0 +1,46 @@
+//! SQLite's errors in the catalog's words. Nothing of the driver's own error types leaves `sqlite`.
+
+use crate::catalog::{CatalogError, CatalogErrorKind};
+use rusqlite::{Error, ErrorCode};
+
+/// The file cannot be read as what it should be, as opposed to not being reachable.
+pub(super) fn is_corrupt(error: &Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+fn kind(error: &Error) -> CatalogErrorKind {
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::DiskFull
+            | ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::CannotOpen
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase,
+        ) => CatalogErrorKind::Unavailable,
+        _ => CatalogErrorKind::Internal,
+    }
+}
+
+// The text goes into the message instead of the source: a source could be downcast, and would tie callers to the driver.
+impl From<Error> for CatalogError {
+    fn from(error: Error) -> Self {
+        Self::new(kind(&error), format!("sqlite: {error}"))
+    }
+}
+
+pub(super) fn closed() -> CatalogError {
+    CatalogError::new(CatalogErrorKind::Closed, "the catalog is closed")
+}
+
+pub(super) fn unavailable(message: impl Into<String>) -> CatalogError {
+    CatalogError::new(CatalogErrorKind::Unavailable, message)
+}
+
+pub(super) fn internal(message: impl Into<String>) -> CatalogError {
+    CatalogError::new(CatalogErrorKind::Internal, message)
+}

@@ -1,0 +1,161 @@
+//! A database file: created, recognised, brought up to date and configured; or refused, or (the index only) begun anew.
+
+use super::{
+    error::{is_corrupt, unavailable},
+    schema::{Format, INDEX, TRUTH},
+};
+use crate::{
+    catalog::{CatalogError, Result},
+    store::Durability,
+};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// How long to wait for another process that holds the write lock, such as a backup's.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Beside the checkpoints, which reuse the log from its beginning, nothing makes it smaller than this again.
+const LOG_LIMIT_BYTES: i64 = 64 * 1024 * 1024;
+
+const WRITER_CACHE_KIB: i64 = 8 * 1024;
+const READER_CACHE_KIB: i64 = 2 * 1024;
+
+/// Why a file cannot be opened.
+enum Problem {
+    /// It is not, or no longer, a database with our tables.
+    Corrupt(String),
+    Other(CatalogError),
+}
+
+impl From<rusqlite::Error> for Problem {
+    fn from(error: rusqlite::Error) -> Self {
+        if is_corrupt(&error) { Self::Corrupt(error.to_string()) } else { Self::Other(error.into()) }
+    }
+}
+
+/// The writing connection to `catalog.sqlite`. Damage is an error: nothing else knows what was in it.
+pub(super) fn open_truth(dir: &Path, durability: Durability) -> Result<Connection> {
+    let path = dir.join(TRUTH.file);
+    if !path.exists() && beside(&path, "-wal").exists() {
+        return Err(unavailable(format!("{} is gone but its log is still there: restore the file or remove the log", path.display())));
+    }
+    let synchronous = match durability {
+        Durability::Strict => "FULL",
+        Durability::Relaxed | Durability::Volatile => "NORMAL",
+    };
+    open(&path, &TRUTH, synchronous).map_err(|problem| match problem {
+        Problem::Corrupt(why) => unavailable(format!("{} is damaged ({why}): restore it from a backup", path.display())),
+        Problem::Other(error) => error,
+    })
+}
+
+/// The writing connection to `index.sqlite`. A damaged one is replaced by an empty one: it is derived.
+pub(super) fn open_index(dir: &Path) -> Result<Connection> {
+    let path = dir.join(INDEX.file);
+    if !path.exists() {
+        // A log without its file belongs to an index that somebody removed.
+        remove(&path)?;
+    }
+    match open(&path, &INDEX, "NORMAL") {
+        Ok(db) => Ok(db),
+        Err(Problem::Other(error)) => Err(error),
+        Err(Problem::Corrupt(why)) => {
+            tracing::warn!(path = %path.display(), why, "the key index is damaged; beginning an empty one, to be filled from the backends");
+            remove(&path)?;
+            open(&path, &INDEX, "NORMAL").map_err(|problem| match problem {
+                Problem::Corrupt(why) => unavailable(format!("{} cannot be made anew: {why}", path.display())),
+                Problem::Other(error) => error,
+            })
+        }
+    }
+}
+
+/// A reading connection to a file that has been opened for writing before.
+pub(super) fn open_reader(path: &Path) -> Result<Connection> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(BUSY)?;
+    db.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+    Ok(db)
+}
+
+fn open(path: &Path, format: &Format, synchronous: &str) -> std::result::Result<Connection, Problem> {
+    create(path).map_err(|error| Problem::Other(unavailable(format!("{}: {error}", path.display()))))?;
+    let mut db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(BUSY)?;
+    let fresh = recognise(&db, path, format)?;
+    db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    db.pragma_update(None, "synchronous", synchronous)?;
+    db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    db.pragma_update_and_check(None, "journal_size_limit", LOG_LIMIT_BYTES, |_| Ok(()))?;
+    upgrade(&mut db, format)?;
+    if fresh {
+        tracing::debug!(path = %path.display(), "created");
+    }
+    Ok(db)
+}
+
+/// Whether the file is a new one. Refuses what is not ours to write.
+fn recognise(db: &Connection, path: &Path, format: &Format) -> std::result::Result<bool, Problem> {
+    let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    if tables == 0 && application == 0 && version == 0 {
+        return Ok(true);
+    }
+    let name = path.display();
+    if application != i64::from(format.application_id) {
+        return Err(Problem::Other(unavailable(format!("{name} is a database of something else than Causeway's catalog"))));
+    }
+    let known = format.version();
+    match usize::try_from(version) {
+        Ok(version) if version > known => Err(Problem::Other(unavailable(format!(
+            "{name} has format version {version}, but this release knows versions up to {known}: use the release that wrote it, or a later one"
+        )))),
+        Ok(1..) if tables > 0 => Ok(false),
+        _ => Err(Problem::Corrupt(format!("format version {version} with {tables} tables"))),
+    }
+}
+
+/// Each step commits together with the version that it makes.
+fn upgrade(db: &mut Connection, format: &Format) -> std::result::Result<(), Problem> {
+    loop {
+        let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let version: usize = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let Some(step) = format.upgrades.get(version) else { return Ok(()) };
+        change.execute_batch(step)?;
+        change.pragma_update(None, "application_id", format.application_id)?;
+        change.pragma_update(None, "user_version", version + 1)?;
+        change.commit()?;
+    }
+}
+
+/// Makes sure that the file exists, readable by its owner alone; SQLite gives its log the same mode.
+fn create(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unavailable(format!("{}: {error}", file.display()))),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

@@ -1,0 +1,268 @@
+//! Pages of keys and of uploads: cursors over ordered tables for `store::grouping`.
+//!
+//! Rows are fetched in bites. A bite never reaches above the prefix asked for nor beyond a page, and bites begin small
+//! where a delimiter may make the cursor jump: a page costs about its own number of rows, whatever the bucket's size.
+
+use super::column::{get, get_option};
+use crate::{
+    catalog::BucketId,
+    model::{Owner, Timestamp, UploadId},
+    store::{
+        ListEntry, ListPage, ListRequest, ListUploadsRequest, ListedObject, UploadEntry, UploadInfo, UploadsPage,
+        grouping::{self, Grouped, Ordered, Query, Seek},
+    },
+};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::VecDeque;
+
+pub(super) fn objects(db: &Connection, bucket: BucketId, request: &ListRequest) -> rusqlite::Result<ListPage> {
+    let query =
+        Query { prefix: &request.prefix, delimiter: request.delimiter.as_deref(), after: request.after.as_deref(), limit: request.limit };
+    let mut cursor = Cursor::new(Keys { db, bucket, end: end_of(query.prefix) }, &query);
+    let (entries, truncated) = grouping::page(&mut cursor, query)?;
+    let entry = |entry| match entry {
+        Grouped::Item(object) => ListEntry::Object(object),
+        Grouped::CommonPrefix(prefix) => ListEntry::CommonPrefix(prefix),
+    };
+    Ok(ListPage { entries: entries.into_iter().map(entry).collect(), truncated })
+}
+
+/// In order of key, then of initiation, then of id.
+pub(super) fn uploads(db: &Connection, bucket: BucketId, request: &ListUploadsRequest) -> rusqlite::Result<UploadsPage> {
+    let query = Query {
+        prefix: &request.prefix,
+        delimiter: request.delimiter.as_deref(),
+        after: request.key_marker.as_deref(),
+        limit: request.limit,
+    };
+    let marker = match (&request.key_marker, &request.upload_marker) {
+        (Some(key), Some(upload)) => Some(Marker::find(db, bucket, key, upload)?),
+        _ => None,
+    };
+    let mut cursor = Cursor::new(Uploads { db, bucket, end: end_of(query.prefix), marker }, &query);
+    let (entries, truncated) = grouping::page(&mut cursor, query)?;
+    let entry = |entry| match entry {
+        Grouped::Item(upload) => UploadEntry::Upload(upload),
+        Grouped::CommonPrefix(prefix) => UploadEntry::CommonPrefix(prefix),
+    };
+    Ok(UploadsPage { entries: entries.into_iter().map(entry).collect(), truncated })
+}
+
+/// Above everything that begins with `prefix`: UTF-8 has no byte 0xFF.
+fn end_of(prefix: &str) -> Vec<u8> {
+    let mut end = prefix.as_bytes().to_vec();
+    end.push(0xff);
+    end
+}
+
+/// An ordered table, read from a position on.
+trait Table {
+    type Item;
+    type Position;
+    fn position(&self, seek: Seek) -> Self::Position;
+    fn behind(item: &Self::Item) -> Self::Position;
+    fn name(item: &Self::Item) -> &str;
+    fn fetch(&self, from: &Self::Position, limit: usize) -> rusqlite::Result<VecDeque<Self::Item>>;
+}
+
+struct Cursor<T: Table> {
+    table: T,
+    bite: VecDeque<T::Item>,
+    /// Where the next bite begins; `None` at the end, and before the first seek.
+    position: Option<T::Position>,
+    size: usize,
+    first: usize,
+    largest: usize,
+    #[cfg(test)]
+    fetched: usize,
+}
+
+impl<T: Table> Cursor<T> {
+    fn new(table: T, query: &Query<'_>) -> Self {
+        // One more than the page shows whether there is more.
+        let largest = query.limit.saturating_add(1);
+        let jumps = query.delimiter.is_some_and(|delimiter| !delimiter.is_empty());
+        let first = if jumps { largest.min(2) } else { largest };
+        Self {
+            table,
+            bite: VecDeque::new(),
+            position: None,
+            size: first,
+            first,
+            largest,
+            #[cfg(test)]
+            fetched: 0,
+        }
+    }
+}
+
+impl<T: Table> Ordered for Cursor<T> {
+    type Item = T::Item;
+    type Error = rusqlite::Error;
+
+    fn seek(&mut self, to: Seek) -> rusqlite::Result<()> {
+        self.bite.clear();
+        self.position = Some(self.table.position(to));
+        self.size = self.first;
+        Ok(())
+    }
+
+    fn next(&mut self) -> rusqlite::Result<Option<T::Item>> {
+        if self.bite.is_empty()
+            && let Some(from) = self.position.take()
+        {
+            self.bite = self.table.fetch(&from, self.size)?;
+            if self.bite.len() == self.size {
+                self.position = self.bite.back().map(T::behind);
+            }
+            self.size = self.size.saturating_mul(2).min(self.largest);
+            #[cfg(test)]
+            {
+                self.fetched += self.bite.len();
+            }
+        }
+        Ok(self.bite.pop_front())
+    }
+
+    fn name(item: &T::Item) -> &str {
+        T::name(item)
+    }
+}
+
+struct Keys<'a> {
+    db: &'a Connection,
+    bucket: BucketId,
+    end: Vec<u8>,
+}
+
+impl Table for Keys<'_> {
+    type Item = ListedObject;
+    /// The least key that is wanted.
+    type Position = Vec<u8>;
+
+    fn position(&self, seek: Seek) -> Vec<u8> {
+        match seek {
+            Seek::From(bound) => bound,
+            Seek::After(bound) => successor(bound),
+        }
+    }
+
+    fn behind(item: &ListedObject) -> Vec<u8> {
+        successor(item.key.as_str().as_bytes().to_vec())
+    }
+
+    fn name(item: &ListedObject) -> &str {
+        item.key.as_str()
+    }
+
+    fn fetch(&self, from: &Vec<u8>, limit: usize) -> rusqlite::Result<VecDeque<ListedObject>> {
+        self.db
+            .prepare_cached(
+                "SELECT key, size, modified, checksum, etag FROM keys
+                 WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4",
+            )?
+            .query_map(params![self.bucket.0, from, self.end, sql_limit(limit)], |row| {
+                Ok(ListedObject {
+                    key: get(row, 0)?,
+                    size: get(row, 1)?,
+                    last_modified: get(row, 2)?,
+                    checksum: get_option(row, 3)?,
+                    etag: get(row, 4)?,
+                })
+            })?
+            .collect()
+    }
+}
+
+/// The first byte string above `bound`.
+fn successor(mut bound: Vec<u8>) -> Vec<u8> {
+    bound.push(0);
+    bound
+}
+
+struct Uploads<'a> {
+    db: &'a Connection,
+    bucket: BucketId,
+    end: Vec<u8>,
+    marker: Option<Marker>,
+}
+
+/// The upload that the page before ended with.
+struct Marker {
+    key: Vec<u8>,
+    /// `None` if it has ended since: nobody knows any more where it stood, and its key's uploads are listed again, since
+    /// to list one twice is better than to miss one.
+    place: Option<(Timestamp, String)>,
+}
+
+impl Marker {
+    fn find(db: &Connection, bucket: BucketId, key: &str, upload: &UploadId) -> rusqlite::Result<Self> {
+        let place = db
+            .prepare_cached("SELECT initiated, upload FROM uploads WHERE bucket = ?1 AND upload = ?2 AND key = ?3")?
+            .query_row(params![bucket.0, upload.as_str(), key.as_bytes()], |row| Ok((get(row, 0)?, row.get(1)?)))
+            .optional()?;
+        Ok(Self { key: key.as_bytes().to_vec(), place })
+    }
+}
+
+/// Uploads above this key, or of this very key above the time and id.
+struct UploadPosition {
+    key: Vec<u8>,
+    initiated: i64,
+    upload: String,
+}
+
+impl UploadPosition {
+    fn first_of(key: Vec<u8>) -> Self {
+        Self { key, initiated: i64::MIN, upload: String::new() }
+    }
+}
+
+impl Table for Uploads<'_> {
+    type Item = UploadInfo;
+    type Position = UploadPosition;
+
+    fn position(&self, seek: Seek) -> UploadPosition {
+        match (seek, &self.marker) {
+            (Seek::After(key), Some(marker)) if key == marker.key => match &marker.place {
+                Some((initiated, upload)) => UploadPosition { key, initiated: initiated.millis(), upload: upload.clone() },
+                None => UploadPosition::first_of(key),
+            },
+            (Seek::From(bound), _) => UploadPosition::first_of(bound),
+            (Seek::After(bound), _) => UploadPosition::first_of(successor(bound)),
+        }
+    }
+
+    fn behind(item: &UploadInfo) -> UploadPosition {
+        let (key, upload) = (item.key.as_str().as_bytes().to_vec(), item.upload.as_str().to_owned());
+        UploadPosition { key, initiated: item.initiated.millis(), upload }
+    }
+
+    fn name(item: &UploadInfo) -> &str {
+        item.key.as_str()
+    }
+
+    fn fetch(&self, from: &UploadPosition, limit: usize) -> rusqlite::Result<VecDeque<UploadInfo>> {
+        self.db
+            .prepare_cached(
+                "SELECT key, upload, initiator_id, initiator_name, initiated, checksum, explicit_checksum FROM uploads
+                 WHERE bucket = ?1 AND (key, initiated, upload) > (?2, ?3, ?4) AND key < ?5
+                 ORDER BY key, initiated, upload LIMIT ?6",
+            )?
+            .query_map(params![self.bucket.0, from.key, from.initiated, from.upload, self.end, sql_limit(limit)], |row| {
+                Ok(UploadInfo {
+                    key: get(row, 0)?,
+                    upload: get(row, 1)?,
+                    initiator: Owner { id: row.get::<_, String>(2)?.into(), display_name: row.get::<_, String>(3)?.into() },
+                    initiated: get(row, 4)?,
+                    checksum: get(row, 5)?,
+                    explicit_checksum: row.get(6)?,
+                })
+            })?
+            .collect()
+    }
+}
+
+fn sql_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,83 @@
+//! The connections that read one database: few, opened when first needed, each used by one blocking task at a time.
+//!
+//! A read sees everything whose commit has resolved before it began.
+
+use super::{
+    error::{closed, internal},
+    file::open_reader,
+};
+use crate::catalog::Result;
+use rusqlite::Connection;
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::Semaphore;
+
+#[derive(Debug)]
+pub(super) struct Readers {
+    permits: Arc<Semaphore>,
+    size: u32,
+    pool: Arc<Pool>,
+}
+
+#[derive(Debug)]
+struct Pool {
+    file: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    pub(super) fn new(file: PathBuf, size: u32) -> Self {
+        let pool = Pool { file, idle: Mutex::default() };
+        Self { permits: Arc::new(Semaphore::new(size as usize)), size, pool: Arc::new(pool) }
+    }
+
+    /// Runs `read` off the reactor, in one snapshot.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| closed())?;
+        let pool = self.pool.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let result = pool.with(read);
+            drop(permit);
+            result
+        });
+        match task.await {
+            Ok(result) => result,
+            Err(failed) if failed.is_panic() => Err(internal("a read of the catalog panicked")),
+            Err(_) => Err(closed()),
+        }
+    }
+
+    /// Waits for reads under way, then closes their connections. Later reads fail with `Closed`.
+    pub(super) async fn close(&self) {
+        let all = self.permits.acquire_many(self.size).await;
+        self.permits.close();
+        drop(all);
+        self.pool.idle().clear();
+    }
+}
+
+impl Pool {
+    fn with<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        // A statement of its own: the lock must not be held while a file is opened.
+        let idle = self.idle().pop();
+        let db = match idle {
+            Some(db) => db,
+            None => open_reader(&self.file)?,
+        };
+        // Not given back if `read` panics, so no transaction of unknown state ever is.
+        let snapshot = db.unchecked_transaction()?;
+        let value = read(&snapshot)?;
+        snapshot.finish()?;
+        self.idle().push(db);
+        Ok(value)
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,104 @@
+//! The two stored formats: which tables each file has, and how a file says which format it is in.
+//!
+//! `application_id` says that a file is ours and which of the two, `user_version` is the version of its format. A change
+//! to a table is a new version with a step in `upgrades`; the golden files in `tests/golden` hold every version ever
+//! written to being readable.
+//!
+//! Keys are BLOBs, so that their order is the order of their bytes. Times are milliseconds since the epoch. Columns of
+//! the type ANY hold what `column` packs into them.
+
+/// One stored format.
+#[derive(Debug)]
+pub(super) struct Format {
+    pub(super) file: &'static str,
+    pub(super) application_id: i32,
+    /// Step N makes a file of version N one of version N + 1; step 0 fills an empty file.
+    pub(super) upgrades: &'static [&'static str],
+}
+
+impl Format {
+    pub(super) fn version(&self) -> usize {
+        self.upgrades.len()
+    }
+}
+
+/// What cannot be had again: buckets, uploads, their parts, and how uploads ended.
+pub(super) const TRUTH: Format = Format { file: "catalog.sqlite", application_id: 0x4357_5459, upgrades: &[TRUTH_1] };
+
+/// What can: the ordered key index, and how far its making has come.
+pub(super) const INDEX: Format = Format { file: "index.sqlite", application_id: 0x4357_4958, upgrades: &[INDEX_1] };
+
+const TRUTH_1: &str = "
+CREATE TABLE buckets (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    owner_id TEXT NOT NULL,
+    owner_name TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    acl TEXT NOT NULL,
+    location TEXT NOT NULL,
+    backend TEXT NOT NULL,
+    place TEXT NOT NULL
+) STRICT;
+CREATE INDEX buckets_by_owner ON buckets (owner_id, name);
+
+CREATE TABLE uploads (
+    id INTEGER PRIMARY KEY,
+    bucket INTEGER NOT NULL,
+    upload TEXT NOT NULL,
+    key BLOB NOT NULL,
+    initiated INTEGER NOT NULL,
+    initiator_id TEXT NOT NULL,
+    initiator_name TEXT NOT NULL,
+    checksum INTEGER NOT NULL,
+    explicit_checksum INTEGER NOT NULL,
+    attributes TEXT NOT NULL,
+    UNIQUE (bucket, upload)
+) STRICT;
+CREATE INDEX uploads_as_listed ON uploads (bucket, key, initiated, upload);
+CREATE INDEX uploads_by_age ON uploads (initiated);
+
+CREATE TABLE parts (
+    upload INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    md5 BLOB NOT NULL,
+    checksum TEXT,
+    modified INTEGER NOT NULL,
+    location TEXT NOT NULL,
+    PRIMARY KEY (upload, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE completed (
+    bucket INTEGER NOT NULL,
+    upload TEXT NOT NULL,
+    key BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    etag ANY NOT NULL,
+    modified INTEGER NOT NULL,
+    checksum TEXT,
+    PRIMARY KEY (bucket, upload)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX completed_by_age ON completed (at);
+";
+
+const INDEX_1: &str = "
+CREATE TABLE keys (
+    bucket INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    modified INTEGER NOT NULL,
+    checksum INTEGER,
+    etag ANY NOT NULL,
+    fingerprint BLOB NOT NULL,
+    PRIMARY KEY (bucket, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE state (
+    bucket INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (bucket, name)
+) STRICT, WITHOUT ROWID;
+";

@@ -1,0 +1,56 @@
+//! The catalog's contract: one plain function per promise, over any driver. `contract!` runs all of them.
+
+pub mod bucket;
+pub mod closing;
+pub mod index;
+pub mod paging;
+pub mod sample;
+pub mod upload;
+
+/// One test per promise. `$fresh` gives an empty catalog and something that keeps it alive.
+macro_rules! contract {
+    ($fresh:path) => {
+        $crate::catalog::contract!($fresh;
+            bucket::a_bucket_is_found_as_it_was_created,
+            bucket::of_many_who_create_one_name_one_succeeds,
+            bucket::buckets_are_listed_in_pages_by_owner_and_prefix,
+            bucket::a_changed_acl_is_seen,
+            bucket::changing_a_bucket_that_is_gone_is_not_found,
+            bucket::an_id_is_never_used_again,
+            bucket::a_deleted_bucket_takes_everything_with_it,
+            bucket::a_big_index_of_a_deleted_bucket_is_out_of_sight_at_once,
+            bucket::deleting_a_bucket_twice_is_harmless,
+            index::a_row_comes_back_as_it_was_put,
+            index::changes_of_a_key_take_effect_in_the_order_of_their_calls,
+            index::a_change_whose_future_is_dropped_is_made,
+            index::concurrent_changes_are_all_made,
+            index::keys_are_listed_in_the_order_of_their_bytes,
+            index::rows_are_read_above_a_key_and_looked_up_in_the_order_asked,
+            index::a_bucket_does_not_see_the_keys_of_another,
+            index::state_is_set_replaced_and_forgotten,
+            paging::pages_agree_with_a_model_while_keys_come_and_go,
+            upload::an_upload_is_found_as_it_was_begun,
+            upload::an_upload_is_begun_once_and_in_a_bucket_that_exists,
+            upload::a_part_replaces_the_one_of_its_number,
+            upload::parts_are_read_in_order_above_a_number,
+            upload::an_ended_upload_takes_no_part,
+            upload::of_many_who_finish_an_upload_one_succeeds,
+            upload::a_finished_upload_is_remembered_until_forgotten,
+            upload::aborting_says_whether_there_was_one,
+            upload::uploads_are_listed_by_key_then_age_then_id_whatever_the_page,
+            upload::an_upload_that_ends_between_pages_makes_none_be_missed,
+            upload::stale_uploads_come_oldest_first,
+            upload::many_endings_are_forgotten_in_one_call,
+            upload::one_failing_change_spoils_none_of_its_neighbours,
+            closing::what_was_called_before_closing_is_committed_and_what_comes_later_fails,
+        );
+    };
+    ($fresh:path; $($module:ident :: $promise:ident),* $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $promise() {
+            let (catalog, _alive) = $fresh();
+            $crate::catalog::$module::$promise(catalog).await;
+        }
+    )*};
+}
+pub(crate) use contract;
