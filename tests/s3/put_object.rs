@@ -7,6 +7,10 @@ use aws_sdk_s3::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use md5::{Digest, Md5};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// In paths, as SigV4 wants it.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[tokio::test]
 async fn an_object_comes_back_with_all_it_was_given() {
@@ -260,11 +264,13 @@ async fn any_text_is_a_key() {
         &segment,
         &long,
     ];
+    // SDKs refuse to send some of these.
+    let (raw, path) = (server.raw(), |key: &str| format!("/{bucket}/{}", utf8_percent_encode(key, ESCAPED)));
     for key in keys {
-        put(&client, &bucket, key, key).await;
+        assert_eq!(raw.put(path(key), key).send().status, 200, "{key:?}");
     }
     for key in keys {
-        assert_eq!(get(&client, &bucket, key).await.as_deref(), Some(key.as_bytes()), "{key:?}");
+        assert_eq!(raw.get(path(key)).send().body, key.as_bytes(), "{key:?}");
     }
     let too_long = client.put_object().bucket(&bucket).key("k".repeat(1025)).send().await;
     assert_eq!(failure(too_long), is(400, "KeyTooLongError"));
