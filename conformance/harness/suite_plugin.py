@@ -124,8 +124,10 @@ class Cleaner:
                         version = {"VersionId": entry["VersionId"]} if entry["VersionId"] != "null" else {}
                         yield {"Key": entry["Key"]} | version | bypass
                 return
-            except (ClientError, BotoCoreError, KeyError):
-                self.has_versions = False
+            except ClientError as error:
+                self.has_versions = error.response["Error"]["Code"] not in ("NotImplemented", "MethodNotAllowed")
+            except (BotoCoreError, KeyError):
+                pass
         with contextlib.suppress(ClientError, BotoCoreError):
             for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
                 for entry in page.get("Contents", []):
