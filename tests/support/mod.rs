@@ -10,7 +10,10 @@ pub mod raw;
 
 use aws_sdk_s3::{
     Client,
-    config::{Credentials, Region, retry::RetryConfig},
+    config::{Credentials, Region, http::HttpResponse, retry::RetryConfig},
+    error::{ProvideErrorMetadata, SdkError},
+    primitives::ByteStream,
+    types::{CompletedMultipartUpload, CompletedPart},
 };
 use raw::Raw;
 use std::{
@@ -177,4 +180,51 @@ fn spawn(dir: &Path) -> (Child, (SocketAddr, SocketAddr)) {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Status and code of a request that failed as S3 says it should.
+pub fn failure<T, E>(result: Result<T, SdkError<E, HttpResponse>>) -> (u16, String)
+where
+    E: ProvideErrorMetadata,
+{
+    match result {
+        Ok(_) => (200, "no failure".to_owned()),
+        Err(error) => {
+            let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+            (status, error.code().unwrap_or_default().to_owned())
+        }
+    }
+}
+
+/// What `failure` gives, for comparing.
+pub fn is(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}
+
+pub async fn put(client: &Client, bucket: &str, key: &str, body: impl AsRef<[u8]>) {
+    let body = ByteStream::from(body.as_ref().to_vec());
+    client.put_object().bucket(bucket).key(key).body(body).send().await.expect("an object");
+}
+
+/// The bytes of an object, if there is one.
+pub async fn get(client: &Client, bucket: &str, key: &str) -> Option<Vec<u8>> {
+    match client.get_object().bucket(bucket).key(key).send().await {
+        Ok(reply) => Some(reply.body.collect().await.expect("a whole body").to_vec()),
+        Err(error) if error.code() == Some("NoSuchKey") => None,
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+/// An object of two parts, 5 MiB of `a` and 3 bytes of `b`.
+pub async fn put_two_parts(client: &Client, bucket: &str, key: &str) {
+    let upload = client.create_multipart_upload().bucket(bucket).key(key).send().await.expect("an upload");
+    let upload = upload.upload_id.expect("an id");
+    let mut parts = CompletedMultipartUpload::builder();
+    for (number, body) in [(1, vec![b'a'; 5 << 20]), (2, b"bbb".to_vec())] {
+        let part = client.upload_part().bucket(bucket).key(key).upload_id(&upload).part_number(number).body(body.into());
+        let part = part.send().await.expect("a part");
+        parts = parts.parts(CompletedPart::builder().part_number(number).set_e_tag(part.e_tag).build());
+    }
+    let complete = client.complete_multipart_upload().bucket(bucket).key(key).upload_id(upload);
+    complete.multipart_upload(parts.build()).send().await.expect("a whole object");
 }

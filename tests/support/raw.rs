@@ -12,7 +12,7 @@ use aws_sigv4::{
 use bytes::Bytes;
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     time::{Duration, SystemTime},
 };
 
@@ -24,7 +24,7 @@ pub struct Raw {
 }
 
 impl Raw {
-    pub(super) fn new(address: SocketAddr, who: Who) -> Self {
+    pub fn new(address: SocketAddr, who: Who) -> Self {
         Self { address, who }
     }
 
@@ -40,6 +40,8 @@ impl Raw {
             payload: PayloadMode::Signed,
             signature: Signature::Header,
             length: None,
+            tampering: None,
+            half_close: false,
         }
     }
 
@@ -57,10 +59,17 @@ impl Raw {
 
     /// Sends these bytes and reads whatever comes back.
     pub fn send(&self, wire: &[u8]) -> RawReply {
+        self.exchange(wire, false)
+    }
+
+    fn exchange(&self, wire: &[u8], half_close: bool) -> RawReply {
         let mut stream = TcpStream::connect(self.address).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
         // A server that refuses early may close before it has read all: its answer is what counts.
         let _ = stream.write_all(wire);
+        if half_close {
+            let _ = stream.shutdown(Shutdown::Write);
+        }
         let mut reply = Vec::new();
         let mut buffer = [0; 64 * 1024];
         loop {
@@ -103,6 +112,8 @@ pub struct RawRequest {
     payload: PayloadMode,
     signature: Signature,
     length: Option<String>,
+    tampering: Option<(Vec<u8>, Vec<u8>)>,
+    half_close: bool,
 }
 
 impl RawRequest {
@@ -153,9 +164,25 @@ impl RawRequest {
         self
     }
 
+    /// Replaces bytes of the finished request, behind the back of its signature.
+    pub fn tamper(mut self, from: impl AsRef<[u8]>, to: impl AsRef<[u8]>) -> Self {
+        self.tampering = Some((from.as_ref().to_vec(), to.as_ref().to_vec()));
+        self
+    }
+
+    /// Says that nothing will follow: a body cut short is known as such at once.
+    pub fn half_close(mut self) -> Self {
+        self.half_close = true;
+        self
+    }
+
     pub fn send(self) -> RawReply {
-        let wire = self.wire();
-        self.raw.send(&wire)
+        let mut wire = self.wire();
+        if let Some((from, to)) = &self.tampering {
+            let at = wire.windows(from.len()).rposition(|window| window == &from[..]).expect("the bytes to tamper with");
+            wire.splice(at..at + from.len(), to.iter().copied());
+        }
+        self.raw.exchange(&wire, self.half_close)
     }
 
     /// The request as bytes, for tampering.
@@ -172,14 +199,8 @@ impl RawRequest {
             // A presigned URL says nothing of its payload.
             settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
         }
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(REGION)
-            .name("s3")
-            .time(now)
-            .settings(settings)
-            .build()
-            .expect("complete");
+        let params = v4::SigningParams::builder().identity(&identity).region(REGION).name("s3").time(now).settings(settings);
+        let params = SigningParams::V4(params.build().expect("complete"));
         let mut headers = self.signed.clone();
         if let PayloadMode::Chunked(_) = self.payload {
             headers.push(("x-amz-decoded-content-length".to_owned(), self.body.len().to_string()));
@@ -196,8 +217,7 @@ impl RawRequest {
             let uri = format!("http://{}{}", self.raw.address, self.target);
             let borrowed = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             let signable = SignableRequest::new(&self.method, uri, borrowed, body).expect("signable");
-            let all = SigningParams::V4(params.clone());
-            let (instructions, signature) = sign(signable, &all).expect("signed").into_parts();
+            let (instructions, signature) = sign(signable, &params).expect("signed").into_parts();
             seed = signature;
             let (signed_headers, query) = instructions.into_parts();
             headers.extend(signed_headers.iter().map(|header| (header.name().to_owned(), header.value().to_owned())));
@@ -225,7 +245,8 @@ impl RawRequest {
 }
 
 /// `aws-chunked` framing, each chunk signed upon the one before it.
-fn chunks(body: &[u8], size: usize, seed: &str, params: &v4::SigningParams<'_, SigningSettings>) -> Vec<u8> {
+fn chunks(body: &[u8], size: usize, seed: &str, params: &SigningParams<'_>) -> Vec<u8> {
+    let SigningParams::V4(params) = params else { panic!("SigV4 it is") };
     let mut wire = Vec::new();
     let mut previous = seed.to_owned();
     for chunk in body.chunks(size).chain([&[][..]]) {
