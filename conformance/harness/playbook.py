@@ -40,6 +40,8 @@ SCENARIOS = (
     Scenario("boto3-listing", "boto3_listing.py", "boto3", imports_client=True),
     Scenario("boto3-objects-tls", "boto3_objects.py", "boto3", imports_client=True, tls=True),
     Scenario("boto3-multipart-tls", "boto3_multipart.py", "boto3", imports_client=True, tls=True),
+    Scenario("restic-tls", "restic.py", "restic", tls=True),
+    Scenario("rclone-tls", "rclone.py", "rclone", tls=True),
     Scenario("conditional-writers", "conditional_writers.py"),
     Scenario("s3cmd", "s3cmd.py", "s3cmd"),
     Scenario("restic", "restic.py", "restic"),
@@ -202,5 +204,6 @@ def _environment(target: Target, home: Path | None, work: Path, big: bool) -> di
     }
     sizes = BIG_SIZES if big else {name: os.environ.get(name, size) for name, size in DEFAULT_SIZES.items()}
     if target.certificate is not None:
-        environment["AWS_CA_BUNDLE"] = str(target.certificate)
+        for name in ("AWS_CA_BUNDLE", "RCLONE_CA_CERT"):
+            environment[name] = str(target.certificate)
     return environment | sizes

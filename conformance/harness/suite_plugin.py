@@ -11,7 +11,6 @@ never raises: what a test is about is judged by that test alone.
 import contextlib
 import json
 import os
-import re
 import sys
 
 import boto3
@@ -72,7 +71,6 @@ class Cleaner:
             s3={"addressing_style": "path"},
             connect_timeout=10,
             read_timeout=30,
-            # As many requests as calls, and none for what only this client would ask.
             retries={"total_max_attempts": 1},
         )
         self.clients = [
@@ -126,8 +124,10 @@ class Cleaner:
                         version = {"VersionId": entry["VersionId"]} if entry["VersionId"] != "null" else {}
                         yield {"Key": entry["Key"]} | version | bypass
                 return
-            except (ClientError, BotoCoreError, KeyError):
-                self.has_versions = False
+            except ClientError as error:
+                self.has_versions = error.response["Error"]["Code"] not in ("NotImplemented", "MethodNotAllowed")
+            except (BotoCoreError, KeyError):
+                pass
         with contextlib.suppress(ClientError, BotoCoreError):
             for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
                 for entry in page.get("Contents", []):
@@ -159,12 +159,11 @@ class Results:
 
 
 def reason(traceback: str) -> str:
-    """The exception of a native traceback, on one line."""
+    """The exception of a native traceback and what it says, on one line; frames and headings are left out."""
     lines = traceback.strip().splitlines()
-    raised = [
-        index for index, line in enumerate(lines) if re.match(r"[\w.]+(Error|Exception|Failed|Timeout)?\b.*", line)
-    ]
-    start = next((index for index in reversed(raised) if not lines[index].startswith(("Traceback", "During"))), 0)
+    headings = ("Traceback", "During handling", "The above exception")
+    raised = [index for index, line in enumerate(lines) if line[:1].strip() and not line.startswith(headings)]
+    start = raised[-1] if raised else 0
     return " ".join(line.strip() for line in lines[start : start + 3])[:400]
 
 

@@ -37,7 +37,8 @@ def race(key: str) -> list[int]:
         body = body_of(writer)
         url = f"{scenario.endpoint}/{BUCKET}/{key}"
         headers = signed_headers("PUT", url, scenario.access_key, scenario.secret_key, body, {"If-None-Match": "*"})
-        connections[writer].connect() if connections[writer].sock is None else None
+        if connections[writer].sock is None:
+            connections[writer].connect()
         start.wait()
         connections[writer].request("PUT", f"/{BUCKET}/{key}", body=body, headers=headers)
         answer = connections[writer].getresponse()

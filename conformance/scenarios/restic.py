@@ -16,8 +16,11 @@ environment = os.environ | {
 }
 
 
+TRUST = ["--cacert", os.environ["AWS_CA_BUNDLE"]] if "AWS_CA_BUNDLE" in os.environ else []
+
+
 def restic(*argv, **options) -> str:
-    return scenario.run("restic", *argv, env=environment, **options).stdout
+    return scenario.run("restic", *TRUST, *argv, env=environment, **options).stdout
 
 
 def snapshots() -> list[str]:

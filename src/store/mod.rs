@@ -312,7 +312,7 @@ pub struct ListUploadsRequest {
     pub prefix: String,
     pub delimiter: Option<String>,
     pub key_marker: Option<String>,
-    /// Only with `key_marker`: uploads of that very key above this id too.
+    /// Only with `key_marker`: uploads of that very key behind this one too. Uploads of one key come in order of time.
     pub upload_marker: Option<UploadId>,
     pub limit: usize,
 }

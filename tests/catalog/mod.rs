@@ -5,6 +5,8 @@ pub mod closing;
 pub mod index;
 pub mod paging;
 pub mod sample;
+pub mod sqlite;
+pub mod survival;
 pub mod upload;
 
 /// One test per promise. `$fresh` gives an empty catalog and something that keeps it alive.

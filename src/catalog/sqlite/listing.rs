@@ -73,8 +73,6 @@ struct Cursor<T: Table> {
     size: usize,
     first: usize,
     largest: usize,
-    #[cfg(test)]
-    fetched: usize,
 }
 
 impl<T: Table> Cursor<T> {
@@ -83,16 +81,7 @@ impl<T: Table> Cursor<T> {
         let largest = query.limit.saturating_add(1);
         let jumps = query.delimiter.is_some_and(|delimiter| !delimiter.is_empty());
         let first = if jumps { largest.min(2) } else { largest };
-        Self {
-            table,
-            bite: VecDeque::new(),
-            position: None,
-            size: first,
-            first,
-            largest,
-            #[cfg(test)]
-            fetched: 0,
-        }
+        Self { table, bite: VecDeque::new(), position: None, size: first, first, largest }
     }
 }
 
@@ -116,10 +105,6 @@ impl<T: Table> Ordered for Cursor<T> {
                 self.position = self.bite.back().map(T::behind);
             }
             self.size = self.size.saturating_mul(2).min(self.largest);
-            #[cfg(test)]
-            {
-                self.fetched += self.bite.len();
-            }
         }
         Ok(self.bite.pop_front())
     }
@@ -128,6 +113,9 @@ impl<T: Table> Ordered for Cursor<T> {
         T::name(item)
     }
 }
+
+const KEYS: &str = "SELECT key, size, modified, checksum, etag FROM keys
+    WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4";
 
 struct Keys<'a> {
     db: &'a Connection,
@@ -157,10 +145,7 @@ impl Table for Keys<'_> {
 
     fn fetch(&self, from: &Vec<u8>, limit: usize) -> rusqlite::Result<VecDeque<ListedObject>> {
         self.db
-            .prepare_cached(
-                "SELECT key, size, modified, checksum, etag FROM keys
-                 WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4",
-            )?
+            .prepare_cached(KEYS)?
             .query_map(params![self.bucket.0, from, self.end, sql_limit(limit)], |row| {
                 Ok(ListedObject {
                     key: get(row, 0)?,
@@ -179,6 +164,10 @@ fn successor(mut bound: Vec<u8>) -> Vec<u8> {
     bound.push(0);
     bound
 }
+
+const UPLOADS: &str = "SELECT key, upload, initiator_id, initiator_name, initiated, checksum, explicit_checksum FROM uploads
+    WHERE bucket = ?1 AND (key, initiated, upload) > (?2, ?3, ?4) AND key < ?5
+    ORDER BY key, initiated, upload LIMIT ?6";
 
 struct Uploads<'a> {
     db: &'a Connection,
@@ -244,11 +233,7 @@ impl Table for Uploads<'_> {
 
     fn fetch(&self, from: &UploadPosition, limit: usize) -> rusqlite::Result<VecDeque<UploadInfo>> {
         self.db
-            .prepare_cached(
-                "SELECT key, upload, initiator_id, initiator_name, initiated, checksum, explicit_checksum FROM uploads
-                 WHERE bucket = ?1 AND (key, initiated, upload) > (?2, ?3, ?4) AND key < ?5
-                 ORDER BY key, initiated, upload LIMIT ?6",
-            )?
+            .prepare_cached(UPLOADS)?
             .query_map(params![self.bucket.0, from.key, from.initiated, from.upload, self.end, sql_limit(limit)], |row| {
                 Ok(UploadInfo {
                     key: get(row, 0)?,
@@ -265,4 +250,66 @@ impl Table for Uploads<'_> {
 
 fn sql_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::sqlite::schema;
+    use rusqlite::StatementStatus;
+
+    /// Keys `0000000/…` and on: ten to a common prefix.
+    fn index(keys: usize) -> Connection {
+        let db = Connection::open_in_memory().expect("memory");
+        db.execute_batch(schema::INDEX.upgrades[0]).expect("tables");
+        let sql = "INSERT INTO keys WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n LIMIT ?1)
+            SELECT 1, CAST(printf('%07d/%d', n / 10, n % 10) AS BLOB), 1, 1, NULL, zeroblob(16), x'' FROM n";
+        db.execute(sql, [sql_limit(keys)]).expect("rows");
+        db
+    }
+
+    /// What one page costs in steps of SQLite's machine.
+    fn steps(db: &Connection, request: &ListRequest) -> i32 {
+        let statement = db.prepare_cached(KEYS).expect("prepares");
+        statement.reset_status(StatementStatus::VmStep);
+        drop(statement);
+        let page = objects(db, BucketId(1), request).expect("a page");
+        assert_eq!((page.entries.len(), page.truncated), (request.limit, true));
+        db.prepare_cached(KEYS).expect("prepares").get_status(StatementStatus::VmStep)
+    }
+
+    #[test]
+    fn a_page_costs_the_same_however_big_the_bucket() {
+        let plain = ListRequest { limit: 50, ..Default::default() };
+        let grouped = ListRequest { delimiter: Some("/".into()), ..plain.clone() };
+        let inside = ListRequest { limit: 3, prefix: "0000050/".into(), ..plain.clone() };
+        let from = ListRequest { after: Some("0000040".into()), ..grouped.clone() };
+        let (small, big) = (index(1000), index(100_000));
+        for (request, most) in [(plain, 1000), (grouped, 3000), (inside, 100), (from, 3000)] {
+            let (small, big) = (steps(&small, &request), steps(&big, &request));
+            assert_eq!(small, big, "{request:?}");
+            assert!((1..most).contains(&big), "{big} steps for {request:?}");
+        }
+    }
+
+    #[test]
+    fn what_lies_behind_the_prefix_is_not_read() {
+        let db = index(100_000);
+        let request = ListRequest { prefix: "0000050/".into(), limit: 1000, ..Default::default() };
+        assert_eq!(objects(&db, BucketId(1), &request).expect("a page").entries.len(), 10);
+        let steps = db.prepare_cached(KEYS).expect("prepares").get_status(StatementStatus::VmStep);
+        assert!((1..300).contains(&steps), "{steps}");
+    }
+
+    #[test]
+    fn uploads_are_read_in_their_order_without_being_sorted() {
+        let db = Connection::open_in_memory().expect("memory");
+        db.execute_batch(schema::TRUTH.upgrades[0]).expect("tables");
+        let plan = db.query_row(&format!("EXPLAIN QUERY PLAN {UPLOADS}"), params![1, b"", 1, "", b"", 1], |row| row.get::<_, String>(3));
+        let plan = plan.expect("one step");
+        assert!(plan.contains("uploads_as_listed (bucket=? AND (key,initiated,upload)>(?,?,?)"), "{plan}");
+        let mut statement = db.prepare(UPLOADS).expect("prepares");
+        statement.query(params![1, b"", 1, "", b"", 1]).expect("runs").next().expect("no row");
+        assert_eq!(statement.get_status(StatementStatus::Sort), 0);
+    }
 }

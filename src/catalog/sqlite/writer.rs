@@ -249,3 +249,131 @@ fn shut(db: Connection) -> Result<()> {
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     db.close().map_err(|(_, error)| error.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::CatalogErrorKind;
+    use futures_util::future::join_all;
+    use std::sync::atomic::AtomicUsize;
+
+    fn writer() -> Writer {
+        let db = Connection::open_in_memory().expect("memory");
+        db.execute_batch("CREATE TABLE numbers (n INTEGER PRIMARY KEY)").expect("a table");
+        Writer::start("test", db).expect("starts")
+    }
+
+    fn insert(n: i64) -> impl FnMut(&Connection) -> Applied<()> + Send + 'static {
+        move |db| Ok(db.execute("INSERT INTO numbers VALUES (?1)", [n]).map(drop)?)
+    }
+
+    fn numbers(writer: &Writer) -> BoxFuture<'static, Result<Vec<i64>>> {
+        writer.submit(|db| {
+            Ok(db.prepare("SELECT n FROM numbers ORDER BY n")?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Holds the thread until it is dropped, so that what is submitted meanwhile makes one group.
+    fn hold(writer: &Writer) -> Sender<()> {
+        let (release, held) = mpsc::channel::<()>();
+        drop(writer.submit(move |_| {
+            let _ = held.recv();
+            Ok(())
+        }));
+        release
+    }
+
+    #[tokio::test]
+    async fn a_change_that_breaks_its_group_fails_alone() {
+        let writer = writer();
+        let applied = Arc::new(AtomicUsize::new(0));
+        let held = hold(&writer);
+        let changes = (0..100).map(|n| {
+            let (applied, mut insert) = (applied.clone(), insert(n - n % 50));
+            // Of every fifty, one gets the number and the others violate the constraint; ten more panic or refuse.
+            writer.submit(move |db| {
+                applied.fetch_add(1, Ordering::Relaxed);
+                match n % 10 {
+                    1 => panic!("expected by the test"),
+                    2 => Err(Failure::Refused(closed())),
+                    3 => db.execute("INSERT INTO numbers VALUES (?1)", [1000 + n]).map(drop).map_err(Failure::from),
+                    _ => insert(db),
+                }
+            })
+        });
+        let changes: Vec<_> = changes.collect();
+        drop(held);
+        for (n, outcome) in join_all(changes).await.into_iter().enumerate() {
+            let kind = outcome.err().map(|error| error.kind());
+            let expected = match n % 10 {
+                2 => Some(CatalogErrorKind::Closed),
+                3 => None,
+                _ if n % 50 == 0 => None,
+                _ => Some(CatalogErrorKind::Internal),
+            };
+            assert_eq!(kind, expected, "{n}");
+        }
+        let expected = [0, 50].into_iter().chain((0..10).map(|n| 1003 + 10 * n)).collect::<Vec<_>>();
+        assert_eq!(numbers(&writer).await.expect("read"), expected);
+        assert!(applied.load(Ordering::Relaxed) > 100, "they were one group at first");
+    }
+
+    #[tokio::test]
+    async fn what_waits_together_is_committed_together() {
+        let dir = tempfile::TempDir::new().expect("a directory");
+        let path = dir.path().join("numbers.sqlite");
+        let db = Connection::open(&path).expect("opens");
+        db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE numbers (n INTEGER PRIMARY KEY)").expect("a table");
+        let others = Connection::open(&path).expect("opens");
+        let visible = move || others.query_row("SELECT count(*) FROM numbers", [], |row| row.get::<_, i64>(0));
+        let writer = Writer::start("test", db).expect("starts");
+        let held = hold(&writer);
+        let changes: Vec<_> = (0..100).map(|n| writer.submit(insert(n))).collect();
+        let last = writer.submit(move |_| Ok(visible()?));
+        drop(held);
+        join_all(changes).await.into_iter().collect::<Result<()>>().expect("committed");
+        assert_eq!(last.await.expect("read"), 0, "the last saw the others uncommitted");
+        assert_eq!(numbers(&writer).await.expect("read").len(), 100);
+    }
+
+    #[tokio::test]
+    async fn a_change_in_steps_lets_others_in_between() {
+        let writer = writer();
+        let held = hold(&writer);
+        let mut step = 0;
+        let long = writer.submit_steps(move |db| {
+            step += 1;
+            db.execute("INSERT INTO numbers VALUES (?1)", [step])?;
+            Ok(if step < 3 { Step::More } else { Step::Done(()) })
+        });
+        let seen = numbers(&writer);
+        drop(held);
+        assert_eq!(seen.await.expect("read"), [1]);
+        long.await.expect("committed");
+        assert_eq!(numbers(&writer).await.expect("read"), [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn when_the_thread_dies_every_caller_hears_of_it() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("expected by the test");
+            }
+        }
+        let writer = writer();
+        let held = hold(&writer);
+        let bomb = Bomb;
+        let deadly = writer.submit(move |_| {
+            let _held = &bomb;
+            Ok(())
+        });
+        let after: Vec<_> = (0..2 * GROUP as i64).map(|n| writer.submit(insert(n))).collect();
+        drop(held);
+        deadly.await.expect("committed before it exploded");
+        let outcomes = join_all(after).await;
+        assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|error| error.kind() == CatalogErrorKind::Internal)));
+        assert!(numbers(&writer).await.is_err());
+        assert!(writer.close().await.is_err());
+    }
+}

@@ -1,0 +1,166 @@
+//! The embedded driver: the contract, and what it does about the files that it finds.
+
+use super::sample::{bucket, completed, key, name, new_bucket, owner, part, put, row, upload, upload_id};
+use causeway::{
+    catalog::{Catalog, CatalogError, CatalogErrorKind, IndexRow, NewBucket, sqlite::SqliteCatalog},
+    model::{CannedAcl, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag},
+    store::Durability,
+};
+use rusqlite::Connection;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tempfile::TempDir;
+
+fn fresh() -> (Arc<dyn Catalog>, TempDir) {
+    let dir = TempDir::new().expect("a directory");
+    let catalog = open(dir.path());
+    (Arc::new(catalog), dir)
+}
+
+super::contract!(fresh);
+
+pub fn open(dir: &Path) -> SqliteCatalog {
+    SqliteCatalog::open(dir, Durability::Relaxed).expect("opens")
+}
+
+fn refusal(dir: &Path) -> CatalogError {
+    SqliteCatalog::open(dir, Durability::Strict).expect_err("refused")
+}
+
+/// A directory with a closed catalog of one bucket that holds one key.
+async fn closed() -> TempDir {
+    let dir = TempDir::new().expect("a directory");
+    let catalog = open(dir.path());
+    let id = bucket(&catalog, "photos").await.id;
+    catalog.index(id, put("a", 1)).await.expect("indexed");
+    catalog.close().await.expect("closed");
+    dir
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(dir).expect("lists").map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    files
+}
+
+#[tokio::test]
+async fn files_are_readable_by_their_owner_alone() {
+    let (catalog, dir) = fresh();
+    let id = bucket(&*catalog, "photos").await.id;
+    catalog.index(id, put("a", 1)).await.expect("indexed");
+    let files = files(dir.path());
+    assert!(files.len() > 2, "the logs are there too");
+    for file in files {
+        assert_eq!(file.metadata().expect("a file").permissions().mode() & 0o777, 0o600, "{}", file.display());
+    }
+}
+
+#[tokio::test]
+async fn closing_leaves_the_two_files_and_no_log() {
+    let dir = closed().await;
+    assert_eq!(files(dir.path()), ["catalog.sqlite", "index.sqlite"].map(|file| dir.path().join(file)));
+}
+
+#[tokio::test]
+async fn a_newer_format_is_refused_and_left_alone() {
+    for file in ["catalog.sqlite", "index.sqlite"] {
+        let dir = closed().await;
+        let path = dir.path().join(file);
+        Connection::open(&path).and_then(|db| db.pragma_update(None, "user_version", 4711)).expect("changed");
+        let before = fs::read(&path).expect("read");
+        let error = refusal(dir.path());
+        assert_eq!(error.kind(), CatalogErrorKind::Unavailable);
+        let message = error.to_string();
+        assert!(message.contains(file) && message.contains("4711") && message.contains("up to 1"), "{message}");
+        assert!(fs::read(&path).expect("read") == before);
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_something_else_is_refused_and_left_alone() {
+    for file in ["catalog.sqlite", "index.sqlite"] {
+        let dir = TempDir::new().expect("a directory");
+        let path = dir.path().join(file);
+        Connection::open(&path).and_then(|db| db.execute_batch("CREATE TABLE recipes (soup TEXT)")).expect("made");
+        let before = fs::read(&path).expect("read");
+        let error = refusal(dir.path());
+        assert_eq!(error.kind(), CatalogErrorKind::Unavailable);
+        assert!(error.to_string().contains(file), "{error}");
+        assert!(fs::read(&path).expect("read") == before);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_truth_is_an_error_and_left_alone() {
+    let dir = closed().await;
+    let path = dir.path().join("catalog.sqlite");
+    fs::write(&path, "this is no database, and it is long enough to be seen as none: ".repeat(100)).expect("written");
+    let before = fs::read(&path).expect("read");
+    let error = refusal(dir.path());
+    assert_eq!(error.kind(), CatalogErrorKind::Unavailable);
+    assert!(error.to_string().contains("catalog.sqlite is damaged"), "{error}");
+    assert!(fs::read(&path).expect("read") == before);
+}
+
+#[tokio::test]
+async fn a_log_without_its_truth_is_an_error() {
+    let dir = closed().await;
+    let path = dir.path().join("catalog.sqlite");
+    fs::rename(&path, dir.path().join("catalog.sqlite-wal")).expect("renamed");
+    assert_eq!(refusal(dir.path()).kind(), CatalogErrorKind::Unavailable);
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_damaged_or_missing_index_is_begun_anew() {
+    let garbage = |path: &Path| fs::write(path, "no database, but long enough to be taken for one ".repeat(100)).expect("written");
+    let bad_tables = |path: &Path| {
+        let db = Connection::open(path).expect("opens");
+        db.execute_batch("DROP TABLE keys; DROP TABLE state").expect("dropped");
+    };
+    let truncated = |path: &Path| fs::File::options().write(true).open(path).and_then(|file| file.set_len(5000)).expect("truncated");
+    let missing = |path: &Path| {
+        fs::remove_file(path).expect("removed");
+        // Its log stays behind and must not be taken for that of the new file.
+        fs::write(path.with_extension("sqlite-wal"), [7; 5000]).expect("written");
+    };
+    let harms: [&dyn Fn(&Path); 4] = [&garbage, &bad_tables, &truncated, &missing];
+    for (n, harm) in harms.into_iter().enumerate() {
+        let dir = closed().await;
+        harm(&dir.path().join("index.sqlite"));
+        let catalog = open(dir.path());
+        let id = catalog.bucket(&name("photos")).await.expect("read").expect("the truth is untouched").id;
+        assert_eq!(catalog.index_rows(id, None, 9).await.expect("rows"), [], "{n}");
+        catalog.index(id, put("b", 1)).await.expect("indexed");
+        assert_eq!(catalog.index_rows(id, None, 9).await.expect("rows"), [row("b", 1)], "{n}");
+    }
+}
+
+/// What version 1 wrote is read by every later version: these files are only ever added to.
+#[tokio::test]
+async fn files_of_format_version_1_are_read() {
+    let dir = TempDir::new().expect("a directory");
+    for (file, golden) in
+        [("catalog.sqlite", include_str!("../golden/catalog-v1.sql")), ("index.sqlite", include_str!("../golden/index-v1.sql"))]
+    {
+        Connection::open(dir.path().join(file)).and_then(|db| db.execute_batch(golden)).expect("a golden file");
+    }
+    let catalog = open(dir.path());
+    let photos = catalog.bucket(&name("photos")).await.expect("read").expect("a bucket");
+    assert_eq!(photos.bucket, NewBucket { owner: owner("alice"), acl: CannedAcl::PublicRead, ..new_bucket("photos") });
+    let id = photos.id;
+    assert_eq!(catalog.upload(id, &upload_id("one")).await.expect("read"), Some(upload(id, "one", "a//b", 17)));
+    let bare = causeway::catalog::PartRecord { checksum: None, ..part(10_000, "there") };
+    assert_eq!(catalog.parts(id, &upload_id("one"), 0, 9).await.expect("read"), [part(1, "here"), bare]);
+    assert_eq!(catalog.completed_upload(id, &upload_id("two")).await.expect("read"), Some(completed("é", 50)));
+    let spec = ChecksumSpec { algorithm: ChecksumAlgorithm::Sha1, kind: ChecksumKind::Composite };
+    let rows = [row("a", 1), IndexRow { etag: ETag::multipart([1; 16], 12), checksum: Some(spec), ..row("é", 5 << 40) }];
+    assert_eq!(catalog.index_rows(id, None, 9).await.expect("rows"), rows);
+    assert_eq!(catalog.state(id, "scan").await.expect("read").as_deref(), Some("half"));
+    assert!(bucket(&catalog, "others").await.id > id);
+    assert_eq!(catalog.index_lookup(id, vec![key("a")]).await.expect("rows"), [Some(row("a", 1))]);
+}
