@@ -114,7 +114,8 @@ async fn lists_that_do_not_fit_the_upload_are_refused() {
     let upload = Upload::begin_with(&client, &bucket, "k", ChecksumAlgorithm::Sha256).await;
     let small = upload.part(1, "too small").await;
     let last = upload.part(2, "last").await;
-    let other_sum = CompletedPart::builder().part_number(1).set_e_tag(small.e_tag.clone()).set_checksum_sha256(last.checksum_sha256.clone());
+    let other_sum =
+        CompletedPart::builder().part_number(1).set_e_tag(small.e_tag.clone()).set_checksum_sha256(last.checksum_sha256.clone());
     let cases = [
         ("wrong ETag", vec![named(1, "ffffffffffffffffffffffffffffffff")], (400, "InvalidPart")),
         ("never sent", vec![named(9999, small.e_tag().unwrap_or_default())], (400, "InvalidPart")),
