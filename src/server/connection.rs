@@ -17,6 +17,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -30,6 +31,9 @@ const STREAM_WINDOW: u32 = 128 << 10;
 const SEND_BUFFER: usize = 64 << 10;
 /// Streams that a client opened and took back at once: more of them is an attack.
 const RESET_STREAMS: usize = 32;
+
+/// How long a peer may take to leave when it is asked to.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Where connections come in.
 #[derive(Debug)]
@@ -174,20 +178,26 @@ impl Conversation {
         let mut connection = pin!(self.http.serve_connection(io, service));
         let mut alarm = pin!(tokio::time::sleep(self.patience.shortest()));
         let mut stop = pin!(self.stop.cancelled());
-        let mut stopping = false;
+        let mut closing = false;
         let ended = loop {
             tokio::select! {
                 biased;
                 ended = connection.as_mut() => break ended,
                 () = alarm.as_mut() => match activity.check(self.patience) {
                     Verdict::CheckAt(time) => alarm.as_mut().reset(time),
-                    Verdict::Over(why) => {
-                        tracing::debug!(peer = %self.peer, why, "a connection is closed");
+                    Verdict::Over(why) if closing => {
+                        tracing::debug!(peer = %self.peer, why, "a connection was cut off");
                         return;
                     }
+                    // HTTP/2 can say goodbye: a request that is under way meets no broken connection.
+                    Verdict::Over(_) => {
+                        closing = true;
+                        connection.as_mut().graceful_shutdown();
+                        alarm.as_mut().reset(Instant::now() + GOODBYE);
+                    }
                 },
-                () = stop.as_mut(), if !stopping => {
-                    stopping = true;
+                () = stop.as_mut(), if !closing => {
+                    closing = true;
                     connection.as_mut().graceful_shutdown();
                 }
             }

@@ -77,3 +77,20 @@ pub(super) fn raise_descriptor_limit(connections: usize) {
         tracing::warn!(allowed, wanted, "the system allows fewer open files than max_connections needs");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Flag, Settings, Sources};
+
+    #[tokio::test]
+    async fn an_admin_port_that_nobody_chose_gives_way() {
+        let flags = vec![Flag { name: "--listen", key: "server.listen", value: "127.0.0.1:0".to_owned() }];
+        let settings = Settings::load(&Sources { flags, ..Default::default() }).expect("settings");
+        // Whoever has the default port, be it the first of these or another program: the second has it not.
+        let first = Listeners::bind(&settings.server).expect("bound");
+        let second = Listeners::bind(&settings.server).expect("bound");
+        assert_ne!(first.admin_address, second.admin_address);
+        assert_ne!(second.admin_address, ADMIN);
+    }
+}

@@ -80,16 +80,19 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
         connections.wait().await;
         jobs.wait().await;
     };
-    tokio::select! {
+    let in_time = tokio::select! {
         () = signals.again() => return Err(StartError::new("stopped at once by a second signal")),
-        done = tokio::time::timeout(server.drain_timeout, drained) => if done.is_err() {
-            tracing::warn!(connections = connections.len(), "requests were cut off: they took longer than the drain timeout");
-        },
-    }
-    for (name, backend) in buckets.backends() {
-        if let Err(error) = backend.close().await {
-            tracing::error!(backend = name, %error, "closing a backend failed");
+        done = tokio::time::timeout(server.drain_timeout, drained) => done.is_ok(),
+    };
+    if in_time {
+        for (name, backend) in buckets.backends() {
+            if let Err(error) = backend.close().await {
+                tracing::error!(backend = name, %error, "closing a backend failed");
+            }
         }
+    } else {
+        // What is cut off may still write: the next start has to look, as after a crash.
+        tracing::warn!(connections = connections.len(), "requests were cut off: they took longer than the drain timeout");
     }
     if let Err(error) = catalog.close().await {
         tracing::error!(%error, "closing the catalog failed");
