@@ -51,7 +51,7 @@ impl Arguments {
 }
 
 /// Blocking calls at a time: disks gain nothing from more, and each thread has a stack.
-const BLOCKING_THREADS: usize = 64;
+const BLOCKING_THREADS: usize = 48;
 const STACK: usize = 1 << 20;
 
 pub(super) fn run(arguments: Arguments) -> ExitCode {
