@@ -57,9 +57,7 @@ async fn buckets_are_filtered_by_region() {
     let client = server.client();
     let raw = server.raw();
     let create = |name: &str, location: &str| {
-        let body = format!(
-            "<CreateBucketConfiguration><LocationConstraint>{location}</LocationConstraint></CreateBucketConfiguration>"
-        );
+        let body = format!("<CreateBucketConfiguration><LocationConstraint>{location}</LocationConstraint></CreateBucketConfiguration>");
         assert_eq!(raw.put(format!("/{name}"), body).send().status, 200);
     };
     create("aaa", "eu-north-1");

@@ -86,7 +86,10 @@ fn a_file_that_is_not_toml_is_named_with_its_line() {
 #[test]
 fn backends_that_do_not_exist_are_told_apart_from_those_to_come() {
     let message = refused("[backend.lake]\ntype = 's3'\nendpoint = 'x'\n", &[]);
-    assert!(message.ends_with("causeway.toml:2: backend type 's3' is not available in this version; available are fs, memory"), "{message}");
+    assert!(
+        message.ends_with("causeway.toml:2: backend type 's3' is not available in this version; available are fs, memory"),
+        "{message}"
+    );
     let message = refused("[backend.lake]\ntype = 'memry'\n", &[]);
     assert!(message.ends_with("causeway.toml:2: unknown backend type 'memry'; did you mean 'memory'?"), "{message}");
     let message = refused("[backend.lake]\nroot = '/srv'\n", &[]);
@@ -116,7 +119,10 @@ fn buckets_must_have_names_and_places_of_their_own() {
     }
     assert!(refused("[bucket.photos]\nprefix = '.causeway/tmp'\n", &[]).contains("Causeway's own"));
     let message = refused("[bucket.album]\nprefix = 'photos/2024/'\n[bucket.photos]\n", &[]);
-    assert!(message.ends_with("causeway.toml:3: the places of bucket 'album' and bucket 'photos' overlap: give each its own prefix"), "{message}");
+    assert!(
+        message.ends_with("causeway.toml:3: the places of bucket 'album' and bucket 'photos' overlap: give each its own prefix"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -156,7 +162,10 @@ fn variables_are_checked_like_keys() {
     let words = "causeway: environment variable CAUSEWAY__SERVER__LITSEN: unknown key 'server.litsen'; did you mean 'server.listen'?";
     assert_eq!(message, words);
     let message = refused("", &[("CAUSEWAY__SERVER__MAX_REQUESTS", "many")]);
-    assert!(message.ends_with("CAUSEWAY__SERVER__MAX_REQUESTS: server.max_requests must be a whole number above 0, not 'many'"), "{message}");
+    assert!(
+        message.ends_with("CAUSEWAY__SERVER__MAX_REQUESTS: server.max_requests must be a whole number above 0, not 'many'"),
+        "{message}"
+    );
     let message = refused("", &[("CAUSEWAY__SERVER", "x")]);
     assert!(message.ends_with("CAUSEWAY__SERVER: is not of the form CAUSEWAY__SECTION__KEY"), "{message}");
     let message = refused("", &[("CAUSEWAY__IDENTITY__1__ACCESS_KEY", "x")]);

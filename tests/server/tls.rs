@@ -16,7 +16,11 @@ fn certify(place: &Place) -> CertificateDer<'static> {
 }
 
 /// Fails unless the server shows this very certificate.
-fn connect(server: &Running, certificate: &CertificateDer<'static>, protocols: &[&str]) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
+fn connect(
+    server: &Running,
+    certificate: &CertificateDer<'static>,
+    protocols: &[&str],
+) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).expect("a certificate");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
