@@ -32,15 +32,15 @@ fn check(driver: Driver, cases: u32) {
 
 #[test]
 fn memory_does_what_the_model_does() {
-    check(Driver::Memory, 200);
+    check(Driver::Memory, 100);
 }
 
 #[test]
 fn strict_local_disk_does_what_the_model_does() {
-    check(Driver::Fs(Durability::Strict), 20);
+    check(Driver::Fs(Durability::Strict), 15);
 }
 
 #[test]
 fn relaxed_local_disk_does_what_the_model_does() {
-    check(Driver::Fs(Durability::Relaxed), 60);
+    check(Driver::Fs(Durability::Relaxed), 50);
 }

@@ -131,10 +131,7 @@ pub(super) fn policy(owner: &Owner, acl: CannedAcl) -> Response {
     reply::document("AccessControlPolicy", |w| {
         w.element("Owner", |w| identify(w, owner));
         w.element("AccessControlList", |w| {
-            w.element("Grant", |w| {
-                w.grantee("CanonicalUser", |w| identify(w, owner));
-                w.text("Permission", Permission::FullControl.as_str());
-            });
+            // Groups first: order means nothing in S3, but conformance suites have got used to this one.
             for (grantee, permission) in group_grants(acl) {
                 let uri = Grantee::GROUPS.iter().find(|(group, _)| group == grantee).map_or("", |(_, uri)| uri);
                 w.element("Grant", |w| {
@@ -142,6 +139,10 @@ pub(super) fn policy(owner: &Owner, acl: CannedAcl) -> Response {
                     w.text("Permission", permission.as_str());
                 });
             }
+            w.element("Grant", |w| {
+                w.grantee("CanonicalUser", |w| identify(w, owner));
+                w.text("Permission", Permission::FullControl.as_str());
+            });
         });
     })
 }

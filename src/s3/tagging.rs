@@ -15,10 +15,13 @@ pub(super) fn read(document: &[u8]) -> Result<TagSet, S3Error> {
     TagSet::new(tags.ok_or_else(malformed)?).map_err(headers::tag_error)
 }
 
+/// In order of keys: S3 promises none, and one that does not depend on who wrote the tags compares best.
 pub(super) fn document(tags: &TagSet) -> Response {
+    let mut sorted: Vec<_> = tags.iter().collect();
+    sorted.sort_by_key(|tag| &tag.key);
     reply::document("Tagging", |w| {
         w.element("TagSet", |w| {
-            for tag in tags.iter() {
+            for tag in sorted {
                 w.element("Tag", |w| {
                     w.text("Key", &tag.key);
                     w.text("Value", &tag.value);

@@ -3,7 +3,7 @@
 use super::{
     error::StartError,
     handler::{Handler, Line},
-    idle::{Activity, Patience, Watched},
+    idle::{Activity, Patience, Verdict, Watched},
     tls::Tls,
 };
 use crate::{config::Server, telemetry::metrics::Metrics};
@@ -56,7 +56,7 @@ impl Door {
         let mut http = auto::Builder::new(TokioExecutor::new());
         http.http1()
             .timer(TokioTimer::new())
-            // `Watched` times heads: a timer per connection is cheaper than one per request.
+            // `Activity` times heads: a timer per connection is cheaper than one per request.
             .header_read_timeout(None)
             .max_headers(MAX_HEADERS)
             .max_buf_size(header_size);
@@ -164,19 +164,32 @@ struct Conversation {
 
 impl Conversation {
     async fn hold<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
-        let line = Line { peer: self.peer, activity: Arc::<Activity>::default() };
-        let io = Watched::new(TokioIo::new(stream), line.activity.clone(), self.patience);
-        let handler = self.handler;
+        let activity = Activity::begin();
+        let io = Watched::new(TokioIo::new(stream), activity.clone());
+        let (handler, line) = (self.handler, Line { peer: self.peer, activity: activity.clone() });
         let service = service_fn(move |request: Request<Incoming>| {
             let (handler, line) = (handler.clone(), line.clone());
             async move { Ok::<_, Infallible>(handler.answer(request, &line).await) }
         });
         let mut connection = pin!(self.http.serve_connection(io, service));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = self.stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let mut alarm = pin!(tokio::time::sleep(self.patience.shortest()));
+        let mut stop = pin!(self.stop.cancelled());
+        let mut stopping = false;
+        let ended = loop {
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => break ended,
+                () = alarm.as_mut() => match activity.check(self.patience) {
+                    Verdict::CheckAt(time) => alarm.as_mut().reset(time),
+                    Verdict::Over(why) => {
+                        tracing::debug!(peer = %self.peer, why, "a connection is closed");
+                        return;
+                    }
+                },
+                () = stop.as_mut(), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
             }
         };
         if let Err(error) = ended {

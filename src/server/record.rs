@@ -77,7 +77,7 @@ impl Record {
             status: GONE,
             error: None,
             names: None,
-            _work: line.activity.begin(request.version() == Version::HTTP_2),
+            _work: line.activity.request(request.version() == Version::HTTP_2),
         }
     }
 

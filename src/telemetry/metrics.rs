@@ -82,7 +82,10 @@ impl Default for Metrics {
 impl Metrics {
     /// The names. Counters get `_total` behind theirs, units come before that.
     fn registered(mut self) -> Self {
-        let mut registry = Registry::with_prefix("causeway");
+        let mut all = Registry::default();
+        // Its names are those of every Prometheus client, without our prefix.
+        all.register_collector(Box::new(Process));
+        let registry = all.sub_registry_with_prefix("causeway");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running version", build);
         registry.register("requests", "Requests answered, by S3 operation and class of status", self.requests.clone());
@@ -104,8 +107,7 @@ impl Metrics {
         registry.register("panics", "Requests that met a defect in Causeway", self.panics.clone());
         registry.register("connections", "S3 connections open now", self.connections.clone());
         registry.register("connections_accepted", "S3 connections accepted", self.connections_total.clone());
-        registry.register_collector(Box::new(Process));
-        self.registry = registry;
+        self.registry = all;
         self
     }
 

@@ -22,8 +22,24 @@ pub struct Object {
 pub struct Upload {
     pub key: String,
     pub attributes: Attributes,
-    pub parts: BTreeMap<u16, Vec<u8>>,
+    pub parts: BTreeMap<u16, Part>,
     pub end: Option<End>,
+}
+
+#[derive(Debug)]
+pub struct Part {
+    pub body: Vec<u8>,
+    pub md5: [u8; 16],
+}
+
+impl Part {
+    pub fn new(body: Vec<u8>) -> Self {
+        Self { md5: Md5::digest(&body).into(), body }
+    }
+
+    pub fn etag(&self) -> String {
+        hex::encode(self.md5)
+    }
 }
 
 #[derive(Debug)]
@@ -97,16 +113,16 @@ impl Model {
         let upload = &self.uploads[upload];
         let parts: Vec<_> = chosen.iter().map(|number| (*number, &upload.parts[number])).collect();
         let Some((_, front)) = parts.split_last() else { return Err(Kind::InvalidRequest) };
-        if front.iter().any(|(_, body)| body.len() < 5 * 1024 * 1024) {
+        if front.iter().any(|(_, part)| part.body.len() < 5 * 1024 * 1024) {
             return Err(Kind::EntityTooSmall);
         }
         let mut digests = Vec::new();
-        parts.iter().for_each(|(_, body)| digests.extend_from_slice(&Md5::digest(body)));
+        parts.iter().for_each(|(_, part)| digests.extend_from_slice(&part.md5));
         Ok(Object {
-            body: parts.iter().flat_map(|(_, body)| body.iter().copied()).collect(),
+            body: parts.iter().map(|(_, part)| part.body.as_slice()).collect::<Vec<_>>().concat(),
             etag: format!("{}-{}", hex_md5(&digests), parts.len()),
             attributes: upload.attributes.clone(),
-            parts: parts.iter().map(|(number, body)| (*number, body.len() as u64)).collect(),
+            parts: parts.iter().map(|(number, part)| (*number, part.body.len() as u64)).collect(),
             modified: Timestamp::from_millis(0),
         })
     }

@@ -141,19 +141,24 @@ fn key() -> impl Strategy<Value = String> {
 }
 
 fn body() -> impl Strategy<Value = Body> {
-    let len = prop_oneof![2 => Just(0), 6 => 1usize..40, 3 => 1000usize..70_000, 1 => 250_000usize..1_200_000];
+    let len = prop_oneof![2 => Just(0), 6 => 1usize..40, 3 => 1000usize..70_000, 1 => 250_000usize..400_000];
     (any::<u8>(), len).prop_map(|(seed, len)| Body { seed, len })
 }
 
 /// Now and then a part that may come before others.
 fn part() -> impl Strategy<Value = Body> {
-    let len = prop_oneof![24 => 0usize..3000, 1 => Just(LARGE), 1 => LARGE..LARGE + 100];
+    let len = prop_oneof![60 => 0usize..3000, 1 => Just(LARGE), 1 => LARGE..LARGE + 100];
     (any::<u8>(), len).prop_map(|(seed, len)| Body { seed, len })
 }
 
-fn large_upload() -> impl Strategy<Value = Vec<(u16, Body)>> {
+/// Mostly of one part, since several cost 5 MiB each.
+fn parts() -> impl Strategy<Value = Vec<(u16, Body)>> {
+    prop_oneof![2 => (number(), part()).prop_map(|part| vec![part]), 1 => large_parts()]
+}
+
+fn large_parts() -> impl Strategy<Value = Vec<(u16, Body)>> {
     let large = prop_oneof![3 => Just(LARGE), 1 => LARGE..LARGE + 5000].boxed();
-    let front = prop::collection::btree_map(1u16..40, (any::<u8>(), large), 1..4);
+    let front = prop::collection::btree_map(1u16..40, (any::<u8>(), large), 1..3);
     (front, 40u16..=10_000, any::<u8>(), 0usize..90_000).prop_flat_map(|(front, last, seed, len)| {
         let mut parts: Vec<_> = front.into_iter().map(|(number, (seed, len))| (number, Body { seed, len })).collect();
         parts.push((last, Body { seed, len }));
@@ -216,7 +221,7 @@ pub fn random() -> impl Strategy<Value = Operation> {
         1 => upload().prop_map(|upload| Abort { upload }),
         1 => (upload(), 0u16..6, 0usize..4).prop_map(|(upload, after, limit)| ListParts { upload, after, limit }),
         2 => (prefix(), delimiter(), 0usize..4).prop_map(|(prefix, delimiter, limit)| ListUploads { prefix, delimiter, limit }),
-        1 => (key(), large_upload(), condition()).prop_map(|(key, parts, condition)| Upload { key, parts, condition }),
+        1 => (key(), parts(), condition()).prop_map(|(key, parts, condition)| Upload { key, parts, condition }),
         2 => select(vec![Stop::Orderly, Stop::Killed]).prop_map(Restart),
     ]
 }

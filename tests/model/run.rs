@@ -1,7 +1,7 @@
 //! Does every operation to a storage and to the model, and compares what each has to say.
 
 use crate::{
-    naive::{End, Model, Object, Upload, Wants, hex_md5},
+    naive::{End, Model, Object, Part, Upload, Wants, hex_md5},
     operation::{Body, Condition, Operation},
     storage::{Driver, Storage},
 };
@@ -224,9 +224,10 @@ impl Run {
                     return Ok(());
                 }
                 if let Some((written, body)) = same_kind(got, inside)? {
-                    same("the part's ETag", written.etag.as_str(), &hex_md5(&body))?;
+                    let part = Part::new(body);
+                    same("the part's ETag", written.etag.as_str(), &part.etag())?;
                     same("whether the upload is open", true, is_open)?;
-                    self.model.uploads[upload].parts.insert(n, body);
+                    self.model.uploads[upload].parts.insert(n, part);
                 }
                 Ok(())
             }
@@ -280,8 +281,9 @@ impl Run {
         let got = store.put_part(&key(&upload.key), id, number(n), payload(&body)).await;
         let expected = if upload.end.is_none() { Ok(()) } else { Err(Kind::NoSuchUpload) };
         if let Some((written, ())) = same_kind(got, expected)? {
-            same("the part's ETag", written.etag.as_str(), &hex_md5(&body))?;
-            upload.parts.insert(n, body);
+            let part = Part::new(body);
+            same("the part's ETag", written.etag.as_str(), &part.etag())?;
+            upload.parts.insert(n, part);
         }
         Ok(())
     }
@@ -292,11 +294,8 @@ impl Run {
         let wants = self.wants(&name, condition);
         let numbers = self.model.uploads[upload].parts.keys().copied().enumerate();
         let chosen: Vec<u16> = numbers.filter(|(place, _)| *place > 7 || without & (1 << place) == 0).map(|(_, n)| n).collect();
-        let part = |n: &u16| CompletePart {
-            number: number(*n),
-            etag: ETag::parse(&hex_md5(&self.model.uploads[upload].parts[n])),
-            checksum: None,
-        };
+        let part =
+            |n: &u16| CompletePart { number: number(*n), etag: ETag::parse(&self.model.uploads[upload].parts[n].etag()), checksum: None };
         let request =
             CompleteUpload { parts: chosen.iter().map(part).collect(), conditions: conditions(&wants), checksum: None, size: None };
         let got = store.complete_upload(&key(&name), id, request).await;
@@ -342,7 +341,7 @@ impl Run {
         let upload = &self.model.uploads[upload];
         let expected = if upload.end.is_none() { Ok(()) } else { Err(Kind::NoSuchUpload) };
         let Some((page, ())) = same_kind(store.list_parts(&key(&upload.key), id, after, limit).await, expected)? else { return Ok(()) };
-        let mut all = upload.parts.range(after + 1..).map(|(n, body)| (*n, body.len() as u64, hex_md5(body)));
+        let mut all = upload.parts.range(after + 1..).map(|(n, part)| (*n, part.body.len() as u64, part.etag()));
         let shown: Vec<_> = page.parts.iter().map(|part| (part.number.get(), part.size, part.etag.as_str().to_owned())).collect();
         same("the parts", shown, all.by_ref().take(limit).collect())?;
         same("whether there are more parts", page.truncated, limit > 0 && all.next().is_some())

@@ -24,8 +24,8 @@ async fn an_acl_is_shown_as_its_grants() {
             (grantee.uri().or(grantee.id()).unwrap_or_default().to_owned(), grant.permission().cloned().expect("a permission"))
         };
         let shown: Vec<_> = shown.grants().iter().map(grant).collect();
-        let mut expected = vec![(owner.to_owned(), Permission::FullControl)];
-        expected.extend(groups.iter().map(|(uri, permission)| ((*uri).to_owned(), permission.clone())));
+        let mut expected: Vec<_> = groups.iter().map(|(uri, permission)| ((*uri).to_owned(), permission.clone())).collect();
+        expected.push((owner.to_owned(), Permission::FullControl));
         assert_eq!(shown, expected, "{acl}");
     }
 }

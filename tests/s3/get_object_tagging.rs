@@ -14,11 +14,11 @@ async fn an_object_without_tags_has_an_empty_set() {
 }
 
 #[tokio::test]
-async fn tags_given_with_the_object_are_decoded() {
+async fn tags_given_with_the_object_are_decoded_and_shown_in_order() {
     let server = Server::start();
     let client = server.client();
     let bucket = server.bucket(&client).await;
-    client.put_object().bucket(&bucket).key("k").tagging("a%20b=c+d&e").send().await.expect("put");
+    client.put_object().bucket(&bucket).key("k").tagging("e&a%20b=c+d").send().await.expect("put");
     let tags = client.get_object_tagging().bucket(&bucket).key("k").send().await.expect("tags");
     let tags: Vec<_> = tags.tag_set().iter().map(|tag| (tag.key(), tag.value())).collect();
     assert_eq!(tags, [("a b", "c d"), ("e", "")]);

@@ -73,12 +73,14 @@ fn a_head_that_never_ends_is_cut_off() {
 fn a_connection_without_requests_is_closed() {
     let place = Place::new();
     let server = serve(&place, "header_timeout = '10m'\nidle_timeout = '300ms'");
+    let begun = Instant::now();
     let mut silent = server.connect();
     assert_eq!(read_all(&mut silent), "");
     let mut idle = server.connect();
     assert!(ask(&mut idle, GET).starts_with("HTTP/1.1 403 "));
     assert!(ask(&mut idle, GET).starts_with("HTTP/1.1 403 "), "kept alive until then");
     assert_eq!(read_all(&mut idle), "");
+    assert!(begun.elapsed() < Duration::from_secs(30), "by the server, not by our own timeout");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -75,10 +75,6 @@ impl Place {
             (lines.len() == 2).then_some(lines)
         });
         Running { child, s3: addresses[0], admin: addresses[1] }
-    }
-
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
     }
 }
 
