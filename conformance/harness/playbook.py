@@ -145,17 +145,31 @@ def _with_own_server(arguments, chosen, homes, work: Path, tls: bool, tally: Tal
 
 
 def _run_all(chosen, target: Target, homes, work: Path, big: bool, tally: Tally) -> None:
+    running: set[subprocess.Popen] = set()
+
     def run(scenario: Scenario) -> None:
-        _run_one(scenario, target, homes.get(scenario.client), _made(work / scenario.name), big, tally)
+        home, own_work = homes.get(scenario.client), _made(work / scenario.name)
+        process = _start(scenario, target, home, own_work, big)
+        running.add(process)
+        _follow(scenario, process, target, own_work, tally)
+        running.discard(process)
 
     # Clients spend their time starting Python, two at once; more would only blur what a check measures.
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        list(pool.map(run, chosen))
+        futures = [pool.submit(run, scenario) for scenario in chosen]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:  # told to end: so are they
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(running):
+                process.terminate()
+            raise
 
 
-def _run_one(scenario: Scenario, target: Target, home: Path | None, work: Path, big: bool, tally: Tally) -> None:
+def _start(scenario: Scenario, target: Target, home: Path | None, work: Path, big: bool) -> subprocess.Popen:
     python = home / "bin" / "python" if scenario.imports_client else sys.executable
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [str(python), str(CONFORMANCE / "scenarios" / scenario.script)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -164,6 +178,9 @@ def _run_one(scenario: Scenario, target: Target, home: Path | None, work: Path, 
         cwd=work,
         env=_environment(target, home, work, big),
     )
+
+
+def _follow(scenario: Scenario, process: subprocess.Popen, target: Target, work: Path, tally: Tally) -> None:
     checks, failed, noise = 0, 0, []
     with process:
         for line in process.stdout:

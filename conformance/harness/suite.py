@@ -101,6 +101,7 @@ def _run_jobs(arguments, plan: dict, home: Path, checkout: Path, work: Path) -> 
             runs.append(
                 (job, _start_pytest(plan | {"shard": shard}, endpoint, users, home, checkout, job, arguments.cache))
             )
+            stack.callback(runs[-1][1].terminate)  # of no effect on one that has ended
         for job, process in runs:
             if process.wait() not in (0, 1, 5):  # passed, failed, nothing selected for this job
                 broken.append(f"pytest ended with {process.returncode}:\n{(job / 'pytest.log').read_text()[-2000:]}")

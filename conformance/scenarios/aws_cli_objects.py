@@ -1,6 +1,7 @@
 """aws-cli, `s3api` and checksums: what a script asks of single objects.
 
-Owns checksums by every algorithm, conditional puts, metadata, odd keys and copies, each as exit status and output.
+Owns checksums by every algorithm, conditional puts, metadata and copies, each as exit status and output.  Every
+command starts Python anew, most of a second: what boto3 can show as well is boto3's.
 """
 
 import json
@@ -11,7 +12,6 @@ from harness.trees import file_digest, make_file
 
 scenario = Scenario()
 BUCKET = scenario.bucket_name("aws-cli-objects")
-ODD_KEYS = ("blank + plus", "percent%20", "ünïcode/日本語", "a", "a/b", "double//slash", "amp&eq=q?#'\"<>")
 
 
 def s3api(command: str, *argv, **options) -> dict:
@@ -42,12 +42,6 @@ for algorithm in ALGORITHMS:
         assert put[field] == checksum(algorithm, body), put
         head = s3api("head-object", "--key", algorithm, "--checksum-mode", "ENABLED")
         assert head[field] == checksum(algorithm, body) and head["ChecksumType"] == "FULL_OBJECT", head
-        option = f"--checksum-{algorithm.lower()}"
-        wrong = refusal(
-            "put-object", "--key", f"wrong-{algorithm}", "--body", small, option, checksum(algorithm, b"other")
-        )
-        assert "BadDigest" in wrong, wrong
-        assert "404" in refusal("head-object", "--key", f"wrong-{algorithm}")
 
 parts = scenario.work / "parts.bin"
 make_file(parts, 17)
@@ -95,18 +89,6 @@ with scenario.check("copy-object keeps metadata, or replaces it when told to"):
     head = s3api("head-object", "--key", "copied")
     assert head["Metadata"] == {"new": "yes"} and head["ContentType"] == "text/plain", head
     assert "CacheControl" not in head, head
-
-with scenario.check("keys with blanks, '+', '%', slashes and non-ASCII come back as they were"):
-    # Each body is its own key: an alias of two keys would show.
-    for key in ODD_KEYS:
-        out.write_text(key)
-        s3api("put-object", "--key", key, "--body", out)
-    for key in ODD_KEYS:
-        s3api("get-object", "--key", key, out)
-        assert out.read_text() == key, f"{key!r} holds {out.read_text()!r}"
-    keys = [entry["Key"] for entry in s3api("list-objects-v2")["Contents"]]
-    assert set(ODD_KEYS) <= set(keys), set(ODD_KEYS) - set(keys)
-    same(keys, sorted(keys, key=str.encode))
 
 with scenario.check("get-object --range returns the slice alone"):
     head = s3api("get-object", "--key", "meta", "--range", "bytes=4-8", out)

@@ -20,6 +20,12 @@ from harness.scenario import Scenario, same
 scenario = Scenario()
 BUCKET = scenario.bucket_name("boto3")
 BODY = bytes(range(256)) * 40
+# Each has been lost, aliased or mangled by some server.
+ODD_KEYS = (
+    *("blank in key", " around ", "plus+plus", "percent%20percent", "ünïcode/日本語/🗝", "amp&eq=q?#'\"<>"),
+    *("a", "a/b", "a/", "double//slash", "/leading", "trailing/", ".", "..", "dots/../in/./key", "~tilde_.-!*()"),
+    *("tab\tkey", "\x7f", "k" * 1024, "deep/" * 200),
+)
 
 
 def plain(url: str, method: str = "GET", body: bytes | None = None, headers: dict | None = None):
@@ -143,6 +149,21 @@ with scenario.check("copies keep or replace metadata, and honour their condition
     conditional = {"Bucket": BUCKET, "Key": "no", "CopySource": source, "CopySourceIfMatch": '"other"'}
     refused((412, "PreconditionFailed"), s3.copy_object, **conditional)
     refused((404, "NoSuchKey"), s3.copy_object, Bucket=BUCKET, Key="no", CopySource=f"{BUCKET}/none")
+
+with scenario.check("odd keys are keys of their own: put, got, copied, listed, deleted"):
+    for key in ODD_KEYS:
+        s3.put_object(Bucket=BUCKET, Key=key, Body=key.encode())
+    for key in ODD_KEYS:
+        same(get(key), key.encode())
+        same(s3.head_object(Bucket=BUCKET, Key=key)["ContentLength"], len(key.encode()))
+        s3.copy_object(Bucket=BUCKET, Key="odd-copy", CopySource={"Bucket": BUCKET, "Key": key})
+        same(get("odd-copy"), key.encode())
+    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+    same(set(ODD_KEYS) - set(keys), set())
+    same(keys, sorted(keys, key=str.encode))
+    for key in ODD_KEYS:
+        s3.delete_object(Bucket=BUCKET, Key=key)
+        refused(404, s3.head_object, Bucket=BUCKET, Key=key)
 
 with scenario.check("tags are put, counted, copied, replaced, deleted"):
     where = {"Bucket": BUCKET, "Key": "tags"}

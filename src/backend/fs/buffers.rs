@@ -3,17 +3,18 @@
 use crate::model::Span;
 use crate::store::{ByteStream, ObjectBody, Result, error::StoreError};
 use bytes::Bytes;
-use rustix::fd::OwnedFd;
+use rustix::{fd::OwnedFd, io::ReadWriteFlags};
 use std::{
     fs::File,
+    io::IoSliceMut,
     os::unix::fs::FileExt,
     sync::{Arc, Mutex, PoisonError},
 };
 
 /// One read, one write to the socket: large enough to make the calls cheap, small enough to stay in cache.
-pub(super) const CHUNK: usize = 256 * 1024;
-/// Buffers kept for later; those in use are bounded by the number of requests in flight.
-const KEPT: usize = 32;
+pub(super) const CHUNK: usize = 128 * 1024;
+/// Buffers kept for later (16 MiB); those in use are bounded by the number of requests in flight.
+const KEPT: usize = 128;
 
 #[derive(Debug, Default)]
 pub(super) struct Buffers(Mutex<Vec<Box<[u8]>>>);
@@ -40,6 +41,15 @@ impl Drop for Buffer {
 }
 
 impl Buffers {
+    /// All of a short span if the page cache has it: for threads that must not wait for the disk.
+    pub(super) fn read_cached(file: &OwnedFd, span: Span) -> Option<ObjectBody> {
+        let length = usize::try_from(span.len()).ok().filter(|length| *length <= CHUNK / 2)?;
+        let mut bytes = vec![0; length];
+        let mut slices = [IoSliceMut::new(&mut bytes)];
+        let read = rustix::io::preadv2(file, &mut slices, span.start, ReadWriteFlags::NOWAIT).ok()?;
+        (read == length).then(|| ObjectBody::Full(bytes.into()))
+    }
+
     /// The next bytes of `span`, at most a chunk. Short files are an error: someone truncated ours while we read it.
     fn read(self: &Arc<Self>, file: &File, span: Span) -> Result<Bytes> {
         let length = usize::try_from(span.len()).unwrap_or(CHUNK).min(CHUNK);

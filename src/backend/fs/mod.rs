@@ -12,7 +12,8 @@
 //! | `adopt`, `scan` | files that others put there |
 //! | `store` | all of it as a [`Store`] |
 //!
-//! Every blocking call runs on the blocking pool; a small GET or PUT takes one trip there.
+//! Every call that could wait for the disk runs on the blocking pool: a small PUT takes one trip there, a small GET none
+//! if the kernel has it in memory (`RESOLVE_CACHED`, `RWF_NOWAIT`) and one if not.
 
 mod adopt;
 mod buffers;

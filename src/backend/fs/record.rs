@@ -160,7 +160,7 @@ impl Records {
 
     /// The record of an open file; `None` if it has none that holds.
     pub(super) fn read(&self, file: &OwnedFd, fingerprint: Fingerprint) -> Result<Option<Record>, Errno> {
-        let mut buffer = [0u8; 4096];
+        let mut buffer = [0u8; 1024];
         let text = match rustix::fs::fgetxattr(file, XATTR, &mut buffer[..]) {
             Ok(length) => Some(buffer[..length].to_vec()),
             Err(Errno::RANGE) => {

@@ -46,6 +46,16 @@ impl Root {
         self.beneath(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty())
     }
 
+    /// As `open_file`, only if no step of the look-up could wait for the disk; else `AGAIN`.
+    pub(super) fn open_cached(&self, path: &str) -> Result<OwnedFd, Errno> {
+        if path.len() >= MAX_PATH || self.no_openat2.load(Ordering::Relaxed) {
+            return Err(Errno::AGAIN);
+        }
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::CACHED;
+        rustix::fs::openat2(&self.fd, path, flags, Mode::empty(), resolve)
+    }
+
     pub(super) fn open_dir(&self, path: &str) -> Result<OwnedFd, Errno> {
         if path.is_empty() {
             return self.fd.try_clone().map_err(|_| Errno::MFILE);

@@ -1,16 +1,18 @@
 //! A bucket on local disk as a [`Store`].
 
 use super::{
-    Inner, adopt, blocking, capabilities, multipart, scan,
+    Inner, adopt, blocking,
+    buffers::Buffers,
+    capabilities, multipart, scan,
     volume::Found,
     write::{self, Draft},
 };
 use crate::{
     catalog::IndexChange,
-    model::{ChecksumKind, ObjectInfo, ObjectKey, PartNumber, UploadId},
+    model::{ChecksumKind, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest,
-        ListedPart, PartWritten, PartsPage, PutRequest, Result, Selection, Store, UploadInfo, UploadsPage, Written,
+        ListedPart, PartWritten, PartsPage, PutRequest, Result, Store, UploadInfo, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         copy,
         error::{StoreError, StoreErrorKind},
@@ -44,6 +46,9 @@ impl FsStore {
 
     /// The object as a client may know it.
     async fn info(&self, key: &ObjectKey) -> Result<ObjectInfo> {
+        if let Some(found) = self.inner.volume.find_cached(key) {
+            return Ok(found.info());
+        }
         let (volume, name) = (self.inner.volume.clone(), key.clone());
         let found = blocking(move || volume.find(&name).map_err(io)).await?.ok_or(StoreErrorKind::NoSuchKey)?;
         adopt::describe(&self.inner, key, &found).await
@@ -85,9 +90,20 @@ impl Store for FsStore {
     }
 
     async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+        // What the kernel has in memory is served on the spot: a trip to another thread costs more than the reading.
+        let cached = self.inner.volume.find_cached(key);
+        if let Some(found) = &cached
+            && let (info, span) = select_from(found, &request)?
+            && let Some(body) = Buffers::read_cached(&found.file, span)
+        {
+            return Ok(GetReply { info, span, body });
+        }
         let (inner, name) = (self.inner.clone(), key.clone());
         let (request, read) = blocking(move || {
-            let found = inner.volume.find(&name).map_err(io)?.ok_or(StoreErrorKind::NoSuchKey)?;
+            let found = match cached {
+                Some(found) => found,
+                None => inner.volume.find(&name).map_err(io)?.ok_or(StoreErrorKind::NoSuchKey)?,
+            };
             Ok(match found.record.is_some() {
                 true => {
                     let info = found.info();
@@ -223,13 +239,17 @@ impl Store for FsStore {
     }
 }
 
+fn select_from(found: &Found, request: &GetRequest) -> Result<(ObjectInfo, Span)> {
+    let info = found.info();
+    request.conditions.check(&info.etag, info.last_modified)?;
+    let span = select(&info, request.selection)?;
+    Ok((info, span))
+}
+
 /// Conditions, range and the first bytes, on a thread that may block.
 fn reply(inner: &Inner, found: Found, info: ObjectInfo, request: &GetRequest) -> Result<GetReply> {
     request.conditions.check(&info.etag, info.last_modified)?;
-    let span = match request.selection {
-        Selection::Whole => crate::model::Span::whole(info.size),
-        selection => select(&info, selection)?,
-    };
+    let span = select(&info, request.selection)?;
     let body = inner.buffers.body(found.file, span)?;
     Ok(GetReply { info, span, body })
 }

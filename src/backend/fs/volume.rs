@@ -84,6 +84,12 @@ impl Volume {
         Ok(None)
     }
 
+    /// The object of a key if it can be had without waiting for the disk: for threads that must not. `None` says nothing.
+    pub(super) fn find_cached(&self, key: &ObjectKey) -> Option<Found> {
+        let file = self.root.open_cached(&encode(key).plain_path()).ok()?;
+        self.describe(file).ok().flatten().filter(|found| found.record.is_some())
+    }
+
     /// The object at a path; `None` if it is nothing that S3 could serve.
     pub(super) fn open(&self, path: &str) -> Result<Option<Found>, Errno> {
         let file = match self.root.open_file(path) {
@@ -92,6 +98,10 @@ impl Volume {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::NXIO | Errno::NAMETOOLONG) => return Ok(None),
             Err(error) => return Err(error),
         };
+        self.describe(file)
+    }
+
+    fn describe(&self, file: OwnedFd) -> Result<Option<Found>, Errno> {
         let stat = rustix::fs::fstat(&file)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Ok(None);

@@ -26,9 +26,9 @@ use rustix::{fd::OwnedFd, io::Errno};
 use std::{io::IoSlice, sync::Arc};
 
 /// Bodies up to here are gathered first and then hashed, written and published in one go on one thread.
-const SMALL: usize = 128 * 1024;
+const SMALL: usize = 64 * 1024;
 /// Larger ones are hashed and written in batches of this size while the next batch arrives.
-pub(super) const BATCH: usize = 256 * 1024;
+pub(super) const BATCH: usize = 128 * 1024;
 /// What S3 computes when a client names no checksum.
 const DEFAULT_CHECKSUM: Option<ChecksumAlgorithm> = Some(ChecksumAlgorithm::Crc64Nvme);
 
