@@ -86,7 +86,7 @@ impl SqliteCatalog {
                 left.push_back(bucket);
             }
         }
-        let checkpointer = Checkpointer::start("catalog-log", file::open_index_checkpointer(dir)?)?;
+        let checkpointer = Checkpointer::start("catalog-log", file::open_index_checkpointer(dir)?, file::INDEX_PACE)?;
         let catalog = Self {
             truth: Arc::new(Database {
                 writer: Writer::start("catalog-truth", truth, None)?,

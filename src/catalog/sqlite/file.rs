@@ -1,6 +1,7 @@
 //! A database file: created, recognised, brought up to date and configured; or refused, or (the index only) begun anew.
 
 use super::{
+    checkpoint::Pace,
     error::{is_corrupt, unavailable},
     schema::{Format, INDEX, TRUTH},
 };
@@ -28,7 +29,7 @@ const CACHE_KIB: i64 = 2 * 1024;
 
 /// Pages of log at which a commit checkpoints by itself. The index has a `Checkpointer` that is there long before.
 const TRUTH_CHECKPOINT_PAGES: i64 = 1000;
-pub(super) const INDEX_CHECKPOINT_PAGES: i64 = 8000;
+pub(super) const INDEX_PACE: Pace = Pace { pass_after: 2000, last_resort: 8000 };
 
 /// Why a file cannot be opened.
 enum Problem {
@@ -66,7 +67,7 @@ pub(super) fn open_index(dir: &Path) -> Result<Connection> {
         // A log without its file belongs to an index that somebody removed.
         remove(&path)?;
     }
-    let open = || open(&path, &INDEX, "NORMAL", INDEX_CHECKPOINT_PAGES);
+    let open = || open(&path, &INDEX, "NORMAL", INDEX_PACE.last_resort);
     match open() {
         Ok(db) => Ok(db),
         Err(Problem::Other(error)) => Err(error),
@@ -180,4 +181,41 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Format = Format { file: "x", application_id: 7, upgrades: &["CREATE TABLE a (x); INSERT INTO a VALUES (1)"] };
+    const THIRD: Format = Format {
+        file: "x",
+        application_id: 7,
+        upgrades: &[FIRST.upgrades[0], "ALTER TABLE a ADD COLUMN y; UPDATE a SET y = x + 1", "CREATE TABLE b AS SELECT x + y AS z FROM a"],
+    };
+
+    #[test]
+    fn an_older_format_is_brought_up_to_date_step_by_step_and_once() {
+        let dir = tempfile::TempDir::new().expect("a directory");
+        let path = dir.path().join("x.sqlite");
+        for format in [&FIRST, &THIRD, &THIRD] {
+            let Ok(db) = open(&path, format, "NORMAL", 1000) else { panic!("opens") };
+            let version: usize = db.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version");
+            assert_eq!(version, format.version());
+        }
+        let sum = Connection::open(&path).and_then(|db| db.query_row("SELECT sum(z) FROM b", [], |row| row.get::<_, i64>(0)));
+        assert_eq!(sum, Ok(3));
+        assert!(matches!(open(&path, &FIRST, "NORMAL", 1000), Err(Problem::Other(_))), "an older release refuses");
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_version_before_it() {
+        const BROKEN: Format = Format { upgrades: &[FIRST.upgrades[0], "CREATE TABLE c (x); CREATE TABLE a (x)"], ..FIRST };
+        let dir = tempfile::TempDir::new().expect("a directory");
+        let path = dir.path().join("x.sqlite");
+        assert!(open(&path, &BROKEN, "NORMAL", 1000).is_err());
+        let Ok(db) = open(&path, &FIRST, "NORMAL", 1000) else { panic!("opens") };
+        let tables = db.query_row("SELECT group_concat(name) FROM sqlite_schema", [], |row| row.get::<_, String>(0));
+        assert_eq!(tables.as_deref(), Ok("a"));
+    }
 }
