@@ -1,1 +1,91 @@
-//! placeholder
+//! Who may ask: the identities there are, by access key, and their secrets.
+//!
+//! Invariants: a secret leaves only through [`Credentials::find`], to whoever verifies a signature; the id of an owner
+//! depends on the access key alone, so that buckets keep their owner whatever else is configured.
+
+mod root;
+
+use crate::model::{AccessKey, Identity, Owner, Role, Secret};
+pub use root::{RootCredentials, generated_root};
+use std::{collections::HashMap, sync::Arc};
+
+/// An identity before it has an owner's id.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    pub access_key: AccessKey,
+    pub secret_key: Secret,
+    pub role: Role,
+    /// Shown as owner; the access key if there is none.
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Default)]
+pub struct Credentials {
+    identities: HashMap<Arc<str>, (Arc<Identity>, Secret)>,
+    /// Owns what nobody created through S3.
+    steward: Option<Owner>,
+}
+
+impl Credentials {
+    /// Access keys differ: the configuration was validated.
+    pub fn new(credentials: impl IntoIterator<Item = Credential>) -> Self {
+        let mut all = Self::default();
+        let mut steward: Option<(Role, Owner)> = None;
+        for Credential { access_key, secret_key, role, name } in credentials {
+            let owner = Owner { id: owner_id(&access_key), display_name: name.map_or_else(|| access_key.0.clone(), Arc::from) };
+            if steward.as_ref().is_none_or(|(other, _)| *other != Role::Admin && role == Role::Admin) {
+                steward = Some((role, owner.clone()));
+            }
+            let identity = Identity { access_key: access_key.clone(), role, owner };
+            all.identities.insert(access_key.0, (Arc::new(identity), secret_key));
+        }
+        all.steward = steward.map(|(_, owner)| owner);
+        all
+    }
+
+    pub fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
+        self.identities.get(access_key).cloned()
+    }
+
+    /// The first administrator, or else the first identity.
+    pub fn steward(&self) -> Option<&Owner> {
+        self.steward.as_ref()
+    }
+}
+
+/// 64 hexadecimal digits, as S3's canonical user ids are.
+fn owner_id(access_key: &AccessKey) -> Arc<str> {
+    let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
+    // Never change these words: stored buckets name their owner by the result.
+    hash.update(b"causeway canonical user id\0");
+    hash.update(access_key.as_str().as_bytes());
+    hex::encode(hash.finish()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credential(access_key: &str, role: Role, name: Option<&str>) -> Credential {
+        let name = name.map(str::to_owned);
+        Credential { access_key: AccessKey(access_key.into()), secret_key: Secret::new("s"), role, name }
+    }
+
+    #[test]
+    fn the_owner_id_of_an_access_key_never_changes() {
+        let credentials = Credentials::new([credential("alice", Role::ReadWrite, Some("Alice"))]);
+        let (identity, secret) = credentials.find("alice").expect("alice");
+        assert_eq!(&*identity.owner.id, "42b070121c479390d10922510347b0e7717760e241dc91d47a3947183cfb3a8c");
+        assert_eq!((&*identity.owner.display_name, secret.expose()), ("Alice", "s"));
+        assert!(credentials.find("Alice").is_none());
+    }
+
+    #[test]
+    fn the_steward_is_the_first_administrator_or_else_the_first_identity() {
+        let steward = |list: &[Credential]| Credentials::new(list.to_vec()).steward().map(|owner| owner.display_name.to_string());
+        let (a, b, c) = (credential("a", Role::ReadOnly, None), credential("b", Role::Admin, None), credential("c", Role::Admin, None));
+        assert_eq!(steward(&[a.clone(), b, c]).as_deref(), Some("b"));
+        assert_eq!(steward(&[a]).as_deref(), Some("a"));
+        assert_eq!(steward(&[]), None);
+    }
+}

@@ -1,1 +1,136 @@
-//! placeholder
+//! The admin listener's three answers: alive, ready, metrics. Nothing here can be mistaken for a bucket: it is served on
+//! its own address, and S3 knows nothing of it.
+
+use crate::telemetry::metrics::Metrics;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+
+/// A scraper and a few probes; whoever opens more waits.
+const CONNECTIONS: usize = 32;
+/// A probe that takes longer to ask is none.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How far the server has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    Starting,
+    Ready,
+    Draining,
+}
+
+#[derive(Debug)]
+pub struct Admin {
+    phase: AtomicU8,
+    metrics: Arc<Metrics>,
+}
+
+impl Admin {
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { phase: AtomicU8::new(Phase::Starting as u8), metrics }
+    }
+
+    pub fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Release);
+    }
+
+    fn phase(&self) -> Phase {
+        let phase = self.phase.load(Ordering::Acquire);
+        [Phase::Starting, Phase::Ready].into_iter().find(|p| *p as u8 == phase).unwrap_or(Phase::Draining)
+    }
+
+    /// Answers on `listener` until dropped.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        while let Ok(place) = places.clone().acquire_owned().await {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let admin = self.clone();
+                    tokio::spawn(async move {
+                        admin.converse(stream).await;
+                        drop(place);
+                    });
+                }
+                // Out of descriptors, most likely: the next try may find one.
+                Err(error) => {
+                    tracing::warn!(%error, "an admin connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    async fn converse(self: Arc<Self>, stream: TcpStream) {
+        let answer = service_fn(|request: Request<Incoming>| {
+            std::future::ready(Ok::<_, Infallible>(self.answer(request.method(), request.uri().path())))
+        });
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(16 << 10);
+        // A prober that went away is no event.
+        let _ = http.serve_connection(TokioIo::new(stream), answer).await;
+    }
+
+    fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        let (status, kind, body) = match path {
+            _ if *method != Method::GET && *method != Method::HEAD => (StatusCode::METHOD_NOT_ALLOWED, "text/plain", String::new()),
+            "/-/health/live" => (StatusCode::OK, "application/json", health("live")),
+            "/-/health/ready" => match self.phase() {
+                Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "application/json", health("starting")),
+                Phase::Ready => (StatusCode::OK, "application/json", health("ready")),
+                Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "application/json", health("draining")),
+            },
+            "/-/metrics" => (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", self.metrics.text()),
+            _ => (StatusCode::NOT_FOUND, "text/plain", String::new()),
+        };
+        let mut response = Response::new(Full::from(body));
+        *response.status_mut() = status;
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+fn health(status: &str) -> String {
+    format!("{}\n", serde_json::json!({ "status": status, "version": env!("CARGO_PKG_VERSION") }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(admin: &Admin, path: &str) -> u16 {
+        admin.answer(&Method::GET, path).status().as_u16()
+    }
+
+    #[test]
+    fn ready_means_started_and_not_stopping() {
+        let admin = Admin::new(Arc::default());
+        assert_eq!((status(&admin, "/-/health/live"), status(&admin, "/-/health/ready")), (200, 503));
+        admin.enter(Phase::Ready);
+        assert_eq!(status(&admin, "/-/health/ready"), 200);
+        admin.enter(Phase::Draining);
+        assert_eq!((status(&admin, "/-/health/live"), status(&admin, "/-/health/ready")), (200, 503));
+    }
+
+    #[test]
+    fn anything_else_is_not_found_and_nothing_can_be_written() {
+        let admin = Admin::new(Arc::default());
+        assert_eq!((status(&admin, "/"), status(&admin, "/-/health")), (404, 404));
+        assert_eq!(admin.answer(&Method::PUT, "/-/health/live").status().as_u16(), 405);
+    }
+}

@@ -32,4 +32,9 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     async fn tend(&self, _bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<(), StoreError> {
         Ok(())
     }
+
+    /// The index is committed and closed: what the next start should know of an orderly stop.
+    async fn close(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }

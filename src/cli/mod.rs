@@ -1,4 +1,74 @@
-//! placeholder
-pub fn run() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+//! The command line: parsed, turned into settings, and exit codes out of what happens.
+//!
+//! Exit codes: 0 done, 1 it did not work, 2 what was asked for makes no sense (also a wrong configuration).
+
+mod config;
+mod health;
+mod serve;
+
+use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+
+/// An S3 server in front of any storage.
+#[derive(Debug, Parser)]
+#[command(name = "causeway", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve S3 until stopped.
+    ///
+    /// Without any option: at 127.0.0.1:9000, from the directory ./causeway-data, with credentials that are made up once
+    /// and printed. CAUSEWAY_ROOT_USER and CAUSEWAY_ROOT_PASSWORD set them instead.
+    Serve(serve::Arguments),
+    /// Ask a running server whether it is ready: exit code 0 if so, 1 if not.
+    Health(health::Arguments),
+    /// Look at a configuration without starting anything.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say what is wrong with a configuration, or print what is in effect, secrets hidden.
+    Check {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE", env = "CAUSEWAY_CONFIG", hide_env_values = true)]
+        config: PathBuf,
+    },
+}
+
+pub fn run() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Health(arguments) => health::run(&arguments),
+        Command::Config(ConfigCommand::Check { config }) => config::check(config),
+    }
+}
+
+fn fail(code: u8, error: impl std::fmt::Display) -> ExitCode {
+    eprintln!("causeway: {error}");
+    ExitCode::from(code)
+}
+
+const FAILED: u8 = 1;
+const SENSELESS: u8 = 2;
+
+/// The environment as far as it is text. What is not cannot be a setting of ours.
+fn environment() -> std::collections::BTreeMap<String, String> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
 }

@@ -1,1 +1,28 @@
-//! placeholder
+//! Configuration: from defaults, a TOML file, the environment and the command line (each overriding the one before) to
+//! [`Settings`], which is plain, validated data. Nothing here opens, creates or connects to anything; the only files read
+//! are the configuration itself and those that hold secrets.
+//!
+//! Invariants:
+//! - every key is declared once, in `settings`, with its type, its default and its words: reading, showing and
+//!   `docs/configuration.md` all follow from that declaration;
+//! - a key that is not declared is an error, wherever it was said;
+//! - an error says where the value came from (file and line, variable, or flag) and never repeats a secret.
+
+mod environment;
+mod error;
+mod file;
+mod load;
+mod reference;
+mod secret;
+mod section;
+mod settings;
+mod tree;
+mod validate;
+mod value;
+
+pub use error::ConfigError;
+pub use load::{Flag, Sources};
+pub use reference::reference;
+pub use secret::SecretSetting;
+pub use settings::{Backend, Bucket, Defaults, FsBackend, Identity, MemoryBackend, Root, Server, Settings};
+pub use value::{Addresses, Domains, Interval, LogFormat, LogLevel};

@@ -9,7 +9,7 @@ use crate::{
         payload::PayloadError,
     },
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::fmt;
 
 macro_rules! codes {
@@ -37,6 +37,7 @@ macro_rules! codes {
 
 codes! {
     AccessDenied 403 "Access Denied",
+    AccessForbidden 403 "CORSResponse: CORS is not enabled for this bucket.",
     AuthorizationHeaderMalformed 400 "The authorization header that you provided is not valid.",
     AuthorizationQueryParametersError 400 "The authorization query parameters that you provided are not valid.",
     BadDigest 400 "The Content-MD5 or checksum value that you specified did not match what the server received.",
@@ -47,6 +48,7 @@ codes! {
     ConditionalRequestConflict 409 "The conditional request cannot succeed due to a conflicting operation against this resource.",
     EntityTooLarge 400 "Your proposed upload exceeds the maximum allowed object size.",
     EntityTooSmall 400 "Your proposed upload is smaller than the minimum allowed object size. Each part except the last must be at least 5 MB in size.",
+    ExpectationFailed 417 "The expectation of the Expect header cannot be met.",
     IllegalLocationConstraintException 400 "The specified location constraint is not valid.",
     IncompleteBody 400 "You did not provide the number of bytes specified by the Content-Length HTTP header.",
     InternalError 500 "We encountered an internal error. Please try again.",
@@ -60,6 +62,7 @@ codes! {
     InvalidPartNumber 416 "The requested partnumber is not satisfiable",
     InvalidPartOrder 400 "The list of parts was not in ascending order. Parts must be ordered by part number.",
     InvalidRange 416 "The requested range is not satisfiable",
+    InvalidRedirectLocation 400 "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
     InvalidRequest 400 "Invalid Request",
     InvalidSecurity 403 "The provided security credentials are not valid.",
     InvalidStorageClass 400 "The storage class you specified is not valid",
@@ -79,6 +82,7 @@ codes! {
     NoSuchKey 404 "The specified key does not exist.",
     NoSuchTagSet 404 "The TagSet does not exist.",
     NoSuchUpload 404 "The specified multipart upload does not exist. The upload ID might be invalid, or the multipart upload might have been aborted or completed.",
+    NoSuchVersion 404 "The specified version does not exist.",
     NotImplemented 501 "A header or operation that you provided implies functionality that is not implemented.",
     NotModified 304 "Not Modified",
     OperationAborted 409 "A conflicting conditional operation is currently in progress against this resource. Try again.",
@@ -100,13 +104,14 @@ pub struct S3Error {
     pub message: String,
     /// Further elements of the error document: `ArgumentName`, `Key`, `BucketName`, …
     pub details: Vec<(&'static str, String)>,
-    pub headers: HeaderMap,
+    /// Of the reply. A list, not a map: errors travel in every `Result`, and few of them have any.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl S3Error {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: Vec::new(), headers: HeaderMap::new(), source: None }
+        Self { code, message: message.into(), details: Vec::new(), headers: Vec::new(), source: None }
     }
 
     /// 400 InvalidArgument with the argument named.
@@ -124,7 +129,7 @@ impl S3Error {
     }
 
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.push((name, value));
         self
     }
 

@@ -1,1 +1,123 @@
-//! placeholder
+//! The running server: sockets, TLS, limits, the life of a request, and the one place that builds the graph.
+//!
+//! Owns connections and the order of starting and stopping. Knows nothing of S3 beyond handing requests over.
+//!
+//! Starting: everything that can be wrong is found out first, then sockets are bound, then the data directory is taken,
+//! the graph built, and only when requests are served does anybody hear of it. Stopping goes the other way round.
+
+mod address_file;
+mod connection;
+mod data;
+mod error;
+mod graph;
+mod handler;
+mod idle;
+mod listen;
+mod record;
+mod request_id;
+mod signals;
+mod tls;
+
+pub use error::StartError;
+
+use crate::{
+    admin::{Admin, Phase},
+    config::Settings,
+    telemetry::metrics::Metrics,
+};
+use connection::Door;
+use data::DataDirectory;
+use graph::Graph;
+use handler::Handler;
+use listen::Listeners;
+use signals::Signals;
+use std::{io::Write, sync::Arc};
+use tls::Tls;
+use tokio_util::sync::CancellationToken;
+
+/// What of the configuration can be found wrong without starting anything.
+#[derive(Debug)]
+pub struct Prepared {
+    tls: Option<Arc<Tls>>,
+}
+
+pub fn prepare(settings: &Settings) -> Result<Prepared, StartError> {
+    address_file::check(settings.server.address_file.as_deref())?;
+    Ok(Prepared { tls: Tls::from_settings(&settings.server)? })
+}
+
+/// Serves until a signal says to stop.
+pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), StartError> {
+    let server = &settings.server;
+    let mut signals = Signals::install()?;
+    let listeners = Listeners::bind(server)?;
+    listen::raise_descriptor_limit(server.max_connections);
+
+    let data = DataDirectory::take(&server.data)?;
+    let metrics = Arc::new(Metrics::default());
+    let admin = Arc::new(Admin::new(metrics.clone()));
+    // Answers to the very end, and ends with the process.
+    for listener in listeners.admin {
+        tokio::spawn(admin.clone().serve(listener));
+    }
+
+    let credentials = data.credentials(&settings)?;
+    let stop = CancellationToken::new();
+    let Graph { edge, service, buckets, jobs, catalog } = graph::build(&settings, &credentials, &data, stop.clone()).await?;
+    let handler = Arc::new(Handler::new(edge, service, metrics.clone(), server.max_requests));
+    let door = Arc::new(Door::new(server, tls.clone(), handler, metrics, stop.clone()));
+    let (s3, connections) = door.open(listeners.s3)?;
+
+    admin.enter(Phase::Ready);
+    announce(&settings, &s3, listeners.admin_address, tls.is_some(), credentials.generated());
+    address_file::write(server.address_file.as_deref(), s3[0], listeners.admin_address)?;
+
+    signals.wait_for_stop(tls.as_deref()).await;
+    tracing::info!(timeout = ?server.drain_timeout, "stopping: requests in work may end");
+    admin.enter(Phase::Draining);
+    stop.cancel();
+    let drained = async {
+        connections.wait().await;
+        jobs.wait().await;
+    };
+    tokio::select! {
+        () = signals.again() => return Err(StartError::new("stopped at once by a second signal")),
+        done = tokio::time::timeout(server.drain_timeout, drained) => if done.is_err() {
+            tracing::warn!(connections = connections.len(), "requests were cut off: they took longer than the drain timeout");
+        },
+    }
+    for (name, backend) in buckets.backends() {
+        if let Err(error) = backend.close().await {
+            tracing::error!(backend = name, %error, "closing a backend failed");
+        }
+    }
+    if let Err(error) = catalog.close().await {
+        tracing::error!(%error, "closing the catalog failed");
+    }
+    address_file::remove(server.address_file.as_deref());
+    drop(data);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// What a person at a terminal needs. Never through the log: it may hold the generated secret.
+fn announce(
+    settings: &Settings,
+    s3: &[std::net::SocketAddr],
+    admin: std::net::SocketAddr,
+    tls: bool,
+    generated: Option<&crate::access::RootCredentials>,
+) {
+    let mut text = format!("Causeway {}\n", env!("CARGO_PKG_VERSION"));
+    for address in s3 {
+        text += &format!("listening on {}://{address}\n", if tls { "https" } else { "http" });
+    }
+    text += &format!("health and metrics on http://{admin}\ndata in {}\n", settings.server.data.display());
+    if let Some(root) = generated {
+        text += &format!("access key: {}\nsecret key: {}\n", root.access_key, root.secret_key.expose());
+    }
+    // Nobody may be reading.
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    tracing::info!(addresses = ?s3, %admin, "serving");
+}

@@ -9,7 +9,8 @@ use crate::model::{ByteRange, ChecksumAlgorithm, ObjectInfo, ObjectKey, PartNumb
 use futures_util::StreamExt;
 
 pub async fn stream_object<S: Store + ?Sized>(target: &S, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
-    let (info, payload) = open(&request.source, None, request.checksum).await?;
+    let keep = |info: &ObjectInfo| info.checksum.as_ref().map(|sum| sum.algorithm());
+    let (info, payload) = open(&request.source, None, |info| request.checksum.or(keep(info))).await?;
     let attributes = request.attributes.apply(&info.attributes);
     target.put(key, PutRequest { attributes, conditions: request.conditions, payload }).await
 }
@@ -21,7 +22,8 @@ pub async fn stream_part<S: Store + ?Sized>(
     number: PartNumber,
     request: CopyPartRequest,
 ) -> Result<PartWritten> {
-    let (_, payload) = open(&request.source, request.range, None).await?;
+    // The upload says which checksum its parts carry, not their source.
+    let (_, payload) = open(&request.source, request.range, |_| None).await?;
     target.put_part(key, upload, number, payload).await
 }
 
@@ -33,7 +35,11 @@ pub fn check_range(range: ByteRange, size: u64) -> Result<()> {
     }
 }
 
-async fn open(source: &CopySource, range: Option<ByteRange>, checksum: Option<ChecksumAlgorithm>) -> Result<(ObjectInfo, Payload)> {
+async fn open(
+    source: &CopySource,
+    range: Option<ByteRange>,
+    checksum: impl FnOnce(&ObjectInfo) -> Option<ChecksumAlgorithm>,
+) -> Result<(ObjectInfo, Payload)> {
     if let Some(range) = range {
         let info = source.store.head(&source.key, &Default::default()).await?;
         check_range(range, info.size)?;
@@ -43,8 +49,7 @@ async fn open(source: &CopySource, range: Option<ByteRange>, checksum: Option<Ch
         StoreErrorKind::NotModified => StoreErrorKind::PreconditionFailed.into(),
         _ => error,
     })?;
-    let algorithm = checksum.or(reply.info.checksum.as_ref().map(|c| c.algorithm()));
-    let checksum = algorithm.map_or(AnnouncedChecksum::None, AnnouncedChecksum::Algorithm);
+    let checksum = checksum(&reply.info).map_or(AnnouncedChecksum::None, AnnouncedChecksum::Algorithm);
     let announced = Announced { length: Some(reply.span.len()), checksum, ..Default::default() };
     let payload = match reply.body {
         ObjectBody::Full(bytes) => Payload::from_stream(futures_util::stream::iter([Ok(bytes)]), announced),

@@ -16,7 +16,9 @@ pub mod condition;
 pub mod copy;
 pub mod error;
 pub mod grouping;
+pub mod multipart;
 pub mod payload;
+pub mod selection;
 
 use crate::model::{
     Attributes, ByteRange, Checksum, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, Owner, PartNumber, Span, TagSet, Timestamp,
@@ -310,7 +312,7 @@ pub struct ListUploadsRequest {
     pub prefix: String,
     pub delimiter: Option<String>,
     pub key_marker: Option<String>,
-    /// Only with `key_marker`: uploads of that very key above this id too.
+    /// Only with `key_marker`: uploads of that very key behind this one too. Uploads of one key come in order of time.
     pub upload_marker: Option<UploadId>,
     pub limit: usize,
 }

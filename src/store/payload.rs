@@ -16,6 +16,7 @@ use md5::{Digest, Md5};
 use std::{
     fmt,
     pin::Pin,
+    sync::{Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -60,6 +61,14 @@ impl AnnouncedChecksum {
             Self::Header(checksum) => Some(checksum.algorithm()),
         }
     }
+
+    /// The algorithm, if the value is still to come.
+    pub fn trailer(&self) -> Option<ChecksumAlgorithm> {
+        match self {
+            Self::Trailer(algorithm) => Some(*algorithm),
+            _ => None,
+        }
+    }
 }
 
 /// Why a body cannot be trusted. Each is the client's doing or the network's.
@@ -91,7 +100,8 @@ pub enum PayloadError {
 }
 
 pub struct Payload {
-    source: Pin<Box<dyn BodySource>>,
+    /// Never locked, only owned: a mutex makes the payload `Sync`, so that a request may be borrowed across an await.
+    source: Mutex<Pin<Box<dyn BodySource>>>,
     announced: Announced,
     read: u64,
     ended: bool,
@@ -99,7 +109,7 @@ pub struct Payload {
 
 impl Payload {
     pub fn new(source: impl BodySource + 'static, announced: Announced) -> Self {
-        Self { source: Box::pin(source), announced, read: 0, ended: false }
+        Self { source: Mutex::new(Box::pin(source)), announced, read: 0, ended: false }
     }
 
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
@@ -144,7 +154,7 @@ impl Payload {
         let mut batch = Vec::new();
         let mut gathered = 0;
         while gathered < enough && !self.ended {
-            match std::future::poll_fn(|cx| self.source.as_mut().poll_frame(cx)).await {
+            match std::future::poll_fn(|cx| self.source.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_frame(cx)).await {
                 Some(frame) => {
                     let frame = frame?;
                     self.read += frame.len() as u64;
@@ -180,9 +190,13 @@ impl Payload {
         let announced = match self.announced.checksum {
             AnnouncedChecksum::None | AnnouncedChecksum::Algorithm(_) => None,
             AnnouncedChecksum::Header(announced) => Some(announced),
-            AnnouncedChecksum::Trailer(_) => {
-                Some(self.source.trailing_checksum().ok_or(PayloadError::Trailer("the announced checksum did not come"))?)
-            }
+            AnnouncedChecksum::Trailer(_) => Some(
+                self.source
+                    .into_inner()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .trailing_checksum()
+                    .ok_or(PayloadError::Trailer("the announced checksum did not come"))?,
+            ),
         };
         if let Some(announced) = announced
             && checksum.as_ref() != Some(&announced)

@@ -1,1 +1,7 @@
-//! placeholder
+//! What an operator sees: the log and the metrics.
+//!
+//! Owns their form and every metric's name. What is worth a line or a count is decided where it happens.
+
+pub mod log;
+pub mod metrics;
+mod process;

@@ -1,1 +1,111 @@
-//! placeholder
+//! Buckets in memory: for tests, and for trying the server without a disk. Volatile; objects cost their size in memory.
+//!
+//! It is the plainest driver that keeps every promise of the [`Store`] contract, with no catalog beside it: one lock
+//! per bucket makes publishing atomic, whole objects are shared and never changed, so readers hold theirs for nothing.
+
+mod content;
+mod cursor;
+mod store;
+
+use super::Backend;
+use crate::{
+    catalog::BucketRecord,
+    model::BucketName,
+    store::{
+        Capabilities, Store,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+pub use store::MemoryStore;
+
+#[derive(Debug, Default)]
+pub struct MemoryBackend {
+    /// By place, which is the bucket's name.
+    places: Mutex<BTreeMap<String, Arc<MemoryStore>>>,
+}
+
+impl MemoryBackend {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn places(&self) -> MutexGuard<'_, BTreeMap<String, Arc<MemoryStore>>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Backend for MemoryBackend {
+    fn capabilities(&self) -> Capabilities {
+        store::CAPABILITIES
+    }
+
+    fn place_for(&self, name: &BucketName) -> String {
+        name.as_str().to_owned()
+    }
+
+    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(self.places().entry(bucket.bucket.place.clone()).or_default().clone())
+    }
+
+    async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
+        let mut places = self.places();
+        let Some(store) = places.get(&bucket.bucket.place) else { return Ok(true) };
+        let removed = store.retire();
+        if removed {
+            places.remove(&bucket.bucket.place);
+        }
+        Ok(removed)
+    }
+
+    async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
+        let parse = |place: &String| BucketName::parse(place);
+        let names: Result<_, _> = self.places().keys().map(parse).collect();
+        names.map_err(|error| StoreError::new(StoreErrorKind::Internal, "a place is no bucket name").with_source(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        catalog::{BucketId, NewBucket},
+        model::{CannedAcl, ObjectKey, Owner, Timestamp},
+        store::{PutRequest, payload::Payload},
+    };
+
+    fn bucket(name: &str) -> BucketRecord {
+        let owner = Owner { id: "o".into(), display_name: "o".into() };
+        let name = BucketName::parse(name).expect("a name");
+        let place = MemoryBackend::new().place_for(&name);
+        let (created, acl) = (Timestamp::from_millis(0), CannedAcl::Private);
+        let bucket = NewBucket { name, owner, created, acl, location: String::new(), backend: "memory".into(), place };
+        BucketRecord { id: BucketId(1), bucket }
+    }
+
+    fn put() -> PutRequest {
+        PutRequest { attributes: Default::default(), conditions: Default::default(), payload: Payload::from_bytes("x") }
+    }
+
+    #[tokio::test]
+    async fn a_place_is_shared_by_all_who_open_it_and_removed_only_when_empty() {
+        let (backend, bucket) = (MemoryBackend::new(), bucket("abc"));
+        let key = ObjectKey::new("k").expect("a key");
+        let first = backend.open(&bucket).await.expect("opens");
+        let second = backend.open(&bucket).await.expect("opens");
+        first.put(&key, put()).await.expect("is put");
+        assert_eq!(second.head(&key, &Default::default()).await.map(|info| info.size).ok(), Some(1));
+        assert_eq!(backend.discover().await.expect("names"), [bucket.bucket.name.clone()]);
+        assert!(!backend.remove(&bucket).await.expect("answers"));
+        second.delete(&key, &Default::default()).await.expect("is deleted");
+        assert!(backend.remove(&bucket).await.expect("answers"));
+        assert!(backend.remove(&bucket).await.expect("answers"), "repeating it is harmless");
+        let late = first.put(&key, put()).await.map_err(|error| error.kind());
+        assert_eq!(late, Err(StoreErrorKind::Unavailable), "nothing is acknowledged in a bucket that is gone");
+    }
+}

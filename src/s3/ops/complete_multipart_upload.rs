@@ -1,7 +1,211 @@
-//! placeholder: to be written
+//! CompleteMultipartUpload. The checksum headers speak of the object, not of this request's body.
 
-use crate::s3::{ObjectCall, Response, S3Error, Service};
+use crate::{
+    model::{Checksum, ChecksumAlgorithm, ChecksumKind, ETag, MAX_PART_NUMBER, ObjectKey, UploadId},
+    s3::{About, ErrorCode, HeaderMapExt, ObjectCall, Response, S3Error, Service, headers, keep_alive, multipart, reply, xml},
+    store::{CompletePart, CompleteUpload, Store, error::StoreErrorKind},
+};
+use http::{HeaderMap, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-pub(in crate::s3) async fn handle(_service: &Service, _call: ObjectCall) -> Result<Response, S3Error> {
-    Err(S3Error::not_implemented("complete_multipart_upload"))
+/// 10,000 parts, each with an ETag and a checksum in the wordiest writing.
+const MAX_LIST_BYTES: usize = 8 << 20;
+
+/// What the path of a URL shows as it is.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+
+pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
+    let ObjectCall { request, bucket, key } = call;
+    let (about, location) = (About::of(&request), location(&request.headers, bucket.name().as_str(), &key));
+    let upload = multipart::upload_id(&request.query)?;
+    let conditions = headers::write_conditions(&request.headers)?;
+    let (checksum, kind) = (checksum(&request.headers)?, kind(&request.headers)?);
+    let size = size(&request.headers)?;
+    let parts = parts(&request.payload.collect(MAX_LIST_BYTES).await?)?;
+    let complete = CompleteUpload { parts, conditions, checksum, size };
+    keep_alive::answer(about, async move {
+        if let Some(kind) = kind {
+            check_kind(&**bucket.store(), &key, &upload, kind).await?;
+        }
+        let written = bucket.store().complete_upload(&key, &upload, complete).await?;
+        Ok(reply::document("CompleteMultipartUploadResult", |w| {
+            w.text("Location", &location);
+            w.text("Bucket", bucket.name().as_str());
+            w.text("Key", key.as_str());
+            w.text("ETag", written.etag.quoted());
+            if let Some(checksum) = &written.checksum {
+                w.text(checksum.algorithm().element(), checksum.text());
+                w.text("ChecksumType", checksum.kind.as_str());
+            }
+        }))
+    })
+    .await
+}
+
+fn parts(body: &[u8]) -> Result<Vec<CompletePart>, S3Error> {
+    let list = xml::parse(body, "CompleteMultipartUpload")?;
+    let mut parts: Vec<CompletePart> = Vec::new();
+    for element in list.all("Part") {
+        let part = part(element)?;
+        if parts.last().is_some_and(|last| last.number >= part.number) {
+            return Err(ErrorCode::InvalidPartOrder.into());
+        }
+        parts.push(part);
+    }
+    // More parts than there are numbers cannot be in order.
+    debug_assert!(parts.len() <= usize::from(MAX_PART_NUMBER));
+    if parts.is_empty() { Err(ErrorCode::MalformedXML.into()) } else { Ok(parts) }
+}
+
+fn part(element: &xml::Element) -> Result<CompletePart, S3Error> {
+    let number = multipart::parse_part_number(element.value("PartNumber").ok_or(ErrorCode::MalformedXML)?.trim())?;
+    let etag = ETag::parse(element.value("ETag").ok_or(ErrorCode::MalformedXML)?);
+    let mut checksums = ChecksumAlgorithm::ALL.into_iter().filter_map(|algorithm| Some((algorithm, element.value(algorithm.element())?)));
+    let checksum = match (checksums.next(), checksums.next()) {
+        (None, _) => None,
+        // A value that no part can have is one that this part does not have.
+        (Some((algorithm, value)), None) => Some(Checksum::from_base64(algorithm, value).ok_or(ErrorCode::InvalidPart)?),
+        (Some(_), Some(_)) => return Err(S3Error::new(ErrorCode::InvalidRequest, "Expecting a single checksum for a part")),
+    };
+    Ok(CompletePart { number, etag, checksum })
+}
+
+/// What the whole object's checksum must be, in the client's words: the store compares texts.
+fn checksum(headers: &HeaderMap) -> Result<Option<(ChecksumAlgorithm, String)>, S3Error> {
+    let mut found = None;
+    for algorithm in ChecksumAlgorithm::ALL {
+        if let Some(value) = headers.amz(algorithm.header())? {
+            if found.is_some() {
+                return Err(S3Error::new(ErrorCode::InvalidRequest, "Expecting a single x-amz-checksum- header"));
+            }
+            found = Some((algorithm, value.trim().to_owned()));
+        }
+    }
+    Ok(found)
+}
+
+fn kind(headers: &HeaderMap) -> Result<Option<ChecksumKind>, S3Error> {
+    let invalid = || S3Error::new(ErrorCode::InvalidRequest, "Value for x-amz-checksum-type header is invalid.");
+    headers.amz("x-amz-checksum-type")?.map(|text| ChecksumKind::parse(text).ok_or_else(invalid)).transpose()
+}
+
+fn size(headers: &HeaderMap) -> Result<Option<u64>, S3Error> {
+    let name = "x-amz-mp-object-size";
+    let Some(text) = headers.amz(name)? else { return Ok(None) };
+    let invalid = |_| S3Error::new(ErrorCode::InvalidRequest, format!("Value for {name} header is invalid"));
+    text.trim().parse().map(Some).map_err(invalid)
+}
+
+/// The upload was begun for one kind of checksum. One that has ended is the store's to answer for.
+async fn check_kind(store: &dyn Store, key: &ObjectKey, upload: &UploadId, kind: ChecksumKind) -> Result<(), S3Error> {
+    let begun = match store.list_parts(key, upload, MAX_PART_NUMBER, 1).await {
+        Ok(page) => page.upload.checksum.kind,
+        Err(error) if error.kind() == StoreErrorKind::NoSuchUpload => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    if begun == kind {
+        return Ok(());
+    }
+    let begun = begun.as_str();
+    let message = format!("The upload was created using the {begun} checksum mode. The complete request must use the same checksum mode.");
+    Err(S3Error::new(ErrorCode::InvalidRequest, message))
+}
+
+/// The object's URL, by the name under which the client found us.
+fn location(headers: &HeaderMap, bucket: &str, key: &ObjectKey) -> String {
+    let key = utf8_percent_encode(key.as_str(), PATH);
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
+    let Some(host) = host else { return format!("/{bucket}/{key}") };
+    // TLS is ended by a proxy that says so, or is not known here.
+    let scheme = headers.get("x-forwarded-proto").filter(|proto| *proto == "https").map_or("http", |_| "https");
+    match host.strip_prefix(bucket) {
+        Some(domain) if domain.starts_with('.') => format!("{scheme}://{host}/{key}"),
+        _ => format!("{scheme}://{host}/{bucket}/{key}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::tests::request;
+
+    fn list(parts: &[&str]) -> Vec<u8> {
+        let parts: String = parts.iter().map(|part| format!("<Part>{part}</Part>")).collect();
+        format!("<CompleteMultipartUpload xmlns=\"{}\">{parts}</CompleteMultipartUpload>", xml::NAMESPACE).into_bytes()
+    }
+
+    fn failure(body: &[u8]) -> ErrorCode {
+        parts(body).expect_err("refused").code
+    }
+
+    fn numbered(number: impl std::fmt::Display) -> String {
+        format!("<PartNumber>{number}</PartNumber><ETag>a</ETag>")
+    }
+
+    #[test]
+    fn a_list_is_read_with_every_kind_of_checksum() {
+        let bodies = ChecksumAlgorithm::ALL.map(|algorithm| {
+            let sum = Checksum::new(algorithm, &vec![7; algorithm.length()]).expect("its length");
+            (sum.clone(), format!("<ETag>&quot;abc&quot;</ETag><{0}>{1}</{0}>", algorithm.element(), sum.to_base64()))
+        });
+        for (at, (sum, inner)) in (1..).zip(bodies) {
+            let read = parts(&list(&[&format!("{inner}<PartNumber>{at}</PartNumber>")])).expect("fine");
+            assert_eq!((read[0].number.get(), read[0].etag.as_str(), read[0].checksum.as_ref()), (at, "abc", Some(&sum)));
+        }
+    }
+
+    #[test]
+    fn lists_that_are_not_well_formed_are_refused() {
+        for body in [&b""[..], b"<CompleteMultipartUpload/>", b"<Other/>", b"<CompleteMultipartUpload>", &list(&["<ETag>a</ETag>"])] {
+            assert_eq!(failure(body), ErrorCode::MalformedXML, "{}", String::from_utf8_lossy(body));
+        }
+        assert_eq!(failure(&list(&["<PartNumber>1</PartNumber>"])), ErrorCode::MalformedXML);
+        for number in ["0", "10001", "one", "-1"] {
+            assert_eq!(failure(&list(&[&numbered(number)])), ErrorCode::InvalidArgument, "{number}");
+        }
+        let sums = "<ChecksumCRC32>AAAAAA==</ChecksumCRC32><ChecksumSHA1>AAAA</ChecksumSHA1>";
+        assert_eq!(failure(&list(&[&(numbered(1) + sums)])), ErrorCode::InvalidRequest);
+        assert_eq!(failure(&list(&[&(numbered(1) + "<ChecksumCRC32>bad</ChecksumCRC32>")])), ErrorCode::InvalidPart);
+    }
+
+    #[test]
+    fn parts_come_in_ascending_order_without_repeats() {
+        let all: Vec<_> = (1..=10_000).map(numbered).collect();
+        let all: Vec<_> = all.iter().map(String::as_str).collect();
+        assert_eq!(parts(&list(&all)).expect("every number there is").len(), 10_000);
+        for numbers in [[1, 1], [2, 1]] {
+            let numbers = numbers.map(numbered);
+            assert_eq!(failure(&list(&[&numbers[0], &numbers[1]])), ErrorCode::InvalidPartOrder);
+        }
+        let more: Vec<_> = all.iter().copied().chain(["<PartNumber>1</PartNumber><ETag>a</ETag>"]).collect();
+        assert_eq!(failure(&list(&more)), ErrorCode::InvalidPartOrder);
+    }
+
+    #[test]
+    fn what_the_headers_say_of_the_object_is_kept_in_their_words() {
+        let headers = request(&[
+            ("x-amz-checksum-sha256", "Ok6Cs5b96ux6+MWQkJO7UBT5sKPBeXBLwvj/hK89smg=-1"),
+            ("x-amz-checksum-type", "COMPOSITE"),
+            ("x-amz-mp-object-size", "5242881"),
+        ])
+        .headers;
+        let text = "Ok6Cs5b96ux6+MWQkJO7UBT5sKPBeXBLwvj/hK89smg=-1".to_owned();
+        assert_eq!(checksum(&headers).expect("one"), Some((ChecksumAlgorithm::Sha256, text)));
+        assert_eq!(kind(&headers).expect("known"), Some(ChecksumKind::Composite));
+        assert_eq!(size(&headers).expect("a number"), Some(5_242_881));
+        let two = request(&[("x-amz-checksum-sha1", "a"), ("x-amz-checksum-crc32", "b")]).headers;
+        assert_eq!(checksum(&two).expect_err("two").code, ErrorCode::InvalidRequest);
+        assert_eq!(kind(&request(&[("x-amz-checksum-type", "HALF")]).headers).expect_err("unknown").code, ErrorCode::InvalidRequest);
+        assert_eq!(size(&request(&[("x-amz-mp-object-size", "-1")]).headers).expect_err("negative").code, ErrorCode::InvalidRequest);
+    }
+
+    #[test]
+    fn the_location_is_the_url_under_which_the_client_found_us() {
+        let key = ObjectKey::new("a b/ü").expect("a key");
+        let of = |headers: &[(&'static str, &str)]| location(&request(headers).headers, "bucket", &key);
+        assert_eq!(of(&[("host", "localhost:9000")]), "http://localhost:9000/bucket/a%20b/%C3%BC");
+        assert_eq!(of(&[("host", "bucket.s3.test"), ("x-forwarded-proto", "https")]), "https://bucket.s3.test/a%20b/%C3%BC");
+        assert_eq!(of(&[("host", "bucketeer.test")]), "http://bucketeer.test/bucket/a%20b/%C3%BC");
+        assert_eq!(of(&[]), "/bucket/a%20b/%C3%BC");
+    }
 }

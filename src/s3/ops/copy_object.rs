@@ -1,7 +1,81 @@
-//! placeholder: to be written
+//! CopyObject.
 
-use crate::s3::{ObjectCall, Response, S3Error, Service};
+use crate::{
+    model::Attributes,
+    s3::{About, ErrorCode, HeaderMapExt, ObjectCall, Request, Response, S3Error, Service, copying, headers, keep_alive, limits, reply},
+    store::{CopyAttributes, CopyRequest},
+};
+use http::HeaderMap;
 
-pub(in crate::s3) async fn handle(_service: &Service, _call: ObjectCall) -> Result<Response, S3Error> {
-    Err(S3Error::not_implemented("copy_object"))
+pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
+    let request = &call.request;
+    let replaces_metadata = replaces(&request.headers, "x-amz-metadata-directive", "Unknown metadata directive.")?;
+    let replaces_tags = replaces(&request.headers, "x-amz-tagging-directive", "Unknown tagging directive.")?;
+    let given = headers::attributes(request)?;
+    let checksum = headers::checksum_spec(request)?.map(|spec| spec.algorithm);
+    let conditions = headers::write_conditions(&request.headers)?;
+    let source = copying::source(service, request).await?;
+    let to_itself = source.bucket.id() == call.bucket.id() && source.object.key == call.key;
+    if to_itself && !replaces_metadata && !changes_more(request) {
+        return Err(S3Error::new(
+            ErrorCode::InvalidRequest,
+            "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, \
+             storage class, website redirect location or encryption attributes.",
+        ));
+    }
+    let (about, store, key) = (About::of(request), call.bucket.store().clone(), call.key);
+    keep_alive::answer(about, async move {
+        let info = source.head().await?;
+        limits::copied(info.size)?;
+        let metadata = if replaces_metadata {
+            Some(given.clone())
+        } else if given.website_redirect != info.attributes.website_redirect {
+            // The one header that never travels with a copy: it belongs to the key.
+            Some(Attributes { website_redirect: given.website_redirect, ..info.attributes })
+        } else {
+            None
+        };
+        let attributes = CopyAttributes { metadata, tags: replaces_tags.then_some(given.tags), acl: given.acl };
+        let copy = CopyRequest { source: source.object, attributes, conditions, checksum };
+        let written = store.copy(&key, copy).await?;
+        Ok(reply::document("CopyObjectResult", |w| {
+            w.text("LastModified", written.last_modified.iso8601());
+            w.text("ETag", written.etag.quoted());
+            if let Some(checksum) = &written.checksum {
+                w.text("ChecksumType", checksum.kind.as_str());
+                w.text(checksum.algorithm().element(), checksum.text());
+            }
+        }))
+    })
+    .await
+}
+
+/// Whether a directive says REPLACE; COPY is the default.
+fn replaces(headers: &HeaderMap, directive: &'static str, message: &str) -> Result<bool, S3Error> {
+    match headers.amz(directive)? {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(other) => Err(S3Error::argument(directive, other, message)),
+    }
+}
+
+/// What besides its metadata makes an object copied onto itself another one.
+fn changes_more(request: &Request) -> bool {
+    ["x-amz-storage-class", "x-amz-website-redirect-location", "x-amz-checksum-algorithm"]
+        .iter()
+        .any(|header| request.headers.contains_key(*header))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::tests::request;
+
+    #[test]
+    fn directives_have_two_values() {
+        let directive = |value: &str| replaces(&request(&[("x-amz-metadata-directive", value)]).headers, "x-amz-metadata-directive", "");
+        assert!(directive("REPLACE").is_ok_and(|replaces| replaces));
+        assert!(directive("COPY").is_ok_and(|replaces| !replaces));
+        assert_eq!(directive("REPLACED").err().map(|error| error.code), Some(ErrorCode::InvalidArgument));
+    }
 }

@@ -1,7 +1,9 @@
-//! placeholder: to be written
+//! DeleteBucket: only of an empty one.
 
-use crate::s3::{BucketCall, Response, S3Error, Service};
+use crate::s3::{BucketCall, Response, S3Error, Service, reply};
+use http::StatusCode;
 
-pub(in crate::s3) async fn handle(_service: &Service, _call: BucketCall) -> Result<Response, S3Error> {
-    Err(S3Error::not_implemented("delete_bucket"))
+pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result<Response, S3Error> {
+    service.buckets().delete(call.bucket.name()).await?;
+    Ok(reply::empty(StatusCode::NO_CONTENT))
 }

@@ -1,7 +1,13 @@
-//! placeholder: to be written
+//! DeleteObjectTagging.
 
-use crate::s3::{ObjectCall, Response, S3Error, Service};
+use crate::{
+    model::TagSet,
+    s3::{ObjectCall, Response, S3Error, Service, reply},
+    store::Change,
+};
+use http::StatusCode;
 
-pub(in crate::s3) async fn handle(_service: &Service, _call: ObjectCall) -> Result<Response, S3Error> {
-    Err(S3Error::not_implemented("delete_object_tagging"))
+pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
+    call.bucket.store().update(&call.key, Change::Tags(TagSet::default())).await?;
+    Ok(reply::empty(StatusCode::NO_CONTENT))
 }

@@ -1,7 +1,7 @@
-//! placeholder: to be written
+//! GetBucketAcl.
 
-use crate::s3::{BucketCall, Response, S3Error, Service};
+use crate::s3::{BucketCall, Response, S3Error, Service, acl};
 
-pub(in crate::s3) async fn handle(_service: &Service, _call: BucketCall) -> Result<Response, S3Error> {
-    Err(S3Error::not_implemented("get_bucket_acl"))
+pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Result<Response, S3Error> {
+    Ok(acl::policy(call.bucket.owner(), call.bucket.acl()))
 }

@@ -1,7 +1,8 @@
-//! placeholder: to be written
+//! GetBucketLocation. The one document whose root holds the value itself.
 
-use crate::s3::{BucketCall, Response, S3Error, Service};
+use crate::s3::{BucketCall, Response, S3Error, Service, region, reply};
 
-pub(in crate::s3) async fn handle(_service: &Service, _call: BucketCall) -> Result<Response, S3Error> {
-    Err(S3Error::not_implemented("get_bucket_location"))
+pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result<Response, S3Error> {
+    let constraint = region::constraint(call.bucket.location(), &service.settings().region);
+    Ok(reply::document("LocationConstraint", |w| w.content(constraint)))
 }

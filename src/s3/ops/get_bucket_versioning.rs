@@ -1,7 +1,7 @@
-//! placeholder: to be written
+//! GetBucketVersioning: an empty document, as of a bucket whose versioning was never enabled.
 
-use crate::s3::{BucketCall, Response, S3Error, Service};
+use crate::s3::{BucketCall, Response, S3Error, Service, reply};
 
 pub(in crate::s3) async fn handle(_service: &Service, _call: BucketCall) -> Result<Response, S3Error> {
-    Err(S3Error::not_implemented("get_bucket_versioning"))
+    Ok(reply::document("VersioningConfiguration", |_| {}))
 }

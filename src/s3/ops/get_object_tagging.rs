@@ -1,7 +1,8 @@
-//! placeholder: to be written
+//! GetObjectTagging.
 
-use crate::s3::{ObjectCall, Response, S3Error, Service};
+use crate::s3::{ObjectCall, Response, S3Error, Service, tagging};
 
-pub(in crate::s3) async fn handle(_service: &Service, _call: ObjectCall) -> Result<Response, S3Error> {
-    Err(S3Error::not_implemented("get_object_tagging"))
+pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
+    let info = call.bucket.store().head(&call.key, &Default::default()).await?;
+    Ok(tagging::document(&info.attributes.tags))
 }

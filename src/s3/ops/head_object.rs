@@ -1,7 +1,24 @@
-//! placeholder: to be written
+//! HeadObject: GetObject without the bytes.
 
-use crate::s3::{ObjectCall, Response, S3Error, Service};
+use crate::{
+    s3::{
+        ObjectCall, Response, S3Error, Service,
+        reading::{self, Reading},
+        reply,
+    },
+    store::{Selection, selection::select},
+};
 
-pub(in crate::s3) async fn handle(_service: &Service, _call: ObjectCall) -> Result<Response, S3Error> {
-    Err(S3Error::not_implemented("head_object"))
+pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
+    let reading = Reading::of(&call.request)?;
+    let store = &**call.bucket.store();
+    let info = match store.head(&call.key, &reading.conditions).await {
+        Ok(info) => info,
+        Err(error) => return Err(reading::failure(store, &call.key, &reading.conditions, error).await),
+    };
+    let selection = if reading.outdated(&info) { Selection::Whole } else { reading.selection };
+    let (status, headers) = reading.reply(&info, selection, select(&info, selection)?);
+    let mut response = reply::empty(status);
+    *response.headers_mut() = headers;
+    Ok(response)
 }

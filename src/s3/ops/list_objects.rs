@@ -1,7 +1,35 @@
-//! placeholder: to be written
+//! ListObjects, the first version: pages by marker.
 
-use crate::s3::{BucketCall, Response, S3Error, Service};
+use crate::{
+    s3::{BucketCall, Response, S3Error, Service, listing, reply},
+    store::ListRequest,
+};
 
-pub(in crate::s3) async fn handle(_service: &Service, _call: BucketCall) -> Result<Response, S3Error> {
-    Err(S3Error::not_implemented("list_objects"))
+pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Result<Response, S3Error> {
+    let query = &call.request.query;
+    let page = listing::Page::read(query, "max-keys")?;
+    let marker = query.get("marker").unwrap_or_default();
+    let request = ListRequest {
+        prefix: page.prefix.to_owned(),
+        after: Some(marker.to_owned()).filter(|marker| !marker.is_empty()),
+        delimiter: page.delimiter.map(str::to_owned),
+        limit: page.limit,
+    };
+    let found = call.bucket.store().list(request).await?;
+    Ok(reply::document("ListBucketResult", |w| {
+        w.text("Name", call.bucket.name().as_str());
+        w.text("Marker", page.encoding.name(marker));
+        page.describe(w, "MaxKeys", found.truncated);
+        // Only with a delimiter: otherwise the last key is the next marker, and clients take it from there.
+        if let Some(last) = found.entries.last().filter(|_| found.truncated && page.delimiter.is_some()) {
+            w.text("NextMarker", page.encoding.name(last.name()));
+        }
+        for object in listing::objects(&found.entries) {
+            w.element("Contents", |w| {
+                w.text("Key", page.encoding.name(object.key.as_str()));
+                listing::properties(w, object, Some(call.bucket.owner()));
+            });
+        }
+        page.common_prefixes(w, listing::prefixes(&found.entries));
+    }))
 }

@@ -1,7 +1,10 @@
-//! placeholder: to be written
+//! PutBucketAcl: a canned ACL by header, or grants that amount to one.
 
-use crate::s3::{BucketCall, Response, S3Error, Service};
+use crate::s3::{BucketCall, Response, S3Error, Service, acl, reply};
+use http::StatusCode;
 
-pub(in crate::s3) async fn handle(_service: &Service, _call: BucketCall) -> Result<Response, S3Error> {
-    Err(S3Error::not_implemented("put_bucket_acl"))
+pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result<Response, S3Error> {
+    let acl = acl::from_request(call.request, call.bucket.owner()).await?;
+    service.buckets().set_acl(&call.bucket, acl).await?;
+    Ok(reply::empty(StatusCode::OK))
 }

@@ -1,7 +1,14 @@
-//! placeholder: to be written
+//! PutObjectTagging.
 
-use crate::s3::{ObjectCall, Response, S3Error, Service};
+use crate::{
+    s3::{ObjectCall, Response, S3Error, Service, headers, reply, tagging},
+    store::Change,
+};
+use http::StatusCode;
 
-pub(in crate::s3) async fn handle(_service: &Service, _call: ObjectCall) -> Result<Response, S3Error> {
-    Err(S3Error::not_implemented("put_object_tagging"))
+pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
+    headers::require_integrity(&call.request)?;
+    let tags = tagging::read(&call.request.payload.collect(tagging::MAX_DOCUMENT).await?)?;
+    call.bucket.store().update(&call.key, Change::Tags(tags)).await?;
+    Ok(reply::empty(StatusCode::OK))
 }

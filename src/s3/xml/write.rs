@@ -41,7 +41,12 @@ impl Writer {
     }
 
     pub fn text(&mut self, name: &str, value: impl AsRef<str>) {
-        self.element(name, |w| escape(value.as_ref(), &mut w.0));
+        self.element(name, |w| w.content(value));
+    }
+
+    /// Text straight inside the open element.
+    pub fn content(&mut self, value: impl AsRef<str>) {
+        escape(value.as_ref(), &mut self.0);
     }
 
     pub fn number(&mut self, name: &str, value: impl Into<u64>) {

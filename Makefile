@@ -1,0 +1,39 @@
+# The one entry for chores. Everything works from a clean clone with cargo, python3 and make.
+
+.PHONY: run test test-rust scenarios lint bench conformance fuzz static deploy-check
+
+run:
+	cargo run --release -- serve
+
+# README's test command: unit, contract, model and wire tests, then real clients against the real server.
+test: test-rust scenarios
+
+test-rust:
+	cargo test --locked
+
+scenarios:
+	cargo build --locked
+	conformance/run scenarios --binary target/debug/causeway
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+# ceph/s3-tests: make conformance CHECKOUT=path/to/s3-tests
+conformance:
+	cargo build --release --locked
+	conformance/run s3tests --checkout $(CHECKOUT) --binary target/release/causeway
+
+bench:
+	cargo build --release --locked
+	benches/run --binary target/release/causeway
+
+fuzz:
+	cd fuzz && for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
+
+# One static binary: what the container image holds.
+static:
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target x86_64-unknown-linux-gnu
+
+deploy-check: static
+	deploy/check --binary target/x86_64-unknown-linux-gnu/release/causeway

@@ -1,0 +1,55 @@
+//! `causeway-bench`: measures an S3 server from outside.
+//!
+//! Owns: choosing the command and the exit status. 0: ran; 1: a goal was missed under `--check`, or a request failed or an object was
+//! wrong, which nothing excuses.
+
+mod client;
+mod complete;
+mod connection;
+mod content;
+mod crash;
+mod history;
+mod listing;
+mod load;
+mod memory;
+mod options;
+mod process;
+mod report;
+mod scale;
+mod server;
+mod side_by_side;
+mod sigv4;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::options::{Command, HELP, Options};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("causeway-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<bool> {
+    let Some(options) = Options::parse()? else {
+        print!("{HELP}");
+        return Ok(true);
+    };
+    let report = match options.command {
+        Command::Run => side_by_side::run(&options),
+        Command::Scale => scale::run(&options),
+        Command::Memory => memory::run(&options),
+        Command::Complete => complete::run(&options),
+        Command::Crash => crash::run(&options),
+    }?;
+    let met = report.finish(options.json)?;
+    // A missed speed is a fact to report; a lost object is a failure.
+    Ok(met || !(options.check || options.command == Command::Crash))
+}

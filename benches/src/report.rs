@@ -1,0 +1,150 @@
+//! What a run prints: tables, and the goals of the project with what was measured, as text or as one JSON document.
+//!
+//! Owns: layout and the verdict on a goal. Does not own: any figure. Invariant: with `--json` standard output holds JSON only.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+pub enum Cell {
+    Text(String),
+    /// A figure, and the decimals it is printed with; JSON keeps it whole.
+    Figure(f64, usize),
+    /// Nothing to say: this server has no such row, or the figure has no meaning there.
+    Empty,
+}
+
+pub struct Table {
+    pub title: String,
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// A figure that is to be at most `limit`.
+pub struct Goal {
+    pub what: String,
+    pub limit: f64,
+    pub measured: f64,
+    pub unit: &'static str,
+}
+
+impl Goal {
+    pub fn met(&self) -> bool {
+        self.measured <= self.limit
+    }
+}
+
+#[derive(Default)]
+pub struct Report {
+    pub tables: Vec<Table>,
+    pub goals: Vec<Goal>,
+}
+
+impl Report {
+    /// Prints everything and tells whether every goal is met.
+    pub fn finish(&self, as_json: bool) -> Result<bool> {
+        if as_json {
+            println!("{}", serde_json::to_string_pretty(&self.document())?);
+        } else {
+            println!("{}\n\n{}", machine(), self.text());
+        }
+        Ok(self.goals.iter().all(Goal::met))
+    }
+
+    fn document(&self) -> Value {
+        let tables: Vec<Value> = self.tables.iter().map(Table::document).collect();
+        let goals: Vec<Value> = self
+            .goals
+            .iter()
+            .map(
+                |goal| json!({ "what": goal.what, "at_most": goal.limit, "measured": goal.measured, "unit": goal.unit, "met": goal.met() }),
+            )
+            .collect();
+        json!({ "machine": machine(), "tables": tables, "goals": goals })
+    }
+
+    fn text(&self) -> String {
+        let mut tables: Vec<String> = self.tables.iter().map(Table::text).collect();
+        if !self.goals.is_empty() {
+            tables.push(self.verdicts().text());
+        }
+        tables.join("\n")
+    }
+
+    fn verdicts(&self) -> Table {
+        let rows = self.goals.iter().map(|goal| {
+            let verdict = if goal.met() { "met" } else { "MISSED" };
+            vec![
+                Cell::Text(goal.what.clone()),
+                Cell::Figure(goal.limit, 3),
+                Cell::Figure(goal.measured, 3),
+                Cell::Text(goal.unit.into()),
+                Cell::Text(verdict.into()),
+            ]
+        });
+        Table {
+            title: "Goals".into(),
+            columns: ["goal", "at most", "measured", "unit", "verdict"].map(String::from).into(),
+            rows: rows.collect(),
+        }
+    }
+}
+
+impl Table {
+    fn text(&self) -> String {
+        let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(Cell::text).collect()).collect();
+        let widths: Vec<usize> = (0..self.columns.len())
+            .map(|column| rows.iter().map(|row| row[column].len()).chain([self.columns[column].len()]).max().unwrap_or(0))
+            .collect();
+        let left: Vec<bool> =
+            (0..self.columns.len()).map(|column| self.rows.iter().any(|row| matches!(row[column], Cell::Text(_)))).collect();
+        let line = |cells: &[String]| {
+            let mut text = String::new();
+            for ((cell, width), left) in cells.iter().zip(&widths).zip(&left) {
+                let _ = if *left { write!(text, "{cell:<width$}  ") } else { write!(text, "{cell:>width$}  ") };
+            }
+            text.trim_end().to_owned() + "\n"
+        };
+        let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+        let body: String = rows.iter().map(|row| line(row)).collect();
+        format!("{}\n{}{}{}", self.title, line(&self.columns), line(&rule), body)
+    }
+
+    fn document(&self) -> Value {
+        let rows: Vec<Value> = self
+            .rows
+            .iter()
+            .map(|row| self.columns.iter().cloned().zip(row.iter().map(Cell::value)).collect::<serde_json::Map<_, _>>().into())
+            .collect();
+        json!({ "title": self.title, "rows": rows })
+    }
+}
+
+impl Cell {
+    fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Figure(figure, decimals) => format!("{figure:.decimals$}"),
+            Self::Empty => "-".into(),
+        }
+    }
+
+    fn value(&self) -> Value {
+        match self {
+            Self::Text(text) => json!(text),
+            Self::Figure(figure, _) => json!(figure),
+            Self::Empty => Value::Null,
+        }
+    }
+}
+
+/// What the figures were measured on: figures of two machines say nothing about each other, only ratios do.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|pair| pair.1));
+    format!("{cores} cores ({}), Linux {}", model.unwrap_or("unknown"), kernel.trim())
+}

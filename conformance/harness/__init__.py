@@ -1,0 +1,1 @@
+"""The machinery behind `conformance/run`; nothing here knows what a scenario checks."""

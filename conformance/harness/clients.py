@@ -1,0 +1,67 @@
+"""Installs the pinned clients, each into a directory of its own.
+
+Owns `CACHE/clients/`.  One virtual environment per client, because awscli, boto3 and others pin different
+botocores.  An installation is reused while the file that pins it is unchanged: the pins are copied into the
+directory as the last step, so an interrupted installation is never taken for a whole one.
+"""
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
+
+
+class InstallError(Exception):
+    """A client could not be had; the message says which and why."""
+
+
+def install(name: str, cache: Path) -> Path:
+    """The directory of client `name`, installed on first use; its programs are in `bin/`."""
+    installers = {".txt": _install_python, ".toml": _install_restic}
+    (pins,) = (path for path in REQUIREMENTS.glob(f"{name}.*") if path.suffix in installers)
+    home = cache / "clients" / name
+    installed = home / pins.name
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with open(home.parent / f"{name}.lock", "w") as lock:  # two runs may share a cache
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (installed.is_file() and installed.read_bytes() == pins.read_bytes()):
+            shutil.rmtree(home, ignore_errors=True)
+            print(f"installing {name}", flush=True)
+            installers[pins.suffix](pins, home)
+            shutil.copyfile(pins, installed)
+    return home
+
+
+def _run(argv: list, **options) -> subprocess.CompletedProcess:
+    try:
+        done = subprocess.run([str(word) for word in argv], capture_output=True, text=True, **options)
+    except FileNotFoundError as error:
+        raise InstallError(f"{argv[0]}: not found") from error
+    if done.returncode != 0:
+        raise InstallError(f"{' '.join(map(str, argv))}: {(done.stderr or done.stdout).strip()[-800:]}")
+    return done
+
+
+def _install_python(pins: Path, home: Path) -> None:
+    _run([sys.executable, "-m", "venv", home])
+    _run([home / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", pins])
+
+
+def _install_restic(pins: Path, home: Path) -> None:
+    pinned = tomllib.loads(pins.read_text())
+    home.mkdir(parents=True)
+    # `download` needs no root and leaves the machine's own packages alone.
+    _run(["apt-get", "download", f"restic={pinned['version']}"], cwd=home)
+    (package,) = home.glob("restic_*.deb")
+    found = hashlib.sha256(package.read_bytes()).hexdigest()
+    if found not in pinned["sha256"].values():
+        raise InstallError(f"{package.name}: sha256 {found} is not a pinned one")
+    _run(["dpkg-deb", "-x", package, home / "root"])
+    package.unlink()
+    (home / "bin").mkdir()
+    (home / "bin" / "restic").symlink_to(Path("..") / "root" / "usr" / "bin" / "restic")

@@ -1,0 +1,226 @@
+"""Runs the scenarios: installs their clients, starts the servers, counts the checks.
+
+Owns the table of scenarios, the environment they run in, and the report.  A scenario is a script in `scenarios/`
+run as a process of its own, with the Python of the client it imports; it reports through `scenario.py`.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import clients
+from harness.server import Server, ServerError, find_binary
+
+CONFORMANCE = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    script: str
+    client: str | None = None  # a file in requirements/
+    imports_client: bool = False  # else the client is a program on PATH
+    tls: bool = False
+
+
+SCENARIOS = (
+    Scenario("aws-cli", "aws_cli.py", "awscli"),
+    Scenario("aws-cli-objects", "aws_cli_objects.py", "awscli"),
+    Scenario("boto3-objects", "boto3_objects.py", "boto3", imports_client=True),
+    Scenario("boto3-multipart", "boto3_multipart.py", "boto3", imports_client=True),
+    Scenario("boto3-listing", "boto3_listing.py", "boto3", imports_client=True),
+    Scenario("boto3-objects-tls", "boto3_objects.py", "boto3", imports_client=True, tls=True),
+    Scenario("boto3-multipart-tls", "boto3_multipart.py", "boto3", imports_client=True, tls=True),
+    Scenario("restic-tls", "restic.py", "restic", tls=True),
+    Scenario("rclone-tls", "rclone.py", "rclone", tls=True),
+    Scenario("conditional-writers", "conditional_writers.py"),
+    Scenario("s3cmd", "s3cmd.py", "s3cmd"),
+    Scenario("restic", "restic.py", "restic"),
+    Scenario("rclone", "rclone.py", "rclone"),
+    Scenario("duckdb", "duckdb_sql.py", "duckdb", imports_client=True),
+)
+NAMES = tuple(scenario.name for scenario in SCENARIOS)
+
+DEFAULT_SIZES = {"CONFORMANCE_FILE_MIB": "64", "CONFORMANCE_FILES": "500"}
+BIG_SIZES = {"CONFORMANCE_FILE_MIB": "5120", "CONFORMANCE_FILES": "10000"}
+
+
+class Tally:
+    """Scenarios report here from threads of their own."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.passed = 0
+        self.failures: list[str] = []
+
+    def record(self, scenario: str, check: str, seconds: float, reason: str | None) -> None:
+        with self.lock:
+            if reason is None:
+                self.passed += 1
+            else:
+                self.failures.append(f"{scenario}: {check}")
+            print(f"{'FAIL' if reason else 'ok  '}  {scenario}: {check} ({seconds:.1f} s)")
+            print("".join(f"        {line}\n" for line in (reason or "").splitlines()), end="", flush=True)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a scenario sends its requests."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    certificate: Path | None = None
+
+
+def main(arguments: argparse.Namespace) -> int:
+    chosen = [scenario for scenario in SCENARIOS if not arguments.only or scenario.name in arguments.only]
+    unknown = set(arguments.only or ()) - set(NAMES)
+    if unknown:
+        print(f"no scenario {', '.join(sorted(unknown))}; there are: {', '.join(NAMES)}", file=sys.stderr)
+        return 2
+    try:
+        if arguments.endpoint is None:
+            arguments.binary = find_binary(arguments.binary)
+        homes = {
+            name: clients.install(name, arguments.cache) for name in {scenario.client for scenario in chosen} if name
+        }
+    except (ServerError, clients.InstallError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+    work = Path(tempfile.mkdtemp(prefix="scenarios-", dir=_made(arguments.cache / "work")))
+    tally = Tally()
+    for tls in (False, True):
+        some = [scenario for scenario in chosen if scenario.tls is tls]
+        if not some:
+            continue
+        if arguments.endpoint is None:
+            _with_own_server(arguments, some, homes, work, tls, tally)
+        elif tls == arguments.endpoint.startswith("https:"):
+            access_key, secret_key = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+            _run_all(some, Target(arguments.endpoint, access_key, secret_key), homes, work, arguments.big, tally)
+        else:
+            print(f"not run over {arguments.endpoint}: {', '.join(scenario.name for scenario in some)}")
+    if tally.failures:
+        print("failed:", *tally.failures, f"kept for a look: {work}", sep="\n  ")
+    else:
+        shutil.rmtree(work)
+    print(f"{tally.passed} passed, {len(tally.failures)} failed")
+    return 1 if tally.failures else 0
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def _with_own_server(arguments, chosen, homes, work: Path, tls: bool, tally: Tally) -> None:
+    name = "server-tls" if tls else "server"
+    started = time.monotonic()
+    try:
+        server = Server(arguments.binary, work / name, tls=tls)
+    except ServerError as error:
+        tally.record(name, "starts", time.monotonic() - started, str(error))
+        return
+    try:
+        tally.record(name, "starts", time.monotonic() - started, None)
+        target = Target(server.endpoint, server.root.access_key, server.root.secret_key, server.certificate)
+        _run_all(chosen, target, homes, work, arguments.big, tally)
+    finally:
+        started = time.monotonic()
+        tally.record(name, "exits 0 on SIGTERM", 0, server.stop())
+    tally.record(name, "never panicked", 0, "\n".join(server.panics()) or None)
+    leaked = "the root secret is in the log" if server.leaked_secret() else None
+    tally.record(name, "logged no secret", 0, leaked)
+
+
+def _run_all(chosen, target: Target, homes, work: Path, big: bool, tally: Tally) -> None:
+    running: set[subprocess.Popen] = set()
+
+    def run(scenario: Scenario) -> None:
+        home, own_work = homes.get(scenario.client), _made(work / scenario.name)
+        process = _start(scenario, target, home, own_work, big)
+        running.add(process)
+        _follow(scenario, process, target, own_work, tally)
+        running.discard(process)
+
+    # Clients spend their time starting Python, two at once; more would only blur what a check measures.
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(run, scenario) for scenario in chosen]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:  # told to end: so are they
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(running):
+                process.terminate()
+            raise
+
+
+def _start(scenario: Scenario, target: Target, home: Path | None, work: Path, big: bool) -> subprocess.Popen:
+    python = home / "bin" / "python" if scenario.imports_client else sys.executable
+    return subprocess.Popen(
+        [str(python), str(CONFORMANCE / "scenarios" / scenario.script)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=work,
+        env=_environment(target, home, work, big),
+    )
+
+
+def _follow(scenario: Scenario, process: subprocess.Popen, target: Target, work: Path, tally: Tally) -> None:
+    checks, failed, noise = 0, 0, []
+    with process:
+        for line in process.stdout:
+            try:
+                result = json.loads(line)
+                check, seconds, reason = result["check"], result["seconds"], result["reason"]
+            except (ValueError, TypeError, KeyError):
+                noise.append(line)  # a traceback or a client's own words: shown only if the scenario breaks
+                continue
+            checks += 1
+            failed += reason is not None
+            tally.record(scenario.name, check, seconds, reason)
+    # A scenario that stopped half-way must not look like a short one that passed.
+    if checks == 0 or process.returncode != (1 if failed else 0):
+        reason = f"exit status {process.returncode} after {checks} checks\n{''.join(noise)[-2000:]}"
+        tally.record(scenario.name, "runs to its end", 0, reason.replace(target.secret_key, "[secret]"))
+    elif not failed:
+        shutil.rmtree(work)
+
+
+def _environment(target: Target, home: Path | None, work: Path, big: bool) -> dict[str, str]:
+    """Nothing of the caller's own configuration: no profile, proxy or credential of theirs reaches a client."""
+    path = os.environ.get("PATH", os.defpath)
+    environment = {
+        "PATH": f"{home / 'bin'}{os.pathsep}{path}" if home else path,
+        "HOME": str(work),
+        "TMPDIR": str(work),
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(CONFORMANCE),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "CONFORMANCE_ENDPOINT": target.endpoint,
+        "CONFORMANCE_WORK": str(work),
+        "AWS_ACCESS_KEY_ID": target.access_key,
+        "AWS_SECRET_ACCESS_KEY": target.secret_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_MAX_ATTEMPTS": "1",  # a retry would hide the answer that a check is there to see
+    }
+    sizes = BIG_SIZES if big else {name: os.environ.get(name, size) for name, size in DEFAULT_SIZES.items()}
+    if target.certificate is not None:
+        for name in ("AWS_CA_BUNDLE", "RCLONE_CA_CERT"):
+            environment[name] = str(target.certificate)
+    return environment | sizes

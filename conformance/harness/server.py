@@ -1,0 +1,136 @@
+"""Starts and stops one Causeway server on ephemeral ports over a fresh data directory.
+
+Owns the process, its credentials (made anew for each) and its log file.  Knows only the documented command line.
+"""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+START_SECONDS = 30
+STOP_SECONDS = 30
+
+
+class ServerError(Exception):
+    """The server did not start; the message ends with the tail of its log."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    access_key: str = field(default_factory=lambda: "CW" + secrets.token_hex(9).upper())
+    secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(30), repr=False)
+
+
+def find_binary(given: Path | None) -> Path:
+    """The binary named on the command line, else the newest build of this repository."""
+    if given is not None:
+        candidates = [given]
+    else:
+        target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
+        candidates = [target / profile / "causeway" for profile in ("release", "debug")]
+    built = [path for path in candidates if path.is_file()]
+    if not built:
+        raise ServerError(f"no server binary at {' or '.join(map(str, candidates))}: build it, or give --binary")
+    return max(built, key=lambda path: path.stat().st_mtime).resolve()
+
+
+class Server:
+    """One running server; `stop` gives the exit status of a graceful end."""
+
+    def __init__(self, binary: Path, work: Path, *, identities: tuple[Identity, ...] = (), tls: bool = False):
+        self.root = Identity()
+        self.certificate = work / "certificate.pem" if tls else None
+        self.log = work / "server.log"
+        address_file = work / "address"
+        work.mkdir(parents=True)
+        argv = [binary, "serve", "--data", work / "data", "--listen", "127.0.0.1:0"]
+        argv += ["--admin-listen", "127.0.0.1:0", "--address-file", address_file]
+        if identities or tls:
+            config = work / "causeway.toml"
+            config.touch(mode=0o600)
+            config.write_text(_config(work, identities, self.certificate))
+            argv += ["--config", config]
+        # Whatever the caller's environment configures is not ours to test.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("CAUSEWAY", "MINIO_"))}
+        environment |= {"CAUSEWAY_ROOT_USER": self.root.access_key, "CAUSEWAY_ROOT_PASSWORD": self.root.secret_key}
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [str(word) for word in argv],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                cwd=work,
+                start_new_session=True,  # the terminal's ^C is for us: the server is stopped by SIGTERM
+            )
+        try:
+            address = self._wait_for_address(address_file)
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
+        self.endpoint = f"{'https' if tls else 'http'}://{address}"
+
+    def _wait_for_address(self, address_file: Path) -> str:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise ServerError(f"the server ended with {self.process.returncode} at start\n{self.log_tail()}")
+            lines = address_file.read_text().splitlines() if address_file.exists() else []
+            if lines and ":" in lines[0]:
+                host, port = lines[0].rsplit(":", 1)
+                with socket.create_connection((host, int(port)), timeout=START_SECONDS):
+                    return lines[0]
+            time.sleep(0.02)
+        raise ServerError(f"no address within {START_SECONDS} s\n{self.log_tail()}")
+
+    def stop(self) -> str | None:
+        """Why the end was not a graceful one, if it was not."""
+        if self.process.poll() is not None:
+            return f"had already ended with {self.process.returncode}\n{self.log_tail()}"
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return f"still running {STOP_SECONDS} s after SIGTERM\n{self.log_tail()}"
+        return None if status == 0 else f"exit status {status} after SIGTERM\n{self.log_tail()}"
+
+    def log_tail(self, lines: int = 15) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def panics(self) -> list[str]:
+        return [line for line in self.log.read_text(errors="replace").splitlines() if "panicked at" in line]
+
+    def leaked_secret(self) -> bool:
+        return self.root.secret_key in self.log.read_text(errors="replace")
+
+
+def _config(work: Path, identities: tuple[Identity, ...], certificate: Path | None) -> str:
+    text = ""
+    if certificate is not None:
+        key = work / "key.pem"
+        _self_signed(certificate, key)
+        text += f'[server]\ntls_cert = "{certificate}"\ntls_key = "{key}"\n\n'
+    for identity in identities:
+        text += "[[identity]]\n"
+        text += f'access_key = "{identity.access_key}"\nsecret_key = "{identity.secret_key}"\npolicy = "readwrite"\n\n'
+    return text
+
+
+def _self_signed(certificate: Path, key: Path) -> None:
+    # openssl makes it an authority as well, without which Go trusts no certificate that signed itself.
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        + ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+        + ["-keyout", str(key), "-out", str(certificate)],
+        check=True,
+        capture_output=True,
+    )

@@ -1,0 +1,67 @@
+"""The lists of tests: what core is, what we pass, and to which area a test belongs.
+
+Owns the two text files beside `run`: one id per line, `# area (count)` headings, other comments ignored.
+`s3tests-pass.txt` may only grow: nothing here can take a line out of it.
+"""
+
+import re
+from pathlib import Path
+
+CONFORMANCE = Path(__file__).resolve().parent.parent
+CORE = CONFORMANCE / "s3tests-core.txt"
+PASS = CONFORMANCE / "s3tests-pass.txt"
+
+# Areas of the tests beyond core, by the first pattern found in the name.
+BEYOND_CORE = (
+    ("headers", r"^test_headers"),
+    ("encryption", r"sse_|encrypt|copy_enc|kms"),
+    ("object lock", r"object_lock|legal_hold|retention"),
+    ("lifecycle", r"lifecycle|restore"),
+    ("public access block", r"public_access|block_public|ignore_public|policy_status"),
+    ("bucket policy", r"policy"),
+    ("versioning", r"version|delete_marker"),
+    ("POST object", r"post_object"),
+    ("CORS", r"cors"),
+    ("tagging", r"tag"),
+    ("ACLs", r"acl|grant|access_bucket|_anon"),
+    ("ownership", r"ownership"),
+    ("conditional", r"if_|ifmatch|ifnonematch|ifnonmatch|conditional"),
+    ("multipart", r"multipart"),
+    ("listing", r"list"),
+    ("presigned, raw", r"raw"),
+    ("bucket", r"bucket"),
+)
+
+
+def core() -> dict[str, str]:
+    """Core's ids, each with its area, in the file's order."""
+    areas, area = {}, "core"
+    for line in CORE.read_text().splitlines():
+        heading = re.fullmatch(r"# (.+) \(\d+\)", line)
+        if heading:
+            area = heading[1]
+        elif line and not line.startswith("#"):
+            areas[line.strip()] = area
+    return areas
+
+
+def area_beyond_core(test: str) -> str:
+    name = test.replace("::", " ").replace(".py", "")
+    return next((area for area, pattern in BEYOND_CORE if re.search(pattern, name)), "other")
+
+
+def passing() -> set[str]:
+    if not PASS.exists():
+        return set()
+    return {line.strip() for line in PASS.read_text().splitlines() if line.strip() and not line.startswith("#")}
+
+
+def add_passing(more: set[str]) -> int:
+    """How many were new."""
+    before = passing()
+    after = sorted(before | more)
+    heading = (
+        "# The tests of ceph/s3-tests 8f0ae7b that pass.  Grows by `conformance/run s3tests --update`, never shrinks.\n"
+    )
+    PASS.write_text(heading + "".join(f"{test}\n" for test in after))
+    return len(after) - len(before)

@@ -1,0 +1,171 @@
+"""The pytest plugin that runs inside ceph/s3-tests: which tests, in what order, and what is cleaned up after each.
+
+Owns the boundary to the suite, whose checkout stays unpatched.  Loaded with `-p harness.suite_plugin` by the suite's
+own interpreter; the plan comes as a JSON file named by CONFORMANCE_PLAN, results go out as one JSON line per test.
+
+Upstream's clean-up raises as soon as a server lacks one of its calls, and the first bucket it leaves behind then
+fails every later test.  Ours removes whatever was not there at the start, by whichever calls the server has, and
+never raises: what a test is about is judged by that test alone.
+"""
+
+import contextlib
+import json
+import os
+import sys
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+with open(os.environ["CONFORMANCE_PLAN"]) as plan_file:
+    PLAN = json.load(plan_file)
+
+FUNCTIONAL = "s3tests/functional/"
+# Wants an account without buckets and buckets numbered below 10.
+FIRST = "test_s3.py::test_list_buckets_paginated"
+
+
+def test_id(item) -> str:
+    return item.nodeid.removeprefix(FUNCTIONAL)
+
+
+def chosen(item) -> bool:
+    name = test_id(item)
+    if PLAN["ids"] is not None and name not in PLAN["ids"]:
+        return False
+    if name.split("::")[0] in PLAN["excluded_files"]:
+        return False
+    if {mark.name for mark in item.iter_markers()} & set(PLAN["excluded_marks"]):
+        return False
+    return not PLAN["only"] or any(text in name for text in PLAN["only"])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    wanted = sorted(filter(chosen, items), key=lambda item: (test_id(item) != FIRST, item.nodeid))
+    wanted = wanted[PLAN["shard"] :: PLAN["shards"]]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(wanted)])
+    items[:] = wanted
+
+
+def pytest_collection_finish(session):
+    import s3tests.functional as suite
+
+    suite.setup = lambda: None
+    suite.teardown = Cleaner()
+    for module in list(sys.modules.values()):
+        # The two fixtures that guard fixed names call this by itself; the cleaner has their buckets too.
+        if getattr(module, "__name__", "").startswith("s3tests.functional") and hasattr(
+            module, "nuke_prefixed_buckets"
+        ):
+            module.nuke_prefixed_buckets = lambda *_, **__: None
+
+
+class Cleaner:
+    """Called after every test."""
+
+    def __init__(self):
+        config = Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            connect_timeout=10,
+            read_timeout=30,
+            retries={"total_max_attempts": 1},
+        )
+        self.clients = [
+            boto3.client(
+                "s3",
+                endpoint_url=PLAN["endpoint"],
+                aws_access_key_id=access_key,
+                aws_secret_access_key=secret_key,
+                region_name="us-east-1",
+                config=config,
+            )
+            for access_key, secret_key in PLAN["users"]
+        ]
+        self.kept = [self._buckets(client) for client in self.clients]
+        self.has_versions = True
+
+    def __call__(self):
+        for client, kept in zip(self.clients, self.kept, strict=True):
+            for bucket in self._buckets(client) - kept:
+                self._remove(client, bucket)
+
+    @staticmethod
+    def _buckets(client) -> set[str]:
+        try:
+            return {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+        except (ClientError, BotoCoreError):
+            return set()
+
+    def _remove(self, client, bucket: str) -> None:
+        with contextlib.suppress(ClientError, BotoCoreError):
+            client.delete_bucket(Bucket=bucket)
+            return
+        with contextlib.suppress(ClientError, BotoCoreError):
+            for upload in client.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
+                client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+        with contextlib.suppress(ClientError, BotoCoreError):
+            client.delete_bucket_policy(Bucket=bucket)
+        for entry in list(self._entries(client, bucket)):
+            with contextlib.suppress(ClientError, BotoCoreError):
+                client.delete_object(Bucket=bucket, **entry)
+        with contextlib.suppress(ClientError, BotoCoreError):
+            client.delete_bucket(Bucket=bucket)
+
+    def _entries(self, client, bucket: str):
+        """Arguments of DeleteObject for all there is, versions where the server knows them."""
+        if self.has_versions:
+            try:
+                for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
+                    for entry in page.get("Versions", []) + page.get("DeleteMarkers", []):
+                        bypass = {"BypassGovernanceRetention": True} if entry["VersionId"] != "null" else {}
+                        version = {"VersionId": entry["VersionId"]} if entry["VersionId"] != "null" else {}
+                        yield {"Key": entry["Key"]} | version | bypass
+                return
+            except ClientError as error:
+                self.has_versions = error.response["Error"]["Code"] not in ("NotImplemented", "MethodNotAllowed")
+            except (BotoCoreError, KeyError):
+                pass
+        with contextlib.suppress(ClientError, BotoCoreError):
+            for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+                for entry in page.get("Contents", []):
+                    yield {"Key": entry["Key"]}
+
+
+class Results:
+    """One line per finished test: passed only if its set-up, call and tear-down all passed."""
+
+    def __init__(self, path: str):
+        self.file = open(path, "w")
+        self.outcome: dict[str, tuple[str, float, str]] = {}
+
+    def pytest_runtest_logreport(self, report):
+        outcome, seconds, text = self.outcome.get(report.nodeid, ("passed", 0.0, ""))
+        if report.outcome != "passed" and outcome == "passed":
+            outcome, text = report.outcome, str(report.longrepr)
+        seconds += report.duration
+        self.outcome[report.nodeid] = (outcome, seconds, text)
+        if report.when == "teardown":
+            line = {
+                "id": report.nodeid.removeprefix(FUNCTIONAL),
+                "outcome": outcome,
+                "seconds": round(seconds, 2),
+                "reason": reason(text),
+                "traceback": text,
+            }
+            print(json.dumps(line), file=self.file, flush=True)
+
+
+def reason(traceback: str) -> str:
+    """The exception of a native traceback and what it says, on one line; frames and headings are left out."""
+    lines = traceback.strip().splitlines()
+    headings = ("Traceback", "During handling", "The above exception")
+    raised = [index for index, line in enumerate(lines) if line[:1].strip() and not line.startswith(headings)]
+    start = raised[-1] if raised else 0
+    return " ".join(line.strip() for line in lines[start : start + 3])[:400]
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(Results(PLAN["results"]), "conformance-results")

@@ -1,0 +1,470 @@
+//! Multipart uploads on local disk: parts are written where they will lie in the finished object.
+//!
+//! Parts of one size `U` share one staging file, part `n` at offset `(n-1)·U`; a shorter part takes its slot too, for it
+//! may be the last. So when the parts are uniform, which they nearly always are, Complete cuts the file to length, gives
+//! it its record and renames it: no byte is copied. A part that has no free slot (sent again, or of odd size) gets a
+//! file of its own and is copied into place on Complete, and only it.
+//!
+//! Invariants: a slot that holds an acknowledged part is never written again before the upload ends; parts are recorded
+//! in the catalog after their bytes are as durable as the setting says; conditions are checked before the staging file
+//! is touched, so a refused Complete leaves every part as it was.
+
+use super::{
+    Inner, blocking,
+    record::Record,
+    root::Root,
+    staging::Staging,
+    volume::Volume,
+    write::{self, Draft},
+};
+use crate::{
+    catalog::{CompletedUpload, PartRecord, UploadRecord},
+    model::{ObjectKey, PartNumber, Timestamp, UploadId},
+    store::{
+        BeginUpload, CompleteUpload, PartWritten, Result, Written,
+        error::{StoreError, StoreErrorKind},
+        multipart::{Assembled, RecordedPart, assemble, part_algorithm},
+        payload::Payload,
+    },
+};
+use rustix::{fd::OwnedFd, io::Errno};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Slots further out than this would exceed what file systems take as a file's size.
+const MAX_OFFSET: u64 = 8 << 40;
+
+/// The uploads of a bucket that are being written to. What is here can be told again from the catalog.
+#[derive(Debug, Default)]
+pub(super) struct Uploads(Mutex<HashMap<UploadId, Arc<Upload>>>);
+
+#[derive(Debug)]
+struct Upload {
+    record: UploadRecord,
+    dir: String,
+    slots: Mutex<Slots>,
+    completing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    /// The largest part seen: the size of the slots that new parts get.
+    unit: u64,
+    /// Those that hold a recorded part or are being written.
+    taken: HashSet<(u64, u16)>,
+}
+
+/// Where the bytes of a part are, as the catalog remembers it: `u<unit>` or `p<number>.<n>`. Both are file names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Location {
+    Slot(u64),
+    Own(String),
+}
+
+impl Location {
+    fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix('u') {
+            Some(unit) => unit.parse().ok().map(Self::Slot),
+            None => text.starts_with('p').then(|| Self::Own(text.to_owned())),
+        }
+    }
+
+    fn file(&self) -> String {
+        match self {
+            Self::Slot(unit) => format!("u{unit}"),
+            Self::Own(name) => name.clone(),
+        }
+    }
+
+    fn offset(&self, number: PartNumber) -> u64 {
+        match self {
+            Self::Slot(unit) => (u64::from(number.get()) - 1) * unit,
+            Self::Own(_) => 0,
+        }
+    }
+}
+
+/// A place being written. Dropped with the last task that writes to it; unless kept, it is free again then.
+struct Reservation {
+    upload: Arc<Upload>,
+    staging: Arc<Staging>,
+    number: PartNumber,
+    location: Location,
+    kept: std::sync::atomic::AtomicBool,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if !self.kept.load(std::sync::atomic::Ordering::Acquire) {
+            self.upload.free(&self.staging, self.number, &self.location);
+        }
+    }
+}
+
+impl Upload {
+    fn slots(&self) -> std::sync::MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn slot(&self, number: PartNumber, length: Option<u64>) -> Option<Location> {
+        let length = length.filter(|length| *length > 0)?;
+        let mut slots = self.slots();
+        slots.unit = slots.unit.max(length);
+        let location = Location::Slot(slots.unit);
+        let fits = u64::from(number.get()).checked_mul(slots.unit).is_some_and(|end| end <= MAX_OFFSET);
+        let unit = slots.unit;
+        (fits && slots.taken.insert((unit, number.get()))).then_some(location)
+    }
+
+    fn free(&self, staging: &Staging, number: PartNumber, location: &Location) {
+        match location {
+            Location::Slot(unit) => {
+                self.slots().taken.remove(&(*unit, number.get()));
+            }
+            // What cannot be removed now goes with the upload's directory.
+            Location::Own(name) => {
+                let _ = staging.uploads.remove_tree(&format!("{}/{name}", self.dir));
+            }
+        }
+    }
+}
+
+pub(super) async fn begin(inner: &Inner, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
+    let mut random = [0u8; 16];
+    getrandom::fill(&mut random).map_err(|e| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(e))?;
+    let upload = UploadId::parse(&hex::encode(random)).ok_or(StoreErrorKind::Internal)?;
+    let record = UploadRecord {
+        bucket: inner.bucket,
+        upload: upload.clone(),
+        key: key.clone(),
+        initiator: request.initiator,
+        initiated: Timestamp::now(),
+        attributes: request.attributes,
+        checksum: request.checksum,
+        explicit_checksum: request.explicit_checksum,
+    };
+    inner.catalog.begin_upload(record).await?;
+    Ok(upload)
+}
+
+/// The upload's state, told from the catalog if this process has not met it yet.
+async fn load(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<Arc<Upload>> {
+    let known = inner.uploads.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+    if let Some(upload) = known {
+        return if upload.record.key == *key { Ok(upload) } else { Err(StoreErrorKind::NoSuchUpload.into()) };
+    }
+    let record = inner.catalog.upload(inner.bucket, id).await?.filter(|record| record.key == *key).ok_or(StoreErrorKind::NoSuchUpload)?;
+    let mut slots = Slots::default();
+    for part in inner.catalog.parts(inner.bucket, id, 0, usize::MAX).await? {
+        if let Some(Location::Slot(unit)) = Location::parse(&part.location) {
+            slots.unit = slots.unit.max(unit);
+            slots.taken.insert((unit, part.number.get()));
+        }
+    }
+    let dir = directory(inner, id);
+    let upload = Arc::new(Upload { record, dir, slots: Mutex::new(slots), completing: Default::default() });
+    // Whoever was first stays: its reservations are the ones that count.
+    Ok(inner.uploads.0.lock().unwrap_or_else(PoisonError::into_inner).entry(id.clone()).or_insert(upload).clone())
+}
+
+/// `<bucket id>-<upload id>`: rubbish can be told from live uploads by its name.
+fn directory(inner: &Inner, id: &UploadId) -> String {
+    format!("{}-{id}", inner.bucket.0)
+}
+
+fn forget(inner: &Inner, id: &UploadId) {
+    inner.uploads.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+}
+
+pub(super) async fn put_part(
+    inner: &Arc<Inner>,
+    key: &ObjectKey,
+    id: &UploadId,
+    number: PartNumber,
+    mut payload: Payload,
+) -> Result<PartWritten> {
+    let upload = load(inner, key, id).await?;
+    let algorithm = part_algorithm(upload.record.checksum, upload.record.explicit_checksum, payload.checksum_algorithm())?;
+    let digests = payload.digests(Some(algorithm));
+    let slot = upload.slot(number, payload.length());
+    let staging = inner.volume.staging.clone();
+    let (reservation, file) = blocking(move || reserve(upload, staging, number, slot)).await?;
+    let offset = reservation.location.offset(number);
+    let first = payload.read(write::BATCH).await?.unwrap_or_default();
+    let verified = write::stream(Arc::new(file.try_clone().map_err(io)?), offset, first, payload, digests, reservation.clone()).await?;
+    if inner.volume.staging.durable {
+        blocking(move || rustix::fs::fdatasync(&file).map_err(io)).await?;
+    }
+    let part = PartRecord {
+        number,
+        size: verified.size(),
+        md5: verified.md5(),
+        checksum: verified.checksum().cloned(),
+        last_modified: Timestamp::now(),
+        location: reservation.location.file(),
+    };
+    let written = PartWritten { etag: verified.etag(), checksum: part.checksum.clone(), last_modified: part.last_modified };
+    // From here on to its end whatever becomes of the client: the catalog and the reservation must agree.
+    let (inner, id) = (inner.clone(), id.clone());
+    let task = tokio::spawn(async move {
+        let replaced = inner.catalog.put_part(inner.bucket, &id, part).await?;
+        reservation.kept.store(true, std::sync::atomic::Ordering::Release);
+        if let Some(old) = replaced.and_then(|old| Location::parse(&old.location)).filter(|old| *old != reservation.location) {
+            blocking(move || {
+                reservation.upload.free(&reservation.staging, number, &old);
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(written)
+    });
+    task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "recording a part failed").with_source(e))?
+}
+
+fn reserve(upload: Arc<Upload>, staging: Arc<Staging>, number: PartNumber, slot: Option<Location>) -> Result<(Arc<Reservation>, OwnedFd)> {
+    let hold = |location| Reservation { upload: upload.clone(), staging: staging.clone(), number, location, kept: false.into() };
+    // Held before the file is opened: a failure frees the slot.
+    let slot = slot.map(hold);
+    let open = || {
+        staging.uploads.make_dirs(&upload.dir, staging.durable)?;
+        let dir = staging.uploads.sub(&upload.dir)?;
+        let opened = match slot {
+            Some(reservation) => {
+                let file = dir.open_or_create(&reservation.location.file())?;
+                (reservation, file)
+            }
+            None => {
+                let mut nth = 0;
+                loop {
+                    let name = format!("p{number}.{nth}", number = number.get());
+                    match dir.create_new(&name) {
+                        Ok(file) => break (hold(Location::Own(name)), file),
+                        Err(Errno::EXIST) => nth += 1,
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+        };
+        if staging.durable {
+            rustix::fs::fsync(dir.fd())?;
+        }
+        Ok((Arc::new(opened.0), opened.1))
+    };
+    open().map_err(|e| StoreError::io("staging a part", e))
+}
+
+/// Completes in a task of its own: once begun, it ends, whether or not the client waits.
+pub(super) async fn complete(inner: &Arc<Inner>, key: &ObjectKey, id: &UploadId, request: CompleteUpload) -> Result<Written> {
+    let (inner, key, id) = (inner.clone(), key.clone(), id.clone());
+    let task = tokio::spawn(async move { complete_to_the_end(&inner, &key, &id, request).await });
+    task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "completing failed").with_source(e))?
+}
+
+async fn complete_to_the_end(inner: &Arc<Inner>, key: &ObjectKey, id: &UploadId, request: CompleteUpload) -> Result<Written> {
+    let upload = match load(inner, key, id).await {
+        Err(error) if error.kind() == StoreErrorKind::NoSuchUpload => return replay(inner, key, id).await,
+        other => other?,
+    };
+    let _completing = upload.completing.lock().await;
+    if inner.catalog.upload(inner.bucket, id).await?.is_none() {
+        return replay(inner, key, id).await;
+    }
+    if let Some(written) = published_before_a_crash(inner, key, id).await? {
+        return finish(inner, key, id, written).await;
+    }
+    let recorded = inner.catalog.parts(inner.bucket, id, 0, usize::MAX).await?;
+    let known: Vec<RecordedPart> = recorded
+        .iter()
+        .map(|part| RecordedPart { number: part.number, size: part.size, md5: part.md5, checksum: part.checksum.clone() })
+        .collect();
+    let assembled = assemble(upload.record.checksum, upload.record.explicit_checksum, &request, &known)?;
+    let building = Building { upload: upload.clone(), id: id.clone(), recorded, assembled };
+    let written = write::publish(inner, key, request.conditions, move |volume| building.build(volume)).await?;
+    finish(inner, key, id, written).await
+}
+
+async fn finish(inner: &Inner, key: &ObjectKey, id: &UploadId, written: Written) -> Result<Written> {
+    let completed = CompletedUpload { key: key.clone(), written: written.clone(), at: Timestamp::now() };
+    inner.catalog.finish_upload(inner.bucket, id, completed).await?;
+    discard(inner, id).await?;
+    Ok(written)
+}
+
+/// A Complete that succeeded is answered the same again.
+async fn replay(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<Written> {
+    let completed = inner.catalog.completed_upload(inner.bucket, id).await?.filter(|completed| completed.key == *key);
+    Ok(completed.ok_or(StoreErrorKind::NoSuchUpload)?.written)
+}
+
+/// A process killed between publishing and recording it left the object with the upload's id in its record.
+async fn published_before_a_crash(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<Option<Written>> {
+    let (volume, key, id) = (inner.volume.clone(), key.clone(), id.clone());
+    blocking(move || {
+        let found = volume.find(&key).map_err(|e| StoreError::io("looking for an object", e))?;
+        let record =
+            found.and_then(|found| Some((found.fingerprint, found.record?))).filter(|(_, record)| record.upload.as_ref() == Some(&id));
+        Ok(record.map(|(fingerprint, Record { etag, modified, checksum, .. })| Written {
+            etag,
+            size: fingerprint.size,
+            last_modified: modified,
+            checksum,
+        }))
+    })
+    .await
+}
+
+pub(super) async fn abort(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<()> {
+    let upload = load(inner, key, id).await?;
+    let _completing = upload.completing.lock().await;
+    let aborted = inner.catalog.abort_upload(inner.bucket, id).await?;
+    discard(inner, id).await?;
+    if aborted { Ok(()) } else { Err(StoreErrorKind::NoSuchUpload.into()) }
+}
+
+/// Drops what is staged of an upload that has ended.
+async fn discard(inner: &Inner, id: &UploadId) -> Result<()> {
+    forget(inner, id);
+    let (staging, dir) = (inner.volume.staging.clone(), directory(inner, id));
+    blocking(move || staging.uploads.remove_tree(&dir).map_err(|e| StoreError::io("removing staged parts", e))).await
+}
+
+/// Removes what uploads of this bucket left staged that have ended without us, by a crash.
+pub(super) async fn sweep(inner: &Inner) -> Result<()> {
+    let staging = inner.volume.staging.clone();
+    let prefix = format!("{}-", inner.bucket.0);
+    let ids = blocking(move || {
+        let failed = |e: Errno| StoreError::io("listing staged uploads", e);
+        let mut ids = Vec::new();
+        for entry in super::root::entries(staging.uploads.fd()).map_err(failed)? {
+            let (name, _) = entry.map_err(failed)?;
+            ids.extend(name.to_string_lossy().strip_prefix(&prefix).and_then(UploadId::parse));
+        }
+        Ok(ids)
+    })
+    .await?;
+    for id in ids {
+        if inner.catalog.upload(inner.bucket, &id).await?.is_none() {
+            discard(inner, &id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// All that making the object takes, on a thread that may block.
+struct Building {
+    upload: Arc<Upload>,
+    id: UploadId,
+    recorded: Vec<PartRecord>,
+    assembled: Assembled,
+}
+
+/// One part: where it is, where it goes.
+struct Move {
+    location: Location,
+    from: u64,
+    to: u64,
+    size: u64,
+}
+
+impl Building {
+    fn build(self, volume: &Volume) -> Result<Draft> {
+        let staging = &volume.staging;
+        let moves = self.moves()?;
+        let gone = |error: Errno| match error {
+            // Published by a process that was then killed, and overwritten since.
+            Errno::NOENT => StoreErrorKind::NoSuchUpload.into(),
+            error => StoreError::io("assembling an object", error),
+        };
+        let dir = staging.uploads.sub(&self.upload.dir).map_err(gone)?;
+        let temp = match base(&moves) {
+            Some(base) => {
+                let name = base.file();
+                let file = dir.open_file_for_writing(&name).map_err(gone)?;
+                staging.adopt(dir.open_dir("").map_err(gone)?, &name, file)
+            }
+            None => staging.temp_file().map_err(gone)?,
+        };
+        let target = temp.file().map_err(gone)?;
+        let in_place = base(&moves);
+        for part in moves.iter().filter(|part| in_place.as_ref() != Some(&part.location)) {
+            let source = dir.open_file(&part.location.file()).map_err(gone)?;
+            copy_range(&source, part.from, target, part.to, part.size).map_err(gone)?;
+        }
+        rustix::fs::ftruncate(target, self.assembled.size).map_err(gone)?;
+        Ok(Draft {
+            temp,
+            etag: self.assembled.etag,
+            checksum: self.assembled.checksum,
+            attributes: self.upload.record.attributes.clone(),
+            parts: Some((self.assembled.parts, self.id)),
+        })
+    }
+
+    fn moves(&self) -> Result<Vec<Move>> {
+        let recorded: HashMap<u16, &PartRecord> = self.recorded.iter().map(|part| (part.number.get(), part)).collect();
+        let mut to = 0;
+        self.assembled
+            .parts
+            .iter()
+            .map(|part| {
+                let found = recorded.get(&part.number).ok_or(StoreErrorKind::InvalidPart)?;
+                let location = Location::parse(&found.location)
+                    .ok_or_else(|| StoreError::new(StoreErrorKind::Internal, format!("unknown place of a part: {}", found.location)))?;
+                let from = location.offset(found.number);
+                let part = Move { location, from, to, size: found.size };
+                to += found.size;
+                Ok(part)
+            })
+            .collect()
+    }
+}
+
+/// The staging file that becomes the object: the one that holds most bytes, if every part in it lies in its place.
+fn base(moves: &[Move]) -> Option<Location> {
+    let mut bytes: HashMap<u64, Option<u64>> = HashMap::new();
+    for part in moves {
+        if let Location::Slot(unit) = part.location {
+            let total = bytes.entry(unit).or_insert(Some(0));
+            *total = total.filter(|_| part.from == part.to).map(|total| total + part.size);
+        }
+    }
+    let best = bytes.into_iter().filter_map(|(unit, total)| Some((total?, unit))).max()?;
+    Some(Location::Slot(best.1))
+}
+
+/// Copies within the kernel, sharing extents where the file system can.
+pub(super) fn copy_range(from: &OwnedFd, mut at: u64, to: &OwnedFd, mut put: u64, mut left: u64) -> std::result::Result<(), Errno> {
+    while left > 0 {
+        let length = usize::try_from(left.min(1 << 30)).unwrap_or(1 << 30);
+        let copied = match rustix::fs::copy_file_range(from, Some(&mut at), to, Some(&mut put), length) {
+            Ok(copied) => copied as u64,
+            Err(Errno::INTR) => continue,
+            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                let mut buffer = vec![0; length.min(1 << 20)];
+                let read = rustix::io::pread(from, &mut buffer[..], at)?;
+                write::write_at(to, &[bytes::Bytes::from(buffer).slice(..read)], put)?;
+                (at, put) = (at + read as u64, put + read as u64);
+                read as u64
+            }
+            Err(error) => return Err(error),
+        };
+        if copied == 0 {
+            return Err(Errno::IO);
+        }
+        left -= copied;
+    }
+    Ok(())
+}
+
+fn io(error: impl Into<std::io::Error>) -> StoreError {
+    StoreError::io("staging a part", error)
+}
+
+impl Root {
+    fn open_file_for_writing(&self, name: &str) -> std::result::Result<OwnedFd, Errno> {
+        // Without creating: a staging file that is gone must not come back empty.
+        rustix::fs::openat(self.fd(), name, rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty())
+    }
+}

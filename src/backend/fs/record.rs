@@ -1,0 +1,293 @@
+//! What Causeway knows of a file beyond its bytes: the record, kept in the extended attribute `user.causeway` of the
+//! file itself, written before the file gets its name, so that one rename publishes both. Backups and `mv` carry it.
+//!
+//! Where the attribute cannot be (no xattrs, or the record is larger than the file system takes) it is a sidecar file
+//! named after the inode and modification time of its data file: it too is there before the rename, and replacing a
+//! file can never leave it with the record of another.
+//!
+//! Invariant: a record counts only while the file has the size and modification time it names. A file edited behind our
+//! back is a foreign file again and never served under an old ETag.
+
+use super::root::{Root, entries};
+use crate::model::{Attributes, Checksum, ChecksumAlgorithm, ETag, ObjectChecksum, ObjectInfo, ObjectPart, Timestamp, UploadId};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use rustix::{
+    fd::OwnedFd,
+    fs::{AtFlags, Stat, XattrFlags},
+    io::Errno,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::File,
+    io::Read,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+const XATTR: &str = "user.causeway";
+/// Larger ones go to the sidecar at once; ext4 holds no more than one block for all attributes of a file.
+const MAX_XATTR: usize = 3800;
+const VERSION: u8 = 1;
+
+/// What of a file tells it from another of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fingerprint {
+    pub(super) inode: u64,
+    pub(super) mtime_ns: i64,
+    pub(super) size: u64,
+}
+
+impl Fingerprint {
+    pub(super) fn of(stat: &Stat) -> Self {
+        #[allow(clippy::unnecessary_cast)] // The types differ between platforms.
+        let mtime_ns = (stat.st_mtime as i64).saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i64);
+        Self { inode: stat.st_ino, mtime_ns, size: u64::try_from(stat.st_size).unwrap_or(0) }
+    }
+
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        [self.inode.to_be_bytes(), self.mtime_ns.to_be_bytes(), self.size.to_be_bytes()].concat()
+    }
+
+    fn sidecar(&self) -> String {
+        format!("{:x}-{:x}", self.inode, self.mtime_ns)
+    }
+
+    pub(super) fn modified(&self) -> Timestamp {
+        Timestamp::from_millis(self.mtime_ns.div_euclid(1_000_000))
+    }
+}
+
+/// The stored form, version 1. Fields are only ever added, each with a default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Record {
+    v: u8,
+    size: u64,
+    mtime_ns: i64,
+    pub(super) modified: Timestamp,
+    pub(super) etag: ETag,
+    #[serde(flatten)]
+    pub(super) attributes: Attributes,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) checksum: Option<ObjectChecksum>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    parts: Option<StoredParts>,
+    /// The upload this object was completed from: a Complete repeated after a crash finds its work done.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) upload: Option<UploadId>,
+}
+
+/// Parts as runs of equal size: 10,000 uniform parts take a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct StoredParts {
+    /// First number, how many, bytes of each.
+    runs: Vec<(u16, u16, u64)>,
+    /// Their checksums, concatenated, in base64.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    sums: Option<(ChecksumAlgorithm, String)>,
+}
+
+impl Record {
+    pub(super) fn new(
+        fingerprint: Fingerprint,
+        modified: Timestamp,
+        etag: ETag,
+        attributes: Attributes,
+        checksum: Option<ObjectChecksum>,
+    ) -> Self {
+        let Fingerprint { size, mtime_ns, .. } = fingerprint;
+        Self { v: VERSION, size, mtime_ns, modified, etag, attributes, checksum, parts: None, upload: None }
+    }
+
+    pub(super) fn with_parts(mut self, parts: &[ObjectPart], upload: UploadId) -> Self {
+        let mut runs: Vec<(u16, u16, u64)> = Vec::new();
+        for part in parts {
+            match runs.last_mut() {
+                Some((first, count, size)) if *first + *count == part.number && *size == part.size => *count += 1,
+                _ => runs.push((part.number, 1, part.size)),
+            }
+        }
+        let algorithm = parts.first().and_then(|p| p.checksum.as_ref()).map(Checksum::algorithm);
+        let sums = algorithm.and_then(|algorithm| {
+            let sums: Option<Vec<&[u8]>> =
+                parts.iter().map(|p| p.checksum.as_ref().filter(|c| c.algorithm() == algorithm).map(Checksum::bytes)).collect();
+            Some((algorithm, STANDARD.encode(sums?.concat())))
+        });
+        self.parts = Some(StoredParts { runs, sums });
+        self.upload = Some(upload);
+        self
+    }
+
+    fn parts(&self) -> Vec<ObjectPart> {
+        let Some(stored) = &self.parts else { return Vec::new() };
+        let sums = stored.sums.as_ref().and_then(|(algorithm, text)| Some((*algorithm, STANDARD.decode(text).ok()?)));
+        let mut sums = sums.iter().flat_map(|(algorithm, bytes)| bytes.chunks(algorithm.length()).map(|b| Checksum::new(*algorithm, b)));
+        let numbers = stored.runs.iter().flat_map(|&(first, count, size)| (0..count).map(move |n| (first.saturating_add(n), size)));
+        numbers.map(|(number, size)| ObjectPart { number, size, checksum: sums.next().flatten() }).collect()
+    }
+
+    pub(super) fn info(&self) -> ObjectInfo {
+        ObjectInfo {
+            size: self.size,
+            etag: self.etag.clone(),
+            last_modified: self.modified,
+            attributes: self.attributes.clone(),
+            checksum: self.checksum.clone(),
+            parts: self.parts(),
+        }
+    }
+
+    fn holds(&self, fingerprint: Fingerprint) -> bool {
+        self.v <= VERSION && self.size == fingerprint.size && self.mtime_ns == fingerprint.mtime_ns
+    }
+}
+
+/// Reads and writes records. `sidecars` is the directory for those that do not fit beside their bytes.
+#[derive(Debug)]
+pub(super) struct Records {
+    sidecars: Root,
+    /// There are or were sidecars: replacing and removing files has to think of them.
+    in_use: AtomicBool,
+}
+
+impl Records {
+    pub(super) fn open(sidecars: Root) -> Result<Self, Errno> {
+        let in_use = entries(sidecars.fd())?.next().is_some();
+        Ok(Self { sidecars, in_use: AtomicBool::new(in_use) })
+    }
+
+    pub(super) fn in_use(&self) -> bool {
+        self.in_use.load(Ordering::Acquire)
+    }
+
+    /// The record of an open file; `None` if it has none that holds.
+    pub(super) fn read(&self, file: &OwnedFd, fingerprint: Fingerprint) -> Result<Option<Record>, Errno> {
+        let mut buffer = [0u8; 1024];
+        let text = match rustix::fs::fgetxattr(file, XATTR, &mut buffer[..]) {
+            Ok(length) => Some(buffer[..length].to_vec()),
+            Err(Errno::RANGE) => {
+                let mut large = vec![0; 64 * 1024];
+                let length = rustix::fs::fgetxattr(file, XATTR, &mut large[..])?;
+                large.truncate(length);
+                Some(large)
+            }
+            Err(Errno::NODATA | Errno::NOTSUP) => self.read_sidecar(fingerprint)?,
+            Err(error) => return Err(error),
+        };
+        // A record nobody can read is as good as none: the bytes are still the object.
+        Ok(text.and_then(|text| serde_json::from_slice::<Record>(&text).ok()).filter(|record| record.holds(fingerprint)))
+    }
+
+    fn read_sidecar(&self, fingerprint: Fingerprint) -> Result<Option<Vec<u8>>, Errno> {
+        match self.sidecars.open_file(&fingerprint.sidecar()) {
+            Ok(file) => {
+                let mut text = Vec::new();
+                File::from(file).read_to_end(&mut text).map_err(|_| Errno::IO)?;
+                Ok(Some(text))
+            }
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Attaches a record to an open file, replacing an earlier one atomically. The caller syncs the file itself.
+    pub(super) fn write(&self, file: &OwnedFd, fingerprint: Fingerprint, record: &Record, durable: bool) -> Result<(), Errno> {
+        let text = serde_json::to_vec(record).map_err(|_| Errno::INVAL)?;
+        if text.len() <= MAX_XATTR {
+            match rustix::fs::fsetxattr(file, XATTR, &text, XattrFlags::empty()) {
+                Ok(()) => return Ok(()),
+                Err(Errno::NOTSUP | Errno::NOSPC | Errno::TOOBIG | Errno::RANGE) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.in_use.store(true, Ordering::Release);
+        let name = fingerprint.sidecar();
+        let temporary = format!("{name}.new");
+        let sidecar = self.sidecars.open_or_create(&temporary)?;
+        rustix::fs::ftruncate(&sidecar, 0)?;
+        std::io::Write::write_all(&mut File::from(sidecar.try_clone().map_err(|_| Errno::MFILE)?), &text).map_err(|_| Errno::IO)?;
+        if durable {
+            rustix::fs::fdatasync(&sidecar)?;
+        }
+        rustix::fs::renameat(self.sidecars.fd(), &temporary, self.sidecars.fd(), &name)?;
+        if durable {
+            rustix::fs::fsync(self.sidecars.fd())?;
+        }
+        // Only now may the attribute go: until here one of the two was whole.
+        match rustix::fs::fremovexattr(file, XATTR) {
+            Ok(()) | Err(Errno::NODATA | Errno::NOTSUP) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Forgets the sidecar of a file that is gone, if it had one.
+    pub(super) fn forget(&self, fingerprint: Fingerprint) {
+        if !self.in_use() {
+            return;
+        }
+        // Nothing depends on it: no other file has this inode and time while the name is read.
+        let _ = rustix::fs::unlinkat(self.sidecars.fd(), fingerprint.sidecar(), AtFlags::empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setup() -> (tempfile::TempDir, Records, OwnedFd, Fingerprint) {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir(dir.path().join("records")).expect("made");
+        let root = Root::open(dir.path()).expect("opens");
+        let records = Records::open(root.sub("records").expect("opens")).expect("lists");
+        let file = root.create_new("file").expect("made");
+        let fingerprint = Fingerprint::of(&rustix::fs::fstat(&file).expect("stat"));
+        (dir, records, file, fingerprint)
+    }
+
+    fn record(fingerprint: Fingerprint, parts: &[ObjectPart]) -> Record {
+        let upload = UploadId::parse("u").expect("an id");
+        let record = Record::new(fingerprint, Timestamp::from_millis(7), ETag::parse("e"), Attributes::default(), None);
+        if parts.is_empty() { record } else { record.with_parts(parts, upload) }
+    }
+
+    #[test]
+    fn a_record_too_large_for_an_attribute_goes_beside_the_file_and_comes_back() {
+        let (_dir, records, file, fingerprint) = setup();
+        let sum = |n: u16| Checksum::new(ChecksumAlgorithm::Sha256, &[n.to_le_bytes()[0]; 32]);
+        let parts: Vec<_> = (1..=1000).map(|n| ObjectPart { number: n, size: 5 + u64::from(n / 900), checksum: sum(n) }).collect();
+        for parts in [&parts[..1], &parts[..]] {
+            let written = record(fingerprint, parts);
+            records.write(&file, fingerprint, &written, true).expect("written");
+            let read = records.read(&file, fingerprint).expect("read").expect("a record");
+            assert_eq!(read, written);
+            assert_eq!(read.parts(), parts);
+        }
+        records.forget(fingerprint);
+        assert_eq!(records.read(&file, fingerprint), Ok(None));
+    }
+
+    #[test]
+    fn a_record_does_not_hold_for_a_file_that_was_changed() {
+        let (_dir, records, file, fingerprint) = setup();
+        records.write(&file, fingerprint, &record(fingerprint, &[]), false).expect("written");
+        assert!(records.read(&file, fingerprint).expect("read").is_some());
+        for changed in [Fingerprint { size: 1, ..fingerprint }, Fingerprint { mtime_ns: 1, ..fingerprint }] {
+            assert_eq!(records.read(&file, changed), Ok(None));
+        }
+    }
+
+    #[test]
+    fn the_first_stored_format_is_still_read() {
+        let (_dir, records, file, fingerprint) = setup();
+        let golden = format!(
+            r#"{{"v":1,"size":0,"mtime_ns":{},"modified":1,"etag":"d41d8cd98f00b204e9800998ecf8427e","content_type":"a/b","user":{{"k":"v"}},
+            "tags":[{{"key":"t","value":"w"}}],"acl":"public-read","checksum":{{"algorithm":"CRC32","kind":"COMPOSITE","value":"AAAAAA==-2"}},
+            "parts":{{"runs":[[1,2,0]],"sums":["CRC32","AAAAAAAAAAA="]}},"upload":"u"}}"#,
+            fingerprint.mtime_ns
+        );
+        rustix::fs::fsetxattr(&file, XATTR, golden.as_bytes(), XattrFlags::empty()).expect("set");
+        let info = records.read(&file, fingerprint).expect("read").expect("a record").info();
+        assert_eq!(info.attributes.user["k"], "v");
+        assert_eq!(info.attributes.tags.len(), 1);
+        assert_eq!(info.parts.len(), 2);
+        assert_eq!(info.checksum.expect("a checksum").text(), "AAAAAA==-2");
+    }
+}

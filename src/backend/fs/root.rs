@@ -1,0 +1,241 @@
+//! A directory and what lies beneath it: opening, making and removing, without ever leaving it.
+//!
+//! Invariant: every look-up is relative to an open directory and refuses to leave it, symlinks included
+//! (`openat2` with `RESOLVE_BENEATH`; where the kernel has no `openat2`, no symlink is followed at all).
+
+use rustix::{
+    fd::{AsFd, OwnedFd},
+    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags},
+    io::Errno,
+};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+/// The kernel takes paths below 4,096 bytes; longer ones are walked in pieces.
+const MAX_PATH: usize = 4000;
+const DIR_MODE: Mode = Mode::from_raw_mode(0o755);
+
+#[derive(Debug)]
+pub(super) struct Root {
+    fd: OwnedFd,
+    no_openat2: AtomicBool,
+}
+
+impl Root {
+    pub(super) fn open(path: &Path) -> Result<Self, Errno> {
+        Self::of(rustix::fs::openat(CWD, path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
+    /// A directory beneath this one, as a root of its own.
+    pub(super) fn sub(&self, path: &str) -> Result<Self, Errno> {
+        Self::of(self.open_dir(path)?)
+    }
+
+    fn of(fd: OwnedFd) -> Result<Self, Errno> {
+        Ok(Self { fd, no_openat2: AtomicBool::new(false) })
+    }
+
+    pub(super) fn fd(&self) -> &OwnedFd {
+        &self.fd
+    }
+
+    /// Opens what `path` names for reading. Never blocks on a FIFO.
+    pub(super) fn open_file(&self, path: &str) -> Result<OwnedFd, Errno> {
+        self.beneath(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty())
+    }
+
+    /// As `open_file`, only if no step of the look-up could wait for the disk; else `AGAIN`.
+    pub(super) fn open_cached(&self, path: &str) -> Result<OwnedFd, Errno> {
+        if path.len() >= MAX_PATH || self.no_openat2.load(Ordering::Relaxed) {
+            return Err(Errno::AGAIN);
+        }
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::CACHED;
+        rustix::fs::openat2(&self.fd, path, flags, Mode::empty(), resolve)
+    }
+
+    pub(super) fn open_dir(&self, path: &str) -> Result<OwnedFd, Errno> {
+        if path.is_empty() {
+            return self.fd.try_clone().map_err(|_| Errno::MFILE);
+        }
+        self.beneath(path, OFlags::DIRECTORY | OFlags::RDONLY, Mode::empty())
+    }
+
+    pub(super) fn create_new(&self, name: &str) -> Result<OwnedFd, Errno> {
+        self.beneath(name, OFlags::CREATE | OFlags::EXCL | OFlags::RDWR, Mode::from_raw_mode(0o644))
+    }
+
+    pub(super) fn open_or_create(&self, name: &str) -> Result<OwnedFd, Errno> {
+        self.beneath(name, OFlags::CREATE | OFlags::RDWR, Mode::from_raw_mode(0o644))
+    }
+
+    fn beneath(&self, path: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+        let flags = flags | OFlags::CLOEXEC;
+        if path.len() >= MAX_PATH {
+            let at = path[..MAX_PATH.min(path.len())].rfind('/').ok_or(Errno::NAMETOOLONG)?;
+            return self.sub(&path[..at])?.beneath(&path[at + 1..], flags, mode);
+        }
+        if !self.no_openat2.load(Ordering::Relaxed) {
+            // EAGAIN: a rename raced with the look-up of a `..` inside a symlink.
+            for _ in 0..16 {
+                match rustix::fs::openat2(&self.fd, path, flags, mode, ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS) {
+                    Err(Errno::AGAIN) => {}
+                    // A symlink that leads out: to S3 there is nothing there.
+                    Err(Errno::XDEV | Errno::LOOP) => return Err(Errno::NOENT),
+                    Err(Errno::NOSYS | Errno::PERM) if !self.no_openat2.swap(true, Ordering::Relaxed) => break,
+                    done => return done,
+                }
+            }
+        }
+        let (dirs, name) = path.rsplit_once('/').map_or((None, path), |(dirs, name)| (Some(dirs), name));
+        let mut at = self.fd.try_clone().map_err(|_| Errno::MFILE)?;
+        for dir in dirs.into_iter().flat_map(|dirs| dirs.split('/')) {
+            at = rustix::fs::openat(&at, dir, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        }
+        match rustix::fs::openat(&at, name, flags | OFlags::NOFOLLOW, mode) {
+            Err(Errno::LOOP) => Err(Errno::NOENT),
+            done => done,
+        }
+    }
+
+    /// Opens a directory, making what is missing of its path. With `durable`, what was made survives power loss.
+    pub(super) fn make_dirs(&self, path: &str, durable: bool) -> Result<OwnedFd, Errno> {
+        match self.open_dir(path) {
+            Err(Errno::NOENT) => {}
+            done => return done,
+        }
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let parent = if parent.is_empty() { self.open_dir("")? } else { self.make_dirs(parent, durable)? };
+        match rustix::fs::mkdirat(&parent, name, DIR_MODE) {
+            Ok(()) if durable => rustix::fs::fsync(&parent)?,
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error),
+        }
+        self.open_dir(path)
+    }
+
+    /// Removes the directories of `path` that have become empty, from the innermost out. The root itself stays.
+    pub(super) fn prune(&self, path: &str) {
+        let mut path = path;
+        while !path.is_empty() {
+            let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let Ok(dir) = self.open_dir(parent) else { return };
+            if rustix::fs::unlinkat(&dir, name, AtFlags::REMOVEDIR).is_err() {
+                return;
+            }
+            path = parent;
+        }
+    }
+
+    /// Removes every empty directory beneath, and says whether anything else is left.
+    pub(super) fn prune_all(dir: &OwnedFd) -> Result<bool, Errno> {
+        let mut empty = true;
+        for entry in entries(dir)? {
+            let (name, kind) = entry?;
+            let removable = kind == FileType::Directory
+                && Self::prune_all(&rustix::fs::openat(
+                    dir,
+                    &name,
+                    OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                    Mode::empty(),
+                )?)?
+                && rustix::fs::unlinkat(dir, &name, AtFlags::REMOVEDIR).is_ok();
+            empty &= removable;
+        }
+        Ok(empty)
+    }
+
+    /// Removes a directory of ours with all it holds. What is not there is no error.
+    pub(super) fn remove_tree(&self, name: &str) -> Result<(), Errno> {
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::ISDIR | Errno::PERM) => {}
+            Err(error) => return Err(error),
+        }
+        let sub = self.sub(name)?;
+        for entry in entries(&sub.fd)? {
+            let name = entry?.0.into_string().map_err(|_| Errno::ILSEQ)?;
+            sub.remove_tree(&name)?;
+        }
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR) {
+            Err(Errno::NOENT) | Ok(()) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The names in a directory with their types, `.` and `..` left out.
+pub(super) fn entries(dir: impl AsFd) -> Result<impl Iterator<Item = Result<(std::ffi::CString, FileType), Errno>>, Errno> {
+    let mut dir = Dir::read_from(dir)?;
+    Ok(std::iter::from_fn(move || {
+        loop {
+            match dir.read()? {
+                Ok(entry) if matches!(entry.file_name().to_bytes(), b"." | b"..") => {}
+                other => return Some(other.map(|entry| (entry.file_name().to_owned(), entry.file_type()))),
+            }
+        }
+    }))
+}
+
+/// Moves a name within one file system; with `replace`, what has the new name is replaced atomically.
+pub(super) fn rename(from_dir: &OwnedFd, from: &str, to_dir: &OwnedFd, to: &str, replace: bool) -> Result<(), Errno> {
+    if replace {
+        return rustix::fs::renameat(from_dir, from, to_dir, to);
+    }
+    match rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::NOREPLACE) {
+        // File systems without the flag: a link never replaces.
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            rustix::fs::linkat(from_dir, from, to_dir, to, AtFlags::empty())?;
+            rustix::fs::unlinkat(from_dir, from, AtFlags::empty())
+        }
+        done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{io::Read, os::unix::fs::symlink};
+
+    fn read(root: &Root, path: &str) -> Result<String, Errno> {
+        let mut text = String::new();
+        std::fs::File::from(root.open_file(path)?).read_to_string(&mut text).map_err(|_| Errno::IO)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn symlinks_are_followed_inside_the_root_and_never_out_of_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let inside = dir.path().join("root");
+        std::fs::create_dir_all(inside.join("d")).expect("made");
+        std::fs::write(dir.path().join("secret"), "secret").expect("written");
+        std::fs::write(inside.join("d/open"), "open").expect("written");
+        symlink("../secret", inside.join("up")).expect("linked");
+        symlink(dir.path().join("secret"), inside.join("absolute")).expect("linked");
+        symlink("..", inside.join("parent")).expect("linked");
+        symlink("d/open", inside.join("within")).expect("linked");
+        for openat2 in [true, false] {
+            let root = Root::open(&inside).expect("opens");
+            root.no_openat2.store(!openat2, Ordering::Relaxed);
+            for path in ["up", "absolute", "parent/secret", "parent", "../secret"] {
+                let answer = read(&root, path);
+                assert!(answer.is_err() || path == "../secret" && !openat2, "{path}: {answer:?}");
+            }
+            assert_eq!(read(&root, "d/open").as_deref(), Ok("open"));
+            assert_eq!(read(&root, "within").is_ok(), openat2);
+        }
+    }
+
+    #[test]
+    fn paths_longer_than_the_kernel_takes_work() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let root = Root::open(dir.path()).expect("opens");
+        let path = vec!["0123456789"; 700].join("/");
+        root.make_dirs(&path, false).expect("made");
+        assert!(root.open_dir(&path).is_ok());
+        root.prune(&path);
+        assert_eq!(root.open_dir("0123456789").err(), Some(Errno::NOENT));
+    }
+}

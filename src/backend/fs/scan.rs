@@ -1,0 +1,248 @@
+//! Keeping the index true to the disk: files that others put, changed or took away, and what a killed process had
+//! published but not yet indexed.
+//!
+//! Invariants: a listing is served only once the bucket was scanned since the last unclean stop; a row changes only
+//! under its key's lock, from what the disk says at that moment; memory is bounded (batches, and 16 bytes a directory).
+
+use super::{
+    Inner, blocking,
+    codec::{decode, join},
+    record::Fingerprint,
+    root::entries,
+    volume::{Volume, provisional_etag},
+    write::row,
+};
+use crate::{
+    catalog::{BucketId, Catalog, IndexChange, IndexRow},
+    model::ObjectKey,
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use futures_util::{StreamExt, TryStreamExt};
+use rustix::{
+    fs::{AtFlags, FileType},
+    io::Errno,
+};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+use tokio::sync::{mpsc, watch};
+
+const BATCH: usize = 512;
+/// How long a listing waits for the first scan before it answers SlowDown.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A directory changed this recently may change again within the same tick of its clock.
+const SETTLED_NS: i64 = 2_000_000_000;
+const STATE: &str = "scan";
+
+#[derive(Debug)]
+pub(super) struct Scan {
+    ready: watch::Sender<bool>,
+    begun: AtomicBool,
+    /// One pass at a time; what the last one saw of directories.
+    seen: tokio::sync::Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    hasher: RandomState,
+    /// Modification time by hashed path.
+    directories: HashMap<u64, i64>,
+}
+
+impl Scan {
+    pub(super) fn new(ready: bool) -> Self {
+        Self { ready: watch::Sender::new(ready), begun: AtomicBool::new(false), seen: Default::default() }
+    }
+}
+
+/// Whether the index of a bucket was complete when it was last closed.
+pub(super) async fn is_complete(catalog: &dyn Catalog, bucket: BucketId) -> Result<bool> {
+    Ok(catalog.state(bucket, STATE).await?.as_deref() == Some("complete"))
+}
+
+pub(super) async fn mark_complete(catalog: &dyn Catalog, bucket: BucketId) -> Result<()> {
+    Ok(catalog.set_state(bucket, STATE, Some("complete".to_owned())).await?)
+}
+
+/// Waits until listings can be trusted, starting the scan that makes them so if nobody has.
+pub(super) async fn ready(inner: &Arc<Inner>) -> Result<()> {
+    let mut ready = inner.scan.ready.subscribe();
+    if *ready.borrow() {
+        return Ok(());
+    }
+    begin(inner);
+    match tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await {
+        Ok(Ok(_)) => Ok(()),
+        _ => Err(StoreError::new(StoreErrorKind::Busy, "the bucket is still being scanned")),
+    }
+}
+
+fn begin(inner: &Arc<Inner>) {
+    if !inner.scan.begun.swap(true, Ordering::AcqRel) {
+        let inner = inner.clone();
+        tokio::spawn(async move {
+            if let Err(error) = pass(&inner).await {
+                tracing::error!(bucket = inner.bucket.0, %error, "scanning a bucket failed");
+                inner.scan.begun.store(false, Ordering::Release);
+            }
+        });
+    }
+}
+
+/// One pass over the bucket. Unchanged directories are not looked into again.
+pub(super) async fn pass(inner: &Arc<Inner>) -> Result<()> {
+    let mut seen = inner.scan.seen.lock().await;
+    let before = std::mem::take(&mut seen.directories);
+    let (send, mut batches) = mpsc::channel(2);
+    let walk = Walk { volume: inner.volume.clone(), hasher: seen.hasher.clone(), before, send };
+    let walking = tokio::task::spawn_blocking(move || walk.run());
+    while let Some(batch) = batches.recv().await {
+        reconcile(inner, batch).await?;
+    }
+    let walked = walking.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "a scan failed").with_source(e))?;
+    let Walked { directories, changed } = walked.map_err(|e| StoreError::io("scanning a bucket", e))?;
+    if !changed.is_empty() {
+        let gone = |dir: u64| changed.contains(&dir) || !directories.contains_key(&dir);
+        sweep(inner, |key| gone(seen.hasher.hash_one(super::codec::encode(key).dir))).await?;
+    }
+    seen.directories = directories;
+    mark_complete(&*inner.catalog, inner.bucket).await?;
+    inner.scan.ready.send_replace(true);
+    Ok(())
+}
+
+/// Rows of files that are no longer there, among those that `suspect` names.
+async fn sweep(inner: &Arc<Inner>, suspect: impl Fn(&ObjectKey) -> bool) -> Result<()> {
+    let mut after = None;
+    loop {
+        let rows = inner.catalog.index_rows(inner.bucket, after.clone(), BATCH).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = Some(last.key.clone());
+        let keys: Vec<ObjectKey> = rows.into_iter().map(|row| row.key).filter(|key| suspect(key)).collect();
+        let volume = inner.volume.clone();
+        let missing = blocking(move || {
+            let mut missing = Vec::new();
+            for key in keys {
+                if volume.find(&key).map_err(|e| StoreError::io("looking for an object", e))?.is_none() {
+                    missing.push(key);
+                }
+            }
+            Ok(missing)
+        })
+        .await?;
+        refresh_all(inner, missing).await?;
+    }
+}
+
+/// Compares files with their rows, and refreshes those that differ.
+async fn reconcile(inner: &Arc<Inner>, batch: Vec<(ObjectKey, Fingerprint)>) -> Result<()> {
+    let rows = inner.catalog.index_lookup(inner.bucket, batch.iter().map(|(key, _)| key.clone()).collect()).await?;
+    let differing = batch.into_iter().zip(rows).filter(|((_, seen), row)| row.as_ref().is_none_or(|row| row.fingerprint != seen.bytes()));
+    refresh_all(inner, differing.map(|((key, _), _)| key)).await
+}
+
+/// Many at once: their commits share transactions.
+async fn refresh_all(inner: &Arc<Inner>, keys: impl IntoIterator<Item = ObjectKey>) -> Result<()> {
+    let refreshing = futures_util::stream::iter(keys).map(|key| refresh(inner, key)).buffer_unordered(64);
+    refreshing.try_for_each(|()| std::future::ready(Ok(()))).await
+}
+
+/// Makes the row of one key say what the disk says now.
+async fn refresh(inner: &Arc<Inner>, key: ObjectKey) -> Result<()> {
+    let guard = inner.locks.lock(&key).await;
+    let (volume, name) = (inner.volume.clone(), key.clone());
+    let found = blocking(move || volume.find(&name).map_err(|e| StoreError::io("looking for an object", e))).await?;
+    let change = match found {
+        None => IndexChange::Delete(key),
+        Some(found) => IndexChange::Put(match &found.record {
+            Some(record) => row(&key, found.fingerprint, record),
+            None => IndexRow {
+                size: found.fingerprint.size,
+                etag: provisional_etag(found.fingerprint),
+                last_modified: found.fingerprint.modified(),
+                checksum: None,
+                fingerprint: found.fingerprint.bytes(),
+                key,
+            },
+        }),
+    };
+    let commit = inner.catalog.index(inner.bucket, change);
+    drop(guard);
+    Ok(commit.await?)
+}
+
+struct Walk {
+    volume: Arc<Volume>,
+    hasher: RandomState,
+    before: HashMap<u64, i64>,
+    send: mpsc::Sender<Vec<(ObjectKey, Fingerprint)>>,
+}
+
+struct Walked {
+    directories: HashMap<u64, i64>,
+    changed: HashSet<u64>,
+}
+
+impl Walk {
+    fn run(self) -> std::result::Result<Walked, Errno> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
+        let mut walked = Walked { directories: HashMap::new(), changed: HashSet::new() };
+        let mut pending = vec![String::new()];
+        let mut batch = Vec::with_capacity(BATCH);
+        while let Some(path) = pending.pop() {
+            let dir = match self.volume.root.open_dir(&path) {
+                Ok(dir) => dir,
+                // Removed meanwhile, or not ours to read: its rows are swept, or stay away.
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => continue,
+                Err(error) => return Err(error),
+            };
+            let hash = self.hasher.hash_one(&path);
+            let mtime = Fingerprint::of(&rustix::fs::fstat(&dir)?).mtime_ns;
+            let unchanged = self.before.get(&hash) == Some(&mtime);
+            walked.directories.insert(hash, if now - mtime > SETTLED_NS { mtime } else { 0 });
+            if !unchanged {
+                walked.changed.insert(hash);
+            }
+            for entry in entries(&dir)? {
+                let (name, kind) = entry?;
+                // Keys are UTF-8: what is not has no key.
+                let Ok(name) = name.into_string() else { continue };
+                let path = join(&path, &name);
+                if kind == FileType::Directory {
+                    if path != super::codec::RESERVED_DIR {
+                        pending.push(path);
+                    }
+                    continue;
+                }
+                if unchanged {
+                    continue;
+                }
+                let Some(key) = decode(&path) else { continue };
+                let fingerprint = match rustix::fs::statat(&dir, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => Fingerprint::of(&stat),
+                    Ok(_) => match self.volume.open(&path)? {
+                        Some(found) => found.fingerprint,
+                        None => continue,
+                    },
+                    Err(_) => continue,
+                };
+                batch.push((key, fingerprint));
+                if batch.len() == BATCH && self.send.blocking_send(std::mem::take(&mut batch)).is_err() {
+                    return Ok(walked);
+                }
+            }
+        }
+        // Nobody listens only if the pass failed already.
+        let _ = self.send.blocking_send(batch);
+        Ok(walked)
+    }
+}

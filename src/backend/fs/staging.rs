@@ -1,0 +1,150 @@
+//! `.causeway/` in a backend's root: where bytes wait until they are an object.
+//!
+//! `tmp/` holds writes in flight, `uploads/` the parts of multipart uploads, `records/` the records that do not fit
+//! beside their bytes. All on the file system of the buckets, so that publishing is a rename.
+//!
+//! Invariants: one process owns a root (an exclusive lock on `backend.lock`); whatever is in `tmp/` when it starts is
+//! rubbish of a killed one and is removed; a `TempFile` that is dropped unpublished is removed. The file `clean` is
+//! there only between an orderly stop and the next start: without it the index may have missed the last writes.
+
+use super::{
+    codec::RESERVED_DIR,
+    record::Records,
+    root::{Root, entries, rename},
+};
+use crate::store::{
+    Result,
+    error::{StoreError, StoreErrorKind},
+};
+use rustix::{
+    fd::OwnedFd,
+    fs::{AtFlags, FlockOperation},
+    io::Errno,
+};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+#[derive(Debug)]
+pub(super) struct Staging {
+    reserved: Root,
+    tmp: Root,
+    pub(super) uploads: Root,
+    pub(super) records: Records,
+    /// Fsync what must survive power loss.
+    pub(super) durable: bool,
+    /// The last process stopped in order.
+    pub(super) was_clean: bool,
+    names: AtomicU64,
+    /// Held while the process lives.
+    _lock: OwnedFd,
+}
+
+impl Staging {
+    pub(super) fn open(root: &Path, durable: bool) -> Result<Arc<Self>> {
+        let failed = |what: &str, error: Errno| StoreError::io(format!("{what} in {}", root.display()), error);
+        std::fs::create_dir_all(root).map_err(|error| StoreError::io(format!("making {}", root.display()), error))?;
+        let base = Root::open(root).map_err(|e| failed("opening the root", e))?;
+        let make = |base: &Root, name: &str| {
+            base.make_dirs(name, durable).and_then(|_| base.sub(name)).map_err(|e| failed(&format!("making {name}"), e))
+        };
+        let reserved = make(&base, RESERVED_DIR)?;
+        let lock = reserved.open_or_create("backend.lock").map_err(|e| failed("opening the lock", e))?;
+        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::WOULDBLOCK => StoreError::new(
+                StoreErrorKind::Unavailable,
+                format!("another process serves {}: two must not share a root", root.display()),
+            ),
+            error => failed("locking", error),
+        })?;
+        let was_clean = match rustix::fs::unlinkat(reserved.fd(), "clean", AtFlags::empty()) {
+            Ok(()) => true,
+            Err(Errno::NOENT) => false,
+            Err(error) => return Err(failed("removing the mark of a clean stop", error)),
+        };
+        rustix::fs::fsync(reserved.fd()).map_err(|e| failed("syncing", e))?;
+        let tmp = make(&reserved, "tmp")?;
+        for entry in entries(tmp.fd()).map_err(|e| failed("listing tmp", e))? {
+            let (name, _) = entry.map_err(|e| failed("listing tmp", e))?;
+            tmp.remove_tree(&name.to_string_lossy()).map_err(|e| failed("cleaning tmp", e))?;
+        }
+        let (uploads, records) = (make(&reserved, "uploads")?, make(&reserved, "records")?);
+        Ok(Arc::new(Self {
+            reserved,
+            tmp,
+            uploads,
+            records: Records::open(records).map_err(|e| failed("listing records", e))?,
+            durable,
+            was_clean,
+            names: AtomicU64::new(0),
+            _lock: lock,
+        }))
+    }
+
+    /// Marks an orderly stop. The caller has committed and closed the index.
+    pub(super) fn mark_clean(&self) -> std::result::Result<(), Errno> {
+        drop(self.reserved.open_or_create("clean")?);
+        rustix::fs::fsync(self.reserved.fd())
+    }
+
+    pub(super) fn temp_file(self: &Arc<Self>) -> std::result::Result<TempFile, Errno> {
+        let name = format!("{:x}", self.names.fetch_add(1, Ordering::Relaxed));
+        let file = self.tmp.create_new(&name)?;
+        Ok(TempFile { home: Home::Tmp, name, file: Some(file), staging: self.clone() })
+    }
+
+    /// A file of an upload, to be published as an object.
+    pub(super) fn adopt(self: &Arc<Self>, dir: OwnedFd, name: &str, file: OwnedFd) -> TempFile {
+        TempFile { home: Home::Upload(dir), name: name.to_owned(), file: Some(file), staging: self.clone() }
+    }
+}
+
+#[derive(Debug)]
+enum Home {
+    Tmp,
+    Upload(OwnedFd),
+}
+
+/// Bytes without a name that anyone sees.
+#[derive(Debug)]
+pub(super) struct TempFile {
+    home: Home,
+    name: String,
+    /// `None` once published.
+    file: Option<OwnedFd>,
+    staging: Arc<Staging>,
+}
+
+impl TempFile {
+    pub(super) fn file(&self) -> std::result::Result<&OwnedFd, Errno> {
+        self.file.as_ref().ok_or(Errno::BADF)
+    }
+
+    /// Gives it its name; afterwards it is no longer temporary.
+    pub(super) fn rename_to(&mut self, dir: &OwnedFd, name: &str, replace: bool) -> std::result::Result<(), Errno> {
+        rename(self.dir(), &self.name, dir, name, replace)?;
+        self.file = None;
+        Ok(())
+    }
+
+    fn dir(&self) -> &OwnedFd {
+        match &self.home {
+            Home::Tmp => self.staging.tmp.fd(),
+            Home::Upload(dir) => dir,
+        }
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        // Files of an upload stay: they are acknowledged parts until the upload ends.
+        if self.file.is_some() && matches!(self.home, Home::Tmp) {
+            // A failure leaves a file that the next start removes.
+            let _ = rustix::fs::unlinkat(self.dir(), &self.name, AtFlags::empty());
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! A bucket on local disk as a [`Store`].
+
+use super::{
+    Inner, adopt, blocking,
+    buffers::Buffers,
+    capabilities, multipart, scan,
+    volume::Found,
+    write::{self, Draft},
+};
+use crate::{
+    catalog::IndexChange,
+    model::{ChecksumKind, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
+    store::{
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest,
+        ListedPart, PartWritten, PartsPage, PutRequest, Result, Store, UploadInfo, UploadsPage, Written,
+        condition::{ReadConditions, WriteConditions},
+        copy,
+        error::{StoreError, StoreErrorKind},
+        payload::Payload,
+        selection::select,
+    },
+};
+use async_trait::async_trait;
+use rustix::io::Errno;
+use std::{any::Any, sync::Arc};
+
+#[derive(Debug)]
+pub struct FsStore {
+    inner: Arc<Inner>,
+}
+
+fn io(error: Errno) -> StoreError {
+    StoreError::io("looking for an object", error)
+}
+
+impl FsStore {
+    pub(super) fn new(inner: Arc<Inner>) -> Self {
+        Self { inner }
+    }
+
+    /// One pass of upkeep.
+    pub(super) async fn tend(&self) -> Result<()> {
+        multipart::sweep(&self.inner).await?;
+        scan::pass(&self.inner).await
+    }
+
+    /// The object as a client may know it.
+    async fn info(&self, key: &ObjectKey) -> Result<ObjectInfo> {
+        if let Some(found) = self.inner.volume.find_cached(key) {
+            return Ok(found.info());
+        }
+        let (volume, name) = (self.inner.volume.clone(), key.clone());
+        let found = blocking(move || volume.find(&name).map_err(io)).await?.ok_or(StoreErrorKind::NoSuchKey)?;
+        adopt::describe(&self.inner, key, &found).await
+    }
+
+    /// A copy that needs no look at the bytes: what the source's record says holds for the copy as well.
+    async fn clone_of(&self, source: &FsStore, request: &CopyRequest) -> Result<Option<Draft>> {
+        let (from, to, key) = (source.inner.volume.clone(), self.inner.volume.clone(), request.source.key.clone());
+        let (conditions, attributes, algorithm) = (request.source.conditions.clone(), request.attributes.clone(), request.checksum);
+        blocking(move || {
+            let Some(Found { file, record: Some(record), fingerprint, .. }) = from.find(&key).map_err(io)? else { return Ok(None) };
+            conditions.check_source(&record.etag, record.modified)?;
+            let Some(checksum) = record.checksum.clone().filter(|sum| sum.kind == ChecksumKind::FullObject) else { return Ok(None) };
+            if record.etag.as_md5().is_none() || algorithm.is_some_and(|algorithm| algorithm != checksum.algorithm()) {
+                return Ok(None);
+            }
+            let temp = to.staging.temp_file().map_err(|e| StoreError::io("making a temporary file", e))?;
+            let target = temp.file().map_err(io)?;
+            if rustix::fs::ioctl_ficlone(target, &file).is_err() {
+                multipart::copy_range(&file, 0, target, 0, fingerprint.size).map_err(|e| StoreError::io("copying an object", e))?;
+            }
+            let attributes = attributes.apply(&record.attributes);
+            Ok(Some(Draft { temp, etag: record.etag, checksum: Some(checksum), attributes, parts: None }))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Store for FsStore {
+    fn capabilities(&self) -> Capabilities {
+        capabilities(self.inner.durability)
+    }
+
+    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let info = self.info(key).await?;
+        conditions.check(&info.etag, info.last_modified)?;
+        Ok(info)
+    }
+
+    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+        // What the kernel has in memory is served on the spot: a trip to another thread costs more than the reading.
+        let cached = self.inner.volume.find_cached(key);
+        if let Some(found) = &cached
+            && let (info, span) = select_from(found, &request)?
+            && let Some(body) = Buffers::read_cached(&found.file, span)
+        {
+            return Ok(GetReply { info, span, body });
+        }
+        let (inner, name) = (self.inner.clone(), key.clone());
+        let (request, read) = blocking(move || {
+            let found = match cached {
+                Some(found) => found,
+                None => inner.volume.find(&name).map_err(io)?.ok_or(StoreErrorKind::NoSuchKey)?,
+            };
+            Ok(match found.record.is_some() {
+                true => {
+                    let info = found.info();
+                    (None, Ok(reply(&inner, found, info, &request)?))
+                }
+                false => (Some(request), Err(found)),
+            })
+        })
+        .await?;
+        match (read, request) {
+            (Ok(reply), _) => Ok(reply),
+            (Err(found), Some(request)) => {
+                let info = adopt::describe(&self.inner, key, &found).await?;
+                let inner = self.inner.clone();
+                blocking(move || reply(&inner, found, info, &request)).await
+            }
+            (Err(_), None) => Err(StoreErrorKind::Internal.into()),
+        }
+    }
+
+    async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        write::put(&self.inner, key, request).await
+    }
+
+    async fn copy(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
+        if let Some(source) = request.source.store.as_any().downcast_ref::<FsStore>()
+            && let Some(draft) = self.clone_of(source, &request).await?
+        {
+            return write::publish(&self.inner, key, request.conditions, move |_| Ok(draft)).await;
+        }
+        copy::stream_object(self, key, request).await
+    }
+
+    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+        let (inner, key, conditions) = (self.inner.clone(), key.clone(), conditions.clone());
+        let task = tokio::spawn(async move {
+            let guard = inner.locks.lock(&key).await;
+            let (volume, name) = (inner.volume.clone(), key.clone());
+            blocking(move || {
+                let found = volume.find(&name).map_err(io)?;
+                if !conditions.is_empty() {
+                    write::check(&volume, &name, &conditions)?;
+                }
+                let Some(found) = found else { return Ok(()) };
+                volume.remove(&name, &found).map_err(|e| StoreError::io("removing an object", e))?;
+                volume.staging.records.forget(found.fingerprint);
+                Ok(())
+            })
+            .await?;
+            let commit = inner.catalog.index(inner.bucket, IndexChange::Delete(key));
+            drop(guard);
+            Ok(commit.await?)
+        });
+        task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "removing failed").with_source(e))?
+    }
+
+    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
+        let (inner, key) = (self.inner.clone(), key.clone());
+        let task = tokio::spawn(async move {
+            let _guard = inner.locks.lock(&key).await;
+            let volume = inner.volume.clone();
+            blocking(move || {
+                let found = volume.find(&key).map_err(io)?.ok_or(StoreErrorKind::NoSuchKey)?;
+                let file = found.file.try_clone().map_err(|e| StoreError::io("updating an object", e))?;
+                let fingerprint = found.fingerprint;
+                let mut record = adopt::recorded(&volume, found)?;
+                match change {
+                    Change::Tags(tags) => record.attributes.tags = tags,
+                    Change::Acl(acl) => record.attributes.acl = acl,
+                }
+                let durable = volume.staging.durable;
+                let failed = |e: Errno| StoreError::io("updating an object", e);
+                volume.staging.records.write(&file, fingerprint, &record, durable).map_err(failed)?;
+                if durable { rustix::fs::fsync(&file).map_err(failed) } else { Ok(()) }
+            })
+            .await
+        });
+        task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "updating failed").with_source(e))?
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<ListPage> {
+        scan::ready(&self.inner).await?;
+        Ok(self.inner.catalog.list(self.inner.bucket, request).await?)
+    }
+
+    async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
+        multipart::begin(&self.inner, key, request).await
+    }
+
+    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+        multipart::put_part(&self.inner, key, upload, number, payload).await
+    }
+
+    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+        let catalog = &self.inner.catalog;
+        let record = catalog.upload(self.inner.bucket, upload).await?.filter(|record| record.key == *key);
+        let record = record.ok_or(StoreErrorKind::NoSuchUpload)?;
+        let mut parts = catalog.parts(self.inner.bucket, upload, after, limit.saturating_add(1)).await?;
+        let truncated = parts.len() > limit && limit > 0;
+        parts.truncate(limit);
+        let listed = parts.into_iter().map(|part| ListedPart {
+            number: part.number,
+            size: part.size,
+            etag: crate::model::ETag::from_md5(part.md5),
+            checksum: part.checksum,
+            last_modified: part.last_modified,
+        });
+        let upload = UploadInfo {
+            key: record.key,
+            upload: record.upload,
+            initiator: record.initiator,
+            initiated: record.initiated,
+            checksum: record.checksum,
+            explicit_checksum: record.explicit_checksum,
+        };
+        Ok(PartsPage { upload, parts: listed.collect(), truncated })
+    }
+
+    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+        multipart::complete(&self.inner, key, upload, request).await
+    }
+
+    async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
+        multipart::abort(&self.inner, key, upload).await
+    }
+
+    async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
+        Ok(self.inner.catalog.list_uploads(self.inner.bucket, request).await?)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+fn select_from(found: &Found, request: &GetRequest) -> Result<(ObjectInfo, Span)> {
+    let info = found.info();
+    request.conditions.check(&info.etag, info.last_modified)?;
+    let span = select(&info, request.selection)?;
+    Ok((info, span))
+}
+
+/// Conditions, range and the first bytes, on a thread that may block.
+fn reply(inner: &Inner, found: Found, info: ObjectInfo, request: &GetRequest) -> Result<GetReply> {
+    request.conditions.check(&info.etag, info.last_modified)?;
+    let span = select(&info, request.selection)?;
+    let body = inner.buffers.body(found.file, span)?;
+    Ok(GetReply { info, span, body })
+}

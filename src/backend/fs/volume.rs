@@ -1,0 +1,219 @@
+//! One bucket's directory: finding, publishing and removing the files of keys. Blocking; no conditions, no index.
+//!
+//! Invariants: of the plain and the beside path of a key the plain one wins, and a reader that looks at plain, beside,
+//! plain again misses no object that was there all along. Callers of everything that changes a key hold its lock.
+
+use super::{
+    codec::{KeyPath, ancestors, encode},
+    record::{Fingerprint, Record},
+    root::{Root, rename},
+    staging::{Staging, TempFile},
+};
+use crate::model::{ETag, ObjectInfo, ObjectKey};
+use rustix::{
+    fd::OwnedFd,
+    fs::{AtFlags, FileType},
+    io::Errno,
+};
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(super) struct Volume {
+    pub(super) root: Root,
+    pub(super) staging: Arc<Staging>,
+}
+
+/// An open file that is an object.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) file: OwnedFd,
+    pub(super) fingerprint: Fingerprint,
+    /// `None`: a foreign file, or one changed behind our back.
+    pub(super) record: Option<Record>,
+    /// It lies at the beside path: its plain name is a directory, or was.
+    pub(super) beside: bool,
+}
+
+impl Found {
+    /// What is known without reading the bytes.
+    pub(super) fn info(&self) -> ObjectInfo {
+        match &self.record {
+            Some(record) => record.info(),
+            None => ObjectInfo {
+                size: self.fingerprint.size,
+                etag: provisional_etag(self.fingerprint),
+                last_modified: self.fingerprint.modified(),
+                attributes: Default::default(),
+                checksum: None,
+                parts: Vec::new(),
+            },
+        }
+    }
+}
+
+/// The tag of a foreign file until its MD5 is known. The `-0` tells clients that it is none.
+pub(super) fn provisional_etag(fingerprint: Fingerprint) -> ETag {
+    let digest = ring::digest::digest(&ring::digest::SHA256, &fingerprint.bytes());
+    ETag::opaque(format!("{}-0", hex::encode(&digest.as_ref()[..16])))
+}
+
+#[derive(Debug)]
+pub(super) enum PublishError {
+    /// A file lies where the key needs a directory: `make_way`, then try again.
+    Obstructed,
+    /// Something has the name already, and was not to be replaced.
+    Exists,
+    Failed(Errno),
+}
+
+impl From<Errno> for PublishError {
+    fn from(error: Errno) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Volume {
+    pub(super) fn find(&self, key: &ObjectKey) -> Result<Option<Found>, Errno> {
+        let path = encode(key);
+        let (plain, beside) = (path.plain_path(), path.beside_path());
+        for (path, is_beside) in [(&plain, false), (&beside, true), (&plain, false)] {
+            if let Some(found) = self.open(path)? {
+                return Ok(Some(Found { beside: is_beside, ..found }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The object of a key if it can be had without waiting for the disk: for threads that must not. `None` says nothing.
+    pub(super) fn find_cached(&self, key: &ObjectKey) -> Option<Found> {
+        let file = self.root.open_cached(&encode(key).plain_path()).ok()?;
+        self.describe(file).ok().flatten().filter(|found| found.record.is_some())
+    }
+
+    /// The object at a path; `None` if it is nothing that S3 could serve.
+    pub(super) fn open(&self, path: &str) -> Result<Option<Found>, Errno> {
+        let file = match self.root.open_file(path) {
+            Ok(file) => file,
+            // ENXIO: a socket; ENAMETOOLONG: below a name that cannot be.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::NXIO | Errno::NAMETOOLONG) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        self.describe(file)
+    }
+
+    fn describe(&self, file: OwnedFd) -> Result<Option<Found>, Errno> {
+        let stat = rustix::fs::fstat(&file)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Ok(None);
+        }
+        let fingerprint = Fingerprint::of(&stat);
+        let record = self.staging.records.read(&file, fingerprint)?;
+        Ok(Some(Found { file, fingerprint, record, beside: false }))
+    }
+
+    /// Gives a written file the name of its key, atomically, replacing or not. The file itself is already synced.
+    pub(super) fn publish(&self, temp: &mut TempFile, key: &ObjectKey, replace: bool) -> Result<(), PublishError> {
+        let path = encode(key);
+        // Each round fails only if a directory was pruned or made under our feet.
+        for _ in 0..32 {
+            let dir = match self.root.make_dirs(&path.dir, self.staging.durable) {
+                Ok(dir) => dir,
+                Err(Errno::NOTDIR) => return Err(PublishError::Obstructed),
+                Err(Errno::NOENT) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            match temp.rename_to(&dir, &path.plain, replace) {
+                Ok(()) => {
+                    match rustix::fs::unlinkat(&dir, &path.beside, AtFlags::empty()) {
+                        Ok(()) | Err(Errno::NOENT) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                    return Ok(self.sync(&dir)?);
+                }
+                Err(Errno::NOENT) => {}
+                Err(Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST) => {
+                    if !is_dir(&dir, &path.plain)? {
+                        return Err(PublishError::Exists);
+                    }
+                    // A directory that has become empty makes room; one with objects stays and we go beside it.
+                    if rustix::fs::unlinkat(&dir, &path.plain, AtFlags::REMOVEDIR).is_err() {
+                        match temp.rename_to(&dir, &path.beside, replace) {
+                            Ok(()) => return Ok(self.sync(&dir)?),
+                            Err(Errno::EXIST) => return Err(PublishError::Exists),
+                            Err(Errno::NOENT) => {}
+                            Err(error) => return Err(error.into()),
+                        }
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(PublishError::Failed(Errno::NOENT))
+    }
+
+    /// Moves an object that lies where others need a directory beside itself. Its lock is held.
+    pub(super) fn make_way(&self, ancestor: &ObjectKey) -> Result<(), Errno> {
+        let path = encode(ancestor);
+        let dir = match self.root.open_dir(&path.dir) {
+            Ok(dir) => dir,
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        match rustix::fs::statat(&dir, &path.plain, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+                rename(&dir, &path.plain, &dir, &path.beside, true)?;
+                self.sync(&dir)
+            }
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::Directory => Err(Errno::NOTDIR),
+            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The keys that `make_way` may have to be called for, shortest last.
+    pub(super) fn in_the_way(key: &ObjectKey) -> Vec<ObjectKey> {
+        ancestors(key).collect()
+    }
+
+    /// Removes what `find` has found for a key, and the directories it leaves empty.
+    pub(super) fn remove(&self, key: &ObjectKey, found: &Found) -> Result<(), Errno> {
+        let path = encode(key);
+        let dir = match self.root.open_dir(&path.dir) {
+            Ok(dir) => dir,
+            Err(Errno::NOENT) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        // The loser first: until the end a reader finds the winner or nothing. A plain name that was not found as the
+        // object is something else's.
+        for name in [Some(&path.beside), (!found.beside).then_some(&path.plain)].into_iter().flatten() {
+            match rustix::fs::unlinkat(&dir, name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.prune(&path, dir)
+    }
+
+    fn prune(&self, path: &KeyPath, dir: OwnedFd) -> Result<(), Errno> {
+        if path.dir.is_empty() {
+            return self.sync(&dir);
+        }
+        self.sync(&dir)?;
+        drop(dir);
+        self.root.prune(&path.dir);
+        Ok(())
+    }
+
+    fn sync(&self, dir: &OwnedFd) -> Result<(), Errno> {
+        if self.staging.durable { rustix::fs::fsync(dir) } else { Ok(()) }
+    }
+}
+
+fn is_dir(dir: &OwnedFd, name: &str) -> Result<bool, Errno> {
+    match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory),
+        // Gone meanwhile: the next round of the caller decides. Calling it a directory makes it try again.
+        Err(Errno::NOENT) => Ok(true),
+        Err(error) => Err(error),
+    }
+}

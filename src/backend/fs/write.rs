@@ -1,0 +1,297 @@
+//! The way of one PUT: body to disk, record beside it, publish, index.
+//!
+//! Invariants: bytes reach their name only after the payload was verified; once publishing has begun it runs to its end
+//! whether or not the client still waits (it is a task of its own), so the index always learns of it; the index change
+//! is enqueued under the key's lock, so its order is that of publishing.
+
+use super::{
+    Inner, blocking,
+    locks::KeyGuard,
+    record::{Fingerprint, Record},
+    staging::TempFile,
+    volume::{PublishError, Volume},
+};
+use crate::{
+    catalog::{IndexChange, IndexRow},
+    model::{Attributes, ChecksumAlgorithm, ChecksumSpec, ETag, ObjectChecksum, ObjectKey, ObjectPart, Timestamp, UploadId},
+    store::{
+        PutRequest, Result, Written,
+        condition::{Current, WriteConditions},
+        error::{StoreError, StoreErrorKind},
+        payload::{Digests, Payload, Verified},
+    },
+};
+use bytes::Bytes;
+use rustix::{fd::OwnedFd, io::Errno};
+use std::{io::IoSlice, sync::Arc};
+
+/// Bodies up to here are gathered first and then hashed, written and published in one go on one thread.
+const SMALL: usize = 64 * 1024;
+/// Larger ones are hashed and written in batches of this size while the next batch arrives.
+pub(super) const BATCH: usize = 128 * 1024;
+/// What S3 computes when a client names no checksum.
+const DEFAULT_CHECKSUM: Option<ChecksumAlgorithm> = Some(ChecksumAlgorithm::Crc64Nvme);
+
+/// A body on its way.
+pub(super) enum Staged {
+    /// Small: not written yet.
+    Memory {
+        batch: Vec<Bytes>,
+        payload: Payload,
+        digests: Digests,
+    },
+    Disk {
+        temp: TempFile,
+        verified: Verified,
+    },
+}
+
+/// What a file is published as.
+pub(super) struct Draft {
+    pub(super) temp: TempFile,
+    pub(super) etag: ETag,
+    pub(super) checksum: Option<ObjectChecksum>,
+    pub(super) attributes: Attributes,
+    pub(super) parts: Option<(Vec<ObjectPart>, UploadId)>,
+}
+
+impl Draft {
+    pub(super) fn new(temp: TempFile, verified: &Verified, attributes: Attributes) -> Self {
+        let checksum = verified.checksum().cloned().map(ObjectChecksum::full);
+        Self { temp, etag: verified.etag(), checksum, attributes, parts: None }
+    }
+}
+
+pub(super) async fn put(inner: &Arc<Inner>, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+    let staged = stage(inner, request.payload).await?;
+    let attributes = request.attributes;
+    publish(inner, key, request.conditions, move |volume| staged.draft(volume, attributes)).await
+}
+
+pub(super) async fn stage(inner: &Arc<Inner>, mut payload: Payload) -> Result<Staged> {
+    let digests = payload.digests(DEFAULT_CHECKSUM);
+    let batch = payload.read(SMALL + 1).await?.unwrap_or_default();
+    if batch.iter().map(Bytes::len).sum::<usize>() <= SMALL {
+        return Ok(Staged::Memory { batch, payload, digests });
+    }
+    let staging = inner.volume.staging.clone();
+    let (temp, file) = blocking(move || {
+        let make = || staging.temp_file().and_then(|temp| temp.file()?.try_clone().map(|file| (temp, file)).map_err(|_| Errno::MFILE));
+        make().map_err(|e| StoreError::io("making a temporary file", e))
+    })
+    .await?;
+    let verified = stream(Arc::new(file), 0, batch, payload, digests, ()).await?;
+    Ok(Staged::Disk { temp, verified })
+}
+
+/// Writes a body at an offset of a file, hashing batch by batch. `keep` lives until the last write has ended, also if
+/// the caller goes away.
+pub(super) async fn stream<K: Clone + Send + 'static>(
+    file: Arc<OwnedFd>,
+    start: u64,
+    first: Vec<Bytes>,
+    mut payload: Payload,
+    digests: Digests,
+    keep: K,
+) -> Result<Verified> {
+    let mut at = start;
+    let mut digests = Some(digests);
+    let mut writing: Option<tokio::task::JoinHandle<Result<Digests>>> = None;
+    let mut next = Some(first);
+    while let Some(batch) = next {
+        let mut hashing = match (writing.take(), digests.take()) {
+            (Some(task), _) => task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "a write failed").with_source(e))??,
+            (None, Some(digests)) => digests,
+            (None, None) => return Err(StoreErrorKind::Internal.into()),
+        };
+        let length: u64 = batch.iter().map(|frame| frame.len() as u64).sum();
+        let (file, keep, offset) = (file.clone(), keep.clone(), at);
+        writing = Some(tokio::task::spawn_blocking(move || {
+            batch.iter().for_each(|frame| hashing.update(frame));
+            write_at(&file, &batch, offset).map_err(|e| StoreError::io("writing a body", e))?;
+            drop(keep);
+            Ok(hashing)
+        }));
+        at += length;
+        next = payload.read(BATCH).await?;
+    }
+    let digests = match (writing, digests) {
+        (Some(task), _) => task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "a write failed").with_source(e))??,
+        (None, Some(digests)) => digests,
+        (None, None) => return Err(StoreErrorKind::Internal.into()),
+    };
+    Ok(payload.verify(digests)?)
+}
+
+pub(super) fn write_at(file: &OwnedFd, frames: &[Bytes], mut offset: u64) -> std::result::Result<(), Errno> {
+    // The kernel takes at most 1,024 slices a call.
+    for frames in frames.chunks(512) {
+        let mut slices: Vec<IoSlice<'_>> = frames.iter().map(|frame| IoSlice::new(frame)).collect();
+        let mut left = slices.as_mut_slice();
+        while !left.is_empty() {
+            match rustix::io::pwritev(file, left, offset) {
+                Ok(0) => return Err(Errno::IO),
+                Ok(written) => {
+                    offset += written as u64;
+                    IoSlice::advance_slices(&mut left, written);
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Staged {
+    /// On a thread that may block: the file is written and verified, whatever came first.
+    pub(super) fn draft(self, volume: &Volume, attributes: Attributes) -> Result<Draft> {
+        match self {
+            Self::Disk { temp, verified } => Ok(Draft::new(temp, &verified, attributes)),
+            Self::Memory { batch, payload, mut digests } => {
+                batch.iter().for_each(|frame| digests.update(frame));
+                let verified = payload.verify(digests)?;
+                let temp = volume.staging.temp_file().map_err(|e| StoreError::io("making a temporary file", e))?;
+                temp.file().and_then(|file| write_at(file, &batch, 0)).map_err(|e| StoreError::io("writing a body", e))?;
+                Ok(Draft::new(temp, &verified, attributes))
+            }
+        }
+    }
+}
+
+/// Publishes under the key's lock. `make` runs on a thread that may block, after the conditions were found to hold.
+pub(super) async fn publish(
+    inner: &Arc<Inner>,
+    key: &ObjectKey,
+    conditions: WriteConditions,
+    make: impl FnOnce(&Volume) -> Result<Draft> + Send + 'static,
+) -> Result<Written> {
+    let (inner, key) = (inner.clone(), key.clone());
+    let task = tokio::spawn(async move {
+        let guard = inner.locks.lock(&key).await;
+        publish_locked(&inner, &key, conditions, make, guard).await
+    });
+    task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "publishing failed").with_source(e))?
+}
+
+pub(super) async fn publish_locked(
+    inner: &Arc<Inner>,
+    key: &ObjectKey,
+    conditions: WriteConditions,
+    make: impl FnOnce(&Volume) -> Result<Draft> + Send + 'static,
+    guard: KeyGuard,
+) -> Result<Written> {
+    let replace = !conditions.wants_absent();
+    let (volume, name) = (inner.volume.clone(), key.clone());
+    let mut ready = blocking(move || {
+        if !conditions.is_empty() {
+            check(&volume, &name, &conditions)?;
+        }
+        let mut ready = Ready::new(&volume, make(&volume)?)?;
+        ready.publish(&volume, &name, replace)?;
+        Ok(ready)
+    })
+    .await?;
+    if !ready.published {
+        let mut held = Vec::new();
+        for ancestor in Volume::in_the_way(key) {
+            held.push((inner.locks.lock(&ancestor).await, ancestor));
+        }
+        let (volume, name) = (inner.volume.clone(), key.clone());
+        ready = blocking(move || {
+            for (_guard, ancestor) in &held {
+                volume.make_way(ancestor).map_err(|e| StoreError::io("making way for a directory", e))?;
+            }
+            ready.publish(&volume, &name, replace)?;
+            if ready.published { Ok(ready) } else { Err(StoreError::io("publishing an object", Errno::NOTDIR)) }
+        })
+        .await?;
+    }
+    let written = ready.written();
+    let commit = inner.catalog.index(inner.bucket, IndexChange::Put(ready.row(key)));
+    drop(guard);
+    commit.await?;
+    Ok(written)
+}
+
+/// What the key holds must satisfy the conditions, now, under its lock.
+pub(super) fn check(volume: &Volume, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+    let found = volume.find(key).map_err(|e| StoreError::io("looking for an object", e))?;
+    // A swap must never hang on a provisional tag: the MD5 is computed here if it has to be.
+    let info = match found {
+        Some(found) => Some(super::adopt::described(volume, found)?),
+        None => None,
+    };
+    let current = info.as_ref().map(|info| Current { etag: &info.etag, size: info.size, last_modified: info.last_modified });
+    Ok(conditions.check(current)?)
+}
+
+/// A draft with its record attached and everything synced that has to be.
+struct Ready {
+    temp: TempFile,
+    record: Record,
+    fingerprint: Fingerprint,
+    published: bool,
+}
+
+impl Ready {
+    fn new(volume: &Volume, draft: Draft) -> Result<Self> {
+        let failed = |e: Errno| StoreError::io("recording an object", e);
+        let file = draft.temp.file().map_err(failed)?;
+        let fingerprint = Fingerprint::of(&rustix::fs::fstat(file).map_err(failed)?);
+        let mut record = Record::new(fingerprint, Timestamp::now(), draft.etag, draft.attributes, draft.checksum);
+        if let Some((parts, upload)) = draft.parts {
+            record = record.with_parts(&parts, upload);
+        }
+        volume.staging.records.write(file, fingerprint, &record, volume.staging.durable).map_err(failed)?;
+        if volume.staging.durable {
+            rustix::fs::fsync(file).map_err(failed)?;
+        }
+        Ok(Self { temp: draft.temp, record, fingerprint, published: false })
+    }
+
+    fn publish(&mut self, volume: &Volume, key: &ObjectKey, replace: bool) -> Result<()> {
+        let records = &volume.staging.records;
+        let replaced = if records.in_use() { volume.find(key).ok().flatten() } else { None };
+        match volume.publish(&mut self.temp, key, replace) {
+            Ok(()) => {
+                self.published = true;
+                if let Some(old) = replaced {
+                    records.forget(old.fingerprint);
+                }
+            }
+            Err(PublishError::Obstructed) => {}
+            Err(PublishError::Exists) if !replace => return Err(StoreErrorKind::PreconditionFailed.into()),
+            Err(PublishError::Exists) => return Err(StoreError::io("publishing an object", Errno::EXIST)),
+            // The bucket's own directory is gone: it is being deleted, and trying again will say so.
+            Err(PublishError::Failed(Errno::NOENT)) => return Err(StoreErrorKind::Unavailable.into()),
+            Err(PublishError::Failed(error)) => return Err(StoreError::io("publishing an object", error)),
+        }
+        Ok(())
+    }
+
+    fn written(&self) -> Written {
+        Written {
+            etag: self.record.etag.clone(),
+            size: self.fingerprint.size,
+            last_modified: self.record.modified,
+            checksum: self.record.checksum.clone(),
+        }
+    }
+
+    fn row(&self, key: &ObjectKey) -> IndexRow {
+        row(key, self.fingerprint, &self.record)
+    }
+}
+
+/// How listings will show a file with a record.
+pub(super) fn row(key: &ObjectKey, fingerprint: Fingerprint, record: &Record) -> IndexRow {
+    IndexRow {
+        key: key.clone(),
+        size: fingerprint.size,
+        etag: record.etag.clone(),
+        last_modified: record.modified,
+        checksum: record.checksum.as_ref().map(|sum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind }),
+        fingerprint: fingerprint.bytes(),
+    }
+}

@@ -1,0 +1,306 @@
+//! One bucket in memory.
+//!
+//! Invariants: what is in the maps is whole and verified; every decision that a client can observe is taken under the
+//! one lock, which is never held across an await.
+
+use super::{
+    content::Content,
+    cursor::{ByKey, ByUpload, KeyCursor, UploadCursor},
+};
+use crate::{
+    model::{ChecksumAlgorithm, ChecksumSpec, ObjectChecksum, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
+    store::{
+        BeginUpload, Capabilities, Change, CompleteUpload, Durability, GetReply, GetRequest, Guarantee, ListEntry, ListPage, ListRequest,
+        ListUploadsRequest, ListedObject, ListedPart, MultipartSupport, PartWritten, PartsPage, PutRequest, Result, Store, UploadEntry,
+        UploadInfo, UploadsPage, Written,
+        condition::{Current, ReadConditions, WriteConditions},
+        error::{StoreError, StoreErrorKind},
+        grouping::{self, Grouped, Query},
+        multipart::{self, RecordedPart},
+        payload::Payload,
+        selection,
+    },
+};
+use async_trait::async_trait;
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+pub(super) const CAPABILITIES: Capabilities =
+    Capabilities { conditional_writes: Guarantee::Native, multipart: MultipartSupport::InPlace, durability: Durability::Volatile };
+
+/// As S3 computes for who asks for none.
+const DEFAULT_CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
+
+/// How many ended uploads are remembered for repeated Completes.
+const REMEMBERED: usize = 10_000;
+
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    objects: ByKey<Arc<Object>>,
+    uploads: ByUpload<Upload>,
+    /// Ids begin with their time, so the first is the oldest.
+    completed: BTreeMap<UploadId, (ObjectKey, Written)>,
+    /// The bucket is gone: nothing may be acknowledged any more.
+    retired: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Object {
+    info: ObjectInfo,
+    content: Content,
+}
+
+#[derive(Debug)]
+struct Upload {
+    info: UploadInfo,
+    begun: BeginUpload,
+    parts: BTreeMap<PartNumber, Part>,
+}
+
+impl AsRef<ObjectKey> for Upload {
+    fn as_ref(&self) -> &ObjectKey {
+        &self.info.key
+    }
+}
+
+#[derive(Debug)]
+struct Part {
+    recorded: RecordedPart,
+    last_modified: Timestamp,
+    content: Content,
+}
+
+impl State {
+    fn object(&self, key: &ObjectKey) -> Result<&Arc<Object>> {
+        self.objects.get(key.as_str().as_bytes()).map(|(_, object)| object).ok_or_else(|| StoreErrorKind::NoSuchKey.into())
+    }
+
+    fn upload(&mut self, key: &ObjectKey, upload: &UploadId) -> Result<&mut Upload> {
+        self.uploads.get_mut(&upload_at(key, upload)).ok_or_else(|| StoreErrorKind::NoSuchUpload.into())
+    }
+
+    fn check(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+        let current = self.object(key).ok();
+        let current = current.map(|o| Current { etag: &o.info.etag, size: o.info.size, last_modified: o.info.last_modified });
+        Ok(conditions.check(current)?)
+    }
+
+    fn publish(&mut self, key: &ObjectKey, conditions: &WriteConditions, mut info: ObjectInfo, content: Content) -> Result<Written> {
+        if self.retired {
+            return Err(gone());
+        }
+        self.check(key, conditions)?;
+        info.last_modified = Timestamp::now();
+        let written =
+            Written { etag: info.etag.clone(), size: info.size, last_modified: info.last_modified, checksum: info.checksum.clone() };
+        self.objects.insert(key.as_str().as_bytes().into(), (key.clone(), Arc::new(Object { info, content })));
+        Ok(written)
+    }
+}
+
+impl MemoryStore {
+    /// Ends the bucket if nothing is in it. Uploads that have not ended go with it.
+    pub(super) fn retire(&self) -> bool {
+        let mut state = self.lock();
+        state.retired = state.objects.is_empty();
+        state.retired
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn capabilities(&self) -> Capabilities {
+        CAPABILITIES
+    }
+
+    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let object = self.lock().object(key)?.clone();
+        conditions.check(&object.info.etag, object.info.last_modified)?;
+        Ok(object.info.clone())
+    }
+
+    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+        let object = self.lock().object(key)?.clone();
+        request.conditions.check(&object.info.etag, object.info.last_modified)?;
+        let span = selection::select(&object.info, request.selection)?;
+        Ok(GetReply { info: object.info.clone(), span, body: object.content.body(span) })
+    }
+
+    async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        let (content, verified) = Content::receive(request.payload, DEFAULT_CHECKSUM).await?;
+        let info = ObjectInfo {
+            size: verified.size(),
+            etag: verified.etag(),
+            last_modified: Timestamp::from_millis(0),
+            attributes: request.attributes,
+            checksum: verified.checksum().cloned().map(ObjectChecksum::full),
+            parts: Vec::new(),
+        };
+        self.lock().publish(key, &request.conditions, info, content)
+    }
+
+    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+        let mut state = self.lock();
+        state.check(key, conditions)?;
+        state.objects.remove(key.as_str().as_bytes());
+        Ok(())
+    }
+
+    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
+        let mut state = self.lock();
+        let mut object = Object::clone(state.object(key)?);
+        match change {
+            Change::Tags(tags) => object.info.attributes.tags = tags,
+            Change::Acl(acl) => object.info.attributes.acl = acl,
+        }
+        state.objects.insert(key.as_str().as_bytes().into(), (key.clone(), Arc::new(object)));
+        Ok(())
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<ListPage> {
+        let (after, delimiter) = (request.after.as_deref(), request.delimiter.as_deref());
+        let query = Query { prefix: &request.prefix, delimiter, after, limit: request.limit };
+        let state = self.lock();
+        let Ok((entries, truncated)) = grouping::page(&mut KeyCursor::new(&state.objects), query);
+        let entry = |grouped: Grouped<&(ObjectKey, Arc<Object>)>| match grouped {
+            Grouped::CommonPrefix(prefix) => ListEntry::CommonPrefix(prefix),
+            Grouped::Item((key, object)) => ListEntry::Object(listed(key, object)),
+        };
+        Ok(ListPage { entries: entries.into_iter().map(entry).collect(), truncated })
+    }
+
+    async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
+        let initiated = Timestamp::now();
+        let upload = new_upload_id(initiated)?;
+        let info = UploadInfo {
+            key: key.clone(),
+            upload: upload.clone(),
+            initiator: request.initiator.clone(),
+            initiated,
+            checksum: request.checksum,
+            explicit_checksum: request.explicit_checksum,
+        };
+        let mut state = self.lock();
+        if state.retired {
+            return Err(gone());
+        }
+        state.uploads.insert(upload_at(key, &upload), Upload { info, begun: request, parts: BTreeMap::new() });
+        Ok(upload)
+    }
+
+    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+        let algorithm = {
+            let mut state = self.lock();
+            let begun = &state.upload(key, upload)?.begun;
+            multipart::part_algorithm(begun.checksum, begun.explicit_checksum, payload.checksum_algorithm())?
+        };
+        let (content, verified) = Content::receive(payload, algorithm).await?;
+        let recorded = RecordedPart { number, size: verified.size(), md5: verified.md5(), checksum: verified.checksum().cloned() };
+        let last_modified = Timestamp::now();
+        let written = PartWritten { etag: recorded.etag(), checksum: recorded.checksum.clone(), last_modified };
+        // The upload may have ended while the body came.
+        self.lock().upload(key, upload)?.parts.insert(number, Part { recorded, last_modified, content });
+        Ok(written)
+    }
+
+    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+        let mut state = self.lock();
+        let upload = state.upload(key, upload)?;
+        let mut rest = upload.parts.values().filter(|part| part.recorded.number.get() > after);
+        let parts: Vec<_> = rest.by_ref().take(limit).map(Part::listed).collect();
+        Ok(PartsPage { upload: upload.info.clone(), parts, truncated: limit > 0 && rest.next().is_some() })
+    }
+
+    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+        let mut state = self.lock();
+        if let Some((_, written)) = state.completed.get(upload).filter(|(completed, _)| completed == key) {
+            return Ok(written.clone());
+        }
+        let (info, content) = state.upload(key, upload)?.assemble(&request)?;
+        let written = state.publish(key, &request.conditions, info, content)?;
+        state.uploads.remove(&upload_at(key, upload));
+        state.completed.insert(upload.clone(), (key.clone(), written.clone()));
+        while state.completed.len() > REMEMBERED {
+            state.completed.pop_first();
+        }
+        Ok(written)
+    }
+
+    async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
+        self.lock().uploads.remove(&upload_at(key, upload)).map(drop).ok_or_else(|| StoreErrorKind::NoSuchUpload.into())
+    }
+
+    async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
+        let (after, delimiter) = (request.key_marker.as_deref(), request.delimiter.as_deref());
+        let query = Query { prefix: &request.prefix, delimiter, after, limit: request.limit };
+        let state = self.lock();
+        let mut cursor = UploadCursor::new(&state.uploads, after.zip(request.upload_marker.as_ref()));
+        let Ok((entries, truncated)) = grouping::page(&mut cursor, query);
+        let entry = |grouped: Grouped<&Upload>| match grouped {
+            Grouped::CommonPrefix(prefix) => UploadEntry::CommonPrefix(prefix),
+            Grouped::Item(upload) => UploadEntry::Upload(upload.info.clone()),
+        };
+        Ok(UploadsPage { entries: entries.into_iter().map(entry).collect(), truncated })
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Upload {
+    fn assemble(&self, request: &CompleteUpload) -> Result<(ObjectInfo, Content)> {
+        let recorded: Vec<_> = self.parts.values().map(|part| part.recorded.clone()).collect();
+        let assembled = multipart::assemble(self.begun.checksum, self.begun.explicit_checksum, request, &recorded)?;
+        let content = Content::join(request.parts.iter().filter_map(|part| self.parts.get(&part.number)).map(|part| &part.content));
+        let info = ObjectInfo {
+            size: assembled.size,
+            etag: assembled.etag,
+            last_modified: Timestamp::from_millis(0),
+            attributes: self.begun.attributes.clone(),
+            checksum: assembled.checksum,
+            parts: assembled.parts,
+        };
+        Ok((info, content))
+    }
+}
+
+impl Part {
+    fn listed(&self) -> ListedPart {
+        let RecordedPart { number, size, checksum, .. } = self.recorded.clone();
+        ListedPart { number, size, etag: self.recorded.etag(), checksum, last_modified: self.last_modified }
+    }
+}
+
+fn listed(key: &ObjectKey, object: &Object) -> ListedObject {
+    let ObjectInfo { size, etag, last_modified, checksum, .. } = &object.info;
+    let spec = |sum: &ObjectChecksum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind };
+    ListedObject { key: key.clone(), size: *size, etag: etag.clone(), last_modified: *last_modified, checksum: checksum.as_ref().map(spec) }
+}
+
+fn upload_at(key: &ObjectKey, upload: &UploadId) -> (Box<[u8]>, String) {
+    (key.as_str().as_bytes().into(), upload.as_str().to_owned())
+}
+
+/// In order of time, so that the uploads of one key are listed in it, and unguessable.
+fn new_upload_id(now: Timestamp) -> Result<UploadId> {
+    let mut random = [0; 16];
+    let failed = |error| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(format!("{error}"));
+    getrandom::fill(&mut random).map_err(failed)?;
+    let id = format!("{:012x}{}", now.millis().max(0), hex::encode(random));
+    UploadId::parse(&id).ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "an id of hex digits was refused"))
+}
+
+fn gone() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "the bucket was removed")
+}

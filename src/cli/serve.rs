@@ -1,0 +1,89 @@
+//! `causeway serve`.
+
+use super::{FAILED, SENSELESS, environment, fail};
+use crate::{
+    config::{Flag, LogFormat, Settings, Sources},
+    server,
+    telemetry::log,
+};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The configuration file (TOML).
+    #[arg(long, value_name = "FILE", env = "CAUSEWAY_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
+    /// Where everything is kept, unless the configuration names other backends [default: ./causeway-data].
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// Where to serve S3; may be repeated [default: 127.0.0.1:9000].
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Vec<String>,
+    /// Where to serve health and metrics [default: 127.0.0.1:9001].
+    #[arg(long, value_name = "ADDR:PORT")]
+    admin_listen: Option<String>,
+    /// Write the addresses to this file once S3 is served: S3 on the first line, admin on the second.
+    #[arg(long, value_name = "FILE")]
+    address_file: Option<String>,
+    /// What an acknowledged write survives: strict also power loss, relaxed a killed server only [default: strict].
+    #[arg(long, value_name = "strict|relaxed")]
+    durability: Option<String>,
+    /// How the log looks [default: human].
+    #[arg(long, value_name = "human|json")]
+    log_format: Option<String>,
+}
+
+impl Arguments {
+    /// Each flag as the setting that it is.
+    fn flags(&self) -> Vec<Flag> {
+        let listen = (!self.listen.is_empty()).then(|| self.listen.join(","));
+        let flags = [
+            ("--data", "server.data", &self.data),
+            ("--listen", "server.listen", &listen),
+            ("--admin-listen", "server.admin_listen", &self.admin_listen),
+            ("--address-file", "server.address_file", &self.address_file),
+            ("--durability", "server.durability", &self.durability),
+            ("--log-format", "server.log_format", &self.log_format),
+        ];
+        let said = |(name, key, value): (_, _, &Option<String>)| value.clone().map(|value| Flag { name, key, value });
+        flags.into_iter().filter_map(said).collect()
+    }
+}
+
+/// Blocking calls at a time: disks gain nothing from more, and each thread has a stack.
+const BLOCKING_THREADS: usize = 64;
+const STACK: usize = 1 << 20;
+
+pub(super) fn run(arguments: Arguments) -> ExitCode {
+    let sources = Sources { flags: arguments.flags(), file: arguments.config, environment: environment() };
+    let settings = match Settings::load(&sources) {
+        Ok(settings) => settings,
+        Err(error) => return fail(SENSELESS, error),
+    };
+    let prepared = match server::prepare(&settings) {
+        Ok(prepared) => prepared,
+        Err(error) => return fail(SENSELESS, error),
+    };
+    let format = match settings.server.log_format {
+        LogFormat::Human => log::Format::Human,
+        LogFormat::Json => log::Format::Json,
+    };
+    log::start(format, &settings.server.log_level.0);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_stack_size(STACK)
+        .thread_name("causeway")
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(FAILED, format_args!("starting threads: {error}")),
+    };
+    let result = runtime.block_on(server::run(settings, prepared));
+    // Whatever is still running was told to end and had its time.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(FAILED, error),
+    }
+}

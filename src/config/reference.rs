@@ -1,0 +1,116 @@
+//! The settings as text: all of them for `docs/configuration.md`, and those in effect for `causeway config check`.
+
+use super::{
+    section::{Fallback, Row, Section},
+    settings::{BACKEND_TYPES, Bucket, Defaults, Identity, Server, Settings},
+};
+use std::fmt::Write;
+
+const INTRODUCTION: &str = r#"# Configuration
+
+<!-- Made from src/config/settings.rs; `CAUSEWAY_BLESS=1 cargo test --test server reference` writes it again. -->
+
+Causeway runs without any configuration. What it can be told, it takes from these sources, each overriding the ones before:
+
+1. the defaults below;
+2. the TOML file named by `--config` or `CAUSEWAY_CONFIG`;
+3. the environment: `CAUSEWAY__SECTION__KEY`, as `CAUSEWAY__SERVER__LISTEN=0.0.0.0:9000`;
+4. the flags of `causeway serve`.
+
+In the environment, names of backends and buckets are in any case, with `_` for `-` and `.`
+(`CAUSEWAY__BACKEND__DISK__ROOT=/srv`), entries of a list have numbers from 0
+(`CAUSEWAY__IDENTITY__0__ACCESS_KEY=alice`), and lists of values are separated by commas. A key that is not listed here is an
+error in any of them. `causeway config check --config FILE` says what is wrong, or prints what is in effect.
+
+`CAUSEWAY_ROOT_USER` and `CAUSEWAY_ROOT_PASSWORD` (or `MINIO_ROOT_USER` and `MINIO_ROOT_PASSWORD`) make an identity that may do
+everything.
+
+Times are numbers with a unit: `500ms`, `30s`, `10m`, `12h`, `7d`. Sizes too: `64KiB`, `10MiB`, `1GB`. Relative paths begin at the
+directory that Causeway was started in.
+
+A secret is its text, or better the place where it is: `{ env = "VARIABLE" }` or `{ file = "path" }` (the newline at the
+file's end is no part of it). In the environment that is `CAUSEWAY__IDENTITY__0__SECRET_KEY__FILE=path`.
+"#;
+
+const EXAMPLE: &str = r#"
+## Example
+
+```toml
+[server]
+listen = ["0.0.0.0:9000", "[::]:9000"]
+domain = "s3.example.com"
+
+[[identity]]
+access_key = "alice"
+secret_key = { env = "ALICE_SECRET" }
+policy = "admin"
+
+[backend.disk]
+type = "fs"
+root = "/srv/objects"
+
+[bucket.photos]
+backend = "disk"
+prefix = "photos/"
+
+[default]
+backend = "disk"
+```
+"#;
+
+/// `docs/configuration.md`.
+pub fn reference() -> String {
+    let mut text = INTRODUCTION.to_owned();
+    let mut section = |heading: &str, about: &str, rows: &[Row]| {
+        let _ = write!(text, "\n## `{heading}`\n\n{}\n", about.trim());
+        if !rows.is_empty() {
+            text += "\n| key | is | default | what it does |\n| --- | --- | --- | --- |\n";
+        }
+        for row in rows {
+            let default = match row.fallback {
+                Fallback::Text(value) => format!("`{value}`"),
+                Fallback::Unset(words) => words.to_owned(),
+                Fallback::Required => "required".to_owned(),
+            };
+            let _ = writeln!(text, "| `{}` | {} | {default} | {} |", row.name, row.kind, row.help.trim());
+        }
+    };
+    section("[server]", Server::ABOUT, Server::ROWS);
+    section("[[identity]]", Identity::ABOUT, Identity::ROWS);
+    for backend in BACKEND_TYPES {
+        section("[backend.NAME]", backend.about, backend.rows);
+    }
+    section("[bucket.NAME]", Bucket::ABOUT, Bucket::ROWS);
+    section("[default]", Defaults::ABOUT, Defaults::ROWS);
+    text + EXAMPLE
+}
+
+impl Settings {
+    /// As TOML, secrets hidden.
+    pub fn show(&self) -> String {
+        let mut text = String::new();
+        let mut section = |heading: String, values: Vec<(&'static str, Option<String>)>| {
+            let _ = writeln!(text, "{}{heading}", if text.is_empty() { "" } else { "\n" });
+            for (key, value) in values.into_iter().filter_map(|(key, value)| Some((key, value?))) {
+                let _ = writeln!(text, "{key} = {value}");
+            }
+        };
+        section("[server]".to_owned(), self.server.show());
+        for identity in &self.identities {
+            section("[[identity]]".to_owned(), identity.show());
+        }
+        for (name, backend) in &self.backends {
+            let mut values = vec![("type", Some(super::value::quote(backend.type_name())))];
+            values.extend(backend.show());
+            section(format!("[backend.{name}]"), values);
+        }
+        for (name, bucket) in &self.buckets {
+            section(format!("[bucket.{}]", super::value::quote(name.as_str())), bucket.show());
+        }
+        section("[default]".to_owned(), self.default.show());
+        if let Some(root) = &self.root {
+            let _ = writeln!(text, "\n# root user from the environment: {}", root.access_key);
+        }
+        text
+    }
+}

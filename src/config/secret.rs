@@ -1,0 +1,59 @@
+//! Secrets in a configuration: given plainly, or by naming a variable or a file that holds them.
+
+use super::{
+    tree::{Node, Raw},
+    value::{Context, Setting, quote},
+};
+use crate::model::Secret;
+use std::path::PathBuf;
+
+/// A secret, and where it came from: the latter can be shown.
+#[derive(Debug, Clone)]
+pub struct SecretSetting {
+    pub secret: Secret,
+    source: Source,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    Plain,
+    Environment(String),
+    File(PathBuf),
+}
+
+impl Setting for SecretSetting {
+    const KIND: &'static str = "a secret: \"text\", { env = \"VARIABLE\" } or { file = \"path\" }";
+
+    fn parse(node: &Node, context: &Context<'_>) -> Result<Self, String> {
+        // What was given may be a secret in the wrong shape: messages here never repeat it.
+        let wrong = || Err(format!("must be {}", Self::KIND));
+        let (text, source) = match &node.raw {
+            Raw::Text(text) => (text.clone(), Source::Plain),
+            Raw::Table(table) => match table.as_slice() {
+                [(kind, Node { raw: Raw::Text(from), .. })] if kind == "env" => {
+                    let text = context.environment.get(from).ok_or_else(|| format!("names the variable {from}, which is not set"))?;
+                    (text.clone(), Source::Environment(from.clone()))
+                }
+                [(kind, Node { raw: Raw::Text(from), .. })] if kind == "file" => {
+                    let text = std::fs::read_to_string(from).map_err(|error| format!("names the file {from}: {error}"))?;
+                    // Editors and `echo` end a file with a newline that is no part of the secret.
+                    (text.trim_end_matches(['\r', '\n']).to_owned(), Source::File(from.into()))
+                }
+                _ => return wrong(),
+            },
+            _ => return wrong(),
+        };
+        if text.is_empty() {
+            return Err("is empty".to_owned());
+        }
+        Ok(Self { secret: Secret::new(text), source })
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(match &self.source {
+            Source::Plain => quote("(hidden)"),
+            Source::Environment(name) => format!("{{ env = {} }}", quote(name)),
+            Source::File(path) => format!("{{ file = {} }}", quote(&path.to_string_lossy())),
+        })
+    }
+}

@@ -1,0 +1,186 @@
+//! Every setting there is: names, types, defaults and words. The reference is made from this file.
+
+use super::{
+    error::ConfigError,
+    secret::SecretSetting,
+    section::{Fallback, Reader, Row, Section, section},
+    value::{Addresses, Domains, Interval, LogFormat, LogLevel, Setting, Size},
+};
+use crate::{
+    model::{AccessKey, BucketName, Role, Secret},
+    store::Durability,
+};
+use Fallback::{Required, Text, Unset};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+/// All of it, validated.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub server: Server,
+    /// From the environment; see `Root`.
+    pub root: Option<Root>,
+    pub identities: Vec<Identity>,
+    /// By name; at least one.
+    pub backends: BTreeMap<String, Backend>,
+    pub buckets: BTreeMap<BucketName, Bucket>,
+    pub default: Defaults,
+}
+
+/// The administrator named by `CAUSEWAY_ROOT_USER` and `CAUSEWAY_ROOT_PASSWORD`.
+#[derive(Debug, Clone)]
+pub struct Root {
+    pub access_key: AccessKey,
+    pub secret_key: Secret,
+}
+
+/// Top-level keys that hold a list of tables.
+pub(super) const LISTS: &[&str] = &["identity"];
+
+section! {
+    /// Where and how Causeway serves.
+    Server {
+        /// Where S3 is served. Port 0 takes any free port.
+        listen: Addresses = Text("127.0.0.1:9000"),
+        /// Where health (`/-/health/live`, `/-/health/ready`) and metrics (`/-/metrics`) are served. It has no
+        /// authentication: keep it off public networks.
+        admin_listen: Option<Addresses> = Unset("`127.0.0.1:9001`, or a free port if that one is taken"),
+        /// The data directory: Causeway's own files are in `.causeway` in it, and without a configured backend the buckets
+        /// beside that.
+        data: PathBuf = Text("./causeway-data"),
+        /// A file to write the bound addresses to once requests are served: S3 on the first line, admin on the second.
+        address_file: Option<PathBuf> = Unset("none is written"),
+        /// The domain of virtual-host addressing: with `s3.example.com`, `photos.s3.example.com/a` is key `a` of bucket
+        /// `photos`. Path-style addressing always works.
+        domain: Option<Domains> = Unset("path-style only"),
+        /// The region told to clients. Requests signed for any region are accepted.
+        region: String = Text("us-east-1"),
+        /// What an acknowledged write survives: `strict` a killed process and power loss, `relaxed` a killed process only.
+        durability: Durability = Text("strict"),
+        /// A PEM file with the certificate chain: with it, S3 is served over TLS (HTTP/1.1 and HTTP/2). SIGHUP reads it again.
+        tls_cert: Option<PathBuf> = Unset("no TLS"),
+        /// A PEM file with the key of that certificate.
+        tls_key: Option<PathBuf> = Unset("no TLS"),
+        /// Open S3 connections at most; further ones wait to be accepted.
+        max_connections: usize = Text("4096"),
+        /// Requests in work at most; further ones are answered 503 SlowDown.
+        max_requests: usize = Text("1024"),
+        /// The request line and headers at most, and so the read buffer of a connection. 8 KiB to 1 MiB.
+        max_header_size: Size = Text("64KiB"),
+        /// The head of a request, or a TLS handshake, must be complete this long after its first byte could be sent.
+        header_timeout: Duration = Text("30s"),
+        /// A request body must not pause for longer.
+        body_timeout: Duration = Text("60s"),
+        /// A connection without a request, or whose client does not take the reply, is closed after this long.
+        idle_timeout: Duration = Text("2m"),
+        /// Requests in work may take this long to end when the server stops.
+        drain_timeout: Duration = Text("30s"),
+        /// Multipart uploads that were not completed are aborted this long after they began.
+        upload_expiry: Interval = Text("7d"),
+        /// How often backends are searched for objects that others put there or changed.
+        scan_interval: Interval = Text("10m"),
+        /// `human` for terminals, `json` for machines. The log goes to standard error.
+        log_format: LogFormat = Text("human"),
+        /// What is logged, also by `CAUSEWAY_LOG`. One line per request is `access=debug`: it is not on by default because
+        /// it costs more than serving a small object.
+        log_level: LogLevel = Text("info"),
+    }
+}
+
+section! {
+    /// One client identity; the section repeats. With none, and no root user, an administrator is generated, kept in
+    /// `.causeway/root-credentials` in the data directory, and printed at start.
+    Identity {
+        /// The name shown as owner of buckets and objects.
+        name: Option<String> = Unset("the access key"),
+        /// The access key id.
+        access_key: AccessKey = Required,
+        /// The secret access key.
+        secret_key: SecretSetting = Required,
+        /// `admin` acts on every bucket; `readwrite` creates buckets and acts on its own; `readonly` reads them.
+        policy: Role = Text("readwrite"),
+    }
+}
+
+section! {
+    /// `type = "fs"`: a directory. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the bucket's directory.
+    FsBackend {
+        /// The directory that holds the buckets. It is made if it does not exist.
+        root: PathBuf = Required,
+        /// As `server.durability`, for this backend.
+        durability: Option<Durability> = Unset("that of `server`"),
+    }
+}
+
+section! {
+    /// `type = "memory"`: for tests; what is in it is gone when the server stops.
+    MemoryBackend {}
+}
+
+section! {
+    /// A bucket that exists from the start.
+    Bucket {
+        /// The backend that holds it.
+        backend: Option<String> = Unset("that of `default`"),
+        /// Its place on the backend: a directory, given with or without a `/` at its end. `""` is the whole backend.
+        prefix: Option<String> = Unset("the bucket's name"),
+    }
+}
+
+section! {
+    /// For buckets created through S3.
+    Defaults {
+        /// The backend that holds them.
+        backend: Option<String> = Unset("the only backend there is"),
+    }
+}
+
+/// `[backend.NAME]`, by its `type`.
+#[derive(Debug, Clone)]
+pub enum Backend {
+    Fs(FsBackend),
+    Memory(MemoryBackend),
+}
+
+/// One row per type: a new backend adds a section, a variant and a row.
+pub(super) struct BackendType {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) rows: &'static [Row],
+    pub(super) read: fn(&mut Reader<'_>) -> Result<Backend, ConfigError>,
+}
+
+pub(super) const BACKEND_TYPES: &[BackendType] = &[
+    BackendType { name: "fs", about: FsBackend::ABOUT, rows: FsBackend::ROWS, read: |reader| FsBackend::read(reader).map(Backend::Fs) },
+    BackendType {
+        name: "memory",
+        about: MemoryBackend::ABOUT,
+        rows: MemoryBackend::ROWS,
+        read: |reader| MemoryBackend::read(reader).map(Backend::Memory),
+    },
+];
+
+/// Types that are planned: they deserve better than "unknown".
+pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["s3", "gcs", "azblob", "sftp", "webdav", "gdrive", "onedrive", "dropbox", "ftp", "b2"];
+
+impl Backend {
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Fs(_) => "fs",
+            Self::Memory(_) => "memory",
+        }
+    }
+
+    pub(super) fn show(&self) -> Vec<(&'static str, Option<String>)> {
+        match self {
+            Self::Fs(fs) => fs.show(),
+            Self::Memory(memory) => memory.show(),
+        }
+    }
+}
+
+impl Bucket {
+    /// The prefix as the backend takes it: without slashes at its end.
+    pub fn place(&self) -> Option<&str> {
+        self.prefix.as_deref().map(|prefix| prefix.trim_end_matches('/'))
+    }
+}

@@ -1,0 +1,389 @@
+//! The types that settings have: each reads itself from a raw value, whichever source said it, and shows itself as TOML.
+
+use super::tree::{Node, Raw};
+use crate::{
+    model::{AccessKey, Role},
+    store::Durability,
+};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+/// What reading a value may look at besides the value.
+pub(super) struct Context<'a> {
+    pub(super) environment: &'a BTreeMap<String, String>,
+}
+
+pub(super) trait Setting: Sized {
+    /// What it must be, in words: for messages and the reference.
+    const KIND: &'static str;
+
+    /// The problem, as words that follow the name of the key.
+    fn parse(node: &Node, context: &Context<'_>) -> Result<Self, String>;
+
+    /// As TOML; nothing if it is unset.
+    fn show(&self) -> Option<String>;
+
+    /// The value of a key that nobody said and that has no default; `None`: it is required.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+/// `must be KIND, not VALUE`
+pub(super) fn refuse<T: Setting, V>(node: &Node) -> Result<V, String> {
+    let given = match &node.raw {
+        Raw::Text(text) => format!("'{text}'"),
+        Raw::Integer(number) => number.to_string(),
+        Raw::Boolean(truth) => truth.to_string(),
+        Raw::Other(name) => (*name).to_owned(),
+        Raw::List(_) => "a list".to_owned(),
+        Raw::Table(_) => "a table".to_owned(),
+    };
+    Err(format!("must be {}, not {given}", T::KIND))
+}
+
+fn text<T: Setting>(node: &Node) -> Result<&str, String> {
+    match &node.raw {
+        Raw::Text(text) => Ok(text),
+        _ => refuse::<T, _>(node),
+    }
+}
+
+/// One text, several separated by commas, or a list.
+fn texts<T: Setting>(node: &Node) -> Result<Vec<&str>, String> {
+    let texts: Vec<&str> = match &node.raw {
+        Raw::Text(text) => text.split(',').map(str::trim).collect(),
+        Raw::List(items) => items.iter().map(|item| text::<T>(item)).collect::<Result<_, _>>()?,
+        _ => return refuse::<T, _>(node),
+    };
+    if texts.is_empty() { refuse::<T, _>(node) } else { Ok(texts) }
+}
+
+pub(super) fn quote(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn quote_all(texts: impl Iterator<Item = String>) -> String {
+    let texts: Vec<String> = texts.map(|text| quote(&text)).collect();
+    match texts.as_slice() {
+        [one] => one.clone(),
+        many => format!("[{}]", many.join(", ")),
+    }
+}
+
+impl<T: Setting> Setting for Option<T> {
+    const KIND: &'static str = T::KIND;
+
+    fn parse(node: &Node, context: &Context<'_>) -> Result<Self, String> {
+        T::parse(node, context).map(Some)
+    }
+
+    fn show(&self) -> Option<String> {
+        self.as_ref().and_then(Setting::show)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+/// Where to listen: at least one address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses(pub Vec<SocketAddr>);
+
+impl Setting for Addresses {
+    const KIND: &'static str = "an address such as 127.0.0.1:9000 or [::1]:9000, or a list of them";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        let parse = |text: &str| text.parse().or_else(|_| refuse::<Self, _>(&Node::text(text, node.origin.clone())));
+        texts::<Self>(node)?.into_iter().map(parse).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quote_all(self.0.iter().map(SocketAddr::to_string)))
+    }
+}
+
+/// Host names below which buckets are addressed, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domains(pub Vec<String>);
+
+impl Setting for Domains {
+    const KIND: &'static str = "a host name such as s3.example.com, or a list of them";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        let label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        let host = |text: &str| match text.split('.').all(label) && text.parse::<std::net::IpAddr>().is_err() {
+            true => Ok(text.to_ascii_lowercase()),
+            false => refuse::<Self, _>(&Node::text(text, node.origin.clone())),
+        };
+        texts::<Self>(node)?.into_iter().map(host).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quote_all(self.0.iter().cloned()))
+    }
+}
+
+impl Setting for String {
+    const KIND: &'static str = "text";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        text::<Self>(node).map(str::to_owned)
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quote(self))
+    }
+}
+
+impl Setting for PathBuf {
+    const KIND: &'static str = "a path";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        match text::<Self>(node)? {
+            "" => refuse::<Self, _>(node),
+            path => Ok(path.into()),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quote(&self.to_string_lossy()))
+    }
+}
+
+impl Setting for AccessKey {
+    const KIND: &'static str = "1 to 128 printable ASCII characters without blanks, '/', ',' and '='";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        match text::<Self>(node)? {
+            key if (1..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic() && !b"/,=".contains(&b)) => {
+                Ok(Self(key.into()))
+            }
+            _ => refuse::<Self, _>(node),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quote(self.as_str()))
+    }
+}
+
+/// How many: never zero.
+impl Setting for usize {
+    const KIND: &'static str = "a whole number above 0";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        let number = match &node.raw {
+            Raw::Integer(number) => usize::try_from(*number).ok(),
+            Raw::Text(text) => text.parse().ok(),
+            _ => None,
+        };
+        // A million is more than any machine has descriptors or memory for, and fits every counter.
+        match number {
+            Some(number @ 1..=1_000_000) => Ok(number),
+            _ => refuse::<Self, _>(node),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+const DURATIONS: &[(&str, u64)] = &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
+
+/// A number directly before one of `units`, largest result first.
+fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let (_, scale) = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit.trim_start()))?;
+    number.parse::<u64>().ok()?.checked_mul(*scale)
+}
+
+fn unscaled(value: u64, units: &[(&str, u64)]) -> String {
+    let fits = units.iter().filter(|(_, scale)| value.is_multiple_of(*scale)).max_by_key(|(_, scale)| *scale);
+    fits.map_or_else(|| value.to_string(), |(name, scale)| format!("{}{name}", value / scale))
+}
+
+impl Setting for Duration {
+    const KIND: &'static str = "a time such as 500ms, 30s, 10m, 12h or 7d";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        // A century, so that adding it to any clock stays in range.
+        match scaled(text::<Self>(node)?.trim(), DURATIONS) {
+            Some(millis @ 1..=3_155_760_000_000) => Ok(Duration::from_millis(millis)),
+            _ => refuse::<Self, _>(node),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quote(&unscaled(u64::try_from(self.as_millis()).unwrap_or(u64::MAX), DURATIONS)))
+    }
+}
+
+/// How often, or after how long; `None` is never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interval(pub Option<Duration>);
+
+impl Setting for Interval {
+    const KIND: &'static str = "a time such as 30s, 10m, 12h or 7d, or \"off\"";
+
+    fn parse(node: &Node, context: &Context<'_>) -> Result<Self, String> {
+        if text::<Self>(node)? == "off" {
+            return Ok(Self(None));
+        }
+        Duration::parse(node, context).map(|time| Self(Some(time))).or_else(|_| refuse::<Self, _>(node))
+    }
+
+    fn show(&self) -> Option<String> {
+        self.0.map_or_else(|| Some(quote("off")), |time| time.show())
+    }
+}
+
+const SIZES: &[(&str, u64)] = &[
+    ("", 1),
+    ("B", 1),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+];
+
+/// A number of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl Setting for Size {
+    const KIND: &'static str = "a size such as 64KiB or 10MiB";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        let bytes = match &node.raw {
+            Raw::Integer(bytes) => u64::try_from(*bytes).ok(),
+            _ => scaled(text::<Self>(node)?.trim(), SIZES),
+        };
+        bytes.map(Self).map_or_else(|| refuse::<Self, _>(node), Ok)
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quote(&unscaled(self.0, &SIZES[5..])))
+    }
+}
+
+/// A setting with a closed set of words.
+macro_rules! choice {
+    ($type:ty, $kind:literal, $($word:literal => $value:path),+) => {
+        impl Setting for $type {
+            const KIND: &'static str = $kind;
+
+            fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+                match text::<Self>(node)? {
+                    $($word => Ok($value),)+
+                    _ => refuse::<Self, _>(node),
+                }
+            }
+
+            fn show(&self) -> Option<String> {
+                $(if *self == $value { return Some(quote($word)); })+
+                None
+            }
+        }
+    };
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Human,
+    Json,
+}
+
+choice!(LogFormat, "\"human\" or \"json\"", "human" => LogFormat::Human, "json" => LogFormat::Json);
+choice!(Durability, "\"strict\" or \"relaxed\"", "strict" => Durability::Strict, "relaxed" => Durability::Relaxed);
+choice!(Role, "\"admin\", \"readwrite\" or \"readonly\"", "admin" => Role::Admin, "readwrite" => Role::ReadWrite, "readonly" => Role::ReadOnly);
+
+/// Levels by target, as the log understands them: `info`, `info,access=debug`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLevel(pub String);
+
+impl Setting for LogLevel {
+    const KIND: &'static str = "off, error, warn, info, debug or trace, also by target: info,access=debug";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        let level = |text: &str| matches!(text, "off" | "error" | "warn" | "info" | "debug" | "trace");
+        let directive = |text: &str| match text.split_once('=') {
+            Some((target, text)) => !target.is_empty() && level(text),
+            None => level(text),
+        };
+        let directives = texts::<Self>(node)?;
+        if directives.iter().all(|text| directive(text)) { Ok(Self(directives.join(","))) } else { refuse::<Self, _>(node) }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quote(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::error::Origin, *};
+
+    fn parse<T: Setting>(text: &str) -> Result<T, String> {
+        T::parse(&Node::text(text, Origin::Default), &Context { environment: &BTreeMap::new() })
+    }
+
+    #[test]
+    fn durations_have_units_and_are_never_zero() {
+        assert_eq!(parse("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse("7d"), Ok(Duration::from_secs(7 * 86400)));
+        assert_eq!(parse("500 ms"), Ok(Duration::from_millis(500)));
+        for wrong in ["", "30", "0s", "-1s", "1.5h", "s", "99999999999999999999s", "1y"] {
+            assert!(parse::<Duration>(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(parse("off"), Ok(Interval(None)));
+    }
+
+    #[test]
+    fn sizes_are_decimal_or_binary_by_their_unit() {
+        assert_eq!(parse("64KiB"), Ok(Size(65536)));
+        assert_eq!(parse("64 kB"), Ok(Size(64000)));
+        assert_eq!(parse("5"), Ok(Size(5)));
+        assert!(parse::<Size>("64 Kib/s").is_err());
+    }
+
+    #[test]
+    fn what_is_shown_reads_back_as_the_same_value() {
+        fn round<T: Setting + PartialEq + std::fmt::Debug>(text: &str) {
+            let value: T = parse(text).unwrap_or_else(|why| panic!("{text} {why}"));
+            let shown: toml::Table = format!("v = {}", value.show().expect("shown")).parse().expect("TOML");
+            let again = match &shown["v"] {
+                toml::Value::String(text) => parse(text),
+                toml::Value::Integer(number) => parse(&number.to_string()),
+                toml::Value::Array(items) => parse(&items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")),
+                other => panic!("{other}"),
+            };
+            assert_eq!(again, Ok(value));
+        }
+        round::<Duration>("1500ms");
+        round::<Interval>("off");
+        round::<Size>("10MB");
+        round::<Addresses>("127.0.0.1:9000, [::1]:9000");
+        round::<Domains>("S3.example.com");
+        round::<LogLevel>("info,access=debug");
+        round::<Role>("readonly");
+        round::<usize>("12");
+        round::<String>("a \"quoted\" \\ thing");
+    }
+
+    #[test]
+    fn log_levels_are_not_taken_for_targets() {
+        assert!(parse::<LogLevel>("verbose").is_err());
+        assert!(parse::<LogLevel>("info,access").is_err());
+    }
+}

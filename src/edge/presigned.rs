@@ -1,0 +1,167 @@
+//! Requests authenticated by their query: the parameters of a presigned URL, how long it lasts, and the headers that
+//! some SDKs put into the query as well.
+
+use super::{
+    authorization,
+    claim::{ALGORITHM, ASYMMETRIC, Claim, Credential, SigningTime},
+};
+use crate::{
+    model::Timestamp,
+    s3::{ErrorCode, S3Error},
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// A decoded query.
+pub(super) type Pairs = Vec<(String, String)>;
+
+const SIGNATURE: &str = "X-Amz-Signature";
+/// The parameters that are the authentication; the last one is optional and not for identities of ours.
+const PARAMETERS: [&str; 7] =
+    ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", SIGNATURE, "X-Amz-Security-Token"];
+/// Each of these alone says that a request means to be presigned.
+const MARKS: [&str; 3] = ["X-Amz-Algorithm", "X-Amz-Credential", SIGNATURE];
+/// The first second that is too many: seven days.
+const MAX_EXPIRES: i64 = 604_800;
+
+/// The claim of a presigned URL.
+#[derive(Debug)]
+pub(super) struct Presigned<'a> {
+    pub(super) claim: Claim<'a>,
+    pub(super) time: SigningTime,
+    /// Seconds.
+    expires: i64,
+}
+
+/// Whether the query means to authenticate its request. SigV2 is an error at once.
+pub(super) fn is_meant(query: &Pairs) -> Result<bool, S3Error> {
+    if query.iter().any(|(name, _)| MARKS.iter().any(|mark| mark.eq_ignore_ascii_case(name))) {
+        return Ok(true);
+    }
+    let has = |wanted: &str| query.iter().any(|(name, _)| name == wanted);
+    if has("AWSAccessKeyId") && has("Signature") { Err(authorization::signature_version_2()) } else { Ok(false) }
+}
+
+/// Not part of what is signed: it is the signature.
+pub(super) fn is_signature(name: &str) -> bool {
+    name.eq_ignore_ascii_case(SIGNATURE)
+}
+
+pub(super) fn has_session_token(query: &Pairs) -> bool {
+    query.iter().any(|(name, _)| name.eq_ignore_ascii_case("X-Amz-Security-Token"))
+}
+
+/// The `X-Amz-Content-Sha256` of the query.
+pub(super) fn content_sha256(query: &Pairs) -> Option<&str> {
+    query.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-amz-content-sha256")).map(|(_, value)| value.as_str())
+}
+
+impl<'a> Presigned<'a> {
+    pub(super) fn parse(query: &'a Pairs) -> Result<Self, S3Error> {
+        let algorithm = parameter(query, "X-Amz-Algorithm")?;
+        match algorithm {
+            ALGORITHM => {}
+            ASYMMETRIC => return Err(S3Error::not_implemented("Signing with SigV4A")),
+            _ => return Err(malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")),
+        }
+        let credential = Credential::parse(parameter(query, "X-Amz-Credential")?)
+            .map_err(|why| malformed(format!("Error parsing the X-Amz-Credential parameter; {why}.")))?;
+        let time = SigningTime::parse(parameter(query, "X-Amz-Date")?)
+            .ok_or_else(|| malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""))?;
+        let expires = parameter(query, "X-Amz-Expires")?.parse::<i64>().map_err(|_| malformed("X-Amz-Expires should be a number"))?;
+        if expires < 0 {
+            return Err(malformed("X-Amz-Expires must be non-negative"));
+        }
+        if expires > MAX_EXPIRES {
+            return Err(malformed(
+                "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds",
+            ));
+        }
+        let signed_headers = parameter(query, "X-Amz-SignedHeaders")?;
+        let signature = parameter(query, SIGNATURE)?;
+        Ok(Self { claim: Claim { credential, signed_headers, signature }, time, expires })
+    }
+
+    /// Whether the URL holds at this moment. One that lasts zero seconds never does.
+    pub(super) fn check_time(&self, now: Timestamp, skew: i64) -> Result<(), S3Error> {
+        let denied = |message: &str| {
+            let end = Timestamp::from_millis(self.time.at.millis() + self.expires * 1000);
+            S3Error::new(ErrorCode::AccessDenied, message)
+                .detail("X-Amz-Expires", self.expires.to_string())
+                .detail("Expires", end.iso8601())
+                .detail("ServerTime", now.iso8601())
+        };
+        let age = now.millis() - self.time.at.millis();
+        if age < -skew {
+            return Err(denied("Request is not yet valid"));
+        }
+        if age >= self.expires * 1000 {
+            return Err(denied("Request has expired"));
+        }
+        Ok(())
+    }
+}
+
+fn parameter<'a>(query: &'a Pairs, wanted: &str) -> Result<&'a str, S3Error> {
+    let mut values = query.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.as_str());
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value),
+        (Some(_), Some(_)) => Err(malformed(format!("{wanted} must not be repeated"))),
+        (None, _) => Err(malformed(
+            "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, \
+             X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
+        )),
+    }
+}
+
+pub(super) fn malformed(why: impl Into<String>) -> S3Error {
+    S3Error::new(ErrorCode::AuthorizationQueryParametersError, why)
+}
+
+/// Once the signature held: makes headers of the other `x-amz-*` parameters, and leaves S3's own parameters behind.
+pub(super) fn unfold(query: Pairs, headers: &mut HeaderMap) -> Result<Pairs, S3Error> {
+    let mut rest = Vec::with_capacity(query.len());
+    for (name, value) in query {
+        let is_amz = name.get(..6).is_some_and(|prefix| prefix.eq_ignore_ascii_case("x-amz-"));
+        if !is_amz {
+            rest.push((name, value));
+        } else if !PARAMETERS.iter().any(|parameter| parameter.eq_ignore_ascii_case(&name)) {
+            let illegal = || S3Error::argument(name.as_str(), value.as_str(), "This parameter cannot stand for a header");
+            let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| illegal())?;
+            let wanted = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| illegal())?;
+            if headers.get_all(&header).iter().any(|present| present != wanted) {
+                let message = format!("The parameter {name} and the header of that name differ");
+                return Err(S3Error::new(ErrorCode::InvalidRequest, message));
+            }
+            headers.insert(header, wanted);
+        }
+    }
+    Ok(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(pairs: &[(&str, &str)]) -> Pairs {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn parameters_that_stand_for_headers_become_headers_and_the_authentication_leaves() {
+        let query = pairs(&[("X-Amz-Signature", "00"), ("x-amz-acl", "private"), ("X-Amz-Meta-A", "é"), ("partNumber", "1")]);
+        let mut headers = HeaderMap::from_iter([(HeaderName::from_static("x-amz-acl"), HeaderValue::from_static("private"))]);
+        assert_eq!(unfold(query, &mut headers).expect("unfolds"), pairs(&[("partNumber", "1")]));
+        assert_eq!(headers.get("x-amz-meta-a").map(HeaderValue::as_bytes), Some("é".as_bytes()));
+        assert_eq!(headers.len(), 2);
+    }
+
+    #[test]
+    fn a_parameter_never_replaces_another_value() {
+        for query in [pairs(&[("x-amz-acl", "public-read")]), pairs(&[("x-amz-meta-a", "1"), ("X-Amz-Meta-A", "2")])] {
+            let mut headers = HeaderMap::from_iter([(HeaderName::from_static("x-amz-acl"), HeaderValue::from_static("private"))]);
+            assert_eq!(unfold(query, &mut headers).map_err(|error| error.code), Err(ErrorCode::InvalidRequest));
+        }
+        assert!(unfold(pairs(&[("x-amz-a b", "1")]), &mut HeaderMap::new()).is_err());
+        assert!(unfold(pairs(&[("x-amz-meta-a", "1\r\nx-amz-acl: public-read")]), &mut HeaderMap::new()).is_err());
+    }
+}

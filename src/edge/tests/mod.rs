@@ -1,0 +1,200 @@
+//! Whole requests through the edge, signed by the AWS SDK's own signer.
+
+mod bodies;
+mod mutations;
+mod presigned;
+mod refusals;
+mod slow;
+
+use super::{Edge, EdgeSettings, Keys, Pace};
+use crate::{
+    model::{AccessKey, Identity, Owner, Role, Secret, Timestamp},
+    s3::{ErrorCode, Request, RequestId, S3Error},
+    store::payload::PayloadError,
+};
+use aws_credential_types::Credentials;
+use aws_sigv4::{
+    http_request::{
+        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings,
+        UriPathNormalizationMode, sign,
+    },
+    sign::v4::SigningParams,
+};
+use bytes::Bytes;
+use http_body_util::Full;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+const ALICE: &str = "AKIDALICE";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+const HOST: &str = "s3.example.com:9000";
+/// 2026-01-02T03:04:05Z
+const NOW: u64 = 1_767_323_045;
+
+/// What SigV4 leaves as it is in a name or value.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The identities of a test: an access key is its own name.
+#[derive(Debug)]
+struct People(Vec<(String, String)>);
+
+impl Keys for People {
+    fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
+        let (name, secret) = self.0.iter().find(|(name, _)| name == access_key)?;
+        let owner = Owner { id: name.as_str().into(), display_name: name.as_str().into() };
+        let identity = Identity { access_key: AccessKey(name.as_str().into()), role: Role::ReadWrite, owner };
+        Some((Arc::new(identity), Secret::new(secret.as_str())))
+    }
+}
+
+fn edge() -> Edge {
+    edge_for(ALICE, SECRET)
+}
+
+fn edge_for(access_key: &str, secret: &str) -> Edge {
+    let settings = EdgeSettings { domains: vec!["s3.example.com".to_owned()], pace: Pace::default() };
+    Edge::new(settings, Arc::new(People(vec![(access_key.to_owned(), secret.to_owned())])))
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_millis(NOW as i64 * 1000)
+}
+
+/// A request not yet on the wire.
+#[derive(Debug, Clone)]
+struct Draft {
+    method: &'static str,
+    /// Encoded.
+    path: String,
+    /// Encoded; empty for none.
+    query: String,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+}
+
+impl Draft {
+    fn new(method: &'static str, path: &str) -> Self {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        Self { method, path: path.to_owned(), query: query.to_owned(), headers: Vec::new(), body: Bytes::new() }
+    }
+
+    fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With its length.
+    fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        let length = self.body.len().to_string();
+        self.header("content-length", &length)
+    }
+
+    fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(header, _)| header != name);
+        self
+    }
+
+    fn target(&self) -> String {
+        if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
+    }
+
+    fn build(self) -> http::Request<Full<Bytes>> {
+        let builder = http::Request::builder().method(self.method).uri(self.target());
+        let has_host = self.headers.iter().any(|(name, _)| name == "host");
+        let builder = if has_host { builder } else { builder.header("host", HOST) };
+        let builder = self.headers.iter().fold(builder, |builder, (name, value)| builder.header(name, value));
+        builder.body(Full::new(self.body)).expect("a request")
+    }
+}
+
+/// How a draft is signed.
+#[derive(Debug)]
+struct Signer {
+    access_key: String,
+    secret: String,
+    region: String,
+    service: &'static str,
+    at: SystemTime,
+    /// Seconds; a presigned URL if there is one.
+    expires: Option<u64>,
+    not_signed: Vec<&'static str>,
+    payload: SignableBody<'static>,
+    token: Option<String>,
+}
+
+impl Default for Signer {
+    fn default() -> Self {
+        Self {
+            access_key: ALICE.to_owned(),
+            secret: SECRET.to_owned(),
+            region: "us-east-1".to_owned(),
+            service: "s3",
+            at: UNIX_EPOCH + Duration::from_secs(NOW),
+            expires: None,
+            not_signed: vec!["content-length"],
+            payload: SignableBody::UnsignedPayload,
+            token: None,
+        }
+    }
+}
+
+impl Signer {
+    fn presigning(expires: u64) -> Self {
+        Self { expires: Some(expires), ..Self::default() }
+    }
+
+    fn sign(&self, draft: Draft) -> Draft {
+        self.sign_and_tell(draft).0
+    }
+
+    /// The signed draft and its signature.
+    fn sign_and_tell(&self, mut draft: Draft) -> (Draft, String) {
+        let mut settings = SigningSettings::default();
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        settings.excluded_headers = Some(self.not_signed.iter().map(|name| (*name).into()).collect());
+        if let Some(expires) = self.expires {
+            settings.signature_location = SignatureLocation::QueryParams;
+            settings.expires_in = Some(Duration::from_secs(expires));
+        }
+        let identity = Credentials::new(&self.access_key, &self.secret, self.token.clone(), None, "test").into();
+        let parameters = SigningParams::builder().identity(&identity).region(&self.region).name(self.service).time(self.at);
+        let parameters = parameters.settings(settings).build().expect("parameters").into();
+        let uri = format!("http://{HOST}{}", draft.target());
+        let headers = draft.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let request = SignableRequest::new(draft.method, uri, headers, self.payload_again()).expect("signable");
+        let (instructions, signature) = sign(request, &parameters).expect("signs").into_parts();
+        let (headers, query) = instructions.into_parts();
+        draft.headers.extend(headers.iter().map(|header| (header.name().to_owned(), header.value().to_owned())));
+        for (name, value) in query {
+            let pair = format!("{name}={}", utf8_percent_encode(&value, UNRESERVED));
+            draft.query = if draft.query.is_empty() { pair } else { format!("{}&{pair}", draft.query) };
+        }
+        (draft, signature)
+    }
+
+    fn payload_again(&self) -> SignableBody<'_> {
+        match &self.payload {
+            SignableBody::Precomputed(digest) => SignableBody::Precomputed(digest.clone()),
+            SignableBody::StreamingUnsignedPayloadTrailer => SignableBody::StreamingUnsignedPayloadTrailer,
+            _ => SignableBody::UnsignedPayload,
+        }
+    }
+}
+
+fn admit(request: http::Request<Full<Bytes>>) -> Result<Request, S3Error> {
+    edge().admit(request, RequestId("id".into()), now()).map_err(|refusal| refusal.error)
+}
+
+fn refusal_code(draft: Draft) -> Option<ErrorCode> {
+    admit(draft.build()).map_err(|error| error.code).err()
+}
+
+async fn read(request: Request) -> Result<Bytes, PayloadError> {
+    request.payload.collect(usize::MAX).await
+}

@@ -1,0 +1,110 @@
+//! Presigned URLs.
+
+use super::*;
+
+fn get() -> Draft {
+    Draft::new("GET", "/bucket/key?response-content-type=text%2Fplain&versionId=null")
+}
+
+/// Signed now, used after so many seconds.
+fn used_after(expires: u64, seconds: i64) -> Option<(ErrorCode, String)> {
+    let at = Timestamp::from_millis((NOW as i64 + seconds) * 1000);
+    let request = Signer::presigning(expires).sign(get()).build();
+    edge().admit(request, RequestId("id".into()), at).map_err(|refusal| (refusal.error.code, refusal.error.message)).err()
+}
+
+#[test]
+fn a_presigned_request_has_its_identity_and_only_its_own_parameters() {
+    let request = admit(Signer::presigning(60).sign(get()).build()).expect("admitted");
+    assert!(request.presigned && request.principal.identity().is_some());
+    assert_eq!(request.query.iter().collect::<Vec<_>>(), [("response-content-type", "text/plain"), ("versionId", "null")]);
+}
+
+#[test]
+fn a_url_holds_from_fifteen_minutes_before_until_it_expires() {
+    let denied = |message: &str| Some((ErrorCode::AccessDenied, message.to_owned()));
+    assert_eq!(used_after(60, -900), None);
+    assert_eq!(used_after(60, 59), None);
+    assert_eq!(used_after(604_800, 604_799), None);
+    assert_eq!(used_after(60, 60), denied("Request has expired"));
+    assert_eq!(used_after(0, 0), denied("Request has expired"));
+    assert_eq!(used_after(60, -901), denied("Request is not yet valid"));
+}
+
+#[test]
+fn a_url_lasts_at_most_seven_days() {
+    assert_eq!(used_after(604_801, 0).map(|(code, _)| code), Some(ErrorCode::AuthorizationQueryParametersError));
+    for bad in ["-7", "soon", "", "1e3"] {
+        let mut draft = Signer::presigning(60).sign(get());
+        draft.query = draft.query.replace("X-Amz-Expires=60", &format!("X-Amz-Expires={bad}"));
+        assert_eq!(refusal_code(draft), Some(ErrorCode::AuthorizationQueryParametersError), "{bad}");
+    }
+}
+
+#[test]
+fn every_parameter_is_there_once() {
+    let signed = Signer::presigning(60).sign(Draft::new("GET", "/bucket/key"));
+    let pairs: Vec<&str> = signed.query.split('&').collect();
+    assert_eq!(pairs.len(), 6);
+    for index in 0..pairs.len() {
+        let mut missing = signed.clone();
+        missing.query = pairs.iter().enumerate().filter(|(i, _)| *i != index).map(|(_, pair)| *pair).collect::<Vec<_>>().join("&");
+        assert_eq!(refusal_code(missing), Some(ErrorCode::AuthorizationQueryParametersError), "{}", pairs[index]);
+        let mut twice = signed.clone();
+        twice.query = format!("{}&{}", signed.query, pairs[index]);
+        assert_eq!(refusal_code(twice), Some(ErrorCode::AuthorizationQueryParametersError), "{}", pairs[index]);
+    }
+}
+
+#[test]
+fn a_copy_source_added_to_a_presigned_put_is_refused() {
+    let draft = Signer::presigning(60).sign(Draft::new("PUT", "/pub/drop")).body("x");
+    assert_eq!(refusal_code(draft.clone()), None);
+    for (name, value) in [("x-amz-copy-source", "/sec/secret.txt"), ("x-amz-acl", "public-read"), ("x-amz-meta-a", "b")] {
+        assert_eq!(refusal_code(draft.clone().header(name, value)), Some(ErrorCode::AccessDenied), "{name}");
+    }
+    let mut smuggled = draft;
+    smuggled.query.push_str("&x-amz-copy-source=%2Fsec%2Fsecret.txt");
+    assert_eq!(refusal_code(smuggled), Some(ErrorCode::SignatureDoesNotMatch));
+}
+
+#[test]
+fn headers_within_the_query_are_headers() {
+    let draft = Draft::new("PUT", "/bucket/key?x-amz-acl=public-read&x-amz-meta-a=1%202&x-amz-sdk-checksum-algorithm=CRC32&x-id=PutObject");
+    let request = admit(Signer::presigning(60).sign(draft).body("x").build()).expect("admitted");
+    let text = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
+    assert_eq!((text("x-amz-acl"), text("x-amz-meta-a")), (Some("public-read"), Some("1 2")));
+    assert_eq!(request.payload.checksum_algorithm(), Some(crate::model::ChecksumAlgorithm::Crc32));
+    assert_eq!(request.query.iter().collect::<Vec<_>>(), [("x-id", "PutObject")]);
+}
+
+#[test]
+fn a_header_within_the_query_does_not_contradict_a_header() {
+    let draft = |value| Draft::new("PUT", "/bucket/key?x-amz-acl=private").header("x-amz-acl", value);
+    assert_eq!(refusal_code(Signer::presigning(60).sign(draft("public-read")).body("x")), Some(ErrorCode::InvalidRequest));
+    assert_eq!(refusal_code(Signer::presigning(60).sign(draft("private")).body("x")), None);
+}
+
+#[tokio::test]
+async fn a_digest_within_the_query_is_part_of_what_was_signed() {
+    let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, b"hello"));
+    let signer = Signer { payload: SignableBody::Precomputed(digest.clone()), ..Signer::presigning(60) };
+    let signed = signer.sign(Draft::new("PUT", &format!("/bucket/key?X-Amz-Content-Sha256={digest}")));
+    let right = admit(signed.clone().body("hello").build()).expect("admitted");
+    assert_eq!(read(right).await.as_deref(), Ok(&b"hello"[..]));
+    let wrong = admit(signed.body("hellO").build()).expect("admitted");
+    assert_eq!(read(wrong).await, Err(PayloadError::Sha256Mismatch));
+}
+
+#[test]
+fn the_day_of_the_credential_is_that_of_the_url() {
+    let mut draft = Signer::presigning(60).sign(get());
+    draft.query = draft.query.replace("%2F20260102%2F", "%2F20260103%2F");
+    assert_eq!(refusal_code(draft), Some(ErrorCode::AuthorizationQueryParametersError));
+}
+
+#[test]
+fn an_anonymous_query_makes_no_headers() {
+    let request = admit(Draft::new("GET", "/bucket?x-amz-acl=public-read").build()).expect("admitted");
+    assert!(request.query.has("x-amz-acl") && !request.headers.contains_key("x-amz-acl"));
+}

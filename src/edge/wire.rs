@@ -1,0 +1,65 @@
+//! What HTTP itself demands of a request before S3 looks at it: one host, one way to find the end of the body, no
+//! expectation that we cannot meet, and no preflight, which S3 never authenticates.
+
+use crate::s3::{ErrorCode, S3Error};
+use http::{HeaderMap, Method, Uri, Version, header};
+
+/// The host that the client addressed, as it signed it.
+pub(super) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) -> Result<&'a str, S3Error> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = hosts.next().map(|host| host.to_str()).transpose().map_err(|_| bad_request("The Host header is not ASCII"))?;
+    if hosts.next().is_some() {
+        return Err(bad_request("The Host header must not be repeated"));
+    }
+    // HTTP/2 has `:authority` instead; HTTP/1.1 may have both, and then they must agree.
+    match (host, uri.authority().map(|authority| authority.as_str())) {
+        (Some(host), Some(authority)) if !host.eq_ignore_ascii_case(authority) => {
+            Err(bad_request("The Host header and the target of the request differ"))
+        }
+        (Some(host), _) => Ok(host),
+        (None, Some(authority)) => Ok(authority),
+        (None, None) if version < Version::HTTP_11 => Ok(""),
+        (None, None) => Err(bad_request("The Host header is missing")),
+    }
+}
+
+/// Content-Length, once nothing else can be said about where the body ends.
+pub(super) fn body_length(headers: &HeaderMap) -> Result<Option<u64>, S3Error> {
+    let mut length = None;
+    for value in headers.get_all(header::CONTENT_LENGTH) {
+        let text = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let this = text.and_then(|text| text.parse::<u64>().ok()).ok_or_else(|| bad_request("The Content-Length is not a number"))?;
+        if length.replace(this).is_some_and(|other| other != this) {
+            return Err(bad_request("The Content-Length is repeated with another value"));
+        }
+    }
+    if length.is_some() && headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(bad_request("Transfer-Encoding and Content-Length exclude each other"));
+    }
+    Ok(length)
+}
+
+/// An empty expectation is none.
+pub(super) fn check_expectation(headers: &HeaderMap) -> Result<(), S3Error> {
+    let known = |value: &[u8]| value.is_empty() || value.eq_ignore_ascii_case(b"100-continue");
+    let all_known = headers.get_all(header::EXPECT).iter().all(|value| known(value.as_bytes()));
+    if all_known { Ok(()) } else { Err(ErrorCode::ExpectationFailed.into()) }
+}
+
+/// A CORS preflight carries no credentials; no bucket of ours allows other origins.
+pub(super) fn refuse_preflight(method: &Method, headers: &HeaderMap) -> Result<(), S3Error> {
+    if method != Method::OPTIONS {
+        return Ok(());
+    }
+    if !headers.contains_key(header::ORIGIN) {
+        return Err(bad_request("Insufficient information. Origin request header needed."));
+    }
+    if !headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+        return Err(bad_request("Invalid Access-Control-Request-Method: null"));
+    }
+    Err(ErrorCode::AccessForbidden.into())
+}
+
+fn bad_request(message: &str) -> S3Error {
+    S3Error::new(ErrorCode::BadRequest, message)
+}

@@ -1,0 +1,43 @@
+//! The object that a copy reads: resolved and authorized like any other read.
+
+use super::{Request, S3Error, Service, gate, headers};
+use crate::{
+    buckets::Bucket,
+    model::ObjectInfo,
+    store::{
+        CopySource,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use std::sync::Arc;
+
+pub(super) struct Source {
+    pub(super) bucket: Arc<Bucket>,
+    pub(super) object: CopySource,
+}
+
+/// The source that `x-amz-copy-source` names, with its conditions.
+pub(super) async fn source(service: &Service, request: &Request) -> Result<Source, S3Error> {
+    let (name, key) = headers::copy_source(request)?;
+    let bucket = service.buckets().get(&name).await.map_err(|error| S3Error::from(error).detail("BucketName", name.as_str()))?;
+    gate::authorize(&request.principal, gate::Need::ReadObject, &bucket, Some(&key)).await?;
+    headers::expected_owner(&request.headers, "x-amz-source-expected-bucket-owner", &bucket)?;
+    let conditions = headers::source_conditions(&request.headers)?;
+    let object = CopySource { store: bucket.store().clone(), key, conditions };
+    Ok(Source { bucket, object })
+}
+
+impl Source {
+    /// What is there now. The copy itself looks again: this is for what only S3 asks of a source.
+    pub(super) async fn head(&self) -> Result<ObjectInfo, S3Error> {
+        self.object.store.head(&self.object.key, &Default::default()).await.map_err(|error| self.failure(error))
+    }
+
+    /// Where only the source's key can be the missing one.
+    pub(super) fn failure(&self, error: StoreError) -> S3Error {
+        match error.kind() {
+            StoreErrorKind::NoSuchKey => S3Error::from(error).detail("Key", self.object.key.as_str()),
+            _ => error.into(),
+        }
+    }
+}

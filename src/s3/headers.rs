@@ -1,0 +1,19 @@
+//! Headers, both ways: what a request asks for as model values, and what a reply says of an object.
+//!
+//! Owns no policy but one: a header that asks for a guarantee is honoured or refused, never ignored (`demands`).
+
+mod attributes;
+mod checksum;
+mod conditions;
+mod copy_source;
+mod demands;
+mod integrity;
+mod object;
+
+pub(super) use attributes::{attributes, canned_acl, tag_error};
+pub(super) use checksum::{CHECKSUM_TYPE, checksum_headers, checksum_mode, checksum_spec, part_checksum_header};
+pub(super) use conditions::{delete_conditions, read_conditions, source_conditions, write_conditions};
+pub(super) use copy_source::copy_source;
+pub(super) use demands::{admit, expected_owner, refuse_unsupported, version};
+pub(super) use integrity::require_integrity;
+pub(super) use object::{ReplyView, object_headers};

@@ -1,0 +1,166 @@
+//! What a request demands of us beyond its operation. One table: every header of S3 that asks for a guarantee is
+//! honoured somewhere, or refused here. The service calls this for every request, so that no operation can forget it.
+
+use crate::{
+    buckets::Bucket,
+    s3::{ErrorCode, HeaderMapExt, Request, S3Error},
+    store::Guarantee,
+};
+use http::{HeaderMap, Method};
+
+#[derive(Clone, Copy)]
+enum Demand {
+    /// Encryption, retention, grants, …: 501.
+    Unsupported,
+    /// 501 unless it says `false`.
+    UnsupportedIfTrue,
+    /// Only `STANDARD`: any other class of S3 is 501, an unknown one 400.
+    StorageClass,
+}
+
+/// By name, or by prefix where the name ends with `-`.
+const DEMANDS: &[(&str, Demand)] = &[
+    ("x-amz-server-side-encryption", Demand::Unsupported),
+    ("x-amz-server-side-encryption-", Demand::Unsupported),
+    ("x-amz-copy-source-server-side-encryption-", Demand::Unsupported),
+    ("x-amz-object-lock-", Demand::Unsupported),
+    ("x-amz-bucket-object-lock-enabled", Demand::UnsupportedIfTrue),
+    ("x-amz-bypass-governance-retention", Demand::UnsupportedIfTrue),
+    ("x-amz-mfa", Demand::Unsupported),
+    ("x-amz-grant-", Demand::Unsupported),
+    ("x-amz-write-offset-bytes", Demand::Unsupported),
+    ("x-amz-rename-source", Demand::Unsupported),
+    ("x-amz-if-match-initiated-time", Demand::Unsupported),
+    ("x-amz-storage-class", Demand::StorageClass),
+];
+
+/// S3 API reference, `x-amz-storage-class`.
+const STORAGE_CLASSES: &[&str] = &[
+    "REDUCED_REDUNDANCY",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER",
+    "DEEP_ARCHIVE",
+    "OUTPOSTS",
+    "GLACIER_IR",
+    "SNOW",
+    "EXPRESS_ONEZONE",
+    "FSX_OPENZFS",
+    "FSX_ONTAP",
+];
+
+pub(in crate::s3) fn refuse_unsupported(request: &Request) -> Result<(), S3Error> {
+    for name in request.headers.keys() {
+        let name = name.as_str();
+        let asks = |known: &str| name == known || (known.ends_with('-') && name.starts_with(known));
+        let Some((_, demand)) = DEMANDS.iter().find(|(known, _)| asks(known)) else { continue };
+        // `UnsupportedIfTrue` and storage classes are single values; a repeated one is refused by `text`.
+        let value = request.headers.text(name.parse::<http::HeaderName>().map_err(|_| ErrorCode::BadRequest)?)?.unwrap_or_default();
+        match demand {
+            Demand::UnsupportedIfTrue if value.eq_ignore_ascii_case("false") => {}
+            Demand::StorageClass if value == "STANDARD" => {}
+            Demand::StorageClass if !STORAGE_CLASSES.contains(&value) => return Err(ErrorCode::InvalidStorageClass.into()),
+            Demand::StorageClass => return Err(S3Error::not_implemented(format_args!("The storage class {value}"))),
+            Demand::Unsupported | Demand::UnsupportedIfTrue => {
+                return Err(S3Error::not_implemented(format_args!("The header {name}")).detail("Header", name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What any request on a bucket has to pass besides authorization.
+pub(in crate::s3) fn admit(request: &Request, bucket: &Bucket) -> Result<(), S3Error> {
+    refuse_unsupported(request)?;
+    expected_owner(&request.headers, "x-amz-expected-bucket-owner", bucket)?;
+    // An object is its own version `null`, and has no other.
+    version(request.query.get("versionId"))?;
+    let reads = matches!(request.method, Method::GET | Method::HEAD);
+    if !reads && bucket.store().capabilities().conditional_writes == Guarantee::Refused {
+        refuse_conditional_write(&request.headers)?;
+    }
+    Ok(())
+}
+
+fn refuse_conditional_write(headers: &HeaderMap) -> Result<(), S3Error> {
+    let conditional = |name: &&str| matches!(*name, "if-match" | "if-none-match") || name.starts_with("x-amz-if-match-");
+    match headers.keys().map(|name| name.as_str()).find(conditional) {
+        Some(name) => Err(S3Error::not_implemented(format_args!("The condition {name} on this bucket's storage"))),
+        None => Ok(()),
+    }
+}
+
+/// Also for the bucket that a copy reads: `x-amz-source-expected-bucket-owner`.
+pub(in crate::s3) fn expected_owner(headers: &HeaderMap, header: &'static str, bucket: &Bucket) -> Result<(), S3Error> {
+    match headers.amz(header)? {
+        Some(owner) if owner != &*bucket.owner().id => Err(ErrorCode::AccessDenied.into()),
+        _ => Ok(()),
+    }
+}
+
+pub(in crate::s3) fn version(id: Option<&str>) -> Result<(), S3Error> {
+    match id {
+        None | Some("null") => Ok(()),
+        Some("") => Err(S3Error::argument("versionId", "", "Version id cannot be the empty string")),
+        Some(other) => Err(S3Error::from(ErrorCode::NoSuchVersion).detail("VersionId", other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::tests::request;
+
+    fn refused(name: &'static str, value: &str) -> Option<ErrorCode> {
+        refuse_unsupported(&request(&[(name, value)])).err().map(|error| error.code)
+    }
+
+    #[test]
+    fn guarantees_we_cannot_give_are_refused() {
+        for name in [
+            "x-amz-server-side-encryption",
+            "x-amz-server-side-encryption-customer-algorithm",
+            "x-amz-server-side-encryption-aws-kms-key-id",
+            "x-amz-copy-source-server-side-encryption-customer-key",
+            "x-amz-object-lock-mode",
+            "x-amz-bucket-object-lock-enabled",
+            "x-amz-mfa",
+            "x-amz-grant-read",
+            "x-amz-write-offset-bytes",
+        ] {
+            assert_eq!(refused(name, "x"), Some(ErrorCode::NotImplemented), "{name}");
+        }
+        assert_eq!(refused("x-amz-storage-class", "GLACIER"), Some(ErrorCode::NotImplemented));
+        assert_eq!(refused("x-amz-storage-class", "PLATINUM"), Some(ErrorCode::InvalidStorageClass));
+    }
+
+    #[test]
+    fn conditions_are_refused_where_the_storage_cannot_hold_them() {
+        for name in ["if-match", "if-none-match", "x-amz-if-match-size"] {
+            let error = refuse_conditional_write(&request(&[(name, "*")]).headers).expect_err("refused");
+            assert_eq!(error.code, ErrorCode::NotImplemented, "{name}");
+        }
+        assert!(refuse_conditional_write(&request(&[("x-amz-copy-source-if-match", "a")]).headers).is_ok());
+    }
+
+    #[test]
+    fn what_asks_for_nothing_passes() {
+        for (name, value) in [
+            ("x-amz-storage-class", "STANDARD"),
+            ("x-amz-request-payer", "requester"),
+            ("x-amz-bypass-governance-retention", "false"),
+            ("x-amz-meta-x-amz-mfa", "x"),
+        ] {
+            assert_eq!(refused(name, value), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_object_has_the_version_null_and_no_other() {
+        assert!(version(None).is_ok());
+        assert!(version(Some("null")).is_ok());
+        assert_eq!(version(Some("")).expect_err("empty").code, ErrorCode::InvalidArgument);
+        assert_eq!(version(Some("abc")).expect_err("unknown").code, ErrorCode::NoSuchVersion);
+    }
+}

@@ -1,0 +1,59 @@
+//! Regions of buckets: a bucket's `LocationConstraint`, and what S3 makes of it.
+//!
+//! A location moves no byte here. It is remembered, because clients ask for it and sign with it.
+
+use super::{ErrorCode, S3Error};
+
+/// The region that S3 writes as an empty location.
+pub(super) const CLASSIC: &str = "us-east-1";
+
+/// A `LocationConstraint` as clients write it: the name of a region, of S3 or of anyone else.
+pub(super) fn parse(location: &str) -> Result<&str, S3Error> {
+    let valid = location.len() <= 64 && location.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    if valid { Ok(location) } else { Err(S3Error::from(ErrorCode::InvalidLocationConstraint).detail("LocationConstraint", location)) }
+}
+
+/// The region that a bucket is in.
+pub(super) fn of<'a>(location: &'a str, default: &'a str) -> &'a str {
+    match location {
+        "" => default,
+        // The one location that is not the name of its region.
+        "EU" => "eu-west-1",
+        location => location,
+    }
+}
+
+/// What GetBucketLocation says.
+pub(super) fn constraint<'a>(location: &'a str, default: &'a str) -> &'a str {
+    match if location.is_empty() { default } else { location } {
+        CLASSIC => "",
+        location => location,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_is_shown_as_s3_shows_it() {
+        for (location, default, region, shown) in [
+            ("", "us-east-1", "us-east-1", ""),
+            ("", "eu-north-1", "eu-north-1", "eu-north-1"),
+            ("us-east-1", "eu-north-1", "us-east-1", ""),
+            ("EU", "us-east-1", "eu-west-1", "EU"),
+            ("garage", "us-east-1", "garage", "garage"),
+        ] {
+            assert_eq!((of(location, default), constraint(location, default)), (region, shown), "{location} {default}");
+        }
+    }
+
+    #[test]
+    fn a_location_is_a_plain_word() {
+        assert!(parse("eu-central-1").is_ok());
+        assert!(parse("").is_ok());
+        for location in ["a b", "a/b", "ä", "x\n", &"a".repeat(65)] {
+            assert_eq!(parse(location).expect_err(location).code, ErrorCode::InvalidLocationConstraint);
+        }
+    }
+}

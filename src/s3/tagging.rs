@@ -1,0 +1,56 @@
+//! The `Tagging` document, both ways.
+
+use super::{ErrorCode, Response, S3Error, headers, reply, xml};
+use crate::model::{Tag, TagSet};
+
+/// Ten tags of 128 and 256 characters, every one of them escaped, and more.
+pub(super) const MAX_DOCUMENT: usize = 128 * 1024;
+
+pub(super) fn read(document: &[u8]) -> Result<TagSet, S3Error> {
+    let malformed = || S3Error::from(ErrorCode::MalformedXML);
+    let root = xml::parse(document, "Tagging")?;
+    let set = root.child("TagSet").ok_or_else(malformed)?;
+    let tag = |element: &xml::Element| Some(Tag { key: element.value("Key")?.to_owned(), value: element.value("Value")?.to_owned() });
+    let tags: Option<Vec<_>> = set.all("Tag").map(tag).collect();
+    TagSet::new(tags.ok_or_else(malformed)?).map_err(headers::tag_error)
+}
+
+/// In order of keys: S3 promises none, and one that does not depend on who wrote the tags compares best.
+pub(super) fn document(tags: &TagSet) -> Response {
+    let mut sorted: Vec<_> = tags.iter().collect();
+    sorted.sort_by_key(|tag| &tag.key);
+    reply::document("Tagging", |w| {
+        w.element("TagSet", |w| {
+            for tag in sorted {
+                w.element("Tag", |w| {
+                    w.text("Key", &tag.key);
+                    w.text("Value", &tag.value);
+                });
+            }
+        });
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::Body;
+
+    #[test]
+    fn the_document_we_show_is_one_we_take_back() {
+        for tags in [vec![], vec![Tag { key: "a&b".into(), value: " <c> ".into() }, Tag { key: "d".into(), value: String::new() }]] {
+            let tags = TagSet::new(tags).expect("valid");
+            let Body::Full(written) = document(&tags).into_body() else { panic!("a document") };
+            assert_eq!(read(&written).expect("reads"), tags);
+        }
+    }
+
+    #[test]
+    fn documents_that_are_no_tag_set_are_refused() {
+        let code = |document: &str| read(document.as_bytes()).expect_err("refused").code;
+        assert_eq!(code("<Tagging/>"), ErrorCode::MalformedXML);
+        assert_eq!(code("<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>"), ErrorCode::MalformedXML);
+        let twice = "<Tag><Key>a</Key><Value/></Tag>".repeat(2);
+        assert_eq!(code(&format!("<Tagging><TagSet>{twice}</TagSet></Tagging>")), ErrorCode::InvalidTag);
+    }
+}

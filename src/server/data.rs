@@ -1,0 +1,97 @@
+//! The data directory, held by one server at a time.
+
+use super::error::StartError;
+use crate::{
+    access::{Credential, Credentials, RootCredentials, generated_root},
+    config::Settings,
+    model::Role,
+};
+use rustix::{
+    fs::{FlockOperation, Mode, OFlags},
+    io::Errno,
+};
+use std::{
+    fs::File,
+    io::{Read, Write},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Causeway's own directory in the data directory.
+const OWN: &str = ".causeway";
+
+#[derive(Debug)]
+pub(super) struct DataDirectory {
+    own: PathBuf,
+    /// Released by the kernel however the process ends.
+    _lock: File,
+}
+
+impl DataDirectory {
+    pub(super) fn take(path: &Path) -> Result<Self, StartError> {
+        let own = path.join(OWN);
+        let failed = |error: std::io::Error| StartError::because(format_args!("the data directory {}", path.display()), error);
+        std::fs::create_dir_all(path).map_err(failed)?;
+        match std::fs::DirBuilder::new().mode(0o700).create(&own) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed(error)),
+            _ => {}
+        }
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
+        let lock = rustix::fs::open(own.join("lock"), flags, Mode::RUSR | Mode::WUSR).map_err(|error| failed(error.into()))?;
+        let mut lock = File::from(lock);
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let mut holder = String::new();
+                let _ = lock.read_to_string(&mut holder);
+                let holder = holder.trim();
+                let by = if holder.is_empty() { "another server".to_owned() } else { format!("another server (process {holder})") };
+                return Err(StartError::new(format!("the data directory {} is in use by {by}", path.display())));
+            }
+            Err(error) => return Err(failed(error.into())),
+        }
+        // Only words for the message above: the lock itself is the kernel's.
+        let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
+        Ok(Self { own, _lock: lock })
+    }
+
+    /// Where the catalog lives.
+    pub(super) fn own(&self) -> &Path {
+        &self.own
+    }
+
+    /// The identities of the configuration, or one that is generated.
+    pub(super) fn credentials(&self, settings: &Settings) -> Result<KnownCredentials, StartError> {
+        let mut generated = None;
+        let mut known = Vec::new();
+        if let Some(root) = &settings.root {
+            let (access_key, secret_key) = (root.access_key.clone(), root.secret_key.clone());
+            known.push(Credential { access_key, secret_key, role: Role::Admin, name: None });
+        } else if settings.identities.is_empty() {
+            let root = generated_root(&self.own).map_err(|error| StartError::because("generating credentials", error))?;
+            let (access_key, secret_key) = (root.access_key.clone(), root.secret_key.clone());
+            known.push(Credential { access_key, secret_key, role: Role::Admin, name: None });
+            generated = Some(root);
+        }
+        known.extend(settings.identities.iter().map(|identity| Credential {
+            access_key: identity.access_key.clone(),
+            secret_key: identity.secret_key.secret.clone(),
+            role: identity.policy,
+            name: identity.name.clone(),
+        }));
+        Ok(KnownCredentials { credentials: Arc::new(Credentials::new(known)), generated })
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct KnownCredentials {
+    pub(super) credentials: Arc<Credentials>,
+    generated: Option<RootCredentials>,
+}
+
+impl KnownCredentials {
+    pub(super) fn generated(&self) -> Option<&RootCredentials> {
+        self.generated.as_ref()
+    }
+}

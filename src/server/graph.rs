@@ -1,0 +1,143 @@
+//! From settings to components: the one place that knows which parts there are and how they hang together.
+
+use super::{
+    data::{DataDirectory, KnownCredentials},
+    error::StartError,
+};
+use crate::{
+    access::Credentials,
+    backend::{
+        Backend,
+        fs::{FsBackend, FsSettings},
+        memory::MemoryBackend,
+    },
+    buckets::Buckets,
+    catalog::{BucketRecord, BucketsQuery, Catalog, NewBucket, sqlite::SqliteCatalog},
+    config::{self, Settings},
+    edge::{Edge, EdgeSettings, Keys, Pace},
+    jobs::{self, JobSettings},
+    model::{BucketName, CannedAcl, Identity, Owner, Secret, Timestamp},
+    s3::{self, Service},
+};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub(super) struct Graph {
+    pub(super) edge: Edge,
+    pub(super) service: Service,
+    pub(super) buckets: Arc<Buckets>,
+    pub(super) jobs: TaskTracker,
+    pub(super) catalog: Arc<dyn Catalog>,
+}
+
+impl Keys for Credentials {
+    fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
+        Credentials::find(self, access_key)
+    }
+}
+
+/// Background work ends with `stop`.
+pub(super) async fn build(
+    settings: &Settings,
+    known: &KnownCredentials,
+    data: &DataDirectory,
+    stop: CancellationToken,
+) -> Result<Graph, StartError> {
+    let server = &settings.server;
+    let catalog = SqliteCatalog::open(data.own(), server.durability).map_err(|error| StartError::because("opening the catalog", error))?;
+    let catalog: Arc<dyn Catalog> = Arc::new(catalog);
+    let mut backends = HashMap::new();
+    for (name, backend) in &settings.backends {
+        let opened = open_backend(settings, backend, catalog.clone());
+        backends.insert(name.clone(), opened.map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))?);
+    }
+    let buckets = Arc::new(Buckets::new(catalog.clone(), backends, settings.default_backend().to_owned()));
+    let Some(steward) = known.credentials.steward() else {
+        return Err(StartError::new("there is no identity"));
+    };
+    settle_buckets(settings, &buckets, steward).await?;
+
+    let domains = server.domain.as_ref().map(|domains| domains.0.clone()).unwrap_or_default();
+    let pace = Pace { stall: server.body_timeout, ..Pace::default() };
+    let edge = Edge::new(EdgeSettings { domains, pace }, known.credentials.clone());
+    let service = Service::new(buckets.clone(), s3::Settings { region: server.region.clone() });
+    let jobs = JobSettings {
+        // The job's words for "never again".
+        scan_interval: server.scan_interval.0.unwrap_or_default(),
+        upload_expiry: server.upload_expiry.0.unwrap_or(Duration::MAX),
+    };
+    Ok(Graph { edge, service, jobs: jobs::spawn(buckets.clone(), jobs, stop), buckets, catalog })
+}
+
+/// One row per type of backend.
+fn open_backend(
+    settings: &Settings,
+    backend: &config::Backend,
+    catalog: Arc<dyn Catalog>,
+) -> Result<Arc<dyn Backend>, crate::store::error::StoreError> {
+    Ok(match backend {
+        config::Backend::Fs(fs) => {
+            let durability = fs.durability.unwrap_or(settings.server.durability);
+            Arc::new(FsBackend::open(FsSettings { root: fs.root.clone(), durability }, catalog)?)
+        }
+        config::Backend::Memory(_) => Arc::new(MemoryBackend::new()),
+    })
+}
+
+/// Buckets of the configuration, then those that lie on the default backend already.
+async fn settle_buckets(settings: &Settings, buckets: &Buckets, steward: &Owner) -> Result<(), StartError> {
+    let failed = |name: &BucketName| {
+        let name = name.clone();
+        move |error: crate::buckets::BucketError| StartError::because(format_args!("opening bucket '{name}'"), error)
+    };
+    let bucket = |name: &BucketName, backend: &str, place: String| NewBucket {
+        name: name.clone(),
+        owner: steward.clone(),
+        created: Timestamp::now(),
+        acl: CannedAcl::Private,
+        location: String::new(),
+        backend: backend.to_owned(),
+        place,
+    };
+    for (name, configured) in &settings.buckets {
+        let backend_name = configured.backend.as_deref().unwrap_or(settings.default_backend());
+        let backend = buckets.backend(backend_name).map_err(failed(name))?;
+        let place = configured.place().map_or_else(|| backend.place_for(name), str::to_owned);
+        let opened = buckets.ensure(bucket(name, backend_name, place.clone())).await.map_err(failed(name))?;
+        let known = &opened.record().bucket;
+        if known.backend != backend_name || known.place != place {
+            return Err(StartError::new(format!(
+                "bucket '{name}' is at '{}' on backend '{}', but the configuration says '{place}' on '{backend_name}': \
+                 a bucket does not move by configuration",
+                known.place, known.backend
+            )));
+        }
+    }
+
+    let known = buckets.list(BucketsQuery { limit: usize::MAX, ..Default::default() }).await;
+    let known = known.map_err(|error| StartError::because("listing the buckets", error))?.buckets;
+    for record in known.iter().filter(|record| buckets.backend(&record.bucket.backend).is_err()) {
+        tracing::warn!(bucket = %record.bucket.name, backend = record.bucket.backend, "a bucket is on a backend that is not configured");
+    }
+    let default = settings.default_backend();
+    let backend = buckets.backend(default).map_err(|error| StartError::because("the default backend", error))?;
+    let found = backend.discover().await.map_err(|error| StartError::because("looking for buckets", error))?;
+    for name in found {
+        let place = backend.place_for(&name);
+        if known.iter().any(|record| record.bucket.name == name || touches(record, default, &place)) {
+            continue;
+        }
+        buckets.ensure(bucket(&name, default, place)).await.map_err(failed(&name))?;
+        tracing::info!(bucket = %name, owner = %steward.display_name, "adopted a bucket that was there already");
+    }
+    Ok(())
+}
+
+/// Whether a known bucket lies in `place` of `backend`, around it, or is it.
+fn touches(record: &BucketRecord, backend: &str, place: &str) -> bool {
+    let inside = |inner: &str, outer: &str| {
+        outer.is_empty() || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let known = &record.bucket;
+    known.backend == backend && (inside(&known.place, place) || inside(place, &known.place))
+}

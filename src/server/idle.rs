@@ -1,0 +1,272 @@
+//! Connections whose peer does nothing.
+//!
+//! - Between requests, a peer may be silent for `idle`; the head of a request, once begun, must be whole within `head`.
+//! - During a request we owe the next step, or the edge waits for the body and keeps its own time: reads are not timed.
+//! - A peer that does not take what we write for `idle` is gone, whenever.
+//!
+//! [`Watched`] and [`InWork`] only note when something happened; whoever holds the connection asks [`Activity::check`]
+//! now and then. One timer per connection, moved only when it goes off: a request costs no timer.
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) idle: Duration,
+    pub(super) head: Duration,
+}
+
+impl Patience {
+    /// Nothing that happens after a check can be over before this has passed.
+    pub(super) fn shortest(self) -> Duration {
+        self.idle.min(self.head)
+    }
+}
+
+/// What a connection does. Points in time are milliseconds after its begin, `NEVER` for what is not going on.
+#[derive(Debug)]
+pub(super) struct Activity {
+    begun: Instant,
+    in_work: AtomicU32,
+    silent_since: AtomicU64,
+    head_since: AtomicU64,
+    stalled_since: AtomicU64,
+    /// Reads between requests may be upkeep of the connection, not the head of a request.
+    multiplexed: AtomicBool,
+}
+
+const NEVER: u64 = u64::MAX;
+
+/// A request in work, until dropped.
+#[derive(Debug)]
+pub(super) struct InWork(Arc<Activity>);
+
+/// What a check found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing is over before then.
+    CheckAt(Instant),
+    Over(&'static str),
+}
+
+impl Activity {
+    pub(super) fn begin() -> Arc<Self> {
+        let (in_work, multiplexed) = (AtomicU32::new(0), AtomicBool::new(false));
+        let (silent_since, head_since, stalled_since) = (AtomicU64::new(0), AtomicU64::new(NEVER), AtomicU64::new(NEVER));
+        Arc::new(Self { begun: Instant::now(), in_work, silent_since, head_since, stalled_since, multiplexed })
+    }
+
+    pub(super) fn request(self: &Arc<Self>, multiplexed: bool) -> InWork {
+        self.in_work.fetch_add(1, Relaxed);
+        self.head_since.store(NEVER, Relaxed);
+        if multiplexed {
+            self.multiplexed.store(true, Relaxed);
+        }
+        InWork(self.clone())
+    }
+
+    pub(super) fn check(&self, patience: Patience) -> Verdict {
+        let now = Instant::now();
+        let at = |since: &AtomicU64, allowed: Duration| {
+            let since = Some(since.load(Relaxed)).filter(|since| *since != NEVER)?;
+            Some(self.begun + Duration::from_millis(since) + allowed)
+        };
+        let silence = || match at(&self.head_since, patience.head) {
+            Some(deadline) => (Some(deadline), "the head of a request took too long"),
+            None => (at(&self.silent_since, patience.idle), "the peer was silent"),
+        };
+        let stall = (at(&self.stalled_since, patience.idle), "the peer took nothing");
+        let silence = if self.in_work.load(Relaxed) > 0 { (None, "") } else { silence() };
+        let mut next = now + patience.shortest();
+        for (deadline, why) in [stall, silence] {
+            match deadline {
+                Some(deadline) if deadline <= now => return Verdict::Over(why),
+                Some(deadline) => next = next.min(deadline),
+                None => {}
+            }
+        }
+        Verdict::CheckAt(next)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(NEVER - 1)
+    }
+
+    /// Bytes came.
+    fn heard(&self) {
+        let between_requests = self.in_work.load(Relaxed) == 0 && !self.multiplexed.load(Relaxed);
+        if between_requests && self.head_since.load(Relaxed) == NEVER {
+            self.head_since.store(self.now(), Relaxed);
+        }
+    }
+
+    /// Bytes were offered, and taken or not.
+    fn wrote(&self, taken: bool) {
+        match (taken, self.stalled_since.load(Relaxed) == NEVER) {
+            (true, false) => self.stalled_since.store(NEVER, Relaxed),
+            (false, true) => self.stalled_since.store(self.now(), Relaxed),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for InWork {
+    fn drop(&mut self) {
+        self.0.silent_since.store(self.0.now(), Relaxed);
+        self.0.head_since.store(NEVER, Relaxed);
+        self.0.in_work.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A connection's bytes, passing.
+#[derive(Debug)]
+pub(super) struct Watched<I> {
+    io: I,
+    activity: Arc<Activity>,
+}
+
+impl<I> Watched<I> {
+    pub(super) fn new(io: I, activity: Arc<Activity>) -> Self {
+        Self { io, activity }
+    }
+
+    fn wrote<T>(&self, polled: Poll<T>) -> Poll<T> {
+        self.activity.wrote(polled.is_ready());
+        polled
+    }
+}
+
+impl<I: Read + Unpin> Read for Watched<I> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
+        if polled.is_ready() {
+            self.activity.heard();
+        }
+        polled
+    }
+}
+
+impl<I: Write + Unpin> Write for Watched<I> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.wrote(polled)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.io).poll_flush(cx);
+        self.wrote(polled)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.wrote(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.wrote(polled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    const LONG: Duration = Duration::from_secs(600);
+    const NONE: Duration = Duration::ZERO;
+
+    fn watched() -> (TokioIo<Watched<TokioIo<DuplexStream>>>, DuplexStream, Arc<Activity>) {
+        let (ours, theirs) = tokio::io::duplex(16);
+        let activity = Activity::begin();
+        (TokioIo::new(Watched::new(TokioIo::new(ours), activity.clone())), theirs, activity)
+    }
+
+    /// Why the connection would be over if nobody had any patience for silence, or for heads.
+    fn over(activity: &Activity, idle: Duration, head: Duration) -> Option<&'static str> {
+        match activity.check(Patience { idle, head }) {
+            Verdict::Over(why) => Some(why),
+            Verdict::CheckAt(_) => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_peer_has_the_idle_time() {
+        let (_io, _peer, activity) = watched();
+        assert_eq!(over(&activity, NONE, LONG), Some("the peer was silent"));
+        assert_eq!(over(&activity, LONG, NONE), None);
+    }
+
+    #[tokio::test]
+    async fn a_head_that_has_begun_has_its_own_time_however_often_a_byte_comes() {
+        let (mut io, mut peer, activity) = watched();
+        peer.write_all(b"GE").await.expect("room");
+        io.read_u8().await.expect("a byte");
+        let since = activity.head_since.load(Relaxed);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        io.read_u8().await.expect("another");
+        assert_eq!(activity.head_since.load(Relaxed), since);
+        assert_eq!(over(&activity, LONG, NONE), Some("the head of a request took too long"));
+        assert_eq!(over(&activity, NONE, LONG), None);
+    }
+
+    #[tokio::test]
+    async fn time_of_a_request_in_work_does_not_count() {
+        let (mut io, mut peer, activity) = watched();
+        peer.write_all(b"GET").await.expect("room");
+        io.read_u8().await.expect("the head");
+        let work = activity.request(false);
+        io.read_u8().await.expect("the body");
+        assert_eq!(over(&activity, NONE, NONE), None);
+        drop(work);
+        assert_eq!(over(&activity, NONE, LONG), Some("the peer was silent"));
+        assert_eq!(over(&activity, LONG, NONE), None, "nothing of the next head has come");
+    }
+
+    #[tokio::test]
+    async fn upkeep_of_a_multiplexed_connection_is_no_head() {
+        let (mut io, mut peer, activity) = watched();
+        drop(activity.request(true));
+        peer.write_all(b"ping").await.expect("room");
+        io.read_u8().await.expect("a byte");
+        assert_eq!(over(&activity, LONG, NONE), None);
+        assert_eq!(over(&activity, NONE, LONG), Some("the peer was silent"));
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_takes_nothing_is_noticed_even_during_a_request() {
+        let (mut io, mut peer, activity) = watched();
+        let _work = activity.request(false);
+        io.write_all(&[0; 16]).await.expect("room");
+        assert_eq!(over(&activity, NONE, LONG), None);
+        assert!(tokio::time::timeout(Duration::from_millis(5), io.write_all(&[0; 16])).await.is_err(), "a full pipe");
+        assert_eq!(over(&activity, NONE, LONG), Some("the peer took nothing"));
+        peer.read_exact(&mut [0; 16]).await.expect("bytes");
+        io.write_all(&[0; 16]).await.expect("room again");
+        assert_eq!(over(&activity, NONE, LONG), None);
+    }
+
+    #[tokio::test]
+    async fn the_next_check_is_due_when_something_could_be_over() {
+        let (_io, _peer, activity) = watched();
+        let patience = Patience { idle: LONG, head: LONG / 2 };
+        let begun = activity.begun;
+        let Verdict::CheckAt(at) = activity.check(patience) else { panic!("it has only begun") };
+        assert!(at >= begun + LONG / 2 && at <= Instant::now() + LONG / 2);
+    }
+}

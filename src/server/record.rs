@@ -1,0 +1,231 @@
+//! What is kept of a request until its reply is out: for the metrics, for the line in the log, for its connection.
+//!
+//! Invariants: every request ends in exactly one count and at most one line, also when its client goes away; nothing
+//! of the query and of the headers is in either, because secrets are.
+
+use super::{handler::Line, idle::InWork};
+use crate::{
+    model::Principal,
+    s3::{self, Operation, RequestId, S3Error},
+    store::error::StoreError,
+    telemetry::{
+        log::{ACCESS, Chain},
+        metrics::{Ended, Metrics, NO_OPERATION},
+    },
+};
+use bytes::Bytes;
+use http::{Method, Request, Uri, Version};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Instant,
+};
+
+/// The status of a request whose client did not wait for the answer, as other servers write it.
+const GONE: u16 = 499;
+
+#[derive(Debug)]
+pub(super) struct Record {
+    begun: Instant,
+    id: RequestId,
+    method: Method,
+    uri: Uri,
+    peer: SocketAddr,
+    metrics: Arc<Metrics>,
+    received: Option<Arc<AtomicU64>>,
+    sent: u64,
+    /// The reply's length, if it has one.
+    length: Option<u64>,
+    whole: bool,
+    operation: Option<Operation>,
+    status: u16,
+    error: Option<Arc<S3Error>>,
+    /// Only where the log wants a line.
+    names: Option<Box<Names>>,
+    _work: InWork,
+}
+
+#[derive(Debug)]
+struct Names {
+    bucket: Option<String>,
+    key: Option<String>,
+    principal: Principal,
+}
+
+impl Record {
+    pub(super) fn begin<B>(request: &Request<B>, id: RequestId, line: &Line, metrics: Arc<Metrics>) -> Self {
+        metrics.in_flight.inc();
+        Self {
+            begun: Instant::now(),
+            id,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            peer: line.peer,
+            metrics,
+            received: None,
+            sent: 0,
+            length: None,
+            whole: false,
+            operation: None,
+            status: GONE,
+            error: None,
+            names: None,
+            _work: line.activity.request(request.version() == Version::HTTP_2),
+        }
+    }
+
+    pub(super) fn admitted(&mut self, request: &s3::Request) {
+        if tracing::enabled!(target: ACCESS, tracing::Level::DEBUG) {
+            let (bucket, key) = (request.target.bucket.clone(), request.target.key.clone());
+            self.names = Some(Box::new(Names { bucket, key, principal: request.principal.clone() }));
+        }
+    }
+
+    pub(super) fn answered(mut self, mut response: s3::Response) -> http::Response<Recorded> {
+        self.status = response.status().as_u16();
+        self.operation = response.extensions_mut().remove();
+        self.error = response.extensions_mut().remove();
+        response.map(|body| {
+            self.length = body.size_hint().exact();
+            self.whole = body.is_end_stream();
+            Recorded { body, record: self }
+        })
+    }
+
+    fn failed(&self, error: &(dyn std::error::Error + 'static)) {
+        let operation = self.operation.map_or(NO_OPERATION, Operation::as_str);
+        tracing::error!(request = %self.id, operation, path = self.uri.path(), error = %Chain(error), "a request failed");
+    }
+
+    fn line(&self) {
+        let names = self.names.as_deref();
+        tracing::debug!(
+            target: ACCESS,
+            request = %self.id,
+            remote = %self.peer,
+            method = %self.method,
+            operation = self.operation.map_or(NO_OPERATION, Operation::as_str),
+            bucket = names.and_then(|names| names.bucket.as_deref()),
+            key = names.and_then(|names| names.key.as_deref()),
+            status = self.status,
+            error = self.error.as_ref().map(|error| error.code.as_str()),
+            bytes_in = self.bytes_in(),
+            bytes_out = self.sent,
+            complete = self.is_complete(),
+            milliseconds = self.begun.elapsed().as_secs_f64() * 1000.0,
+            identity = names.and_then(|names| names.principal.identity()).map(|identity| identity.access_key.as_str()),
+        );
+    }
+
+    fn bytes_in(&self) -> u64 {
+        self.received.as_ref().map_or(0, |received| received.load(Ordering::Relaxed))
+    }
+
+    /// Whether the whole reply was handed to the connection.
+    fn is_complete(&self) -> bool {
+        self.whole || self.length == Some(self.sent)
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.metrics.in_flight.dec();
+        self.metrics.ended(Ended {
+            operation: self.operation.map_or(NO_OPERATION, Operation::as_str),
+            status: self.status,
+            duration: self.begun.elapsed(),
+            bytes_in: self.bytes_in(),
+            bytes_out: self.sent,
+        });
+        if self.status >= 500
+            && let Some(error) = &self.error
+        {
+            // Being busy is an answer, not a failure.
+            match error.code {
+                s3::ErrorCode::SlowDown | s3::ErrorCode::NotImplemented => {}
+                _ => self.failed(&**error),
+            }
+        }
+        if tracing::enabled!(target: ACCESS, tracing::Level::DEBUG) {
+            self.line();
+        }
+    }
+}
+
+/// A request body whose bytes are counted as they come.
+#[derive(Debug)]
+pub(super) struct Counted {
+    body: Incoming,
+    received: Option<Arc<AtomicU64>>,
+}
+
+impl Counted {
+    pub(super) fn new(body: Incoming, record: &mut Record) -> Self {
+        if !body.is_end_stream() {
+            record.received = Some(Arc::default());
+        }
+        Self { body, received: record.received.clone() }
+    }
+}
+
+impl Body for Counted {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let (Some(data), Some(received)) = (frame.data_ref(), &self.received)
+        {
+            received.fetch_add(data.len() as u64, Ordering::Relaxed);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of a reply, and the record that ends with it.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    body: s3::Body,
+    record: Record,
+}
+
+impl Body for Recorded {
+    type Data = Bytes;
+    type Error = StoreError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StoreError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => self.record.sent += frame.data_ref().map_or(0, Bytes::len) as u64,
+            // The status is out already: the reply is cut short, and this line is all there is to tell why.
+            Poll::Ready(Some(Err(error))) => self.record.failed(error),
+            Poll::Ready(None) => self.record.whole = true,
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

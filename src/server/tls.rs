@@ -1,0 +1,66 @@
+//! TLS from PEM files: HTTP/2 and HTTP/1.1 by ALPN, certificates that can be changed while connections are open.
+
+use super::error::StartError;
+use crate::config::Server;
+use rustls::ServerConfig;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
+use tokio_rustls::TlsAcceptor;
+
+pub(super) struct Tls {
+    certificate: PathBuf,
+    key: PathBuf,
+    current: RwLock<Arc<ServerConfig>>,
+}
+
+impl Tls {
+    /// `None` if TLS is not configured.
+    pub(super) fn from_settings(server: &Server) -> Result<Option<Arc<Self>>, StartError> {
+        let (Some(certificate), Some(key)) = (&server.tls_cert, &server.tls_key) else { return Ok(None) };
+        let current = RwLock::new(load(certificate, key)?);
+        Ok(Some(Arc::new(Self { certificate: certificate.clone(), key: key.clone(), current })))
+    }
+
+    /// For the next connection.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// Reads the files again. If they are no good, what was read before stays.
+    pub(super) fn reload(&self) -> Result<(), StartError> {
+        let loaded = load(&self.certificate, &self.key)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("certificate", &self.certificate).field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, StartError> {
+    let of_certificate =
+        |error: Box<dyn std::error::Error>| StartError::because(format_args!("server.tls_cert {}", certificate.display()), error);
+    let chain: Vec<_> =
+        CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect).map_err(|error| of_certificate(Box::from(error)))?;
+    if chain.is_empty() {
+        return Err(of_certificate(Box::from("there is no certificate in it")));
+    }
+    let key_der =
+        PrivateKeyDer::from_pem_file(key).map_err(|error| StartError::because(format_args!("server.tls_key {}", key.display()), error))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key_der));
+    let mut config = config.map_err(|error| {
+        StartError::because(format_args!("server.tls_cert {} with server.tls_key {}", certificate.display(), key.display()), error)
+    })?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,170 @@
+//! Every metric there is, each declared once with its unit and its words.
+//!
+//! Labels are closed sets: operations, classes of status, error codes. Nothing that a client can choose is a label.
+
+use super::process::Process;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::{Registry, Unit},
+};
+use std::time::Duration;
+
+/// From half a millisecond to a minute, each about three times the one before.
+const DURATIONS: [f64; 11] = [0.0005, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 60.0];
+
+/// The operation of a request that names none.
+pub const NO_OPERATION: &str = "none";
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    operation: &'static str,
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByOperation {
+    operation: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByCode {
+    code: &'static str,
+}
+
+/// A request that has ended, as far as it is counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    pub operation: &'static str,
+    pub status: u16,
+    pub duration: Duration,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+}
+
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Outcome, Counter>,
+    durations: Family<ByOperation, Histogram, fn() -> Histogram>,
+    bytes_in: Counter,
+    bytes_out: Counter,
+    refused: Family<ByCode, Counter>,
+    panics: Counter,
+    /// Also what the limit of requests is compared with.
+    pub in_flight: Gauge,
+    pub connections: Gauge,
+    pub connections_total: Counter,
+    /// Requests answered SlowDown because too many were in work.
+    pub overload: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let durations: fn() -> Histogram = || Histogram::new(DURATIONS);
+        let metrics = Self {
+            registry: Registry::default(),
+            requests: Family::default(),
+            durations: Family::new_with_constructor(durations),
+            bytes_in: Counter::default(),
+            bytes_out: Counter::default(),
+            refused: Family::default(),
+            panics: Counter::default(),
+            in_flight: Gauge::default(),
+            connections: Gauge::default(),
+            connections_total: Counter::default(),
+            overload: Counter::default(),
+        };
+        metrics.registered()
+    }
+}
+
+impl Metrics {
+    /// The names. Counters get `_total` behind theirs, units come before that.
+    fn registered(mut self) -> Self {
+        let mut all = Registry::default();
+        // Its names are those of every Prometheus client, without our prefix.
+        all.register_collector(Box::new(Process));
+        let registry = all.sub_registry_with_prefix("causeway");
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The running version", build);
+        registry.register("requests", "Requests answered, by S3 operation and class of status", self.requests.clone());
+        registry.register_with_unit(
+            "request_duration",
+            "From the head of a request to the last byte of its reply, by S3 operation",
+            Unit::Seconds,
+            self.durations.clone(),
+        );
+        registry.register_with_unit("received", "Bytes of request bodies", Unit::Bytes, self.bytes_in.clone());
+        registry.register_with_unit("sent", "Bytes of reply bodies", Unit::Bytes, self.bytes_out.clone());
+        registry.register("requests_in_flight", "Requests in work now", self.in_flight.clone());
+        registry.register("requests_refused_busy", "Requests answered SlowDown because too many were in work", self.overload.clone());
+        registry.register(
+            "authentication_failures",
+            "Requests whose sender could not be authenticated, by error code",
+            self.refused.clone(),
+        );
+        registry.register("panics", "Requests that met a defect in Causeway", self.panics.clone());
+        registry.register("connections", "S3 connections open now", self.connections.clone());
+        registry.register("connections_accepted", "S3 connections accepted", self.connections_total.clone());
+        self.registry = all;
+        self
+    }
+
+    pub fn ended(&self, request: Ended) {
+        let operation = request.operation;
+        let status = match request.status {
+            ..200 => "1xx",
+            200..300 => "2xx",
+            300..400 => "3xx",
+            400..500 => "4xx",
+            500.. => "5xx",
+        };
+        self.requests.get_or_create(&Outcome { operation, status }).inc();
+        self.durations.get_or_create(&ByOperation { operation }).observe(request.duration.as_secs_f64());
+        if request.bytes_in > 0 {
+            self.bytes_in.inc_by(request.bytes_in);
+        }
+        if request.bytes_out > 0 {
+            self.bytes_out.inc_by(request.bytes_out);
+        }
+    }
+
+    pub fn unauthenticated(&self, code: &'static str) {
+        self.refused.get_or_create(&ByCode { code }).inc();
+    }
+
+    pub fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    /// In Prometheus's text format.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail, and an empty answer would be noticed.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ended_request_is_counted_once_under_its_operation() {
+        let metrics = Metrics::default();
+        let duration = Duration::from_millis(2);
+        metrics.ended(Ended { operation: "GetObject", status: 206, duration, bytes_in: 0, bytes_out: 10 });
+        let text = metrics.text();
+        for line in [
+            "causeway_requests_total{operation=\"GetObject\",status=\"2xx\"} 1",
+            "causeway_request_duration_seconds_count{operation=\"GetObject\"} 1",
+            "causeway_request_duration_seconds_bucket{le=\"0.003\",operation=\"GetObject\"} 1",
+            "causeway_sent_bytes_total 10",
+            "causeway_received_bytes_total 0",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The layers of `src/lib.rs`, held to: this file is their table.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Which top-level modules each may use, and no more. Bottom first: a row names only rows above it. A new name in a row is a
+/// decision, not a repair.
+const LAYERS: &[(&str, &[&str])] = &[
+    // The vocabulary.
+    ("model", &[]),
+    // The contract of one bucket's storage, and what its implementations share.
+    ("store", &["model"]),
+    // What S3 remembers and storage cannot.
+    ("catalog", &["model", "store"]),
+    // Drivers.
+    ("backend", &["model", "store", "catalog"]),
+    // Which buckets there are, and the stack of each.
+    ("buckets", &["model", "store", "catalog", "backend"]),
+    // Beside the layers: settings are data, and metrics are names.
+    ("config", &["model", "store"]),
+    ("telemetry", &["model", "store"]),
+    // Who may come in.
+    ("access", &["model"]),
+    // What goes on in the background.
+    ("jobs", &["model", "store", "catalog", "buckets"]),
+    // The protocol's meaning.
+    ("s3", &["model", "store", "catalog", "buckets"]),
+    // The protocol's wire.
+    ("edge", &["model", "store", "s3"]),
+    // What operators ask.
+    ("admin", &["telemetry"]),
+    // Sockets, and the one place that wires all of it.
+    ("server", &["model", "store", "catalog", "backend", "buckets", "config", "telemetry", "access", "jobs", "s3", "edge", "admin"]),
+    // The process.
+    ("cli", &["config", "telemetry", "server"]),
+];
+
+/// Crates that only these places know, so that leaving one means changing one place.
+const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
+    ("rusqlite", &["catalog/sqlite"]),
+    ("quick_xml", &["s3/xml"]),
+    ("hyper", &["server", "edge", "admin"]),
+    ("hyper_util", &["server", "edge", "admin"]),
+    ("tokio_rustls", &["server"]),
+    ("rustls", &["server"]),
+    ("clap", &["cli"]),
+    ("toml", &["config"]),
+    ("tracing_subscriber", &["telemetry"]),
+    ("prometheus_client", &["telemetry"]),
+    ("crc_fast", &["model"]),
+    ("rustix", &["backend/fs", "access/root", "server/data", "server/listen", "telemetry/process"]),
+];
+
+/// Lines of a file before its tests: one concept fits.
+const MAX_LINES: usize = 500;
+
+/// A source file, without its tests.
+struct Source {
+    /// Relative to `src`, with `/`.
+    path: String,
+    /// As written.
+    text: String,
+    /// Without comments and string literals, up to `#[cfg(test)]` before an inline module.
+    code: String,
+}
+
+impl Source {
+    /// `s3` of `s3/ops/get_object.rs`; `lib` of `lib.rs`.
+    fn module(&self) -> &str {
+        let first = self.path.split('/').next().unwrap_or(&self.path);
+        first.strip_suffix(".rs").unwrap_or(first)
+    }
+
+    fn is_in(&self, place: &str) -> bool {
+        self.path.strip_prefix(place).is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut folders, mut sources) = (vec![root.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        let mut entries: Vec<PathBuf> = fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+        entries.sort();
+        for path in entries {
+            let is_test = path.file_stem().is_some_and(|name| name == "tests");
+            if is_test {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("UTF-8");
+                let relative = path.strip_prefix(&root).expect("below src").to_str().expect("UTF-8").replace('\\', "/");
+                sources.push(Source { path: relative, code: code(before_tests(&text)), text });
+            }
+        }
+    }
+    assert!(sources.len() > 100, "only {} files: is this the source tree?", sources.len());
+    sources
+}
+
+fn before_tests(text: &str) -> &str {
+    text.find("#[cfg(test)]\nmod ").map_or(text, |at| &text[..at])
+}
+
+/// Characters that would seem to begin a string.
+const QUOTES: [&str; 3] = ["'\"'", r#"'\"'"#, r"'\\'"];
+
+/// Code without comments and without what is in quotes. Good for code that rustfmt has seen, not for all of Rust.
+fn code(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let raw = ["r#\"", "br#\""].into_iter().find(|start| rest.starts_with(start));
+        let skipped = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if let Some(start) = raw {
+            rest[start.len()..].find("\"#").map_or(rest.len(), |at| start.len() + at + 2)
+        } else if let Some(quote) = QUOTES.into_iter().find(|quote| rest.starts_with(quote)) {
+            quote.len()
+        } else if first == '"' {
+            end_of_string(rest)
+        } else {
+            out.push(first);
+            first.len_utf8()
+        };
+        rest = &rest[skipped..];
+    }
+    out
+}
+
+/// The length of the string literal that `text` begins with.
+fn end_of_string(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, character) in text.char_indices().skip(1) {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// The top-level modules that `crate::a::…` and `crate::{a, b::c}` name.
+fn used(code: &str) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for (at, path) in code.match_indices("crate::") {
+        // `pub(in crate::s3)` is no use, and `mycrate::` is another word.
+        if code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_') || code[..at].ends_with("in ") {
+            continue;
+        }
+        let rest = &code[at + path.len()..];
+        match rest.strip_prefix('{') {
+            Some(group) => used.extend(heads(group)),
+            None => used.extend(head(rest)),
+        }
+    }
+    used
+}
+
+fn head(path: &str) -> Option<String> {
+    let end = path.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(path.len());
+    (end > 0).then(|| path[..end].to_owned())
+}
+
+/// The first names of the items of a group, up to the brace that closes it.
+fn heads(group: &str) -> Vec<String> {
+    let (mut depth, mut item, mut heads) = (0usize, 0usize, Vec::new());
+    for (at, character) in group.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                heads.extend(head(group[item..at].trim_start()));
+                item = at + 1;
+                if character == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    heads
+}
+
+#[test]
+fn the_table_lists_every_module_once_and_points_down_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
+    let lib = fs::read_to_string(root).expect("the library");
+    let declared: BTreeSet<&str> = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let listed: Vec<&str> = LAYERS.iter().map(|(module, _)| *module).collect();
+    assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), declared);
+    assert_eq!(listed.len(), declared.len());
+    for (at, (module, uses)) in LAYERS.iter().enumerate() {
+        for used in *uses {
+            assert!(listed[..at].contains(used), "{module} uses {used}, which is not below it");
+        }
+    }
+}
+
+#[test]
+fn modules_use_only_what_the_table_lets_them() {
+    let allowed: BTreeMap<&str, &[&str]> = LAYERS.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| !matches!(source.module(), "lib" | "main")) {
+        let module = source.module();
+        let uses = allowed.get(module).unwrap_or_else(|| panic!("{} is in no layer", source.path));
+        for used in used(&source.code) {
+            // A name that is no module is a macro or a re-export of the crate's root.
+            if used != module && allowed.contains_key(used.as_str()) && !uses.contains(&used.as_str()) {
+                wrong.push(format!("{}: {module} must not use {used}", source.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_crate_with_a_home_is_used_only_there() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        for (name, homes) in KNOWN_ONLY_TO {
+            let path = format!("{name}::");
+            let named = source.code.match_indices(&path).any(|(at, _)| {
+                // Neither the end of a longer name nor a module of ours.
+                !source.code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == ':')
+            });
+            if named && !homes.iter().any(|home| source.is_in(home)) {
+                wrong.push(format!("{}: {name} belongs to {}", source.path, homes.join(", ")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_says_first_what_it_is() {
+    let silent: Vec<_> = sources().into_iter().filter(|source| !source.text.starts_with("//! ")).map(|source| source.path).collect();
+    assert!(silent.is_empty(), "{silent:?}");
+}
+
+#[test]
+fn no_file_is_longer_than_one_concept() {
+    let long = |source: &Source| {
+        let lines = before_tests(&source.text).lines().count();
+        (lines > MAX_LINES).then(|| format!("{}: {lines} lines before its tests", source.path))
+    };
+    let long: Vec<_> = sources().iter().filter_map(long).collect();
+    assert!(long.is_empty(), "{long:?}");
+}
+
+#[test]
+fn the_reader_of_imports_sees_what_the_compiler_sees() {
+    let text = r#"
+        use crate::model::Key;
+        pub(crate) use crate::{
+            store::{self, error::{A, B}, payload},
+            catalog,
+        };
+        // use crate::admin;
+        fn f() -> crate::backend::X { let s = "crate::cli \" crate::server"; let c = '"'; crate::jobs::go(s) }
+        pub(in crate::s3) struct Y;
+        use mycrate::edge;
+    "#;
+    let expected = ["backend", "catalog", "jobs", "model", "store"];
+    assert_eq!(used(&code(text)), expected.into_iter().map(str::to_owned).collect());
+}

@@ -1,0 +1,115 @@
+//! Attributes belong to the object: kept whole, and changed only where they may.
+
+use super::{client::*, storage::Storage};
+use causeway::{
+    model::{Attributes, CannedAcl, MAX_USER_METADATA, Tag, TagSet},
+    store::{Change, error::StoreErrorKind},
+};
+
+pub fn tags(pairs: &[(&str, &str)]) -> TagSet {
+    TagSet::new(pairs.iter().map(|(key, value)| Tag { key: (*key).into(), value: (*value).into() }).collect()).expect("valid tags")
+}
+
+/// Every field set.
+pub fn every() -> Attributes {
+    let text = |text: &str| Some(text.to_owned());
+    Attributes {
+        content_type: text("text/plain; charset=utf-8"),
+        cache_control: text("no-cache, max-age=0"),
+        content_disposition: text("attachment; filename=\"ä b.txt\""),
+        content_encoding: text("gzip, br"),
+        content_language: text("de, en"),
+        expires: text("not even a date"),
+        website_redirect: text("/elsewhere?x=%20"),
+        user: [("a", "1"), ("empty", ""), ("ünï-cödé", "wert ✓"), ("blanks", "a  b"), ("quotes", "\"'\\")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        tags: tags(&[("project", "blau"), ("empty", ""), ("b+c/d=e", "x:y@z _.")]),
+        acl: CannedAcl::PublicRead,
+    }
+}
+
+pub async fn every_attribute_is_kept(storage: &Storage) {
+    let store = &*storage.bucket("bucket").await;
+    for attributes in [Attributes::default(), every()] {
+        put_with(store, "key", "x", attributes.clone()).await;
+        assert_eq!(head(store, "key").await.attributes, attributes);
+        let (info, _) = get(store, "key", Default::default()).await.expect("is there");
+        assert_eq!(info.attributes, attributes);
+    }
+    put(store, "key", "x").await;
+    assert_eq!(head(store, "key").await.attributes, Attributes::default(), "nothing is left of an overwritten object");
+}
+
+pub async fn the_largest_attributes_s3_allows_are_kept(storage: &Storage) {
+    let store = &*storage.bucket("bucket").await;
+    let many = (0..64).map(|n| (format!("name-{n:03}"), "v".repeat(MAX_USER_METADATA / 64 - 8)));
+    let one = [("n".to_owned(), "ä".repeat(1023) + "a")];
+    for user in [many.collect(), one.into()] {
+        let tags = (0..10).map(|n| Tag { key: format!("{n}{}", "ж".repeat(127)), value: "\u{10348}".repeat(256) }).collect();
+        let attributes = Attributes { user, tags: TagSet::new(tags).expect("at the limits"), ..every() };
+        assert_eq!(attributes.user.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>(), MAX_USER_METADATA);
+        put_with(store, "key", "x", attributes.clone()).await;
+        assert_eq!(head(store, "key").await.attributes, attributes);
+        store.update(&key("key"), Change::Tags(TagSet::default())).await.expect("shrinks");
+        store.update(&key("key"), Change::Tags(attributes.tags.clone())).await.expect("grows again");
+        assert_eq!(head(store, "key").await.attributes, attributes);
+    }
+}
+
+pub async fn tags_and_acl_change_without_a_new_object(storage: &Storage) {
+    let store = &*storage.bucket("bucket").await;
+    put_with(store, "key", "hello", every()).await;
+    let mut expected = head(store, "key").await;
+    let changes = [tags(&[("new", "tag")]), TagSet::default(), tags(&[("z", "1"), ("a", "2")])];
+    for tags in changes {
+        store.update(&key("key"), Change::Tags(tags.clone())).await.expect("is changed");
+        expected.attributes.tags = tags;
+        assert_eq!(head(store, "key").await, expected);
+    }
+    for acl in [CannedAcl::Private, CannedAcl::PublicReadWrite, CannedAcl::AuthenticatedRead, CannedAcl::BucketOwnerFullControl] {
+        store.update(&key("key"), Change::Acl(acl)).await.expect("is changed");
+        expected.attributes.acl = acl;
+        assert_eq!(head(store, "key").await, expected);
+    }
+    assert_eq!(read(store, "key").await, b"hello");
+    let listed = walk(store, causeway::store::ListRequest { limit: 5, ..Default::default() }).await;
+    assert!(
+        matches!(&listed[..], [causeway::store::ListEntry::Object(o)] if o.etag == expected.etag && o.last_modified == expected.last_modified)
+    );
+}
+
+pub async fn an_update_of_a_multipart_object_keeps_its_parts(storage: &Storage) {
+    let store = &*storage.bucket("bucket").await;
+    let mut upload = Uploading::begin(store, "key").await;
+    upload.part(3, large(0)).await;
+    upload.part(8, "end").await;
+    upload.complete().await;
+    let mut expected = head(store, "key").await;
+    store.update(&key("key"), Change::Tags(tags(&[("a", "b")]))).await.expect("is changed");
+    expected.attributes.tags = tags(&[("a", "b")]);
+    assert_eq!(expected.parts.len(), 2);
+    assert_eq!(head(store, "key").await, expected);
+}
+
+pub async fn an_update_of_nothing_is_refused(storage: &Storage) {
+    let store = &*storage.bucket("bucket").await;
+    for change in [Change::Tags(TagSet::default()), Change::Acl(CannedAcl::PublicRead)] {
+        assert_eq!(refused(store.update(&key("key"), change).await), StoreErrorKind::NoSuchKey);
+    }
+    assert_absent(store, "key").await;
+}
+
+pub async fn changes_of_tags_and_acl_at_once_both_stand(storage: &Storage) {
+    let bucket = storage.bucket("bucket").await;
+    for round in 0..10 {
+        put(&*bucket, "key", round.to_string()).await;
+        let (one, two) = (bucket.clone(), bucket.clone());
+        let tagging = tokio::spawn(async move { one.update(&key("key"), Change::Tags(tags(&[("a", "b")]))).await });
+        let opening = tokio::spawn(async move { two.update(&key("key"), Change::Acl(CannedAcl::PublicRead)).await });
+        tagging.await.expect("no panic").expect("is changed");
+        opening.await.expect("no panic").expect("is changed");
+        let attributes = head(&*bucket, "key").await.attributes;
+        assert_eq!((attributes.tags, attributes.acl), (tags(&[("a", "b")]), CannedAcl::PublicRead));
+    }
+}

@@ -1,0 +1,264 @@
+//! What a caller of the store does all the time, in one line each.
+
+use bytes::Bytes;
+use causeway::{
+    model::{Attributes, ByteRange, Checksum, ChecksumAlgorithm, ChecksumHasher, ETag, ObjectInfo, ObjectKey, Owner, PartNumber, UploadId},
+    store::{
+        BeginUpload, CompletePart, CompleteUpload, CopyRequest, CopySource, GetReply, GetRequest, ListEntry, ListPage, ListRequest,
+        ObjectBody, PartWritten, PutRequest, Result, Selection, Store, Written,
+        condition::{ETagMatch, WriteConditions},
+        error::{StoreError, StoreErrorKind},
+        payload::{Announced, Payload, PayloadError},
+    },
+};
+use futures_util::StreamExt;
+use md5::{Digest, Md5};
+use std::sync::{Arc, LazyLock};
+use tokio::sync::mpsc;
+
+pub fn key(text: &str) -> ObjectKey {
+    ObjectKey::new(text).expect("a key")
+}
+
+pub fn number(number: u16) -> PartNumber {
+    PartNumber::new(number).expect("a part number")
+}
+
+/// `len` bytes that differ by `seed` and by place.
+pub fn bytes(seed: u64, len: usize) -> Bytes {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut all = Vec::with_capacity(len + 8);
+    while all.len() < len {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        all.extend_from_slice(&state.to_le_bytes());
+    }
+    all.truncate(len);
+    all.into()
+}
+
+/// The smallest part that need not be the last one.
+pub const LARGE: usize = 5 << 20;
+
+static LARGE_PARTS: LazyLock<[Bytes; 4]> = LazyLock::new(|| [1, 2, 3, 4].map(|seed| bytes(seed, LARGE)));
+
+/// One of four parts of 5 MiB.
+pub fn large(which: usize) -> Bytes {
+    LARGE_PARTS[which].clone()
+}
+
+pub fn etag_of(bytes: &[u8]) -> ETag {
+    ETag::from_md5(Md5::digest(bytes).into())
+}
+
+pub fn checksum_of(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> Checksum {
+    let mut hasher = ChecksumHasher::new(algorithm);
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+/// The kind of an error that has to be.
+#[track_caller]
+pub fn refused<T>(result: Result<T>) -> StoreErrorKind {
+    match result {
+        Ok(_) => panic!("succeeded, though it must not"),
+        Err(error) => error.kind(),
+    }
+}
+
+/// The payload error behind a failure that has to be.
+#[track_caller]
+pub fn payload_refused<T>(result: Result<T>) -> PayloadError {
+    let error = result.err().expect("a failure");
+    *error.payload().unwrap_or_else(|| panic!("not the payload's fault: {error}"))
+}
+
+pub fn request(payload: Payload) -> PutRequest {
+    PutRequest { attributes: Attributes::default(), conditions: WriteConditions::default(), payload }
+}
+
+pub async fn put(store: &dyn Store, name: &str, bytes: impl Into<Bytes>) -> Written {
+    let written = store.put(&key(name), request(Payload::from_bytes(bytes))).await;
+    written.unwrap_or_else(|error| panic!("putting {name:?}: {error}"))
+}
+
+pub async fn put_if(store: &dyn Store, name: &str, bytes: impl Into<Bytes>, conditions: WriteConditions) -> Result<Written> {
+    store.put(&key(name), PutRequest { conditions, ..request(Payload::from_bytes(bytes)) }).await
+}
+
+pub async fn put_with(store: &dyn Store, name: &str, bytes: impl Into<Bytes>, attributes: Attributes) -> Written {
+    store.put(&key(name), PutRequest { attributes, ..request(Payload::from_bytes(bytes)) }).await.expect("is put")
+}
+
+pub fn if_absent() -> WriteConditions {
+    WriteConditions { if_none_match: Some(ETagMatch::Any), ..Default::default() }
+}
+
+pub fn if_still(etag: &ETag) -> WriteConditions {
+    WriteConditions { if_match: Some(ETagMatch::OneOf(vec![etag.clone()])), ..Default::default() }
+}
+
+pub async fn collect(reply: GetReply) -> Result<Vec<u8>> {
+    let expected = reply.span.len();
+    let mut all = Vec::new();
+    match reply.body {
+        ObjectBody::Full(bytes) => all.extend_from_slice(&bytes),
+        ObjectBody::Stream(mut stream) => {
+            while let Some(frame) = stream.next().await {
+                all.extend_from_slice(&frame?);
+            }
+        }
+    }
+    assert_eq!(all.len() as u64, expected, "the body is as long as its span");
+    Ok(all)
+}
+
+pub async fn get(store: &dyn Store, name: &str, selection: Selection) -> Result<(ObjectInfo, Vec<u8>)> {
+    let reply = store.get(&key(name), GetRequest { selection, ..Default::default() }).await?;
+    Ok((reply.info.clone(), collect(reply).await?))
+}
+
+pub async fn read(store: &dyn Store, name: &str) -> Vec<u8> {
+    get(store, name, Selection::Whole).await.unwrap_or_else(|error| panic!("reading {name:?}: {error}")).1
+}
+
+pub async fn read_range(store: &dyn Store, name: &str, range: ByteRange) -> Result<Vec<u8>> {
+    Ok(get(store, name, Selection::Range(range)).await?.1)
+}
+
+pub async fn head(store: &dyn Store, name: &str) -> ObjectInfo {
+    store.head(&key(name), &Default::default()).await.unwrap_or_else(|error| panic!("heading {name:?}: {error}"))
+}
+
+/// Nothing there, by whatever way one looks.
+pub async fn assert_absent(store: &dyn Store, name: &str) {
+    assert_eq!(refused(store.head(&key(name), &Default::default()).await), StoreErrorKind::NoSuchKey, "HEAD of {name:?}");
+    assert_eq!(refused(store.get(&key(name), GetRequest::default()).await), StoreErrorKind::NoSuchKey, "GET of {name:?}");
+    assert!(!names(store).await.contains(&name.to_owned()), "{name:?} is listed");
+}
+
+pub async fn delete(store: &dyn Store, name: &str) {
+    store.delete(&key(name), &Default::default()).await.unwrap_or_else(|error| panic!("deleting {name:?}: {error}"));
+}
+
+pub async fn list(store: &dyn Store, request: ListRequest) -> ListPage {
+    store.list(request).await.expect("a listing")
+}
+
+/// Every key, in the order listed, page by page.
+pub async fn names(store: &dyn Store) -> Vec<String> {
+    walk(store, ListRequest { limit: 7, ..Default::default() }).await.iter().map(|entry| entry.name().to_owned()).collect()
+}
+
+/// Every page of a listing.
+pub async fn walk(store: &dyn Store, mut request: ListRequest) -> Vec<ListEntry> {
+    let mut entries = Vec::new();
+    loop {
+        let page = list(store, request.clone()).await;
+        assert!(page.entries.len() <= request.limit);
+        entries.extend(page.entries);
+        if !page.truncated {
+            return entries;
+        }
+        request.after = entries.last().map(|entry: &ListEntry| entry.name().to_owned());
+    }
+}
+
+pub async fn copy(target: &dyn Store, to: &str, source: &Arc<dyn Store>, from: &str) -> Result<Written> {
+    target.copy(&key(to), copy_request(source, from)).await
+}
+
+pub fn copy_request(source: &Arc<dyn Store>, from: &str) -> CopyRequest {
+    CopyRequest { source: copy_source(source, from), attributes: Default::default(), conditions: Default::default(), checksum: None }
+}
+
+pub fn copy_source(source: &Arc<dyn Store>, from: &str) -> CopySource {
+    CopySource { store: source.clone(), key: key(from), conditions: Default::default() }
+}
+
+/// An upload as clients begin it that know nothing of checksums.
+pub fn plain_upload() -> BeginUpload {
+    BeginUpload {
+        attributes: Attributes::default(),
+        checksum: causeway::model::ChecksumSpec {
+            algorithm: ChecksumAlgorithm::Crc64Nvme,
+            kind: ChecksumAlgorithm::Crc64Nvme.default_kind(),
+        },
+        explicit_checksum: false,
+        initiator: Owner { id: "initiator".into(), display_name: "Initiator".into() },
+    }
+}
+
+/// An upload in progress, remembering what its client has to.
+pub struct Uploading<'s> {
+    pub store: &'s dyn Store,
+    pub key: ObjectKey,
+    pub id: UploadId,
+    pub done: Vec<CompletePart>,
+}
+
+impl<'s> Uploading<'s> {
+    pub async fn begin(store: &'s dyn Store, name: &str) -> Self {
+        Self::begin_with(store, name, plain_upload()).await
+    }
+
+    pub async fn begin_with(store: &'s dyn Store, name: &str, request: BeginUpload) -> Self {
+        let key = key(name);
+        let id = store.begin_upload(&key, request).await.expect("an upload begins");
+        Self { store, key, id, done: Vec::new() }
+    }
+
+    pub async fn part(&mut self, n: u16, bytes: impl Into<Bytes>) -> PartWritten {
+        let written = self.store.put_part(&self.key, &self.id, number(n), Payload::from_bytes(bytes)).await.expect("a part is put");
+        self.sent(n, &written);
+        written
+    }
+
+    /// Parts are completed in order of number, whatever the order they came in.
+    pub fn sent(&mut self, n: u16, written: &PartWritten) {
+        self.done.retain(|part| part.number != number(n));
+        self.done.push(CompletePart { number: number(n), etag: written.etag.clone(), checksum: None });
+        self.done.sort_by_key(|part| part.number);
+    }
+
+    pub fn request(&self) -> CompleteUpload {
+        CompleteUpload { parts: self.done.clone(), conditions: Default::default(), checksum: None, size: None }
+    }
+
+    pub async fn try_complete(&self, request: CompleteUpload) -> Result<Written> {
+        self.store.complete_upload(&self.key, &self.id, request).await
+    }
+
+    pub async fn complete(&self) -> Written {
+        self.try_complete(self.request()).await.expect("an upload is completed")
+    }
+
+    pub async fn abort(&self) -> Result<()> {
+        self.store.abort_upload(&self.key, &self.id).await
+    }
+}
+
+/// A body whose frames are sent one by one: `send` returns once the store has asked for the frame before.
+pub struct Dripping(mpsc::Sender<std::result::Result<Bytes, PayloadError>>);
+
+impl Dripping {
+    pub fn body(announced: Announced) -> (Self, Payload) {
+        let (sender, receiver) = mpsc::channel(1);
+        let frames = futures_util::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+        (Self(sender), Payload::from_stream(frames, announced))
+    }
+
+    pub async fn send(&self, frame: Bytes) {
+        self.0.send(Ok(frame)).await.expect("the store is reading");
+    }
+
+    pub async fn fail(self, error: PayloadError) {
+        self.0.send(Err(error)).await.expect("the store is reading");
+    }
+}
+
+/// For `map_err` where only the kind matters.
+pub fn kind(error: StoreError) -> StoreErrorKind {
+    error.kind()
+}

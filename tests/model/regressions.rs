@@ -1,0 +1,1 @@
+//! What random operations have found, each shrunken and named.

@@ -1,0 +1,142 @@
+//! CopyObject over the wire.
+
+use crate::support::{ALICE, BOB, Server, failure, get, is, put};
+use aws_sdk_s3::{
+    Client,
+    primitives::ByteStream,
+    types::{ChecksumAlgorithm, MetadataDirective, ObjectCannedAcl, TaggingDirective},
+};
+use std::time::Duration;
+
+/// `from` with every kind of attribute.
+async fn put_adorned(client: &Client, bucket: &str) {
+    let put = client.put_object().bucket(bucket).key("from").body(ByteStream::from_static(b"hello")).content_type("text/plain");
+    let put = put.cache_control("no-store").metadata("colour", "blue").tagging("a=1").website_redirect_location("/there");
+    put.acl(ObjectCannedAcl::PublicRead).send().await.expect("put");
+}
+
+#[tokio::test]
+async fn a_copy_has_what_its_source_has_but_for_acl_and_redirect() {
+    let server = Server::start();
+    let client = server.client();
+    let (bucket, other) = (server.bucket(&client).await, server.bucket(&client).await);
+    put_adorned(&client, &bucket).await;
+    let copy = client.copy_object().bucket(&other).key("to").copy_source(format!("{bucket}/from")).send().await.expect("copied");
+    let result = copy.copy_object_result().expect("a result");
+    assert_eq!(result.e_tag(), Some("\"5d41402abc4b2a76b9719d911017c592\""));
+    assert!(result.last_modified().is_some());
+    let head = client.head_object().bucket(&other).key("to").send().await.expect("head");
+    assert_eq!((head.content_type(), head.cache_control()), (Some("text/plain"), Some("no-store")));
+    assert_eq!(head.metadata().and_then(|all| all.get("colour")).map(String::as_str), Some("blue"));
+    assert_eq!(head.website_redirect_location(), None);
+    let tags = client.get_object_tagging().bucket(&other).key("to").send().await.expect("tags");
+    assert_eq!(tags.tag_set().len(), 1);
+    assert_eq!(server.raw().get(format!("/{other}/to")).anonymous().send().status, 403);
+    assert_eq!(get(&client, &other, "to").await.as_deref(), Some(&b"hello"[..]));
+}
+
+#[tokio::test]
+async fn directives_replace_metadata_and_tags_each_for_itself() {
+    let server = Server::start();
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    put_adorned(&client, &bucket).await;
+    let copy = || client.copy_object().bucket(&bucket).key("to").copy_source(format!("/{bucket}/from"));
+    let replaced = copy().metadata_directive(MetadataDirective::Replace).content_type("a/b").metadata("size", "big").send().await;
+    replaced.expect("copied");
+    let head = client.head_object().bucket(&bucket).key("to").send().await.expect("head");
+    assert_eq!((head.content_type(), head.cache_control(), head.tag_count()), (Some("a/b"), None, Some(1)));
+    assert_eq!(head.metadata().map(|all| all.len()), Some(1));
+    let tagged = copy().tagging_directive(TaggingDirective::Replace).tagging("x=1&y=2").send().await;
+    tagged.expect("copied");
+    let head = client.head_object().bucket(&bucket).key("to").send().await.expect("head");
+    assert_eq!((head.content_type(), head.tag_count()), (Some("text/plain"), Some(2)));
+    for directive in ["x-amz-metadata-directive", "x-amz-tagging-directive"] {
+        let request = server.raw().put(format!("/{bucket}/to"), "").header("x-amz-copy-source", format!("{bucket}/from"));
+        assert_eq!(request.header(directive, "REPLACED").send().failure(), is(400, "InvalidArgument"), "{directive}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_is_copied_onto_itself_only_to_change_it() {
+    let server = Server::start();
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    put_adorned(&client, &bucket).await;
+    let copy = || client.copy_object().bucket(&bucket).key("from").copy_source(format!("{bucket}/from"));
+    assert_eq!(failure(copy().send().await), is(400, "InvalidRequest"));
+    copy().metadata_directive(MetadataDirective::Replace).metadata("colour", "red").send().await.expect("changed");
+    let head = client.head_object().bucket(&bucket).key("from").send().await.expect("head");
+    assert_eq!(head.metadata().and_then(|all| all.get("colour")).map(String::as_str), Some("red"));
+    assert_eq!(get(&client, &bucket, "from").await.as_deref(), Some(&b"hello"[..]));
+}
+
+#[tokio::test]
+async fn conditions_hold_on_the_source_and_on_the_target() {
+    let server = Server::start();
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    put(&client, &bucket, "from", "hello").await;
+    let copy = || client.copy_object().bucket(&bucket).key("to").copy_source(format!("{bucket}/from"));
+    let (same, other) = ("\"5d41402abc4b2a76b9719d911017c592\"", "\"00000000000000000000000000000000\"");
+    let refused = is(412, "PreconditionFailed");
+    assert_eq!(failure(copy().copy_source_if_match(other).send().await), refused);
+    assert_eq!(failure(copy().copy_source_if_none_match(same).send().await), refused);
+    assert_eq!(failure(copy().if_match(same).send().await), is(404, "NoSuchKey"));
+    assert_eq!(get(&client, &bucket, "to").await, None);
+    assert!(copy().copy_source_if_match(same).if_none_match("*").send().await.is_ok());
+    assert_eq!(failure(copy().if_none_match("*").send().await), refused);
+    assert_eq!(failure(copy().if_match(other).send().await), refused);
+    assert!(copy().if_match(same).copy_source_if_none_match(other).send().await.is_ok());
+}
+
+#[tokio::test]
+async fn any_key_is_a_source() {
+    let server = Server::start();
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    for (key, encoded) in [("a b", "a%20b"), ("a+b", "a+b"), ("a%20b", "a%2520b"), ("?versionId", "%3FversionId"), ("ä/ö", "%C3%A4/%C3%B6")]
+    {
+        put(&client, &bucket, key, key).await;
+        let copy = client.copy_object().bucket(&bucket).key("to").copy_source(format!("{bucket}/{encoded}")).send().await;
+        copy.expect("copied");
+        assert_eq!(get(&client, &bucket, "to").await.as_deref(), Some(key.as_bytes()), "{key}");
+    }
+    let copy = |source: String| client.copy_object().bucket(&bucket).key("to").copy_source(source).send();
+    assert!(copy(format!("{bucket}/a+b?versionId=null")).await.is_ok());
+    assert_eq!(failure(copy(format!("{bucket}/a+b?versionId=3L4kqtJlcpXroDTDmJ")).await), is(404, "NoSuchVersion"));
+    assert_eq!(failure(copy(format!("{bucket}/missing")).await), is(404, "NoSuchKey"));
+    assert_eq!(failure(copy("no-such-bucket/k".into()).await), is(404, "NoSuchBucket"));
+    assert_eq!(failure(copy("nonsense".into()).await), is(400, "InvalidArgument"));
+}
+
+#[tokio::test]
+async fn a_copy_has_the_checksum_asked_for_or_its_sources() {
+    let server = Server::start();
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    let put = client.put_object().bucket(&bucket).key("from").checksum_algorithm(ChecksumAlgorithm::Sha1);
+    let written = put.body(ByteStream::from_static(b"hello")).send().await.expect("put");
+    let copy = || client.copy_object().bucket(&bucket).key("to").copy_source(format!("{bucket}/from"));
+    let kept = copy().send().await.expect("copied").copy_object_result.expect("a result");
+    assert_eq!(kept.checksum_sha1(), written.checksum_sha1());
+    let asked = copy().checksum_algorithm(ChecksumAlgorithm::Crc32C).send().await.expect("copied").copy_object_result.expect("a result");
+    assert_eq!((asked.checksum_crc32_c(), asked.checksum_sha1()), (Some("mnG7TA=="), None));
+}
+
+#[tokio::test]
+async fn nobody_copies_what_they_may_not_read() {
+    let server = Server::start();
+    let (alice, bob) = (server.client_of(ALICE), server.client_of(BOB));
+    let (hers, his) = (server.bucket(&alice).await, server.bucket(&bob).await);
+    put(&alice, &hers, "k", "secret").await;
+    let copy = || bob.copy_object().bucket(&his).key("k").copy_source(format!("{hers}/k")).send();
+    assert_eq!(failure(copy().await), is(403, "AccessDenied"));
+    let smuggled = server.raw_of(BOB).put(format!("/{his}/k"), "").presigned(Duration::from_secs(60));
+    assert_eq!(smuggled.unsigned_header("x-amz-copy-source", format!("/{hers}/k")).send().status, 403);
+    assert_eq!(get(&bob, &his, "k").await, None);
+    alice.put_object_acl().bucket(&hers).key("k").acl(ObjectCannedAcl::AuthenticatedRead).send().await.expect("acl");
+    assert!(copy().await.is_ok());
+    let owner = server.raw_of(BOB).put(format!("/{his}/k"), "").header("x-amz-copy-source", format!("/{hers}/k"));
+    assert_eq!(owner.header("x-amz-source-expected-bucket-owner", "somebody").send().failure(), is(403, "AccessDenied"));
+}

@@ -1,0 +1,88 @@
+//! CreateBucket over the wire.
+
+use crate::support::{ADMIN, ALICE, BOB, READER, Server, failure, get, is, put};
+use aws_sdk_s3::types::BucketCannedAcl;
+
+#[tokio::test]
+async fn a_bucket_is_there_once_it_was_created() {
+    let server = Server::start();
+    let reply = server.raw().put("/first", "").send();
+    assert_eq!((reply.status, reply.header("location")), (200, Some("/first")));
+    server.client().head_bucket().bucket("first").send().await.expect("it is there");
+}
+
+#[tokio::test]
+async fn names_that_s3_refuses_are_invalid() {
+    let server = Server::start();
+    let raw = server.raw();
+    for name in ["a", "aa", "foo_bar", "foo-", "foo..bar", "foo.-bar", "Upper", "192.168.5.123", &"a".repeat(64), "_foo"] {
+        assert_eq!(raw.put(format!("/{name}"), "").send().failure(), is(400, "InvalidBucketName"), "{name}");
+    }
+    for name in ["aaa.111", "aaa-111", "0aa", &"a".repeat(63)] {
+        assert_eq!(raw.put(format!("/{name}"), "").send().status, 200, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn creating_ones_own_bucket_again_changes_nothing() {
+    let server = Server::start();
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    put(&client, &bucket, "k", "kept").await;
+    client.create_bucket().bucket(&bucket).send().await.expect("as in us-east-1");
+    assert_eq!(get(&client, &bucket, "k").await.as_deref(), Some(&b"kept"[..]));
+    let open = client.create_bucket().bucket(&bucket).acl(BucketCannedAcl::PublicRead);
+    assert_eq!(failure(open.send().await), is(409, "BucketAlreadyOwnedByYou"));
+    assert_eq!(server.raw().get(format!("/{bucket}")).anonymous().send().status, 403);
+}
+
+#[tokio::test]
+async fn outside_the_classic_region_a_bucket_is_created_once() {
+    let server = Server::configured("region = \"eu-north-1\"", "");
+    let raw = server.raw();
+    assert_eq!(raw.put("/first", "").send().status, 200);
+    assert_eq!(raw.put("/first", "").send().failure(), is(409, "BucketAlreadyOwnedByYou"));
+}
+
+#[tokio::test]
+async fn names_are_shared_by_all() {
+    let server = Server::start();
+    let bucket = server.bucket(&server.client_of(ALICE)).await;
+    for other in [BOB, ADMIN] {
+        let create = server.client_of(other).create_bucket().bucket(&bucket);
+        assert_eq!(failure(create.send().await), is(409, "BucketAlreadyExists"));
+    }
+}
+
+#[tokio::test]
+async fn only_who_may_write_creates_buckets() {
+    let server = Server::start();
+    assert_eq!(server.raw_of(READER).put("/first", "").send().failure(), is(403, "AccessDenied"));
+    assert_eq!(server.raw().put("/first", "").anonymous().send().failure(), is(403, "AccessDenied"));
+}
+
+#[tokio::test]
+async fn what_we_cannot_promise_of_a_bucket_is_refused() {
+    let server = Server::start();
+    let raw = server.raw();
+    let cases = [
+        ("x-amz-bucket-object-lock-enabled", "true", (501, "NotImplemented")),
+        ("x-amz-object-ownership", "BucketOwnerEnforced", (501, "NotImplemented")),
+        ("x-amz-object-ownership", "Everyone", (400, "InvalidArgument")),
+        ("x-amz-grant-read", "id=somebody", (501, "NotImplemented")),
+        ("x-amz-acl", "everyone", (400, "InvalidArgument")),
+    ];
+    for (name, value, (status, code)) in cases {
+        assert_eq!(raw.put("/first", "").header(name, value).send().failure(), is(status, code), "{name}: {value}");
+    }
+    let document = |inner: &str| format!("<CreateBucketConfiguration>{inner}</CreateBucketConfiguration>");
+    for (body, (status, code)) in [
+        (document("<LocationConstraint>no where</LocationConstraint>"), (400, "InvalidLocationConstraint")),
+        (document("<Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags>"), (501, "NotImplemented")),
+        ("nonsense".to_owned(), (400, "MalformedXML")),
+    ] {
+        assert_eq!(raw.put("/first", &body).send().failure(), is(status, code), "{body}");
+    }
+    assert_eq!(raw.request("HEAD", "/first").send().status, 404);
+    assert_eq!(raw.put("/first", "").header("x-amz-object-ownership", "ObjectWriter").send().status, 200);
+}

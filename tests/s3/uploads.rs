@@ -1,0 +1,59 @@
+//! Uploads as the tests of the multipart operations need them.
+
+use aws_sdk_s3::{
+    Client,
+    types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart},
+};
+
+/// The least that a part but the last may hold.
+pub const MIN_PART: usize = 5 << 20;
+
+/// A begun upload.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    pub client: Client,
+    pub bucket: String,
+    pub key: String,
+    pub id: String,
+}
+
+impl Upload {
+    pub async fn begin(client: &Client, bucket: &str, key: &str) -> Self {
+        let begun = client.create_multipart_upload().bucket(bucket).key(key).send().await.expect("an upload");
+        Self { client: client.clone(), bucket: bucket.to_owned(), key: key.to_owned(), id: begun.upload_id.expect("an id") }
+    }
+
+    pub async fn begin_with(client: &Client, bucket: &str, key: &str, algorithm: ChecksumAlgorithm) -> Self {
+        let begin = client.create_multipart_upload().bucket(bucket).key(key).checksum_algorithm(algorithm);
+        let id = begin.send().await.expect("an upload").upload_id.expect("an id");
+        Self { client: client.clone(), bucket: bucket.to_owned(), key: key.to_owned(), id }
+    }
+
+    /// Sends a part, and what Complete has to say of it.
+    pub async fn part(&self, number: i32, body: impl AsRef<[u8]>) -> CompletedPart {
+        let part = self.client.upload_part().bucket(&self.bucket).key(&self.key).upload_id(&self.id).part_number(number);
+        let part = part.body(body.as_ref().to_vec().into()).send().await.expect("a part");
+        CompletedPart::builder()
+            .part_number(number)
+            .set_e_tag(part.e_tag)
+            .set_checksum_crc32(part.checksum_crc32)
+            .set_checksum_crc32_c(part.checksum_crc32_c)
+            .set_checksum_crc64_nvme(part.checksum_crc64_nvme)
+            .set_checksum_sha1(part.checksum_sha1)
+            .set_checksum_sha256(part.checksum_sha256)
+            .build()
+    }
+
+    pub fn complete(
+        &self,
+        parts: &[CompletedPart],
+    ) -> aws_sdk_s3::operation::complete_multipart_upload::builders::CompleteMultipartUploadFluentBuilder {
+        let list = CompletedMultipartUpload::builder().set_parts(Some(parts.to_vec())).build();
+        self.client.complete_multipart_upload().bucket(&self.bucket).key(&self.key).upload_id(&self.id).multipart_upload(list)
+    }
+
+    /// Path and query of the upload, on the wire.
+    pub fn target(&self) -> String {
+        format!("/{}/{}?uploadId={}", self.bucket, self.key, self.id)
+    }
+}

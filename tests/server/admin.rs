@@ -1,0 +1,53 @@
+//! Health and metrics.
+
+use super::process::{Place, connect, read_all};
+use std::io::Write;
+
+#[test]
+fn health_is_told_on_the_admin_listener_and_by_the_command() {
+    let place = Place::new();
+    let mut server = place.serve(&["--data", "d"], &[]);
+    assert_eq!(server.ask_admin("/-/health/live").0, 200);
+    let (status, body) = server.ask_admin("/-/health/ready");
+    let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((status, body["status"].as_str()), (200, Some("ready")));
+    assert_eq!(server.ask_admin("/bucket").0, 404);
+
+    let address = server.admin.to_string();
+    let health = place.run(&["health", "--address", &address], &[]);
+    assert_eq!((health.code, health.out.as_str()), (Some(0), "ready\n"));
+    server.signal(rustix::process::Signal::TERM);
+    server.wait();
+    let health = place.run(&["health", "--address", &address], &[]);
+    assert_eq!(health.code, Some(1));
+    assert!(health.err.contains("no answer from"), "{}", health.err);
+}
+
+#[test]
+fn health_paths_are_no_part_of_s3() {
+    let place = Place::new();
+    let server = place.serve(&["--data", "d"], &[]);
+    let mut stream = server.connect();
+    stream.write_all(b"GET /-/health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("sent");
+    assert!(!read_all(&mut stream).starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn metrics_count_requests_by_operation_and_name_no_bucket() {
+    let place = Place::new();
+    let server = place.serve(&["--data", "d"], &[]);
+    let mut stream = connect(server.s3);
+    stream.write_all(b"GET /some-bucket/some-key HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("sent");
+    read_all(&mut stream);
+    let (status, text) = server.ask_admin("/-/metrics");
+    assert_eq!(status, 200);
+    assert!(!text.contains("some-bucket") && !text.contains("some-key"), "{text}");
+    assert_eq!(server.metric("causeway_requests_total{operation=\"GetObject\",status=\"4xx\"}"), Some(1.0));
+    assert_eq!(server.metric("causeway_requests_in_flight"), Some(0.0));
+    assert!(server.metric("process_resident_memory_bytes").is_some_and(|bytes| bytes > 1e6));
+    assert!(server.metric("process_cpu_seconds_total").is_some());
+    for line in text.lines().filter(|line| line.starts_with("# TYPE")) {
+        let name = line.split(' ').nth(2).expect("a name");
+        assert!(text.contains(&format!("# HELP {name} ")), "{name} says what it is");
+    }
+}

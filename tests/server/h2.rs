@@ -1,0 +1,49 @@
+//! As much of HTTP/2 as asking `GET /` takes: no client of ours speaks it without negotiating first.
+
+use super::process::Place;
+use std::io::{Read, Write};
+
+const SETTINGS: u8 = 4;
+const HEADERS: u8 = 1;
+const DATA: u8 = 0;
+const END: u8 = 0x1;
+const END_HEADERS: u8 = 0x4;
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("small").to_be_bytes();
+    let mut frame = vec![length[1], length[2], length[3], kind, flags];
+    frame.extend_from_slice(&stream.to_be_bytes());
+    frame.extend_from_slice(payload);
+    frame
+}
+
+/// `GET /` on stream 1, by the static table of HPACK; returns the body of the reply.
+pub fn get_root(stream: &mut (impl Read + Write), secure: bool) -> String {
+    let mut request = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    request.extend(frame(SETTINGS, 0, 0, &[]));
+    let mut head = vec![0x82, 0x84, if secure { 0x87 } else { 0x86 }, 0x41, 9];
+    head.extend_from_slice(b"localhost");
+    request.extend(frame(HEADERS, END | END_HEADERS, 1, &head));
+    stream.write_all(&request).expect("sent");
+    let mut body = Vec::new();
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).expect("a frame");
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        stream.read_exact(&mut payload).expect("a whole frame");
+        if head[3] == DATA {
+            body.extend_from_slice(&payload);
+        }
+        if matches!(head[3], DATA | HEADERS) && head[4] & END != 0 {
+            return String::from_utf8(body).expect("UTF-8");
+        }
+    }
+}
+
+#[test]
+fn http2_is_spoken_with_prior_knowledge() {
+    let place = Place::new();
+    let server = place.serve(&["--data", "d"], &[]);
+    let body = get_root(&mut server.connect(), false);
+    assert!(body.contains("<Code>AccessDenied</Code>"), "{body}");
+}
