@@ -1,6 +1,6 @@
 //! `causeway config check`.
 
-use super::{SENSELESS, environment, fail};
+use super::{SENSELESS, environment, fail, say};
 use crate::{
     config::{Settings, Sources},
     server,
@@ -16,6 +16,6 @@ pub(super) fn check(file: PathBuf) -> ExitCode {
     if let Err(error) = server::prepare(&settings) {
         return fail(SENSELESS, error);
     }
-    print!("{}", settings.show());
+    say(&settings.show());
     ExitCode::SUCCESS
 }

@@ -1,6 +1,6 @@
 //! `causeway health`: for containers and supervisors that can only run a program.
 
-use super::{FAILED, fail};
+use super::{FAILED, fail, say};
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match ask(arguments.address) {
         Ok(answer) if answer.starts_with("HTTP/1.1 200 ") => {
-            println!("ready");
+            say("ready\n");
             ExitCode::SUCCESS
         }
         Ok(answer) => fail(FAILED, format_args!("not ready: {}", answer.lines().last().unwrap_or("no answer"))),

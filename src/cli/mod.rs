@@ -54,6 +54,13 @@ fn fail(code: u8, error: impl std::fmt::Display) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Says something on standard output. Whoever reads it may have seen enough.
+fn say(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
 const FAILED: u8 = 1;
 const SENSELESS: u8 = 2;
 

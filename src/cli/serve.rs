@@ -50,8 +50,9 @@ impl Arguments {
     }
 }
 
-/// Blocking calls at a time: disks gain nothing from more, and each thread has a stack.
-const BLOCKING_THREADS: usize = 48;
+/// Blocking calls at a time, per core. Each thread keeps about a MiB, mostly buffers that other threads freed: 64 of them
+/// would cost a small machine more memory than 64 clients do.
+const BLOCKING_PER_CORE: usize = 8;
 const STACK: usize = 1 << 20;
 
 pub(super) fn run(arguments: Arguments) -> ExitCode {
@@ -69,9 +70,10 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         LogFormat::Json => log::Format::Json,
     };
     log::start(format, &settings.server.log_level.0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
+        .max_blocking_threads((cores * BLOCKING_PER_CORE).clamp(16, 128))
         .thread_stack_size(STACK)
         .thread_name("causeway")
         .build();

@@ -80,8 +80,8 @@ section! {
         scan_interval: Interval = Text("10m"),
         /// `human` for terminals, `json` for machines. The log goes to standard error.
         log_format: LogFormat = Text("human"),
-        /// What is logged, also by `CAUSEWAY_LOG`. One line per request is `access=debug`: it is not on by default because
-        /// it costs more than serving a small object.
+        /// What is logged, also by `CAUSEWAY_LOG`. With `info,access=debug` every request has a line; by default only those
+        /// that fail on our side have, since a line costs some microseconds and a write each.
         log_level: LogLevel = Text("info"),
     }
 }

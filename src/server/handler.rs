@@ -11,9 +11,10 @@ use crate::{
     s3::{About, ErrorCode, RequestId, Response, S3Error, Service},
     telemetry::metrics::Metrics,
 };
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, header};
-use hyper::body::Incoming;
+use http_body::Body;
 use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 
 #[derive(Debug)]
@@ -38,7 +39,10 @@ impl Handler {
         Self { edge, service, metrics, ids: RequestIds::new(), max_requests }
     }
 
-    pub(super) async fn answer(&self, request: Request<Incoming>, line: &Line) -> http::Response<Recorded> {
+    pub(super) async fn answer<B>(&self, request: Request<B>, line: &Line) -> http::Response<Recorded>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
         let now = Timestamp::now();
         let id = self.ids.next(now);
         let mut record = Record::begin(&request, id.clone(), line, self.metrics.clone());
@@ -61,7 +65,10 @@ impl Handler {
         record.answered(reply.finish(response))
     }
 
-    async fn serve(&self, request: Request<Counted>, id: RequestId, now: Timestamp, record: &mut Record) -> Response {
+    async fn serve<B>(&self, request: Request<Counted<B>>, id: RequestId, now: Timestamp, record: &mut Record) -> Response
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
         match self.edge.admit(request, id.clone(), now) {
             Ok(request) => {
                 record.admitted(&request);
@@ -93,4 +100,63 @@ fn is_authentication(code: ErrorCode) -> bool {
             | RequestTimeTooSkewed
             | SignatureDoesNotMatch
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        buckets::Buckets,
+        catalog::sqlite::SqliteCatalog,
+        edge::{EdgeSettings, Keys},
+        model::{Identity, Secret},
+        s3,
+        store::Durability,
+    };
+    use http_body_util::{BodyExt, Full};
+
+    #[derive(Debug)]
+    struct Defective;
+
+    impl Keys for Defective {
+        fn find(&self, _: &str) -> Option<(Arc<Identity>, Secret)> {
+            panic!("a defect")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_internal_error_with_an_id_and_is_counted() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let catalog = Arc::new(SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("a catalog"));
+        let buckets = Arc::new(Buckets::new(catalog, Default::default(), "disk".to_owned()));
+        let edge = Edge::new(EdgeSettings::default(), Arc::new(Defective));
+        let metrics = Arc::<Metrics>::default();
+        let handler = Handler::new(edge, Service::new(buckets, s3::Settings { region: "r".to_owned() }), metrics.clone(), 10);
+        let line = Line { peer: ([127, 0, 0, 1], 1).into(), activity: Activity::begin() };
+        let now = Timestamp::now().iso8601().replace(['-', ':'], "");
+        let (day, time) = (&now[..8], format!("{}Z", &now[..15]));
+        let request = Request::get("/bucket/key")
+            .header("host", "x")
+            .header("x-amz-date", time)
+            .header("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
+            .header(
+                "authorization",
+                format!(
+                    "AWS4-HMAC-SHA256 Credential=a/{day}/r/s3/aws4_request, \
+                     SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={}",
+                    "0".repeat(64)
+                ),
+            )
+            .body(Full::new(Bytes::new()))
+            .expect("a request");
+
+        let response = handler.answer(request, &line).await;
+        assert_eq!(response.status(), 500);
+        let id = response.headers()["x-amz-request-id"].to_str().expect("ASCII").to_owned();
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        let body = String::from_utf8_lossy(&body);
+        assert!(body.contains("<Code>InternalError</Code>") && body.contains(&id), "{body}");
+        let text = metrics.text();
+        assert!(text.contains("causeway_panics_total 1") && text.contains("causeway_requests_in_flight 0"), "{text}");
+    }
 }

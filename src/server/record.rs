@@ -16,7 +16,6 @@ use crate::{
 use bytes::Bytes;
 use http::{Method, Request, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::{
     net::SocketAddr,
     pin::Pin,
@@ -161,13 +160,13 @@ impl Drop for Record {
 
 /// A request body whose bytes are counted as they come.
 #[derive(Debug)]
-pub(super) struct Counted {
-    body: Incoming,
+pub(super) struct Counted<B> {
+    body: B,
     received: Option<Arc<AtomicU64>>,
 }
 
-impl Counted {
-    pub(super) fn new(body: Incoming, record: &mut Record) -> Self {
+impl<B: Body> Counted<B> {
+    pub(super) fn new(body: B, record: &mut Record) -> Self {
         if !body.is_end_stream() {
             record.received = Some(Arc::default());
         }
@@ -175,11 +174,11 @@ impl Counted {
     }
 }
 
-impl Body for Counted {
+impl<B: Body<Data = Bytes> + Unpin> Body for Counted<B> {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = B::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let (Some(data), Some(received)) = (frame.data_ref(), &self.received)

@@ -1,8 +1,8 @@
 //! The log: lines on standard error, for people or for machines.
 //!
 //! Lines are written as they happen, by the thread they happen on: nothing is lost when the process dies, and a reader
-//! that stops reading slows us down rather than costing memory. That is too dear for a line per request, so those are
-//! at debug level (target `access`) and cost nothing unless they are asked for.
+//! that stops reading slows us down rather than costing memory. For a line per request that is some microseconds and a
+//! write too many, so those are at debug level (target `access`) and cost nothing unless they are asked for.
 
 use std::{fmt, io::IsTerminal, str::FromStr};
 use tracing_subscriber::{filter::Targets, fmt::layer, layer::SubscriberExt, registry, util::SubscriberInitExt};

@@ -18,11 +18,15 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// `GET /` on stream 1, by the static table of HPACK; returns the body of the reply.
-pub fn get_root(stream: &mut (impl Read + Write), secure: bool) -> String {
+pub fn get_root(stream: &mut (impl Read + Write), secure: bool, authorization: Option<&str>) -> String {
     let mut request = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     request.extend(frame(SETTINGS, 0, 0, &[]));
     let mut head = vec![0x82, 0x84, if secure { 0x87 } else { 0x86 }, 0x41, 9];
     head.extend_from_slice(b"localhost");
+    if let Some(text) = authorization {
+        head.extend([0x0F, 0x08, u8::try_from(text.len()).expect("short")]);
+        head.extend_from_slice(text.as_bytes());
+    }
     request.extend(frame(HEADERS, END | END_HEADERS, 1, &head));
     stream.write_all(&request).expect("sent");
     let mut body = Vec::new();
@@ -44,6 +48,17 @@ pub fn get_root(stream: &mut (impl Read + Write), secure: bool) -> String {
 fn http2_is_spoken_with_prior_knowledge() {
     let place = Place::new();
     let server = place.serve(&["--data", "d"], &[]);
-    let body = get_root(&mut server.connect(), false);
+    let body = get_root(&mut server.connect(), false, None);
     assert!(body.contains("<Code>AccessDenied</Code>"), "{body}");
+}
+
+#[test]
+fn headers_are_not_logged_at_any_level() {
+    let place = Place::new();
+    let server = place.serve(&["--data", "d"], &[("CAUSEWAY_LOG", "trace")]);
+    let body = get_root(&mut server.connect(), false, Some("AWS4-HMAC-SHA256 Signature=hunter2"));
+    assert!(body.contains("<Code>AuthorizationHeaderMalformed</Code>"), "{body}");
+    let log = place.read("stderr");
+    assert!(log.contains("ListBuckets") || log.contains("access"), "{log}");
+    assert!(!log.contains("hunter2"), "{log}");
 }

@@ -50,7 +50,7 @@ fn both_protocols_are_offered_over_tls() {
 
     let mut stream = connect(&server, &certificate, &["h2", "http/1.1"]).expect("TLS");
     assert_eq!(stream.conn.alpn_protocol(), Some(&b"h2"[..]));
-    assert!(h2::get_root(&mut stream, true).contains("<Code>AccessDenied</Code>"));
+    assert!(h2::get_root(&mut stream, true, None).contains("<Code>AccessDenied</Code>"));
 
     for protocols in [&["http/1.1"][..], &[]] {
         let mut stream = connect(&server, &certificate, protocols).expect("TLS");
