@@ -12,8 +12,8 @@ use std::{
 };
 
 /// One read, one write to the socket: large enough to make the calls cheap, small enough to stay in cache.
-pub(super) const CHUNK: usize = 64 * 1024;
-/// Buffers kept for later (8 MiB); those in use are bounded by the number of requests in flight.
+pub(super) const CHUNK: usize = 128 * 1024;
+/// Buffers kept for later (16 MiB); those in use are bounded by the number of requests in flight.
 const KEPT: usize = 128;
 
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ impl Drop for Buffer {
 impl Buffers {
     /// All of a short span if the page cache has it: for threads that must not wait for the disk.
     pub(super) fn read_cached(file: &OwnedFd, span: Span) -> Option<ObjectBody> {
-        let length = usize::try_from(span.len()).ok().filter(|length| *length <= CHUNK)?;
+        let length = usize::try_from(span.len()).ok().filter(|length| *length <= CHUNK / 2)?;
         let mut bytes = vec![0; length];
         let mut slices = [IoSliceMut::new(&mut bytes)];
         let read = rustix::io::preadv2(file, &mut slices, span.start, ReadWriteFlags::NOWAIT).ok()?;
