@@ -26,7 +26,7 @@ async fn parts_become_one_object_with_the_etag_of_s3() {
     assert_eq!(get(&client, &bucket, "a b/k").await.as_deref(), Some(&b"before"[..]));
     parts.rotate_left(1);
     let done = upload.complete(&parts).send().await.expect("complete");
-    let digests: Vec<u8> = bodies.iter().flat_map(|body| Md5::digest(body)).collect();
+    let digests: Vec<u8> = bodies.iter().flat_map(Md5::digest).collect();
     let etag = format!("\"{}-3\"", hex::encode(Md5::digest(digests)));
     assert_eq!((done.e_tag(), done.bucket(), done.key()), (Some(etag.as_str()), Some(bucket.as_str()), Some("a b/k")));
     let location = format!("http://{}/{bucket}/a%20b/k", server.address());
