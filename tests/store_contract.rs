@@ -73,6 +73,7 @@ macro_rules! contract_promises {
                 keys_written_while_one_lists_do_not_disturb_the_others
             }
             keys {
+                a_name_of_any_length_goes_beside_a_folder_of_that_name
                 strange_keys_are_keys_like_any_other
                 strange_keys_stay_apart_when_they_come_in_any_order
                 neighbours_come_and_go_without_disturbing_each_other

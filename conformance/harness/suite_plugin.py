@@ -108,21 +108,26 @@ class Cleaner:
                 client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
         with contextlib.suppress(ClientError, BotoCoreError):
             client.delete_bucket_policy(Bucket=bucket)
-        for entry in list(self._entries(client, bucket)):
+        entries = list(self._entries(client, bucket))
+        with contextlib.suppress(ClientError, BotoCoreError):
+            for start in range(0, len(entries), 1000):
+                client.delete_objects(Bucket=bucket, Delete={"Objects": entries[start : start + 1000], "Quiet": True})
+        # What a lock holds, or a server without DeleteObjects has left.
+        for entry in list(self._entries(client, bucket)) if entries else ():
             with contextlib.suppress(ClientError, BotoCoreError):
-                client.delete_object(Bucket=bucket, **entry)
+                bypass = {"BypassGovernanceRetention": True} if "VersionId" in entry else {}
+                client.delete_object(Bucket=bucket, **entry, **bypass)
         with contextlib.suppress(ClientError, BotoCoreError):
             client.delete_bucket(Bucket=bucket)
 
     def _entries(self, client, bucket: str):
-        """Arguments of DeleteObject for all there is, versions where the server knows them."""
+        """All there is, versions where the server knows them."""
         if self.has_versions:
             try:
                 for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
                     for entry in page.get("Versions", []) + page.get("DeleteMarkers", []):
-                        bypass = {"BypassGovernanceRetention": True} if entry["VersionId"] != "null" else {}
                         version = {"VersionId": entry["VersionId"]} if entry["VersionId"] != "null" else {}
-                        yield {"Key": entry["Key"]} | version | bypass
+                        yield {"Key": entry["Key"]} | version
                 return
             except ClientError as error:
                 self.has_versions = error.response["Error"]["Code"] not in ("NotImplemented", "MethodNotAllowed")

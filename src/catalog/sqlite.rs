@@ -10,6 +10,7 @@
 //!   after the next start.
 
 mod bucket;
+mod checkpoint;
 mod column;
 mod error;
 mod file;
@@ -29,6 +30,7 @@ use crate::{
     store::{Durability, ListPage, ListRequest, ListUploadsRequest, UploadsPage},
 };
 use async_trait::async_trait;
+use checkpoint::Checkpointer;
 use reader::Readers;
 use std::{
     collections::{HashSet, VecDeque},
@@ -84,13 +86,14 @@ impl SqliteCatalog {
                 left.push_back(bucket);
             }
         }
+        let checkpointer = Checkpointer::start("catalog-log", file::open_index_checkpointer(dir)?, file::INDEX_PACE)?;
         let catalog = Self {
             truth: Arc::new(Database {
-                writer: Writer::start("catalog-truth", truth)?,
+                writer: Writer::start("catalog-truth", truth, None)?,
                 readers: Readers::new(dir.join(schema::TRUTH.file), TRUTH_READERS),
             }),
             index: Arc::new(Database {
-                writer: Writer::start("catalog-index", index)?,
+                writer: Writer::start("catalog-index", index, Some(checkpointer))?,
                 readers: Readers::new(dir.join(schema::INDEX.file), INDEX_READERS),
             }),
             gone: Arc::default(),

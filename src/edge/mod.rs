@@ -85,6 +85,7 @@ impl Edge {
     }
 
     /// Authenticates a request and makes its body a payload.
+    #[allow(clippy::result_large_err)] // One a request, moved once.
     pub fn admit<B>(&self, request: http::Request<B>, id: RequestId, now: Timestamp) -> Result<Request, Refusal>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,

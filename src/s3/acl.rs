@@ -189,7 +189,7 @@ mod tests {
         let all = |permission| grant(&format!("<URI>{ALL_USERS}</URI>"), permission);
         let read = |owner_id, grants: &[String]| code(from_policy(document(owner_id, grants).as_bytes(), &owner()));
         assert_eq!(read("0123abc", &[all("READ"), own.clone(), grant("<ID>0123abc</ID>", "READ")]), None);
-        assert_eq!(read("someone", &[own.clone()]), Some(ErrorCode::AccessDenied));
+        assert_eq!(read("someone", std::slice::from_ref(&own)), Some(ErrorCode::AccessDenied));
         for refused in [
             vec![],
             vec![all("READ")],

@@ -67,8 +67,10 @@ impl Query<'_> {
     }
 }
 
-/// One page, and whether there is more behind it.
-pub fn page<C: Ordered>(cursor: &mut C, query: Query<'_>) -> Result<(Vec<Grouped<C::Item>>, bool), C::Error> {
+/// Entries in order, and whether there is more behind them.
+pub type Page<T> = (Vec<Grouped<T>>, bool);
+
+pub fn page<C: Ordered>(cursor: &mut C, query: Query<'_>) -> Result<Page<C::Item>, C::Error> {
     let mut entries = Vec::new();
     if query.limit == 0 {
         return Ok((entries, false));

@@ -43,6 +43,7 @@ pub async fn pages_agree_with_a_model_while_keys_come_and_go(catalog: Arc<dyn Ca
             check(&*catalog, id, case).await
         })
     };
+    #[allow(clippy::result_large_err)] // proptest's own, with the failing case in it.
     block_in_place(|| TestRunner::new(Config { failure_persistence: None, ..Config::default() }).run(&cases(), run)).expect("agree");
 }
 

@@ -61,6 +61,7 @@ pub async fn tags_and_acl_change_without_a_new_object(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
     put_with(store, "key", "hello", every()).await;
     let mut expected = head(store, "key").await;
+    later_than(expected.last_modified).await;
     let changes = [tags(&[("new", "tag")]), TagSet::default(), tags(&[("z", "1"), ("a", "2")])];
     for tags in changes {
         store.update(&key("key"), Change::Tags(tags.clone())).await.expect("is changed");

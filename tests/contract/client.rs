@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use causeway::{
-    model::{Attributes, ByteRange, Checksum, ChecksumAlgorithm, ChecksumHasher, ETag, ObjectInfo, ObjectKey, Owner, PartNumber, UploadId},
+    model::{
+        Attributes, ByteRange, Checksum, ChecksumAlgorithm, ChecksumHasher, ETag, ObjectInfo, ObjectKey, Owner, PartNumber, Timestamp,
+        UploadId,
+    },
     store::{
         BeginUpload, CompletePart, CompleteUpload, CopyRequest, CopySource, GetReply, GetRequest, ListEntry, ListPage, ListRequest,
         ObjectBody, PartWritten, PutRequest, Result, Selection, Store, Written,
@@ -255,6 +258,13 @@ impl Dripping {
 
     pub async fn fail(self, error: PayloadError) {
         self.0.send(Err(error)).await.expect("the store is reading");
+    }
+}
+
+/// Until the clock shows another time than that: what changed it would be seen.
+pub async fn later_than(time: Timestamp) {
+    while Timestamp::now() <= time {
+        tokio::task::yield_now().await;
     }
 }
 

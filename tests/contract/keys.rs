@@ -304,3 +304,20 @@ pub async fn uploads_to_strange_keys_end_as_any_other(storage: &Storage) {
     sorted.sort();
     assert_eq!(names(store).await, sorted);
 }
+
+pub async fn a_name_of_any_length_goes_beside_a_folder_of_that_name(storage: &Storage) {
+    let store = &*storage.bucket("bucket").await;
+    for length in 245..260 {
+        let (name, below) = ("n".repeat(length), format!("{}/below", "n".repeat(length)));
+        for order in [[&name, &below], [&below, &name]] {
+            for key in order {
+                put(store, key, content(key)).await;
+            }
+            assert_holds(store, &[name.clone(), below.clone()].into()).await;
+            for key in order {
+                delete(store, key).await;
+            }
+            assert_eq!(names(store).await, Vec::<String>::new());
+        }
+    }
+}

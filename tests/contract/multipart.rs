@@ -17,25 +17,29 @@ use causeway::{
     },
 };
 use md5::{Digest, Md5};
+use std::collections::BTreeMap;
 
-/// S3's ETag of an object made of these parts.
-fn multipart_etag(parts: &[&[u8]]) -> ETag {
-    let digests: Vec<u8> = parts.iter().flat_map(|part| Md5::digest(part)).collect();
-    ETag::multipart(Md5::digest(digests).into(), parts.len())
+/// S3's ETag of an object made of parts with these.
+fn multipart_etag<'e>(parts: impl ExactSizeIterator<Item = &'e ETag>) -> ETag {
+    let count = parts.len();
+    let digests: Vec<u8> = parts.flat_map(|etag| etag.as_md5().expect("an MD5")).collect();
+    ETag::multipart(Md5::digest(digests).into(), count)
 }
 
 /// Uploads `sent` in the order given, and expects the parts in order of number as the object.
 async fn assert_becomes(store: &dyn Store, sent: &[(u16, Bytes)]) {
     let mut upload = Uploading::begin(store, "key").await;
+    let mut etags = BTreeMap::new();
     for (n, body) in sent {
         let written = upload.part(*n, body.clone()).await;
-        assert_eq!(written.etag, etag_of(body));
+        etags.insert(n, etag_of(body));
+        assert_eq!(written.etag, etags[n]);
     }
     let written = upload.complete().await;
     // Of parts sent twice the later one counts.
-    let parts: std::collections::BTreeMap<u16, &[u8]> = sent.iter().map(|(n, body)| (*n, &body[..])).collect();
+    let parts: BTreeMap<u16, &[u8]> = sent.iter().map(|(n, body)| (*n, &body[..])).collect();
     let whole = parts.values().copied().collect::<Vec<_>>().concat();
-    assert_eq!(written.etag, multipart_etag(&parts.values().copied().collect::<Vec<_>>()));
+    assert_eq!(written.etag, multipart_etag(etags.values()));
     assert_eq!(written.size, whole.len() as u64);
     let (info, body) = get(store, "key", Selection::Whole).await.expect("is there");
     assert!(body == whole, "the object is not its parts");
@@ -103,27 +107,27 @@ pub async fn a_part_sent_again_replaces_the_first(storage: &Storage) {
 
 pub async fn parts_that_are_not_named_are_left_out(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
-    for left_out in [1, 2, 3, 4] {
+    for left_out in [1, 2, 3] {
         let mut upload = Uploading::begin(store, "key").await;
-        for n in 1..=4u16 {
+        for n in 1..=3u16 {
             upload.part(n, large(n as usize - 1)).await;
         }
         upload.done.retain(|part| part.number != number(left_out));
         upload.complete().await;
-        let expected = (1..=4).filter(|n| *n != left_out).map(|n| large(n as usize - 1)).collect::<Vec<_>>().concat();
+        let expected = (1..=3).filter(|n| *n != left_out).map(|n| large(n as usize - 1)).collect::<Vec<_>>().concat();
         assert!(read(store, "key").await == expected, "without part {left_out}");
-        assert_eq!(head(store, "key").await.parts.len(), 3);
+        assert_eq!(head(store, "key").await.parts.len(), 2);
     }
 }
 
 pub async fn parts_come_at_once(storage: &Storage) {
     let bucket = storage.bucket("bucket").await;
     let mut upload = Uploading::begin(&*bucket, "key").await;
-    let sending: Vec<_> = (1..=8u16)
+    let sending: Vec<_> = (1..=5u16)
         .rev()
         .map(|n| {
             let (store, key, id) = (bucket.clone(), upload.key.clone(), upload.id.clone());
-            let body = if n == 8 { bytes(8, 77) } else { large(n as usize % 4) };
+            let body = if n == 5 { bytes(8, 77) } else { large(n as usize % 4) };
             tokio::spawn(async move { (n, store.put_part(&key, &id, number(n), Payload::from_bytes(body)).await) })
         })
         .collect();
@@ -132,7 +136,7 @@ pub async fn parts_come_at_once(storage: &Storage) {
         upload.sent(n, &written.expect("a part is put"));
     }
     upload.complete().await;
-    let expected = [large(1), large(2), large(3), large(0), large(1), large(2), large(3), bytes(8, 77)].concat();
+    let expected = [large(1), large(2), large(3), large(0), bytes(8, 77)].concat();
     assert!(read(&*bucket, "key").await == expected);
 }
 

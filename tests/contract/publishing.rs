@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use std::collections::BTreeSet;
 
 /// More than any driver gathers before it begins to write.
-const BIG: usize = 9 << 20;
+const BIG: usize = 3 << 20;
 
 pub async fn what_was_put_is_read_back(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;

@@ -21,7 +21,7 @@ fn announcing(body: Bytes, checksum: AnnouncedChecksum) -> Payload {
 
 pub async fn the_whole_has_the_checksum_its_upload_promised(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
-    let parts = [large(0), large(1), Bytes::from_static(b"end")];
+    let parts = [large(0), Bytes::from_static(b"end")];
     for algorithm in ChecksumAlgorithm::ALL {
         for kind in [ChecksumKind::FullObject, ChecksumKind::Composite] {
             if !algorithm.supports(kind) {
@@ -39,7 +39,7 @@ pub async fn the_whole_has_the_checksum_its_upload_promised(storage: &Storage) {
                 ChecksumKind::FullObject => checksum_of(algorithm, &parts.concat()).to_base64(),
                 ChecksumKind::Composite => {
                     let sums: Vec<u8> = parts.iter().flat_map(|part| checksum_of(algorithm, part).bytes().to_vec()).collect();
-                    format!("{}-3", checksum_of(algorithm, &sums).to_base64())
+                    format!("{}-2", checksum_of(algorithm, &sums).to_base64())
                 }
             };
             let announced = |text: &str| CompleteUpload { checksum: Some((algorithm, text.to_owned())), ..upload.request() };

@@ -137,6 +137,8 @@ fn key() -> impl Strategy<Value = String> {
         12 => select(&KEYS[..]).prop_map(str::to_owned),
         2 => "[ab/.%é]{1,6}",
         1 => (select(vec!["s", "/", "x/", "ä", "%"]), 120usize..500).prop_map(|(piece, times)| piece.repeat(times)),
+        // About as long as file names may be.
+        2 => (248usize..258, select(vec!["", "/", "/x"])).prop_map(|(times, end)| "l".repeat(times) + end),
     ]
 }
 

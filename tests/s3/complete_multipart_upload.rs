@@ -26,7 +26,7 @@ async fn parts_become_one_object_with_the_etag_of_s3() {
     assert_eq!(get(&client, &bucket, "a b/k").await.as_deref(), Some(&b"before"[..]));
     parts.rotate_left(1);
     let done = upload.complete(&parts).send().await.expect("complete");
-    let digests: Vec<u8> = bodies.iter().flat_map(|body| Md5::digest(body)).collect();
+    let digests: Vec<u8> = bodies.iter().flat_map(Md5::digest).collect();
     let etag = format!("\"{}-3\"", hex::encode(Md5::digest(digests)));
     assert_eq!((done.e_tag(), done.bucket(), done.key()), (Some(etag.as_str()), Some(bucket.as_str()), Some("a b/k")));
     let location = format!("http://{}/{bucket}/a%20b/k", server.address());
@@ -35,7 +35,7 @@ async fn parts_become_one_object_with_the_etag_of_s3() {
     assert!(get(&client, &bucket, "a b/k").await.as_ref() == Some(&whole));
     let listed = client.list_objects_v2().bucket(&bucket).send().await.expect("a page");
     assert_eq!((listed.contents()[0].size(), listed.contents()[0].e_tag()), (Some(whole.len() as i64), Some(etag.as_str())));
-    let second = client.get_object().bucket(&bucket).key("a b/k").part_number(2).send().await.expect("a part");
+    let second = client.get_object().bucket(&bucket).key("a b/k").part_number(5).send().await.expect("a part");
     assert_eq!((second.content_length(), second.parts_count()), (Some(MIN_PART as i64 + 1), Some(3)));
 }
 
@@ -95,7 +95,7 @@ async fn a_full_object_crc32_is_that_of_the_whole() {
     let bucket = server.bucket(&client).await;
     let begin = client.create_multipart_upload().bucket(&bucket).key("k").checksum_algorithm(ChecksumAlgorithm::Crc32);
     let id = begin.checksum_type(ChecksumType::FullObject).send().await.expect("begun").upload_id.expect("an id");
-    let upload = Upload { client: client.clone(), bucket: bucket.clone(), key: "k".into(), id };
+    let upload = Upload { client: client.clone(), bucket: bucket.clone(), key: "k".into(), id, algorithm: Some(ChecksumAlgorithm::Crc32) };
     let bodies = [vec![b'a'; MIN_PART], b"bbb".to_vec()];
     let parts = [upload.part(1, &bodies[0]).await, upload.part(2, &bodies[1]).await];
     let sum = STANDARD.encode(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, &bodies.concat()).to_be_bytes()[4..].as_ref());

@@ -14,7 +14,8 @@ async fn an_upload_gives_its_object_all_it_was_begun_with() {
     let begun = begin.send().await.expect("begun");
     assert_eq!((begun.bucket(), begun.key()), (Some(bucket.as_str()), Some("k")));
     assert_eq!(get(&client, &bucket, "k").await, None);
-    let upload = Upload { id: begun.upload_id.expect("an id"), client: client.clone(), bucket: bucket.clone(), key: "k".into() };
+    let upload =
+        Upload { id: begun.upload_id.expect("an id"), client: client.clone(), bucket: bucket.clone(), key: "k".into(), algorithm: None };
     let part = upload.part(1, "hello").await;
     upload.complete(&[part]).send().await.expect("complete");
     let read = client.get_object().bucket(&bucket).key("k").send().await.expect("get");

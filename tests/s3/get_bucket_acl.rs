@@ -20,9 +20,9 @@ async fn the_owner_has_full_control_and_groups_what_the_canned_acl_grants() {
         .collect();
     let everyone = "http://acs.amazonaws.com/groups/global/AllUsers";
     let expected = [
-        (Type::CanonicalUser, owner, Permission::FullControl),
         (Type::Group, everyone, Permission::Read),
         (Type::Group, everyone, Permission::Write),
+        (Type::CanonicalUser, owner, Permission::FullControl),
     ];
     assert_eq!(grants, expected);
 }

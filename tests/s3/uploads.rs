@@ -15,23 +15,29 @@ pub struct Upload {
     pub bucket: String,
     pub key: String,
     pub id: String,
+    /// Of its parts, where it was begun for one: the SDK would add another of its own accord.
+    pub algorithm: Option<ChecksumAlgorithm>,
 }
 
 impl Upload {
     pub async fn begin(client: &Client, bucket: &str, key: &str) -> Self {
-        let begun = client.create_multipart_upload().bucket(bucket).key(key).send().await.expect("an upload");
-        Self { client: client.clone(), bucket: bucket.to_owned(), key: key.to_owned(), id: begun.upload_id.expect("an id") }
+        Self::begun(client, bucket, key, None).await
     }
 
     pub async fn begin_with(client: &Client, bucket: &str, key: &str, algorithm: ChecksumAlgorithm) -> Self {
-        let begin = client.create_multipart_upload().bucket(bucket).key(key).checksum_algorithm(algorithm);
+        Self::begun(client, bucket, key, Some(algorithm)).await
+    }
+
+    async fn begun(client: &Client, bucket: &str, key: &str, algorithm: Option<ChecksumAlgorithm>) -> Self {
+        let begin = client.create_multipart_upload().bucket(bucket).key(key).set_checksum_algorithm(algorithm.clone());
         let id = begin.send().await.expect("an upload").upload_id.expect("an id");
-        Self { client: client.clone(), bucket: bucket.to_owned(), key: key.to_owned(), id }
+        Self { client: client.clone(), bucket: bucket.to_owned(), key: key.to_owned(), id, algorithm }
     }
 
     /// Sends a part, and what Complete has to say of it.
     pub async fn part(&self, number: i32, body: impl AsRef<[u8]>) -> CompletedPart {
         let part = self.client.upload_part().bucket(&self.bucket).key(&self.key).upload_id(&self.id).part_number(number);
+        let part = part.set_checksum_algorithm(self.algorithm.clone());
         let part = part.body(body.as_ref().to_vec().into()).send().await.expect("a part");
         CompletedPart::builder()
             .part_number(number)

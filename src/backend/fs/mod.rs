@@ -46,6 +46,10 @@ use rustix::{
 use staging::Staging;
 use std::{path::PathBuf, sync::Arc};
 pub use store::FsStore;
+use tokio::sync::Semaphore;
+
+/// Syncs in flight: enough for the file system to commit them together.
+const SYNCING: usize = 32;
 
 #[derive(Debug, Clone)]
 pub struct FsSettings {
@@ -61,6 +65,7 @@ pub struct FsBackend {
     settings: FsSettings,
     staging: Arc<Staging>,
     buffers: Arc<buffers::Buffers>,
+    directories: Arc<Semaphore>,
     catalog: Arc<dyn Catalog>,
 }
 
@@ -74,7 +79,10 @@ struct Inner {
     uploads: multipart::Uploads,
     scan: scan::Scan,
     /// One foreign file is read in the background at a time.
-    adopting: Arc<tokio::sync::Semaphore>,
+    adopting: Arc<Semaphore>,
+    /// Threads that change directories at once. The kernel takes one at a time per directory and lets the others spin:
+    /// more of them than cores cost CPU and win nothing, except while they wait for a sync.
+    directories: Arc<Semaphore>,
     catalog: Arc<dyn Catalog>,
     durability: Durability,
 }
@@ -84,7 +92,12 @@ impl FsBackend {
     pub fn open(settings: FsSettings, catalog: Arc<dyn Catalog>) -> Result<Self> {
         let staging = Staging::open(&settings.root, settings.durability == Durability::Strict)?;
         let root = Root::open(&settings.root).map_err(|e| StoreError::io(format!("opening {}", settings.root.display()), e))?;
-        Ok(Self { root, settings, staging, buffers: Arc::default(), catalog })
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let directories = match settings.durability {
+            Durability::Strict => SYNCING.max(cores),
+            Durability::Relaxed | Durability::Volatile => cores,
+        };
+        Ok(Self { root, settings, staging, buffers: Arc::default(), directories: Arc::new(Semaphore::new(directories)), catalog })
     }
 }
 
@@ -121,7 +134,8 @@ impl Backend for FsBackend {
             buffers: self.buffers.clone(),
             uploads: multipart::Uploads::default(),
             scan: scan::Scan::new(is_new || (self.staging.was_clean && scan::is_complete(&*self.catalog, bucket.id).await?)),
-            adopting: Arc::new(tokio::sync::Semaphore::new(1)),
+            adopting: Arc::new(Semaphore::new(1)),
+            directories: self.directories.clone(),
             catalog: self.catalog.clone(),
             durability: self.settings.durability,
         };

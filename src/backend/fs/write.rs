@@ -24,6 +24,7 @@ use crate::{
 use bytes::Bytes;
 use rustix::{fd::OwnedFd, io::Errno};
 use std::{io::IoSlice, sync::Arc};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Bodies up to here are gathered first and then hashed, written and published in one go on one thread.
 const SMALL: usize = 64 * 1024;
@@ -32,7 +33,8 @@ pub(super) const BATCH: usize = 128 * 1024;
 /// What S3 computes when a client names no checksum.
 const DEFAULT_CHECKSUM: Option<ChecksumAlgorithm> = Some(ChecksumAlgorithm::Crc64Nvme);
 
-/// A body on its way.
+/// A body on its way. One a request, moved twice: a box would cost more than the bytes it saves.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Staged {
     /// Small: not written yet.
     Memory {
@@ -75,7 +77,9 @@ pub(super) async fn stage(inner: &Arc<Inner>, mut payload: Payload) -> Result<St
         return Ok(Staged::Memory { batch, payload, digests });
     }
     let staging = inner.volume.staging.clone();
+    let permit = inner.directory_change().await?;
     let (temp, file) = blocking(move || {
+        let _permit = permit;
         let make = || staging.temp_file().and_then(|temp| temp.file()?.try_clone().map(|file| (temp, file)).map_err(|_| Errno::MFILE));
         make().map_err(|e| StoreError::io("making a temporary file", e))
     })
@@ -159,6 +163,12 @@ impl Staged {
     }
 }
 
+impl Inner {
+    async fn directory_change(&self) -> Result<OwnedSemaphorePermit> {
+        self.directories.clone().acquire_owned().await.map_err(|_| StoreErrorKind::Internal.into())
+    }
+}
+
 /// Publishes under the key's lock. `make` runs on a thread that may block, after the conditions were found to hold.
 pub(super) async fn publish(
     inner: &Arc<Inner>,
@@ -183,7 +193,9 @@ pub(super) async fn publish_locked(
 ) -> Result<Written> {
     let replace = !conditions.wants_absent();
     let (volume, name) = (inner.volume.clone(), key.clone());
+    let permit = inner.directory_change().await?;
     let mut ready = blocking(move || {
+        let _permit = permit;
         if !conditions.is_empty() {
             check(&volume, &name, &conditions)?;
         }

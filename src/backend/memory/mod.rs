@@ -100,7 +100,7 @@ mod tests {
         let second = backend.open(&bucket).await.expect("opens");
         first.put(&key, put()).await.expect("is put");
         assert_eq!(second.head(&key, &Default::default()).await.map(|info| info.size).ok(), Some(1));
-        assert_eq!(backend.discover().await.expect("names"), [bucket.bucket.name.clone()]);
+        assert_eq!(backend.discover().await.expect("names"), std::slice::from_ref(&bucket.bucket.name));
         assert!(!backend.remove(&bucket).await.expect("answers"));
         second.delete(&key, &Default::default()).await.expect("is deleted");
         assert!(backend.remove(&bucket).await.expect("answers"));

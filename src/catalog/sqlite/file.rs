@@ -1,6 +1,7 @@
 //! A database file: created, recognised, brought up to date and configured; or refused, or (the index only) begun anew.
 
 use super::{
+    checkpoint::Pace,
     error::{is_corrupt, unavailable},
     schema::{Format, INDEX, TRUTH},
 };
@@ -8,7 +9,7 @@ use crate::{
     catalog::{CatalogError, Result},
     store::Durability,
 };
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 use std::{
     fs::{File, OpenOptions},
     io,
@@ -20,11 +21,15 @@ use std::{
 /// How long to wait for another process that holds the write lock, such as a backup's.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Beside the checkpoints, which reuse the log from its beginning, nothing makes it smaller than this again.
+/// A log that grew beyond this, because somebody read for long, is cut when it begins anew.
 const LOG_LIMIT_BYTES: i64 = 64 * 1024 * 1024;
 
-const WRITER_CACHE_KIB: i64 = 8 * 1024;
-const READER_CACHE_KIB: i64 = 2 * 1024;
+/// More makes writing dearer, not cheaper: whenever a page splits, SQLite goes through its whole cache.
+const CACHE_KIB: i64 = 2 * 1024;
+
+/// Pages of log at which a commit checkpoints by itself. The index has a `Checkpointer` that is there long before.
+const TRUTH_CHECKPOINT_PAGES: i64 = 1000;
+pub(super) const INDEX_PACE: Pace = Pace { pass_after: 2000, last_resort: 8000 };
 
 /// Why a file cannot be opened.
 enum Problem {
@@ -49,7 +54,7 @@ pub(super) fn open_truth(dir: &Path, durability: Durability) -> Result<Connectio
         Durability::Strict => "FULL",
         Durability::Relaxed | Durability::Volatile => "NORMAL",
     };
-    open(&path, &TRUTH, synchronous).map_err(|problem| match problem {
+    open(&path, &TRUTH, synchronous, TRUTH_CHECKPOINT_PAGES).map_err(|problem| match problem {
         Problem::Corrupt(why) => unavailable(format!("{} is damaged ({why}): restore it from a backup", path.display())),
         Problem::Other(error) => error,
     })
@@ -62,13 +67,14 @@ pub(super) fn open_index(dir: &Path) -> Result<Connection> {
         // A log without its file belongs to an index that somebody removed.
         remove(&path)?;
     }
-    match open(&path, &INDEX, "NORMAL") {
+    let open = || open(&path, &INDEX, "NORMAL", INDEX_PACE.last_resort);
+    match open() {
         Ok(db) => Ok(db),
         Err(Problem::Other(error)) => Err(error),
         Err(Problem::Corrupt(why)) => {
             tracing::warn!(path = %path.display(), why, "the key index is damaged; beginning an empty one, to be filled from the backends");
             remove(&path)?;
-            open(&path, &INDEX, "NORMAL").map_err(|problem| match problem {
+            open().map_err(|problem| match problem {
                 Problem::Corrupt(why) => unavailable(format!("{} cannot be made anew: {why}", path.display())),
                 Problem::Other(error) => error,
             })
@@ -76,22 +82,39 @@ pub(super) fn open_index(dir: &Path) -> Result<Connection> {
     }
 }
 
-/// A reading connection to a file that has been opened for writing before.
-pub(super) fn open_reader(path: &Path) -> Result<Connection> {
-    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    db.busy_timeout(BUSY)?;
-    db.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+/// A second writing connection to `index.sqlite`, once that is open.
+pub(super) fn open_index_checkpointer(dir: &Path) -> Result<Connection> {
+    let db = connect(&dir.join(INDEX.file), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    db.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(db)
 }
 
-fn open(path: &Path, format: &Format, synchronous: &str) -> std::result::Result<Connection, Problem> {
-    create(path).map_err(|error| Problem::Other(unavailable(format!("{}: {error}", path.display()))))?;
-    let mut db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+/// A reading connection to a file that has been opened for writing before.
+pub(super) fn open_reader(path: &Path) -> Result<Connection> {
+    Ok(connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+}
+
+fn connect(path: &Path, mode: OpenFlags) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY)?;
+    db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    db.set_prepared_statement_cache_capacity(32);
+    keep_plans(&db)?;
+    Ok(db)
+}
+
+/// Plans that do not depend on bound values: without this, each new value of a LIMIT has its statement prepared again.
+pub(super) fn keep_plans(db: &Connection) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
+fn open(path: &Path, format: &Format, synchronous: &str, checkpoint: i64) -> std::result::Result<Connection, Problem> {
+    create(path).map_err(|error| Problem::Other(unavailable(format!("{}: {error}", path.display()))))?;
+    let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let fresh = recognise(&db, path, format)?;
     db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     db.pragma_update(None, "synchronous", synchronous)?;
-    db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    db.pragma_update_and_check(None, "wal_autocheckpoint", checkpoint, |_| Ok(()))?;
     db.pragma_update_and_check(None, "journal_size_limit", LOG_LIMIT_BYTES, |_| Ok(()))?;
     upgrade(&mut db, format)?;
     if fresh {
@@ -158,4 +181,41 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Format = Format { file: "x", application_id: 7, upgrades: &["CREATE TABLE a (x); INSERT INTO a VALUES (1)"] };
+    const THIRD: Format = Format {
+        file: "x",
+        application_id: 7,
+        upgrades: &[FIRST.upgrades[0], "ALTER TABLE a ADD COLUMN y; UPDATE a SET y = x + 1", "CREATE TABLE b AS SELECT x + y AS z FROM a"],
+    };
+
+    #[test]
+    fn an_older_format_is_brought_up_to_date_step_by_step_and_once() {
+        let dir = tempfile::TempDir::new().expect("a directory");
+        let path = dir.path().join("x.sqlite");
+        for format in [&FIRST, &THIRD, &THIRD] {
+            let Ok(db) = open(&path, format, "NORMAL", 1000) else { panic!("opens") };
+            let version: usize = db.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version");
+            assert_eq!(version, format.version());
+        }
+        let sum = Connection::open(&path).and_then(|db| db.query_row("SELECT sum(z) FROM b", [], |row| row.get::<_, i64>(0)));
+        assert_eq!(sum, Ok(3));
+        assert!(matches!(open(&path, &FIRST, "NORMAL", 1000), Err(Problem::Other(_))), "an older release refuses");
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_version_before_it() {
+        const BROKEN: Format = Format { upgrades: &[FIRST.upgrades[0], "CREATE TABLE c (x); CREATE TABLE a (x)"], ..FIRST };
+        let dir = tempfile::TempDir::new().expect("a directory");
+        let path = dir.path().join("x.sqlite");
+        assert!(open(&path, &BROKEN, "NORMAL", 1000).is_err());
+        let Ok(db) = open(&path, &FIRST, "NORMAL", 1000) else { panic!("opens") };
+        let tables = db.query_row("SELECT group_concat(name) FROM sqlite_schema", [], |row| row.get::<_, String>(0));
+        assert_eq!(tables.as_deref(), Ok("a"));
+    }
 }

@@ -80,7 +80,7 @@ impl<T: Table> Cursor<T> {
         // One more than the page shows whether there is more.
         let largest = query.limit.saturating_add(1);
         let jumps = query.delimiter.is_some_and(|delimiter| !delimiter.is_empty());
-        let first = if jumps { largest.min(2) } else { largest };
+        let first = if jumps { 1 } else { largest };
         Self { table, bite: VecDeque::new(), position: None, size: first, first, largest }
     }
 }
@@ -255,12 +255,13 @@ fn sql_limit(limit: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::sqlite::schema;
+    use crate::catalog::sqlite::{file::keep_plans, schema};
     use rusqlite::StatementStatus;
 
     /// Keys `0000000/…` and on: ten to a common prefix.
     fn index(keys: usize) -> Connection {
         let db = Connection::open_in_memory().expect("memory");
+        keep_plans(&db).expect("configured");
         db.execute_batch(schema::INDEX.upgrades[0]).expect("tables");
         let sql = "INSERT INTO keys WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n LIMIT ?1)
             SELECT 1, CAST(printf('%07d/%d', n / 10, n % 10) AS BLOB), 1, 1, NULL, zeroblob(16), x'' FROM n";
@@ -275,7 +276,9 @@ mod tests {
         drop(statement);
         let page = objects(db, BucketId(1), request).expect("a page");
         assert_eq!((page.entries.len(), page.truncated), (request.limit, true));
-        db.prepare_cached(KEYS).expect("prepares").get_status(StatementStatus::VmStep)
+        let statement = db.prepare_cached(KEYS).expect("prepares");
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+        statement.get_status(StatementStatus::VmStep)
     }
 
     #[test]

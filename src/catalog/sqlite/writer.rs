@@ -9,7 +9,10 @@
 //!   is rolled back and every change of it applied once more, alone;
 //! - every caller hears something: if a change panics it fails alone, and if the thread itself died, all fail.
 
-use super::error::{closed, internal};
+use super::{
+    checkpoint::Checkpointer,
+    error::{closed, internal},
+};
 use crate::catalog::{CatalogError, Result};
 use futures_util::future::BoxFuture;
 use rusqlite::Connection;
@@ -63,9 +66,10 @@ enum Message {
 }
 
 impl Writer {
-    pub(super) fn start(name: &str, db: Connection) -> Result<Self> {
+    /// Without a checkpointer, commits checkpoint by themselves.
+    pub(super) fn start(name: &str, db: Connection, checkpointer: Option<Checkpointer>) -> Result<Self> {
         let (queue, changes) = mpsc::channel();
-        let run = move || Thread { db, changes, unfinished: VecDeque::new() }.run();
+        let run = move || Thread { db, changes, unfinished: VecDeque::new(), checkpointer }.run();
         thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|error| internal(format!("starting a thread: {error}")))?;
         Ok(Self { queue, closing: Arc::default() })
     }
@@ -107,8 +111,7 @@ impl Writer {
 }
 
 trait Job: Send {
-    /// Whether it is finished, if it went well.
-    fn apply(&mut self, db: &Connection) -> Result<bool>;
+    fn apply(&mut self, db: &Connection) -> Result<()>;
     fn is_finished(&self) -> bool;
     /// Tells the caller, now that what `apply` did is committed or it failed.
     fn resolve(self: Box<Self>, committed: Result<()>);
@@ -125,7 +128,7 @@ where
     F: FnMut(&Connection) -> Applied<Step<T>> + Send,
     T: Send,
 {
-    fn apply(&mut self, db: &Connection) -> Result<bool> {
+    fn apply(&mut self, db: &Connection) -> Result<()> {
         self.outcome = None;
         let applied = catch_unwind(AssertUnwindSafe(|| (self.change)(db)))
             .unwrap_or_else(|_| Err(Failure::Broken(internal("a change of the catalog panicked"))));
@@ -135,7 +138,7 @@ where
             Err(Failure::Refused(error)) => Some(Err(error)),
             Err(Failure::Broken(error)) => return Err(error),
         };
-        Ok(self.is_finished())
+        Ok(())
     }
 
     fn is_finished(&self) -> bool {
@@ -158,6 +161,7 @@ struct Thread {
     changes: Receiver<Message>,
     /// Changes that want another step; one takes part in each group.
     unfinished: VecDeque<Box<dyn Job>>,
+    checkpointer: Option<Checkpointer>,
 }
 
 impl Thread {
@@ -172,6 +176,7 @@ impl Thread {
                 Some(End::Dropped) => return,
                 Some(End::Close(reply)) => {
                     drop(self.unfinished);
+                    drop(self.checkpointer);
                     let _ = reply.send(shut(self.db));
                     return;
                 }
@@ -199,7 +204,12 @@ impl Thread {
 
     fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
         match transact(&self.db, &mut group) {
-            Ok(()) => group.into_iter().for_each(|job| self.settle(job, Ok(()))),
+            Ok(()) => {
+                if let Some(checkpointer) = &mut self.checkpointer {
+                    checkpointer.committed(group.len());
+                }
+                group.into_iter().for_each(|job| self.settle(job));
+            }
             Err(Attempt::NotBegun(error)) => {
                 // Nothing can be written at the moment: trying each one alone would only wait as long for each.
                 for job in group {
@@ -213,8 +223,8 @@ impl Thread {
         }
     }
 
-    fn settle(&mut self, job: Box<dyn Job>, committed: Result<()>) {
-        if job.is_finished() { job.resolve(committed) } else { self.unfinished.push_back(job) }
+    fn settle(&mut self, job: Box<dyn Job>) {
+        if job.is_finished() { job.resolve(Ok(())) } else { self.unfinished.push_back(job) }
     }
 }
 
@@ -232,7 +242,7 @@ enum Attempt {
 fn transact(db: &Connection, group: &mut [Box<dyn Job>]) -> std::result::Result<(), Attempt> {
     let execute = |sql| db.prepare_cached(sql)?.execute([]).map(drop);
     execute("BEGIN IMMEDIATE").map_err(|error| Attempt::NotBegun(error.into()))?;
-    let done = group.iter_mut().try_for_each(|job| job.apply(db).map(drop)).and_then(|()| Ok(execute("COMMIT")?));
+    let done = group.iter_mut().try_for_each(|job| job.apply(db)).and_then(|()| Ok(execute("COMMIT")?));
     done.map_err(|error| {
         // Some errors have rolled back already.
         if !db.is_autocommit()
@@ -260,7 +270,7 @@ mod tests {
     fn writer() -> Writer {
         let db = Connection::open_in_memory().expect("memory");
         db.execute_batch("CREATE TABLE numbers (n INTEGER PRIMARY KEY)").expect("a table");
-        Writer::start("test", db).expect("starts")
+        Writer::start("test", db, None).expect("starts")
     }
 
     fn insert(n: i64) -> impl FnMut(&Connection) -> Applied<()> + Send + 'static {
@@ -326,7 +336,7 @@ mod tests {
         db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE numbers (n INTEGER PRIMARY KEY)").expect("a table");
         let others = Connection::open(&path).expect("opens");
         let visible = move || others.query_row("SELECT count(*) FROM numbers", [], |row| row.get::<_, i64>(0));
-        let writer = Writer::start("test", db).expect("starts");
+        let writer = Writer::start("test", db, None).expect("starts");
         let held = hold(&writer);
         let changes: Vec<_> = (0..100).map(|n| writer.submit(insert(n))).collect();
         let last = writer.submit(move |_| Ok(visible()?));

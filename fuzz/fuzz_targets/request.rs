@@ -1,0 +1,44 @@
+//! Whole requests: the edge admits or refuses them, and nobody without the secret is taken for an identity.
+
+#![no_main]
+
+use bytes::Bytes;
+use causeway::{
+    edge::{Edge, EdgeSettings, Keys},
+    model::{AccessKey, Identity, Owner, Role, Secret, Timestamp},
+    s3::RequestId,
+};
+use http_body_util::Full;
+use libfuzzer_sys::fuzz_target;
+use std::sync::{Arc, LazyLock};
+
+#[derive(Debug)]
+struct Alice;
+
+impl Keys for Alice {
+    fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
+        let owner = Owner { id: "alice".into(), display_name: "alice".into() };
+        let identity = Identity { access_key: AccessKey("AKID".into()), role: Role::Admin, owner };
+        (access_key == "AKID").then(|| (Arc::new(identity), Secret::new("a secret that the fuzzer does not know")))
+    }
+}
+
+static EDGE: LazyLock<Edge> = LazyLock::new(|| {
+    Edge::new(EdgeSettings { domains: vec!["s3.example.com".to_owned()], ..EdgeSettings::default() }, Arc::new(Alice))
+});
+
+fuzz_target!(|input: (&str, &str, Vec<(&str, &[u8])>)| {
+    let (method, target, headers) = input;
+    // What HTTP itself refuses does not reach the edge.
+    let mut builder = http::Request::builder().method(method).uri(target);
+    for (name, value) in headers {
+        builder = builder.header(name, value);
+    }
+    let Ok(request) = builder.body(Full::new(Bytes::new())) else { return };
+    // 2026-01-02T03:04:05Z
+    let now = Timestamp::from_millis(1_767_323_045_000);
+    if let Ok(request) = EDGE.admit(request, RequestId("id".into()), now) {
+        assert!(request.principal.identity().is_none());
+        assert!(!request.presigned && !request.headers.contains_key("authorization"));
+    }
+});
