@@ -43,7 +43,7 @@ pub async fn pages_agree_with_a_model_while_keys_come_and_go(catalog: Arc<dyn Ca
             check(&*catalog, id, case).await
         })
     };
-    block_in_place(|| TestRunner::new(Config { failure_persistence: None, ..Config::default() }).run(&cases(), run)).expect("agree");
+    block_in_place(|| TestRunner::new(Config { failure_persistence: None, ..Config::default() }).run(&cases(), run).expect("agree"));
 }
 
 async fn check(catalog: &dyn Catalog, bucket: BucketId, case: Case) -> Result<(), TestCaseError> {
