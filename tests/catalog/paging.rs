@@ -44,7 +44,7 @@ pub async fn pages_agree_with_a_model_while_keys_come_and_go(catalog: Arc<dyn Ca
         })
     };
     #[allow(clippy::result_large_err)] // proptest's own, with the failing case in it.
-    block_in_place(|| TestRunner::new(Config { failure_persistence: None, ..Config::default() }).run(&cases(), run)).expect("agree");
+    block_in_place(|| TestRunner::new(Config { failure_persistence: None, ..Config::default() }).run(&cases(), run).expect("agree"));
 }
 
 async fn check(catalog: &dyn Catalog, bucket: BucketId, case: Case) -> Result<(), TestCaseError> {

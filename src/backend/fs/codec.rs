@@ -10,8 +10,8 @@
 //! | `.cw~s…` | a directory: the beginning of an over-long segment, which goes on in the next name |
 //!
 //! Invariants: every key has exactly one plain and one beside path, no path leaves the root, no path lies in
-//! `.causeway/`, and `decode` inverts both. Every UTF-8 name that does not begin with `.cw~` is a key by itself, so
-//! whatever lay on the disk before is served under its own name.
+//! `.causeway/`, and `decode` inverts both. Every UTF-8 name of at most 250 bytes that does not begin with `.cw~` is a
+//! key by itself, so whatever lay on the disk before is served under its own name.
 
 use crate::model::{MAX_KEY_BYTES, ObjectKey};
 
@@ -20,6 +20,8 @@ const MARK: &str = ".cw~";
 pub(super) const RESERVED_DIR: &str = ".causeway";
 /// Longest name that Linux file systems hold.
 const MAX_NAME: usize = 255;
+/// Longest plain name: the same object must also fit beside a directory of that name.
+const MAX_PLAIN: usize = MAX_NAME - MARK.len() - 1;
 
 /// Where a key lives, relative to its bucket's root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +77,7 @@ fn is_plain(segment: &str, first: bool) -> bool {
     !(segment.is_empty()
         || segment == "."
         || segment == ".."
-        || segment.len() > MAX_NAME
+        || segment.len() + 2 * segment.matches('%').count() > MAX_PLAIN
         || segment.starts_with(MARK)
         || segment.as_bytes().contains(&0)
         || (first && segment == RESERVED_DIR))
@@ -87,7 +89,6 @@ fn push_segment(segment: &str, first: bool, form: char, out: &mut String) {
 
 /// `.cw~<form>…`, or `.cw~s…/…/.cw~<form>…` where one name is too short for it.
 fn push_escaped(segment: &str, form: char, out: &mut String) {
-    let room = MAX_NAME - MARK.len() - 1;
     let mut name = String::new();
     for character in segment.chars() {
         let mut utf8 = [0; 4];
@@ -96,7 +97,7 @@ fn push_escaped(segment: &str, form: char, out: &mut String) {
             '%' => "%25",
             other => &*other.encode_utf8(&mut utf8),
         };
-        if name.len() + piece.len() > room {
+        if name.len() + piece.len() > MAX_PLAIN {
             out.push_str(MARK);
             out.push('s');
             out.push_str(&name);
@@ -207,11 +208,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_key_round_trips_and_stays_inside(key in "([a/.%\u{0}é]|\\.cw~|\\.causeway|o|e){1,40}|[x/é]{200,512}|x{256,1024}") {
+        fn every_key_round_trips_and_stays_inside(key in "([a/.%\u{0}é]|\\.cw~|\\.causeway|o|e){1,40}|[x/é]{200,512}|[x%]{80,260}|x{256,1024}") {
             let key = ObjectKey::new(key).expect("a key");
             let encoded = encode(&key);
             for path in [encoded.plain_path(), encoded.beside_path()] {
                 prop_assert_eq!(decode(&path), Some(key.clone()), "{}", path);
+                prop_assert!(!encoded.plain.contains('/') && !encoded.beside.contains('/'));
                 for name in path.split('/') {
                     prop_assert!(!name.is_empty() && name != "." && name != ".." && name.len() <= 255 && !name.contains('\0'));
                 }
