@@ -46,6 +46,13 @@ macro_rules! contract_promises {
                 acknowledged_objects_are_there_after_a_restart
                 a_condition_that_fails_leaves_nothing_of_the_body
             }
+            cancelling {
+                a_put_given_up_leaves_the_old_or_the_new
+                a_delete_given_up_leaves_all_or_nothing
+                an_update_given_up_leaves_the_old_tags_or_the_new
+                a_part_given_up_can_be_sent_again
+                a_complete_given_up_can_be_repeated
+            }
             conditions {
                 of_32_writers_that_want_the_key_absent_one_wins
                 a_counter_swapped_by_its_etag_loses_no_step

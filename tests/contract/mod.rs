@@ -3,6 +3,7 @@
 //! A driver is added in `storage`, and a row in `tests/store_contract.rs` runs all of this against it.
 
 pub mod attributes;
+pub mod cancelling;
 pub mod client;
 pub mod conditions;
 pub mod copying;
