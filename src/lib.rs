@@ -3,7 +3,7 @@
 //! Layers, top to bottom; imports point down only (`tests/architecture.rs` holds them to it):
 //!
 //! `cli` > `server` > `admin`, `edge` > `s3` > `access`, `jobs`, `buckets` > `backend` > `catalog` > `store` > `model`;
-//! `config` and `telemetry` stand beside them and know only `model` and `store`.
+//! `xml`, `config` and `telemetry` stand beside them and know only `model` and `store`.
 
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
@@ -22,3 +22,4 @@ pub mod s3;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod xml;

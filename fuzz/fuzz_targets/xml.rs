@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use causeway::s3::xml::{self, Element, Writer};
+use causeway::xml::{self, Element, Writer};
 use libfuzzer_sys::fuzz_target;
 
 fn write(element: &Element, writer: &mut Writer) {

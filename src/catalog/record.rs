@@ -78,6 +78,8 @@ pub struct UploadRecord {
     pub attributes: Attributes,
     pub checksum: ChecksumSpec,
     pub explicit_checksum: bool,
+    /// What the driver knows the upload by, in its own words.
+    pub location: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]

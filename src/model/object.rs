@@ -9,6 +9,8 @@ pub struct ObjectInfo {
     pub etag: ETag,
     pub last_modified: Timestamp,
     pub attributes: Attributes,
+    /// How many tags there are, even where `attributes` does not tell them.
+    pub tag_count: usize,
     pub checksum: Option<ObjectChecksum>,
     /// The parts of an object made by multipart upload, in order; empty for any other.
     pub parts: Vec<ObjectPart>,

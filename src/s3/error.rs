@@ -8,6 +8,7 @@ use crate::{
         error::{StoreError, StoreErrorKind},
         payload::PayloadError,
     },
+    xml,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::fmt;
@@ -37,6 +38,7 @@ macro_rules! codes {
 
 codes! {
     AccessDenied 403 "Access Denied",
+    AccessControlListNotSupported 400 "The bucket does not allow ACLs",
     AccessForbidden 403 "CORSResponse: CORS is not enabled for this bucket.",
     AuthorizationHeaderMalformed 400 "The authorization header that you provided is not valid.",
     AuthorizationQueryParametersError 400 "The authorization query parameters that you provided are not valid.",
@@ -188,6 +190,8 @@ impl From<StoreError> for S3Error {
             Kind::EntityTooLarge => ErrorCode::EntityTooLarge,
             Kind::BadDigest => ErrorCode::BadDigest,
             Kind::InvalidRequest => ErrorCode::InvalidRequest,
+            Kind::KeyTooLong => ErrorCode::KeyTooLongError,
+            Kind::AclNotSupported => ErrorCode::AccessControlListNotSupported,
             Kind::NotImplemented => ErrorCode::NotImplemented,
             Kind::Busy => ErrorCode::SlowDown,
             Kind::Unavailable => ErrorCode::ServiceUnavailable,
@@ -228,6 +232,12 @@ impl fmt::Display for S3Error {
 impl std::error::Error for S3Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<xml::Malformed> for S3Error {
+    fn from(_: xml::Malformed) -> Self {
+        ErrorCode::MalformedXML.into()
     }
 }
 

@@ -21,7 +21,6 @@ mod reply;
 mod request;
 mod service;
 mod tagging;
-pub mod xml;
 
 mod ops;
 
@@ -31,6 +30,8 @@ pub use error::{ErrorCode, S3Error};
 pub use operation::{Operation, route};
 pub use request::{HeaderMapExt, Query, Request, RequestId, Target};
 pub use service::{About, Response, Service, Settings};
+
+use crate::xml;
 
 #[cfg(test)]
 mod tests {

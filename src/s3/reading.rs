@@ -165,6 +165,7 @@ mod tests {
             etag: ETag::parse("abc-2"),
             last_modified: Timestamp::from_millis(1_255_369_830_042),
             attributes: Attributes { content_type: Some("a/b".into()), ..Default::default() },
+            tag_count: 0,
             checksum: Some(ObjectChecksum { checksum: crc(9), kind: ChecksumKind::Composite, parts: 2 }),
             parts: vec![part(1, 5), part(3, 3)],
         }

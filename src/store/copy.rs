@@ -2,6 +2,7 @@
 
 use super::{
     CopyPartRequest, CopyRequest, CopySource, GetRequest, ObjectBody, PartWritten, PutRequest, Result, Selection, Store, Written,
+    condition::{ETagMatch, ReadConditions},
     error::{StoreError, StoreErrorKind},
     payload::{Announced, AnnouncedChecksum, Payload, PayloadError},
 };
@@ -10,7 +11,11 @@ use futures_util::StreamExt;
 
 pub async fn stream_object<S: Store + ?Sized>(target: &S, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
     let keep = |info: &ObjectInfo| info.checksum.as_ref().map(|sum| sum.algorithm());
-    let (info, payload) = open(&request.source, None, |info| request.checksum.or(keep(info))).await?;
+    let (mut info, payload) = open(&request.source, None, |info| request.checksum.or(keep(info))).await?;
+    if request.attributes.tags.is_none() && info.tag_count > info.attributes.tags.len() {
+        let same = ReadConditions { if_match: Some(ETagMatch::OneOf(vec![info.etag.clone()])), ..Default::default() };
+        info.attributes.tags = request.source.store.describe(&request.source.key, &same).await?.attributes.tags;
+    }
     let attributes = request.attributes.apply(&info.attributes);
     target.put(key, PutRequest { attributes, conditions: request.conditions, payload }).await
 }

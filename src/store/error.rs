@@ -27,6 +27,10 @@ pub enum StoreErrorKind {
     /// 400 BadDigest: the whole does not have the checksum that Complete announced.
     BadDigest,
     InvalidRequest,
+    /// The storage has no room for this key, though S3 would: its own prefix comes before it.
+    KeyTooLong,
+    /// 400 AccessControlListNotSupported: as a bucket of S3 whose object ownership is enforced.
+    AclNotSupported,
     /// 501: this backend cannot hold the promise asked for.
     NotImplemented,
     /// 503 SlowDown.

@@ -41,7 +41,15 @@ pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn capabilities(&self) -> Capabilities;
 
+    /// May leave out parts, and tags but for their number: some storage keeps those elsewhere. See `describe`.
     async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo>;
+
+    /// As `head`, with parts and tags, whatever that costs.
+    async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        self.head(key, conditions).await
+    }
+
+    /// `info` says what `head` would; where a part was selected, also the parts.
 
     async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply>;
 
@@ -85,7 +93,13 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 /// What a store's guarantees rest on. The edge refuses with 501 what is `Refused`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
+    /// Of PUT and Complete.
     pub conditional_writes: Guarantee,
+    /// Of DELETE.
+    pub conditional_deletes: Guarantee,
+    pub checksums: Keeping,
+    pub tags: Keeping,
+    pub object_acls: Keeping,
     pub multipart: MultipartSupport,
     pub durability: Durability,
 }
@@ -97,6 +111,14 @@ pub enum Guarantee {
     /// This process serialises publishing per key.
     Leased,
     Refused,
+}
+
+/// What becomes of something that S3 keeps with an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeping {
+    Kept,
+    /// Tags and ACLs: refused. Checksums: what a client announces is verified, and then forgotten.
+    NotKept,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

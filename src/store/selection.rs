@@ -43,6 +43,7 @@ mod tests {
             etag: ETag::parse("e"),
             last_modified: Timestamp::from_millis(0),
             attributes: Attributes::default(),
+            tag_count: 0,
             checksum: None,
             parts: parts.iter().map(|&(number, size)| ObjectPart { number, size, checksum: None }).collect(),
         }

@@ -77,6 +77,7 @@ pub fn upload(bucket: BucketId, id: &str, of: &str, initiated: i64) -> UploadRec
         },
         checksum: ChecksumSpec { algorithm: ChecksumAlgorithm::Sha256, kind: ChecksumKind::Composite },
         explicit_checksum: true,
+        location: String::new(),
     }
 }
 

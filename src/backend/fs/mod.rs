@@ -33,7 +33,7 @@ use crate::{
     catalog::{BucketId, BucketRecord, Catalog},
     model::BucketName,
     store::{
-        Capabilities, Durability, Guarantee, MultipartSupport, Result, Store,
+        Capabilities, Durability, Guarantee, Keeping, MultipartSupport, Result, Store,
         error::{StoreError, StoreErrorKind},
     },
 };
@@ -202,7 +202,15 @@ impl Backend for FsBackend {
 }
 
 fn capabilities(durability: Durability) -> Capabilities {
-    Capabilities { conditional_writes: Guarantee::Leased, multipart: MultipartSupport::InPlace, durability }
+    Capabilities {
+        conditional_writes: Guarantee::Leased,
+        conditional_deletes: Guarantee::Leased,
+        checksums: Keeping::Kept,
+        tags: Keeping::Kept,
+        object_acls: Keeping::Kept,
+        multipart: MultipartSupport::InPlace,
+        durability,
+    }
 }
 
 /// Runs what may block where it may.

@@ -144,6 +144,7 @@ pub(super) async fn begin(inner: &Inner, key: &ObjectKey, request: BeginUpload) 
         attributes: request.attributes,
         checksum: request.checksum,
         explicit_checksum: request.explicit_checksum,
+        location: String::new(),
     };
     inner.catalog.begin_upload(record).await?;
     Ok(upload)

@@ -130,6 +130,7 @@ impl Record {
             etag: self.etag.clone(),
             last_modified: self.modified,
             attributes: self.attributes.clone(),
+            tag_count: self.attributes.tags.len(),
             checksum: self.checksum.clone(),
             parts: self.parts(),
         }

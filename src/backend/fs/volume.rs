@@ -44,6 +44,7 @@ impl Found {
                 etag: provisional_etag(self.fingerprint),
                 last_modified: self.fingerprint.modified(),
                 attributes: Default::default(),
+                tag_count: 0,
                 checksum: None,
                 parts: Vec::new(),
             },

@@ -10,9 +10,9 @@ use super::{
 use crate::{
     model::{ChecksumAlgorithm, ChecksumSpec, ObjectChecksum, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, Durability, GetReply, GetRequest, Guarantee, ListEntry, ListPage, ListRequest,
-        ListUploadsRequest, ListedObject, ListedPart, MultipartSupport, PartWritten, PartsPage, PutRequest, Result, Store, UploadEntry,
-        UploadInfo, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, Durability, GetReply, GetRequest, Guarantee, Keeping, ListEntry, ListPage,
+        ListRequest, ListUploadsRequest, ListedObject, ListedPart, MultipartSupport, PartWritten, PartsPage, PutRequest, Result, Store,
+        UploadEntry, UploadInfo, UploadsPage, Written,
         condition::{Current, ReadConditions, WriteConditions},
         error::{StoreError, StoreErrorKind},
         grouping::{self, Grouped, Query},
@@ -28,8 +28,15 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-pub(super) const CAPABILITIES: Capabilities =
-    Capabilities { conditional_writes: Guarantee::Native, multipart: MultipartSupport::InPlace, durability: Durability::Volatile };
+pub(super) const CAPABILITIES: Capabilities = Capabilities {
+    conditional_writes: Guarantee::Native,
+    conditional_deletes: Guarantee::Native,
+    checksums: Keeping::Kept,
+    tags: Keeping::Kept,
+    object_acls: Keeping::Kept,
+    multipart: MultipartSupport::InPlace,
+    durability: Durability::Volatile,
+};
 
 /// As S3 computes for who asks for none.
 const DEFAULT_CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
@@ -142,6 +149,7 @@ impl Store for MemoryStore {
             size: verified.size(),
             etag: verified.etag(),
             last_modified: Timestamp::from_millis(0),
+            tag_count: request.attributes.tags.len(),
             attributes: request.attributes,
             checksum: verified.checksum().cloned().map(ObjectChecksum::full),
             parts: Vec::new(),
@@ -160,7 +168,10 @@ impl Store for MemoryStore {
         let mut state = self.lock();
         let mut object = Object::clone(state.object(key)?);
         match change {
-            Change::Tags(tags) => object.info.attributes.tags = tags,
+            Change::Tags(tags) => {
+                object.info.tag_count = tags.len();
+                object.info.attributes.tags = tags;
+            }
             Change::Acl(acl) => object.info.attributes.acl = acl,
         }
         state.objects.insert(key.as_str().as_bytes().into(), (key.clone(), Arc::new(object)));
@@ -268,6 +279,7 @@ impl Upload {
             etag: assembled.etag,
             last_modified: Timestamp::from_millis(0),
             attributes: self.begun.attributes.clone(),
+            tag_count: self.begun.attributes.tags.len(),
             checksum: assembled.checksum,
             parts: assembled.parts,
         };

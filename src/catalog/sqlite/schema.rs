@@ -23,7 +23,7 @@ impl Format {
 }
 
 /// What cannot be had again: buckets, uploads, their parts, and how uploads ended.
-pub(super) const TRUTH: Format = Format { file: "catalog.sqlite", application_id: 0x4357_5459, upgrades: &[TRUTH_1] };
+pub(super) const TRUTH: Format = Format { file: "catalog.sqlite", application_id: 0x4357_5459, upgrades: &[TRUTH_1, TRUTH_2] };
 
 /// What can: the ordered key index, and how far its making has come.
 pub(super) const INDEX: Format = Format { file: "index.sqlite", application_id: 0x4357_4958, upgrades: &[INDEX_1] };
@@ -82,6 +82,8 @@ CREATE TABLE completed (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX completed_by_age ON completed (at);
 ";
+
+const TRUTH_2: &str = "ALTER TABLE uploads ADD COLUMN location TEXT NOT NULL DEFAULT ''";
 
 const INDEX_1: &str = "
 CREATE TABLE keys (

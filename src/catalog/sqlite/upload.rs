@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 /// Endings that one step of forgetting removes: a few milliseconds.
 const FORGET: usize = 1000;
 
-const UPLOAD: &str = "bucket, upload, key, initiator_id, initiator_name, initiated, attributes, checksum, explicit_checksum";
+const UPLOAD: &str = "bucket, upload, key, initiator_id, initiator_name, initiated, attributes, checksum, explicit_checksum, location";
 
 pub(super) fn begin(db: &Connection, upload: &UploadRecord) -> Applied<()> {
     if !exists(db, upload.bucket)? {
@@ -23,8 +23,8 @@ pub(super) fn begin(db: &Connection, upload: &UploadRecord) -> Applied<()> {
     }
     let begun = db
         .prepare_cached(
-            "INSERT INTO uploads (bucket, upload, key, initiator_id, initiator_name, initiated, attributes, checksum, explicit_checksum)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (bucket, upload) DO NOTHING",
+            "INSERT INTO uploads (bucket, upload, key, initiator_id, initiator_name, initiated, attributes, checksum, explicit_checksum,
+             location) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (bucket, upload) DO NOTHING",
         )?
         .execute(params![
             upload.bucket.0,
@@ -36,6 +36,7 @@ pub(super) fn begin(db: &Connection, upload: &UploadRecord) -> Applied<()> {
             Column(&upload.attributes),
             Column(upload.checksum),
             upload.explicit_checksum,
+            upload.location,
         ])?;
     match begun {
         0 => Err(Failure::Refused(CatalogError::new(CatalogErrorKind::Exists, "the upload exists"))),
@@ -154,6 +155,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<UploadRecord> {
         attributes: get(row, 6)?,
         checksum: get(row, 7)?,
         explicit_checksum: row.get(8)?,
+        location: row.get(9)?,
     })
 }
 

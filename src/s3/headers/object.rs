@@ -46,8 +46,8 @@ pub(in crate::s3) fn object_headers(info: &ObjectInfo, view: ReplyView) -> Heade
     let user: Vec<_> = attributes.user.iter().filter_map(user_header).collect();
     let missing = attributes.user.len() - user.len();
     headers.extend(user);
-    if !attributes.tags.is_empty() {
-        headers.insert(HeaderName::from_static("x-amz-tagging-count"), attributes.tags.len().into());
+    if info.tag_count > 0 {
+        headers.insert(HeaderName::from_static("x-amz-tagging-count"), info.tag_count.into());
     }
     if missing > 0 {
         headers.insert(HeaderName::from_static("x-amz-missing-meta"), missing.into());
@@ -76,6 +76,7 @@ mod tests {
             size: 3,
             etag: ETag::parse("abc"),
             last_modified: Timestamp::from_millis(1_255_369_830_042),
+            tag_count: attributes.tags.len(),
             attributes,
             checksum: Some(ObjectChecksum::full(crc)),
             parts: vec![ObjectPart { number: 1, size: 3, checksum: None }],

@@ -38,7 +38,11 @@ struct Page {
 pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
     let wanted = wanted(&call.request.headers)?;
     let page = page(&call.request.headers)?;
-    let info = call.bucket.store().head(&call.key, &Default::default()).await?;
+    let info = if wanted.contains(&Attribute::ObjectParts) {
+        call.bucket.store().describe(&call.key, &Default::default()).await?
+    } else {
+        call.bucket.store().head(&call.key, &Default::default()).await?
+    };
     let mut response = reply::document("GetObjectAttributesResponse", |w| {
         for (_, attribute) in Attribute::NAMES.into_iter().filter(|(_, attribute)| wanted.contains(attribute)) {
             show(w, attribute, &info, page);

@@ -12,7 +12,11 @@ use crate::{
 pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
     let reading = Reading::of(&call.request)?;
     let store = &**call.bucket.store();
-    let info = match store.head(&call.key, &reading.conditions).await {
+    let looked = match reading.selection {
+        Selection::Part(_) => store.describe(&call.key, &reading.conditions).await,
+        Selection::Whole | Selection::Range(_) => store.head(&call.key, &reading.conditions).await,
+    };
+    let info = match looked {
         Ok(info) => info,
         Err(error) => return Err(reading::failure(store, &call.key, &reading.conditions, error).await),
     };

@@ -1,10 +1,10 @@
-//! S3's XML, both ways. Reading is bounded in size, depth and number of elements, and knows no entities but XML's five:
+//! The XML of storage protocols, both ways: requests of our clients, replies of object stores. Reading is bounded in size, depth and number of elements, and knows no entities but XML's five:
 //! a document type is refused, so nothing can expand. Writing escapes everything that is not markup of ours.
 
 mod read;
 mod write;
 
-pub use read::{Element, parse};
+pub use read::{Element, Malformed, parse};
 pub use write::Writer;
 
 /// `xmlns` of every S3 document.

@@ -1,10 +1,14 @@
-//! Reading request documents into a small tree.
+//! Reading documents into a small tree.
 
-use crate::s3::{ErrorCode, S3Error};
 use quick_xml::{Reader, events::Event};
 
-/// Deeper than any request document of S3.
+/// Deeper than any document of S3 or Azure.
 const MAX_DEPTH: usize = 16;
+/// A document that is not well-formed, not within the limits, or another one than expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the XML is not well-formed or not what is expected here")]
+pub struct Malformed;
+
 /// CompleteMultipartUpload: 10,000 parts of at most nine elements.
 const MAX_ELEMENTS: usize = 120_000;
 
@@ -32,13 +36,9 @@ impl Element {
     }
 }
 
-/// The root element of a document, which must be called `root`. Anything else is MalformedXML.
-pub fn parse(document: &[u8], root: &str) -> Result<Element, S3Error> {
-    let element = tree(document).ok_or(ErrorCode::MalformedXML)?;
-    if element.name != root {
-        return Err(ErrorCode::MalformedXML.into());
-    }
-    Ok(element)
+/// The root element of a document, which must be called `root`.
+pub fn parse(document: &[u8], root: &str) -> Result<Element, Malformed> {
+    tree(document).filter(|element| element.name == root).ok_or(Malformed)
 }
 
 fn tree(document: &[u8]) -> Option<Element> {
