@@ -3,10 +3,18 @@
 
 pub mod fs;
 pub mod memory;
+mod place;
+mod wire;
+
+pub use wire::WireSettings;
 
 use crate::{
     catalog::BucketRecord,
-    store::{Capabilities, Store, error::StoreError},
+    model::BucketName,
+    store::{
+        Capabilities, Store,
+        error::{StoreError, StoreErrorKind},
+    },
 };
 use async_trait::async_trait;
 use std::{fmt, sync::Arc};
@@ -17,16 +25,31 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     fn capabilities(&self) -> Capabilities;
 
     /// Where a bucket created through S3 goes: what `BucketRecord::bucket.place` will say.
-    fn place_for(&self, name: &crate::model::BucketName) -> String;
+    fn place_for(&self, name: &BucketName) -> String;
 
-    /// Makes the place exist and opens it. Repeating it is harmless, what is there already is served.
+    /// Where a bucket of the configuration lies. `remote` is a bucket or container of the storage itself.
+    fn place_at(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> Result<String, StoreError> {
+        match remote {
+            Some(_) => {
+                Err(StoreError::new(StoreErrorKind::InvalidRequest, "this type of backend has no buckets of its own: leave out 'remote'"))
+            }
+            None => Ok(prefix.map_or_else(|| self.place_for(name), str::to_owned)),
+        }
+    }
+
+    /// Makes the place of a new bucket exist, where opening it does not. Repeating it is harmless.
+    async fn create(&self, _bucket: &BucketRecord) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Opens a place; what is there already is served. Waits for no network: storage that is away now may be back later.
     async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError>;
 
     /// Removes the emptied place. `Ok(false)`: something is still in it, nothing was removed.
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError>;
 
     /// Names of places that look like buckets and are not in the catalog yet: adopted at start.
-    async fn discover(&self) -> Result<Vec<crate::model::BucketName>, StoreError>;
+    async fn discover(&self) -> Result<Vec<BucketName>, StoreError>;
 
     /// One step of background upkeep (scan, adoption, cleaning); the caller decides when. Interrupting it is harmless.
     async fn tend(&self, _bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<(), StoreError> {

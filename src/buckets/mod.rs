@@ -135,7 +135,11 @@ impl Buckets {
         match self.catalog.create_bucket(bucket).await {
             Ok(record) => {
                 let id = record.id;
-                match self.open(record).await {
+                let made = async {
+                    backend.create(&record).await?;
+                    self.open(record).await
+                };
+                match made.await {
                     Ok(bucket) => Ok(bucket),
                     Err(error) => {
                         // Without its place the bucket does not exist; the client is told so and may try again.

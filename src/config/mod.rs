@@ -12,6 +12,7 @@ mod environment;
 mod error;
 mod file;
 mod load;
+mod object_stores;
 mod reference;
 mod secret;
 mod section;
@@ -22,7 +23,8 @@ mod value;
 
 pub use error::ConfigError;
 pub use load::{Flag, Sources};
+pub use object_stores::{AzblobBackend, GcsBackend, S3Backend};
 pub use reference::reference;
 pub use secret::SecretSetting;
 pub use settings::{Backend, Bucket, Defaults, FsBackend, Identity, MemoryBackend, Root, Server, Settings};
-pub use value::{Addresses, Domains, Interval, LogFormat, LogLevel};
+pub use value::{Addresses, Addressing, Domains, Interval, LogFormat, LogLevel, Promise};

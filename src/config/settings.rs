@@ -2,6 +2,7 @@
 
 use super::{
     error::ConfigError,
+    object_stores::{AzblobBackend, GcsBackend, S3Backend},
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     value::{Addresses, Domains, Interval, LogFormat, LogLevel, Setting, Size},
@@ -121,8 +122,10 @@ section! {
     Bucket {
         /// The backend that holds it.
         backend: Option<String> = Unset("that of `default`"),
-        /// Its place on the backend: a directory, given with or without a `/` at its end. `""` is the whole backend.
-        prefix: Option<String> = Unset("the bucket's name"),
+        /// The bucket or container there, on backends that have such.
+        remote: Option<String> = Unset("that of the backend, or else the bucket's name"),
+        /// Its place on the backend, or in `remote`: a directory, given with or without a `/` at its end. `""` is all of it.
+        prefix: Option<String> = Unset("the bucket's name, or all of a `remote` of its own"),
     }
 }
 
@@ -139,6 +142,9 @@ section! {
 pub enum Backend {
     Fs(FsBackend),
     Memory(MemoryBackend),
+    S3(S3Backend),
+    Gcs(GcsBackend),
+    Azblob(AzblobBackend),
 }
 
 /// One row per type: a new backend adds a section, a variant and a row.
@@ -157,16 +163,32 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
         rows: MemoryBackend::ROWS,
         read: |reader| MemoryBackend::read(reader).map(Backend::Memory),
     },
+    BackendType { name: "s3", about: S3Backend::ABOUT, rows: S3Backend::ROWS, read: |reader| S3Backend::read(reader).map(Backend::S3) },
+    BackendType {
+        name: "gcs",
+        about: GcsBackend::ABOUT,
+        rows: GcsBackend::ROWS,
+        read: |reader| GcsBackend::read(reader).map(Backend::Gcs),
+    },
+    BackendType {
+        name: "azblob",
+        about: AzblobBackend::ABOUT,
+        rows: AzblobBackend::ROWS,
+        read: |reader| AzblobBackend::read(reader).map(Backend::Azblob),
+    },
 ];
 
 /// Types that are planned: they deserve better than "unknown".
-pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["s3", "gcs", "azblob", "sftp", "webdav", "gdrive", "onedrive", "dropbox", "ftp", "b2"];
+pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["sftp", "webdav", "gdrive", "onedrive", "dropbox", "ftp", "b2"];
 
 impl Backend {
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Fs(_) => "fs",
             Self::Memory(_) => "memory",
+            Self::S3(_) => "s3",
+            Self::Gcs(_) => "gcs",
+            Self::Azblob(_) => "azblob",
         }
     }
 
@@ -174,6 +196,9 @@ impl Backend {
         match self {
             Self::Fs(fs) => fs.show(),
             Self::Memory(memory) => memory.show(),
+            Self::S3(s3) => s3.show(),
+            Self::Gcs(gcs) => gcs.show(),
+            Self::Azblob(azblob) => azblob.show(),
         }
     }
 }

@@ -114,8 +114,14 @@ fn bad_place(place: &str) -> Option<&'static str> {
 
 /// Two buckets of one backend of which one is inside the other: each would show the other's objects.
 fn overlapping<'a>(buckets: &'a BTreeMap<BucketName, Bucket>, default: &'a str) -> Option<(&'a BucketName, &'a BucketName)> {
-    let place =
-        |name: &'a BucketName, bucket: &'a Bucket| (bucket.backend.as_deref().unwrap_or(default), bucket.place().unwrap_or(name.as_str()));
+    let place = |name: &'a BucketName, bucket: &'a Bucket| {
+        let path = match (&bucket.remote, bucket.place()) {
+            (Some(remote), Some(prefix)) if !prefix.is_empty() => format!("{remote}/{prefix}"),
+            (Some(remote), _) => remote.clone(),
+            (None, prefix) => prefix.unwrap_or(name.as_str()).to_owned(),
+        };
+        (bucket.backend.as_deref().unwrap_or(default), path)
+    };
     let inside = |inner: &str, outer: &str| {
         outer.is_empty() || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };

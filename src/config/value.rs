@@ -2,7 +2,7 @@
 
 use super::tree::{Node, Raw};
 use crate::{
-    model::{AccessKey, Role},
+    model::{AccessKey, Endpoint, Role},
     store::Durability,
 };
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
@@ -307,6 +307,55 @@ pub enum LogFormat {
 choice!(LogFormat, "\"human\" or \"json\"", "human" => LogFormat::Human, "json" => LogFormat::Json);
 choice!(Durability, "\"strict\" or \"relaxed\"", "strict" => Durability::Strict, "relaxed" => Durability::Relaxed);
 choice!(Role, "\"admin\", \"readwrite\" or \"readonly\"", "admin" => Role::Admin, "readwrite" => Role::ReadWrite, "readonly" => Role::ReadOnly);
+
+/// How a bucket is named in requests to a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressing {
+    Auto,
+    Path,
+    Virtual,
+}
+
+/// Whether a backend keeps a promise of S3's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promise {
+    /// Found out by trying.
+    Auto,
+    Kept,
+    NotKept,
+}
+
+choice!(Addressing, "\"auto\", \"path\" or \"virtual\"", "auto" => Addressing::Auto, "path" => Addressing::Path, "virtual" => Addressing::Virtual);
+choice!(Promise, "\"auto\", \"yes\" or \"no\"", "auto" => Promise::Auto, "yes" => Promise::Kept, "no" => Promise::NotKept);
+
+impl Setting for bool {
+    const KIND: &'static str = "true or false";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        match &node.raw {
+            Raw::Boolean(truth) => Ok(*truth),
+            Raw::Text(text) => text.parse().or_else(|_| refuse::<Self, _>(node)),
+            _ => refuse::<Self, _>(node),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+impl Setting for Endpoint {
+    const KIND: &'static str = "a URL such as https://s3.example.com, without a query";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        // A URL may hold a password: it is not repeated.
+        Endpoint::parse(text::<Self>(node)?).ok_or_else(|| format!("must be {}", Self::KIND))
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quote(&self.to_string()))
+    }
+}
 
 /// Levels by target, as the log understands them: `info`, `info,access=debug`.
 #[derive(Debug, Clone, PartialEq, Eq)]

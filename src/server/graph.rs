@@ -81,6 +81,9 @@ fn open_backend(
             Arc::new(FsBackend::open(FsSettings { root: fs.root.clone(), durability }, catalog)?)
         }
         config::Backend::Memory(_) => Arc::new(MemoryBackend::new()),
+        config::Backend::S3(_) | config::Backend::Gcs(_) | config::Backend::Azblob(_) => {
+            return Err(crate::store::error::StoreError::new(crate::store::error::StoreErrorKind::NotImplemented, "not built yet"));
+        }
     })
 }
 
@@ -102,7 +105,8 @@ async fn settle_buckets(settings: &Settings, buckets: &Buckets, steward: &Owner)
     for (name, configured) in &settings.buckets {
         let backend_name = configured.backend.as_deref().unwrap_or(settings.default_backend());
         let backend = buckets.backend(backend_name).map_err(failed(name))?;
-        let place = configured.place().map_or_else(|| backend.place_for(name), str::to_owned);
+        let place = backend.place_at(name, configured.remote.as_deref(), configured.place());
+        let place = place.map_err(|error| failed(name)(error.into()))?;
         let opened = buckets.ensure(bucket(name, backend_name, place.clone())).await.map_err(failed(name))?;
         let known = &opened.record().bucket;
         if known.backend != backend_name || known.place != place {

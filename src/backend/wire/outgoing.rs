@@ -1,0 +1,340 @@
+//! Request bodies. A short one is gathered, verified and known before it is sent, so that it can be sent again; a long
+//! one streams, digested on the way, and its last piece waits for the verdict.
+
+use crate::{
+    model::ChecksumAlgorithm,
+    store::payload::{Digests, Payload, PayloadError, Verified},
+};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream::BoxStream};
+use http_body::{Frame, SizeHint};
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+/// Bodies up to this length are held in memory whole.
+pub(in crate::backend) const SHORT: u64 = 128 << 10;
+const BATCH: usize = 128 << 10;
+/// As SDKs cut their streams; the last may be shorter.
+const CHUNK: u64 = 1 << 20;
+
+/// What goes around the bytes of a streamed body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::backend) enum Framing {
+    Plain,
+    /// `aws-chunked`, unsigned, with this checksum behind the body (S3 User Guide, "Trailing checksums").
+    Trailer(ChecksumAlgorithm),
+}
+
+/// A body for one attempt.
+#[derive(Debug)]
+pub(in crate::backend) enum Outgoing {
+    Full { bytes: Option<Bytes>, progress: Arc<Progress> },
+    Stream(Streaming),
+}
+
+pub(in crate::backend) struct Streaming {
+    frames: Mutex<BoxStream<'static, Result<Bytes, PayloadError>>>,
+    left: u64,
+    progress: Arc<Progress>,
+}
+
+impl std::fmt::Debug for Streaming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Streaming").field("left", &self.left).finish_non_exhaustive()
+    }
+}
+
+/// How the verification of a streamed body ended, once it has.
+#[derive(Debug, Clone, Default)]
+pub(in crate::backend) struct Outcome(Arc<Mutex<Option<Result<Verified, PayloadError>>>>);
+
+impl Outcome {
+    fn set(&self, result: Result<Verified, PayloadError>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+    }
+
+    pub(in crate::backend) fn take(&self) -> Option<Result<Verified, PayloadError>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// A payload made ready to be sent.
+pub(in crate::backend) enum Sent {
+    /// All of it, verified already.
+    Gathered(Bytes, Verified),
+    /// Of `length` object bytes. The caller looks at the outcome before it believes any reply.
+    Streamed { body: Outgoing, length: u64, outcome: Outcome },
+}
+
+/// `checksum` is computed where the client announced none.
+pub(in crate::backend) async fn gather_or_stream(
+    mut payload: Payload,
+    checksum: Option<ChecksumAlgorithm>,
+    framing: Framing,
+) -> Result<Sent, PayloadError> {
+    let mut digests = payload.digests(checksum);
+    let length = match payload.length() {
+        Some(length) if length > SHORT => length,
+        // Without a declared length there is no Content-Length to send: such a body has to be short.
+        known => {
+            let limit = known.unwrap_or(SHORT);
+            let mut pieces = Vec::new();
+            let mut total = 0;
+            while let Some(batch) = payload.read(BATCH).await? {
+                for piece in batch {
+                    total += piece.len() as u64;
+                    if total > limit {
+                        return Err(PayloadError::TooLarge);
+                    }
+                    digests.update(&piece);
+                    pieces.push(piece);
+                }
+            }
+            let verified = payload.verify(digests)?;
+            let bytes = if pieces.len() == 1 { pieces.swap_remove(0) } else { pieces.concat().into() };
+            return Ok(Sent::Gathered(bytes, verified));
+        }
+    };
+    let outcome = Outcome::default();
+    let progress = Arc::new(Progress::default());
+    let verifying = Verifying {
+        payload: Some((payload, digests)),
+        ready: VecDeque::new(),
+        outcome: outcome.clone(),
+        framing,
+        progress: progress.clone(),
+    };
+    let pieces =
+        futures_util::stream::try_unfold(
+            verifying,
+            |mut verifying| async move { Ok(verifying.next().await?.map(|piece| (piece, verifying))) },
+        );
+    let (frames, left) = match framing {
+        Framing::Plain => (pieces.boxed(), length),
+        Framing::Trailer(algorithm) => {
+            let trailer = outcome.clone();
+            let frames = chunked(pieces.boxed(), length, move || trailer_of(algorithm, &trailer)).boxed();
+            (frames, chunked_length(length, algorithm))
+        }
+    };
+    Ok(Sent::Streamed { body: Outgoing::Stream(Streaming { frames: Mutex::new(frames), left, progress }), length, outcome })
+}
+
+/// Reads ahead by one piece, so that the last can wait for the verdict.
+struct Verifying {
+    payload: Option<(Payload, Digests)>,
+    ready: VecDeque<Bytes>,
+    outcome: Outcome,
+    framing: Framing,
+    progress: Arc<Progress>,
+}
+
+impl Verifying {
+    async fn next(&mut self) -> Result<Option<Bytes>, PayloadError> {
+        while let Some((mut payload, mut digests)) = self.payload.take() {
+            if self.ready.len() > 1 {
+                self.payload = Some((payload, digests));
+                break;
+            }
+            self.progress.client_has_the_turn();
+            let read = payload.read(BATCH).await;
+            self.progress.storage_has_the_turn();
+            match read {
+                Ok(Some(batch)) => {
+                    batch.iter().for_each(|piece| digests.update(piece));
+                    self.ready.extend(batch);
+                    self.payload = Some((payload, digests));
+                }
+                Ok(None) => match payload.verify(digests) {
+                    Ok(verified) => self.outcome.set(Ok(verified)),
+                    Err(error) => return Err(self.fail(error)),
+                },
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    fn fail(&self, error: PayloadError) -> PayloadError {
+        self.outcome.set(Err(error));
+        error
+    }
+}
+
+fn trailer_of(algorithm: ChecksumAlgorithm, outcome: &Outcome) -> String {
+    let outcome = outcome.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let value = match &*outcome {
+        Some(Ok(verified)) => verified.checksum().map(|sum| sum.to_base64()).unwrap_or_default(),
+        _ => String::new(),
+    };
+    format!("0\r\n{}:{value}\r\n\r\n", algorithm.header())
+}
+
+fn chunked_length(length: u64, algorithm: ChecksumAlgorithm) -> u64 {
+    let framed = |size: u64| format!("{size:x}").len() as u64 + 4 + size;
+    let base64 = algorithm.length().div_ceil(3) as u64 * 4;
+    let end = 3 + algorithm.header().len() as u64 + 1 + base64 + 4;
+    let rest = length % CHUNK;
+    length / CHUNK * framed(CHUNK) + if rest > 0 { framed(rest) } else { 0 } + end
+}
+
+/// Chunk heads between slices of the pieces: no byte is copied.
+fn chunked(
+    pieces: BoxStream<'static, Result<Bytes, PayloadError>>,
+    length: u64,
+    end: impl Fn() -> String + Send + 'static,
+) -> impl Stream<Item = Result<Bytes, PayloadError>> + Send {
+    struct State<E> {
+        pieces: BoxStream<'static, Result<Bytes, PayloadError>>,
+        out: VecDeque<Bytes>,
+        left: u64,
+        in_chunk: u64,
+        end: Option<E>,
+    }
+    let state = State { pieces, out: VecDeque::new(), left: length, in_chunk: 0, end: Some(end) };
+    futures_util::stream::try_unfold(state, |mut state| async move {
+        loop {
+            if let Some(bytes) = state.out.pop_front() {
+                return Ok(Some((bytes, state)));
+            }
+            match state.pieces.next().await.transpose()? {
+                Some(mut piece) => {
+                    while !piece.is_empty() {
+                        if state.in_chunk == 0 {
+                            state.in_chunk = state.left.min(CHUNK);
+                            state.left -= state.in_chunk;
+                            state.out.push_back(format!("{:x}\r\n", state.in_chunk).into());
+                        }
+                        let taken = piece.split_to(usize::try_from(state.in_chunk).unwrap_or(usize::MAX).min(piece.len()));
+                        state.in_chunk -= taken.len() as u64;
+                        state.out.push_back(taken);
+                        if state.in_chunk == 0 {
+                            state.out.push_back(Bytes::from_static(b"\r\n"));
+                        }
+                    }
+                }
+                None => match state.end.take() {
+                    Some(end) => state.out.push_back(end().into()),
+                    None => return Ok(None),
+                },
+            }
+        }
+    })
+}
+
+impl Outgoing {
+    pub(in crate::backend) fn empty() -> Self {
+        Self::full(Bytes::new())
+    }
+
+    pub(in crate::backend) fn full(bytes: Bytes) -> Self {
+        Self::Full { bytes: Some(bytes), progress: Arc::default() }
+    }
+
+    /// What the next attempt would send, if there can be one.
+    pub(super) fn again(&self) -> Option<Self> {
+        match self {
+            Self::Full { bytes, .. } => Some(Self::full(bytes.clone().unwrap_or_default())),
+            Self::Stream(_) => None,
+        }
+    }
+
+    pub(super) fn progress(&self) -> Arc<Progress> {
+        match self {
+            Self::Full { progress, .. } => progress.clone(),
+            Self::Stream(stream) => stream.progress.clone(),
+        }
+    }
+
+    /// Bytes on the wire.
+    pub(in crate::backend) fn length(&self) -> u64 {
+        match self {
+            Self::Full { bytes, .. } => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            Self::Stream(stream) => stream.left,
+        }
+    }
+}
+
+impl http_body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = PayloadError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, PayloadError>>> {
+        match self.get_mut() {
+            Self::Full { bytes, .. } => Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(stream) => {
+                let frames = stream.frames.get_mut().unwrap_or_else(PoisonError::into_inner);
+                let polled = frames.poll_next_unpin(cx);
+                if let Poll::Ready(Some(Ok(bytes))) = &polled {
+                    stream.left = stream.left.saturating_sub(bytes.len() as u64);
+                    stream.progress.storage_has_the_turn();
+                }
+                polled.map(|frame| frame.map(|frame| frame.map(Frame::data)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full { bytes, .. } => bytes.as_ref().is_none_or(Bytes::is_empty),
+            // The verdict is part of the stream: it has to be polled to its end.
+            Self::Stream(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.length())
+    }
+}
+
+/// Whose turn it is in an exchange, and since when.
+#[derive(Debug)]
+pub(in crate::backend) struct Progress {
+    begun: Instant,
+    /// Milliseconds after `begun`; `CLIENT` while the client has the turn.
+    since: AtomicU64,
+}
+
+const CLIENT: u64 = u64::MAX;
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { begun: Instant::now(), since: AtomicU64::new(0) }
+    }
+}
+
+impl Progress {
+    fn client_has_the_turn(&self) {
+        self.since.store(CLIENT, Ordering::Relaxed);
+    }
+
+    fn storage_has_the_turn(&self) {
+        self.since.store(self.elapsed(), Ordering::Relaxed);
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(CLIENT - 1)
+    }
+
+    /// Resolves once the storage has had the turn for `limit` without using it.
+    pub(super) async fn stalled_for(&self, limit: Duration) {
+        self.storage_has_the_turn();
+        loop {
+            let since = self.since.load(Ordering::Relaxed);
+            let waited = Duration::from_millis(self.elapsed().saturating_sub(since));
+            if since != CLIENT && waited >= limit {
+                return;
+            }
+            let rest = if since == CLIENT { limit } else { limit - waited };
+            tokio::time::sleep(rest.max(Duration::from_millis(1))).await;
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What a storage answered: its head at once, its body as it comes.
+
+use super::Chain;
+use crate::store::{
+    Result,
+    error::{StoreError, StoreErrorKind},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+
+#[derive(Debug)]
+pub(in crate::backend) struct Reply {
+    pub(in crate::backend) status: StatusCode,
+    pub(in crate::backend) headers: HeaderMap,
+    body: Incoming,
+    timeout: Duration,
+    /// Given back with the body: a reply that nobody reads to its end costs its connection, and no place.
+    _place: OwnedSemaphorePermit,
+}
+
+impl Reply {
+    pub(super) fn new(response: http::Response<Incoming>, place: OwnedSemaphorePermit, timeout: Duration) -> Self {
+        let (head, body) = response.into_parts();
+        Self { status: head.status, headers: head.headers, body, timeout, _place: place }
+    }
+
+    /// A header that is text.
+    pub(in crate::backend) fn header(&self, name: impl AsRef<str>) -> Option<&str> {
+        self.headers.get(name.as_ref())?.to_str().ok()
+    }
+
+    pub(in crate::backend) fn number(&self, name: HeaderName) -> Option<u64> {
+        self.headers.get(name)?.to_str().ok()?.trim().parse().ok()
+    }
+
+    /// The next piece of the body; `None` at its end.
+    pub(in crate::backend) async fn frame(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            let Ok(frame) = tokio::time::timeout(self.timeout, self.body.frame()).await else {
+                return Err(StoreError::new(StoreErrorKind::Unavailable, "the storage stopped in the middle of a reply"));
+            };
+            match frame {
+                None => return Ok(None),
+                Some(Ok(frame)) => {
+                    // Trailers carry nothing we asked for.
+                    if let Ok(bytes) = frame.into_data()
+                        && !bytes.is_empty()
+                    {
+                        return Ok(Some(bytes));
+                    }
+                }
+                Some(Err(error)) => {
+                    let error = Chain::of(&error);
+                    return Err(StoreError::new(StoreErrorKind::Unavailable, "a reply of the storage was cut short").with_source(error));
+                }
+            }
+        }
+    }
+
+    /// The whole body, if it is no longer than `limit`.
+    pub(in crate::backend) async fn bytes(mut self, limit: usize) -> Result<Bytes> {
+        let Some(first) = self.frame().await? else { return Ok(Bytes::new()) };
+        let Some(second) = self.frame().await? else { return Ok(first) };
+        let mut all = first.to_vec();
+        let mut next = Some(second);
+        while let Some(frame) = next {
+            if all.len() + frame.len() > limit {
+                return Err(StoreError::new(StoreErrorKind::Internal, "a reply of the storage is longer than it may be"));
+            }
+            all.extend_from_slice(&frame);
+            next = self.frame().await?;
+        }
+        Ok(all.into())
+    }
+}
