@@ -181,7 +181,7 @@ pub struct PutRequest {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written {
     pub etag: ETag,
-    pub size: u64,
+    /// Storage that does not say so at once makes this the time of its answer: some seconds off at most.
     pub last_modified: Timestamp,
     pub checksum: Option<ObjectChecksum>,
 }

@@ -130,8 +130,17 @@ pub async fn read_range(store: &dyn Store, name: &str, range: ByteRange) -> Resu
     Ok(get(store, name, Selection::Range(range)).await?.1)
 }
 
+/// All there is to know of an object.
 pub async fn head(store: &dyn Store, name: &str) -> ObjectInfo {
-    store.head(&key(name), &Default::default()).await.unwrap_or_else(|error| panic!("heading {name:?}: {error}"))
+    store.describe(&key(name), &Default::default()).await.unwrap_or_else(|error| panic!("heading {name:?}: {error}"))
+}
+
+/// Storage whose clock we do not share tells times to the second, and of a write perhaps only when it answered.
+#[track_caller]
+pub fn assert_same_time(a: Timestamp, b: Timestamp) {
+    let whole = |time: Timestamp| time.millis() % 1000 == 0;
+    let off = (a.millis() - b.millis()).abs();
+    assert!(off == 0 || ((whole(a) || whole(b)) && off < 2000), "{a:?} and {b:?}");
 }
 
 /// Nothing there, by whatever way one looks.

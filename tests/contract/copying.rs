@@ -20,9 +20,10 @@ pub async fn a_copy_has_the_bytes_metadata_and_tags_of_its_source_but_not_its_ac
         put_with(&*store, name, body.clone(), every()).await;
         let to = format!("copy/of/{name}");
         let written = copy(&*store, &to, &store, name).await.expect("is copied");
-        assert_eq!((written.size, &written.etag), (body.len() as u64, &etag_of(&body)));
+        assert_eq!(written.etag, etag_of(&body));
         let info = head(&*store, &to).await;
-        assert_eq!((info.etag, info.last_modified), (written.etag, written.last_modified));
+        assert_eq!((info.size, info.etag), (body.len() as u64, written.etag));
+        assert_same_time(info.last_modified, written.last_modified);
         assert_eq!(info.attributes, Attributes { acl: CannedAcl::Private, ..every() });
         assert_eq!(read(&*store, &to).await, body);
         assert_eq!(head(&*store, name).await.attributes, every(), "the source stays as it is");

@@ -283,12 +283,7 @@ impl Ready {
     }
 
     fn written(&self) -> Written {
-        Written {
-            etag: self.record.etag.clone(),
-            size: self.fingerprint.size,
-            last_modified: self.record.modified,
-            checksum: self.record.checksum.clone(),
-        }
+        Written { etag: self.record.etag.clone(), last_modified: self.record.modified, checksum: self.record.checksum.clone() }
     }
 
     fn row(&self, key: &ObjectKey) -> IndexRow {

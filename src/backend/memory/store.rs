@@ -104,8 +104,7 @@ impl State {
         }
         self.check(key, conditions)?;
         info.last_modified = Timestamp::now();
-        let written =
-            Written { etag: info.etag.clone(), size: info.size, last_modified: info.last_modified, checksum: info.checksum.clone() };
+        let written = Written { etag: info.etag.clone(), last_modified: info.last_modified, checksum: info.checksum.clone() };
         self.objects.insert(key.as_str().as_bytes().into(), (key.clone(), Arc::new(Object { info, content })));
         Ok(written)
     }
