@@ -139,6 +139,10 @@ impl Payload {
         self.announced.checksum.algorithm()
     }
 
+    pub fn announced_checksum(&self) -> &AnnouncedChecksum {
+        &self.announced.checksum
+    }
+
     /// The digests this body needs: MD5 for the ETag, the announced ones, and `default` if no checksum was announced.
     pub fn digests(&self, default: Option<ChecksumAlgorithm>) -> Digests {
         Digests {

@@ -105,13 +105,8 @@ pub(in crate::backend) async fn gather_or_stream(
     };
     let outcome = Outcome::default();
     let progress = Arc::new(Progress::default());
-    let verifying = Verifying {
-        payload: Some((payload, digests)),
-        ready: VecDeque::new(),
-        outcome: outcome.clone(),
-        framing,
-        progress: progress.clone(),
-    };
+    let verifying =
+        Verifying { payload: Some((payload, digests)), ready: VecDeque::new(), outcome: outcome.clone(), progress: progress.clone() };
     let pieces =
         futures_util::stream::try_unfold(
             verifying,
@@ -133,7 +128,6 @@ struct Verifying {
     payload: Option<(Payload, Digests)>,
     ready: VecDeque<Bytes>,
     outcome: Outcome,
-    framing: Framing,
     progress: Arc<Progress>,
 }
 
