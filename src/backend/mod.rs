@@ -4,6 +4,7 @@
 pub mod fs;
 mod locks;
 pub mod memory;
+mod names;
 mod place;
 pub mod s3;
 mod uploads;
