@@ -78,7 +78,11 @@ impl S3Store {
         let number = number.get().to_string();
         let query = [("partNumber", Some(number.as_str())), ("uploadId", Some(record.location.as_str()))];
         let call = self.call(Method::PUT, &self.place.name(key)?).query(&query).headers(headers).body(body);
-        let (reply, verified) = verification.settle(call.send(Again::Harmless).await)?;
+        let (reply, verified) = match verification.settle(call.send(Again::Harmless).await) {
+            // Whoever ended the upload may have ended the connection with it.
+            Err(error) if error.is_temporary() => return Err(self.upload(key, upload).await.err().unwrap_or(error)),
+            other => other?,
+        };
         if !reply.status.is_success() {
             return Err(refusal::read(reply).await.into());
         }
