@@ -119,7 +119,12 @@ pub async fn collect(reply: GetReply) -> Result<Vec<u8>> {
 
 pub async fn get(store: &dyn Store, name: &str, selection: Selection) -> Result<(ObjectInfo, Vec<u8>)> {
     let reply = store.get(&key(name), GetRequest { selection, ..Default::default() }).await?;
-    Ok((reply.info.clone(), collect(reply).await?))
+    let mut info = reply.info.clone();
+    let body = collect(reply).await?;
+    if info.tag_count > info.attributes.tags.len() {
+        info.attributes.tags = head(store, name).await.attributes.tags;
+    }
+    Ok((info, body))
 }
 
 pub async fn read(store: &dyn Store, name: &str) -> Vec<u8> {

@@ -165,7 +165,7 @@ pub async fn of_one_part_sent_many_times_at_once_one_stands_wholly(storage: &Sto
 
 pub async fn the_key_holds_what_it_held_until_the_upload_completes(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
-    let request = BeginUpload { attributes: every(), ..plain_upload() };
+    let request = BeginUpload { attributes: every(store), ..plain_upload() };
     let mut upload = Uploading::begin_with(store, "key", request).await;
     upload.part(1, "new").await;
     assert_absent(store, "key").await;
@@ -174,7 +174,7 @@ pub async fn the_key_holds_what_it_held_until_the_upload_completes(storage: &Sto
     assert_eq!(read(store, "key").await, b"old");
     upload.complete().await;
     assert_eq!(read(store, "key").await, b"newer");
-    assert_eq!(head(store, "key").await.attributes, every(), "those the upload began with");
+    assert_eq!(head(store, "key").await.attributes, every(store), "those the upload began with");
     put(store, "key", "plain").await;
     assert_eq!(head(store, "key").await.attributes, Attributes::default());
 }
@@ -382,7 +382,7 @@ pub async fn an_upload_goes_on_after_a_restart(storage: &mut Storage) {
     for stop in [Stop::Orderly, Stop::Killed] {
         let (key, id, done) = {
             let store = &*storage.bucket("bucket").await;
-            let request = BeginUpload { attributes: every(), ..plain_upload() };
+            let request = BeginUpload { attributes: every(store), ..plain_upload() };
             let mut upload = Uploading::begin_with(store, "key", request).await;
             upload.part(1, large(0)).await;
             upload.part(3, "end").await;
@@ -394,7 +394,7 @@ pub async fn an_upload_goes_on_after_a_restart(storage: &mut Storage) {
         upload.part(2, large(1)).await;
         upload.complete().await;
         assert!(read(store, "key").await == [&large(0)[..], &large(1)[..], b"end"].concat(), "after {stop:?}");
-        assert_eq!(head(store, "key").await.attributes, every());
+        assert_eq!(head(store, "key").await.attributes, every(store));
         delete(store, "key").await;
     }
 }

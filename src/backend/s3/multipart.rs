@@ -6,7 +6,7 @@
 use super::{
     headers, refusal,
     store::{Guard, S3Store, no_acls, no_tags},
-    writing::{Announced, answered, unread},
+    writing::{Announced, answered, reply_etag, unread},
 };
 use crate::{
     backend::{uploads, wire::Again},
@@ -78,14 +78,18 @@ impl S3Store {
         let number = number.get().to_string();
         let query = [("partNumber", Some(number.as_str())), ("uploadId", Some(record.location.as_str()))];
         let call = self.call(Method::PUT, &self.place.name(key)?).query(&query).headers(headers).body(body);
-        let (reply, verified) = verification.settle(call.send(Again::Harmless).await)?;
+        let (reply, arrived) = match verification.settle(call.send(Again::Harmless).await) {
+            // Whoever ended the upload may have ended the connection with it.
+            Err(error) if error.is_temporary() => return Err(self.upload(key, upload).await.err().unwrap_or(error)),
+            other => other?,
+        };
         if !reply.status.is_success() {
             return Err(refusal::read(reply).await.into());
         }
-        let Some(verified) = verified else { return Err(unread()) };
-        let etag = reply.header("etag").map(ETag::parse).unwrap_or_else(|| verified.etag());
+        let Some(arrived) = arrived else { return Err(unread()) };
+        let etag = reply_etag(&reply, &arrived)?;
         let shown = ChecksumAlgorithm::ALL.into_iter().find_map(|a| Checksum::from_base64(a, reply.header(a.header())?));
-        Ok(PartWritten { etag, checksum: verified.checksum().cloned().or(shown), last_modified: answered(&reply) })
+        Ok(PartWritten { etag, checksum: arrived.checksum.or(shown), last_modified: answered(&reply) })
     }
 
     pub(super) async fn parts_of(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {

@@ -11,7 +11,7 @@ use crate::{
     store::{
         PutRequest, Result, Written,
         error::{StoreError, StoreErrorKind},
-        payload::{AnnouncedChecksum, Payload, Verified},
+        payload::{AnnouncedChecksum, Arrived, Payload},
     },
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -26,7 +26,7 @@ pub(super) struct Announced {
 }
 
 pub(super) enum Verification {
-    Done(Verified),
+    Done(Arrived),
     Pending(Outcome),
 }
 
@@ -38,12 +38,12 @@ impl Announced {
 
 impl Verification {
     /// What was sent, if it was what the client announced: asked before any reply is believed.
-    pub(super) fn settle(self, reply: Result<Reply>) -> Result<(Reply, Option<Verified>)> {
+    pub(super) fn settle(self, reply: Result<Reply>) -> Result<(Reply, Option<Arrived>)> {
         match self {
-            Self::Done(verified) => Ok((reply?, Some(verified))),
+            Self::Done(arrived) => Ok((reply?, Some(arrived))),
             Self::Pending(outcome) => match outcome.take() {
                 Some(Err(error)) => Err(error.into()),
-                Some(Ok(verified)) => Ok((reply?, Some(verified))),
+                Some(Ok(arrived)) => Ok((reply?, Some(arrived))),
                 None => Ok((reply?, None)),
             },
         }
@@ -65,22 +65,22 @@ impl S3Store {
             described.extend(self.tagging(&headers::tagging(&attributes.tags)));
         }
         let guard = self.guard(&name, &conditions, false).await?;
-        let algorithm = payload.checksum_algorithm();
+        // What nobody asked for guards the way to the storage: it is what S3 itself would compute.
+        let guarding = self.client.known().filter(|promises| promises.checksums).map(|_| ChecksumAlgorithm::Crc64Nvme);
+        let algorithm = payload.checksum_algorithm().or(guarding);
         let announced = self.announce(payload, algorithm, attributes.content_encoding.as_deref()).await?;
         let again = announced.again(&guard);
         let Announced { body, headers: announcing, verification, .. } = announced;
         let call = guard.apply(self.call(Method::PUT, &name).headers(described).headers(announcing)).body(body);
-        let (reply, verified) = verification.settle(call.send(again).await)?;
+        let (reply, arrived) = verification.settle(call.send(again).await)?;
         if !reply.status.is_success() {
             return Err(refusal::read(reply).await.into());
         }
-        let Some(verified) = verified else { return Err(unread()) };
-        let etag = reply.header("etag").map(ETag::parse).unwrap_or_else(|| verified.etag());
+        let Some(arrived) = arrived else { return Err(unread()) };
+        let etag = reply_etag(&reply, &arrived)?;
         let checksum = match headers::checksum(&reply.headers) {
             Some(checksum) => Some(checksum),
-            None if algorithm.is_some() && self.keeps_checksums().await? => {
-                verified.checksum().cloned().map(crate::model::ObjectChecksum::full)
-            }
+            None if algorithm.is_some() && self.keeps_checksums().await? => arrived.checksum.map(crate::model::ObjectChecksum::full),
             None => None,
         };
         Ok(Written { etag, last_modified: answered(&reply), checksum })
@@ -122,13 +122,13 @@ impl S3Store {
                 headers.insert(name, value);
             }
         };
-        let (body, verification, replayable) = match gather_or_stream(payload, algorithm, framing).await? {
+        let (body, verification, replayable) = match gather_or_stream(payload, algorithm, false, framing).await? {
             Sent::Gathered(bytes, verified) => {
                 insert("content-md5", &STANDARD.encode(verified.md5()));
                 if let Some(checksum) = verified.checksum().filter(|_| pass_on.is_some()) {
                     insert(checksum.algorithm().header(), &checksum.to_base64());
                 }
-                (Outgoing::full(bytes), Verification::Done(verified), true)
+                (Outgoing::full(bytes), Verification::Done(verified.into()), true)
             }
             Sent::Streamed { body, length, outcome } => {
                 match framing {
@@ -157,6 +157,12 @@ impl S3Store {
 /// A storage that says yes before it has seen the body cannot be believed.
 pub(super) fn unread() -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, "the storage answered before it had the whole body")
+}
+
+/// As the storage says, or what it would have to say.
+pub(super) fn reply_etag(reply: &Reply, arrived: &Arrived) -> Result<ETag> {
+    let none = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no ETag");
+    reply.header("etag").map(ETag::parse).or_else(|| arrived.md5.map(ETag::from_md5)).ok_or_else(none)
 }
 
 /// The storage's clock, by its reply.
