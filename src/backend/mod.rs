@@ -1,6 +1,7 @@
 //! Drivers: storage behind the [`Store`] contract. One folder each; adding one adds a folder and a row where the server
 //! builds backends from configuration.
 
+pub mod azblob;
 pub mod fs;
 mod locks;
 pub mod memory;

@@ -174,9 +174,40 @@ mod tests {
 
     /// What makes trouble, what it turns into, and neighbours of both.
     const TROUBLE: &[char] = &[
-        '\0', '\t', '\x1f', ' ', '!', '-', '.', '/', '0', 'A', 'V', 'Z', '[', '\\', ']', 'z', '}', '~', '\x7f', '\u{85}', '\u{9f}',
-        '\u{a0}', '\u{4e00}', '\u{5200}', '\u{ac00}', '\u{d7ff}', '\u{e000}', '\u{fffc}', '\u{fffd}', '\u{fffe}', '\u{ffff}', '\u{10000}',
-        '😀', '\u{10ffff}',
+        '\0',
+        '\t',
+        '\x1f',
+        ' ',
+        '!',
+        '-',
+        '.',
+        '/',
+        '0',
+        'A',
+        'V',
+        'Z',
+        '[',
+        '\\',
+        ']',
+        'z',
+        '}',
+        '~',
+        '\x7f',
+        '\u{85}',
+        '\u{9f}',
+        '\u{a0}',
+        '\u{4e00}',
+        '\u{5200}',
+        '\u{ac00}',
+        '\u{d7ff}',
+        '\u{e000}',
+        '\u{fffc}',
+        '\u{fffd}',
+        '\u{fffe}',
+        '\u{ffff}',
+        '\u{10000}',
+        '😀',
+        '\u{10ffff}',
     ];
 
     fn assert_in_order(a: &str, b: &str) {
@@ -216,7 +247,9 @@ mod tests {
 
     #[test]
     fn ordinary_keys_are_their_own_names() {
-        for key in ["a", "a/b.txt", "a b/c  d", "a//b", "/a", "a/", "日本語（１）.txt", "é/e\u{301}", "%2e+&?#*:\"<>|", ".git/config", "..a"] {
+        for key in
+            ["a", "a/b.txt", "a b/c  d", "a//b", "/a", "a/", "日本語（１）.txt", "é/e\u{301}", "%2e+&?#*:\"<>|", ".git/config", "..a"]
+        {
             assert_eq!((encode(key).as_str(), decode(key).as_deref()), (key, Some(key)));
         }
     }

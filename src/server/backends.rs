@@ -3,6 +3,7 @@
 use crate::{
     backend::{
         Backend, WireSettings,
+        azblob::{AzblobBackend, AzblobSettings},
         fs::{FsBackend, FsSettings},
         memory::MemoryBackend,
         s3::{Credentials, Dialect, S3Backend, S3Settings},
@@ -22,7 +23,7 @@ pub(super) fn open(settings: &Settings, backend: &config::Backend, catalog: Arc<
         config::Backend::Memory(_) => Arc::new(MemoryBackend::new()),
         config::Backend::S3(s3) => Arc::new(S3Backend::open(self::s3(s3)?, catalog)?),
         config::Backend::Gcs(gcs) => Arc::new(S3Backend::open(self::gcs(gcs)?, catalog)?),
-        config::Backend::Azblob(_) => return Err(StoreError::new(StoreErrorKind::NotImplemented, "not built yet")),
+        config::Backend::Azblob(azblob) => Arc::new(AzblobBackend::open(self::azblob(azblob), catalog)?),
     })
 }
 
@@ -74,6 +75,22 @@ fn gcs(gcs: &config::GcsBackend) -> Result<S3Settings, StoreError> {
         checksums: None,
         wire: wire(gcs.timeout, gcs.connect_timeout, gcs.attempts, gcs.max_requests, gcs.ca_file.as_deref()),
     })
+}
+
+fn azblob(azblob: &config::AzblobBackend) -> AzblobSettings {
+    let secret = |setting: &Option<config::SecretSetting>| setting.as_ref().map(|setting| setting.secret.clone());
+    AzblobSettings {
+        connection_string: secret(&azblob.connection_string),
+        account: azblob.account.clone(),
+        endpoint: azblob.endpoint.clone(),
+        shared: azblob.container.clone(),
+        account_key: secret(&azblob.account_key),
+        sas: secret(&azblob.sas),
+        tenant_id: azblob.tenant_id.clone(),
+        client_id: azblob.client_id.clone(),
+        client_secret: secret(&azblob.client_secret),
+        wire: wire(azblob.timeout, azblob.connect_timeout, azblob.attempts, azblob.max_requests, azblob.ca_file.as_deref()),
+    }
 }
 
 fn keys(access: &Option<String>, secret: &Option<config::SecretSetting>) -> Result<Option<(String, crate::model::Secret)>, StoreError> {
