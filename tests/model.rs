@@ -13,6 +13,7 @@ mod regressions;
 mod run;
 #[path = "contract/storage.rs"]
 mod storage;
+mod support;
 
 use causeway::store::Durability;
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -38,6 +39,11 @@ fn memory_does_what_the_model_does() {
 #[test]
 fn strict_local_disk_does_what_the_model_does() {
     check(Driver::Fs(Durability::Strict), 15);
+}
+
+#[test]
+fn an_object_store_does_what_the_model_does() {
+    check(Driver::S3, 12);
 }
 
 #[test]
