@@ -1,6 +1,7 @@
 //! Every driver is held to every promise of the store contract.
 
 mod contract;
+mod support;
 
 use contract::storage::{Driver, Storage};
 
@@ -148,5 +149,6 @@ macro_rules! contract_promises {
 drivers! {
     memory = crate::Driver::Memory;
     fs_strict = crate::Driver::Fs(causeway::store::Durability::Strict);
+    s3 = crate::Driver::S3;
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);
 }

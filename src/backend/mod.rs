@@ -2,8 +2,11 @@
 //! builds backends from configuration.
 
 pub mod fs;
+mod locks;
 pub mod memory;
 mod place;
+pub mod s3;
+mod uploads;
 mod wire;
 
 pub use wire::WireSettings;

@@ -33,6 +33,12 @@ impl Timestamp {
         time.format(&format).unwrap_or_default()
     }
 
+    /// RFC 3339, as storages write it: with or without a fraction of the second.
+    pub fn parse_iso8601(text: &str) -> Option<Self> {
+        let time = OffsetDateTime::parse(text.trim(), &time::format_description::well_known::Rfc3339).ok()?;
+        i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Self)
+    }
+
     /// RFC 9110 section 5.6.7, as in `Last-Modified`.
     pub fn http_date(self) -> String {
         httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(u64::try_from(self.seconds()).unwrap_or(0)))
@@ -63,6 +69,8 @@ mod tests {
         let time = Timestamp::from_millis(1_255_369_830_042);
         assert_eq!(time.iso8601(), "2009-10-12T17:50:30.042Z");
         assert_eq!(time.http_date(), "Mon, 12 Oct 2009 17:50:30 GMT");
+        assert_eq!(Timestamp::parse_iso8601("2009-10-12T17:50:30.042Z"), Some(time));
+        assert_eq!(Timestamp::parse_iso8601("2009-10-12T17:50:30Z").map(Timestamp::millis), Some(1_255_369_830_000));
         assert_eq!(Timestamp::parse_http_date("Mon, 12 Oct 2009 17:50:30 GMT").map(Timestamp::seconds), Some(time.seconds()));
     }
 }

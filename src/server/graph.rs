@@ -1,19 +1,16 @@
 //! From settings to components: the one place that knows which parts there are and how they hang together.
 
 use super::{
+    backends,
     data::{DataDirectory, KnownCredentials},
     error::StartError,
 };
 use crate::{
     access::Credentials,
-    backend::{
-        Backend,
-        fs::{FsBackend, FsSettings},
-        memory::MemoryBackend,
-    },
+    backend::Backend,
     buckets::Buckets,
     catalog::{BucketRecord, BucketsQuery, Catalog, NewBucket, sqlite::SqliteCatalog},
-    config::{self, Settings},
+    config::Settings,
     edge::{Edge, EdgeSettings, Keys, Pace},
     jobs::{self, JobSettings},
     model::{BucketName, CannedAcl, Identity, Owner, Secret, Timestamp},
@@ -46,12 +43,12 @@ pub(super) async fn build(
     let server = &settings.server;
     let catalog = SqliteCatalog::open(data.own(), server.durability).map_err(|error| StartError::because("opening the catalog", error))?;
     let catalog: Arc<dyn Catalog> = Arc::new(catalog);
-    let mut backends = HashMap::new();
+    let mut opened_backends: HashMap<String, Arc<dyn Backend>> = HashMap::new();
     for (name, backend) in &settings.backends {
-        let opened = open_backend(settings, backend, catalog.clone());
-        backends.insert(name.clone(), opened.map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))?);
+        let opened = backends::open(settings, backend, catalog.clone());
+        opened_backends.insert(name.clone(), opened.map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))?);
     }
-    let buckets = Arc::new(Buckets::new(catalog.clone(), backends, settings.default_backend().to_owned()));
+    let buckets = Arc::new(Buckets::new(catalog.clone(), opened_backends, settings.default_backend().to_owned()));
     let Some(steward) = known.credentials.steward() else {
         return Err(StartError::new("there is no identity"));
     };
@@ -67,24 +64,6 @@ pub(super) async fn build(
         upload_expiry: server.upload_expiry.0.unwrap_or(Duration::MAX),
     };
     Ok(Graph { edge, service, jobs: jobs::spawn(buckets.clone(), jobs, stop), buckets, catalog })
-}
-
-/// One row per type of backend.
-fn open_backend(
-    settings: &Settings,
-    backend: &config::Backend,
-    catalog: Arc<dyn Catalog>,
-) -> Result<Arc<dyn Backend>, crate::store::error::StoreError> {
-    Ok(match backend {
-        config::Backend::Fs(fs) => {
-            let durability = fs.durability.unwrap_or(settings.server.durability);
-            Arc::new(FsBackend::open(FsSettings { root: fs.root.clone(), durability }, catalog)?)
-        }
-        config::Backend::Memory(_) => Arc::new(MemoryBackend::new()),
-        config::Backend::S3(_) | config::Backend::Gcs(_) | config::Backend::Azblob(_) => {
-            return Err(crate::store::error::StoreError::new(crate::store::error::StoreErrorKind::NotImplemented, "not built yet"));
-        }
-    })
 }
 
 /// Buckets of the configuration, then those that lie on the default backend already.

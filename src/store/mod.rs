@@ -181,7 +181,7 @@ pub struct PutRequest {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written {
     pub etag: ETag,
-    pub size: u64,
+    /// Storage that does not say so at once makes this the time of its answer: some seconds off at most.
     pub last_modified: Timestamp,
     pub checksum: Option<ObjectChecksum>,
 }
@@ -196,7 +196,7 @@ pub struct CopySource {
 
 pub struct CopyRequest {
     pub source: CopySource,
-    /// `None` keeps the source's. Tags and ACL are resolved by the caller: they are those of the new object.
+    /// `None` keeps the source's, but for the website redirect, which belongs to its key. Tags and ACL are resolved by the caller: they are those of the new object.
     pub attributes: CopyAttributes,
     pub conditions: WriteConditions,
     /// Compute this checksum; `None` keeps the source's algorithm.
@@ -217,7 +217,8 @@ pub struct CopyAttributes {
 impl CopyAttributes {
     /// The attributes of the copy of an object that has `source`.
     pub fn apply(&self, source: &Attributes) -> Attributes {
-        let mut attributes = self.metadata.clone().unwrap_or_else(|| source.clone());
+        let kept = || Attributes { website_redirect: None, ..source.clone() };
+        let mut attributes = self.metadata.clone().unwrap_or_else(kept);
         attributes.tags = self.tags.clone().unwrap_or_else(|| source.tags.clone());
         attributes.acl = self.acl;
         attributes

@@ -5,7 +5,7 @@
 //! PUT and belongs beside the disk write, off the reactor), and trades both for a [`Verified`].
 //!
 //! Invariants:
-//! - `Verified` has no other constructor: nothing is published without the end of the stream having been seen, its
+//! - `Verified` has no other constructor, and no driver of ours goes by `Arrived` but one whose storage makes ETags: nothing is published without the end of the stream having been seen, its
 //!   length compared with the declared one and every announced digest with what was read;
 //! - a `Payload` holds no more than the batch being gathered.
 
@@ -139,10 +139,19 @@ impl Payload {
         self.announced.checksum.algorithm()
     }
 
+    pub fn announced_checksum(&self) -> &AnnouncedChecksum {
+        &self.announced.checksum
+    }
+
     /// The digests this body needs: MD5 for the ETag, the announced ones, and `default` if no checksum was announced.
     pub fn digests(&self, default: Option<ChecksumAlgorithm>) -> Digests {
+        Digests { md5: Some(Md5::new()), ..self.digests_sent(default) }
+    }
+
+    /// As `digests`, for storage that makes the ETag itself: MD5, the dearest of them, only if it was announced.
+    pub fn digests_sent(&self, default: Option<ChecksumAlgorithm>) -> Digests {
         Digests {
-            md5: Md5::new(),
+            md5: self.announced.md5.map(|_| Md5::new()),
             sha256: self.announced.sha256.map(|_| ChecksumHasher::new(ChecksumAlgorithm::Sha256)),
             checksum: self.announced.checksum.algorithm().or(default).map(ChecksumHasher::new),
             size: 0,
@@ -174,16 +183,22 @@ impl Payload {
 
     /// The proof that everything announced came true. `digests` must have seen every byte that `read` gave out.
     pub fn verify(self, digests: Digests) -> Result<Verified, PayloadError> {
+        let Arrived { size, md5, checksum } = self.check(digests)?;
+        Ok(Verified { size, md5: md5.ok_or(PayloadError::Incomplete)?, checksum })
+    }
+
+    /// As `verify`, whether or not there was a digest for an ETag.
+    pub fn check(self, digests: Digests) -> Result<Arrived, PayloadError> {
         if !self.ended || digests.size != self.read || self.announced.length.is_some_and(|length| length != self.read) {
             return Err(PayloadError::Incomplete);
         }
-        let md5: [u8; 16] = digests.md5.finalize().into();
+        let md5: Option<[u8; 16]> = digests.md5.map(|md5| md5.finalize().into());
         if let (Some(announced), Some(hasher)) = (self.announced.sha256, digests.sha256)
             && hasher.finish().bytes() != announced
         {
             return Err(PayloadError::Sha256Mismatch);
         }
-        if self.announced.md5.is_some_and(|announced| announced != md5) {
+        if self.announced.md5.is_some() && self.announced.md5 != md5 {
             return Err(PayloadError::Md5Mismatch);
         }
         let checksum = digests.checksum.map(ChecksumHasher::finish);
@@ -203,7 +218,7 @@ impl Payload {
         {
             return Err(PayloadError::ChecksumMismatch(announced.algorithm()));
         }
-        Ok(Verified { size: self.read, md5, checksum })
+        Ok(Arrived { size: self.read, md5, checksum })
     }
 
     /// The whole body in memory: for XML, which has a limit. Verified like any other.
@@ -236,7 +251,7 @@ impl fmt::Debug for Payload {
 /// The running digests of one body: one pass over the bytes for all of them.
 #[derive(Debug)]
 pub struct Digests {
-    md5: Md5,
+    md5: Option<Md5>,
     sha256: Option<ChecksumHasher>,
     checksum: Option<ChecksumHasher>,
     size: u64,
@@ -247,7 +262,9 @@ impl Digests {
         self.size += bytes.len() as u64;
         // In cache-sized bites: the second and third digest find the bytes in L1.
         for bite in bytes.chunks(16 * 1024) {
-            self.md5.update(bite);
+            if let Some(md5) = &mut self.md5 {
+                md5.update(bite);
+            }
             if let Some(hasher) = &mut self.sha256 {
                 hasher.update(bite);
             }
@@ -258,12 +275,26 @@ impl Digests {
     }
 }
 
-/// A body that arrived whole and as announced.
+/// A body that arrived whole and as announced, digested as far as somebody wanted to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrived {
+    pub size: u64,
+    pub md5: Option<[u8; 16]>,
+    pub checksum: Option<Checksum>,
+}
+
+/// A body that arrived whole and as announced, and the digest that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     size: u64,
     md5: [u8; 16],
     checksum: Option<Checksum>,
+}
+
+impl From<Verified> for Arrived {
+    fn from(Verified { size, md5, checksum }: Verified) -> Self {
+        Self { size, md5: Some(md5), checksum }
+    }
 }
 
 impl Verified {

@@ -75,7 +75,7 @@ fn tree(document: &[u8]) -> Option<Element> {
             Event::CData(text) => open.last_mut()?.text.push_str(&text.decode().ok()?),
             Event::GeneralRef(reference) => {
                 let element = open.last_mut()?;
-                match reference.resolve_char_ref().ok()? {
+                match character(&reference.decode().ok()?) {
                     Some(character) => element.text.push(character),
                     None => element.text.push_str(quick_xml::escape::resolve_predefined_entity(&reference.decode().ok()?)?),
                 }
@@ -85,6 +85,16 @@ fn tree(document: &[u8]) -> Option<Element> {
             Event::Eof => return if open.is_empty() { root } else { None },
         }
     }
+}
+
+/// `#65` or `#x41`. Also characters that XML 1.0 cannot have: S3 writes keys that hold them so.
+fn character(reference: &str) -> Option<char> {
+    let number = reference.strip_prefix('#')?;
+    let code = match number.strip_prefix('x') {
+        Some(hex) => u32::from_str_radix(hex, 16),
+        None => number.parse(),
+    };
+    char::from_u32(code.ok()?)
 }
 
 #[cfg(test)]
@@ -97,6 +107,13 @@ mod tests {
         let root = parse(document, "Delete").expect("parses");
         assert_eq!(root.child("Object").and_then(|o| o.value("Key")), Some("a&bA<c>"));
         assert_eq!(root.value("Quiet"), Some(""));
+    }
+
+    #[test]
+    fn characters_that_xml_lacks_may_be_referred_to() {
+        let root = parse(b"<a>&#x1;&#0;&#10;&#x1F600;</a>", "a").expect("parses");
+        assert_eq!(root.text, "\u{1}\0\n\u{1F600}");
+        assert!(parse(b"<a>&#xD800;</a>", "a").is_err() && parse(b"<a>&#;</a>", "a").is_err());
     }
 
     #[test]

@@ -102,7 +102,6 @@ pub fn completed(of: &str, at: i64) -> CompletedUpload {
         key: key(of),
         written: Written {
             etag: ETag::multipart([3; 16], 2),
-            size: 5 << 40,
             last_modified: Timestamp::from_millis(at - 1),
             checksum: Some(ObjectChecksum { checksum, kind: ChecksumKind::Composite, parts: 2 }),
         },

@@ -54,7 +54,7 @@ pub async fn a_put_given_up_leaves_the_old_or_the_new(storage: &Storage) {
             // A key for each: what goes on in the background must not meet the next round.
             let name = format!("{old:?}/{n}");
             if let Some(old) = old {
-                put_with(store, &name, old, every()).await;
+                put_with(store, &name, old, every(store)).await;
             }
             let new = bytes(n as u64, 300_000);
             let (key, request) = (key(&name), request(Payload::from_bytes(new.clone())));
@@ -65,7 +65,7 @@ pub async fn a_put_given_up_leaves_the_old_or_the_new(storage: &Storage) {
                 }
                 Some((_, body, attributes)) => {
                     assert!(done.is_none() && old.is_some_and(|old| old.as_bytes() == body), "neither old nor new");
-                    assert_eq!(attributes, every());
+                    assert_eq!(attributes, every(store));
                 }
                 None => assert!(done.is_none() && old.is_none()),
             }
@@ -92,13 +92,13 @@ pub async fn an_update_given_up_leaves_the_old_tags_or_the_new(storage: &Storage
     let store = &*storage.bucket("bucket").await;
     for (n, patience) in PATIENCE.into_iter().enumerate() {
         let name = format!("key/{n}");
-        put_with(store, &name, "x", every()).await;
+        put_with(store, &name, "x", every(store)).await;
         let new = tags(&[("n", "1")]);
         let key = key(&name);
         let done = given_up(store.update(&key, Change::Tags(new.clone())), patience).await;
         let (_, body, attributes) = settled(store, &name).await.expect("is there");
         assert_eq!(body, b"x");
-        assert!(attributes == Attributes { tags: new.clone(), ..every() } || (done.is_none() && attributes == every()));
+        assert!(attributes == Attributes { tags: new.clone(), ..every(store) } || (done.is_none() && attributes == every(store)));
         store.update(&key, Change::Tags(new)).await.expect("can be tried again");
     }
 }

@@ -119,7 +119,12 @@ pub async fn collect(reply: GetReply) -> Result<Vec<u8>> {
 
 pub async fn get(store: &dyn Store, name: &str, selection: Selection) -> Result<(ObjectInfo, Vec<u8>)> {
     let reply = store.get(&key(name), GetRequest { selection, ..Default::default() }).await?;
-    Ok((reply.info.clone(), collect(reply).await?))
+    let mut info = reply.info.clone();
+    let body = collect(reply).await?;
+    if info.tag_count > info.attributes.tags.len() {
+        info.attributes.tags = head(store, name).await.attributes.tags;
+    }
+    Ok((info, body))
 }
 
 pub async fn read(store: &dyn Store, name: &str) -> Vec<u8> {
@@ -130,8 +135,17 @@ pub async fn read_range(store: &dyn Store, name: &str, range: ByteRange) -> Resu
     Ok(get(store, name, Selection::Range(range)).await?.1)
 }
 
+/// All there is to know of an object.
 pub async fn head(store: &dyn Store, name: &str) -> ObjectInfo {
-    store.head(&key(name), &Default::default()).await.unwrap_or_else(|error| panic!("heading {name:?}: {error}"))
+    store.describe(&key(name), &Default::default()).await.unwrap_or_else(|error| panic!("heading {name:?}: {error}"))
+}
+
+/// Storage whose clock we do not share tells times to the second, and of a write perhaps only when it answered.
+#[track_caller]
+pub fn assert_same_time(a: Timestamp, b: Timestamp) {
+    let whole = |time: Timestamp| time.millis() % 1000 == 0;
+    let off = (a.millis() - b.millis()).abs();
+    assert!(off == 0 || ((whole(a) || whole(b)) && off < 2000), "{a:?} and {b:?}");
 }
 
 /// Nothing there, by whatever way one looks.

@@ -154,7 +154,9 @@ pub async fn of_many_conditional_deletes_one_wins(storage: &Storage) {
             Err(error) => assert!(matches!(error.kind(), NoSuchKey | Conflict), "{error}"),
         }
     }
-    assert_eq!(won, 1);
+    // Storage may say of what is gone already that it is deleted; at least one deleted it.
+    assert!(if storage.is_remote() { won >= 1 } else { won == 1 });
+    assert_absent(&*bucket, "key").await;
 }
 
 pub async fn read_conditions_hold_for_head_and_get(storage: &Storage) {

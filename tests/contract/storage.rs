@@ -1,14 +1,16 @@
 //! The storages that the suites run against: each driver with its directory and catalog, which can be stopped and
 //! opened again.
 
+use crate::support::{self, Server};
 use causeway::{
     backend::{
         Backend,
         fs::{FsBackend, FsSettings},
         memory::MemoryBackend,
+        s3::{Credentials, Dialect, S3Backend, S3Settings},
     },
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
-    model::{BucketName, CannedAcl, Owner, Timestamp},
+    model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
     store::{Durability, Store},
 };
 use std::{
@@ -22,6 +24,8 @@ use tempfile::TempDir;
 pub enum Driver {
     Memory,
     Fs(Durability),
+    /// Another Causeway.
+    S3,
 }
 
 /// How a process ends.
@@ -38,6 +42,7 @@ pub struct Storage {
     driver: Driver,
     open: Option<Open>,
     directory: TempDir,
+    upstream: Option<Server>,
 }
 
 #[derive(Debug)]
@@ -48,9 +53,9 @@ struct Open {
 }
 
 impl Open {
-    fn new(driver: Driver, directory: &Path) -> Self {
+    fn new(driver: Driver, directory: &Path, upstream: Option<&Server>) -> Self {
         let durability = match driver {
-            Driver::Memory => Durability::Relaxed,
+            Driver::Memory | Driver::S3 => Durability::Relaxed,
             Driver::Fs(durability) => durability,
         };
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory, durability).expect("the catalog opens"));
@@ -59,6 +64,26 @@ impl Open {
             Driver::Fs(durability) => {
                 let settings = FsSettings { root: directory.join("root"), durability };
                 Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"))
+            }
+            Driver::S3 => {
+                let address = upstream.expect("is started").address();
+                let settings = S3Settings {
+                    dialect: Dialect::S3,
+                    endpoint: Endpoint::parse(&format!("http://{address}")),
+                    region: support::REGION.into(),
+                    virtual_hosts: false,
+                    shared: None,
+                    credentials: Credentials::Keys {
+                        access_key: support::ALICE.access_key.into(),
+                        secret_key: Secret::new(support::ALICE.secret_key),
+                        session_token: None,
+                    },
+                    project: None,
+                    conditional_writes: None,
+                    checksums: None,
+                    wire: Default::default(),
+                };
+                Arc::new(S3Backend::open(settings, catalog.clone()).expect("the backend opens"))
             }
         };
         Self { catalog, backend, buckets: Mutex::default() }
@@ -77,14 +102,17 @@ impl Open {
             location: String::new(),
             backend: "tested".into(),
         };
-        self.catalog.create_bucket(bucket).await.expect("the catalog makes a bucket")
+        let record = self.catalog.create_bucket(bucket).await.expect("the catalog makes a bucket");
+        self.backend.create(&record).await.expect("the backend makes a place");
+        record
     }
 }
 
 impl Storage {
     pub async fn open(driver: Driver) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        Self { driver, open: Some(Open::new(driver, directory.path())), directory }
+        let upstream = (driver == Driver::S3).then(Server::start);
+        Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
     }
 
     /// The bucket of this name, made when it is asked for first.
@@ -107,7 +135,12 @@ impl Storage {
                 open.backend.close().await.expect("the backend closes");
             }
         }
-        self.open = Some(Open::new(self.driver, self.directory.path()));
+        self.open = Some(Open::new(self.driver, self.directory.path(), self.upstream.as_ref()));
+    }
+
+    /// Whether a network lies between, and a storage with manners of its own.
+    pub fn is_remote(&self) -> bool {
+        self.upstream.is_some()
     }
 
     /// Whether what was acknowledged outlives `restart`.

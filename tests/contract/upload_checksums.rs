@@ -16,7 +16,8 @@ fn named(algorithm: ChecksumAlgorithm, kind: ChecksumKind) -> BeginUpload {
 }
 
 fn announcing(body: Bytes, checksum: AnnouncedChecksum) -> Payload {
-    Payload::from_stream(futures_util::stream::iter([Ok(body)]), Announced { checksum, ..Default::default() })
+    let length = Some(body.len() as u64);
+    Payload::from_stream(futures_util::stream::iter([Ok(body)]), Announced { checksum, length, ..Default::default() })
 }
 
 pub async fn the_whole_has_the_checksum_its_upload_promised(storage: &Storage) {

@@ -18,7 +18,6 @@
 mod adopt;
 mod buffers;
 mod codec;
-mod locks;
 mod multipart;
 mod record;
 mod root;
@@ -29,9 +28,9 @@ mod volume;
 mod write;
 
 use crate::{
-    backend::Backend,
+    backend::{Backend, locks::Locks},
     catalog::{BucketId, BucketRecord, Catalog},
-    model::BucketName,
+    model::{BucketName, ObjectKey},
     store::{
         Capabilities, Durability, Guarantee, Keeping, MultipartSupport, Result, Store,
         error::{StoreError, StoreErrorKind},
@@ -74,7 +73,7 @@ pub struct FsBackend {
 struct Inner {
     bucket: BucketId,
     volume: Arc<volume::Volume>,
-    locks: Arc<locks::KeyLocks>,
+    locks: Arc<Locks<ObjectKey>>,
     buffers: Arc<buffers::Buffers>,
     uploads: multipart::Uploads,
     scan: scan::Scan,

@@ -306,12 +306,7 @@ async fn published_before_a_crash(inner: &Inner, key: &ObjectKey, id: &UploadId)
         let found = volume.find(&key).map_err(|e| StoreError::io("looking for an object", e))?;
         let record =
             found.and_then(|found| Some((found.fingerprint, found.record?))).filter(|(_, record)| record.upload.as_ref() == Some(&id));
-        Ok(record.map(|(fingerprint, Record { etag, modified, checksum, .. })| Written {
-            etag,
-            size: fingerprint.size,
-            last_modified: modified,
-            checksum,
-        }))
+        Ok(record.map(|(_, Record { etag, modified, checksum, .. })| Written { etag, last_modified: modified, checksum }))
     })
     .await
 }

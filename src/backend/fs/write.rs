@@ -6,12 +6,12 @@
 
 use super::{
     Inner, blocking,
-    locks::KeyGuard,
     record::{Fingerprint, Record},
     staging::TempFile,
     volume::{PublishError, Volume},
 };
 use crate::{
+    backend::locks::Guard,
     catalog::{IndexChange, IndexRow},
     model::{Attributes, ChecksumAlgorithm, ChecksumSpec, ETag, ObjectChecksum, ObjectKey, ObjectPart, Timestamp, UploadId},
     store::{
@@ -189,7 +189,7 @@ pub(super) async fn publish_locked(
     key: &ObjectKey,
     conditions: WriteConditions,
     make: impl FnOnce(&Volume) -> Result<Draft> + Send + 'static,
-    guard: KeyGuard,
+    guard: Guard<ObjectKey>,
 ) -> Result<Written> {
     let replace = !conditions.wants_absent();
     let (volume, name) = (inner.volume.clone(), key.clone());
@@ -283,12 +283,7 @@ impl Ready {
     }
 
     fn written(&self) -> Written {
-        Written {
-            etag: self.record.etag.clone(),
-            size: self.fingerprint.size,
-            last_modified: self.record.modified,
-            checksum: self.record.checksum.clone(),
-        }
+        Written { etag: self.record.etag.clone(), last_modified: self.record.modified, checksum: self.record.checksum.clone() }
     }
 
     fn row(&self, key: &ObjectKey) -> IndexRow {

@@ -8,6 +8,7 @@ use super::{
     cursor::{ByKey, ByUpload, KeyCursor, UploadCursor},
 };
 use crate::{
+    backend::uploads,
     model::{ChecksumAlgorithm, ChecksumSpec, ObjectChecksum, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, Durability, GetReply, GetRequest, Guarantee, Keeping, ListEntry, ListPage,
@@ -104,8 +105,7 @@ impl State {
         }
         self.check(key, conditions)?;
         info.last_modified = Timestamp::now();
-        let written =
-            Written { etag: info.etag.clone(), size: info.size, last_modified: info.last_modified, checksum: info.checksum.clone() };
+        let written = Written { etag: info.etag.clone(), last_modified: info.last_modified, checksum: info.checksum.clone() };
         self.objects.insert(key.as_str().as_bytes().into(), (key.clone(), Arc::new(Object { info, content })));
         Ok(written)
     }
@@ -192,7 +192,7 @@ impl Store for MemoryStore {
 
     async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
         let initiated = Timestamp::now();
-        let upload = new_upload_id(initiated)?;
+        let upload = uploads::new_id(initiated)?;
         let info = UploadInfo {
             key: key.clone(),
             upload: upload.clone(),
@@ -302,15 +302,6 @@ fn listed(key: &ObjectKey, object: &Object) -> ListedObject {
 
 fn upload_at(key: &ObjectKey, upload: &UploadId) -> (Box<[u8]>, String) {
     (key.as_str().as_bytes().into(), upload.as_str().to_owned())
-}
-
-/// In order of time, so that the uploads of one key are listed in it, and unguessable.
-fn new_upload_id(now: Timestamp) -> Result<UploadId> {
-    let mut random = [0; 16];
-    let failed = |error| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(format!("{error}"));
-    getrandom::fill(&mut random).map_err(failed)?;
-    let id = format!("{:012x}{}", now.millis().max(0), hex::encode(random));
-    UploadId::parse(&id).ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "an id of hex digits was refused"))
 }
 
 fn gone() -> StoreError {

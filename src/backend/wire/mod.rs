@@ -22,7 +22,7 @@ pub(super) use credentials::{Sign, Unsigned, context};
 pub(super) use outgoing::{Framing, Outcome, Outgoing, Sent, gather_or_stream};
 pub(super) use repeat::Again;
 pub(super) use reply::Reply;
-pub(super) use resume::resuming;
+pub(super) use resume::{Reopen, resuming};
 
 use crate::store::{
     Result,

@@ -3,7 +3,7 @@
 
 use crate::{
     model::ChecksumAlgorithm,
-    store::payload::{Digests, Payload, PayloadError, Verified},
+    store::payload::{Arrived, Digests, Payload, PayloadError, Verified},
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream::BoxStream};
@@ -54,14 +54,14 @@ impl std::fmt::Debug for Streaming {
 
 /// How the verification of a streamed body ended, once it has.
 #[derive(Debug, Clone, Default)]
-pub(in crate::backend) struct Outcome(Arc<Mutex<Option<Result<Verified, PayloadError>>>>);
+pub(in crate::backend) struct Outcome(Arc<Mutex<Option<Result<Arrived, PayloadError>>>>);
 
 impl Outcome {
-    fn set(&self, result: Result<Verified, PayloadError>) {
+    fn set(&self, result: Result<Arrived, PayloadError>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
     }
 
-    pub(in crate::backend) fn take(&self) -> Option<Result<Verified, PayloadError>> {
+    pub(in crate::backend) fn take(&self) -> Option<Result<Arrived, PayloadError>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -74,10 +74,11 @@ pub(in crate::backend) enum Sent {
     Streamed { body: Outgoing, length: u64, outcome: Outcome },
 }
 
-/// `checksum` is computed where the client announced none.
+/// `checksum` is computed where the client announced none; MD5 of a long body only if `md5` says so, or the client.
 pub(in crate::backend) async fn gather_or_stream(
     mut payload: Payload,
     checksum: Option<ChecksumAlgorithm>,
+    md5: bool,
     framing: Framing,
 ) -> Result<Sent, PayloadError> {
     let mut digests = payload.digests(checksum);
@@ -103,15 +104,13 @@ pub(in crate::backend) async fn gather_or_stream(
             return Ok(Sent::Gathered(bytes, verified));
         }
     };
+    if !md5 {
+        digests = payload.digests_sent(checksum);
+    }
     let outcome = Outcome::default();
     let progress = Arc::new(Progress::default());
-    let verifying = Verifying {
-        payload: Some((payload, digests)),
-        ready: VecDeque::new(),
-        outcome: outcome.clone(),
-        framing,
-        progress: progress.clone(),
-    };
+    let verifying =
+        Verifying { payload: Some((payload, digests)), ready: VecDeque::new(), outcome: outcome.clone(), progress: progress.clone() };
     let pieces =
         futures_util::stream::try_unfold(
             verifying,
@@ -133,7 +132,6 @@ struct Verifying {
     payload: Option<(Payload, Digests)>,
     ready: VecDeque<Bytes>,
     outcome: Outcome,
-    framing: Framing,
     progress: Arc<Progress>,
 }
 
@@ -153,8 +151,8 @@ impl Verifying {
                     self.ready.extend(batch);
                     self.payload = Some((payload, digests));
                 }
-                Ok(None) => match payload.verify(digests) {
-                    Ok(verified) => self.outcome.set(Ok(verified)),
+                Ok(None) => match payload.check(digests) {
+                    Ok(arrived) => self.outcome.set(Ok(arrived)),
                     Err(error) => return Err(self.fail(error)),
                 },
                 Err(error) => return Err(self.fail(error)),
@@ -172,7 +170,7 @@ impl Verifying {
 fn trailer_of(algorithm: ChecksumAlgorithm, outcome: &Outcome) -> String {
     let outcome = outcome.0.lock().unwrap_or_else(PoisonError::into_inner);
     let value = match &*outcome {
-        Some(Ok(verified)) => verified.checksum().map(|sum| sum.to_base64()).unwrap_or_default(),
+        Some(Ok(arrived)) => arrived.checksum.as_ref().map(|sum| sum.to_base64()).unwrap_or_default(),
         _ => String::new(),
     };
     format!("0\r\n{}:{value}\r\n\r\n", algorithm.header())

@@ -83,7 +83,10 @@ CREATE TABLE completed (
 CREATE INDEX completed_by_age ON completed (at);
 ";
 
-const TRUTH_2: &str = "ALTER TABLE uploads ADD COLUMN location TEXT NOT NULL DEFAULT ''";
+const TRUTH_2: &str = "
+ALTER TABLE uploads ADD COLUMN location TEXT NOT NULL DEFAULT '';
+ALTER TABLE completed DROP COLUMN size;
+";
 
 const INDEX_1: &str = "
 CREATE TABLE keys (

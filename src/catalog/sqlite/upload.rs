@@ -95,26 +95,23 @@ pub(super) fn finish(db: &Connection, bucket: BucketId, upload: &UploadId, compl
         return Err(no_such_upload());
     }
     let written = &completed.written;
-    db.prepare_cached(
-        "REPLACE INTO completed (bucket, upload, key, at, size, etag, modified, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?
-    .execute(params![
-        bucket.0,
-        upload.as_str(),
-        Column(&completed.key),
-        Column(completed.at),
-        Column(written.size),
-        Column(&written.etag),
-        Column(written.last_modified),
-        written.checksum.as_ref().map(Column),
-    ])?;
+    db.prepare_cached("REPLACE INTO completed (bucket, upload, key, at, etag, modified, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+        .execute(params![
+            bucket.0,
+            upload.as_str(),
+            Column(&completed.key),
+            Column(completed.at),
+            Column(&written.etag),
+            Column(written.last_modified),
+            written.checksum.as_ref().map(Column),
+        ])?;
     Ok(())
 }
 
 pub(super) fn completed(db: &Connection, bucket: BucketId, upload: &UploadId) -> rusqlite::Result<Option<CompletedUpload>> {
-    db.prepare_cached("SELECT key, at, size, etag, modified, checksum FROM completed WHERE bucket = ?1 AND upload = ?2")?
+    db.prepare_cached("SELECT key, at, etag, modified, checksum FROM completed WHERE bucket = ?1 AND upload = ?2")?
         .query_row(params![bucket.0, upload.as_str()], |row| {
-            let written = Written { size: get(row, 2)?, etag: get(row, 3)?, last_modified: get(row, 4)?, checksum: get_option(row, 5)? };
+            let written = Written { etag: get(row, 2)?, last_modified: get(row, 3)?, checksum: get_option(row, 4)? };
             Ok(CompletedUpload { key: get(row, 0)?, at: get(row, 1)?, written })
         })
         .optional()

@@ -29,8 +29,8 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
         limits::copied(info.size)?;
         let metadata = if replaces_metadata {
             Some(given.clone())
-        } else if given.website_redirect != info.attributes.website_redirect {
-            // The one header that never travels with a copy: it belongs to the key.
+        } else if given.website_redirect.is_some() {
+            // The one header that never travels with a copy, and may come with it all the same.
             Some(Attributes { website_redirect: given.website_redirect, ..info.attributes })
         } else {
             None

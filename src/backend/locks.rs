@@ -1,50 +1,55 @@
-//! One lock per key, held while what the key names changes.
+//! One lock per key (or whatever else has a name), held while what it names changes.
 //!
 //! Order: whoever holds the lock of a key may take the lock of a shorter key that is its ancestor, never the other way;
 //! so there is no cycle. Locks of keys nobody holds cost nothing.
 
-use crate::model::ObjectKey;
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, RandomState},
+    fmt,
+    hash::{BuildHasher, Hash, RandomState},
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::OwnedMutexGuard;
 
-type Shard = Mutex<HashMap<ObjectKey, Arc<tokio::sync::Mutex<()>>>>;
+type Shard<K> = Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>;
 
 #[derive(Debug)]
-pub(super) struct KeyLocks {
-    shards: Box<[Shard]>,
+pub(super) struct Locks<K> {
+    shards: Box<[Shard<K>]>,
     hasher: RandomState,
 }
 
-impl Default for KeyLocks {
+impl<K> Default for Locks<K> {
     fn default() -> Self {
-        Self { shards: (0..64).map(|_| Shard::default()).collect(), hasher: RandomState::new() }
+        Self { shards: (0..64).map(|_| Shard::<K>::default()).collect(), hasher: RandomState::new() }
     }
 }
 
-impl KeyLocks {
-    pub(super) async fn lock(self: &Arc<Self>, key: &ObjectKey) -> KeyGuard {
+impl<K: Clone + Eq + Hash> Locks<K> {
+    pub(super) async fn lock(self: &Arc<Self>, key: &K) -> Guard<K> {
         let lock = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default().clone();
-        KeyGuard { held: Some(lock.lock_owned().await), key: key.clone(), locks: self.clone() }
+        Guard { held: Some(lock.lock_owned().await), key: key.clone(), locks: self.clone() }
     }
 
-    fn shard(&self, key: &ObjectKey) -> &Shard {
+    fn shard(&self, key: &K) -> &Shard<K> {
         &self.shards[self.hasher.hash_one(key) as usize % self.shards.len()]
     }
 }
 
 /// Releases on drop, wherever that happens.
-#[derive(Debug)]
-pub(super) struct KeyGuard {
+pub(super) struct Guard<K: Clone + Eq + Hash> {
     held: Option<OwnedMutexGuard<()>>,
-    key: ObjectKey,
-    locks: Arc<KeyLocks>,
+    key: K,
+    locks: Arc<Locks<K>>,
 }
 
-impl Drop for KeyGuard {
+impl<K: Clone + Eq + Hash> fmt::Debug for Guard<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
+}
+
+impl<K: Clone + Eq + Hash> Drop for Guard<K> {
     fn drop(&mut self) {
         self.held = None;
         let mut shard = self.locks.shard(&self.key).lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,8 +66,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_is_held_by_one_and_forgotten_after_the_last() {
-        let locks = Arc::new(KeyLocks::default());
-        let key = ObjectKey::new("k").expect("a key");
+        let locks = Arc::new(Locks::default());
+        let key = "k".to_owned();
         let first = locks.lock(&key).await;
         let waiting = tokio::spawn({
             let (locks, key) = (locks.clone(), key.clone());

@@ -1,0 +1,109 @@
+//! Copies inside one storage: it does them, no byte comes here. Between storages the default streams.
+
+use super::{Dialect, headers, refusal, store::S3Store};
+use crate::{
+    backend::wire::{Again, Reply, encode_path},
+    model::{ByteRange, CannedAcl, ETag, ObjectKey, PartNumber, Timestamp, UploadId},
+    store::{
+        CopyPartRequest, CopyRequest, CopySource, PartWritten, Result, Written, copy,
+        error::{StoreError, StoreErrorKind},
+    },
+    xml,
+};
+use http::{Method, StatusCode};
+use std::sync::Arc;
+
+impl S3Store {
+    pub(super) async fn copy_object(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
+        let Some(from) = self.here(&request.source) else { return copy::stream_object(self, key, request).await };
+        let attributes = &request.attributes;
+        let replaces_tags = attributes.tags.as_ref().is_some_and(|tags| !tags.is_empty());
+        // What the storage cannot do in one step goes through the gateway, where it can be done right.
+        let plain = request.conditions.is_empty() && attributes.acl == CannedAcl::Private;
+        let tags_are_kept = self.dialect() == Dialect::S3 && self.promises().await?.tags;
+        if !plain || (replaces_tags && !tags_are_kept) || self.dialect() == Dialect::Gcs && attributes.tags.is_some() && replaces_tags {
+            return copy::stream_object(self, key, request).await;
+        }
+        let name = self.place.name(key)?;
+        let mut call = self.call(Method::PUT, &name).vendor("copy-source", &from);
+        call = call.headers(headers::of_conditions(&request.source.conditions, &self.dialect().header("copy-source-")));
+        match &attributes.metadata {
+            Some(given) => call = call.vendor("metadata-directive", "REPLACE").headers(headers::of_attributes(given, self.dialect())?),
+            None => call = call.vendor("metadata-directive", "COPY"),
+        }
+        if tags_are_kept {
+            match &attributes.tags {
+                Some(tags) => call = call.vendor("tagging-directive", "REPLACE").headers(self.tagging(&headers::tagging(tags))),
+                None => call = call.vendor("tagging-directive", "COPY"),
+            }
+        }
+        if let Some(algorithm) = request.checksum.filter(|_| self.dialect() == Dialect::S3) {
+            call = call.vendor("checksum-algorithm", algorithm.as_str());
+        }
+        let root = copied(call.patiently().send(Again::Harmless).await?, "CopyObjectResult").await?;
+        let checksum =
+            crate::model::ChecksumAlgorithm::ALL.into_iter().find_map(|a| headers::object_checksum(a, root.value(a.element())?, None));
+        Ok(Written { etag: etag(&root)?, last_modified: modified(&root), checksum })
+    }
+
+    pub(super) async fn copy_into_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        request: CopyPartRequest,
+    ) -> Result<PartWritten> {
+        let Some(from) = self.here(&request.source) else { return copy::stream_part(self, key, upload, number, request).await };
+        let record = self.upload(key, upload).await?;
+        let n = number.get().to_string();
+        let query = [("partNumber", Some(n.as_str())), ("uploadId", Some(record.location.as_str()))];
+        let mut call = self.call(Method::PUT, &self.place.name(key)?).query(&query).vendor("copy-source", &from);
+        call = call.headers(headers::of_conditions(&request.source.conditions, &self.dialect().header("copy-source-")));
+        if let Some(range) = request.range {
+            let source =
+                request.source.store.head(&request.source.key, &request.source.conditions).await.map_err(|error| match error.kind() {
+                    StoreErrorKind::NotModified => StoreErrorKind::PreconditionFailed.into(),
+                    _ => error,
+                })?;
+            copy::check_range(range, source.size)?;
+            if let ByteRange::FromTo(first, last) = range {
+                call = call.vendor("copy-source-range", &format!("bytes={first}-{last}"));
+            }
+            call = call.vendor("copy-source-if-match", &source.etag.quoted());
+        }
+        let root = copied(call.patiently().send(Again::Harmless).await?, "CopyPartResult").await?;
+        Ok(PartWritten { etag: etag(&root)?, checksum: super::multipart::checksum_of(&root), last_modified: modified(&root) })
+    }
+
+    /// The source as this storage names it, if it is this storage's.
+    fn here(&self, source: &CopySource) -> Option<String> {
+        let store = source.store.as_any().downcast_ref::<S3Store>()?;
+        let same = Arc::ptr_eq(&store.client, &self.client);
+        same.then(|| store.place.name(&source.key).ok())
+            .flatten()
+            .map(|name| format!("/{}/{}", encode_path(&store.place.remote), encode_path(&name)))
+    }
+}
+
+/// A copy may fail behind a 200: the document tells.
+async fn copied(reply: Reply, root: &str) -> Result<xml::Element> {
+    let (status, document) = (reply.status, reply.bytes(1 << 20).await?);
+    match xml::parse(&document, root) {
+        Ok(root) if status.is_success() => Ok(root),
+        _ => {
+            let status = if status.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
+            let error = StoreError::from(refusal::of_document(status, &document));
+            // A copy has no 304.
+            Err(if error.kind() == StoreErrorKind::NotModified { StoreErrorKind::PreconditionFailed.into() } else { error })
+        }
+    }
+}
+
+fn etag(root: &xml::Element) -> Result<ETag> {
+    let none = || StoreError::new(StoreErrorKind::Internal, "the storage's reply about a copy has no ETag");
+    root.value("ETag").map(ETag::parse).ok_or_else(none)
+}
+
+fn modified(root: &xml::Element) -> Timestamp {
+    root.value("LastModified").and_then(Timestamp::parse_iso8601).unwrap_or_else(Timestamp::now)
+}

@@ -1,0 +1,194 @@
+//! What is known of an object, as the storage's headers say it: both ways.
+//!
+//! User metadata travels as it is where it is ASCII, and otherwise as encoded words (RFC 2047), which is also how S3 shows
+//! it. What would read as an encoded word is encoded too, so that the same text always comes back.
+
+use super::Dialect;
+use crate::{
+    model::{Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, ObjectInfo, TagSet, Timestamp},
+    store::{
+        Result,
+        condition::{ETagMatch, ReadConditions},
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// Attributes as headers of a request. Tags and ACL go their own ways.
+pub(super) fn of_attributes(attributes: &Attributes, dialect: Dialect) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    let plain = [
+        (header::CONTENT_TYPE, &attributes.content_type),
+        (header::CACHE_CONTROL, &attributes.cache_control),
+        (header::CONTENT_DISPOSITION, &attributes.content_disposition),
+        (header::CONTENT_ENCODING, &attributes.content_encoding),
+        (header::CONTENT_LANGUAGE, &attributes.content_language),
+        (header::EXPIRES, &attributes.expires),
+    ];
+    for (name, text) in plain {
+        if let Some(text) = text {
+            headers.insert(name, encoded(text)?);
+        }
+    }
+    if let Some(target) = &attributes.website_redirect {
+        if dialect == Dialect::Gcs {
+            return Err(StoreError::new(StoreErrorKind::NotImplemented, "The storage behind this bucket has no website redirects"));
+        }
+        headers.insert(HeaderName::from_static("x-amz-website-redirect-location"), encoded(target)?);
+    }
+    for (name, text) in &attributes.user {
+        let name = HeaderName::try_from(format!("{}{name}", dialect.meta()));
+        let name = name.map_err(|_| StoreError::new(StoreErrorKind::InvalidRequest, "A name of user metadata is not valid"))?;
+        headers.insert(name, encoded(text)?);
+    }
+    Ok(headers)
+}
+
+/// `a=b&c=d`, as `x-amz-tagging` has it.
+pub(super) fn tagging(tags: &TagSet) -> String {
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    tags.iter().map(|tag| format!("{}={}", encode(&tag.key), encode(&tag.value))).collect::<Vec<_>>().join("&")
+}
+
+/// Read conditions for the storage to look at. It is not trusted to: the reply is judged again.
+pub(super) fn of_conditions(conditions: &ReadConditions, prefix: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let tags = |tags: &ETagMatch| match tags {
+        ETagMatch::Any => "*".to_owned(),
+        ETagMatch::OneOf(tags) => tags.iter().map(ETag::quoted).collect::<Vec<_>>().join(", "),
+    };
+    let said = [
+        ("if-match", conditions.if_match.as_ref().map(tags)),
+        ("if-none-match", conditions.if_none_match.as_ref().map(tags)),
+        ("if-modified-since", conditions.if_modified_since.map(Timestamp::http_date)),
+        ("if-unmodified-since", conditions.if_unmodified_since.map(Timestamp::http_date)),
+    ];
+    for (name, value) in said {
+        if let Some((name, value)) =
+            value.and_then(|value| Some((HeaderName::try_from(format!("{prefix}{name}")).ok()?, HeaderValue::from_str(&value).ok()?)))
+        {
+            headers.insert(name, value);
+        }
+    }
+    headers
+}
+
+/// All of it but the size, which depends on what was asked for.
+pub(super) fn info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<ObjectInfo> {
+    let strange = |what| StoreError::new(StoreErrorKind::Internal, format!("the storage's reply has no {what}"));
+    let etag = headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(ETag::parse).ok_or_else(|| strange("ETag"))?;
+    let modified = headers.get(header::LAST_MODIFIED).and_then(|date| Timestamp::parse_http_date(date.to_str().ok()?));
+    let text = |name: &HeaderName| headers.get(name).map(decoded);
+    let mut attributes = Attributes {
+        content_type: text(&header::CONTENT_TYPE),
+        cache_control: text(&header::CACHE_CONTROL),
+        content_disposition: text(&header::CONTENT_DISPOSITION),
+        content_encoding: text(&header::CONTENT_ENCODING),
+        content_language: text(&header::CONTENT_LANGUAGE),
+        expires: text(&header::EXPIRES),
+        website_redirect: text(&HeaderName::from_static("x-amz-website-redirect-location")),
+        ..Default::default()
+    };
+    // What S3 and GCS say where nobody said a type.
+    attributes.content_type =
+        attributes.content_type.filter(|kind| !matches!(kind.as_str(), "binary/octet-stream" | "application/x-unknown"));
+    for (name, value) in headers {
+        if let Some(name) = name.as_str().strip_prefix(dialect.meta()) {
+            attributes.user.insert(name.to_owned(), decoded(value));
+        }
+    }
+    let tag_count = headers.get(dialect.header("tagging-count")).and_then(|count| count.to_str().ok()?.parse().ok()).unwrap_or(0);
+    Ok(ObjectInfo {
+        size,
+        etag,
+        last_modified: modified.ok_or_else(|| strange("modification time"))?,
+        attributes,
+        tag_count,
+        checksum: checksum(headers),
+        parts: Vec::new(),
+    })
+}
+
+/// The checksum of an object, if the reply shows one.
+pub(super) fn checksum(headers: &HeaderMap) -> Option<ObjectChecksum> {
+    let kind = headers.get("x-amz-checksum-type").and_then(|kind| ChecksumKind::parse(kind.to_str().ok()?));
+    ChecksumAlgorithm::ALL
+        .into_iter()
+        .find_map(|algorithm| object_checksum(algorithm, headers.get(algorithm.header())?.to_str().ok()?, kind))
+}
+
+/// `base64`, or `base64-N` of a composite. Storage that does not say which tells it by the form.
+pub(super) fn object_checksum(algorithm: ChecksumAlgorithm, text: &str, kind: Option<ChecksumKind>) -> Option<ObjectChecksum> {
+    let (value, parts) = match text.trim().split_once('-') {
+        Some((value, parts)) => (value, parts.parse().ok()?),
+        None => (text.trim(), 0),
+    };
+    let kind = match parts {
+        0 => ChecksumKind::FullObject,
+        _ => kind.unwrap_or(ChecksumKind::Composite),
+    };
+    Some(ObjectChecksum { checksum: Checksum::from_base64(algorithm, value)?, kind, parts })
+}
+
+fn encoded(text: &str) -> Result<HeaderValue> {
+    // SigV4 takes several blanks for one, and so does many a signer on the way.
+    let plain = text.bytes().all(|b| (b' '..=b'~').contains(&b)) && text.trim() == text && !text.contains("=?") && !text.contains("  ");
+    let text = if plain { text.to_owned() } else { format!("=?UTF-8?B?{}?=", STANDARD.encode(text)) };
+    HeaderValue::try_from(text).map_err(|_| StoreError::new(StoreErrorKind::InvalidRequest, "A header cannot be passed on to the storage"))
+}
+
+fn decoded(value: &HeaderValue) -> String {
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let word = |text: &str| {
+        let inner = text.strip_prefix("=?")?.strip_suffix("?=")?;
+        let (charset, rest) = inner.split_once('?')?;
+        let (encoding, word) = rest.split_once('?')?;
+        if !charset.eq_ignore_ascii_case("utf-8") {
+            return None;
+        }
+        let bytes = match encoding {
+            "B" | "b" => STANDARD.decode(word).ok()?,
+            "Q" | "q" => quoted_printable(word)?,
+            _ => return None,
+        };
+        String::from_utf8(bytes).ok()
+    };
+    word(&text).unwrap_or_else(|| text.into_owned())
+}
+
+/// The Q encoding of RFC 2047 section 4.2.
+fn quoted_printable(word: &str) -> Option<Vec<u8>> {
+    let mut bytes = word.bytes();
+    let mut out = Vec::with_capacity(word.len());
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'_' => b' ',
+            b'=' => u8::from_str_radix(std::str::from_utf8(&[bytes.next()?, bytes.next()?]).ok()?, 16).ok()?,
+            other => other,
+        });
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn encoded_words_of_others_are_read_too() {
+        assert_eq!(decoded(&HeaderValue::from_static("=?UTF-8?Q?caf=C3=A9_x?=")), "café x");
+        assert_eq!(decoded(&HeaderValue::from_static("=?UTF-8?B?w6Q=?=")), "ä");
+        assert_eq!(decoded(&HeaderValue::from_static("=?latin-1?Q?x?=")), "=?latin-1?Q?x?=");
+        assert_eq!(encoded("plain text").expect("a value"), "plain text");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_back(text in any::<String>()) {
+            prop_assert_eq!(decoded(&encoded(&text).expect("a value")), text);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Listing: one page of the storage for one of ours, in the order of keys.
+
+use super::{Dialect, store::S3Store};
+use crate::{
+    backend::wire::Again,
+    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectKey, Timestamp},
+    store::{
+        ListEntry, ListPage, ListRequest, ListedObject, Result,
+        error::{StoreError, StoreErrorKind},
+    },
+    xml,
+};
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+/// A thousand keys of 1,024 bytes, each written in nine.
+const LONGEST_PAGE: usize = 16 << 20;
+
+impl S3Store {
+    pub(super) async fn list_page(&self, request: ListRequest) -> Result<ListPage> {
+        if request.limit == 0 {
+            return Ok(ListPage::default());
+        }
+        let mut after = request.after.clone();
+        loop {
+            let page = self.remote_page(&request, after.as_deref()).await?;
+            // A page of nothing but what is to be skipped says only where to go on.
+            match page.last {
+                Some(last) if page.entries.is_empty() && page.truncated => after = Some(last),
+                _ => return Ok(ListPage { entries: page.entries, truncated: page.truncated }),
+            }
+        }
+    }
+
+    async fn remote_page(&self, request: &ListRequest, after: Option<&str>) -> Result<RemotePage> {
+        let prefix = self.place.below(&request.prefix);
+        let delimiter = request.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
+        let limit = request.limit.to_string();
+        let start = after.map(|after| self.place.below(&beyond(after, &request.prefix, delimiter)));
+        let mut query = vec![
+            ("list-type", Some("2")),
+            ("encoding-type", Some("url")),
+            ("max-keys", Some(limit.as_str())),
+            ("prefix", Some(prefix.as_str())),
+        ];
+        query.extend(delimiter.map(|delimiter| ("delimiter", Some(delimiter))));
+        query.extend(start.as_deref().map(|start| ("start-after", Some(start))));
+        let reply = self.client.call(Method::GET, &self.place.remote, None).query(&query).send(Again::Harmless).await?;
+        if !reply.status.is_success() {
+            return Err(super::refusal::read(reply).await.into());
+        }
+        let document = reply.bytes(LONGEST_PAGE).await?;
+        let root = xml::parse(&document, "ListBucketResult").map_err(|_| strange("listing"))?;
+        let encoded = root.value("EncodingType") == Some("url");
+        let mut entries = Vec::new();
+        let mut last = None::<String>;
+        let mut met = |name: &str| {
+            if last.as_deref().is_none_or(|last| last < name) {
+                last = Some(name.to_owned());
+            }
+        };
+        for element in root.all("Contents") {
+            let name = name(element.value("Key").ok_or_else(|| strange("key"))?, encoded)?;
+            let Some(key) = self.place.strip(&name) else { continue };
+            met(key);
+            if let Some(object) = object(key, element, self.dialect())? {
+                entries.push(ListEntry::Object(object));
+            }
+        }
+        for element in root.all("CommonPrefixes") {
+            let name = name(element.value("Prefix").ok_or_else(|| strange("prefix"))?, encoded)?;
+            let Some(prefix) = self.place.strip(&name) else { continue };
+            met(prefix);
+            entries.push(ListEntry::CommonPrefix(prefix.to_owned()));
+        }
+        // S3 sends the two kinds apart.
+        entries.sort_by(|a, b| a.name().cmp(b.name()));
+        let skipped = |name: &str| name.starts_with(super::probe::SCRATCH) || request.after.as_deref().is_some_and(|after| name <= after);
+        entries.retain(|entry| !skipped(entry.name()));
+        Ok(RemotePage { entries, truncated: root.value("IsTruncated") == Some("true"), last })
+    }
+}
+
+struct RemotePage {
+    entries: Vec<ListEntry>,
+    truncated: bool,
+    /// The highest name on the page, even if it is skipped.
+    last: Option<String>,
+}
+
+/// Where to go on after a name. After a common prefix that is behind everything that begins with it: storages start after
+/// a key, and would show the prefix again for the keys it stands for.
+fn beyond(after: &str, prefix: &str, delimiter: Option<&str>) -> String {
+    let is_group = delimiter.is_some_and(|delimiter| {
+        let rest = after.strip_prefix(prefix).unwrap_or_default();
+        rest.find(delimiter).is_some_and(|at| at + delimiter.len() == rest.len())
+    });
+    if is_group { format!("{after}\u{10ffff}") } else { after.to_owned() }
+}
+
+fn name(text: &str, encoded: bool) -> Result<String> {
+    if !encoded {
+        return Ok(text.to_owned());
+    }
+    // As forms are encoded: `+` is a blank, a plus is `%2B`.
+    let text = text.replace('+', " ");
+    Ok(percent_decode_str(&text).decode_utf8().map_err(|_| strange("UTF-8"))?.into_owned())
+}
+
+/// Names that are no keys of S3 are not shown.
+fn object(key: &str, element: &xml::Element, dialect: Dialect) -> Result<Option<ListedObject>> {
+    let Ok(key) = ObjectKey::new(key) else { return Ok(None) };
+    let size = element.value("Size").and_then(|size| size.trim().parse().ok()).ok_or_else(|| strange("size"))?;
+    let modified = element.value("LastModified").and_then(Timestamp::parse_iso8601).ok_or_else(|| strange("modification time"))?;
+    let algorithm = element.value("ChecksumAlgorithm").and_then(ChecksumAlgorithm::parse).filter(|_| dialect == Dialect::S3);
+    let kind = element.value("ChecksumType").and_then(ChecksumKind::parse);
+    Ok(Some(ListedObject {
+        key,
+        size,
+        etag: ETag::parse(element.value("ETag").ok_or_else(|| strange("ETag"))?),
+        // HEAD tells seconds only, and both must say the same.
+        last_modified: Timestamp::from_millis(modified.seconds() * 1000),
+        checksum: algorithm.map(|algorithm| ChecksumSpec { algorithm, kind: kind.unwrap_or(ChecksumKind::FullObject) }),
+    }))
+}
+
+fn strange(what: &str) -> StoreError {
+    StoreError::new(StoreErrorKind::Internal, format!("a page of the storage has no valid {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_goes_on_behind_all_that_a_common_prefix_stands_for() {
+        assert_eq!(beyond("a/", "", Some("/")), "a/\u{10ffff}");
+        assert_eq!(beyond("a/b", "", Some("/")), "a/b");
+        assert_eq!(beyond("a/b/", "a/", Some("/")), "a/b/\u{10ffff}");
+        assert_eq!(beyond("a/", "a/", Some("/")), "a/", "the key that is the prefix itself");
+        assert_eq!(beyond("a/", "", None), "a/");
+    }
+
+    #[test]
+    fn names_are_decoded_as_forms() {
+        assert_eq!(name("a+b%2Bc%C3%A9%01", true).expect("a name"), "a b+cé\u{1}");
+        assert_eq!(name("a+b%2B", false).expect("a name"), "a+b%2B");
+    }
+}

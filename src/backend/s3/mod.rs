@@ -1,0 +1,191 @@
+//! Buckets on storage that speaks S3, and on Google Cloud Storage by its XML API, which is S3 in another dialect.
+//!
+//! The storage keeps what S3 keeps: bytes, headers, metadata, tags, checksums, order. Every byte crosses once and every
+//! plain read and write is one request. The catalog holds uploads only: their ids there, and what ListParts says of who
+//! began them. What a storage does not do is in its [`Dialect`](dialect::Dialect) if that is known, and otherwise found
+//! out by [`probe`]; what is promised nowhere is refused.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `client` | a request on its way: address, signature, sending |
+//! | `dialect` | how S3 and GCS differ, as data |
+//! | `credentials` | who signs |
+//! | `headers` | object facts as headers, both ways |
+//! | `refusal` | error replies as our kinds |
+//! | `probe` | what this storage keeps of S3's promises |
+//! | `store` | the bucket: reading, deleting, changing |
+//! | `writing`, `copying`, `multipart`, `listing` | the rest of it |
+
+mod client;
+mod copying;
+mod credentials;
+mod dialect;
+mod headers;
+mod listing;
+mod multipart;
+mod probe;
+mod refusal;
+mod store;
+mod writing;
+
+use super::{
+    Backend,
+    place::Place,
+    wire::{Again, Wire, WireSettings},
+};
+use crate::{
+    catalog::{BucketRecord, Catalog},
+    model::{BucketName, Endpoint, Secret},
+    store::{
+        Capabilities, ListUploadsRequest, Store, UploadEntry,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use client::Client;
+pub use dialect::Dialect;
+use http::Method;
+use std::sync::Arc;
+use store::S3Store;
+
+#[derive(Debug, Clone)]
+pub struct S3Settings {
+    pub dialect: Dialect,
+    /// `None`: AWS, by region.
+    pub endpoint: Option<Endpoint>,
+    pub region: String,
+    /// Buckets are named in the host, not in the path.
+    pub virtual_hosts: bool,
+    /// The one remote bucket that holds all of ours.
+    pub shared: Option<String>,
+    pub credentials: Credentials,
+    /// The project of new buckets, on GCS.
+    pub project: Option<String>,
+    /// What the operator knows of it; `None` is found out.
+    pub conditional_writes: Option<bool>,
+    pub checksums: Option<bool>,
+    pub wire: WireSettings,
+}
+
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    Anonymous,
+    Keys {
+        access_key: String,
+        secret_key: Secret,
+        session_token: Option<Secret>,
+    },
+    /// Wherever the provider's own tools look.
+    Found {
+        profile: Option<String>,
+    },
+    /// The JSON of a Google account.
+    Google(Secret),
+}
+
+#[derive(Debug)]
+pub struct S3Backend {
+    client: Arc<Client>,
+    shared: Option<String>,
+    catalog: Arc<dyn Catalog>,
+}
+
+impl S3Backend {
+    pub fn open(settings: S3Settings, catalog: Arc<dyn Catalog>) -> Result<Self, StoreError> {
+        let shared = settings.shared.clone();
+        Ok(Self { client: Arc::new(Client::new(Wire::new(settings.wire.clone())?, settings)?), shared, catalog })
+    }
+
+    /// The remote bucket that is this bucket and nothing else's.
+    fn own<'p>(&self, place: &'p Place) -> Option<&'p str> {
+        (place.is_whole() && self.shared.as_deref() != Some(&place.remote)).then_some(place.remote.as_str())
+    }
+}
+
+#[async_trait]
+impl Backend for S3Backend {
+    fn capabilities(&self) -> Capabilities {
+        probe::hoped_for(self.client.dialect())
+    }
+
+    fn place_for(&self, name: &BucketName) -> String {
+        Place::of(name, self.shared.as_deref(), None, None)
+    }
+
+    fn place_at(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> Result<String, StoreError> {
+        Ok(Place::of(name, self.shared.as_deref(), remote, prefix))
+    }
+
+    async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
+        let place = Place::parse(&bucket.bucket.place);
+        let Some(remote) = self.own(&place) else { return Ok(()) };
+        let call = self.client.call(Method::PUT, remote, None).create_bucket();
+        let reply = call.send(Again::Harmless).await?;
+        if reply.status.is_success() {
+            return Ok(());
+        }
+        let refusal = refusal::read(reply).await;
+        match refusal.code.as_str() {
+            "BucketAlreadyOwnedByYou" => Ok(()),
+            "BucketAlreadyExists" => {
+                Err(StoreError::new(StoreErrorKind::Conflict, "the storage has a bucket of this name that belongs to others"))
+            }
+            _ => Err(refusal.into()),
+        }
+    }
+
+    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
+        let place = Place::parse(&bucket.bucket.place);
+        Ok(Arc::new(S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place)))
+    }
+
+    async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
+        let place = Place::parse(&bucket.bucket.place);
+        let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
+        if !store.list(crate::store::ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty() {
+            return Ok(false);
+        }
+        self.abort_uploads(bucket, &store).await?;
+        let Some(remote) = self.own(&place) else { return Ok(true) };
+        let reply = self.client.call(Method::DELETE, remote, None).send(Again::Harmless).await?;
+        if reply.status.is_success() {
+            return Ok(true);
+        }
+        let refusal = refusal::read(reply).await;
+        match refusal.code.as_str() {
+            "BucketNotEmpty" => Ok(false),
+            "NoSuchBucket" => Ok(true),
+            _ => Err(refusal.into()),
+        }
+    }
+
+    /// A remote account may hold anything: only what the configuration or a client names becomes a bucket here.
+    async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Finds out what the storage keeps before a client has to wait for it.
+    async fn tend(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        match store.as_any().downcast_ref::<S3Store>() {
+            Some(store) => store.promises().await.map(|_| ()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl S3Backend {
+    async fn abort_uploads(&self, bucket: &BucketRecord, store: &S3Store) -> Result<(), StoreError> {
+        loop {
+            let request = ListUploadsRequest { limit: 1000, ..Default::default() };
+            let page = self.catalog.list_uploads(bucket.id, request).await?;
+            for entry in &page.entries {
+                if let UploadEntry::Upload(upload) = entry {
+                    store.abort_upload(&upload.key, &upload.upload).await?;
+                }
+            }
+            if !page.truncated {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Multipart uploads: the storage's own carry ours. A part crosses once, completing one moves no bytes.
+//!
+//! The catalog remembers who began an upload, for which checksum, and by which id the storage knows it; the parts are the
+//! storage's to keep. A Complete whose answer was lost is recognised by the ETag that only those parts can make.
+
+use super::{
+    headers, refusal,
+    store::{Guard, S3Store, no_acls, no_tags},
+    writing::{Announced, answered, reply_etag, unread},
+};
+use crate::{
+    backend::{uploads, wire::Again},
+    catalog::{CompletedUpload, UploadRecord},
+    model::{CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectKey, PartNumber, Timestamp, UploadId},
+    store::{
+        BeginUpload, CompleteUpload, ListedPart, PartWritten, PartsPage, Result, UploadInfo, Written,
+        error::{StoreError, StoreErrorKind},
+        multipart,
+        payload::Payload,
+    },
+    xml,
+};
+use http::{HeaderMap, Method, StatusCode};
+use md5::{Digest, Md5};
+
+impl S3Store {
+    pub(super) async fn begin(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
+        let name = self.place.name(key)?;
+        let attributes = &request.attributes;
+        if attributes.acl != CannedAcl::Private {
+            return Err(no_acls());
+        }
+        let mut call =
+            self.call(Method::POST, &name).query(&[("uploads", None)]).headers(headers::of_attributes(attributes, self.dialect())?);
+        if !attributes.tags.is_empty() {
+            if !self.promises().await?.tags {
+                return Err(no_tags());
+            }
+            call = call.headers(self.tagging(&headers::tagging(&attributes.tags)));
+        }
+        if request.explicit_checksum && self.keeps_checksums().await? {
+            let spec = request.checksum;
+            call = call.vendor("checksum-algorithm", spec.algorithm.as_str()).vendor("checksum-type", spec.kind.as_str());
+        }
+        // A second one begun by accident would be paid for until it expires, and nobody would know it.
+        let document = self.document(call.send(Again::OnlyIfRefused).await?).await?;
+        let root = xml::parse(&document, "InitiateMultipartUploadResult").map_err(|_| strange())?;
+        let theirs = root.value("UploadId").filter(|id| !id.is_empty()).ok_or_else(strange)?.to_owned();
+        let initiated = Timestamp::now();
+        let upload = uploads::new_id(initiated)?;
+        let record = UploadRecord {
+            bucket: self.bucket,
+            upload: upload.clone(),
+            key: key.clone(),
+            initiator: request.initiator,
+            initiated,
+            attributes: request.attributes,
+            checksum: request.checksum,
+            explicit_checksum: request.explicit_checksum,
+            location: theirs,
+        };
+        self.catalog.begin_upload(record).await?;
+        Ok(upload)
+    }
+
+    /// An upload that goes on, of this key.
+    pub(super) async fn upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<UploadRecord> {
+        let record = self.catalog.upload(self.bucket, upload).await?;
+        record.filter(|record| record.key == *key).ok_or_else(|| StoreErrorKind::NoSuchUpload.into())
+    }
+
+    pub(super) async fn write_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+        let record = self.upload(key, upload).await?;
+        let wanted = multipart::part_algorithm(record.checksum, record.explicit_checksum, payload.checksum_algorithm())?;
+        // What nobody asked for is the storage's own affair.
+        let algorithm = payload.checksum_algorithm().or(record.explicit_checksum.then_some(wanted));
+        let Announced { body, headers, verification, .. } = self.announce(payload, algorithm, None).await?;
+        let number = number.get().to_string();
+        let query = [("partNumber", Some(number.as_str())), ("uploadId", Some(record.location.as_str()))];
+        let call = self.call(Method::PUT, &self.place.name(key)?).query(&query).headers(headers).body(body);
+        let (reply, arrived) = match verification.settle(call.send(Again::Harmless).await) {
+            // Whoever ended the upload may have ended the connection with it.
+            Err(error) if error.is_temporary() => return Err(self.upload(key, upload).await.err().unwrap_or(error)),
+            other => other?,
+        };
+        if !reply.status.is_success() {
+            return Err(refusal::read(reply).await.into());
+        }
+        let Some(arrived) = arrived else { return Err(unread()) };
+        let etag = reply_etag(&reply, &arrived)?;
+        let shown = ChecksumAlgorithm::ALL.into_iter().find_map(|a| Checksum::from_base64(a, reply.header(a.header())?));
+        Ok(PartWritten { etag, checksum: arrived.checksum.or(shown), last_modified: answered(&reply) })
+    }
+
+    pub(super) async fn parts_of(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+        let record = self.upload(key, upload).await?;
+        let (mut parts, mut truncated) = (Vec::new(), false);
+        if limit > 0 {
+            let (marker, most) = (after.to_string(), limit.to_string());
+            let query = [
+                ("uploadId", Some(record.location.as_str())),
+                ("part-number-marker", Some(marker.as_str())),
+                ("max-parts", Some(most.as_str())),
+            ];
+            let reply = self.call(Method::GET, &self.place.name(key)?).query(&query).send(Again::Harmless).await?;
+            let root = xml::parse(&self.document(reply).await?, "ListPartsResult").map_err(|_| strange())?;
+            for element in root.all("Part") {
+                parts.push(listed(element).ok_or_else(strange)?);
+            }
+            truncated = root.value("IsTruncated") == Some("true");
+        }
+        let UploadRecord { key, upload, initiator, initiated, checksum, explicit_checksum, .. } = record;
+        Ok(PartsPage { upload: UploadInfo { key, upload, initiator, initiated, checksum, explicit_checksum }, parts, truncated })
+    }
+
+    pub(super) async fn complete(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+        let _only = self.completing.lock(upload).await;
+        if let Some(done) = self.catalog.completed_upload(self.bucket, upload).await?.filter(|done| done.key == *key) {
+            return Ok(done.written);
+        }
+        let record = self.upload(key, upload).await?;
+        let name = self.place.name(key)?;
+        let guard = self.guard(&name, &request.conditions, false).await?;
+        if guard != Guard::None && !self.promises().await?.complete {
+            let what = "The storage behind this bucket completes no upload under a condition";
+            return Err(StoreError::new(StoreErrorKind::NotImplemented, what));
+        }
+        if let Some(announced) = request.size {
+            self.check_size(key, upload, &request, announced).await?;
+        }
+        let keeps = self.keeps_checksums().await?;
+        let mut call = self.call(Method::POST, &name).query(&[("uploadId", Some(record.location.as_str()))]);
+        if let Some((algorithm, value)) = &request.checksum {
+            if !keeps {
+                let what = "The storage behind this bucket keeps no checksums to compare with";
+                return Err(StoreError::new(StoreErrorKind::NotImplemented, what));
+            }
+            let kind = record.checksum.kind.as_str();
+            call = call.text(algorithm.header(), value).vendor("checksum-type", kind);
+        }
+        let call = guard.apply(call.document(complete_document(&request, keeps))).patiently();
+        let reply = call.send(if guard == Guard::None { Again::Harmless } else { Again::OnlyIfRefused }).await?;
+        let at = answered(&reply);
+        let (status, document) = (reply.status, reply.bytes(1 << 20).await?);
+        let written = match xml::parse(&document, "CompleteMultipartUploadResult") {
+            Ok(root) if status.is_success() => {
+                let etag = ETag::parse(root.value("ETag").ok_or_else(strange)?);
+                Written { etag, last_modified: at, checksum: whole_checksum(&root) }
+            }
+            _ => {
+                let status = if status.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
+                let error = StoreError::from(refusal::of_document(status, &document));
+                match error.kind() {
+                    // Somebody has completed it: we, if the object is made of these parts.
+                    StoreErrorKind::NoSuchUpload => self.completed_before(&name, &request).await?.ok_or(error)?,
+                    _ => return Err(error),
+                }
+            }
+        };
+        let ended = CompletedUpload { key: key.clone(), written: written.clone(), at: Timestamp::now() };
+        match self.catalog.finish_upload(self.bucket, upload, ended).await {
+            Ok(()) => {}
+            Err(error) if error.kind() == crate::catalog::CatalogErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(written)
+    }
+
+    /// `x-amz-mp-object-size`, which not every storage knows.
+    async fn check_size(&self, key: &ObjectKey, upload: &UploadId, request: &CompleteUpload, announced: u64) -> Result<()> {
+        let (mut size, mut after) = (0u64, 0);
+        loop {
+            let page = self.parts_of(key, upload, after, 1000).await?;
+            for part in &page.parts {
+                after = part.number.get();
+                if request.parts.binary_search_by_key(&part.number, |wanted| wanted.number).is_ok() {
+                    size = size.saturating_add(part.size);
+                }
+            }
+            if !page.truncated || page.parts.is_empty() {
+                break;
+            }
+        }
+        if size == announced {
+            return Ok(());
+        }
+        let message = format!("The provided 'x-amz-mp-object-size' header value {announced} does not match what was computed: {size}");
+        Err(StoreError::new(StoreErrorKind::InvalidRequest, message))
+    }
+
+    async fn completed_before(&self, name: &str, request: &CompleteUpload) -> Result<Option<Written>> {
+        let mut md5 = Md5::new();
+        for part in &request.parts {
+            let Some(of_part) = part.etag.as_md5() else { return Ok(None) };
+            md5.update(of_part);
+        }
+        let expected = ETag::multipart(md5.finalize().into(), request.parts.len());
+        match self.look(name, HeaderMap::new()).await {
+            Ok((info, _)) if info.etag == expected => {
+                Ok(Some(Written { etag: info.etag, last_modified: info.last_modified, checksum: info.checksum }))
+            }
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn abort(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
+        let record = self.upload(key, upload).await?;
+        let call = self.call(Method::DELETE, &self.place.name(key)?).query(&[("uploadId", Some(record.location.as_str()))]);
+        let reply = call.send(Again::Harmless).await?;
+        if !reply.status.is_success() {
+            let error = StoreError::from(refusal::read(reply).await);
+            if error.kind() != StoreErrorKind::NoSuchUpload {
+                return Err(error);
+            }
+        }
+        match self.catalog.abort_upload(self.bucket, upload).await? {
+            true => Ok(()),
+            false => Err(StoreErrorKind::NoSuchUpload.into()),
+        }
+    }
+}
+
+fn complete_document(request: &CompleteUpload, checksums: bool) -> bytes::Bytes {
+    let mut document = xml::Writer::document();
+    document.root("CompleteMultipartUpload", |w| {
+        for part in &request.parts {
+            w.element("Part", |w| {
+                w.number("PartNumber", part.number.get());
+                w.text("ETag", part.etag.quoted());
+                if let Some(checksum) = part.checksum.as_ref().filter(|_| checksums) {
+                    w.text(checksum.algorithm().element(), checksum.to_base64());
+                }
+            });
+        }
+    });
+    document.finish()
+}
+
+fn whole_checksum(root: &xml::Element) -> Option<crate::model::ObjectChecksum> {
+    let kind = root.value("ChecksumType").and_then(ChecksumKind::parse);
+    ChecksumAlgorithm::ALL.into_iter().find_map(|algorithm| headers::object_checksum(algorithm, root.value(algorithm.element())?, kind))
+}
+
+/// The checksum that an element of a part shows.
+pub(super) fn checksum_of(element: &xml::Element) -> Option<Checksum> {
+    ChecksumAlgorithm::ALL.into_iter().find_map(|algorithm| Checksum::from_base64(algorithm, element.value(algorithm.element())?))
+}
+
+fn listed(element: &xml::Element) -> Option<ListedPart> {
+    Some(ListedPart {
+        number: element.value("PartNumber")?.trim().parse().ok().and_then(PartNumber::new)?,
+        size: element.value("Size")?.trim().parse().ok()?,
+        etag: ETag::parse(element.value("ETag")?),
+        checksum: checksum_of(element),
+        last_modified: Timestamp::parse_iso8601(element.value("LastModified")?)?,
+    })
+}
+
+fn strange() -> StoreError {
+    StoreError::new(StoreErrorKind::Internal, "the storage's reply about an upload is not understood")
+}

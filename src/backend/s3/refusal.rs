@@ -1,0 +1,153 @@
+//! Error replies of the storage: read once, told apart by one table.
+
+use crate::{
+    backend::wire::Reply,
+    store::error::{StoreError, StoreErrorKind},
+    xml,
+};
+use http::StatusCode;
+
+/// Error documents are short; whatever is longer is none.
+const LONGEST: usize = 64 << 10;
+
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    /// Empty where the reply had no document, as to HEAD.
+    pub(super) code: String,
+    message: String,
+    /// For a range that an object does not have.
+    size: Option<u64>,
+}
+
+pub(super) async fn read(reply: Reply) -> Refusal {
+    let status = reply.status;
+    let of_range = reply.header("content-range").and_then(|range| range.strip_prefix("bytes */")?.parse().ok());
+    let document = reply.bytes(LONGEST).await.unwrap_or_default();
+    let mut refusal = of_document(status, &document);
+    refusal.size = refusal.size.or(of_range);
+    refusal
+}
+
+/// Also for documents behind a 200, which is how S3 ends long operations that failed.
+pub(super) fn of_document(status: StatusCode, document: &[u8]) -> Refusal {
+    let error = xml::parse(document, "Error").unwrap_or_default();
+    let value = |name| error.value(name).unwrap_or_default().trim().to_owned();
+    Refusal {
+        status,
+        code: value("Code"),
+        message: value("Message"),
+        size: error.value("ActualObjectSize").and_then(|size| size.parse().ok()),
+    }
+}
+
+/// By S3's codes, which every storage that speaks S3 uses, GCS included.
+const CODES: &[(&str, StoreErrorKind)] = &[
+    ("NoSuchKey", StoreErrorKind::NoSuchKey),
+    ("NoSuchUpload", StoreErrorKind::NoSuchUpload),
+    ("PreconditionFailed", StoreErrorKind::PreconditionFailed),
+    ("ConditionalRequestConflict", StoreErrorKind::Conflict),
+    ("OperationAborted", StoreErrorKind::Conflict),
+    ("InvalidPart", StoreErrorKind::InvalidPart),
+    ("InvalidPartOrder", StoreErrorKind::InvalidPart),
+    ("EntityTooSmall", StoreErrorKind::EntityTooSmall),
+    ("EntityTooLarge", StoreErrorKind::EntityTooLarge),
+    ("BadDigest", StoreErrorKind::BadDigest),
+    ("KeyTooLongError", StoreErrorKind::KeyTooLong),
+    ("InvalidRequest", StoreErrorKind::InvalidRequest),
+    ("InvalidArgument", StoreErrorKind::InvalidRequest),
+    ("InvalidTag", StoreErrorKind::InvalidRequest),
+    ("MetadataTooLarge", StoreErrorKind::InvalidRequest),
+    ("NotImplemented", StoreErrorKind::NotImplemented),
+    ("SlowDown", StoreErrorKind::Busy),
+    ("TooManyRequests", StoreErrorKind::Busy),
+    ("RequestLimitExceeded", StoreErrorKind::Busy),
+    ("ServiceUnavailable", StoreErrorKind::Unavailable),
+    ("StorageFull", StoreErrorKind::StorageFull),
+    ("XMinioStorageFull", StoreErrorKind::StorageFull),
+    ("QuotaExceeded", StoreErrorKind::StorageFull),
+    ("NoSuchBucket", StoreErrorKind::Unavailable),
+];
+
+impl Refusal {
+    pub(super) fn kind(&self) -> StoreErrorKind {
+        if self.status == StatusCode::RANGE_NOT_SATISFIABLE || self.code == "InvalidRange" {
+            return match self.size {
+                Some(size) => StoreErrorKind::InvalidRange { size },
+                None => StoreErrorKind::InvalidRequest,
+            };
+        }
+        if let Some((_, kind)) = CODES.iter().find(|(code, _)| *code == self.code) {
+            return *kind;
+        }
+        match self.status.as_u16() {
+            304 => StoreErrorKind::NotModified,
+            404 if self.code.is_empty() => StoreErrorKind::NoSuchKey,
+            412 => StoreErrorKind::PreconditionFailed,
+            409 => StoreErrorKind::Conflict,
+            429 => StoreErrorKind::Busy,
+            501 => StoreErrorKind::NotImplemented,
+            507 => StoreErrorKind::StorageFull,
+            500..=599 => StoreErrorKind::Unavailable,
+            _ => StoreErrorKind::Internal,
+        }
+    }
+}
+
+impl From<Refusal> for StoreError {
+    fn from(refusal: Refusal) -> Self {
+        let kind = refusal.kind();
+        let said = format!("{} {} {}", refusal.status.as_u16(), refusal.code, refusal.message);
+        // Kinds whose words reach clients speak of the request; the rest is for the operator.
+        let words = match kind {
+            StoreErrorKind::InvalidRequest | StoreErrorKind::BadDigest if !refusal.message.is_empty() => refusal.message,
+            StoreErrorKind::NotImplemented => "The storage behind this bucket does not implement this".to_owned(),
+            StoreErrorKind::Unavailable if refusal.code == "NoSuchBucket" => "the storage does not have the bucket".to_owned(),
+            StoreErrorKind::Internal if matches!(refusal.status.as_u16(), 401 | 403) => "the storage refuses our credentials".to_owned(),
+            _ => "the storage refused".to_owned(),
+        };
+        StoreError::new(kind, words).with_source(said)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(status: u16, code: &str) -> StoreErrorKind {
+        let document = format!("<Error><Code>{code}</Code><Message>m</Message></Error>");
+        let document = if code.is_empty() { "" } else { &document };
+        of_document(StatusCode::from_u16(status).expect("a status"), document.as_bytes()).kind()
+    }
+
+    #[test]
+    fn codes_come_before_statuses() {
+        for (status, code, expected) in [
+            (404, "NoSuchKey", StoreErrorKind::NoSuchKey),
+            (404, "", StoreErrorKind::NoSuchKey),
+            (404, "NoSuchBucket", StoreErrorKind::Unavailable),
+            (404, "NoSuchUpload", StoreErrorKind::NoSuchUpload),
+            (412, "", StoreErrorKind::PreconditionFailed),
+            (409, "SomethingElse", StoreErrorKind::Conflict),
+            (503, "SlowDown", StoreErrorKind::Busy),
+            (503, "", StoreErrorKind::Unavailable),
+            (403, "SignatureDoesNotMatch", StoreErrorKind::Internal),
+            (418, "", StoreErrorKind::Internal),
+        ] {
+            assert_eq!(kind(status, code), expected, "{status} {code}");
+        }
+        let range = of_document(
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            b"<Error><Code>InvalidRange</Code><ActualObjectSize>7</ActualObjectSize></Error>",
+        );
+        assert_eq!(range.kind(), StoreErrorKind::InvalidRange { size: 7 });
+    }
+
+    #[test]
+    fn refused_credentials_are_told_to_the_operator_alone() {
+        let error =
+            StoreError::from(of_document(StatusCode::FORBIDDEN, b"<Error><Code>InvalidAccessKeyId</Code><Message>m</Message></Error>"));
+        assert_eq!(error.kind(), StoreErrorKind::Internal);
+        assert!(error.to_string().contains("InvalidAccessKeyId"));
+    }
+}

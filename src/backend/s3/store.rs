@@ -1,0 +1,451 @@
+//! One bucket: what reads it, changes it and empties it. Writing, copying, listing and uploads are in files of their own.
+
+use super::{
+    client::{Call, Client},
+    dialect::Dialect,
+    headers,
+    probe::{self, Promises},
+    refusal,
+};
+use crate::{
+    backend::{
+        locks::Locks,
+        place::Place,
+        wire::{self, Again, Reply},
+    },
+    catalog::{BucketId, Catalog},
+    model::{CannedAcl, ETag, ObjectInfo, ObjectKey, ObjectPart, PartNumber, Span, Tag, TagSet, UploadId},
+    store::{
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
+        ListUploadsRequest, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Selection, Store, UploadsPage, Written,
+        condition::{Current, ETagMatch, ReadConditions, WriteConditions},
+        error::{StoreError, StoreErrorKind},
+        payload::Payload,
+        selection,
+    },
+    xml,
+};
+use async_trait::async_trait;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use std::{any::Any, sync::Arc};
+
+/// Documents about one object: ten thousand parts are the longest.
+const LONGEST_DOCUMENT: usize = 16 << 20;
+
+#[derive(Debug)]
+pub(super) struct S3Store {
+    pub(super) client: Arc<Client>,
+    pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) bucket: BucketId,
+    pub(super) place: Place,
+    /// One Complete of an upload at a time.
+    pub(super) completing: Arc<Locks<UploadId>>,
+}
+
+/// What must be true of a key at the moment of a write, in the words of the storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Guard {
+    None,
+    Absent,
+    Tag(ETag),
+    /// GCS: the object's generation; 0 is none.
+    Generation(u64),
+}
+
+impl S3Store {
+    pub(super) fn new(client: Arc<Client>, catalog: Arc<dyn Catalog>, bucket: BucketId, place: Place) -> Self {
+        Self { client, catalog, bucket, place, completing: Arc::default() }
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        self.client.dialect()
+    }
+
+    pub(super) fn call(&self, method: Method, name: &str) -> Call<'_> {
+        self.client.call(method, &self.place.remote, Some(name))
+    }
+
+    pub(super) async fn promises(&self) -> Result<Promises> {
+        self.client.promises(&self.place).await
+    }
+
+    /// HEAD. Its reply is all there is: `extra` says more of what is asked.
+    pub(super) async fn look(&self, name: &str, extra: HeaderMap) -> Result<(ObjectInfo, HeaderMap)> {
+        let mut call = self.call(Method::HEAD, name).headers(extra);
+        if self.dialect() == Dialect::S3 {
+            call = call.vendor("checksum-mode", "ENABLED");
+        }
+        let reply = call.send(Again::Harmless).await?;
+        if !reply.status.is_success() {
+            return Err(refusal::read(reply).await.into());
+        }
+        let size = reply.number(header::CONTENT_LENGTH).unwrap_or(0);
+        Ok((headers::info(&reply.headers, size, self.dialect())?, reply.headers))
+    }
+
+    async fn open(&self, name: &str, range: Option<String>, extra: HeaderMap) -> Result<Reply> {
+        let mut call = self.call(Method::GET, name).headers(extra);
+        match range {
+            Some(range) => call = call.text("range", &range),
+            // The checksum of the whole says nothing of a range, and storages refuse to be asked.
+            None if self.dialect() == Dialect::S3 => call = call.vendor("checksum-mode", "ENABLED"),
+            None => {}
+        }
+        let reply = call.send(Again::Harmless).await?;
+        match reply.status {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(reply),
+            _ => Err(refusal::read(reply).await.into()),
+        }
+    }
+
+    /// What the storage is to check when it publishes. Only what it promised to check.
+    pub(super) async fn guard(&self, name: &str, conditions: &WriteConditions, deleting: bool) -> Result<Guard> {
+        if conditions.is_empty() {
+            return Ok(Guard::None);
+        }
+        let promises = self.promises().await?;
+        let kept = if deleting { promises.conditional_deletes } else { promises.create && promises.swap };
+        if !kept {
+            let what = if deleting { "deletes" } else { "writes" };
+            return Err(StoreError::new(
+                StoreErrorKind::NotImplemented,
+                format!("The storage behind this bucket has no conditional {what}"),
+            ));
+        }
+        let only_tags = conditions.last_modified.is_none() && conditions.size.is_none();
+        if self.dialect() == Dialect::S3 && only_tags {
+            match (&conditions.if_match, &conditions.if_none_match) {
+                (None, Some(ETagMatch::Any)) => return Ok(Guard::Absent),
+                (Some(ETagMatch::OneOf(tags)), None) if tags.len() == 1 => return Ok(Guard::Tag(tags[0].clone())),
+                _ => {}
+            }
+        }
+        if self.dialect() == Dialect::Gcs && only_tags && conditions.wants_absent() && conditions.if_match.is_none() {
+            return Ok(Guard::Generation(0));
+        }
+        // Anything else is judged here, and then it must still be what was judged.
+        let found = match self.look(name, HeaderMap::new()).await {
+            Ok(found) => Some(found),
+            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => None,
+            Err(error) => return Err(error),
+        };
+        let current = found.as_ref().map(|(info, _)| Current { etag: &info.etag, size: info.size, last_modified: info.last_modified });
+        conditions.check(current)?;
+        Ok(match (found, self.dialect()) {
+            (None, Dialect::S3) => Guard::Absent,
+            (None, Dialect::Gcs) => Guard::Generation(0),
+            (Some((info, _)), Dialect::S3) => Guard::Tag(info.etag),
+            (Some((_, headers)), Dialect::Gcs) => {
+                let generation = headers.get("x-goog-generation").and_then(|value| value.to_str().ok()?.parse().ok());
+                let none = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no generation");
+                Guard::Generation(generation.ok_or_else(none)?)
+            }
+        })
+    }
+
+    async fn tags(&self, name: &str) -> Result<TagSet> {
+        let reply = self.call(Method::GET, name).query(&[("tagging", None)]).send(Again::Harmless).await?;
+        let document = self.document(reply).await?;
+        let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply is no tag set");
+        let root = xml::parse(&document, "Tagging").map_err(|_| strange())?;
+        let tag = |element: &xml::Element| Tag {
+            key: element.value("Key").unwrap_or_default().to_owned(),
+            value: element.value("Value").unwrap_or_default().to_owned(),
+        };
+        let tags = root.child("TagSet").ok_or_else(strange)?.all("Tag").map(tag).collect();
+        TagSet::new(tags).map_err(|_| strange())
+    }
+
+    /// GetObjectAttributes, page by page.
+    async fn parts(&self, name: &str) -> Result<Vec<ObjectPart>> {
+        let mut parts: Vec<ObjectPart> = Vec::new();
+        loop {
+            let marker = parts.last().map_or(0, |part| part.number).to_string();
+            let call = self.call(Method::GET, name).query(&[("attributes", None)]);
+            let call = call.vendor("object-attributes", "ObjectParts").vendor("part-number-marker", &marker).vendor("max-parts", "1000");
+            let document = self.document(call.send(Again::Harmless).await?).await?;
+            let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no object attributes");
+            let root = xml::parse(&document, "GetObjectAttributesResponse").map_err(|_| strange())?;
+            let Some(list) = root.child("ObjectParts") else { return Ok(parts) };
+            let before = parts.len();
+            for element in list.all("Part") {
+                let number = element.value("PartNumber").and_then(|text| text.parse().ok()).ok_or_else(strange)?;
+                let size = element.value("Size").and_then(|text| text.parse().ok()).ok_or_else(strange)?;
+                parts.push(ObjectPart { number, size, checksum: super::multipart::checksum_of(element) });
+            }
+            if list.value("IsTruncated") != Some("true") || parts.len() == before {
+                return Ok(parts);
+            }
+        }
+    }
+
+    /// The document of a successful reply.
+    pub(super) async fn document(&self, reply: Reply) -> Result<bytes::Bytes> {
+        match reply.status.is_success() {
+            true => reply.bytes(LONGEST_DOCUMENT).await,
+            false => Err(refusal::read(reply).await.into()),
+        }
+    }
+
+    async fn get_span(&self, name: &str, request: &GetRequest, range: Option<String>) -> Result<GetReply> {
+        let extra = headers::of_conditions(&request.conditions, "");
+        let first = match self.open(name, range, extra).await {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    StoreErrorKind::InvalidRequest | StoreErrorKind::NotModified | StoreErrorKind::PreconditionFailed
+                ) =>
+            {
+                return Err(self.judged(name, request, error).await);
+            }
+            other => other?,
+        };
+        let (size, span) = extent(&first)?;
+        let info = headers::info(&first.headers, size, self.dialect())?;
+        request.conditions.check(&info.etag, info.last_modified)?;
+        let expected = selection::select(&info, request.selection)?;
+        if span != expected {
+            return Err(StoreError::new(StoreErrorKind::Internal, "the storage answered with another range than it was asked for"));
+        }
+        Ok(GetReply { body: self.body(name, first, &info, span), info, span })
+    }
+
+    /// A refusal that lacks what S3 would say: a range without the size of the object.
+    async fn judged(&self, name: &str, request: &GetRequest, error: StoreError) -> StoreError {
+        if error.kind() != StoreErrorKind::InvalidRequest || !matches!(request.selection, Selection::Range(_)) {
+            return error;
+        }
+        match self.look(name, HeaderMap::new()).await {
+            Ok((info, _)) => match selection::select(&info, request.selection) {
+                Err(out_of_range) => out_of_range,
+                Ok(_) => error,
+            },
+            Err(error) => error,
+        }
+    }
+
+    fn body(&self, name: &str, first: Reply, info: &ObjectInfo, span: Span) -> ObjectBody {
+        let reader =
+            Reader { client: self.client.clone(), remote: self.place.remote.clone(), name: name.to_owned(), etag: info.etag.quoted() };
+        let reopen: wire::Reopen = Box::new(move |read| {
+            let reader = reader.clone();
+            Box::pin(async move { reader.open(span.start + read, span.end).await })
+        });
+        ObjectBody::Stream(wire::resuming(first, span.len(), self.client.attempts(), reopen))
+    }
+}
+
+/// Goes on reading the very object that was begun.
+#[derive(Clone)]
+struct Reader {
+    client: Arc<Client>,
+    remote: String,
+    name: String,
+    etag: String,
+}
+
+impl Reader {
+    async fn open(&self, start: u64, end: u64) -> Result<Reply> {
+        let call = self.client.call(Method::GET, &self.remote, Some(&self.name));
+        let call = call.text("range", &format!("bytes={start}-{}", end - 1)).text("if-match", &self.etag);
+        let reply = call.send(Again::Harmless).await?;
+        let same = reply.header("etag").map(ETag::parse) == Some(ETag::parse(&self.etag));
+        match (reply.status, same) {
+            (StatusCode::PARTIAL_CONTENT, true) => Ok(reply),
+            (StatusCode::PARTIAL_CONTENT | StatusCode::OK | StatusCode::PRECONDITION_FAILED, _) => {
+                Err(StoreError::new(StoreErrorKind::Internal, "the object was replaced while it was read from the storage"))
+            }
+            _ => Err(refusal::read(reply).await.into()),
+        }
+    }
+}
+
+/// The size of the object, and which bytes of it a reply holds.
+fn extent(reply: &Reply) -> Result<(u64, Span)> {
+    let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no length");
+    if reply.status == StatusCode::OK {
+        let size = reply.number(header::CONTENT_LENGTH).ok_or_else(strange)?;
+        return Ok((size, Span::whole(size)));
+    }
+    let read = |text: &str| {
+        let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        Some((size.parse().ok()?, Span { start: first.parse().ok()?, end: last.parse::<u64>().ok()?.checked_add(1)? }))
+    };
+    reply.header("content-range").and_then(read).ok_or_else(strange)
+}
+
+fn range_header(selection: Selection) -> Option<String> {
+    use crate::model::ByteRange;
+    match selection {
+        Selection::Range(ByteRange::FromTo(first, last)) => Some(format!("bytes={first}-{last}")),
+        Selection::Range(ByteRange::From(first)) => Some(format!("bytes={first}-")),
+        Selection::Range(ByteRange::Suffix(length)) => Some(format!("bytes=-{length}")),
+        Selection::Whole | Selection::Part(_) => None,
+    }
+}
+
+#[async_trait]
+impl Store for S3Store {
+    fn capabilities(&self) -> Capabilities {
+        probe::capabilities(self.dialect(), self.client.known())
+    }
+
+    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let (info, _) = self.look(&self.place.name(key)?, HeaderMap::new()).await?;
+        conditions.check(&info.etag, info.last_modified)?;
+        Ok(info)
+    }
+
+    async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let name = self.place.name(key)?;
+        let mut info = self.head(key, conditions).await?;
+        if info.tag_count > 0 || (self.dialect() == Dialect::S3 && self.promises().await?.tags) {
+            info.attributes.tags = self.tags(&name).await?;
+            info.tag_count = info.attributes.tags.len();
+        }
+        // Only a multipart object's tag has the number of its parts.
+        if info.etag.as_str().contains('-') && self.dialect() == Dialect::S3 {
+            info.parts = match self.parts(&name).await {
+                Ok(parts) => parts,
+                Err(error) if error.kind() == StoreErrorKind::NotImplemented => Vec::new(),
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(info)
+    }
+
+    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+        let name = self.place.name(key)?;
+        let Selection::Part(number) = request.selection else {
+            return self.get_span(&name, &request, range_header(request.selection)).await;
+        };
+        // Where the part lies is known first; then it has to be the same object still.
+        let info = self.describe(key, &request.conditions).await?;
+        let span = selection::part_span(&info.parts, info.size, number)?;
+        let part_of_same = |info: ObjectInfo| async {
+            if span.is_empty() {
+                return Ok(GetReply { info, span, body: ObjectBody::Full(bytes::Bytes::new()) });
+            }
+            let same = HeaderMap::from_iter([(
+                header::IF_MATCH,
+                HeaderValue::from_str(&info.etag.quoted()).map_err(|_| StoreErrorKind::Internal)?,
+            )]);
+            let first = self.open(&name, Some(format!("bytes={}-{}", span.start, span.end - 1)), same).await?;
+            Ok(GetReply { body: self.body(&name, first, &info, span), info, span })
+        };
+        part_of_same(info).await
+    }
+
+    async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        self.write(key, request).await
+    }
+
+    async fn copy(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
+        self.copy_object(key, request).await
+    }
+
+    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+        let name = self.place.name(key)?;
+        let guard = self.guard(&name, conditions, true).await?;
+        let again = if guard == Guard::None { Again::Harmless } else { Again::OnlyIfRefused };
+        let reply = guard.apply(self.call(Method::DELETE, &name)).send(again).await?;
+        if reply.status.is_success() {
+            return Ok(());
+        }
+        let error = StoreError::from(refusal::read(reply).await);
+        // Some storages say so, S3 does not: what is not there is as good as deleted.
+        if error.kind() == StoreErrorKind::NoSuchKey && conditions.is_empty() { Ok(()) } else { Err(error) }
+    }
+
+    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
+        let name = self.place.name(key)?;
+        let tags = match change {
+            Change::Acl(CannedAcl::Private) => return self.look(&name, HeaderMap::new()).await.map(|_| ()),
+            Change::Acl(_) => return Err(no_acls()),
+            Change::Tags(tags) => tags,
+        };
+        if !self.promises().await?.tags {
+            return Err(no_tags());
+        }
+        let call = match tags.is_empty() {
+            true => self.call(Method::DELETE, &name).query(&[("tagging", None)]),
+            false => self.call(Method::PUT, &name).query(&[("tagging", None)]).document(tagging_document(&tags)),
+        };
+        let reply = call.send(Again::Harmless).await?;
+        match reply.status.is_success() {
+            true => Ok(()),
+            false => Err(refusal::read(reply).await.into()),
+        }
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<ListPage> {
+        self.list_page(request).await
+    }
+
+    async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
+        self.begin(key, request).await
+    }
+
+    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+        self.write_part(key, upload, number, payload).await
+    }
+
+    async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
+        self.copy_into_part(key, upload, number, request).await
+    }
+
+    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+        self.parts_of(key, upload, after, limit).await
+    }
+
+    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+        self.complete(key, upload, request).await
+    }
+
+    async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
+        self.abort(key, upload).await
+    }
+
+    async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
+        Ok(self.catalog.list_uploads(self.bucket, request).await?)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Guard {
+    pub(super) fn apply<'c>(&self, call: Call<'c>) -> Call<'c> {
+        match self {
+            Self::None => call,
+            Self::Absent => call.text("if-none-match", "*"),
+            Self::Tag(etag) => call.text("if-match", &etag.quoted()),
+            Self::Generation(generation) => call.text("x-goog-if-generation-match", &generation.to_string()),
+        }
+    }
+}
+
+pub(super) fn no_acls() -> StoreError {
+    StoreError::new(StoreErrorKind::AclNotSupported, "objects of this storage have no ACL here")
+}
+
+pub(super) fn no_tags() -> StoreError {
+    StoreError::new(StoreErrorKind::NotImplemented, "The storage behind this bucket keeps no tags")
+}
+
+fn tagging_document(tags: &TagSet) -> bytes::Bytes {
+    let mut document = xml::Writer::document();
+    document.root("Tagging", |w| {
+        w.element("TagSet", |w| {
+            for tag in tags.iter() {
+                w.element("Tag", |w| {
+                    w.text("Key", &tag.key);
+                    w.text("Value", &tag.value);
+                });
+            }
+        });
+    });
+    document.finish()
+}

@@ -1,0 +1,171 @@
+//! PUT: of an object, and of a part. The body streams through, and its last piece follows the verdict.
+
+use super::{
+    dialect::Dialect,
+    headers, refusal,
+    store::{Guard, S3Store, no_acls, no_tags},
+};
+use crate::{
+    backend::wire::{Again, Framing, Outcome, Outgoing, Reply, Sent, gather_or_stream},
+    model::{CannedAcl, ChecksumAlgorithm, ETag, ObjectKey, Timestamp},
+    store::{
+        PutRequest, Result, Written,
+        error::{StoreError, StoreErrorKind},
+        payload::{AnnouncedChecksum, Arrived, Payload},
+    },
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderValue, Method, header};
+
+/// A body with the headers that announce it.
+pub(super) struct Announced {
+    pub(super) body: Outgoing,
+    pub(super) headers: HeaderMap,
+    pub(super) verification: Verification,
+    replayable: bool,
+}
+
+pub(super) enum Verification {
+    Done(Arrived),
+    Pending(Outcome),
+}
+
+impl Announced {
+    pub(super) fn again(&self, guard: &Guard) -> Again {
+        if self.replayable && *guard == Guard::None { Again::Harmless } else { Again::OnlyIfRefused }
+    }
+}
+
+impl Verification {
+    /// What was sent, if it was what the client announced: asked before any reply is believed.
+    pub(super) fn settle(self, reply: Result<Reply>) -> Result<(Reply, Option<Arrived>)> {
+        match self {
+            Self::Done(arrived) => Ok((reply?, Some(arrived))),
+            Self::Pending(outcome) => match outcome.take() {
+                Some(Err(error)) => Err(error.into()),
+                Some(Ok(arrived)) => Ok((reply?, Some(arrived))),
+                None => Ok((reply?, None)),
+            },
+        }
+    }
+}
+
+impl S3Store {
+    pub(super) async fn write(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        let PutRequest { attributes, conditions, payload } = request;
+        let name = self.place.name(key)?;
+        if attributes.acl != CannedAcl::Private {
+            return Err(no_acls());
+        }
+        let mut described = headers::of_attributes(&attributes, self.dialect())?;
+        if !attributes.tags.is_empty() {
+            if !self.promises().await?.tags {
+                return Err(no_tags());
+            }
+            described.extend(self.tagging(&headers::tagging(&attributes.tags)));
+        }
+        let guard = self.guard(&name, &conditions, false).await?;
+        // What nobody asked for guards the way to the storage: it is what S3 itself would compute.
+        let guarding = self.client.known().filter(|promises| promises.checksums).map(|_| ChecksumAlgorithm::Crc64Nvme);
+        let algorithm = payload.checksum_algorithm().or(guarding);
+        let announced = self.announce(payload, algorithm, attributes.content_encoding.as_deref()).await?;
+        let again = announced.again(&guard);
+        let Announced { body, headers: announcing, verification, .. } = announced;
+        let call = guard.apply(self.call(Method::PUT, &name).headers(described).headers(announcing)).body(body);
+        let (reply, arrived) = verification.settle(call.send(again).await)?;
+        if !reply.status.is_success() {
+            return Err(refusal::read(reply).await.into());
+        }
+        let Some(arrived) = arrived else { return Err(unread()) };
+        let etag = reply_etag(&reply, &arrived)?;
+        let checksum = match headers::checksum(&reply.headers) {
+            Some(checksum) => Some(checksum),
+            None if algorithm.is_some() && self.keeps_checksums().await? => arrived.checksum.map(crate::model::ObjectChecksum::full),
+            None => None,
+        };
+        Ok(Written { etag, last_modified: answered(&reply), checksum })
+    }
+
+    pub(super) fn tagging(&self, text: &str) -> HeaderMap {
+        let name = http::HeaderName::from_static("x-amz-tagging");
+        HeaderValue::from_str(text).map(|value| HeaderMap::from_iter([(name, value)])).unwrap_or_default()
+    }
+
+    pub(super) async fn keeps_checksums(&self) -> Result<bool> {
+        Ok(self.dialect() == Dialect::S3 && self.promises().await?.checksums)
+    }
+
+    /// Makes a body ready. A checksum that the client chose travels on where the storage keeps it: in front if it is known,
+    /// behind the body if it is not.
+    pub(super) async fn announce(
+        &self,
+        payload: Payload,
+        algorithm: Option<ChecksumAlgorithm>,
+        encoding: Option<&str>,
+    ) -> Result<Announced> {
+        let pass_on = match algorithm {
+            Some(algorithm) if self.keeps_checksums().await? => Some(algorithm),
+            _ => None,
+        };
+        let known = match payload.announced_checksum() {
+            AnnouncedChecksum::Header(checksum) => Some(checksum.clone()),
+            _ => None,
+        };
+        let framing = match pass_on {
+            Some(algorithm) if known.is_none() => Framing::Trailer(algorithm),
+            _ => Framing::Plain,
+        };
+        let mut headers = HeaderMap::new();
+        let mut insert = |name: &'static str, value: &str| {
+            // Digits, base64 and names of ours: always legal.
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        };
+        let (body, verification, replayable) = match gather_or_stream(payload, algorithm, false, framing).await? {
+            Sent::Gathered(bytes, verified) => {
+                insert("content-md5", &STANDARD.encode(verified.md5()));
+                if let Some(checksum) = verified.checksum().filter(|_| pass_on.is_some()) {
+                    insert(checksum.algorithm().header(), &checksum.to_base64());
+                }
+                (Outgoing::full(bytes), Verification::Done(verified.into()), true)
+            }
+            Sent::Streamed { body, length, outcome } => {
+                match framing {
+                    Framing::Trailer(algorithm) => {
+                        insert("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+                        insert("x-amz-decoded-content-length", &length.to_string());
+                        insert("x-amz-trailer", algorithm.header());
+                        let encoding = encoding.map_or_else(|| "aws-chunked".to_owned(), |encoding| format!("aws-chunked,{encoding}"));
+                        if let Ok(value) = HeaderValue::from_str(&encoding) {
+                            headers.insert(header::CONTENT_ENCODING, value);
+                        }
+                    }
+                    Framing::Plain => {
+                        if let Some(checksum) = known.filter(|_| pass_on.is_some()) {
+                            insert(checksum.algorithm().header(), &checksum.to_base64());
+                        }
+                    }
+                }
+                (body, Verification::Pending(outcome), false)
+            }
+        };
+        Ok(Announced { body, headers, verification, replayable })
+    }
+}
+
+/// A storage that says yes before it has seen the body cannot be believed.
+pub(super) fn unread() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "the storage answered before it had the whole body")
+}
+
+/// As the storage says, or what it would have to say.
+pub(super) fn reply_etag(reply: &Reply, arrived: &Arrived) -> Result<ETag> {
+    let none = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no ETag");
+    reply.header("etag").map(ETag::parse).or_else(|| arrived.md5.map(ETag::from_md5)).ok_or_else(none)
+}
+
+/// The storage's clock, by its reply.
+pub(super) fn answered(reply: &Reply) -> Timestamp {
+    reply.header("date").and_then(Timestamp::parse_http_date).unwrap_or_else(Timestamp::now)
+}

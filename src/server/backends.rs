@@ -1,0 +1,102 @@
+//! From the settings of a backend to its driver: one row per type.
+
+use crate::{
+    backend::{
+        Backend, WireSettings,
+        fs::{FsBackend, FsSettings},
+        memory::MemoryBackend,
+        s3::{Credentials, Dialect, S3Backend, S3Settings},
+    },
+    catalog::Catalog,
+    config::{self, Addressing, Promise, Settings},
+    store::error::{StoreError, StoreErrorKind},
+};
+use std::{path::Path, sync::Arc, time::Duration};
+
+pub(super) fn open(settings: &Settings, backend: &config::Backend, catalog: Arc<dyn Catalog>) -> Result<Arc<dyn Backend>, StoreError> {
+    Ok(match backend {
+        config::Backend::Fs(fs) => {
+            let durability = fs.durability.unwrap_or(settings.server.durability);
+            Arc::new(FsBackend::open(FsSettings { root: fs.root.clone(), durability }, catalog)?)
+        }
+        config::Backend::Memory(_) => Arc::new(MemoryBackend::new()),
+        config::Backend::S3(s3) => Arc::new(S3Backend::open(self::s3(s3)?, catalog)?),
+        config::Backend::Gcs(gcs) => Arc::new(S3Backend::open(self::gcs(gcs)?, catalog)?),
+        config::Backend::Azblob(_) => return Err(StoreError::new(StoreErrorKind::NotImplemented, "not built yet")),
+    })
+}
+
+fn s3(s3: &config::S3Backend) -> Result<S3Settings, StoreError> {
+    let credentials = match (s3.anonymous, keys(&s3.access_key, &s3.secret_key)?) {
+        (true, None) => Credentials::Anonymous,
+        (true, Some(_)) => return Err(senseless("anonymous = true and an access_key exclude each other")),
+        (false, Some((access_key, secret_key))) => {
+            Credentials::Keys { access_key, secret_key, session_token: s3.session_token.as_ref().map(|token| token.secret.clone()) }
+        }
+        (false, None) => Credentials::Found { profile: s3.profile.clone() },
+    };
+    Ok(S3Settings {
+        dialect: Dialect::S3,
+        virtual_hosts: match s3.addressing {
+            Addressing::Auto => s3.endpoint.as_ref().is_none_or(|endpoint| endpoint.host().ends_with(".amazonaws.com")),
+            Addressing::Path => false,
+            Addressing::Virtual => true,
+        },
+        endpoint: s3.endpoint.clone(),
+        region: s3.region.clone(),
+        shared: s3.bucket.clone(),
+        credentials,
+        project: None,
+        conditional_writes: told(s3.conditional_writes),
+        checksums: told(s3.checksums),
+        wire: wire(s3.timeout, s3.connect_timeout, s3.attempts, s3.max_requests, s3.ca_file.as_deref()),
+    })
+}
+
+fn gcs(gcs: &config::GcsBackend) -> Result<S3Settings, StoreError> {
+    let credentials = match (gcs.anonymous, keys(&gcs.access_key, &gcs.secret_key)?, &gcs.credentials) {
+        (true, None, None) => Credentials::Anonymous,
+        (false, Some((access_key, secret_key)), None) => Credentials::Keys { access_key, secret_key, session_token: None },
+        (false, None, Some(json)) => Credentials::Google(json.secret.clone()),
+        (false, None, None) => Credentials::Found { profile: None },
+        _ => return Err(senseless("of anonymous, access_key and credentials only one can be used")),
+    };
+    Ok(S3Settings {
+        dialect: Dialect::Gcs,
+        virtual_hosts: false,
+        endpoint: Some(gcs.endpoint.clone()),
+        // What GCS expects in signatures of HMAC keys.
+        region: "auto".to_owned(),
+        shared: gcs.bucket.clone(),
+        credentials,
+        project: gcs.project.clone(),
+        conditional_writes: None,
+        checksums: None,
+        wire: wire(gcs.timeout, gcs.connect_timeout, gcs.attempts, gcs.max_requests, gcs.ca_file.as_deref()),
+    })
+}
+
+fn keys(access: &Option<String>, secret: &Option<config::SecretSetting>) -> Result<Option<(String, crate::model::Secret)>, StoreError> {
+    match (access, secret) {
+        (Some(access), Some(secret)) => Ok(Some((access.clone(), secret.secret.clone()))),
+        (None, None) => Ok(None),
+        _ => Err(senseless("access_key and secret_key go together")),
+    }
+}
+
+fn told(promise: Promise) -> Option<bool> {
+    match promise {
+        Promise::Auto => None,
+        Promise::Kept => Some(true),
+        Promise::NotKept => Some(false),
+    }
+}
+
+fn wire(timeout: Duration, connect_timeout: Duration, attempts: usize, max_requests: usize, ca_file: Option<&Path>) -> WireSettings {
+    let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+    WireSettings { timeout, connect_timeout, attempts, max_requests, ca_file: ca_file.map(Path::to_owned) }
+}
+
+fn senseless(what: &str) -> StoreError {
+    StoreError::new(StoreErrorKind::InvalidRequest, what)
+}
