@@ -17,7 +17,7 @@ mod support;
 
 use causeway::store::Durability;
 use proptest::{prelude::*, test_runner::TestRunner};
-use storage::Driver;
+use storage::{Driver, Server};
 
 /// As many cases as the environment asks for, else as many as CI has time for.
 fn check(driver: Driver, cases: u32) {
@@ -43,7 +43,12 @@ fn strict_local_disk_does_what_the_model_does() {
 
 #[test]
 fn an_object_store_does_what_the_model_does() {
-    check(Driver::S3, 12);
+    check(Driver::S3(Server::Causeway), 12);
+}
+
+#[test]
+fn google_cloud_storage_does_what_the_model_does() {
+    check(Driver::Gcs, 12);
 }
 
 #[test]
