@@ -3,7 +3,7 @@
 mod contract;
 mod support;
 
-use contract::storage::{Driver, Storage};
+use contract::storage::{Driver, Server, Storage};
 
 /// One test per promise, for the driver in scope.
 macro_rules! promises {
@@ -149,6 +149,8 @@ macro_rules! contract_promises {
 drivers! {
     memory = crate::Driver::Memory;
     fs_strict = crate::Driver::Fs(causeway::store::Durability::Strict);
-    s3 = crate::Driver::S3;
+    s3_causeway = crate::Driver::S3(crate::Server::Causeway);
+    s3_moto = crate::Driver::S3(crate::Server::Moto);
+    gcs_fake = crate::Driver::Gcs;
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);
 }

@@ -55,15 +55,19 @@ fn s3(s3: &config::S3Backend) -> Result<S3Settings, StoreError> {
 }
 
 fn gcs(gcs: &config::GcsBackend) -> Result<S3Settings, StoreError> {
-    let credentials = match (gcs.anonymous, keys(&gcs.access_key, &gcs.secret_key)?, &gcs.credentials) {
-        (true, None, None) => Credentials::Anonymous,
-        (false, Some((access_key, secret_key)), None) => Credentials::Keys { access_key, secret_key, session_token: None },
-        (false, None, Some(json)) => Credentials::Google(json.secret.clone()),
-        (false, None, None) => Credentials::Found { profile: None },
-        _ => return Err(senseless("of anonymous, access_key and credentials only one can be used")),
+    let secret = |setting: &config::SecretSetting| setting.secret.clone();
+    let (dialect, credentials) = match (gcs.anonymous, keys(&gcs.access_key, &gcs.secret_key)?, &gcs.credentials, &gcs.access_token) {
+        (true, None, None, None) => (Dialect::Gcs, Credentials::Anonymous),
+        (false, Some((access_key, secret_key)), None, None) => {
+            (Dialect::S3, Credentials::Keys { access_key, secret_key, session_token: None })
+        }
+        (false, None, Some(json), None) => (Dialect::Gcs, Credentials::Google(secret(json))),
+        (false, None, None, Some(token)) => (Dialect::Gcs, Credentials::GoogleToken(secret(token))),
+        (false, None, None, None) => (Dialect::Gcs, Credentials::Found { profile: None }),
+        _ => return Err(senseless("of anonymous, access_key, access_token and credentials only one can be used")),
     };
     Ok(S3Settings {
-        dialect: Dialect::Gcs,
+        dialect,
         virtual_hosts: false,
         endpoint: Some(gcs.endpoint.clone()),
         // What GCS expects in signatures of HMAC keys.

@@ -50,7 +50,6 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     }
 
     /// `info` says what `head` would; where a part was selected, also the parts.
-
     async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply>;
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written>;

@@ -20,8 +20,11 @@ impl S3Store {
         let replaces_tags = attributes.tags.as_ref().is_some_and(|tags| !tags.is_empty());
         // What the storage cannot do in one step goes through the gateway, where it can be done right.
         let plain = request.conditions.is_empty() && attributes.acl == CannedAcl::Private;
+        // S3 refuses a copy onto itself that changes nothing.
+        let changes =
+            attributes.metadata.is_some() || request.checksum.is_some() || request.source.key != *key || !self.is(&request.source);
         let tags_are_kept = self.dialect() == Dialect::S3 && self.promises().await?.tags;
-        if !plain || (replaces_tags && !tags_are_kept) || self.dialect() == Dialect::Gcs && attributes.tags.is_some() && replaces_tags {
+        if !plain || !changes || (replaces_tags && !tags_are_kept) {
             return copy::stream_object(self, key, request).await;
         }
         let name = self.place.name(key)?;
@@ -73,6 +76,10 @@ impl S3Store {
         }
         let root = copied(call.patiently().send(Again::Harmless).await?, "CopyPartResult").await?;
         Ok(PartWritten { etag: etag(&root)?, checksum: super::multipart::checksum_of(&root), last_modified: modified(&root) })
+    }
+
+    fn is(&self, source: &CopySource) -> bool {
+        source.store.as_any().downcast_ref::<S3Store>().is_some_and(|store| store.bucket == self.bucket)
     }
 
     /// The source as this storage names it, if it is this storage's.

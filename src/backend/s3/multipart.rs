@@ -119,6 +119,9 @@ impl S3Store {
             return Ok(done.written);
         }
         let record = self.upload(key, upload).await?;
+        if request.parts.is_empty() {
+            return Err(StoreError::new(StoreErrorKind::InvalidRequest, "You must specify at least one part"));
+        }
         let name = self.place.name(key)?;
         let guard = self.guard(&name, &request.conditions, false).await?;
         if guard != Guard::None && !self.promises().await?.complete {

@@ -115,12 +115,12 @@ impl S3Store {
         let only_tags = conditions.last_modified.is_none() && conditions.size.is_none();
         if self.dialect() == Dialect::S3 && only_tags {
             match (&conditions.if_match, &conditions.if_none_match) {
-                (None, Some(ETagMatch::Any)) => return Ok(Guard::Absent),
+                (None, Some(ETagMatch::Any)) if !deleting => return Ok(Guard::Absent),
                 (Some(ETagMatch::OneOf(tags)), None) if tags.len() == 1 => return Ok(Guard::Tag(tags[0].clone())),
                 _ => {}
             }
         }
-        if self.dialect() == Dialect::Gcs && only_tags && conditions.wants_absent() && conditions.if_match.is_none() {
+        if self.dialect() == Dialect::Gcs && !deleting && only_tags && conditions.wants_absent() && conditions.if_match.is_none() {
             return Ok(Guard::Generation(0));
         }
         // Anything else is judged here, and then it must still be what was judged.
@@ -348,6 +348,10 @@ impl Store for S3Store {
     async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
         let name = self.place.name(key)?;
         let guard = self.guard(&name, conditions, true).await?;
+        if matches!(guard, Guard::Absent | Guard::Generation(0)) {
+            // There was nothing, as was asked for: so there is nothing to delete.
+            return Ok(());
+        }
         let again = if guard == Guard::None { Again::Harmless } else { Again::OnlyIfRefused };
         let reply = guard.apply(self.call(Method::DELETE, &name)).send(again).await?;
         if reply.status.is_success() {
