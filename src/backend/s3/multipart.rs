@@ -4,6 +4,7 @@
 //! storage's to keep. A Complete whose answer was lost is recognised by the ETag that only those parts can make.
 
 use super::{
+    dialect::Dialect,
     headers, refusal,
     store::{Guard, S3Store, no_acls, no_tags},
     writing::{Announced, answered, reply_etag, unread},
@@ -38,6 +39,11 @@ impl S3Store {
             }
             call = call.headers(self.tagging(&headers::tagging(&attributes.tags)));
         }
+        let initiated = Timestamp::now();
+        let upload = uploads::new_id(initiated)?;
+        if self.dialect() == Dialect::Gcs {
+            call = call.text(headers::UPLOAD.as_str(), upload.as_str());
+        }
         if request.explicit_checksum && self.keeps_checksums().await? {
             let spec = request.checksum;
             call = call.vendor("checksum-algorithm", spec.algorithm.as_str()).vendor("checksum-type", spec.kind.as_str());
@@ -46,8 +52,6 @@ impl S3Store {
         let document = self.document(call.send(Again::OnlyIfRefused).await?).await?;
         let root = xml::parse(&document, "InitiateMultipartUploadResult").map_err(|_| strange())?;
         let theirs = root.value("UploadId").filter(|id| !id.is_empty()).ok_or_else(strange)?.to_owned();
-        let initiated = Timestamp::now();
-        let upload = uploads::new_id(initiated)?;
         let record = UploadRecord {
             bucket: self.bucket,
             upload: upload.clone(),
@@ -155,7 +159,7 @@ impl S3Store {
                 let error = StoreError::from(refusal::of_document(status, &document));
                 match error.kind() {
                     // Somebody has completed it: we, if the object is made of these parts.
-                    StoreErrorKind::NoSuchUpload => self.completed_before(&name, &request).await?.ok_or(error)?,
+                    StoreErrorKind::NoSuchUpload => self.completed_before(&name, upload, &request).await?.ok_or(error)?,
                     _ => return Err(error),
                 }
             }
@@ -191,7 +195,7 @@ impl S3Store {
         Err(StoreError::new(StoreErrorKind::InvalidRequest, message))
     }
 
-    async fn completed_before(&self, name: &str, request: &CompleteUpload) -> Result<Option<Written>> {
+    async fn completed_before(&self, name: &str, upload: &UploadId, request: &CompleteUpload) -> Result<Option<Written>> {
         let mut md5 = Md5::new();
         for part in &request.parts {
             let Some(of_part) = part.etag.as_md5() else { return Ok(None) };
@@ -199,7 +203,7 @@ impl S3Store {
         }
         let expected = ETag::multipart(md5.finalize().into(), request.parts.len());
         match self.look(name, HeaderMap::new()).await {
-            Ok((info, _)) if info.etag == expected => {
+            Ok((info, headers)) if info.etag == expected || headers.get(headers::UPLOAD).is_some_and(|id| id == upload.as_str()) => {
                 Ok(Some(Written { etag: info.etag, last_modified: info.last_modified, checksum: info.checksum }))
             }
             Ok(_) => Ok(None),

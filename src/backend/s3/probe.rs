@@ -50,10 +50,12 @@ pub(super) fn capabilities(dialect: Dialect, known: Option<Promises>) -> Capabil
     let keeping = |kept| if kept { Keeping::Kept } else { Keeping::NotKept };
     Capabilities {
         conditional_writes: guarantee(promises.create && promises.swap),
+        conditional_completes: guarantee(promises.complete),
         conditional_deletes: guarantee(promises.conditional_deletes),
         checksums: keeping(promises.checksums),
         tags: keeping(promises.tags),
         object_acls: Keeping::NotKept,
+        parts: keeping(dialect == Dialect::S3),
         multipart: MultipartSupport::InPlace,
         durability: Durability::Strict,
     }
