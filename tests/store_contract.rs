@@ -157,5 +157,6 @@ drivers! {
     s3_causeway = crate::Driver::S3(crate::Server::Causeway);
     s3_moto = crate::Driver::S3(crate::Server::Moto);
     gcs_fake = crate::Driver::Gcs;
+    azblob = crate::Driver::Azblob;
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);
 }

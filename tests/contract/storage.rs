@@ -5,6 +5,7 @@ use crate::support::{self, gcs::FakeGcs, upstream::Upstream};
 use causeway::{
     backend::{
         Backend,
+        azblob::{AzblobBackend, AzblobSettings},
         fs::{FsBackend, FsSettings},
         memory::MemoryBackend,
         s3::{Credentials, Dialect, S3Backend, S3Settings},
@@ -30,6 +31,8 @@ pub enum Driver {
     S3(Server),
     /// Google Cloud Storage, or what we make of its documentation.
     Gcs,
+    /// Azure Blob Storage, by its emulator.
+    Azblob,
 }
 
 /// Servers that speak S3.
@@ -44,6 +47,7 @@ pub enum Server {
 enum Remote {
     S3(&'static Upstream),
     Gcs(FakeGcs),
+    Azblob(&'static Upstream),
 }
 
 /// How a process ends.
@@ -77,7 +81,7 @@ struct Open {
 impl Open {
     fn new(driver: Driver, directory: &Path, upstream: Option<&Remote>) -> Self {
         let durability = match driver {
-            Driver::Memory | Driver::S3(_) | Driver::Gcs => Durability::Relaxed,
+            Driver::Memory | Driver::S3(_) | Driver::Gcs | Driver::Azblob => Durability::Relaxed,
             Driver::Fs(durability) => durability,
         };
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory, durability).expect("the catalog opens"));
@@ -87,10 +91,7 @@ impl Open {
                 let settings = FsSettings { root: directory.join("root"), durability };
                 Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"))
             }
-            Driver::S3(_) | Driver::Gcs => {
-                let settings = upstream.expect("is there").settings();
-                Arc::new(S3Backend::open(settings, catalog.clone()).expect("the backend opens"))
-            }
+            Driver::S3(_) | Driver::Gcs | Driver::Azblob => upstream.expect("is there").open(catalog.clone()),
         };
         Self { catalog, backend, buckets: Mutex::default(), shared: upstream.map(|_| NEXT.fetch_add(1, Ordering::Relaxed)) }
     }
@@ -126,15 +127,24 @@ impl Open {
 }
 
 impl Remote {
-    fn settings(&self) -> S3Settings {
+    fn open(&self, catalog: Arc<dyn Catalog>) -> Arc<dyn Backend> {
         let (dialect, endpoint, credentials) = match self {
             Self::S3(upstream) => {
                 let (access_key, secret_key) = (upstream.access_key.into(), Secret::new(upstream.secret_key));
                 (Dialect::S3, upstream.endpoint(), Credentials::Keys { access_key, secret_key, session_token: None })
             }
             Self::Gcs(fake) => (Dialect::Gcs, fake.endpoint(), Credentials::GoogleToken(Secret::new(fake.token()))),
+            Self::Azblob(azurite) => {
+                let settings = AzblobSettings {
+                    account: Some(azurite.access_key.into()),
+                    account_key: Some(Secret::new(azurite.secret_key)),
+                    endpoint: Endpoint::parse(&format!("{}/{}", azurite.endpoint(), azurite.access_key)),
+                    ..Default::default()
+                };
+                return Arc::new(AzblobBackend::open(settings, catalog).expect("the backend opens"));
+            }
         };
-        S3Settings {
+        let settings = S3Settings {
             dialect,
             endpoint: Endpoint::parse(&endpoint),
             region: support::REGION.into(),
@@ -145,7 +155,8 @@ impl Remote {
             conditional_writes: None,
             checksums: None,
             wire: Default::default(),
-        }
+        };
+        Arc::new(S3Backend::open(settings, catalog).expect("the backend opens"))
     }
 }
 
@@ -157,6 +168,7 @@ impl Storage {
             Driver::S3(Server::Causeway) => Some(Remote::S3(Upstream::causeway())),
             Driver::S3(Server::Moto) => Some(Remote::S3(Upstream::moto())),
             Driver::Gcs => Some(Remote::Gcs(FakeGcs::start())),
+            Driver::Azblob => Some(Remote::Azblob(Upstream::azurite())),
         };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
     }
@@ -187,6 +199,14 @@ impl Storage {
     /// Whether a network lies between, and a storage with manners of its own.
     pub fn is_remote(&self) -> bool {
         self.upstream.is_some()
+    }
+
+    /// Whether the storage has room for a key. Azure takes 1,024 characters, of which some are written as several, and 254
+    /// segments.
+    pub fn has_room_for(&self, key: &str) -> bool {
+        const TOO_LONG: [&str; 5] = ["\0", " ", "/", "y/", "../"];
+        let endless = |piece: &&str| key.len() > 1000 && key.starts_with(&piece.repeat(300));
+        self.driver != Driver::Azblob || !(TOO_LONG.iter().any(endless) || key == ".".repeat(1024))
     }
 
     /// Whether what was acknowledged outlives `restart`.

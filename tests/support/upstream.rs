@@ -76,6 +76,28 @@ impl Upstream {
         })
     }
 
+    /// Microsoft's own emulator of Azure Storage, in memory. It verifies signatures.
+    pub fn azurite() -> &'static Self {
+        static ONE: OnceLock<Upstream> = OnceLock::new();
+        ONE.get_or_init(Self::new_azurite)
+    }
+
+    /// One that is nobody else's: to be killed or paused.
+    pub fn new_azurite() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut command = Command::new(installed("azurite").join("bin/azurite-blob"));
+        command.args(["--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence"]);
+        command.args(["--silent", "--disableTelemetry", "--skipApiVersionCheck"]);
+        let mut leashed = Leashed::spawn(command, dir.path());
+        let address = leashed.wait_for(|log| {
+            let (_, rest) = log.split_once("successfully listens on http://")?;
+            rest.lines().next().filter(|_| rest.contains('\n'))?.trim().parse().ok()
+        });
+        // The account that every Azurite has.
+        let secret_key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+        Self { address, access_key: "devstoreaccount1", secret_key, leashed, dir }
+    }
+
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -76,8 +76,12 @@ pub(super) struct Call<'c> {
 }
 
 impl Call<'_> {
+    /// Without a value there is nothing to say: in signatures an empty one is another thing than in the address.
     pub(super) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.query.push((name, value.into()));
+        let value = value.into();
+        if !value.is_empty() {
+            self.query.push((name, value));
+        }
         self
     }
 

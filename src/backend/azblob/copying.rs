@@ -43,7 +43,7 @@ impl AzblobStore {
         for _ in 0..ROUNDS {
             let from = request.source.store.as_any().downcast_ref::<Self>().filter(|from| Arc::ptr_eq(&from.client, &self.client));
             let Some(from) = from else { break };
-            let name = from.name(&request.source.key)?;
+            let name = from.name_of_existing(&request.source.key)?;
             let found = from.look_for(&name, true).await?;
             request.source.conditions.check_source(&found.info.etag, found.info.last_modified)?;
             if !may_be_copied(&found, &request) {
@@ -63,7 +63,7 @@ impl AzblobStore {
             match self.publish_copy(key, &request.conditions, &source, &draft).await? {
                 Ok(reply) => return Ok(draft.written(&reply)),
                 // Replaced since it was looked at: the copy is of the new one.
-                Err(refusal) if refusal.code == "SourceConditionNotMet" => {}
+                Err(refusal) if refusal.is_about_source() || (request.conditions.is_empty() && refusal.is_lost_race()) => {}
                 Err(refusal) => return Err(refusal.into()),
             }
         }

@@ -91,6 +91,11 @@ impl Refusal {
         self.kind() == StoreErrorKind::PreconditionFailed
     }
 
+    /// The source of a copy is not the one that was meant.
+    pub(super) fn is_about_source(&self) -> bool {
+        self.code == "SourceConditionNotMet"
+    }
+
     /// Blocks that were sent are no longer there: another writer published, which discards them.
     pub(super) fn is_overtaken(&self) -> bool {
         self.code == "InvalidBlockList"

@@ -91,6 +91,11 @@ impl AzblobStore {
         Ok(name)
     }
 
+    /// Where it has no name, there is no object.
+    pub(super) fn name_of_existing(&self, key: &ObjectKey) -> Result<String> {
+        self.name(key).map_err(|_| StoreErrorKind::NoSuchKey.into())
+    }
+
     /// A blob of our own, beside the bucket's objects.
     pub(super) fn own(&self, path: &str) -> String {
         self.place.below(&format!("{}/{path}", names::RESERVED))
@@ -153,7 +158,8 @@ impl AzblobStore {
             call = call.header("x-ms-range", range);
         }
         let reply = call.send(Again::Harmless).await?;
-        if reply.status == StatusCode::RANGE_NOT_SATISFIABLE {
+        let nothing = range.is_some() && reply.number(http::header::CONTENT_LENGTH) == Some(0);
+        if reply.status == StatusCode::RANGE_NOT_SATISFIABLE || (reply.status.is_success() && nothing) {
             return self.get_known(name, request).await;
         }
         let reply = refusal::accept(reply).await?;
@@ -258,19 +264,19 @@ impl Store for AzblobStore {
     }
 
     async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let found = self.look_for(&self.name(key)?, false).await?;
+        let found = self.look_for(&self.name_of_existing(key)?, false).await?;
         conditions.check(&found.info.etag, found.info.last_modified)?;
         Ok(found.info)
     }
 
     async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let found = self.look_for(&self.name(key)?, true).await?;
+        let found = self.look_for(&self.name_of_existing(key)?, true).await?;
         conditions.check(&found.info.etag, found.info.last_modified)?;
         Ok(found.info)
     }
 
     async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        let name = self.name(key)?;
+        let name = self.name_of_existing(key)?;
         match request.selection {
             Selection::Part(_) | Selection::Range(ByteRange::Suffix(_)) => self.get_known(&name, &request).await,
             selection => self.get_at_once(&name, range_header(selection), &request).await,
@@ -290,7 +296,7 @@ impl Store for AzblobStore {
     }
 
     async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-        let name = self.name(key)?;
+        let Ok(name) = self.name(key) else { return Ok(conditions.check(None)?) };
         for _ in 0..ROUNDS {
             let mut call = self.blob(Method::DELETE, &name);
             let mut again = Again::Harmless;

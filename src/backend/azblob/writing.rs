@@ -110,7 +110,7 @@ impl AzblobStore {
 
     /// Metadata is replaced as a whole, and only if it is still what was read.
     pub(super) async fn change(&self, key: &ObjectKey, change: Change) -> Result<()> {
-        let name = self.name(key)?;
+        let name = self.name_of_existing(key)?;
         for _ in 0..ROUNDS {
             let found = self.look_for(&name, true).await?;
             let mut attributes = found.info.attributes.clone();
