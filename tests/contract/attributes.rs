@@ -29,7 +29,7 @@ pub fn every(store: &dyn Store) -> Attributes {
         content_language: text("de, en"),
         expires: text("not even a date"),
         website_redirect: text("/elsewhere?x=%20"),
-        user: [("a", "1"), ("empty", ""), ("odd.name_1!~", "wert ✓"), ("blanks", "a  b"), ("quotes", "\"'\\")]
+        user: [("a", "1"), ("empty", ""), ("odd.name-1", "wert ✓"), ("blanks", "a  b"), ("quotes", "\"'\\")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
         tags: if keeps_tags(store) { tags(&[("b+c/d=e", "x:y@z _."), ("empty", ""), ("project", "blau")]) } else { TagSet::default() },

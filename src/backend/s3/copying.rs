@@ -30,6 +30,7 @@ impl S3Store {
         if !plain || !changes || (replaces_tags && !tags_are_kept) {
             return copy::stream_object(self, key, request).await;
         }
+        self.check_source(&request.source).await?;
         for _ in 0..PATIENCE {
             // On GCS what belongs to the source alone lies in its metadata, and would travel with them.
             let pinned = match (&attributes.metadata, self.dialect()) {
@@ -93,6 +94,7 @@ impl S3Store {
         let from = self.here(&request.source).filter(|_| self.dialect() == Dialect::S3);
         let Some(from) = from else { return copy::stream_part(self, key, upload, number, request).await };
         let record = self.upload(key, upload).await?;
+        self.check_source(&request.source).await?;
         let n = number.get().to_string();
         let query = [("partNumber", Some(n.as_str())), ("uploadId", Some(record.location.as_str()))];
         let mut call = self.call(Method::PUT, &self.place.name(key)?).query(&query).vendor("copy-source", &from);
@@ -111,6 +113,15 @@ impl S3Store {
         }
         let root = copied(call.patiently().send(Again::Harmless).await?, "CopyPartResult").await?;
         Ok(PartWritten { etag: etag(&root)?, checksum: super::multipart::checksum_of(&root), last_modified: modified(&root) })
+    }
+
+    /// Conditions are passed on, and not every storage looks at them: what they say of now is found out here.
+    async fn check_source(&self, source: &CopySource) -> Result<()> {
+        if source.conditions.is_empty() {
+            return Ok(());
+        }
+        let info = source.store.head(&source.key, &Default::default()).await?;
+        Ok(source.conditions.check_source(&info.etag, info.last_modified)?)
     }
 
     fn is(&self, source: &CopySource) -> bool {

@@ -82,14 +82,18 @@ impl S3Store {
         let number = number.get().to_string();
         let query = [("partNumber", Some(number.as_str())), ("uploadId", Some(record.location.as_str()))];
         let call = self.call(Method::PUT, &self.place.name(key)?).query(&query).headers(headers).body(body);
-        let (reply, arrived) = match verification.settle(call.send(Again::Harmless).await) {
+        let sent = async {
+            let (reply, arrived) = verification.settle(call.send(Again::Harmless).await)?;
+            match reply.status.is_success() {
+                true => Ok((reply, arrived)),
+                false => Err(StoreError::from(refusal::read(reply).await)),
+            }
+        };
+        let (reply, arrived) = match sent.await {
             // Whoever ended the upload may have ended the connection with it.
             Err(error) if error.is_temporary() => return Err(self.upload(key, upload).await.err().unwrap_or(error)),
             other => other?,
         };
-        if !reply.status.is_success() {
-            return Err(refusal::read(reply).await.into());
-        }
         let Some(arrived) = arrived else { return Err(unread()) };
         let etag = reply_etag(&reply, &arrived)?;
         let shown = ChecksumAlgorithm::ALL.into_iter().find_map(|a| Checksum::from_base64(a, reply.header(a.header())?));
@@ -107,7 +111,7 @@ impl S3Store {
                 ("max-parts", Some(most.as_str())),
             ];
             let reply = self.call(Method::GET, &self.place.name(key)?).query(&query).send(Again::Harmless).await?;
-            let root = xml::parse(&self.document(reply).await?, "ListPartsResult").map_err(|_| strange())?;
+            let root = xml::parse_any(&self.document(reply).await?).map_err(|_| strange())?;
             for element in root.all("Part") {
                 parts.push(listed(element).ok_or_else(strange)?);
             }

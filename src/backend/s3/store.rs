@@ -165,9 +165,7 @@ impl S3Store {
             let call = call.vendor("object-attributes", "ObjectParts").vendor("part-number-marker", &marker).vendor("max-parts", "1000");
             let document = self.document(call.send(Again::Harmless).await?).await?;
             let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no object attributes");
-            // S3's documentation and its replies do not agree on the name.
-            let names = ["GetObjectAttributesResponse", "GetObjectAttributesOutput"];
-            let root = names.iter().find_map(|name| xml::parse(&document, name).ok()).ok_or_else(strange)?;
+            let root = xml::parse_any(&document).map_err(|_| strange())?;
             let Some(list) = root.child("ObjectParts") else { return Ok(parts) };
             let before = parts.len();
             for element in list.all("Part") {
