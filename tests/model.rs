@@ -47,6 +47,11 @@ fn an_object_store_does_what_the_model_does() {
 }
 
 #[test]
+fn azure_blob_storage_does_what_the_model_does() {
+    check(Driver::Azblob, 12);
+}
+
+#[test]
 fn relaxed_local_disk_does_what_the_model_does() {
     check(Driver::Fs(Durability::Relaxed), 50);
 }

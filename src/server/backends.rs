@@ -94,6 +94,7 @@ fn azblob(azblob: &config::AzblobBackend) -> AzblobSettings {
         client_id: azblob.client_id.clone(),
         client_secret: secret(&azblob.client_secret),
         wire: wire(azblob.timeout, azblob.connect_timeout, azblob.attempts, azblob.max_requests, azblob.ca_file.as_deref()),
+        ..AzblobSettings::default()
     }
 }
 

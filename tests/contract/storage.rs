@@ -1,6 +1,9 @@
 //! The storages that the suites run against: each driver with its directory and catalog, which can be stopped and
 //! opened again.
 
+// Each test target uses its own share of this module.
+#![allow(dead_code)]
+
 use crate::support::{self, gcs::FakeGcs, upstream::Upstream};
 use causeway::{
     backend::{

@@ -58,10 +58,10 @@ use crate::{
 use async_trait::async_trait;
 use client::Client;
 use http::Method;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use store::AzblobStore;
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct AzblobSettings {
     pub connection_string: Option<Secret>,
     pub account: Option<String>,
@@ -75,6 +75,26 @@ pub struct AzblobSettings {
     pub client_id: Option<String>,
     pub client_secret: Option<Secret>,
     pub wire: WireSettings,
+    /// What looks left over is removed when it is that old.
+    pub sweep_after: Duration,
+}
+
+impl Default for AzblobSettings {
+    fn default() -> Self {
+        Self {
+            connection_string: None,
+            account: None,
+            endpoint: None,
+            shared: None,
+            account_key: None,
+            sas: None,
+            tenant_id: None,
+            client_id: None,
+            client_secret: None,
+            wire: WireSettings::default(),
+            sweep_after: sweep::OLD,
+        }
+    }
 }
 
 /// Metadata of a container that a bucket was made with: only such a one is ever deleted.
@@ -84,13 +104,14 @@ const OURS: (&str, &str) = ("x-ms-meta-causeway", "bucket");
 pub struct AzblobBackend {
     client: Arc<Client>,
     shared: Option<String>,
+    sweep_after: Duration,
     catalog: Arc<dyn Catalog>,
 }
 
 impl AzblobBackend {
     pub fn open(settings: AzblobSettings, catalog: Arc<dyn Catalog>) -> Result<Self, StoreError> {
         let client = Client::new(Wire::new(settings.wire.clone())?, credentials::resolve(&settings)?);
-        Ok(Self { client: Arc::new(client), shared: settings.shared, catalog })
+        Ok(Self { client: Arc::new(client), shared: settings.shared, sweep_after: settings.sweep_after, catalog })
     }
 
     /// The container that is this bucket and nothing else's.
@@ -174,7 +195,7 @@ impl Backend for AzblobBackend {
 
     async fn tend(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
         match store.as_any().downcast_ref::<AzblobStore>() {
-            Some(store) => store.sweep().await,
+            Some(store) => store.sweep(self.sweep_after).await,
             None => Ok(()),
         }
     }

@@ -121,13 +121,10 @@ impl AzblobStore {
     /// With as much of what is elsewhere as is wanted.
     pub(super) async fn look_for(&self, name: &str, all: bool) -> Result<Found> {
         let mut found = self.look(name).await?;
-        match self.complete_info(&mut found, all).await {
+        if self.complete_info(&mut found, all).await.is_err() {
             // Replaced, and its overflow swept, between the two requests.
-            Err(_) => {
-                found = self.look(name).await?;
-                self.complete_info(&mut found, all).await?;
-            }
-            Ok(()) => {}
+            found = self.look(name).await?;
+            self.complete_info(&mut found, all).await?;
         }
         Ok(found)
     }

@@ -13,7 +13,7 @@ use http::Method;
 use std::time::Duration;
 
 /// Another gateway's upload may look abandoned from here; none lives longer than its uncommitted blocks.
-const OLD: Duration = Duration::from_secs(8 * 24 * 3600);
+pub(super) const OLD: Duration = Duration::from_secs(8 * 24 * 3600);
 const OVERFLOWS: &str = "overflow/";
 const LONGEST_PAGE: usize = 16 << 20;
 
@@ -23,11 +23,7 @@ struct Own {
 }
 
 impl AzblobStore {
-    pub(super) async fn sweep(&self) -> Result<()> {
-        self.sweep_older_than(OLD).await
-    }
-
-    pub(super) async fn sweep_older_than(&self, age: Duration) -> Result<()> {
+    pub(super) async fn sweep(&self, age: Duration) -> Result<()> {
         let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
         let before = Timestamp::from_millis(Timestamp::now().millis().saturating_sub(age));
         let root = self.own("");
