@@ -14,6 +14,7 @@ mod file;
 mod load;
 mod object_stores;
 mod reference;
+mod seal;
 mod secret;
 mod section;
 mod settings;

@@ -96,10 +96,11 @@ impl<'a> Reader<'a> {
 
     pub(super) fn field<T: Setting>(&mut self, name: &'static str, fallback: Fallback) -> Result<T, ConfigError> {
         let path = format!("{}.{name}", self.path);
+        let context = Context { key: &path, ..*self.context };
         match (self.take(name), fallback) {
-            (Some(node), _) => T::parse(&node, self.context).map_err(|why| ConfigError::new(node.origin.clone(), format!("{path} {why}"))),
+            (Some(node), _) => T::parse(&node, &context).map_err(|why| ConfigError::new(node.origin.clone(), format!("{path} {why}"))),
             (None, Fallback::Text(text)) => {
-                T::parse(&Node::text(text, self.origin.clone()), self.context).map_err(|why| self.error(format!("{path} {why}")))
+                T::parse(&Node::text(text, self.origin.clone()), &context).map_err(|why| self.error(format!("{path} {why}")))
             }
             (None, _) => T::absent().ok_or_else(|| self.missing(name, T::KIND)),
         }
