@@ -192,6 +192,43 @@ impl Backend {
         }
     }
 
+    /// Where it is, in words for an operator.
+    pub fn location(&self) -> String {
+        let below = |endpoint: String, shared: &Option<String>| match shared {
+            Some(shared) => format!("{endpoint}/{shared}"),
+            None => endpoint,
+        };
+        match self {
+            Self::Fs(fs) => fs.root.display().to_string(),
+            Self::Memory(_) => "memory".to_owned(),
+            Self::S3(s3) => match &s3.endpoint {
+                Some(endpoint) => below(endpoint.to_string(), &s3.bucket),
+                None => below(format!("AWS {}", s3.region), &s3.bucket),
+            },
+            Self::Gcs(gcs) => below(gcs.endpoint.to_string(), &gcs.bucket),
+            Self::Azblob(azblob) => match (&azblob.endpoint, &azblob.account) {
+                (Some(endpoint), _) => below(endpoint.to_string(), &azblob.container),
+                (None, Some(account)) => below(format!("https://{account}.blob.core.windows.net"), &azblob.container),
+                (None, None) => below("as its connection string says".to_owned(), &azblob.container),
+            },
+        }
+    }
+
+    /// The one remote bucket or container that holds all of this backend's buckets.
+    pub fn shared(&self) -> Option<&str> {
+        match self {
+            Self::Fs(_) | Self::Memory(_) => None,
+            Self::S3(s3) => s3.bucket.as_deref(),
+            Self::Gcs(gcs) => gcs.bucket.as_deref(),
+            Self::Azblob(azblob) => azblob.container.as_deref(),
+        }
+    }
+
+    /// Whether it has buckets or containers of its own.
+    pub fn is_object_store(&self) -> bool {
+        matches!(self, Self::S3(_) | Self::Gcs(_) | Self::Azblob(_))
+    }
+
     pub(super) fn show(&self) -> Vec<(&'static str, Option<String>)> {
         match self {
             Self::Fs(fs) => fs.show(),
@@ -200,6 +237,13 @@ impl Backend {
             Self::Gcs(gcs) => gcs.show(),
             Self::Azblob(azblob) => azblob.show(),
         }
+    }
+}
+
+impl Settings {
+    /// The name of the backend that holds a bucket.
+    pub fn backend_of<'s>(&'s self, bucket: &'s Bucket) -> &'s str {
+        bucket.backend.as_deref().unwrap_or(self.default_backend())
     }
 }
 
