@@ -3,13 +3,15 @@
 //! Exit codes: 0 done, 1 it did not work, 2 what was asked for makes no sense (also a wrong configuration).
 
 mod backend;
+mod bucket;
 mod config;
 mod health;
+mod prompt;
 mod report;
 mod serve;
 
 use crate::{
-    config::{Settings, Sources},
+    config::{Flag, Settings, Sources},
     server::StartError,
 };
 use clap::{Parser, Subcommand};
@@ -39,6 +41,9 @@ enum Command {
     /// Look at backends: what there is, and what it keeps of S3's promises.
     #[command(subcommand)]
     Backend(backend::Command),
+    /// Look at the buckets of the configuration, and add or remove them.
+    #[command(subcommand)]
+    Bucket(bucket::Command),
     /// Look at a configuration without starting anything.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -52,6 +57,14 @@ enum ConfigCommand {
         #[arg(long, value_name = "FILE", env = "CAUSEWAY_CONFIG", hide_env_values = true)]
         config: PathBuf,
     },
+    /// Seal a secret for a configuration: it is read from standard input, and printed as the value to write.
+    Seal {
+        /// The key that it is for: a sealed secret is of no use at any other.
+        #[arg(long, value_name = "backend.NAME.secret_key")]
+        key: String,
+        #[command(flatten)]
+        configuration: Configuration,
+    },
 }
 
 pub fn run() -> ExitCode {
@@ -59,7 +72,9 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Health(arguments) => health::run(&arguments),
         Command::Backend(command) => backend::run(command),
+        Command::Bucket(command) => bucket::run(command),
         Command::Config(ConfigCommand::Check { config }) => config::check(config),
+        Command::Config(ConfigCommand::Seal { key, configuration }) => config::seal(&key, &configuration),
     }
 }
 
@@ -77,13 +92,14 @@ impl Configuration {
     }
 
     /// One that was named must exist.
-    fn sources(&self) -> Sources {
+    fn sources(&self, data: Option<&str>) -> Sources {
         let file = (self.config.is_some() || self.path().exists()).then(|| self.path().to_owned());
-        Sources { file, environment: environment(), flags: Vec::new() }
+        let data = data.map(|data| Flag { name: "--data", key: "server.data", value: data.to_owned() });
+        Sources { file, environment: environment(), flags: data.into_iter().collect() }
     }
 
     fn load(&self) -> Result<Settings, ExitCode> {
-        Settings::load(&self.sources()).map_err(|error| fail(SENSELESS, error))
+        Settings::load(&self.sources(None)).map_err(|error| fail(SENSELESS, error))
     }
 }
 

@@ -14,6 +14,13 @@ pub struct SecretSetting {
     source: Source,
 }
 
+/// Wherever they come from.
+impl PartialEq for SecretSetting {
+    fn eq(&self, other: &Self) -> bool {
+        self.secret == other.secret
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Source {
     Plain,

@@ -37,7 +37,7 @@ pub(super) trait Section: Sized {
 macro_rules! section {
     ($(#[doc = $about:literal])+ $name:ident { $($(#[doc = $help:literal])+ $field:ident: $type:ty = $fallback:expr,)* }) => {
         $(#[doc = $about])+
-        #[derive(Debug, Clone)]
+        #[derive(Debug, Clone, PartialEq)]
         pub struct $name { $($(#[doc = $help])+ pub $field: $type),* }
 
         impl Section for $name {

@@ -51,28 +51,44 @@ pub async fn backend(settings: &Settings, name: &str, place: Option<&str>) -> Re
     found
 }
 
-/// Tries what any use of a bucket of the configuration needs, in its own place. `create`: its bucket or container is made
-/// first, if it is missing.
-pub async fn bucket(settings: &Settings, name: &str, create: bool) -> Result<Inspected, StartError> {
-    let name = BucketName::parse(name).map_err(|error| StartError::because(format_args!("bucket '{name}'"), error))?;
-    let Some(bucket) = settings.buckets.get(&name) else {
-        let known: Vec<_> = settings.buckets.keys().map(BucketName::as_str).collect();
-        return Err(StartError::new(format!("the configuration has no bucket '{name}'; it has {}", listed(&known))));
-    };
-    let backend = settings.backend_of(bucket);
+/// Tries what any use of a bucket of the configuration needs, in its own place.
+pub async fn bucket(settings: &Settings, name: &str) -> Result<Inspected, StartError> {
+    let (name, backend) = known_bucket(settings, name)?;
     let visit = Visit::begin(settings, backend).await?;
-    let found = async {
-        let place = visit.place_of(&name)?;
-        if create {
-            let record = visit.record(place.clone()).await?;
-            let made = visit.backend.create(&record).await;
-            made.map_err(|error| StartError::because(format_args!("making {place} on backend '{backend}'"), error))?;
-        }
-        visit.try_out(place, Depth::Permissions).await
+    let found = match visit.place_of(&name) {
+        Ok(place) => visit.try_out(place, Depth::Permissions).await,
+        Err(error) => Err(error),
     };
-    let found = found.await;
     visit.end().await;
     found
+}
+
+/// Makes the bucket or container that a bucket of the configuration lies in, if it is missing.
+pub async fn create(settings: &Settings, name: &str) -> Result<(), StartError> {
+    let (name, backend) = known_bucket(settings, name)?;
+    let visit = Visit::begin(settings, backend).await?;
+    let made = async {
+        let place = visit.place_of(&name)?;
+        // Drivers make what is a bucket wholly; what a prefix is below comes first in a place.
+        let remote = place.split('/').next().unwrap_or_default();
+        let record = visit.record(remote.to_owned()).await?;
+        let made = visit.backend.create(&record).await;
+        made.map_err(|error| StartError::because(format_args!("making {remote} on backend '{backend}'"), error))
+    };
+    let made = made.await;
+    visit.end().await;
+    made
+}
+
+fn known_bucket<'s>(settings: &'s Settings, name: &str) -> Result<(BucketName, &'s str), StartError> {
+    let known = BucketName::parse(name).ok().and_then(|name| settings.buckets.get_key_value(&name));
+    match known {
+        Some((name, bucket)) => Ok((name.clone(), settings.backend_of(bucket))),
+        None => {
+            let known: Vec<_> = settings.buckets.keys().map(BucketName::as_str).collect();
+            Err(StartError::new(format!("the configuration has no bucket '{name}'; it has {}", listed(&known))))
+        }
+    }
 }
 
 fn known<'s>(settings: &'s Settings, name: &str) -> Result<&'s config::Backend, StartError> {
