@@ -195,6 +195,13 @@ impl Backend for FsBackend {
         }
     }
 
+    async fn release(&self) -> Result<()> {
+        match self.staging.was_clean {
+            true => self.close().await,
+            false => Ok(()),
+        }
+    }
+
     async fn close(&self) -> Result<()> {
         self.staging.mark_clean().map_err(|e| StoreError::io("marking a clean stop", e))
     }
