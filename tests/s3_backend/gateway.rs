@@ -1,0 +1,91 @@
+//! A gateway without its server: a backend with a catalog of its own, before an upstream that tests share.
+
+use crate::support::upstream::Upstream;
+use causeway::{
+    backend::{
+        Backend, WireSettings,
+        s3::{Credentials, Dialect, S3Backend, S3Settings},
+    },
+    catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
+    model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
+    store::{Durability, Store},
+};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tempfile::TempDir;
+
+/// A bucket name of the test's own.
+pub fn new_bucket() -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    format!("b{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub fn settings(address: SocketAddr) -> S3Settings {
+    let upstream = Upstream::causeway();
+    S3Settings {
+        dialect: Dialect::S3,
+        endpoint: Endpoint::parse(&format!("http://{address}")),
+        region: "us-east-1".into(),
+        virtual_hosts: false,
+        shared: None,
+        credentials: Credentials::Keys {
+            access_key: upstream.access_key.into(),
+            secret_key: Secret::new(upstream.secret_key),
+            session_token: None,
+        },
+        project: None,
+        conditional_writes: None,
+        checksums: None,
+        wire: WireSettings { timeout: Duration::from_secs(2), ..WireSettings::default() },
+    }
+}
+
+pub struct Gateway {
+    pub backend: Arc<dyn Backend>,
+    catalog: Arc<dyn Catalog>,
+    _directory: TempDir,
+}
+
+impl Gateway {
+    pub fn at(address: SocketAddr) -> Self {
+        Self::with(settings(address))
+    }
+
+    pub fn with(settings: S3Settings) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory.path(), Durability::Relaxed).expect("the catalog opens"));
+        let backend = S3Backend::open(settings, catalog.clone()).expect("the backend opens");
+        Self { backend: Arc::new(backend), catalog, _directory: directory }
+    }
+
+    pub async fn record(&self, name: &str, place: &str) -> BucketRecord {
+        let bucket = NewBucket {
+            name: BucketName::parse(name).expect("a bucket name"),
+            owner: Owner { id: "owner".into(), display_name: "owner".into() },
+            created: Timestamp::now(),
+            acl: CannedAcl::Private,
+            location: String::new(),
+            backend: "tested".into(),
+            place: place.into(),
+        };
+        self.catalog.create_bucket(bucket).await.expect("the catalog makes a bucket")
+    }
+
+    /// The bucket at a place, which is made.
+    pub async fn bucket(&self, name: &str, place: &str) -> Arc<dyn Store> {
+        let record = self.record(name, place).await;
+        self.backend.create(&record).await.expect("is made");
+        self.backend.open(&record).await.expect("opens")
+    }
+
+    /// The bucket at a place that is there.
+    pub async fn open(&self, name: &str, place: &str) -> Arc<dyn Store> {
+        self.backend.open(&self.record(name, place).await).await.expect("opens")
+    }
+}
