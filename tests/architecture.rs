@@ -50,10 +50,11 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("rustls", &["server", "backend/wire"]),
     ("clap", &["cli"]),
     ("toml", &["config"]),
+    ("toml_edit", &["config"]),
     ("tracing_subscriber", &["telemetry"]),
     ("prometheus_client", &["telemetry"]),
     ("crc_fast", &["model"]),
-    ("rustix", &["backend/fs", "access/root", "server/data", "server/listen", "telemetry/process"]),
+    ("rustix", &["backend/fs", "access/root", "cli/prompt", "server/data", "server/listen", "telemetry/process"]),
 ];
 
 /// Lines of a file before its tests: one concept fits.

@@ -47,11 +47,6 @@ fn an_object_store_does_what_the_model_does() {
 }
 
 #[test]
-fn google_cloud_storage_does_what_the_model_does() {
-    check(Driver::Gcs, 12);
-}
-
-#[test]
 fn azure_blob_storage_does_what_the_model_does() {
     check(Driver::Azblob, 12);
 }

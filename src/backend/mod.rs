@@ -61,6 +61,11 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         Ok(())
     }
 
+    /// Ends a visit that changed nothing: the next start finds what this one found. Instead of `close`.
+    async fn release(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// The index is committed and closed: what the next start should know of an orderly stop.
     async fn close(&self) -> Result<(), StoreError> {
         Ok(())

@@ -3,6 +3,8 @@
 //! The catalog is the truth; what is kept here are the opened stacks. Creating and deleting are serialised, so that a
 //! bucket is never opened while its place is being removed.
 
+pub mod probe;
+
 use crate::{
     backend::Backend,
     catalog::{BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError, CatalogErrorKind, NewBucket},

@@ -2,12 +2,24 @@
 //!
 //! Exit codes: 0 done, 1 it did not work, 2 what was asked for makes no sense (also a wrong configuration).
 
+mod backend;
+mod bucket;
 mod config;
 mod health;
+mod prompt;
+mod report;
 mod serve;
 
+use crate::{
+    config::{Flag, Settings, Sources},
+    server::StartError,
+};
 use clap::{Parser, Subcommand};
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// An S3 server in front of any storage.
 #[derive(Debug, Parser)]
@@ -26,6 +38,12 @@ enum Command {
     Serve(serve::Arguments),
     /// Ask a running server whether it is ready: exit code 0 if so, 1 if not.
     Health(health::Arguments),
+    /// Look at backends: what there is, and what it keeps of S3's promises.
+    #[command(subcommand)]
+    Backend(backend::Command),
+    /// Look at the buckets of the configuration, and add or remove them.
+    #[command(subcommand)]
+    Bucket(bucket::Command),
     /// Look at a configuration without starting anything.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -39,13 +57,57 @@ enum ConfigCommand {
         #[arg(long, value_name = "FILE", env = "CAUSEWAY_CONFIG", hide_env_values = true)]
         config: PathBuf,
     },
+    /// Seal a secret for a configuration: it is read from standard input, and printed as the value to write.
+    Seal {
+        /// The key that it is for: a sealed secret is of no use at any other.
+        #[arg(long, value_name = "backend.NAME.secret_key")]
+        key: String,
+        #[command(flatten)]
+        configuration: Configuration,
+    },
 }
 
 pub fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Health(arguments) => health::run(&arguments),
+        Command::Backend(command) => backend::run(command),
+        Command::Bucket(command) => bucket::run(command),
         Command::Config(ConfigCommand::Check { config }) => config::check(config),
+        Command::Config(ConfigCommand::Seal { key, configuration }) => config::seal(&key, &configuration),
+    }
+}
+
+/// The configuration that a command is about.
+#[derive(Debug, clap::Args)]
+struct Configuration {
+    /// The configuration file [default: causeway.toml, if there is one].
+    #[arg(long, value_name = "FILE", env = "CAUSEWAY_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
+}
+
+impl Configuration {
+    fn path(&self) -> &Path {
+        self.config.as_deref().unwrap_or(Path::new("causeway.toml"))
+    }
+
+    /// One that was named must exist.
+    fn sources(&self, data: Option<&str>) -> Sources {
+        let file = (self.config.is_some() || self.path().exists()).then(|| self.path().to_owned());
+        let data = data.map(|data| Flag { name: "--data", key: "server.data", value: data.to_owned() });
+        Sources { file, environment: environment(), flags: data.into_iter().collect() }
+    }
+
+    fn load(&self) -> Result<Settings, ExitCode> {
+        Settings::load(&self.sources(None)).map_err(|error| fail(SENSELESS, error))
+    }
+}
+
+/// Runs what waits for storage.
+fn wait<T>(work: impl Future<Output = Result<T, StartError>>) -> Result<T, StartError> {
+    match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => Err(StartError::because("starting threads", error)),
     }
 }
 

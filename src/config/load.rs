@@ -4,6 +4,7 @@ use super::{
     environment,
     error::{ConfigError, Origin, nearest},
     file,
+    seal::{self, SealKey},
     section::{Reader, Section},
     settings::{BACKEND_TYPES, BACKEND_TYPES_TO_COME, Backend, Bucket, Defaults, FsBackend, Identity, LISTS, Root, Server, Settings},
     tree::{Node, Raw, Table},
@@ -37,12 +38,20 @@ const SECTIONS: &[&str] = &["server", "identity", "backend", "bucket", "default"
 
 impl Settings {
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let mut tree = match &sources.file {
+        match &sources.file {
             Some(path) => {
                 let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
-                file::parse(path, &text)?
+                Self::of(sources, Some(&text), None)
             }
-            None => Table::new(),
+            None => Self::of(sources, None, None),
+        }
+    }
+
+    /// As `load`, had the file this text, and were there this seal key.
+    pub(super) fn of(sources: &Sources, text: Option<&str>, new: Option<&SealKey>) -> Result<Self, ConfigError> {
+        let mut tree = match (&sources.file, text) {
+            (Some(path), Some(text)) => file::parse(path, text)?,
+            _ => Table::new(),
         };
         environment::overlay(&mut tree, &sources.environment)?;
         for flag in &sources.flags {
@@ -51,8 +60,9 @@ impl Settings {
             environment::set(&mut tree, &path, Node::text(&flag.value, origin.clone()))
                 .map_err(|problem| ConfigError::new(origin, problem))?;
         }
-        let settings = Self::read(tree, &Context { environment: &sources.environment })?;
-        Ok(settings)
+        let environment = &sources.environment;
+        let seal = seal::Sources { environment, file: sources.file.as_deref(), new };
+        Self::read(tree, &Context { environment, seal, key: "" })
     }
 
     fn read(mut tree: Table, context: &Context<'_>) -> Result<Self, ConfigError> {
@@ -155,7 +165,7 @@ fn root(environment: &BTreeMap<String, String>) -> Result<Option<Root>, ConfigEr
         return match (set(user), set(password)) {
             (None, None) => continue,
             (Some(access_key), Some(secret)) => {
-                let access_key = AccessKey::parse(&Node::text(access_key, origin(user)), &Context { environment })
+                let access_key = AccessKey::parse(&Node::text(access_key, origin(user)), &Context::of(environment))
                     .map_err(|why| ConfigError::new(origin(user), why))?;
                 Ok(Some(Root { access_key, secret_key: Secret::new(secret.as_str()) }))
             }

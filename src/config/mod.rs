@@ -1,6 +1,7 @@
 //! Configuration: from defaults, a TOML file, the environment and the command line (each overriding the one before) to
-//! [`Settings`], which is plain, validated data. Nothing here opens, creates or connects to anything; the only files read
-//! are the configuration itself and those that hold secrets.
+//! [`Settings`], which is plain, validated data. Nothing here opens or connects to anything; the only files read are the
+//! configuration itself and those that hold secrets and the key of sealed ones, and only `edit` writes: the configuration,
+//! and a new seal key.
 //!
 //! Invariants:
 //! - every key is declared once, in `settings`, with its type, its default and its words: reading, showing and
@@ -8,12 +9,17 @@
 //! - a key that is not declared is an error, wherever it was said;
 //! - an error says where the value came from (file and line, variable, or flag) and never repeats a secret.
 
+mod addition;
+mod edit;
 mod environment;
 mod error;
 mod file;
 mod load;
 mod object_stores;
+mod provider;
 mod reference;
+mod removal;
+mod seal;
 mod secret;
 mod section;
 mod settings;
@@ -21,10 +27,13 @@ mod tree;
 mod validate;
 mod value;
 
+pub use addition::{Added, Addition, SecretSource, add};
+pub use edit::{Edit, EditError, seal};
 pub use error::ConfigError;
 pub use load::{Flag, Sources};
 pub use object_stores::{AzblobBackend, GcsBackend, S3Backend};
 pub use reference::reference;
+pub use removal::{Removed, remove};
 pub use secret::SecretSetting;
 pub use settings::{Backend, Bucket, Defaults, FsBackend, Identity, MemoryBackend, Root, Server, Settings};
 pub use value::{Addresses, Addressing, Domains, Interval, LogFormat, LogLevel, Promise};

@@ -1,4 +1,4 @@
-//! Secrets in a configuration: given plainly, or by naming a variable or a file that holds them.
+//! Secrets in a configuration: given plainly, sealed, or by naming a variable or a file that holds them.
 
 use super::{
     tree::{Node, Raw},
@@ -14,15 +14,24 @@ pub struct SecretSetting {
     source: Source,
 }
 
+/// Wherever they come from.
+impl PartialEq for SecretSetting {
+    fn eq(&self, other: &Self) -> bool {
+        self.secret == other.secret
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Source {
     Plain,
     Environment(String),
     File(PathBuf),
+    /// The sealed text itself: it says nothing to those who lack the key.
+    Sealed(String),
 }
 
 impl Setting for SecretSetting {
-    const KIND: &'static str = "a secret: \"text\", { env = \"VARIABLE\" } or { file = \"path\" }";
+    const KIND: &'static str = "a secret: \"text\", { env = \"VARIABLE\" }, { file = \"path\" } or { sealed = \"v1:…\" }";
 
     fn parse(node: &Node, context: &Context<'_>) -> Result<Self, String> {
         // What was given may be a secret in the wrong shape: messages here never repeat it.
@@ -39,6 +48,9 @@ impl Setting for SecretSetting {
                     // Editors and `echo` end a file with a newline that is no part of the secret.
                     (text.trim_end_matches(['\r', '\n']).to_owned(), Source::File(from.into()))
                 }
+                [(kind, Node { raw: Raw::Text(sealed), .. })] if kind == "sealed" => {
+                    (context.seal.find()?.unseal(context.key, sealed)?, Source::Sealed(sealed.clone()))
+                }
                 _ => return wrong(),
             },
             _ => return wrong(),
@@ -53,6 +65,7 @@ impl Setting for SecretSetting {
         Some(match &self.source {
             Source::Plain => quote("(hidden)"),
             Source::Environment(name) => format!("{{ env = {} }}", quote(name)),
+            Source::Sealed(sealed) => format!("{{ sealed = {} }}", quote(sealed)),
             Source::File(path) => format!("{{ file = {} }}", quote(&path.to_string_lossy())),
         })
     }

@@ -37,7 +37,7 @@ pub(super) trait Section: Sized {
 macro_rules! section {
     ($(#[doc = $about:literal])+ $name:ident { $($(#[doc = $help:literal])+ $field:ident: $type:ty = $fallback:expr,)* }) => {
         $(#[doc = $about])+
-        #[derive(Debug, Clone)]
+        #[derive(Debug, Clone, PartialEq)]
         pub struct $name { $($(#[doc = $help])+ pub $field: $type),* }
 
         impl Section for $name {
@@ -96,10 +96,11 @@ impl<'a> Reader<'a> {
 
     pub(super) fn field<T: Setting>(&mut self, name: &'static str, fallback: Fallback) -> Result<T, ConfigError> {
         let path = format!("{}.{name}", self.path);
+        let context = Context { key: &path, ..*self.context };
         match (self.take(name), fallback) {
-            (Some(node), _) => T::parse(&node, self.context).map_err(|why| ConfigError::new(node.origin.clone(), format!("{path} {why}"))),
+            (Some(node), _) => T::parse(&node, &context).map_err(|why| ConfigError::new(node.origin.clone(), format!("{path} {why}"))),
             (None, Fallback::Text(text)) => {
-                T::parse(&Node::text(text, self.origin.clone()), self.context).map_err(|why| self.error(format!("{path} {why}")))
+                T::parse(&Node::text(text, self.origin.clone()), &context).map_err(|why| self.error(format!("{path} {why}")))
             }
             (None, _) => T::absent().ok_or_else(|| self.missing(name, T::KIND)),
         }

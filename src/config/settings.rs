@@ -138,7 +138,7 @@ section! {
 }
 
 /// `[backend.NAME]`, by its `type`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Backend {
     Fs(FsBackend),
     Memory(MemoryBackend),
@@ -181,6 +181,19 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
 /// Types that are planned: they deserve better than "unknown".
 pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["sftp", "webdav", "gdrive", "onedrive", "dropbox", "ftp", "b2"];
 
+/// Whether a secret may be at a path of keys: `backend.lake.secret_key`, `identity[0].secret_key`.
+pub(super) fn holds_secret(path: &str) -> bool {
+    let secret = |rows: &[Row], key: &str| rows.iter().any(|row| row.name == key && row.kind == SecretSetting::KIND);
+    match path.split('.').collect::<Vec<_>>().as_slice() {
+        ["backend", name, key] => !name.is_empty() && BACKEND_TYPES.iter().any(|backend| secret(backend.rows, key)),
+        [identity, key] => {
+            let number = identity.strip_prefix("identity[").and_then(|rest| rest.strip_suffix(']'));
+            number.is_some_and(|number| number.parse::<usize>().is_ok()) && secret(Identity::ROWS, key)
+        }
+        _ => false,
+    }
+}
+
 impl Backend {
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -192,6 +205,41 @@ impl Backend {
         }
     }
 
+    /// Where the storage is, in words for an operator.
+    pub fn address(&self) -> String {
+        match self {
+            Self::Fs(fs) => fs.root.display().to_string(),
+            Self::Memory(_) => "memory".to_owned(),
+            Self::S3(s3) => s3.endpoint.as_ref().map_or_else(|| format!("AWS {}", s3.region), ToString::to_string),
+            Self::Gcs(gcs) => gcs.endpoint.to_string(),
+            Self::Azblob(azblob) => match (&azblob.endpoint, &azblob.account) {
+                (Some(endpoint), _) => endpoint.to_string(),
+                (None, Some(account)) => format!("https://{account}.blob.core.windows.net"),
+                (None, None) => "(its connection string says where)".to_owned(),
+            },
+        }
+    }
+
+    /// As `address`, with the one bucket or container that it is.
+    pub fn location(&self) -> String {
+        join(self.address(), self.shared().unwrap_or_default())
+    }
+
+    /// The one remote bucket or container that holds all of this backend's buckets.
+    pub fn shared(&self) -> Option<&str> {
+        match self {
+            Self::Fs(_) | Self::Memory(_) => None,
+            Self::S3(s3) => s3.bucket.as_deref(),
+            Self::Gcs(gcs) => gcs.bucket.as_deref(),
+            Self::Azblob(azblob) => azblob.container.as_deref(),
+        }
+    }
+
+    /// Whether it has buckets or containers of its own.
+    pub fn is_object_store(&self) -> bool {
+        matches!(self, Self::S3(_) | Self::Gcs(_) | Self::Azblob(_))
+    }
+
     pub(super) fn show(&self) -> Vec<(&'static str, Option<String>)> {
         match self {
             Self::Fs(fs) => fs.show(),
@@ -200,6 +248,35 @@ impl Backend {
             Self::Gcs(gcs) => gcs.show(),
             Self::Azblob(azblob) => azblob.show(),
         }
+    }
+}
+
+fn join(outer: String, inner: &str) -> String {
+    if inner.is_empty() { outer } else { format!("{}/{inner}", outer.trim_end_matches('/')) }
+}
+
+impl Settings {
+    /// Where a bucket of the configuration lies on its backend, as drivers say it too.
+    pub fn place_of(&self, name: &BucketName, bucket: &Bucket) -> String {
+        let shared = self.backends.get(self.backend_of(bucket)).filter(|backend| backend.is_object_store()).map(Backend::shared);
+        match (shared, bucket.remote.as_deref()) {
+            // A directory, or a bucket in memory.
+            (None, _) => bucket.place().unwrap_or(name.as_str()).to_owned(),
+            (Some(_), Some(remote)) => join(remote.to_owned(), bucket.place().unwrap_or_default()),
+            (Some(Some(shared)), None) => join(shared.to_owned(), bucket.place().unwrap_or(name.as_str())),
+            (Some(None), None) => join(name.as_str().to_owned(), bucket.place().unwrap_or_default()),
+        }
+    }
+
+    /// Where it is, in words for an operator.
+    pub fn location_of(&self, name: &BucketName, bucket: &Bucket) -> String {
+        let backend = self.backends.get(self.backend_of(bucket)).map(Backend::address);
+        join(backend.unwrap_or_default(), &self.place_of(name, bucket))
+    }
+
+    /// The name of the backend that holds a bucket.
+    pub fn backend_of<'s>(&'s self, bucket: &'s Bucket) -> &'s str {
+        bucket.backend.as_deref().unwrap_or(self.default_backend())
     }
 }
 

@@ -1,6 +1,9 @@
 //! The types that settings have: each reads itself from a raw value, whichever source said it, and shows itself as TOML.
 
-use super::tree::{Node, Raw};
+use super::{
+    seal,
+    tree::{Node, Raw},
+};
 use crate::{
     model::{AccessKey, Endpoint, Role},
     store::Durability,
@@ -8,8 +11,19 @@ use crate::{
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// What reading a value may look at besides the value.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) environment: &'a BTreeMap<String, String>,
+    pub(super) seal: seal::Sources<'a>,
+    /// The path of its key: sealed secrets are bound to it.
+    pub(super) key: &'a str,
+}
+
+impl<'a> Context<'a> {
+    /// Of a value that was said in the environment and is no key.
+    pub(super) fn of(environment: &'a BTreeMap<String, String>) -> Self {
+        Self { environment, seal: seal::Sources { environment, file: None, new: None }, key: "" }
+    }
 }
 
 pub(super) trait Setting: Sized {
@@ -384,7 +398,7 @@ mod tests {
     use super::{super::error::Origin, *};
 
     fn parse<T: Setting>(text: &str) -> Result<T, String> {
-        T::parse(&Node::text(text, Origin::Default), &Context { environment: &BTreeMap::new() })
+        T::parse(&Node::text(text, Origin::Default), &Context::of(&BTreeMap::new()))
     }
 
     #[test]

@@ -56,6 +56,11 @@ impl DataDirectory {
         Ok(Self { own, _lock: lock })
     }
 
+    /// Whether a server was ever there.
+    pub(super) fn was_taken(path: &Path) -> bool {
+        path.join(OWN).join("lock").exists()
+    }
+
     /// Where the catalog lives.
     pub(super) fn own(&self) -> &Path {
         &self.own

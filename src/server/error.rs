@@ -1,4 +1,4 @@
-//! Why the server did not start.
+//! Why the server did not start, or a backend could not be looked at.
 
 use crate::telemetry::log::Chain;
 use std::fmt;
@@ -14,7 +14,7 @@ impl StartError {
     }
 
     /// `what`, and why it failed.
-    pub(super) fn because(what: impl fmt::Display, error: impl Into<Box<dyn std::error::Error>>) -> Self {
+    pub fn because(what: impl fmt::Display, error: impl Into<Box<dyn std::error::Error>>) -> Self {
         let error = error.into();
         Self(format!("{what}: {}", Chain(&*error)))
     }

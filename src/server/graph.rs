@@ -82,7 +82,7 @@ async fn settle_buckets(settings: &Settings, buckets: &Buckets, steward: &Owner)
         place,
     };
     for (name, configured) in &settings.buckets {
-        let backend_name = configured.backend.as_deref().unwrap_or(settings.default_backend());
+        let backend_name = settings.backend_of(configured);
         let backend = buckets.backend(backend_name).map_err(failed(name))?;
         let place = backend.place_at(name, configured.remote.as_deref(), configured.place());
         let place = place.map_err(|error| failed(name)(error.into()))?;

@@ -2,6 +2,8 @@
 //!
 //! Owns connections and the order of starting and stopping. Knows nothing of S3 beyond handing requests over.
 //!
+//! `inspect` and `memory` open backends and the catalog without serving them, for the command line.
+//!
 //! Starting: everything that can be wrong is found out first, then sockets are bound, then the data directory is taken,
 //! the graph built, and only when requests are served does anybody hear of it. Stopping goes the other way round.
 
@@ -13,13 +15,16 @@ mod error;
 mod graph;
 mod handler;
 mod idle;
+pub mod inspect;
 mod listen;
+mod memory;
 mod record;
 mod request_id;
 mod signals;
 mod tls;
 
 pub use error::StartError;
+pub use memory::DataMemory;
 
 use crate::{
     admin::{Admin, Phase},

@@ -78,7 +78,11 @@ fn an_entry_says_generation_etag_and_size_and_odd_keys_need_the_encoding() {
     let gcs = filled(&["a&b", "a\u{1}b"]);
     let plain = gcs.get("/bucket");
     assert_eq!(elements(&plain, "Key"), ["a&#x1;b", "a&amp;b"]);
-    assert_eq!(elements(&gcs.get("/bucket?encoding-type=url"), "Key"), ["a%01b", "a%26b"]);
+    let encoded = gcs.get("/bucket?encoding-type=url");
+    assert_eq!(
+        (elements(&encoded, "Key"), elements(&encoded, "EncodingType")),
+        (vec!["a%01b".into(), "a%26b".into()], vec!["url".to_owned()])
+    );
     let generations: Vec<_> = ["/bucket/a%01b", "/bucket/a%26b"].map(|target| crate::gcs_objects::generation(&gcs.get(target))).into();
     assert_eq!((elements(&plain, "Generation"), elements(&plain, "Size")), (generations, vec!["1".to_owned(); 2]));
 }

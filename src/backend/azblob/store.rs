@@ -34,9 +34,11 @@ use std::{any::Any, sync::Arc};
 
 pub(super) const CAPABILITIES: Capabilities = Capabilities {
     conditional_writes: Guarantee::Native,
+    conditional_completes: Guarantee::Native,
     conditional_deletes: Guarantee::Native,
     checksums: Keeping::Kept,
     tags: Keeping::Kept,
+    parts: Keeping::Kept,
     object_acls: Keeping::Kept,
     multipart: MultipartSupport::InPlace,
     durability: Durability::Strict,

@@ -195,6 +195,13 @@ impl Backend for FsBackend {
         }
     }
 
+    async fn release(&self) -> Result<()> {
+        match self.staging.was_clean {
+            true => self.close().await,
+            false => Ok(()),
+        }
+    }
+
     async fn close(&self) -> Result<()> {
         self.staging.mark_clean().map_err(|e| StoreError::io("marking a clean stop", e))
     }
@@ -203,10 +210,12 @@ impl Backend for FsBackend {
 fn capabilities(durability: Durability) -> Capabilities {
     Capabilities {
         conditional_writes: Guarantee::Leased,
+        conditional_completes: Guarantee::Leased,
         conditional_deletes: Guarantee::Leased,
         checksums: Keeping::Kept,
         tags: Keeping::Kept,
         object_acls: Keeping::Kept,
+        parts: Keeping::Kept,
         multipart: MultipartSupport::InPlace,
         durability,
     }

@@ -165,7 +165,7 @@ impl S3Store {
             let call = call.vendor("object-attributes", "ObjectParts").vendor("part-number-marker", &marker).vendor("max-parts", "1000");
             let document = self.document(call.send(Again::Harmless).await?).await?;
             let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no object attributes");
-            let root = xml::parse(&document, "GetObjectAttributesResponse").map_err(|_| strange())?;
+            let root = xml::parse_any(&document).map_err(|_| strange())?;
             let Some(list) = root.child("ObjectParts") else { return Ok(parts) };
             let before = parts.len();
             for element in list.all("Part") {
@@ -322,6 +322,12 @@ impl Store for S3Store {
         };
         // Where the part lies is known first; then it has to be the same object still.
         let info = self.describe(key, &request.conditions).await?;
+        if info.parts.is_empty() && info.etag.as_str().contains('-') {
+            return Err(StoreError::new(
+                StoreErrorKind::NotImplemented,
+                "The storage behind this bucket does not tell the parts of its objects",
+            ));
+        }
         let span = selection::part_span(&info.parts, info.size, number)?;
         let part_of_same = |info: ObjectInfo| async {
             if span.is_empty() {

@@ -152,6 +152,9 @@ pub fn list_objects(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
             }
         }
     }
+    if by_url {
+        say("EncodingType", "url");
+    }
     if !given("delimiter").is_empty() {
         say("Delimiter", &named(given("delimiter")));
     }

@@ -1,0 +1,110 @@
+//! Trying out what a storage keeps of S3's promises, step by step, through the [`Store`] that serves it: what is found is
+//! what clients get.
+//!
+//! Everything lies under one random prefix and is removed at the end, also after failures and when it is interrupted. Keys
+//! that are known are removed by name, and what a listing still shows by its listing.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `report` | what is found, and its words |
+//! | `trial` | the objects on trial, and removing them |
+//! | `reading` | reach, list, write, read, overwrite, delete |
+//! | `conditions` | atomic create, compare-and-swap, conditional delete |
+//! | `keys` | order of listings, alphabet of keys |
+//! | `features` | multipart, metadata, tags, checksums, copies |
+
+mod conditions;
+mod features;
+mod keys;
+mod reading;
+mod report;
+mod trial;
+
+pub use report::{Outcome, Report, Step};
+
+use crate::store::Store;
+use report::Found;
+use std::{future::Future, sync::Arc, time::Instant};
+use trial::Trial;
+
+/// How much is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// What any use needs: listing, writing, reading, deleting.
+    Permissions,
+    Everything,
+}
+
+/// Tries `store` until it is done, or until `stop`.
+pub async fn probe(store: Arc<dyn Store>, depth: Depth, stop: impl Future<Output = ()>) -> Report {
+    let trial = match Trial::new(store.clone()) {
+        Ok(trial) => trial,
+        Err(trouble) => return Report::of(vec![Step::of("begin", Err(trouble), 0)], false, &*store),
+    };
+    let mut run = Run { trial: &trial, steps: Vec::new() };
+    let complete = tokio::select! {
+        complete = run.run(depth) => complete,
+        () = stop => {
+            run.steps.push(Step::interrupted());
+            false
+        }
+    };
+    run.step("clean up", trial.clean()).await;
+    let steps = std::mem::take(&mut run.steps);
+    Report::of(steps, complete, &*store)
+}
+
+struct Run<'t> {
+    trial: &'t Trial,
+    steps: Vec<Step>,
+}
+
+impl Run<'_> {
+    /// Whether it is as it should be.
+    async fn step(&mut self, name: &str, found: impl Future<Output = Found>) -> bool {
+        let begun = Instant::now();
+        let found = found.await;
+        let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.steps.push(Step::of(name, found, took));
+        self.steps.last().is_some_and(|step| step.outcome == Outcome::Ok)
+    }
+
+    /// Whether everything was tried: of storage that cannot be listed or written, nothing else is worth knowing.
+    async fn run(&mut self, depth: Depth) -> bool {
+        let trial = self.trial;
+        if !self.step("reach and list", reading::list(trial)).await || !self.step("write", reading::write(trial)).await {
+            return false;
+        }
+        self.step("read", reading::read(trial)).await;
+        self.step("read a range", reading::read_range(trial)).await;
+        self.step("list what was written", reading::listed(trial)).await;
+        if depth == Depth::Everything {
+            self.step("overwrite", reading::overwrite(trial)).await;
+        }
+        self.step("delete", reading::delete(trial)).await;
+        if depth == Depth::Everything {
+            self.promises().await;
+        }
+        true
+    }
+
+    async fn promises(&mut self) {
+        let trial = self.trial;
+        self.step("create only if absent", conditions::create(trial)).await;
+        self.step("of 8 creators one wins", conditions::creators(trial)).await;
+        self.step("compare and swap", conditions::swap(trial)).await;
+        self.step("conditional delete", conditions::delete(trial)).await;
+        self.step("order of listings", keys::order(trial)).await;
+        self.step("pages of listings", keys::pages(trial)).await;
+        self.step("common prefixes", keys::grouped(trial)).await;
+        self.steps.extend(keys::alphabet(trial).await);
+        self.step("upload of one part", features::one_part(trial)).await;
+        self.step("parts in any order with gaps", features::parts(trial)).await;
+        self.step("upload only if absent", features::conditional_upload(trial)).await;
+        self.step("abort an upload", features::abort(trial)).await;
+        self.step("metadata", features::metadata(trial)).await;
+        self.step("tags", features::tags(trial)).await;
+        self.step("checksums", features::checksums(trial)).await;
+        self.step("copy", features::copy(trial)).await;
+    }
+}

@@ -1,0 +1,133 @@
+//! What trying a storage found: steps with an outcome and words, and the promises that follow for clients.
+
+use crate::store::{
+    Durability, Guarantee, Keeping, MultipartSupport, Store,
+    error::{StoreError, StoreErrorKind},
+};
+use serde::Serialize;
+use std::{collections::BTreeMap, fmt};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    Ok,
+    /// The storage lacks it, and clients who ask for it are told so.
+    No,
+    /// It did not do what it should.
+    Failed,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ok => "ok",
+            Self::No => "no",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Step {
+    pub step: String,
+    pub outcome: Outcome,
+    pub words: String,
+    pub milliseconds: u64,
+}
+
+/// Why a step did not find what it should.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    No(String),
+    Failed(String),
+}
+
+/// Words about what is as it should be.
+pub(super) type Found = Result<String, Trouble>;
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        match error.kind() {
+            StoreErrorKind::NotImplemented => Self::No("refused with 501".to_owned()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+pub(super) fn failed<T>(words: impl Into<String>) -> Result<T, Trouble> {
+    Err(Trouble::Failed(words.into()))
+}
+
+impl Step {
+    pub(super) fn of(step: impl Into<String>, found: Found, milliseconds: u64) -> Self {
+        let (outcome, words) = match found {
+            Ok(words) => (Outcome::Ok, words),
+            Err(Trouble::No(words)) => (Outcome::No, words),
+            Err(Trouble::Failed(words)) => (Outcome::Failed, words),
+        };
+        Self { step: step.into(), outcome, words, milliseconds }
+    }
+
+    pub(super) fn interrupted() -> Self {
+        Self::of("interrupted", failed("stopped before everything was tried"), 0)
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    pub steps: Vec<Step>,
+    /// Nothing was left out.
+    pub complete: bool,
+    /// What clients are promised, now that it was tried.
+    pub promises: BTreeMap<&'static str, &'static str>,
+}
+
+impl Report {
+    pub(super) fn of(steps: Vec<Step>, complete: bool, store: &dyn Store) -> Self {
+        Self { steps, complete, promises: promises(store) }
+    }
+
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.steps.iter().filter(|step| step.outcome == outcome).count()
+    }
+
+    /// Nothing failed. What the storage lacks is no failure.
+    pub fn is_sound(&self) -> bool {
+        self.count(Outcome::Failed) == 0
+    }
+}
+
+fn promises(store: &dyn Store) -> BTreeMap<&'static str, &'static str> {
+    let guarantee = |guarantee| match guarantee {
+        Guarantee::Native => "by the storage",
+        Guarantee::Leased => "by this process",
+        Guarantee::Refused => "refused",
+    };
+    let keeping = |keeping, not| match keeping {
+        Keeping::Kept => "kept",
+        Keeping::NotKept => not,
+    };
+    let known = store.capabilities();
+    BTreeMap::from([
+        ("conditional_writes", guarantee(known.conditional_writes)),
+        ("conditional_deletes", guarantee(known.conditional_deletes)),
+        ("checksums", keeping(known.checksums, "verified and forgotten")),
+        ("tags", keeping(known.tags, "refused")),
+        ("object_acls", keeping(known.object_acls, "refused")),
+        (
+            "multipart",
+            match known.multipart {
+                MultipartSupport::InPlace => "by the storage",
+                MultipartSupport::Staged => "staged",
+            },
+        ),
+        (
+            "durability",
+            match known.durability {
+                Durability::Strict => "strict",
+                Durability::Relaxed => "relaxed",
+                Durability::Volatile => "none",
+            },
+        ),
+    ])
+}

@@ -1,0 +1,222 @@
+//! `causeway bucket list | validate | add | remove`.
+
+use super::{Configuration, FAILED, SENSELESS, fail, prompt, report, say, wait};
+use crate::{
+    config::{self, Addition, EditError, SecretSource},
+    server::{DataMemory, inspect},
+};
+use serde_json::json;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Show the buckets of the configuration.
+    List {
+        #[command(flatten)]
+        configuration: Configuration,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try out whether a bucket can be listed, written, read and deleted in. Exit code 1 if not.
+    Validate {
+        /// The bucket's name in the configuration.
+        name: String,
+        #[command(flatten)]
+        configuration: Configuration,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add a bucket to the configuration, and the backend it needs, once it was tried out.
+    ///
+    /// Secrets are stored sealed. Nothing is written if a check fails.
+    Add(AddArguments),
+    /// Remove a bucket from the configuration. Its data stay where they are.
+    Remove {
+        /// The bucket's name in the configuration.
+        name: String,
+        #[command(flatten)]
+        configuration: Configuration,
+        /// The server's data directory, if not that of the configuration.
+        #[arg(long, value_name = "DIR")]
+        data: Option<String>,
+        /// Remove its backend, too. Nothing else may be on it.
+        #[arg(long)]
+        with_backend: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct AddArguments {
+    /// The name that clients will use.
+    name: String,
+    /// Where it is: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, https://HOST/BUCKET/PREFIX, or a path.
+    url: String,
+    #[command(flatten)]
+    configuration: Configuration,
+    /// The server's data directory, if not that of the configuration.
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// A backend of the configuration that reaches it, or the name of the new one.
+    #[arg(long, value_name = "NAME")]
+    backend: Option<String>,
+    /// The region to sign for [default: what the URL or AWS_REGION says, or us-east-1].
+    #[arg(long)]
+    region: Option<String>,
+    /// The access key id; on Azure the account. Without it, credentials are looked for where the provider's own tools do.
+    #[arg(long, value_name = "KEY")]
+    access_key: Option<String>,
+    /// The variable that holds the secret key. Without it, and without a file, it is asked for at the terminal.
+    #[arg(long, value_name = "VARIABLE")]
+    secret_key_env: Option<String>,
+    /// The file that holds the secret key.
+    #[arg(long, value_name = "FILE", conflicts_with = "secret_key_env")]
+    secret_key_file: Option<PathBuf>,
+    /// Azure: the variable that holds the connection string.
+    #[arg(long, value_name = "VARIABLE")]
+    connection_string_env: Option<String>,
+    /// Google: the file with the JSON of an account.
+    #[arg(long, value_name = "FILE")]
+    credentials_file: Option<PathBuf>,
+    /// Google: the project of a new bucket.
+    #[arg(long)]
+    project: Option<String>,
+    /// Make the bucket, container or directory if it is missing.
+    #[arg(long)]
+    create: bool,
+    /// Write the configuration without trying anything out.
+    #[arg(long)]
+    no_check: bool,
+}
+
+pub(super) fn run(command: Command) -> ExitCode {
+    let done = match command {
+        Command::List { configuration, json } => list(&configuration, json),
+        Command::Validate { name, configuration, json } => validate(&name, &configuration, json),
+        Command::Add(arguments) => add(arguments),
+        Command::Remove { name, configuration, data, with_backend } => remove(&name, &configuration, data, with_backend),
+    };
+    done.unwrap_or_else(|code| code)
+}
+
+fn list(configuration: &Configuration, as_json: bool) -> Result<ExitCode, ExitCode> {
+    let settings = configuration.load()?;
+    let rows = settings.buckets.iter().map(|(name, bucket)| {
+        let (place, location) = (settings.place_of(name, bucket), settings.location_of(name, bucket));
+        (name.as_str().to_owned(), settings.backend_of(bucket).to_owned(), place, location)
+    });
+    if as_json {
+        let row = |(name, backend, place, location)| json!({ "name": name, "backend": backend, "place": place, "location": location });
+        report::document(&json!({ "buckets": rows.map(row).collect::<Vec<_>>() }));
+    } else {
+        let rows: Vec<_> = rows.map(|(name, backend, _, location)| vec![name, backend, location]).collect();
+        report::table(&["NAME", "BACKEND", "WHERE"], &rows, "the configuration has no bucket");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn validate(name: &str, configuration: &Configuration, as_json: bool) -> Result<ExitCode, ExitCode> {
+    let settings = configuration.load()?;
+    let found = wait(inspect::bucket(&settings, name)).map_err(|error| fail(FAILED, error))?;
+    Ok(report::conclude(&found, as_json))
+}
+
+/// What was refused made no sense; what could not be written may be so tomorrow.
+fn refused(error: EditError) -> ExitCode {
+    let code = if matches!(error, EditError::Write { .. }) { FAILED } else { SENSELESS };
+    fail(code, error)
+}
+
+fn add(arguments: AddArguments) -> Result<ExitCode, ExitCode> {
+    let (path, create, check) = (arguments.configuration.path().to_owned(), arguments.create, !arguments.no_check);
+    let sources = arguments.configuration.sources(arguments.data.as_deref());
+    let addition = addition(arguments)?;
+    let added = config::add(&path, sources, &addition).map_err(refused)?;
+    let settings = added.edit.settings();
+    let (name, failed) = (addition.bucket.as_str(), |error| fail(FAILED, error));
+
+    match wait(DataMemory::check(settings, name)) {
+        Ok(Some(note)) => say(&format!("{note}\n")),
+        Ok(None) => {}
+        Err(error) => return Err(fail(FAILED, error)),
+    }
+    match (&added.directory, create) {
+        (Some(directory), true) => std::fs::create_dir_all(directory).map_err(|error| {
+            let directory = directory.display();
+            fail(FAILED, format_args!("making {directory}: {error}"))
+        })?,
+        (Some(directory), false) if !directory.is_dir() => {
+            return Err(fail(FAILED, format_args!("there is no directory {}: --create makes it", directory.display())));
+        }
+        (None, true) => {
+            wait(inspect::create(settings, name)).map_err(failed)?;
+            say("the storage has the bucket\n");
+        }
+        _ => {}
+    }
+    if check {
+        let found = wait(inspect::bucket(settings, name)).map_err(failed)?;
+        report::inspected(&found);
+        if !found.report.is_sound() {
+            return Err(fail(FAILED, format_args!("bucket '{name}' was not added: nothing was written to {}", path.display())));
+        }
+    }
+
+    let mut words = added.notes.clone();
+    words.extend(added.backend_is_new.then(|| format!("added backend '{}'", added.backend)));
+    words.push(format!("added bucket '{name}' on backend '{}'", added.backend));
+    words.extend(added.edit.write().map_err(refused)?);
+    written(&path, words);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn written(path: &Path, mut words: Vec<String>) {
+    let path = path.display();
+    words.push(format!("{path} is written; a server takes it up at its next start: causeway serve --config {path}"));
+    say(&(words.join("\n") + "\n"));
+}
+
+fn addition(arguments: AddArguments) -> Result<Addition, ExitCode> {
+    let secret_key = match (arguments.secret_key_env, arguments.secret_key_file) {
+        (Some(variable), _) => Some(SecretSource::Environment(variable)),
+        (None, Some(file)) => Some(SecretSource::File(file)),
+        // On Azure an account may do without; elsewhere both or neither.
+        (None, None) if arguments.access_key.is_some() => {
+            let typed = prompt::secret("secret key").map_err(|error| fail(FAILED, format_args!("asking for the secret key: {error}")))?;
+            typed.map(SecretSource::Typed)
+        }
+        (None, None) => None,
+    };
+    Ok(Addition {
+        bucket: arguments.name,
+        url: arguments.url,
+        backend: arguments.backend,
+        region: arguments.region,
+        access_key: arguments.access_key,
+        secret_key,
+        connection_string: arguments.connection_string_env,
+        credentials: arguments.credentials_file,
+        project: arguments.project,
+    })
+}
+
+fn remove(name: &str, configuration: &Configuration, data: Option<String>, with_backend: bool) -> Result<ExitCode, ExitCode> {
+    let (path, sources) = (configuration.path(), configuration.sources(data.as_deref()));
+    let removed = config::remove(path, sources, name, with_backend).map_err(refused)?;
+    // Held until all is done, so that no server starts with half of it.
+    let memory = DataMemory::open(removed.edit.settings())
+        .map_err(|error| fail(FAILED, format_args!("{error}: stop it first, or it goes on serving the bucket; nothing was changed")))?;
+    let mut words = vec![format!("removed bucket '{name}'; its data stay where they are")];
+    words.extend(with_backend.then(|| format!("removed backend '{}'", removed.backend)));
+    words.extend(removed.edit.write().map_err(refused)?);
+    if let Some(memory) = memory {
+        let forgotten = wait(memory.forget(name));
+        words.extend(forgotten.map_err(|error| fail(FAILED, format_args!("{} is written, but {error}", path.display())))?);
+    }
+    written(path, words);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,40 @@
+//! Asking a person for a secret, without showing it.
+
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::io::{self, BufRead, IsTerminal, Write};
+
+/// `None`: nobody is there to ask.
+pub(super) fn secret(what: &str) -> io::Result<Option<String>> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return Ok(None);
+    }
+    eprint!("{what}: ");
+    io::stderr().flush()?;
+    let silence = Silence::begin()?;
+    let mut line = String::new();
+    let read = stdin.lock().read_line(&mut line);
+    drop(silence);
+    eprintln!();
+    read?;
+    Ok(Some(line.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// A terminal that does not echo, as long as this lives.
+struct Silence(Termios);
+
+impl Silence {
+    fn begin() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
+}

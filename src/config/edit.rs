@@ -1,0 +1,188 @@
+//! Changing a configuration file: what it says now, what it would say, and writing that down whole or not at all.
+//!
+//! Invariants: what is written was read back as valid settings first; text that is not concerned stays as it is; a file
+//! that changed since it was read is not written; a new file is readable by its user only.
+
+use super::{
+    error::ConfigError,
+    load::Sources,
+    seal::{self, SealKey},
+    settings::{Settings, holds_secret},
+};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+use toml_edit::{DocumentMut, Item};
+
+/// Why a configuration is not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    #[error("{0}")]
+    Refused(String),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("writing {}: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+}
+
+pub(super) fn refuse<T>(words: impl Into<String>) -> Result<T, EditError> {
+    Err(EditError::Refused(words.into()))
+}
+
+/// A secret as the value to write at a key of a configuration, and the file of the seal key if that was made.
+pub fn seal(
+    configuration: &Path,
+    environment: &BTreeMap<String, String>,
+    key: &str,
+    secret: &str,
+) -> Result<(String, Option<PathBuf>), EditError> {
+    if !holds_secret(key) {
+        return refuse(format!("{key} is no key that holds a secret: it must be like backend.NAME.secret_key or identity[0].secret_key"));
+    }
+    if secret.is_empty() {
+        return refuse("the secret is empty");
+    }
+    let mut seal_key = seal::Sources { environment, file: Some(configuration), new: None }.find_or_make().map_err(EditError::Refused)?;
+    let sealed = seal_key.seal(key, secret).map_err(EditError::Refused)?;
+    let made = seal_key.unsaved.as_ref().map(|(path, _)| path.clone());
+    seal_key.save().map_err(|source| EditError::Write { path: made.clone().unwrap_or_default(), source })?;
+    Ok((format!("{{ sealed = {} }}", super::value::quote(&sealed)), made))
+}
+
+/// A configuration file that is being changed.
+#[derive(Debug)]
+pub(super) struct Draft {
+    path: PathBuf,
+    sources: Sources,
+    /// `None`: there is no file yet.
+    before: Option<String>,
+    pub(super) settings: Settings,
+}
+
+impl Draft {
+    pub(super) fn open(path: &Path, sources: Sources) -> Result<Self, EditError> {
+        let sources = Sources { file: Some(path.to_owned()), ..sources };
+        let before = match fs::read_to_string(path) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(ConfigError::unreadable(path, &error).into()),
+        };
+        let settings = Settings::of(&sources, Some(before.as_deref().unwrap_or_default()), None)?;
+        Ok(Self { path: path.to_owned(), sources, before, settings })
+    }
+
+    pub(super) fn text(&self) -> &str {
+        self.before.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn document(&self) -> Result<DocumentMut, EditError> {
+        self.text().parse().map_err(|error: toml_edit::TomlError| EditError::Refused(error.message().to_owned()))
+    }
+
+    /// Whether the file says anything at `section.key`.
+    pub(super) fn says(&self, section: &str, key: Option<&str>) -> Result<bool, EditError> {
+        let document = self.document()?;
+        let found = document.get(section).and_then(Item::as_table_like);
+        Ok(found.is_some_and(|table| key.map_or(!table.is_empty(), |key| table.contains_key(key))))
+    }
+
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        self.sources.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Whether any variable begins with this.
+    pub(super) fn has_variables(&self, prefix: &str) -> bool {
+        self.sources.environment.keys().any(|name| name.starts_with(prefix))
+    }
+
+    /// The key to seal with; made if there is none.
+    pub(super) fn seal_key(&self) -> Result<SealKey, EditError> {
+        let sources = seal::Sources { environment: &self.sources.environment, file: Some(&self.path), new: None };
+        sources.find_or_make().map_err(EditError::Refused)
+    }
+
+    /// As what another text would be read.
+    pub(super) fn read(&self, text: &str, key: Option<&SealKey>) -> Result<Settings, EditError> {
+        Ok(Settings::of(&self.sources, Some(text), key)?)
+    }
+
+    /// The change, ready to be written.
+    pub(super) fn into_edit(self, after: String, key: Option<SealKey>) -> Result<Edit, EditError> {
+        let settings = self.read(&after, key.as_ref())?;
+        Ok(Edit { path: self.path, before: self.before, after, key, settings })
+    }
+}
+
+/// A change that makes sense.
+#[derive(Debug)]
+pub struct Edit {
+    path: PathBuf,
+    before: Option<String>,
+    after: String,
+    key: Option<SealKey>,
+    settings: Settings,
+}
+
+impl Edit {
+    /// What will be in effect.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Says what was made besides the configuration.
+    pub fn write(mut self) -> Result<Vec<String>, EditError> {
+        let mut made = Vec::new();
+        if let Some(key) = &mut self.key
+            && let Some((path, _)) = key.unsaved.clone()
+        {
+            key.save().map_err(|source| EditError::Write { path: path.clone(), source })?;
+            made.push(format!("made the seal key {}: keep it, and keep it apart from backups of the configuration", path.display()));
+        }
+        let path = self.path.clone();
+        self.replace().map_err(|source| EditError::Write { path, source })?;
+        Ok(made)
+    }
+
+    fn replace(&self) -> io::Result<()> {
+        // A link stays one.
+        let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let now = match fs::read_to_string(&path) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        if now != self.before {
+            return Err(io::Error::other("it was changed meanwhile; nothing was written"));
+        }
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".new-{}", std::process::id()));
+        let new = PathBuf::from(name);
+        let written = self.write_new(&new, fs::metadata(&path).ok()).and_then(|()| fs::rename(&new, &path));
+        if written.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        written?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::File::open(folder)?.sync_all()
+    }
+
+    fn write_new(&self, path: &Path, replaced: Option<fs::Metadata>) -> io::Result<()> {
+        let mut file = fs::File::options().write(true).create_new(true).mode(0o600).open(path)?;
+        io::Write::write_all(&mut file, self.after.as_bytes())?;
+        if let Some(replaced) = replaced {
+            let ours = file.metadata()?;
+            if (ours.uid(), ours.gid()) != (replaced.uid(), replaced.gid()) {
+                std::os::unix::fs::fchown(&file, Some(replaced.uid()), Some(replaced.gid()))?;
+            }
+            file.set_permissions(fs::Permissions::from_mode(replaced.mode() & 0o7777))?;
+        }
+        file.sync_all()
+    }
+}

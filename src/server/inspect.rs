@@ -1,0 +1,217 @@
+//! One backend or bucket of a configuration, opened without a server: to try out what it keeps.
+//!
+//! Owns the scratch catalog that drivers want, and where on a backend is tried. Leaves nothing behind: neither on the
+//! backend, nor in any data directory.
+
+use super::{backends, error::StartError};
+use crate::{
+    backend::Backend,
+    buckets::probe,
+    catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
+    config::{self, Settings},
+    model::{BucketName, CannedAcl, Owner, Timestamp},
+    store::{Durability, error::StoreError},
+};
+pub use probe::{Depth, Outcome, Report, Step};
+use std::{os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
+
+/// What was tried, where, and what came of it.
+#[derive(Debug)]
+pub struct Inspected {
+    pub backend: String,
+    /// On the backend: a bucket or container with a prefix, or a directory.
+    pub place: String,
+    pub report: Report,
+}
+
+/// Tries out everything on a backend: in `place`, or where that is harmless, or else in the first bucket of the
+/// configuration that it holds.
+pub async fn backend(settings: &Settings, name: &str, place: Option<&str>) -> Result<Inspected, StartError> {
+    let configured = known(settings, name)?;
+    let visit = Visit::begin(settings, name).await?;
+    let found = async {
+        let place = match place {
+            Some(place) => visit.below(place.trim_matches('/')),
+            None if configured.shared().is_some() || !configured.is_object_store() => visit.below(""),
+            None => {
+                let mut held = settings.buckets.iter().filter(|(_, bucket)| settings.backend_of(bucket) == name);
+                let Some((bucket, _)) = held.next() else {
+                    return Err(StartError::new(format!(
+                        "backend '{name}' holds no bucket of the configuration to try it in: name one of its buckets or containers \
+                         with --place NAME or --place NAME/PREFIX"
+                    )));
+                };
+                visit.place_of(bucket)?
+            }
+        };
+        visit.try_out(place, Depth::Everything).await
+    };
+    let found = found.await;
+    visit.end().await;
+    found
+}
+
+/// Tries what any use of a bucket of the configuration needs, in its own place.
+pub async fn bucket(settings: &Settings, name: &str) -> Result<Inspected, StartError> {
+    let (name, backend) = known_bucket(settings, name)?;
+    let visit = Visit::begin(settings, backend).await?;
+    let found = match visit.place_of(&name) {
+        Ok(place) => visit.try_out(place, Depth::Permissions).await,
+        Err(error) => Err(error),
+    };
+    visit.end().await;
+    found
+}
+
+/// Makes the bucket or container that a bucket of the configuration lies in, if it is missing.
+pub async fn create(settings: &Settings, name: &str) -> Result<(), StartError> {
+    let (name, backend) = known_bucket(settings, name)?;
+    let visit = Visit::begin(settings, backend).await?;
+    let made = async {
+        let place = visit.place_of(&name)?;
+        // Drivers make what is a bucket wholly; what a prefix is below comes first in a place.
+        let remote = place.split('/').next().unwrap_or_default();
+        let record = visit.record(remote.to_owned()).await?;
+        let made = visit.backend.create(&record).await;
+        made.map_err(|error| StartError::because(format_args!("making {remote} on backend '{backend}'"), error))
+    };
+    let made = made.await;
+    visit.end().await;
+    made
+}
+
+fn known_bucket<'s>(settings: &'s Settings, name: &str) -> Result<(BucketName, &'s str), StartError> {
+    let known = BucketName::parse(name).ok().and_then(|name| settings.buckets.get_key_value(&name));
+    match known {
+        Some((name, bucket)) => Ok((name.clone(), settings.backend_of(bucket))),
+        None => {
+            let known: Vec<_> = settings.buckets.keys().map(BucketName::as_str).collect();
+            Err(StartError::new(format!("the configuration has no bucket '{name}'; it has {}", listed(&known))))
+        }
+    }
+}
+
+fn known<'s>(settings: &'s Settings, name: &str) -> Result<&'s config::Backend, StartError> {
+    settings.backends.get(name).ok_or_else(|| {
+        let known: Vec<_> = settings.backends.keys().map(String::as_str).collect();
+        StartError::new(format!("the configuration has no backend '{name}'; it has {}", listed(&known)))
+    })
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// One backend, opened for a while.
+struct Visit<'s> {
+    settings: &'s Settings,
+    name: &'s str,
+    is_directory: bool,
+    backend: Arc<dyn Backend>,
+    catalog: Arc<dyn Catalog>,
+    _scratch: Scratch,
+}
+
+impl<'s> Visit<'s> {
+    async fn begin(settings: &'s Settings, name: &'s str) -> Result<Self, StartError> {
+        let configured = known(settings, name)?;
+        let scratch = Scratch::make().map_err(|error| StartError::because("making a temporary directory", error))?;
+        let catalog = SqliteCatalog::open(&scratch.0, Durability::Relaxed);
+        let catalog: Arc<dyn Catalog> = Arc::new(catalog.map_err(|error| StartError::because("opening a temporary catalog", error))?);
+        let backend = backends::open(settings, configured, catalog.clone())
+            .map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))?;
+        Ok(Self { settings, name, is_directory: matches!(configured, config::Backend::Fs(_)), backend, catalog, _scratch: scratch })
+    }
+
+    /// Where a bucket of the configuration lies.
+    fn place_of(&self, name: &BucketName) -> Result<String, StartError> {
+        let bucket = &self.settings.buckets[name];
+        let place = self.backend.place_at(name, bucket.remote.as_deref(), bucket.place());
+        let place = place.map_err(|error| StartError::because(format_args!("bucket '{name}'"), error))?;
+        // A directory is searched before it is listed, and that takes as long as it has files: a new one inside does too.
+        Ok(if self.is_directory { self.below(&place) } else { place })
+    }
+
+    /// A place of our own in `outer`, where a backend makes places of any name; otherwise `outer`.
+    fn below(&self, outer: &str) -> String {
+        let own = || {
+            let mut random = [0; 8];
+            // Only to be alone: the driver refuses nothing but a name that is taken, and then it is shared.
+            let _ = getrandom::fill(&mut random);
+            format!(".causeway-trial-{}", hex::encode(random))
+        };
+        match (self.is_directory, outer.is_empty()) {
+            (true, true) => own(),
+            (true, false) => format!("{outer}/{}", own()),
+            (false, false) => outer.to_owned(),
+            (false, true) => self.backend.place_for(&trial_name()),
+        }
+    }
+
+    async fn record(&self, place: String) -> Result<BucketRecord, StartError> {
+        let known = self.catalog.bucket(&trial_name()).await.map_err(|error| StartError::because("the temporary catalog", error))?;
+        if let Some(record) = known {
+            return Ok(record);
+        }
+        let bucket = NewBucket {
+            name: trial_name(),
+            owner: Owner { id: "causeway".into(), display_name: "causeway".into() },
+            created: Timestamp::now(),
+            acl: CannedAcl::Private,
+            location: String::new(),
+            backend: self.name.to_owned(),
+            place,
+        };
+        self.catalog.create_bucket(bucket).await.map_err(|error| StartError::because("the temporary catalog", error))
+    }
+
+    async fn try_out(&self, place: String, depth: Depth) -> Result<Inspected, StartError> {
+        let failed = |error: StoreError| StartError::because(format_args!("opening {place} on backend '{}'", self.name), error);
+        let record = self.record(place.clone()).await?;
+        let store = self.backend.open(&record).await.map_err(failed)?;
+        let stop = async {
+            // Without a handler there is nothing to wait for.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending().await
+            }
+        };
+        let report = probe::probe(store, depth, stop).await;
+        if self.is_directory {
+            self.backend.remove(&record).await.map_err(failed)?;
+        }
+        Ok(Inspected { backend: self.name.to_owned(), place, report })
+    }
+
+    /// What is left open is closed by the end of the process.
+    async fn end(self) {
+        let _ = self.backend.release().await;
+        let _ = self.catalog.close().await;
+    }
+}
+
+/// A name that is never shown: only the place counts.
+fn trial_name() -> BucketName {
+    match BucketName::parse("causeway-trial") {
+        Ok(name) => name,
+        Err(error) => unreachable!("{error}"),
+    }
+}
+
+/// A directory of our own that goes with its owner.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn make() -> std::io::Result<Self> {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|error| std::io::Error::other(error.to_string()))?;
+        let path = std::env::temp_dir().join(format!("causeway-{}", hex::encode(random)));
+        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

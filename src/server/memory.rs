@@ -1,0 +1,79 @@
+//! What the data directory remembers of buckets, while no server holds it: a bucket that the catalog knows exists, whatever
+//! the configuration says.
+
+use super::{data::DataDirectory, error::StartError};
+use crate::{
+    catalog::{Catalog, sqlite::SqliteCatalog},
+    config::Settings,
+    model::BucketName,
+    store::{Durability, ListUploadsRequest},
+};
+
+/// A data directory, taken.
+#[derive(Debug)]
+pub struct DataMemory {
+    // Closed before the directory is let go.
+    catalog: SqliteCatalog,
+    _data: DataDirectory,
+}
+
+fn failed(error: impl Into<Box<dyn std::error::Error>>) -> StartError {
+    StartError::because("the catalog", error)
+}
+
+impl DataMemory {
+    /// `None`: no server ever ran there. An error: one does.
+    pub fn open(settings: &Settings) -> Result<Option<Self>, StartError> {
+        let path = &settings.server.data;
+        if !DataDirectory::was_taken(path) {
+            return Ok(None);
+        }
+        let data = DataDirectory::take(path)?;
+        let catalog = SqliteCatalog::open(data.own(), Durability::Strict).map_err(failed)?;
+        Ok(Some(Self { catalog, _data: data }))
+    }
+
+    /// Whether a bucket of the configuration can come to be: its name may be taken by one that a client made. Words if
+    /// that cannot be told.
+    pub async fn check(settings: &Settings, name: &str) -> Result<Option<String>, StartError> {
+        let memory = match Self::open(settings) {
+            Ok(None) => return Ok(None),
+            Ok(Some(memory)) => memory,
+            Err(error) => return Ok(Some(format!("whether a client has made a bucket '{name}' cannot be told: {error}"))),
+        };
+        let known = match BucketName::parse(name) {
+            Ok(name) => memory.catalog.bucket(&name).await.map_err(failed)?.zip(settings.buckets.get_key_value(&name)),
+            Err(error) => return Err(StartError::because(format_args!("bucket '{name}'"), error)),
+        };
+        memory.close().await?;
+        let Some((record, (name, configured))) = known else { return Ok(None) };
+        let (backend, place) = (settings.backend_of(configured), settings.place_of(name, configured));
+        if record.bucket.backend == backend && record.bucket.place == place {
+            return Ok(None);
+        }
+        Err(StartError::new(format!(
+            "there is a bucket '{name}' already, at '{}' on backend '{}': a bucket does not move by configuration",
+            record.bucket.place, record.bucket.backend
+        )))
+    }
+
+    /// Forgets a bucket, so that the next start does not serve it. Words about what that cost.
+    pub async fn forget(self, name: &str) -> Result<Option<String>, StartError> {
+        let name = BucketName::parse(name).map_err(|error| StartError::because(format_args!("bucket '{name}'"), error))?;
+        let mut words = None;
+        if let Some(record) = self.catalog.bucket(&name).await.map_err(failed)? {
+            let request = ListUploadsRequest { limit: 1000, ..Default::default() };
+            let uploads = self.catalog.list_uploads(record.id, request).await.map_err(failed)?.entries.len();
+            self.catalog.delete_bucket(record.id).await.map_err(failed)?;
+            if uploads > 0 {
+                words = Some(format!("{uploads} unfinished uploads are forgotten; their parts stay where they are, too"));
+            }
+        }
+        self.close().await?;
+        Ok(words)
+    }
+
+    async fn close(self) -> Result<(), StartError> {
+        self.catalog.close().await.map_err(failed)
+    }
+}
