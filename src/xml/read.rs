@@ -122,6 +122,12 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_no_part_of_a_document() {
+        let document = b"\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"utf-8\"?><a>b</a>";
+        assert_eq!(parse(document, "a").map(|root| root.text), Ok("b".to_owned()), "Azure sends one");
+    }
+
+    #[test]
     fn hostile_documents_are_malformed() {
         let deep = format!("{}{}", "<a>".repeat(10_000), "</a>".repeat(10_000));
         let wide = format!("<a>{}</a>", "<b/>".repeat(MAX_ELEMENTS));

@@ -27,7 +27,7 @@ async fn a_container_is_made_with_its_bucket_and_goes_with_it() {
     delete(&*store, "key").await;
     assert!(gateway.backend.remove(&record).await.expect("answers"));
     assert!(gateway.backend.remove(&record).await.expect("answers"), "removing it again is harmless");
-    assert_eq!(refused(store.head(&key("key"), &Default::default()).await), StoreErrorKind::NoSuchKey);
+    assert_eq!(refused(store.head(&key("key"), &Default::default()).await), StoreErrorKind::Unavailable);
     let late = store.put(&key("key"), request(causeway::store::payload::Payload::from_bytes("x"))).await;
     assert_eq!(refused(late), StoreErrorKind::Unavailable);
 }

@@ -5,6 +5,7 @@
 #[allow(dead_code)]
 mod client;
 mod costs;
+mod credentials;
 mod faults;
 mod foreign;
 mod gateway;

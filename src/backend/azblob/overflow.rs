@@ -44,31 +44,47 @@ fn weight(record: &Record, user: &BTreeMap<String, String>) -> usize {
     user.sum::<usize>() + metadata::OWN.len() + record.text().len()
 }
 
-/// Moves out of `record` and `user` what there is no room for: what is asked for least goes first.
+/// What can be moved out.
+#[derive(Clone, Copy)]
+enum Bulk {
+    Sums,
+    Parts,
+    Tags,
+    User,
+}
+
+/// Moves out of `record` and `user` what there is no room for: what is asked for least goes first. Names that Azure would
+/// put into another order than we cannot be signed, and go in any case.
 fn split(key: &ObjectKey, record: &mut Record, user: &mut BTreeMap<String, String>) -> Option<Overflow> {
+    let names: Vec<String> = user.keys().map(|name| metadata::encode_name(name)).collect();
+    let mut unsignable = !metadata::have_one_order(names.iter().map(String::as_str));
+    let order = match unsignable {
+        false => [Bulk::Sums, Bulk::Parts, Bulk::Tags, Bulk::User],
+        true => [Bulk::User, Bulk::Sums, Bulk::Parts, Bulk::Tags],
+    };
     let mut overflow = Overflow { key: key.as_str().to_owned(), ..Default::default() };
-    for step in 0.. {
-        if weight(record, user) <= ROOM {
+    for bulk in order {
+        if !unsignable && weight(record, user) <= ROOM {
             break;
         }
+        unsignable = false;
         // A reference is as long as any other: what it will be is counted from here on.
         let elsewhere = record.elsewhere.get_or_insert_with(|| Elsewhere { id: "0".repeat(32), ..Default::default() });
-        match step {
-            0 => overflow.parts = record.parts.take_sums(),
-            1 if !record.parts.is_empty() => overflow.parts = overflow.parts.or_else(|| Some(record.parts.clone())),
-            2 if !record.tags.is_empty() => {
-                elsewhere.tags = record.tags.len();
-                overflow.tags = Some(std::mem::take(&mut record.tags));
+        match bulk {
+            Bulk::Sums => overflow.parts = record.parts.take_sums(),
+            Bulk::Parts if record.parts.is_empty() => {}
+            Bulk::Parts => {
+                let parts = std::mem::take(&mut record.parts);
+                overflow.parts.get_or_insert(parts);
             }
-            3 => {
+            Bulk::Tags => {
+                elsewhere.tags = record.tags.len();
+                overflow.tags = Some(std::mem::take(&mut record.tags)).filter(|tags| !tags.is_empty());
+            }
+            Bulk::User => {
                 elsewhere.user = true;
                 overflow.user = Some(std::mem::take(user));
             }
-            4.. => break,
-            _ => {}
-        }
-        if step == 1 && overflow.parts.is_some() {
-            record.parts = Parts::default();
         }
     }
     record.elsewhere.is_some().then_some(overflow)
@@ -161,6 +177,7 @@ mod tests {
             (0, 10, long(), [false, true, false]),
             (2000, 10, long(), [true, true, false]),
             (0, 0, many, [false, false, true]),
+            (2, 1, BTreeMap::from([("a_b".to_owned(), String::new()), ("a1".to_owned(), String::new())]), [false, false, true]),
         ] {
             let (before, before_user) = (record(parts, tags), user.clone());
             let (mut after, mut user) = (before.clone(), user);

@@ -6,7 +6,10 @@ use super::{headers::Found, multipart::FOLDER, refusal, store::AzblobStore};
 use crate::{
     backend::wire::{Again, Reply},
     model::{ObjectKey, Timestamp, UploadId},
-    store::{Result, error::StoreError, error::StoreErrorKind},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
     xml,
 };
 use http::Method;
@@ -32,8 +35,12 @@ impl AzblobStore {
             let (blobs, next) = self.own_page(marker.as_deref()).await?;
             for blob in blobs.iter().filter(|blob| blob.changed <= before) {
                 let path = blob.name.strip_prefix(&root).unwrap_or_default();
-                if self.is_left_over(path).await? {
-                    self.remove_blob(&blob.name).await?;
+                match self.is_left_over(path).await {
+                    Ok(true) => self.remove_blob(&blob.name).await?,
+                    Ok(false) => {}
+                    Err(error) if error.is_temporary() => return Err(error),
+                    // One that nobody understands does not keep the others.
+                    Err(error) => tracing::warn!(%error, blob = blob.name, "a blob of our own folder cannot be judged; it is left there"),
                 }
             }
             match next {
