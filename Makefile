@@ -1,6 +1,6 @@
 # The one entry for chores. Everything works from a clean clone with cargo, python3 and make.
 
-.PHONY: run test test-rust scenarios lint bench conformance fuzz static deploy-check
+.PHONY: run test test-rust scenarios lint bench conformance backends fuzz static deploy-check
 
 run:
 	cargo run --release -- serve
@@ -23,6 +23,11 @@ lint:
 conformance:
 	cargo build --release --locked
 	conformance/run s3tests --checkout $(CHECKOUT) --binary target/release/causeway
+
+# The same over every object store there is to run: make backends CHECKOUT=path/to/s3-tests
+backends:
+	cargo build --release --locked
+	conformance/run backends --checkout $(CHECKOUT) --binary target/release/causeway
 
 bench:
 	cargo build --release --locked

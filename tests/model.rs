@@ -13,10 +13,11 @@ mod regressions;
 mod run;
 #[path = "contract/storage.rs"]
 mod storage;
+mod support;
 
 use causeway::store::Durability;
 use proptest::{prelude::*, test_runner::TestRunner};
-use storage::Driver;
+use storage::{Driver, Server};
 
 /// As many cases as the environment asks for, else as many as CI has time for.
 fn check(driver: Driver, cases: u32) {
@@ -38,6 +39,16 @@ fn memory_does_what_the_model_does() {
 #[test]
 fn strict_local_disk_does_what_the_model_does() {
     check(Driver::Fs(Durability::Strict), 15);
+}
+
+#[test]
+fn an_object_store_does_what_the_model_does() {
+    check(Driver::S3(Server::Causeway), 12);
+}
+
+#[test]
+fn azure_blob_storage_does_what_the_model_does() {
+    check(Driver::Azblob, 12);
 }
 
 #[test]

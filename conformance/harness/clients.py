@@ -1,4 +1,4 @@
-"""Installs the pinned clients, each into a directory of its own.
+"""Installs the pinned clients and upstream servers, each into a directory of its own.
 
 Owns `CACHE/clients/`.  One virtual environment per client, because awscli, boto3 and others pin different
 botocores.  An installation is reused while the file that pins it is unchanged: the pins are copied into the
@@ -7,6 +7,7 @@ directory as the last step, so an interrupted installation is never taken for a 
 
 import fcntl
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -22,8 +23,10 @@ class InstallError(Exception):
 
 def install(name: str, cache: Path) -> Path:
     """The directory of client `name`, installed on first use; its programs are in `bin/`."""
-    installers = {".txt": _install_python, ".toml": _install_restic}
-    (pins,) = (path for path in REQUIREMENTS.glob(f"{name}.*") if path.suffix in installers)
+    found = [path for path in REQUIREMENTS.glob(f"{name}.*") if path.suffix in (".txt", ".toml")]
+    if len(found) != 1:
+        raise InstallError(f"no requirements/{name}.txt or .toml")
+    (pins,) = found
     home = cache / "clients" / name
     installed = home / pins.name
     home.parent.mkdir(parents=True, exist_ok=True)
@@ -31,8 +34,12 @@ def install(name: str, cache: Path) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (installed.is_file() and installed.read_bytes() == pins.read_bytes()):
             shutil.rmtree(home, ignore_errors=True)
-            print(f"installing {name}", flush=True)
-            installers[pins.suffix](pins, home)
+            print(f"installing {name}", file=sys.stderr, flush=True)
+            if pins.suffix == ".txt":
+                _install_python(pins, home)
+            else:
+                pinned = tomllib.loads(pins.read_text())
+                FROM[pinned["from"]](name, pinned, home)
             shutil.copyfile(pins, installed)
     return home
 
@@ -52,16 +59,31 @@ def _install_python(pins: Path, home: Path) -> None:
     _run([home / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", pins])
 
 
-def _install_restic(pins: Path, home: Path) -> None:
-    pinned = tomllib.loads(pins.read_text())
+def _install_debian(name: str, pinned: dict, home: Path) -> None:
     home.mkdir(parents=True)
     # `download` needs no root and leaves the machine's own packages alone.
-    _run(["apt-get", "download", f"restic={pinned['version']}"], cwd=home)
-    (package,) = home.glob("restic_*.deb")
+    _run(["apt-get", "download", f"{name}={pinned['version']}"], cwd=home)
+    (package,) = home.glob(f"{name}_*.deb")
     found = hashlib.sha256(package.read_bytes()).hexdigest()
     if found not in pinned["sha256"].values():
         raise InstallError(f"{package.name}: sha256 {found} is not a pinned one")
     _run(["dpkg-deb", "-x", package, home / "root"])
     package.unlink()
     (home / "bin").mkdir()
-    (home / "bin" / "restic").symlink_to(Path("..") / "root" / "usr" / "bin" / "restic")
+    (home / "bin" / name).symlink_to(Path("..") / "root" / "usr" / "bin" / name)
+
+
+def _install_npm(name: str, pinned: dict, home: Path) -> None:
+    home.mkdir(parents=True)
+    (home / "package.json").write_text("{}")  # else npm looks for one further up
+    _run(["npm", "install", "--no-save", f"--before={pinned['before']}", f"{name}@{pinned['version']}"], cwd=home)
+    (home / "bin").symlink_to(Path("node_modules") / ".bin")
+
+
+def _install_go(name: str, pinned: dict, home: Path) -> None:
+    home.mkdir(parents=True)
+    environment = os.environ | {"GOFLAGS": "-mod=mod", "GOBIN": str(home / "bin")}
+    _run(["go", "install", f"{pinned['module']}@{pinned['version']}"], cwd=home, env=environment)
+
+
+FROM = {"debian": _install_debian, "npm": _install_npm, "go": _install_go}

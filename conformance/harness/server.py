@@ -15,6 +15,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 30
 STOP_SECONDS = 30
+# Settings and credentials of whoever runs us.
+FOREIGN = ("CAUSEWAY", "MINIO_", "AWS_", "AZURE_", "GOOGLE_", "GCE_")
 
 
 class ServerError(Exception):
@@ -25,6 +27,18 @@ class ServerError(Exception):
 class Identity:
     access_key: str = field(default_factory=lambda: "CW" + secrets.token_hex(9).upper())
     secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(30), repr=False)
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where a server keeps its objects, if not on local disk: more of its configuration, and of its environment."""
+
+    sections: str = ""
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+LOCAL = Storage()
 
 
 def find_binary(given: Path | None) -> Path:
@@ -43,22 +57,32 @@ def find_binary(given: Path | None) -> Path:
 class Server:
     """One running server; `stop` gives the exit status of a graceful end."""
 
-    def __init__(self, binary: Path, work: Path, *, identities: tuple[Identity, ...] = (), tls: bool = False):
+    def __init__(
+        self,
+        binary: Path,
+        work: Path,
+        *,
+        identities: tuple[Identity, ...] = (),
+        tls: bool = False,
+        storage: Storage = LOCAL,
+    ):
         self.root = Identity()
+        self.secrets = (self.root.secret_key, *storage.secrets)
         self.certificate = work / "certificate.pem" if tls else None
         self.log = work / "server.log"
         address_file = work / "address"
         work.mkdir(parents=True)
         argv = [binary, "serve", "--data", work / "data", "--listen", "127.0.0.1:0"]
         argv += ["--admin-listen", "127.0.0.1:0", "--address-file", address_file]
-        if identities or tls:
+        if identities or tls or storage.sections:
             config = work / "causeway.toml"
             config.touch(mode=0o600)
-            config.write_text(_config(work, identities, self.certificate))
+            config.write_text(_config(work, identities, self.certificate) + storage.sections)
             argv += ["--config", config]
         # Whatever the caller's environment configures is not ours to test.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("CAUSEWAY", "MINIO_"))}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
         environment |= {"CAUSEWAY_ROOT_USER": self.root.access_key, "CAUSEWAY_ROOT_PASSWORD": self.root.secret_key}
+        environment |= {"HOME": str(work)} | storage.environment
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [str(word) for word in argv],
@@ -110,7 +134,8 @@ class Server:
         return [line for line in self.log.read_text(errors="replace").splitlines() if "panicked at" in line]
 
     def leaked_secret(self) -> bool:
-        return self.root.secret_key in self.log.read_text(errors="replace")
+        text = self.log.read_text(errors="replace")
+        return any(secret in text for secret in self.secrets)
 
 
 def _config(work: Path, identities: tuple[Identity, ...], certificate: Path | None) -> str:

@@ -14,10 +14,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from harness import clients, suite_config, suite_lists
-from harness.server import Identity, Server, ServerError, find_binary
+from harness.server import LOCAL, Identity, Server, ServerError, Storage, find_binary
 
 REVISION = "8f0ae7b"
 SETS = ("core", "all")
@@ -36,31 +37,22 @@ EXCLUDED_MARKS = (
 
 def main(arguments: argparse.Namespace) -> int:
     checkout = arguments.checkout.resolve()
-    if not (checkout / "s3tests" / "functional" / "test_s3.py").is_file():
-        print(f"{checkout} is no checkout of ceph/s3-tests", file=sys.stderr)
+    if not is_checkout(checkout):
         return 2
-    head = subprocess.run(["git", "-C", checkout, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
-    if not head.startswith(REVISION):
-        print(f"note: the checkout is at {head[:7] or 'an unknown revision'}, the lists are for {REVISION}")
     core = suite_lists.core()
-    plan = {
-        "ids": sorted(core) if arguments.set == "core" else None,
-        "excluded_files": EXCLUDED_FILES,
-        "excluded_marks": EXCLUDED_MARKS,
-        "only": arguments.only or [],
-        # One shared account cannot be empty for the test that needs it while another job works in it.
-        "shards": arguments.jobs if arguments.endpoint is None else 1,
-    }
-    work = Path(tempfile.mkdtemp(prefix="s3tests-", dir=_work_root(arguments.cache)))
+    # One shared account cannot be empty for the test that needs it while another job works in it.
+    jobs = arguments.jobs if arguments.endpoint is None else 1
+    plan = make_plan(sorted(core) if arguments.set == "core" else None, jobs, arguments.only)
+    work = Path(tempfile.mkdtemp(prefix="s3tests-", dir=work_root(arguments.cache)))
     started = time.monotonic()
     try:
         home = clients.install("s3tests", arguments.cache)
-        results, broken = _run_jobs(arguments, plan, home, checkout, work)
+        results, broken = run_jobs(arguments, plan, home, checkout, work)
     except (ServerError, clients.InstallError) as error:
         print(error, file=sys.stderr)
         return 1
     report = arguments.cache / f"s3tests-{arguments.set}.txt"
-    _write_report(report, results)
+    write_report(report, results)
     regressed = _print_result(results, core, arguments.only)
     print(f"{time.monotonic() - started:.0f} s; tracebacks in {report}")
     for reason in broken:
@@ -77,13 +69,40 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _work_root(cache: Path) -> Path:
+def is_checkout(path: Path) -> bool:
+    if not (path / "s3tests" / "functional" / "test_s3.py").is_file():
+        print(f"{path} is no checkout of ceph/s3-tests", file=sys.stderr)
+        return False
+    head = subprocess.run(["git", "-C", path, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+    if not head.startswith(REVISION):
+        print(f"note: the checkout is at {head[:7] or 'an unknown revision'}, the lists are for {REVISION}")
+    return True
+
+
+def make_plan(ids: list[str] | None, jobs: int, only: list[str] | None = None) -> dict:
+    return {
+        "ids": ids,
+        "excluded_files": EXCLUDED_FILES,
+        "excluded_marks": EXCLUDED_MARKS,
+        "only": only or [],
+        "shards": jobs,
+    }
+
+
+def work_root(cache: Path) -> Path:
     (cache / "work").mkdir(parents=True, exist_ok=True)
     return cache / "work"
 
 
-def _run_jobs(arguments, plan: dict, home: Path, checkout: Path, work: Path) -> tuple[dict[str, dict], list[str]]:
-    """Every test's result, and what went wrong outside of tests."""
+def run_jobs(
+    arguments,
+    plan: dict,
+    home: Path,
+    checkout: Path,
+    work: Path,
+    storage: Callable[[Path, contextlib.ExitStack], Storage] = lambda job, stack: LOCAL,
+) -> tuple[dict[str, dict], list[str]]:
+    """Every test's result, and what went wrong outside of tests.  `storage` starts what the job's server is put before."""
     servers: list[Server] = []
     runs, broken = [], []
     with contextlib.ExitStack() as stack:
@@ -91,7 +110,8 @@ def _run_jobs(arguments, plan: dict, home: Path, checkout: Path, work: Path) -> 
             job = work / f"job-{shard}"
             if arguments.endpoint is None:
                 others = (Identity(), Identity())
-                server = Server(find_binary(arguments.binary), job / "server", identities=others)
+                behind = storage(job, stack)
+                server = Server(find_binary(arguments.binary), job / "server", identities=others, storage=behind)
                 stack.callback(lambda server=server: broken.extend(filter(None, [server.stop()])))
                 servers.append(server)
                 endpoint, users = server.endpoint, (server.root, *others)
@@ -152,7 +172,7 @@ def _start_pytest(plan: dict, endpoint: str, users, home: Path, checkout: Path, 
         return subprocess.Popen([str(word) for word in argv], stdout=log, stderr=log, env=environment, cwd=job)
 
 
-def _write_report(path: Path, results: dict[str, dict]) -> None:
+def write_report(path: Path, results: dict[str, dict]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w") as out:
         for test, result in sorted(results.items()):

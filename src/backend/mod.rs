@@ -1,9 +1,11 @@
 //! Drivers: storage behind the [`Store`] contract. One folder each; adding one adds a folder and a row where the server
 //! builds backends from configuration.
 
+pub mod azblob;
 pub mod fs;
 mod locks;
 pub mod memory;
+mod names;
 mod place;
 pub mod s3;
 mod uploads;

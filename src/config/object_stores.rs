@@ -63,7 +63,10 @@ section! {
         bucket: Option<String> = Unset("each bucket is one of the same name there"),
         /// The JSON of a service account or of an external account.
         credentials: Option<SecretSetting> = Unset("looked for where Google's tools do"),
-        /// The access id of an HMAC key, instead of an account.
+        /// An access token instead, as `gcloud auth print-access-token` prints it: for trying things out, since it expires.
+        access_token: Option<SecretSetting> = Unset("none"),
+        /// The access id of an HMAC key, instead of an account. Such keys sign requests of S3's own dialect, which GCS understands
+        /// without its preconditions: conditional writes are refused.
         access_key: Option<String> = Unset("none"),
         /// The secret of that HMAC key.
         secret_key: Option<SecretSetting> = Unset("none"),

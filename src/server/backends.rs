@@ -3,6 +3,7 @@
 use crate::{
     backend::{
         Backend, WireSettings,
+        azblob::{AzblobBackend, AzblobSettings},
         fs::{FsBackend, FsSettings},
         memory::MemoryBackend,
         s3::{Credentials, Dialect, S3Backend, S3Settings},
@@ -22,7 +23,7 @@ pub(super) fn open(settings: &Settings, backend: &config::Backend, catalog: Arc<
         config::Backend::Memory(_) => Arc::new(MemoryBackend::new()),
         config::Backend::S3(s3) => Arc::new(S3Backend::open(self::s3(s3)?, catalog)?),
         config::Backend::Gcs(gcs) => Arc::new(S3Backend::open(self::gcs(gcs)?, catalog)?),
-        config::Backend::Azblob(_) => return Err(StoreError::new(StoreErrorKind::NotImplemented, "not built yet")),
+        config::Backend::Azblob(azblob) => Arc::new(AzblobBackend::open(self::azblob(azblob), catalog)?),
     })
 }
 
@@ -54,15 +55,19 @@ fn s3(s3: &config::S3Backend) -> Result<S3Settings, StoreError> {
 }
 
 fn gcs(gcs: &config::GcsBackend) -> Result<S3Settings, StoreError> {
-    let credentials = match (gcs.anonymous, keys(&gcs.access_key, &gcs.secret_key)?, &gcs.credentials) {
-        (true, None, None) => Credentials::Anonymous,
-        (false, Some((access_key, secret_key)), None) => Credentials::Keys { access_key, secret_key, session_token: None },
-        (false, None, Some(json)) => Credentials::Google(json.secret.clone()),
-        (false, None, None) => Credentials::Found { profile: None },
-        _ => return Err(senseless("of anonymous, access_key and credentials only one can be used")),
+    let secret = |setting: &config::SecretSetting| setting.secret.clone();
+    let (dialect, credentials) = match (gcs.anonymous, keys(&gcs.access_key, &gcs.secret_key)?, &gcs.credentials, &gcs.access_token) {
+        (true, None, None, None) => (Dialect::Gcs, Credentials::Anonymous),
+        (false, Some((access_key, secret_key)), None, None) => {
+            (Dialect::S3, Credentials::Keys { access_key, secret_key, session_token: None })
+        }
+        (false, None, Some(json), None) => (Dialect::Gcs, Credentials::Google(secret(json))),
+        (false, None, None, Some(token)) => (Dialect::Gcs, Credentials::GoogleToken(secret(token))),
+        (false, None, None, None) => (Dialect::Gcs, Credentials::Found { profile: None }),
+        _ => return Err(senseless("of anonymous, access_key, access_token and credentials only one can be used")),
     };
     Ok(S3Settings {
-        dialect: Dialect::Gcs,
+        dialect,
         virtual_hosts: false,
         endpoint: Some(gcs.endpoint.clone()),
         // What GCS expects in signatures of HMAC keys.
@@ -74,6 +79,23 @@ fn gcs(gcs: &config::GcsBackend) -> Result<S3Settings, StoreError> {
         checksums: None,
         wire: wire(gcs.timeout, gcs.connect_timeout, gcs.attempts, gcs.max_requests, gcs.ca_file.as_deref()),
     })
+}
+
+fn azblob(azblob: &config::AzblobBackend) -> AzblobSettings {
+    let secret = |setting: &Option<config::SecretSetting>| setting.as_ref().map(|setting| setting.secret.clone());
+    AzblobSettings {
+        connection_string: secret(&azblob.connection_string),
+        account: azblob.account.clone(),
+        endpoint: azblob.endpoint.clone(),
+        shared: azblob.container.clone(),
+        account_key: secret(&azblob.account_key),
+        sas: secret(&azblob.sas),
+        tenant_id: azblob.tenant_id.clone(),
+        client_id: azblob.client_id.clone(),
+        client_secret: secret(&azblob.client_secret),
+        wire: wire(azblob.timeout, azblob.connect_timeout, azblob.attempts, azblob.max_requests, azblob.ca_file.as_deref()),
+        ..AzblobSettings::default()
+    }
 }
 
 fn keys(access: &Option<String>, secret: &Option<config::SecretSetting>) -> Result<Option<(String, crate::model::Secret)>, StoreError> {

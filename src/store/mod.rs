@@ -50,7 +50,6 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     }
 
     /// `info` says what `head` would; where a part was selected, also the parts.
-
     async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply>;
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written>;
@@ -93,13 +92,16 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 /// What a store's guarantees rest on. The edge refuses with 501 what is `Refused`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Of PUT and Complete.
+    /// Of PUT.
     pub conditional_writes: Guarantee,
+    pub conditional_completes: Guarantee,
     /// Of DELETE.
     pub conditional_deletes: Guarantee,
     pub checksums: Keeping,
     pub tags: Keeping,
     pub object_acls: Keeping,
+    /// Of multipart objects: which there are, and S3's ETag that is made of theirs.
+    pub parts: Keeping,
     pub multipart: MultipartSupport,
     pub durability: Durability,
 }
@@ -117,7 +119,8 @@ pub enum Guarantee {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keeping {
     Kept,
-    /// Tags and ACLs: refused. Checksums: what a client announces is verified, and then forgotten.
+    /// Tags and ACLs: refused. Checksums: what a client announces is verified, and then forgotten. Parts: not told, and the
+    /// ETag is the storage's own.
     NotKept,
 }
 

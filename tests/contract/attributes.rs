@@ -14,6 +14,10 @@ fn keeps_acls(store: &dyn Store) -> bool {
     store.capabilities().object_acls == Keeping::Kept
 }
 
+fn keeps_tags(store: &dyn Store) -> bool {
+    store.capabilities().tags == Keeping::Kept
+}
+
 /// Every field set that this store keeps.
 pub fn every(store: &dyn Store) -> Attributes {
     let text = |text: &str| Some(text.to_owned());
@@ -25,10 +29,10 @@ pub fn every(store: &dyn Store) -> Attributes {
         content_language: text("de, en"),
         expires: text("not even a date"),
         website_redirect: text("/elsewhere?x=%20"),
-        user: [("a", "1"), ("empty", ""), ("odd.name_1!~", "wert ✓"), ("blanks", "a  b"), ("quotes", "\"'\\")]
+        user: [("a", "1"), ("empty", ""), ("odd.name-1", "wert ✓"), ("blanks", "a  b"), ("quotes", "\"'\\")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
-        tags: tags(&[("b+c/d=e", "x:y@z _."), ("empty", ""), ("project", "blau")]),
+        tags: if keeps_tags(store) { tags(&[("b+c/d=e", "x:y@z _."), ("empty", ""), ("project", "blau")]) } else { TagSet::default() },
         acl: if keeps_acls(store) { CannedAcl::PublicRead } else { CannedAcl::Private },
     }
 }

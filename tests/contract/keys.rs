@@ -208,7 +208,7 @@ fn content(key: &str) -> Vec<u8> {
 }
 
 pub async fn strange_keys_are_keys_like_any_other(storage: &mut Storage) {
-    let mut keys = strange();
+    let mut keys: BTreeSet<String> = strange().into_iter().filter(|key| storage.has_room_for(key)).collect();
     {
         let store = &*storage.bucket("bucket").await;
         for key in &keys {
@@ -294,7 +294,8 @@ pub async fn neighbours_come_and_go_without_disturbing_each_other(storage: &Stor
 pub async fn uploads_to_strange_keys_end_as_any_other(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
     let keys = ["..", "a//b", "x/", "/", "a\0b", ".causeway/x", "\u{1}", &"/".repeat(1024), &"x".repeat(1024)];
-    for name in keys {
+    let keys: Vec<&str> = keys.into_iter().filter(|key| storage.has_room_for(key)).collect();
+    for &name in &keys {
         let mut upload = Uploading::begin(store, name).await;
         upload.part(1, content(name)).await;
         upload.complete().await;

@@ -1,10 +1,14 @@
 //! The storages that the suites run against: each driver with its directory and catalog, which can be stopped and
 //! opened again.
 
-use crate::support::{self, Server};
+// Each test target uses its own share of this module.
+#![allow(dead_code)]
+
+use crate::support::{self, gcs::FakeGcs, upstream::Upstream};
 use causeway::{
     backend::{
         Backend,
+        azblob::{AzblobBackend, AzblobSettings},
         fs::{FsBackend, FsSettings},
         memory::MemoryBackend,
         s3::{Credentials, Dialect, S3Backend, S3Settings},
@@ -16,7 +20,10 @@ use causeway::{
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 use tempfile::TempDir;
 
@@ -24,8 +31,26 @@ use tempfile::TempDir;
 pub enum Driver {
     Memory,
     Fs(Durability),
-    /// Another Causeway.
-    S3,
+    S3(Server),
+    /// Google Cloud Storage, or what we make of its documentation.
+    Gcs,
+    /// Azure Blob Storage, by its emulator.
+    Azblob,
+}
+
+/// Servers that speak S3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    Causeway,
+    Moto,
+}
+
+/// The storage behind a remote driver, and a prefix that makes names there one test's own.
+#[derive(Debug)]
+enum Remote {
+    S3(&'static Upstream),
+    Gcs(FakeGcs),
+    Azblob(&'static Upstream),
 }
 
 /// How a process ends.
@@ -42,20 +67,24 @@ pub struct Storage {
     driver: Driver,
     open: Option<Open>,
     directory: TempDir,
-    upstream: Option<Server>,
+    upstream: Option<Remote>,
 }
+
+static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Debug)]
 struct Open {
     catalog: Arc<dyn Catalog>,
     backend: Arc<dyn Backend>,
     buckets: Mutex<BTreeMap<String, Arc<dyn Store>>>,
+    /// The number of this test among those that share a server.
+    shared: Option<usize>,
 }
 
 impl Open {
-    fn new(driver: Driver, directory: &Path, upstream: Option<&Server>) -> Self {
+    fn new(driver: Driver, directory: &Path, upstream: Option<&Remote>) -> Self {
         let durability = match driver {
-            Driver::Memory | Driver::S3 => Durability::Relaxed,
+            Driver::Memory | Driver::S3(_) | Driver::Gcs | Driver::Azblob => Durability::Relaxed,
             Driver::Fs(durability) => durability,
         };
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory, durability).expect("the catalog opens"));
@@ -65,28 +94,20 @@ impl Open {
                 let settings = FsSettings { root: directory.join("root"), durability };
                 Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"))
             }
-            Driver::S3 => {
-                let address = upstream.expect("is started").address();
-                let settings = S3Settings {
-                    dialect: Dialect::S3,
-                    endpoint: Endpoint::parse(&format!("http://{address}")),
-                    region: support::REGION.into(),
-                    virtual_hosts: false,
-                    shared: None,
-                    credentials: Credentials::Keys {
-                        access_key: support::ALICE.access_key.into(),
-                        secret_key: Secret::new(support::ALICE.secret_key),
-                        session_token: None,
-                    },
-                    project: None,
-                    conditional_writes: None,
-                    checksums: None,
-                    wire: Default::default(),
-                };
-                Arc::new(S3Backend::open(settings, catalog.clone()).expect("the backend opens"))
-            }
+            Driver::S3(_) | Driver::Gcs | Driver::Azblob => upstream.expect("is there").open(catalog.clone()),
         };
-        Self { catalog, backend, buckets: Mutex::default() }
+        Self { catalog, backend, buckets: Mutex::default(), shared: upstream.map(|_| NEXT.fetch_add(1, Ordering::Relaxed)) }
+    }
+
+    /// Servers are shared by tests, buckets on them are not.
+    fn place(&self, name: &BucketName) -> String {
+        match self.shared {
+            None => self.backend.place_for(name),
+            Some(test) => {
+                let remote = format!("t{}-{test}-{name}", std::process::id());
+                self.backend.place_at(name, Some(&remote), None).expect("a place")
+            }
+        }
     }
 
     async fn record(&self, name: BucketName) -> BucketRecord {
@@ -94,7 +115,7 @@ impl Open {
             return record;
         }
         let bucket = NewBucket {
-            place: self.backend.place_for(&name),
+            place: self.place(&name),
             name,
             owner: Owner { id: "owner".into(), display_name: "owner".into() },
             created: Timestamp::now(),
@@ -108,10 +129,50 @@ impl Open {
     }
 }
 
+impl Remote {
+    fn open(&self, catalog: Arc<dyn Catalog>) -> Arc<dyn Backend> {
+        let (dialect, endpoint, credentials) = match self {
+            Self::S3(upstream) => {
+                let (access_key, secret_key) = (upstream.access_key.into(), Secret::new(upstream.secret_key));
+                (Dialect::S3, upstream.endpoint(), Credentials::Keys { access_key, secret_key, session_token: None })
+            }
+            Self::Gcs(fake) => (Dialect::Gcs, fake.endpoint(), Credentials::GoogleToken(Secret::new(fake.token()))),
+            Self::Azblob(azurite) => {
+                let settings = AzblobSettings {
+                    account: Some(azurite.access_key.into()),
+                    account_key: Some(Secret::new(azurite.secret_key)),
+                    endpoint: Endpoint::parse(&format!("{}/{}", azurite.endpoint(), azurite.access_key)),
+                    ..Default::default()
+                };
+                return Arc::new(AzblobBackend::open(settings, catalog).expect("the backend opens"));
+            }
+        };
+        let settings = S3Settings {
+            dialect,
+            endpoint: Endpoint::parse(&endpoint),
+            region: support::REGION.into(),
+            virtual_hosts: false,
+            shared: None,
+            credentials,
+            project: Some("project".into()),
+            conditional_writes: None,
+            checksums: None,
+            wire: Default::default(),
+        };
+        Arc::new(S3Backend::open(settings, catalog).expect("the backend opens"))
+    }
+}
+
 impl Storage {
     pub async fn open(driver: Driver) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let upstream = (driver == Driver::S3).then(Server::start);
+        let upstream = match driver {
+            Driver::Memory | Driver::Fs(_) => None,
+            Driver::S3(Server::Causeway) => Some(Remote::S3(Upstream::causeway())),
+            Driver::S3(Server::Moto) => Some(Remote::S3(Upstream::moto())),
+            Driver::Gcs => Some(Remote::Gcs(FakeGcs::start())),
+            Driver::Azblob => Some(Remote::Azblob(Upstream::azurite())),
+        };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
     }
 
@@ -141,6 +202,14 @@ impl Storage {
     /// Whether a network lies between, and a storage with manners of its own.
     pub fn is_remote(&self) -> bool {
         self.upstream.is_some()
+    }
+
+    /// Whether the storage has room for a key. Azure takes 1,024 characters, of which some are written as several, and 254
+    /// segments.
+    pub fn has_room_for(&self, key: &str) -> bool {
+        const TOO_LONG: [&str; 5] = ["\0", " ", "/", "y/", "../"];
+        let endless = |piece: &&str| key.len() > 1000 && key.starts_with(&piece.repeat(300));
+        self.driver != Driver::Azblob || !(TOO_LONG.iter().any(endless) || key == ".".repeat(1024))
     }
 
     /// Whether what was acknowledged outlives `restart`.

@@ -6,7 +6,10 @@
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
 
+pub mod gcs;
+pub mod proxy;
 pub mod raw;
+pub mod upstream;
 
 use aws_sdk_s3::{
     Client,

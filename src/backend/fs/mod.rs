@@ -210,10 +210,12 @@ impl Backend for FsBackend {
 fn capabilities(durability: Durability) -> Capabilities {
     Capabilities {
         conditional_writes: Guarantee::Leased,
+        conditional_completes: Guarantee::Leased,
         conditional_deletes: Guarantee::Leased,
         checksums: Keeping::Kept,
         tags: Keeping::Kept,
         object_acls: Keeping::Kept,
+        parts: Keeping::Kept,
         multipart: MultipartSupport::InPlace,
         durability,
     }

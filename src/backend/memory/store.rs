@@ -31,10 +31,12 @@ use std::{
 
 pub(super) const CAPABILITIES: Capabilities = Capabilities {
     conditional_writes: Guarantee::Native,
+    conditional_completes: Guarantee::Native,
     conditional_deletes: Guarantee::Native,
     checksums: Keeping::Kept,
     tags: Keeping::Kept,
     object_acls: Keeping::Kept,
+    parts: Keeping::Kept,
     multipart: MultipartSupport::InPlace,
     durability: Durability::Volatile,
 };

@@ -3,7 +3,7 @@
 use super::{Dialect, headers, refusal, store::S3Store};
 use crate::{
     backend::wire::{Again, Reply, encode_path},
-    model::{ByteRange, CannedAcl, ETag, ObjectKey, PartNumber, Timestamp, UploadId},
+    model::{Attributes, ByteRange, CannedAcl, ETag, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
         CopyPartRequest, CopyRequest, CopySource, PartWritten, Result, Written, copy,
         error::{StoreError, StoreErrorKind},
@@ -13,6 +13,9 @@ use crate::{
 use http::{Method, StatusCode};
 use std::sync::Arc;
 
+/// How often a source may be replaced while it is copied.
+const PATIENCE: usize = 16;
+
 impl S3Store {
     pub(super) async fn copy_object(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
         let Some(from) = self.here(&request.source) else { return copy::stream_object(self, key, request).await };
@@ -20,14 +23,48 @@ impl S3Store {
         let replaces_tags = attributes.tags.as_ref().is_some_and(|tags| !tags.is_empty());
         // What the storage cannot do in one step goes through the gateway, where it can be done right.
         let plain = request.conditions.is_empty() && attributes.acl == CannedAcl::Private;
+        // S3 refuses a copy onto itself that changes nothing.
+        let changes =
+            attributes.metadata.is_some() || request.checksum.is_some() || request.source.key != *key || !self.is(&request.source);
         let tags_are_kept = self.dialect() == Dialect::S3 && self.promises().await?.tags;
-        if !plain || (replaces_tags && !tags_are_kept) || self.dialect() == Dialect::Gcs && attributes.tags.is_some() && replaces_tags {
+        if !plain || !changes || (replaces_tags && !tags_are_kept) {
             return copy::stream_object(self, key, request).await;
         }
-        let name = self.place.name(key)?;
-        let mut call = self.call(Method::PUT, &name).vendor("copy-source", &from);
-        call = call.headers(headers::of_conditions(&request.source.conditions, &self.dialect().header("copy-source-")));
-        match &attributes.metadata {
+        self.check_source(&request.source).await?;
+        for _ in 0..PATIENCE {
+            // On GCS what belongs to the source alone lies in its metadata, and would travel with them.
+            let pinned = match (&attributes.metadata, self.dialect()) {
+                (None, Dialect::Gcs) => Some(request.source.store.head(&request.source.key, &Default::default()).await?),
+                _ => None,
+            };
+            if let Some(source) = &pinned {
+                request.source.conditions.check_source(&source.etag, source.last_modified)?;
+            }
+            match self.copy_here(key, &request, &from, pinned.as_ref(), tags_are_kept).await {
+                // The source was replaced between the look and the copy.
+                Err(error) if pinned.is_some() && error.kind() == StoreErrorKind::PreconditionFailed => {}
+                other => return other,
+            }
+        }
+        Err(StoreError::new(StoreErrorKind::Conflict, "the source of the copy was replaced again and again"))
+    }
+
+    async fn copy_here(
+        &self,
+        key: &ObjectKey,
+        request: &CopyRequest,
+        from: &str,
+        pinned: Option<&ObjectInfo>,
+        tags_are_kept: bool,
+    ) -> Result<Written> {
+        let attributes = &request.attributes;
+        let mut call = self.call(Method::PUT, &self.place.name(key)?).vendor("copy-source", from);
+        let without = pinned.map(|source| Attributes { website_redirect: None, ..source.attributes.clone() });
+        match pinned {
+            Some(source) => call = call.vendor("copy-source-if-match", &source.etag.quoted()),
+            None => call = call.headers(headers::of_conditions(&request.source.conditions, &self.dialect().header("copy-source-"))),
+        }
+        match attributes.metadata.as_ref().or(without.as_ref()) {
             Some(given) => call = call.vendor("metadata-directive", "REPLACE").headers(headers::of_attributes(given, self.dialect())?),
             None => call = call.vendor("metadata-directive", "COPY"),
         }
@@ -53,8 +90,11 @@ impl S3Store {
         number: PartNumber,
         request: CopyPartRequest,
     ) -> Result<PartWritten> {
-        let Some(from) = self.here(&request.source) else { return copy::stream_part(self, key, upload, number, request).await };
+        // GCS has no UploadPartCopy.
+        let from = self.here(&request.source).filter(|_| self.dialect() == Dialect::S3);
+        let Some(from) = from else { return copy::stream_part(self, key, upload, number, request).await };
         let record = self.upload(key, upload).await?;
+        self.check_source(&request.source).await?;
         let n = number.get().to_string();
         let query = [("partNumber", Some(n.as_str())), ("uploadId", Some(record.location.as_str()))];
         let mut call = self.call(Method::PUT, &self.place.name(key)?).query(&query).vendor("copy-source", &from);
@@ -73,6 +113,19 @@ impl S3Store {
         }
         let root = copied(call.patiently().send(Again::Harmless).await?, "CopyPartResult").await?;
         Ok(PartWritten { etag: etag(&root)?, checksum: super::multipart::checksum_of(&root), last_modified: modified(&root) })
+    }
+
+    /// Conditions are passed on, and not every storage looks at them: what they say of now is found out here.
+    async fn check_source(&self, source: &CopySource) -> Result<()> {
+        if source.conditions.is_empty() {
+            return Ok(());
+        }
+        let info = source.store.head(&source.key, &Default::default()).await?;
+        Ok(source.conditions.check_source(&info.etag, info.last_modified)?)
+    }
+
+    fn is(&self, source: &CopySource) -> bool {
+        source.store.as_any().downcast_ref::<S3Store>().is_some_and(|store| store.bucket == self.bucket)
     }
 
     /// The source as this storage names it, if it is this storage's.

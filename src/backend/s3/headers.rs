@@ -25,7 +25,7 @@ pub(super) fn of_attributes(attributes: &Attributes, dialect: Dialect) -> Result
         (header::CONTENT_DISPOSITION, &attributes.content_disposition),
         (header::CONTENT_ENCODING, &attributes.content_encoding),
         (header::CONTENT_LANGUAGE, &attributes.content_language),
-        (header::EXPIRES, &attributes.expires),
+        (expires(dialect), &attributes.expires),
     ];
     for (name, text) in plain {
         if let Some(text) = text {
@@ -33,18 +33,39 @@ pub(super) fn of_attributes(attributes: &Attributes, dialect: Dialect) -> Result
         }
     }
     if let Some(target) = &attributes.website_redirect {
-        if dialect == Dialect::Gcs {
-            return Err(StoreError::new(StoreErrorKind::NotImplemented, "The storage behind this bucket has no website redirects"));
-        }
-        headers.insert(HeaderName::from_static("x-amz-website-redirect-location"), encoded(target)?);
+        headers.insert(redirect(dialect), encoded(target)?);
     }
     for (name, text) in &attributes.user {
+        if dialect == Dialect::Gcs && name.starts_with(OWN) {
+            let words = format!("User metadata on this bucket's storage cannot begin with {OWN}");
+            return Err(StoreError::new(StoreErrorKind::InvalidRequest, words));
+        }
         let name = HeaderName::try_from(format!("{}{name}", dialect.meta()));
         let name = name.map_err(|_| StoreError::new(StoreErrorKind::InvalidRequest, "A name of user metadata is not valid"))?;
         headers.insert(name, encoded(text)?);
     }
     Ok(headers)
 }
+
+/// What begins so in the user metadata on GCS is ours: what S3 knows of an object and GCS does not.
+pub(super) const OWN: &str = "causeway-";
+
+fn redirect(dialect: Dialect) -> HeaderName {
+    match dialect {
+        Dialect::S3 => HeaderName::from_static("x-amz-website-redirect-location"),
+        Dialect::Gcs => HeaderName::from_static("x-goog-meta-causeway-website-redirect"),
+    }
+}
+
+fn expires(dialect: Dialect) -> HeaderName {
+    match dialect {
+        Dialect::S3 => header::EXPIRES,
+        Dialect::Gcs => HeaderName::from_static("x-goog-meta-causeway-expires"),
+    }
+}
+
+/// By which upload an object was made: GCS makes ETags that do not tell.
+pub(super) const UPLOAD: HeaderName = HeaderName::from_static("x-goog-meta-causeway-upload");
 
 /// `a=b&c=d`, as `x-amz-tagging` has it.
 pub(super) fn tagging(tags: &TagSet) -> String {
@@ -87,15 +108,15 @@ pub(super) fn info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<O
         content_disposition: text(&header::CONTENT_DISPOSITION),
         content_encoding: text(&header::CONTENT_ENCODING),
         content_language: text(&header::CONTENT_LANGUAGE),
-        expires: text(&header::EXPIRES),
-        website_redirect: text(&HeaderName::from_static("x-amz-website-redirect-location")),
+        expires: text(&expires(dialect)),
+        website_redirect: text(&redirect(dialect)),
         ..Default::default()
     };
     // What S3 and GCS say where nobody said a type.
     attributes.content_type =
         attributes.content_type.filter(|kind| !matches!(kind.as_str(), "binary/octet-stream" | "application/x-unknown"));
     for (name, value) in headers {
-        if let Some(name) = name.as_str().strip_prefix(dialect.meta()) {
+        if let Some(name) = name.as_str().strip_prefix(dialect.meta()).filter(|name| !name.starts_with(OWN)) {
             attributes.user.insert(name.to_owned(), decoded(value));
         }
     }

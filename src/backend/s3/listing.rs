@@ -51,7 +51,8 @@ impl S3Store {
         }
         let document = reply.bytes(LONGEST_PAGE).await?;
         let root = xml::parse(&document, "ListBucketResult").map_err(|_| strange("listing"))?;
-        let encoded = root.value("EncodingType") == Some("url");
+        // GCS encodes as it is asked to, without saying so.
+        let encoded = root.value("EncodingType") == Some("url") || self.dialect() == Dialect::Gcs;
         let mut entries = Vec::new();
         let mut last = None::<String>;
         let mut met = |name: &str| {

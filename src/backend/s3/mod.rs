@@ -81,6 +81,8 @@ pub enum Credentials {
     },
     /// The JSON of a Google account.
     Google(Secret),
+    /// A Google access token, for as long as it lasts.
+    GoogleToken(Secret),
 }
 
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! storage's to keep. A Complete whose answer was lost is recognised by the ETag that only those parts can make.
 
 use super::{
+    dialect::Dialect,
     headers, refusal,
     store::{Guard, S3Store, no_acls, no_tags},
     writing::{Announced, answered, reply_etag, unread},
@@ -38,6 +39,11 @@ impl S3Store {
             }
             call = call.headers(self.tagging(&headers::tagging(&attributes.tags)));
         }
+        let initiated = Timestamp::now();
+        let upload = uploads::new_id(initiated)?;
+        if self.dialect() == Dialect::Gcs {
+            call = call.text(headers::UPLOAD.as_str(), upload.as_str());
+        }
         if request.explicit_checksum && self.keeps_checksums().await? {
             let spec = request.checksum;
             call = call.vendor("checksum-algorithm", spec.algorithm.as_str()).vendor("checksum-type", spec.kind.as_str());
@@ -46,8 +52,6 @@ impl S3Store {
         let document = self.document(call.send(Again::OnlyIfRefused).await?).await?;
         let root = xml::parse(&document, "InitiateMultipartUploadResult").map_err(|_| strange())?;
         let theirs = root.value("UploadId").filter(|id| !id.is_empty()).ok_or_else(strange)?.to_owned();
-        let initiated = Timestamp::now();
-        let upload = uploads::new_id(initiated)?;
         let record = UploadRecord {
             bucket: self.bucket,
             upload: upload.clone(),
@@ -78,14 +82,18 @@ impl S3Store {
         let number = number.get().to_string();
         let query = [("partNumber", Some(number.as_str())), ("uploadId", Some(record.location.as_str()))];
         let call = self.call(Method::PUT, &self.place.name(key)?).query(&query).headers(headers).body(body);
-        let (reply, arrived) = match verification.settle(call.send(Again::Harmless).await) {
+        let sent = async {
+            let (reply, arrived) = verification.settle(call.send(Again::Harmless).await)?;
+            match reply.status.is_success() {
+                true => Ok((reply, arrived)),
+                false => Err(StoreError::from(refusal::read(reply).await)),
+            }
+        };
+        let (reply, arrived) = match sent.await {
             // Whoever ended the upload may have ended the connection with it.
             Err(error) if error.is_temporary() => return Err(self.upload(key, upload).await.err().unwrap_or(error)),
             other => other?,
         };
-        if !reply.status.is_success() {
-            return Err(refusal::read(reply).await.into());
-        }
         let Some(arrived) = arrived else { return Err(unread()) };
         let etag = reply_etag(&reply, &arrived)?;
         let shown = ChecksumAlgorithm::ALL.into_iter().find_map(|a| Checksum::from_base64(a, reply.header(a.header())?));
@@ -103,7 +111,7 @@ impl S3Store {
                 ("max-parts", Some(most.as_str())),
             ];
             let reply = self.call(Method::GET, &self.place.name(key)?).query(&query).send(Again::Harmless).await?;
-            let root = xml::parse(&self.document(reply).await?, "ListPartsResult").map_err(|_| strange())?;
+            let root = xml::parse_any(&self.document(reply).await?).map_err(|_| strange())?;
             for element in root.all("Part") {
                 parts.push(listed(element).ok_or_else(strange)?);
             }
@@ -119,6 +127,9 @@ impl S3Store {
             return Ok(done.written);
         }
         let record = self.upload(key, upload).await?;
+        if request.parts.is_empty() {
+            return Err(StoreError::new(StoreErrorKind::InvalidRequest, "You must specify at least one part"));
+        }
         let name = self.place.name(key)?;
         let guard = self.guard(&name, &request.conditions, false).await?;
         if guard != Guard::None && !self.promises().await?.complete {
@@ -152,7 +163,7 @@ impl S3Store {
                 let error = StoreError::from(refusal::of_document(status, &document));
                 match error.kind() {
                     // Somebody has completed it: we, if the object is made of these parts.
-                    StoreErrorKind::NoSuchUpload => self.completed_before(&name, &request).await?.ok_or(error)?,
+                    StoreErrorKind::NoSuchUpload => self.completed_before(&name, upload, &request).await?.ok_or(error)?,
                     _ => return Err(error),
                 }
             }
@@ -188,7 +199,7 @@ impl S3Store {
         Err(StoreError::new(StoreErrorKind::InvalidRequest, message))
     }
 
-    async fn completed_before(&self, name: &str, request: &CompleteUpload) -> Result<Option<Written>> {
+    async fn completed_before(&self, name: &str, upload: &UploadId, request: &CompleteUpload) -> Result<Option<Written>> {
         let mut md5 = Md5::new();
         for part in &request.parts {
             let Some(of_part) = part.etag.as_md5() else { return Ok(None) };
@@ -196,7 +207,7 @@ impl S3Store {
         }
         let expected = ETag::multipart(md5.finalize().into(), request.parts.len());
         match self.look(name, HeaderMap::new()).await {
-            Ok((info, _)) if info.etag == expected => {
+            Ok((info, headers)) if info.etag == expected || headers.get(headers::UPLOAD).is_some_and(|id| id == upload.as_str()) => {
                 Ok(Some(Written { etag: info.etag, last_modified: info.last_modified, checksum: info.checksum }))
             }
             Ok(_) => Ok(None),

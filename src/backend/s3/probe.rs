@@ -34,6 +34,9 @@ pub(super) struct Promises {
     pub tags: bool,
 }
 
+/// No object of ours has it.
+const NO_TAG: &str = "\"00000000000000000000000000000000\"";
+
 const ALL: Promises = Promises { create: true, swap: true, complete: true, conditional_deletes: true, checksums: true, tags: true };
 
 /// Of Google's documentation: preconditions on generations, but not for completing uploads; no tags; hashes of its own.
@@ -50,10 +53,12 @@ pub(super) fn capabilities(dialect: Dialect, known: Option<Promises>) -> Capabil
     let keeping = |kept| if kept { Keeping::Kept } else { Keeping::NotKept };
     Capabilities {
         conditional_writes: guarantee(promises.create && promises.swap),
+        conditional_completes: guarantee(promises.complete),
         conditional_deletes: guarantee(promises.conditional_deletes),
         checksums: keeping(promises.checksums),
         tags: keeping(promises.tags),
         object_acls: Keeping::NotKept,
+        parts: keeping(dialect == Dialect::S3),
         multipart: MultipartSupport::InPlace,
         durability: Durability::Strict,
     }
@@ -108,7 +113,6 @@ impl Trial<'_> {
     }
 
     async fn run(&self) -> Result<Promises> {
-        const NO_TAG: &str = "\"00000000000000000000000000000000\"";
         let put = || self.call(Method::PUT).body(Outgoing::full("x".into()));
         let first = put().text("if-none-match", "*").send(Again::Harmless).await?;
         if !first.status.is_success() && first.status != StatusCode::NOT_IMPLEMENTED {
@@ -155,9 +159,14 @@ impl Trial<'_> {
                 w.text("ETag", &etag);
             });
         });
-        let complete = self.call(Method::POST).query(&[("uploadId", Some(id))]).document(document.finish());
-        let reply = complete.text("if-none-match", "*").send(Again::OnlyIfRefused).await?;
-        let refused = reply.status == StatusCode::PRECONDITION_FAILED;
+        let document = document.finish();
+        let mut refused = true;
+        // Some know the one and not the other.
+        for (name, value) in [("if-none-match", "*"), ("if-match", NO_TAG)] {
+            let complete = self.call(Method::POST).query(&[("uploadId", Some(id))]).document(document.clone());
+            let reply = complete.text(name, value).send(Again::OnlyIfRefused).await?;
+            refused &= reply.status == StatusCode::PRECONDITION_FAILED;
+        }
         let _ = self.call(Method::DELETE).query(&[("uploadId", Some(id))]).send(Again::Harmless).await;
         Ok(refused)
     }

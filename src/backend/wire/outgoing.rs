@@ -228,6 +228,35 @@ fn chunked(
     })
 }
 
+/// One stream that several bodies take from, each its share.
+struct Shared {
+    frames: BoxStream<'static, Result<Bytes, PayloadError>>,
+    rest: Bytes,
+}
+
+impl Shared {
+    /// The next `left` bytes.
+    fn take(shared: Arc<Mutex<Self>>, mut left: u64) -> BoxStream<'static, Result<Bytes, PayloadError>> {
+        let next = move |cx: &mut Context<'_>| {
+            if left == 0 {
+                return Poll::Ready(None);
+            }
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            if shared.rest.is_empty() {
+                match std::task::ready!(shared.frames.poll_next_unpin(cx)) {
+                    Some(Ok(frame)) => shared.rest = frame,
+                    other => return Poll::Ready(other),
+                }
+            }
+            let share = usize::try_from(left).unwrap_or(usize::MAX).min(shared.rest.len());
+            let frame = shared.rest.split_to(share);
+            left -= frame.len() as u64;
+            Poll::Ready(Some(Ok(frame)))
+        };
+        futures_util::stream::poll_fn(next).boxed()
+    }
+}
+
 impl Outgoing {
     pub(in crate::backend) fn empty() -> Self {
         Self::full(Bytes::new())
@@ -249,6 +278,24 @@ impl Outgoing {
         match self {
             Self::Full { progress, .. } => progress.clone(),
             Self::Stream(stream) => stream.progress.clone(),
+        }
+    }
+
+    /// The same bytes as bodies of at most `limit`, to be sent one after the other.
+    pub(in crate::backend) fn cut(self, limit: u64) -> Vec<Self> {
+        let total = self.length();
+        let lengths = (0..total.div_ceil(limit.max(1))).map(|nth| limit.min(total - nth * limit));
+        match self {
+            Self::Full { bytes, .. } => {
+                let mut rest = bytes.unwrap_or_default();
+                lengths.map(|length| Self::full(rest.split_to(usize::try_from(length).unwrap_or(rest.len())))).collect()
+            }
+            Self::Stream(Streaming { frames, progress, .. }) => {
+                let frames = frames.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let shared = Arc::new(Mutex::new(Shared { frames, rest: Bytes::new() }));
+                let piece = |left| Streaming { frames: Mutex::new(Shared::take(shared.clone(), left)), left, progress: progress.clone() };
+                lengths.map(|length| Self::Stream(piece(length))).collect()
+            }
         }
     }
 
@@ -333,6 +380,44 @@ impl Progress {
             }
             let rest = if since == CLIENT { limit } else { limit - waited };
             tokio::time::sleep(rest.max(Duration::from_millis(1))).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::payload::Announced;
+
+    async fn bytes_of(body: Outgoing) -> Vec<u8> {
+        use http_body_util::BodyExt;
+        body.collect().await.expect("readable").to_bytes().to_vec()
+    }
+
+    #[tokio::test]
+    async fn pieces_of_a_body_hold_all_of_it_in_order() {
+        let whole: Vec<u8> = (0..300_000u32).map(|n| n as u8).collect();
+        for limit in [70_000, 100_000, 299_999, 300_000, 1 << 40] {
+            let frames: Vec<_> = whole.chunks(7_777).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+            let announced = Announced { length: Some(whole.len() as u64), ..Default::default() };
+            let payload = Payload::from_stream(futures_util::stream::iter(frames), announced);
+            let sent = gather_or_stream(payload, None, true, Framing::Plain).await.expect("arrives");
+            let Sent::Streamed { body, outcome, .. } = sent else { panic!("it is long") };
+            let mut got = Vec::new();
+            for piece in body.cut(limit).into_iter().chain(Outgoing::full(Bytes::new()).cut(limit)) {
+                let length = piece.length();
+                assert!(length <= limit);
+                let bytes = bytes_of(piece).await;
+                assert_eq!(bytes.len() as u64, length);
+                got.extend(bytes);
+            }
+            assert!(got == whole, "in pieces of {limit}");
+            assert_eq!(outcome.take().expect("has ended").map(|arrived| arrived.size), Ok(whole.len() as u64));
+            let mut full = Vec::new();
+            for piece in Outgoing::full(whole.clone().into()).cut(limit) {
+                full.extend(bytes_of(piece).await);
+            }
+            assert!(full == whole);
         }
     }
 }

@@ -1,0 +1,203 @@
+"""The storages that Causeway is put before: how each is had, started, and written into a configuration.
+
+Owns the table of backends and the processes of their upstreams.  A row is data; what a storage fails at is in
+`misses/`, not here.  Upstreams listen on ports of their own choice, and say in their output on which.
+"""
+
+import base64
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import clients
+from harness.server import FOREIGN, LOCAL, REPOSITORY, Identity, ServerError, Storage
+
+START_SECONDS = 60
+STOP_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Texts in braces are filled in: home, work, binary, target, access_key, secret_key, secret_base64, address."""
+
+    name: str
+    about: str
+    contract: str | None = None  # the driver's name in tests/store_contract.rs
+    needs: tuple[str, ...] = ()  # programs that the machine has or has not
+    installs: str | None = None  # a file in requirements/
+    builds: tuple[str, ...] = ()  # a command that makes it, in the repository
+    starts: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    listens: str = ""  # what it prints before its address
+    toml: str = ""  # `[backend.upstream]`
+    gateway: dict[str, str] = field(default_factory=dict)  # the environment of the server before it
+
+
+S3 = 'type = "s3"\nendpoint = "http://{address}"\naccess_key = "{access_key}"\nsecret_key = "{secret_key}"\n'
+AZBLOB = (
+    'type = "azblob"\nconnection_string = "DefaultEndpointsProtocol=http;AccountName={access_key};'
+    'AccountKey={secret_base64};BlobEndpoint=http://{address}/{access_key};"\n'
+)
+
+BACKENDS = (
+    Backend("local", "local disk", contract="fs_relaxed"),
+    Backend(
+        "s3_causeway",
+        "Causeway, over local disk",
+        contract="s3",
+        starts=("{binary}", "serve", "--data", "{work}/data", "--listen", "127.0.0.1:0")
+        + ("--admin-listen", "127.0.0.1:0", "--durability", "relaxed"),
+        environment={"CAUSEWAY_ROOT_USER": "{access_key}", "CAUSEWAY_ROOT_PASSWORD": "{secret_key}"},
+        listens=r"^listening on http://",
+        toml=S3,
+    ),
+    Backend(
+        "s3_moto",
+        "moto, in memory",
+        contract="s3_moto",
+        installs="moto",
+        starts=("{home}/bin/moto_server", "-H", "127.0.0.1", "-p", "0"),
+        environment={"PYTHONUNBUFFERED": "1"},
+        listens=r"Running on http://",
+        toml=S3,
+    ),
+    Backend(
+        "s3_rclone",
+        "rclone serve s3, over local disk",
+        installs="rclone",
+        starts=("{home}/bin/rclone", "serve", "s3", "--config", "", "--addr", "127.0.0.1:0")
+        + ("--auth-key", "{access_key},{secret_key}", "{work}/data"),
+        listens=r"Starting s3 server on \[http://",
+        toml=S3,
+    ),
+    Backend(
+        "s3_minio",
+        "MinIO, over local disk",
+        needs=("go",),
+        installs="minio",
+        starts=("{home}/bin/minio", "server", "--address", "127.0.0.1:0", "{work}/data"),
+        environment={"MINIO_ROOT_USER": "{access_key}", "MINIO_ROOT_PASSWORD": "{secret_key}"}
+        | {"MINIO_BROWSER": "off", "MINIO_UPDATE": "off"},
+        listens=r"^API: http://",
+        toml=S3,
+    ),
+    Backend(
+        "azblob",
+        "Azurite, in memory",
+        contract="azblob",
+        needs=("node", "npm"),
+        installs="azurite",
+        starts=("{home}/bin/azurite-blob", "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence")
+        + ("--silent", "--disableTelemetry", "--skipApiVersionCheck"),
+        environment={"AZURITE_ACCOUNTS": "{access_key}:{secret_base64}"},
+        listens=r"successfully listens on http://",
+        toml=AZBLOB,
+    ),
+    Backend(
+        "gcs_fake",
+        "our fake of Google Cloud Storage's XML API, in memory",
+        contract="gcs_fake",
+        needs=("cargo",),
+        builds=("cargo", "build", "--locked", "--example", "gcs_fake"),
+        starts=("{target}/debug/examples/gcs_fake",),
+        listens=r"^listening on http://",
+        toml='type = "gcs"\nendpoint = "http://{address}"\nproject = "conformance"\n',
+        gateway={"GCE_METADATA_HOST": "{address}"},
+    ),
+)
+NAMES = tuple(backend.name for backend in BACKENDS)
+
+
+def absent(backend: Backend) -> str | None:
+    """Why this machine cannot run it, if it cannot."""
+    missing = [program for program in backend.needs if shutil.which(program) is None]
+    return f"no {' and no '.join(missing)} here" if missing else None
+
+
+def prepare(backend: Backend, cache: Path) -> Path | None:
+    """Gets what there is to get; the directory of the installed program."""
+    if backend.builds:
+        done = subprocess.run(backend.builds, cwd=REPOSITORY, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise clients.InstallError(f"{' '.join(backend.builds)}:\n{done.stderr[-1500:]}")
+    return clients.install(backend.installs, cache) if backend.installs else None
+
+
+class Upstream:
+    """One running upstream; `storage` is what the configuration of a server before it says."""
+
+    def __init__(self, backend: Backend, home: Path | None, work: Path, binary: Path):
+        self.name = backend.name
+        self.log = work / "upstream.log"
+        self.process = None
+        self.storage = LOCAL
+        if not backend.starts:
+            return
+        (work / "data").mkdir(parents=True)
+        # Keys that every one of them takes: letters and digits, and a secret of 40 of them.
+        identity = Identity("up" + secrets.token_hex(8), secrets.token_hex(20))
+        values = {
+            "home": home,
+            "work": work,
+            "binary": binary,
+            "target": Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).absolute(),
+            "access_key": identity.access_key,
+            "secret_key": identity.secret_key,
+            "secret_base64": base64.b64encode(identity.secret_key.encode()).decode(),
+        }
+        filled = lambda texts: {name: text.format(**values) for name, text in texts.items()}  # noqa: E731
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [word.format(**values) for word in backend.starts],
+                stdin=subprocess.PIPE,  # held open: some end with it
+                stdout=log,
+                stderr=log,
+                env=environment | {"HOME": str(work)} | filled(backend.environment),
+                cwd=work,
+                start_new_session=True,
+            )
+        try:
+            values["address"] = self._wait_for_address(backend.listens)
+        except BaseException:
+            self.stop()
+            raise
+        self.storage = Storage(
+            sections=f"[backend.upstream]\n{backend.toml.format(**values)}\n[default]\nbackend = \"upstream\"\n",
+            environment=filled(backend.gateway),
+            secrets=(identity.secret_key, values["secret_base64"]),
+        )
+
+    def _wait_for_address(self, before: str) -> str:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            found = re.search(before + r"([0-9.]+:[0-9]+)\b", self.log.read_text(errors="replace"), re.MULTILINE)
+            if found:
+                return found[1]
+            if self.process.poll() is not None:
+                raise ServerError(f"{self.name} ended with {self.process.returncode} at start\n{self.log_tail()}")
+            time.sleep(0.05)
+        raise ServerError(f"{self.name}: no address within {START_SECONDS} s\n{self.log_tail()}")
+
+    def stop(self) -> str | None:
+        """Why it was not running any more, if it was not."""
+        if self.process is None:
+            return None
+        if self.process.poll() is not None:
+            return f"{self.name} had ended with {self.process.returncode}\n{self.log_tail()}"
+        self.process.stdin.close()
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        return None
+
+    def log_tail(self, lines: int = 15) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

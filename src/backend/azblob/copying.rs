@@ -1,0 +1,124 @@
+//! Copies within one account: Azure does them, no byte comes here. All else goes by the default, which streams.
+//!
+//! Copy Blob publishes atomically, under conditions on both ends, with metadata of the request and headers of the source.
+//! Within an account it is done when it is answered, as a rule; where it is not, it is waited for, and until then the target
+//! is no object (see `headers::whole`).
+
+use super::{
+    guard::Guard,
+    headers::{Draft, Found},
+    refusal::{self, Refusal},
+    store::{AzblobStore, ROUNDS},
+};
+use crate::{
+    backend::wire::{Again, Reply},
+    model::{Attributes, ChecksumKind, ObjectKey},
+    store::{
+        CopyRequest, Result, Written,
+        condition::WriteConditions,
+        copy,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use http::{HeaderMap, Method};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Between two looks at a copy that goes on.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The blob to copy from, as Azure wants to hear of it.
+pub(super) struct Source {
+    pub(super) url: String,
+    /// Only if it is still this one.
+    pub(super) tag: Option<String>,
+    /// Its own headers, which a copy keeps.
+    pub(super) native: Attributes,
+}
+
+impl AzblobStore {
+    pub(super) async fn copy_object(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
+        for _ in 0..ROUNDS {
+            let from = request.source.store.as_any().downcast_ref::<Self>().filter(|from| Arc::ptr_eq(&from.client, &self.client));
+            let Some(from) = from else { break };
+            let name = from.name_of_existing(&request.source.key)?;
+            let found = from.look_for(&name, true).await?;
+            request.source.conditions.check_source(&found.info.etag, found.info.last_modified)?;
+            if !may_be_copied(&found, &request) {
+                break;
+            }
+            let draft = Draft {
+                attributes: request.attributes.apply(&found.info.attributes),
+                etag: found.info.etag,
+                size: found.info.size,
+                checksum: found.info.checksum,
+                parts: Vec::new(),
+                upload: None,
+                modified: None,
+            };
+            let url = self.client.source(&from.place.remote, &name);
+            let source = Source { url, tag: Some(found.tag), native: found.native };
+            match self.publish_copy(key, &request.conditions, &source, &draft).await? {
+                Ok(reply) => return Ok(draft.written(&reply)),
+                // Replaced since it was looked at: the copy is of the new one.
+                Err(refusal) if refusal.is_about_source() || (request.conditions.is_empty() && refusal.is_lost_race()) => {}
+                Err(refusal) => return Err(refusal.into()),
+            }
+        }
+        copy::stream_object(self, key, request).await
+    }
+
+    pub(super) async fn publish_copy(
+        &self,
+        key: &ObjectKey,
+        conditions: &WriteConditions,
+        source: &Source,
+        draft: &Draft,
+    ) -> Result<std::result::Result<Reply, Refusal>> {
+        let name = self.name(key)?;
+        let metadata = self.metadata(key, draft, &source.native).await?;
+        let copied = self.guarded(&name, conditions, |guard| Box::pin(self.copy_blob(&name, source, metadata.clone(), guard))).await?;
+        if let Ok(reply) = &copied {
+            self.wait_for_copy(&name, reply).await?;
+        }
+        Ok(copied)
+    }
+
+    async fn copy_blob(&self, name: &str, source: &Source, metadata: HeaderMap, guard: Guard) -> Result<Reply> {
+        let mut call = self.blob(Method::PUT, name).headers(metadata).header("x-ms-copy-source", &source.url);
+        if let Some(tag) = &source.tag {
+            call = call.header("x-ms-source-if-match", tag);
+        }
+        guard.apply(call).patiently().send(guard.again()).await
+    }
+
+    async fn wait_for_copy(&self, name: &str, reply: &Reply) -> Result<()> {
+        let (mut status, id) = (reply.header("x-ms-copy-status").map(str::to_owned), reply.header("x-ms-copy-id").map(str::to_owned));
+        let begun = Instant::now();
+        loop {
+            match status.as_deref() {
+                Some("pending") if begun.elapsed() < super::client::PATIENCE => {}
+                Some("pending") => return Err(StoreError::new(StoreErrorKind::Unavailable, "the storage does not end a copy")),
+                Some("failed" | "aborted") => return Err(StoreError::new(StoreErrorKind::Unavailable, "the storage failed to copy")),
+                _ => return Ok(()),
+            }
+            tokio::time::sleep(PAUSE).await;
+            let reply = refusal::accept(self.blob(Method::HEAD, name).send(Again::Harmless).await?).await?;
+            // Another writer has come after it.
+            if reply.header("x-ms-copy-id") != id.as_deref() {
+                return Ok(());
+            }
+            status = reply.header("x-ms-copy-status").map(str::to_owned);
+        }
+    }
+}
+
+/// A copy is a plain object whose ETag is the MD5 of its bytes, and whose checksum is over all of them.
+fn may_be_copied(found: &Found, request: &CopyRequest) -> bool {
+    let checksum = found.info.checksum.as_ref();
+    let wanted = request.checksum.is_none_or(|wanted| checksum.is_some_and(|sum| sum.algorithm() == wanted));
+    let whole = checksum.is_none_or(|sum| sum.kind == ChecksumKind::FullObject);
+    found.info.parts.is_empty() && found.info.etag.as_md5().is_some() && wanted && whole
+}

@@ -1,0 +1,91 @@
+//! Conditions of writes, as Azure checks them at the moment of publishing.
+//!
+//! Azure compares its own ETags, not S3's. So a condition is judged here upon the blob that is there, and then the write
+//! says to Azure: only if it is still that blob. If it is not, the condition is judged again.
+
+use super::{
+    client::Call,
+    headers::Found,
+    refusal::{self, Refusal},
+    store::AzblobStore,
+};
+use crate::{
+    backend::wire::{Again, Reply},
+    store::{
+        Result,
+        condition::{Current, WriteConditions},
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use futures_util::future::BoxFuture;
+
+/// Somebody who changes tags without end can keep a condition from being decided.
+const ROUNDS: usize = 32;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Guard {
+    None,
+    Absent,
+    /// Azure's ETag.
+    Still(String),
+}
+
+impl Guard {
+    pub(super) fn apply<'c>(&self, call: Call<'c>) -> Call<'c> {
+        match self {
+            Self::None => call,
+            Self::Absent => call.header("if-none-match", "*"),
+            Self::Still(tag) => call.header("if-match", tag),
+        }
+    }
+
+    /// A write that looks at what is there would meet itself.
+    pub(super) fn again(&self) -> Again {
+        if *self == Self::None { Again::Harmless } else { Again::OnlyIfRefused }
+    }
+}
+
+pub(super) fn judge(conditions: &WriteConditions, found: Option<&Found>) -> Result<()> {
+    let current = found.map(|found| &found.info);
+    let current = current.map(|info| Current { etag: &info.etag, size: info.size, last_modified: info.last_modified });
+    Ok(conditions.check(current)?)
+}
+
+impl AzblobStore {
+    pub(super) async fn guard(&self, name: &str, conditions: &WriteConditions) -> Result<Guard> {
+        if conditions.is_empty() {
+            return Ok(Guard::None);
+        }
+        let only_absent = WriteConditions { if_none_match: conditions.if_none_match.clone(), ..Default::default() };
+        if conditions.wants_absent() && *conditions == only_absent {
+            return Ok(Guard::Absent);
+        }
+        let found = self.find(name).await?;
+        judge(conditions, found.as_ref())?;
+        Ok(found.map_or(Guard::Absent, |found| Guard::Still(found.tag)))
+    }
+
+    /// Writes under `conditions`, as often as it takes to decide them. `Err` inside: Azure refused for another reason.
+    pub(super) async fn guarded<'f>(
+        &self,
+        name: &str,
+        conditions: &WriteConditions,
+        write: impl Fn(Guard) -> BoxFuture<'f, Result<Reply>> + Send + Sync,
+    ) -> Result<std::result::Result<Reply, Refusal>> {
+        for _ in 0..ROUNDS {
+            let guard = self.guard(name, conditions).await?;
+            let reply = write(guard.clone()).await?;
+            if reply.status.is_success() {
+                return Ok(Ok(reply));
+            }
+            let refusal = refusal::read(reply).await;
+            if !refusal.is_lost_race() || guard == Guard::None {
+                return Ok(Err(refusal));
+            }
+            if conditions.wants_absent() {
+                return Err(StoreErrorKind::PreconditionFailed.into());
+            }
+        }
+        Err(StoreError::new(StoreErrorKind::Conflict, "the object changes faster than its conditions can be checked"))
+    }
+}

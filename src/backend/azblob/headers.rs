@@ -1,0 +1,262 @@
+//! What Azure says of a blob, and what we say of one: headers and metadata, both ways.
+
+use super::{
+    metadata::{self, OWN},
+    record::{Elsewhere, Parts, Record},
+    refusal,
+};
+use crate::{
+    backend::wire::Reply,
+    model::{Attributes, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectPart, Timestamp, UploadId},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use md5::{Digest, Md5};
+use std::collections::BTreeMap;
+
+/// A header that S3 keeps with an object, and where a blob has it.
+pub(super) struct Field {
+    /// In the record.
+    pub(super) name: &'static str,
+    /// In replies, and in the requests that set it.
+    blob: Option<(&'static str, &'static str)>,
+    of: fn(&Attributes) -> &Option<String>,
+    pub(super) of_mut: fn(&mut Attributes) -> &mut Option<String>,
+}
+
+macro_rules! field {
+    ($field:ident, $blob:expr) => {
+        Field { name: stringify!($field), blob: $blob, of: |attributes| &attributes.$field, of_mut: |attributes| &mut attributes.$field }
+    };
+}
+
+pub(super) const FIELDS: &[Field] = &[
+    field!(content_type, Some(("content-type", "x-ms-blob-content-type"))),
+    field!(cache_control, Some(("cache-control", "x-ms-blob-cache-control"))),
+    field!(content_disposition, Some(("content-disposition", "x-ms-blob-content-disposition"))),
+    field!(content_encoding, Some(("content-encoding", "x-ms-blob-content-encoding"))),
+    field!(content_language, Some(("content-language", "x-ms-blob-content-language"))),
+    field!(expires, None),
+    field!(website_redirect, None),
+];
+
+/// What Azure gives a blob without a type of its own.
+const DEFAULT_TYPE: &str = "application/octet-stream";
+
+/// An object as it is to be written.
+#[derive(Debug, Clone)]
+pub(super) struct Draft {
+    pub(super) attributes: Attributes,
+    pub(super) etag: ETag,
+    pub(super) size: u64,
+    pub(super) checksum: Option<ObjectChecksum>,
+    pub(super) parts: Vec<ObjectPart>,
+    pub(super) upload: Option<UploadId>,
+    /// `None`: when it is written.
+    pub(super) modified: Option<Timestamp>,
+}
+
+impl Draft {
+    /// The headers the blob itself has, of those that it can have.
+    pub(super) fn native(&self) -> Attributes {
+        let mut native = Attributes::default();
+        for field in FIELDS.iter().filter(|field| field.blob.is_some()) {
+            *(field.of_mut)(&mut native) = (field.of)(&self.attributes).clone().filter(|value| metadata::is_plain(value));
+        }
+        native.content_type.get_or_insert_with(|| DEFAULT_TYPE.to_owned());
+        native
+    }
+
+    /// For a blob with these headers of its own.
+    pub(super) fn record(&self, native: &Attributes) -> Record {
+        let differs = |field: &&Field| (field.of)(&self.attributes) != (field.of)(native);
+        Record {
+            etag: self.etag.clone(),
+            size: self.size,
+            checksum: self.checksum.clone(),
+            modified: self.modified,
+            headers: FIELDS.iter().filter(differs).map(|field| (field.name.to_owned(), (field.of)(&self.attributes).clone())).collect(),
+            tags: self.attributes.tags.clone(),
+            acl: self.attributes.acl,
+            parts: Parts::of(&self.parts),
+            upload: self.upload.clone(),
+            elsewhere: None,
+        }
+    }
+}
+
+/// Requests that set a blob's own headers.
+pub(super) fn of_native(native: &Attributes) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for field in FIELDS {
+        if let (Some((_, name)), Some(value)) = (field.blob, (field.of)(native))
+            && let Ok(value) = HeaderValue::from_str(value)
+        {
+            headers.insert(name, value);
+        }
+    }
+    headers
+}
+
+pub(super) fn of_metadata(record: &Record, user: &BTreeMap<String, String>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let own = [(OWN.to_owned(), record.text())];
+    let all = user.iter().map(|(name, value)| (metadata::encode_name(name), metadata::encode_value(value))).chain(own);
+    for (name, value) in all {
+        // Both are encoded so that they are legal.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(format!("x-ms-meta-{name}")), HeaderValue::from_str(&value)) {
+            headers.insert(name, value);
+        }
+    }
+    headers
+}
+
+/// A blob as Azure describes it.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// Without tags and parts that are elsewhere.
+    pub(super) info: ObjectInfo,
+    pub(super) record: Option<Record>,
+    /// The headers of the blob itself.
+    pub(super) native: Attributes,
+    /// Azure's own, quoted as it came: for conditions.
+    pub(super) tag: String,
+    /// Azure's own, by its clock.
+    pub(super) changed: Timestamp,
+}
+
+impl Found {
+    pub(super) fn elsewhere(&self) -> Option<&Elsewhere> {
+        self.record.as_ref()?.elsewhere.as_ref()
+    }
+
+    /// Of a reply that describes a blob of `size` bytes.
+    pub(super) fn read(reply: &Reply, size: u64) -> Result<Self> {
+        let strange = |what: &str| StoreError::new(StoreErrorKind::Internal, format!("the storage's reply has no valid {what}"));
+        whole(reply.header("x-ms-copy-status"))?;
+        let tag = reply.header(header::ETAG).ok_or_else(|| strange("ETag"))?.to_owned();
+        let changed = reply.header(header::LAST_MODIFIED).and_then(Timestamp::parse_http_date).ok_or_else(|| strange("Last-Modified"))?;
+        // Of a range, Content-MD5 is something else.
+        let of_range = reply.headers.contains_key(header::CONTENT_RANGE);
+        let md5 = reply.header(if of_range { "x-ms-blob-content-md5" } else { "content-md5" }).and_then(md5_of);
+        let mut native = Attributes::default();
+        for field in FIELDS {
+            if let Some((name, _)) = field.blob {
+                *(field.of_mut)(&mut native) = reply.header(name).map(str::to_owned);
+            }
+        }
+        let (mut record, mut user) = (None, BTreeMap::new());
+        for (name, value) in &reply.headers {
+            let Some(name) = name.as_str().strip_prefix("x-ms-meta-") else { continue };
+            let value = String::from_utf8_lossy(value.as_bytes());
+            match name {
+                OWN => record = Record::parse(&value).filter(|record| record.fits(size, md5)),
+                name => {
+                    user.insert(metadata::decode_name(name), metadata::decode_value(&value));
+                }
+            }
+        }
+        let mut attributes = Attributes { user, ..native.clone() };
+        if let Some(record) = &record {
+            record.apply(&mut attributes);
+        }
+        let elsewhere = record.as_ref().and_then(|record| record.elsewhere.as_ref());
+        let info = ObjectInfo {
+            size,
+            etag: shown_etag(record.as_ref(), md5, &tag),
+            last_modified: record.as_ref().and_then(|record| record.modified).unwrap_or(changed),
+            tag_count: elsewhere.map_or(0, |elsewhere| elsewhere.tags).max(attributes.tags.len()),
+            attributes,
+            checksum: record.as_ref().and_then(|record| record.checksum.clone()),
+            parts: record.as_ref().map(|record| record.parts.list()).unwrap_or_default(),
+        };
+        Ok(Self { info, record, native, tag, changed })
+    }
+}
+
+/// A copy that is not done yet, or never will be, is no object.
+pub(super) fn whole(copy_status: Option<&str>) -> Result<()> {
+    match copy_status {
+        Some("pending") => Err(StoreError::new(StoreErrorKind::Busy, "the object is being replaced by a copy")),
+        Some("failed" | "aborted") => Err(StoreErrorKind::NoSuchKey.into()),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn md5_of(text: &str) -> Option<[u8; 16]> {
+    STANDARD.decode(text.trim()).ok()?.try_into().ok()
+}
+
+/// Of what others wrote: its MD5 if Azure knows it, else something that changes when the blob does.
+pub(super) fn shown_etag(record: Option<&Record>, md5: Option<[u8; 16]>, tag: &str) -> ETag {
+    match (record, md5) {
+        (Some(record), _) => record.etag.clone(),
+        (None, Some(md5)) => ETag::from_md5(md5),
+        (None, None) => ETag::opaque(format!("{}-0", hex::encode(Md5::digest(tag.trim_matches('"'))))),
+    }
+}
+
+pub(super) fn spec(checksum: &ObjectChecksum) -> ChecksumSpec {
+    ChecksumSpec { algorithm: checksum.algorithm(), kind: checksum.kind }
+}
+
+/// When Azure says it wrote.
+pub(super) fn written_at(reply: &Reply) -> Timestamp {
+    reply.header(header::LAST_MODIFIED).and_then(Timestamp::parse_http_date).unwrap_or_else(|| answered_at(reply))
+}
+
+pub(super) fn answered_at(reply: &Reply) -> Timestamp {
+    reply.header(header::DATE).and_then(Timestamp::parse_http_date).unwrap_or_else(Timestamp::now)
+}
+
+/// The size of a described blob, where the reply is not of a range.
+pub(super) fn size_of(reply: &Reply) -> Result<u64> {
+    let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no length");
+    reply.number(header::CONTENT_LENGTH).ok_or_else(strange)
+}
+
+/// A reply to HEAD.
+pub(super) async fn described(reply: Reply) -> Result<Found> {
+    let reply = refusal::accept(reply).await?;
+    let size = size_of(&reply)?;
+    Found::read(&reply, size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_blob_itself_says_is_not_said_twice() {
+        let attributes = Attributes {
+            content_type: Some("text/plain".into()),
+            content_disposition: Some("attachment; filename=\"ä\"".into()),
+            expires: Some("never".into()),
+            ..Default::default()
+        };
+        let draft =
+            Draft { attributes, etag: ETag::from_md5([1; 16]), size: 1, checksum: None, parts: Vec::new(), upload: None, modified: None };
+        let native = draft.native();
+        assert_eq!((native.content_type.as_deref(), native.content_disposition.as_deref()), (Some("text/plain"), None));
+        let record = draft.record(&native);
+        assert_eq!(record.headers.keys().collect::<Vec<_>>(), ["content_disposition", "expires"]);
+        let mut read = native;
+        record.apply(&mut read);
+        assert_eq!(read, draft.attributes);
+        let untyped = Draft { attributes: Attributes::default(), ..draft };
+        assert_eq!(untyped.record(&untyped.native()).headers, [("content_type".to_owned(), None)].into());
+    }
+
+    #[test]
+    fn blobs_of_others_have_an_etag_that_is_no_md5_unless_it_is_one() {
+        assert_eq!(shown_etag(None, Some([1; 16]), "\"0x1\""), ETag::from_md5([1; 16]));
+        let opaque = shown_etag(None, None, "\"0x1\"");
+        assert!(opaque.as_str().ends_with("-0") && opaque.as_md5().is_none());
+        assert_eq!(opaque, shown_etag(None, None, "0x1"), "in listings it has no quotes");
+        assert_ne!(opaque, shown_etag(None, None, "0x2"));
+    }
+}

@@ -1,0 +1,175 @@
+//! What a blob's metadata has no room for: Azure takes 8 KiB of it, S3's tags, parts and user metadata can be more.
+//!
+//! What is too much lies in a blob of our own folder, under a random name, written before the object that refers to it
+//! becomes visible. What nothing refers to any more is swept.
+
+use super::{
+    headers::Found,
+    metadata,
+    record::{Elsewhere, Parts, Record},
+    refusal,
+    store::AzblobStore,
+};
+use crate::{
+    backend::wire::{Again, Outgoing},
+    model::{Attributes, ObjectInfo, ObjectKey, TagSet},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use http::Method;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Below Azure's 8 KiB over names and values, for what else an account may add.
+const ROOM: usize = 8000;
+const LONGEST: usize = 4 << 20;
+
+/// A stored format: fields are only ever added.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Overflow {
+    /// The object that refers to it.
+    pub(super) key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parts: Option<Parts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tags: Option<TagSet>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<BTreeMap<String, String>>,
+}
+
+fn weight(record: &Record, user: &BTreeMap<String, String>) -> usize {
+    let user = user.iter().map(|(name, value)| metadata::encode_name(name).len() + metadata::encode_value(value).len());
+    user.sum::<usize>() + metadata::OWN.len() + record.text().len()
+}
+
+/// Moves out of `record` and `user` what there is no room for: what is asked for least goes first.
+fn split(key: &ObjectKey, record: &mut Record, user: &mut BTreeMap<String, String>) -> Option<Overflow> {
+    let mut overflow = Overflow { key: key.as_str().to_owned(), ..Default::default() };
+    for step in 0.. {
+        if weight(record, user) <= ROOM {
+            break;
+        }
+        // A reference is as long as any other: what it will be is counted from here on.
+        let elsewhere = record.elsewhere.get_or_insert_with(|| Elsewhere { id: "0".repeat(32), ..Default::default() });
+        match step {
+            0 => overflow.parts = record.parts.take_sums(),
+            1 if !record.parts.is_empty() => overflow.parts = overflow.parts.or_else(|| Some(record.parts.clone())),
+            2 if !record.tags.is_empty() => {
+                elsewhere.tags = record.tags.len();
+                overflow.tags = Some(std::mem::take(&mut record.tags));
+            }
+            3 => {
+                elsewhere.user = true;
+                overflow.user = Some(std::mem::take(user));
+            }
+            4.. => break,
+            _ => {}
+        }
+        if step == 1 && overflow.parts.is_some() {
+            record.parts = Parts::default();
+        }
+    }
+    record.elsewhere.is_some().then_some(overflow)
+}
+
+impl AzblobStore {
+    fn overflow_name(&self, id: &str) -> String {
+        self.own(&format!("overflow/{id}"))
+    }
+
+    /// Makes record and user metadata fit, keeping elsewhere what does not.
+    pub(super) async fn fit(&self, key: &ObjectKey, record: &mut Record, user: &mut BTreeMap<String, String>) -> Result<()> {
+        record.elsewhere = None;
+        let Some(overflow) = split(key, record, user) else { return Ok(()) };
+        let id = super::blocks::random()?;
+        let id = hex::encode(id);
+        let document =
+            serde_json::to_vec(&overflow).map_err(|error| StoreError::new(StoreErrorKind::Internal, "JSON").with_source(error))?;
+        let call = self.blob(Method::PUT, &self.overflow_name(&id)).header("x-ms-blob-type", "BlockBlob");
+        let call = call.header("x-ms-blob-content-type", "application/json").body(Outgoing::full(document.into()));
+        refusal::accept(call.send(Again::Harmless).await?).await?;
+        if let Some(elsewhere) = &mut record.elsewhere {
+            elsewhere.id = id;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn overflow(&self, id: &str) -> Result<Overflow> {
+        let reply = self.blob(Method::GET, &self.overflow_name(id)).send(Again::Harmless).await?;
+        let document = refusal::accept(reply).await?.bytes(LONGEST).await?;
+        serde_json::from_slice(&document).map_err(|error| StoreError::new(StoreErrorKind::Internal, "an overflow").with_source(error))
+    }
+
+    /// Brings what is elsewhere: all of it, or what every reply has to show.
+    pub(super) async fn complete_info(&self, found: &mut Found, all: bool) -> Result<()> {
+        let Some(elsewhere) = found.elsewhere().filter(|elsewhere| all || elsewhere.user).cloned() else { return Ok(()) };
+        let lost = |error: StoreError| match error.kind() {
+            StoreErrorKind::NoSuchKey => StoreError::new(StoreErrorKind::Internal, "what belongs to an object is gone").with_source(error),
+            _ => error,
+        };
+        let Overflow { parts, tags, user, .. } = self.overflow(&elsewhere.id).await.map_err(lost)?;
+        let ObjectInfo { attributes, parts: shown, tag_count, .. } = &mut found.info;
+        let Attributes { tags: shown_tags, user: shown_user, .. } = attributes;
+        if let Some(parts) = parts {
+            *shown = parts.list();
+        }
+        if let Some(tags) = tags {
+            *tag_count = tags.len();
+            *shown_tags = tags;
+        }
+        if let Some(user) = user {
+            *shown_user = user;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ETag, ObjectPart, Tag};
+
+    fn record(parts: usize, tags: usize) -> Record {
+        let size = |n: usize| n as u64 % 7;
+        let parts: Vec<_> = (0..parts).map(|n| ObjectPart { number: n as u16 + 1, size: size(n), checksum: None }).collect();
+        let tags = (0..tags).map(|n| Tag { key: n.to_string(), value: "\u{10348}".repeat(256) }).collect();
+        Record {
+            etag: ETag::from_md5([1; 16]),
+            size: 0,
+            checksum: None,
+            modified: None,
+            headers: BTreeMap::new(),
+            tags: TagSet::new(tags).expect("valid tags"),
+            acl: Default::default(),
+            parts: Parts::of(&parts),
+            upload: None,
+            elsewhere: None,
+        }
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_goes_elsewhere_and_nothing_else_does() {
+        let key = ObjectKey::new("k").expect("a key");
+        let long = || BTreeMap::from([("n".to_owned(), "ä".repeat(1000))]);
+        let many: BTreeMap<_, _> = (0..680).map(|n| (format!("{n:x}"), "ä".to_owned())).collect();
+        for (parts, tags, user, moved) in [
+            (0, 0, long(), [false, false, false]),
+            (100, 1, long(), [false, false, false]),
+            (2000, 1, long(), [true, false, false]),
+            (0, 10, long(), [false, true, false]),
+            (2000, 10, long(), [true, true, false]),
+            (0, 0, many, [false, false, true]),
+        ] {
+            let (before, before_user) = (record(parts, tags), user.clone());
+            let (mut after, mut user) = (before.clone(), user);
+            let overflow = split(&key, &mut after, &mut user).unwrap_or_default();
+            assert_eq!([overflow.parts.is_some(), overflow.tags.is_some(), overflow.user.is_some()], moved, "{parts} {tags}");
+            assert!(weight(&after, &user) <= ROOM);
+            assert_eq!(overflow.parts.unwrap_or(after.parts), before.parts);
+            assert_eq!(overflow.tags.unwrap_or(after.tags), before.tags);
+            assert_eq!(overflow.user.unwrap_or(user), before_user);
+        }
+    }
+}

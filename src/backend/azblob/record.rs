@@ -1,0 +1,200 @@
+//! What S3 knows of an object and Azure has no place for: one entry of the blob's metadata, as JSON in ASCII.
+//!
+//! A stored format: fields are only ever added. Invariant: a record counts only for the bytes it was written for; a blob
+//! that somebody replaced or appended to, and left the entry, is one without a record.
+
+use crate::model::{Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ETag, ObjectChecksum, ObjectPart, TagSet, Timestamp, UploadId};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt::Write};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) etag: ETag,
+    pub(super) size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) checksum: Option<ObjectChecksum>,
+    /// Where Azure's own time is later: changing tags changes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) modified: Option<Timestamp>,
+    /// Headers that the blob's own do not say, by field; `None` is one that is not there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) headers: BTreeMap<String, Option<String>>,
+    #[serde(default, skip_serializing_if = "TagSet::is_empty")]
+    pub(super) tags: TagSet,
+    #[serde(default, skip_serializing_if = "CannedAcl::is_private")]
+    pub(super) acl: CannedAcl,
+    #[serde(default, skip_serializing_if = "Parts::is_empty")]
+    pub(super) parts: Parts,
+    /// The upload that made it: a Complete that is repeated after a crash knows its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) upload: Option<UploadId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) elsewhere: Option<Elsewhere>,
+}
+
+/// What metadata had no room for lies in a blob of our own.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Elsewhere {
+    pub(super) id: String,
+    /// The user metadata as well: nothing of this object can be shown without it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) user: bool,
+    /// How many tags.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) tags: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// The parts of a multipart object, as runs of the same size.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Parts {
+    /// First number, how many, size of each.
+    runs: Vec<(u16, u16, u64)>,
+    /// Their checksums one after the other, if all have the same algorithm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sums: Option<(ChecksumAlgorithm, String)>,
+}
+
+impl Parts {
+    pub(super) fn of(parts: &[ObjectPart]) -> Self {
+        let mut runs: Vec<(u16, u16, u64)> = Vec::new();
+        for part in parts {
+            match runs.last_mut() {
+                Some((first, count, size)) if *size == part.size && u32::from(*first) + u32::from(*count) == u32::from(part.number) => {
+                    *count += 1;
+                }
+                _ => runs.push((part.number, 1, part.size)),
+            }
+        }
+        let algorithm = parts.first().and_then(|part| Some(part.checksum.as_ref()?.algorithm()));
+        let sums = algorithm.and_then(|algorithm| {
+            let mut all = Vec::with_capacity(parts.len() * algorithm.length());
+            for part in parts {
+                all.extend_from_slice(part.checksum.as_ref().filter(|sum| sum.algorithm() == algorithm)?.bytes());
+            }
+            Some((algorithm, STANDARD.encode(all)))
+        });
+        Self { runs, sums }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    pub(super) fn take_sums(&mut self) -> Option<Parts> {
+        let whole = self.clone();
+        self.sums.take().map(|_| whole)
+    }
+
+    pub(super) fn list(&self) -> Vec<ObjectPart> {
+        let numbered = self.runs.iter().flat_map(|&(first, count, size)| (0..count).map(move |n| (first.saturating_add(n), size)));
+        let sums = self.sums.as_ref().and_then(|(algorithm, text)| Some((*algorithm, STANDARD.decode(text).ok()?)));
+        let sum = |nth: usize| {
+            let (algorithm, all) = sums.as_ref()?;
+            Checksum::new(*algorithm, all.chunks(algorithm.length()).nth(nth)?)
+        };
+        numbered.enumerate().map(|(nth, (number, size))| ObjectPart { number, size, checksum: sum(nth) }).collect()
+    }
+}
+
+impl Record {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// In printable ASCII, without two blanks in a row: as it is, it can be a header.
+    pub(super) fn text(&self) -> String {
+        let json = serde_json::to_string(self).unwrap_or_default();
+        let mut text = String::with_capacity(json.len());
+        for c in json.chars() {
+            // Beyond its strings, compact JSON has no blank.
+            let second_blank = c == ' ' && text.ends_with(' ');
+            if (' '..='~').contains(&c) && !second_blank {
+                text.push(c);
+                continue;
+            }
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        }
+        text
+    }
+
+    /// Whether it speaks of a blob of this size and, where Azure knows it, this MD5.
+    pub(super) fn fits(&self, size: u64, md5: Option<[u8; 16]>) -> bool {
+        let same = |mine: [u8; 16]| md5.is_none_or(|theirs| theirs == mine);
+        self.size == size && self.etag.as_md5().is_none_or(same)
+    }
+
+    /// Puts what the record says over what the blob's own headers say.
+    pub(super) fn apply(&self, attributes: &mut Attributes) {
+        attributes.tags = self.tags.clone();
+        attributes.acl = self.acl;
+        for field in super::headers::FIELDS {
+            if let Some(value) = self.headers.get(field.name) {
+                *(field.of_mut)(attributes) = value.clone();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ChecksumHasher, Tag};
+
+    fn part(number: u16, size: u64, sum: Option<ChecksumAlgorithm>) -> ObjectPart {
+        let checksum = sum.map(|algorithm| {
+            let mut hasher = ChecksumHasher::new(algorithm);
+            hasher.update(&number.to_le_bytes());
+            hasher.finish()
+        });
+        ObjectPart { number, size, checksum }
+    }
+
+    #[test]
+    fn parts_of_one_size_take_one_run_and_come_back_with_their_checksums() {
+        use ChecksumAlgorithm::{Crc32, Sha256};
+        let uniform: Vec<_> = (1..=9999).map(|n| part(n, 8, None)).chain([part(10_000, 3, None)]).collect();
+        assert_eq!(Parts::of(&uniform).runs, [(1, 9999, 8), (10_000, 1, 3)]);
+        let gaps = vec![part(2, 5, Some(Sha256)), part(3, 5, Some(Sha256)), part(7, 5, Some(Sha256)), part(8, 6, Some(Sha256))];
+        for parts in [uniform, gaps, vec![]] {
+            assert_eq!(Parts::of(&parts).list(), parts);
+        }
+        let mixed = [part(1, 5, Some(Sha256)), part(2, 5, Some(Crc32))];
+        assert!(Parts::of(&mixed).list().iter().all(|part| part.checksum.is_none()));
+    }
+
+    #[test]
+    fn a_record_is_a_header_and_comes_back() {
+        let tags = vec![Tag { key: "a  b".into(), value: "ж\u{10348}\u{7f}\u{1}   \"\\".into() }];
+        let record = Record {
+            etag: ETag::from_md5([1; 16]),
+            size: 7,
+            checksum: None,
+            modified: Some(Timestamp::from_millis(5)),
+            headers: [("expires".to_owned(), Some("x".to_owned())), ("content_type".to_owned(), None)].into(),
+            tags: TagSet::new(tags).expect("valid tags"),
+            acl: CannedAcl::PublicRead,
+            parts: Parts::of(&[part(1, 7, Some(ChecksumAlgorithm::Crc32))]),
+            upload: UploadId::parse("u"),
+            elsewhere: Some(Elsewhere { id: "e".into(), user: true, tags: 3 }),
+        };
+        assert!(super::super::metadata::is_plain(&record.text()), "{}", record.text());
+        assert_eq!(Record::parse(&record.text()), Some(record));
+    }
+
+    #[test]
+    fn records_of_the_first_version_are_read() {
+        let text = r#"{"etag":"0101010101010101010101010101010101-1","size":3}"#;
+        let record = Record::parse(text).expect("parses");
+        assert_eq!((record.etag.as_str(), record.size, record.text().as_str()), ("0101010101010101010101010101010101-1", 3, text));
+        let plain = Record { etag: ETag::from_md5([1; 16]), ..record };
+        assert!(plain.fits(3, None) && plain.fits(3, Some([1; 16])));
+        assert!(!plain.fits(4, None) && !plain.fits(3, Some([2; 16])));
+    }
+}

@@ -1,0 +1,359 @@
+//! One bucket: what reads it, changes it and empties it. Writing, copying, listing and uploads are in files of their own.
+
+use super::{
+    client::{Call, Client},
+    guard::judge,
+    headers::{self, Found},
+    marks::Marks,
+    refusal,
+};
+use crate::{
+    backend::{
+        locks::Locks,
+        names,
+        place::Place,
+        wire::{self, Again, Reply},
+    },
+    catalog::{BucketId, Catalog},
+    model::{ByteRange, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
+    store::{
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, Durability, GetReply, GetRequest, Guarantee, Keeping, ListPage,
+        ListRequest, ListUploadsRequest, MultipartSupport, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Selection, Store,
+        UploadsPage, Written,
+        condition::{ReadConditions, WriteConditions},
+        error::{StoreError, StoreErrorKind},
+        payload::Payload,
+        selection,
+    },
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::{Method, StatusCode};
+use std::{any::Any, sync::Arc};
+
+pub(super) const CAPABILITIES: Capabilities = Capabilities {
+    conditional_writes: Guarantee::Native,
+    conditional_completes: Guarantee::Native,
+    conditional_deletes: Guarantee::Native,
+    checksums: Keeping::Kept,
+    tags: Keeping::Kept,
+    parts: Keeping::Kept,
+    object_acls: Keeping::Kept,
+    multipart: MultipartSupport::InPlace,
+    durability: Durability::Strict,
+};
+
+/// Azure: "Naming and referencing containers, blobs, and metadata". In UTF-16, as it counts.
+const LONGEST_NAME: usize = 1024;
+const MOST_SEGMENTS: usize = 254;
+
+/// Bodies up to this length are answered whole.
+const SHORT: u64 = 128 << 10;
+
+/// How often a read or a change begins anew because the object was replaced meanwhile.
+pub(super) const ROUNDS: usize = 32;
+
+#[derive(Debug)]
+pub(super) struct AzblobStore {
+    pub(super) client: Arc<Client>,
+    pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) bucket: BucketId,
+    pub(super) place: Place,
+    pub(super) marks: Arc<Marks>,
+    /// One Complete of an upload at a time.
+    pub(super) completing: Arc<Locks<UploadId>>,
+}
+
+impl AzblobStore {
+    pub(super) fn new(client: Arc<Client>, catalog: Arc<dyn Catalog>, bucket: BucketId, place: Place) -> Self {
+        Self { client, catalog, bucket, place, marks: Arc::default(), completing: Arc::default() }
+    }
+
+    /// As one that a task of its own can hold.
+    pub(super) fn share(&self) -> Arc<Self> {
+        Arc::new(Self {
+            client: self.client.clone(),
+            catalog: self.catalog.clone(),
+            bucket: self.bucket,
+            place: self.place.clone(),
+            marks: self.marks.clone(),
+            completing: self.completing.clone(),
+        })
+    }
+
+    pub(super) fn name(&self, key: &ObjectKey) -> Result<String> {
+        let name = self.place.below(&names::encode(key.as_str()));
+        if name.encode_utf16().count() > LONGEST_NAME || name.split('/').count() > MOST_SEGMENTS {
+            let message = "Azure Blob Storage has no room for this key: 1,024 characters and 254 segments, some of them written as several";
+            return Err(StoreError::new(StoreErrorKind::KeyTooLong, message));
+        }
+        Ok(name)
+    }
+
+    /// Where it has no name, there is no object.
+    pub(super) fn name_of_existing(&self, key: &ObjectKey) -> Result<String> {
+        self.name(key).map_err(|_| StoreErrorKind::NoSuchKey.into())
+    }
+
+    /// A blob of our own, beside the bucket's objects.
+    pub(super) fn own(&self, path: &str) -> String {
+        self.place.below(&format!("{}/{path}", names::RESERVED))
+    }
+
+    pub(super) fn blob(&self, method: Method, name: &str) -> Call<'_> {
+        self.client.blob(method, &self.place.remote, name)
+    }
+
+    /// Without what is elsewhere.
+    pub(super) async fn look(&self, name: &str) -> Result<Found> {
+        headers::described(self.blob(Method::HEAD, name).send(Again::Harmless).await?).await
+    }
+
+    pub(super) async fn find(&self, name: &str) -> Result<Option<Found>> {
+        match self.look(name).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// With as much of what is elsewhere as is wanted.
+    pub(super) async fn look_for(&self, name: &str, all: bool) -> Result<Found> {
+        let mut found = self.look(name).await?;
+        if self.complete_info(&mut found, all).await.is_err() {
+            // Replaced, and its overflow swept, between the two requests.
+            found = self.look(name).await?;
+            self.complete_info(&mut found, all).await?;
+        }
+        Ok(found)
+    }
+
+    /// Where it lies has to be known first; then it has to be the same object still.
+    async fn get_known(&self, name: &str, request: &GetRequest) -> Result<GetReply> {
+        for _ in 0..ROUNDS {
+            let found = self.look_for(name, matches!(request.selection, Selection::Part(_))).await?;
+            request.conditions.check(&found.info.etag, found.info.last_modified)?;
+            let span = selection::select(&found.info, request.selection)?;
+            if span.is_empty() {
+                return Ok(GetReply { info: found.info, span, body: ObjectBody::Full(Bytes::new()) });
+            }
+            let reader = self.reader(name, &found.tag);
+            match reader.open(span).await {
+                Ok(reply) => return Ok(GetReply { body: reader.body(reply, span).await?, info: found.info, span }),
+                Err(error) if error.kind() == StoreErrorKind::PreconditionFailed => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::new(StoreErrorKind::Conflict, "the object changes faster than it can be read"))
+    }
+
+    /// What one request can tell.
+    async fn get_at_once(&self, name: &str, range: Option<String>, request: &GetRequest) -> Result<GetReply> {
+        let mut call = self.blob(Method::GET, name);
+        if let Some(range) = &range {
+            call = call.header("x-ms-range", range);
+        }
+        let reply = call.send(Again::Harmless).await?;
+        let nothing = range.is_some() && reply.number(http::header::CONTENT_LENGTH) == Some(0);
+        if reply.status == StatusCode::RANGE_NOT_SATISFIABLE || (reply.status.is_success() && nothing) {
+            return self.get_known(name, request).await;
+        }
+        let reply = refusal::accept(reply).await?;
+        let (size, span) = extent(&reply)?;
+        let mut found = Found::read(&reply, size)?;
+        if found.elsewhere().is_some_and(|elsewhere| elsewhere.user) {
+            return self.get_known(name, request).await;
+        }
+        request.conditions.check(&found.info.etag, found.info.last_modified)?;
+        if span != selection::select(&found.info, request.selection)? {
+            return Err(StoreError::new(StoreErrorKind::Internal, "the storage answered with another range than it was asked for"));
+        }
+        found.info.parts.clear();
+        let body = self.reader(name, &found.tag).body(reply, span).await?;
+        Ok(GetReply { info: found.info, span, body })
+    }
+
+    fn reader(&self, name: &str, tag: &str) -> Reader {
+        Reader { client: self.client.clone(), container: self.place.remote.clone(), name: name.to_owned(), tag: tag.to_owned() }
+    }
+}
+
+/// Reads the very blob that was begun.
+#[derive(Clone)]
+struct Reader {
+    client: Arc<Client>,
+    container: String,
+    name: String,
+    tag: String,
+}
+
+impl Reader {
+    async fn open(&self, span: Span) -> Result<Reply> {
+        let call = self.client.blob(Method::GET, &self.container, &self.name);
+        let call = call.header("x-ms-range", &format!("bytes={}-{}", span.start, span.end - 1)).header("if-match", &self.tag);
+        let reply = refusal::accept(call.send(Again::Harmless).await?).await?;
+        match extent(&reply)? {
+            (_, sent) if sent == span => Ok(reply),
+            _ => Err(StoreError::new(StoreErrorKind::Internal, "the storage answered with another range than it was asked for")),
+        }
+    }
+
+    async fn body(self, first: Reply, span: Span) -> Result<ObjectBody> {
+        let attempts = self.client.attempts();
+        let reopen: wire::Reopen = Box::new(move |read| {
+            let reader = self.clone();
+            Box::pin(async move {
+                let rest = Span { start: span.start + read, end: span.end };
+                reader.open(rest).await.map_err(|error| match error.kind() {
+                    StoreErrorKind::PreconditionFailed | StoreErrorKind::NoSuchKey => {
+                        StoreError::new(StoreErrorKind::Internal, "the object was replaced while it was read from the storage")
+                    }
+                    _ => error,
+                })
+            })
+        });
+        let mut stream = wire::resuming(first, span.len(), attempts, reopen);
+        if span.len() > SHORT {
+            return Ok(ObjectBody::Stream(stream));
+        }
+        let mut whole = match stream.next().await.transpose()? {
+            // Most often, all of it.
+            Some(first) if first.len() as u64 == span.len() => return Ok(ObjectBody::Full(first)),
+            Some(first) => Vec::from(first),
+            None => Vec::new(),
+        };
+        while let Some(frame) = stream.next().await.transpose()? {
+            whole.extend_from_slice(&frame);
+        }
+        Ok(ObjectBody::Full(whole.into()))
+    }
+}
+
+/// The size of the object, and which bytes of it a reply holds.
+fn extent(reply: &Reply) -> Result<(u64, Span)> {
+    if reply.status == StatusCode::OK {
+        let size = headers::size_of(reply)?;
+        return Ok((size, Span::whole(size)));
+    }
+    let read = |text: &str| {
+        let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        Some((size.parse().ok()?, Span { start: first.parse().ok()?, end: last.parse::<u64>().ok()?.checked_add(1)? }))
+    };
+    let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no valid Content-Range");
+    reply.header("content-range").and_then(read).ok_or_else(strange)
+}
+
+/// Azure knows no ranges from the end, and counts in 64 bits with a sign.
+fn range_header(selection: Selection) -> Option<String> {
+    match selection {
+        Selection::Range(ByteRange::FromTo(first, last)) if i64::try_from(last).is_ok() => Some(format!("bytes={first}-{last}")),
+        Selection::Range(ByteRange::FromTo(first, _) | ByteRange::From(first)) => Some(format!("bytes={first}-")),
+        Selection::Range(ByteRange::Suffix(_)) | Selection::Whole | Selection::Part(_) => None,
+    }
+}
+
+#[async_trait]
+impl Store for AzblobStore {
+    fn capabilities(&self) -> Capabilities {
+        CAPABILITIES
+    }
+
+    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let found = self.look_for(&self.name_of_existing(key)?, false).await?;
+        conditions.check(&found.info.etag, found.info.last_modified)?;
+        Ok(found.info)
+    }
+
+    async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let found = self.look_for(&self.name_of_existing(key)?, true).await?;
+        conditions.check(&found.info.etag, found.info.last_modified)?;
+        Ok(found.info)
+    }
+
+    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+        let name = self.name_of_existing(key)?;
+        match request.selection {
+            Selection::Part(_) | Selection::Range(ByteRange::Suffix(_)) => self.get_known(&name, &request).await,
+            selection => self.get_at_once(&name, range_header(selection), &request).await,
+        }
+    }
+
+    async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        let written = self.put_object(key, request).await;
+        self.marks.written(key.as_str());
+        written
+    }
+
+    async fn copy(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
+        let written = self.copy_object(key, request).await;
+        self.marks.written(key.as_str());
+        written
+    }
+
+    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+        let Ok(name) = self.name(key) else { return Ok(conditions.check(None)?) };
+        for _ in 0..ROUNDS {
+            let mut call = self.blob(Method::DELETE, &name);
+            let mut again = Again::Harmless;
+            if !conditions.is_empty() {
+                let found = self.find(&name).await?;
+                judge(conditions, found.as_ref())?;
+                let Some(found) = found else { return Ok(()) };
+                call = call.header("if-match", &found.tag);
+                again = Again::OnlyIfRefused;
+            }
+            let reply = call.send(again).await?;
+            if reply.status.is_success() {
+                return Ok(());
+            }
+            let refusal = refusal::read(reply).await;
+            match refusal.kind() {
+                StoreErrorKind::NoSuchKey if conditions.is_empty() => return Ok(()),
+                // It changed since it was judged.
+                StoreErrorKind::NoSuchKey | StoreErrorKind::PreconditionFailed => {}
+                _ => return Err(refusal.into()),
+            }
+        }
+        Err(StoreError::new(StoreErrorKind::Conflict, "the object changes faster than its conditions can be checked"))
+    }
+
+    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
+        self.change(key, change).await
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<ListPage> {
+        self.list_page(request).await
+    }
+
+    async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
+        self.begin(key, request).await
+    }
+
+    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+        self.send_part(key, upload, number, payload).await
+    }
+
+    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+        self.parts_page(key, upload, after, limit).await
+    }
+
+    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+        let written = self.complete(key, upload, request).await;
+        self.marks.written(key.as_str());
+        written
+    }
+
+    async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
+        self.abort(key, upload).await
+    }
+
+    async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
+        Ok(self.catalog.list_uploads(self.bucket, request).await?)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,91 @@
+//! Removes from our own folder what a crash left: blobs of uploads that have ended, and overflows nothing refers to.
+//!
+//! Blocks that no commit named are not seen here; Azure drops them a week after the last of their blob was sent.
+
+use super::{headers::Found, multipart::FOLDER, refusal, store::AzblobStore};
+use crate::{
+    backend::wire::{Again, Reply},
+    model::{ObjectKey, Timestamp, UploadId},
+    store::{Result, error::StoreError, error::StoreErrorKind},
+    xml,
+};
+use http::Method;
+use std::time::Duration;
+
+/// Another gateway's upload may look abandoned from here; none lives longer than its uncommitted blocks.
+pub(super) const OLD: Duration = Duration::from_secs(8 * 24 * 3600);
+const OVERFLOWS: &str = "overflow/";
+const LONGEST_PAGE: usize = 16 << 20;
+
+struct Own {
+    name: String,
+    changed: Timestamp,
+}
+
+impl AzblobStore {
+    pub(super) async fn sweep(&self, age: Duration) -> Result<()> {
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let before = Timestamp::from_millis(Timestamp::now().millis().saturating_sub(age));
+        let root = self.own("");
+        let mut marker = None;
+        loop {
+            let (blobs, next) = self.own_page(marker.as_deref()).await?;
+            for blob in blobs.iter().filter(|blob| blob.changed <= before) {
+                let path = blob.name.strip_prefix(&root).unwrap_or_default();
+                if self.is_left_over(path).await? {
+                    self.remove_blob(&blob.name).await?;
+                }
+            }
+            match next {
+                Some(next) => marker = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn is_left_over(&self, path: &str) -> Result<bool> {
+        if let Some(id) = path.strip_prefix(FOLDER) {
+            return Ok(match UploadId::parse(id) {
+                Some(id) => self.catalog.upload(self.bucket, &id).await?.is_none(),
+                None => false,
+            });
+        }
+        let Some(id) = path.strip_prefix(OVERFLOWS) else { return Ok(false) };
+        let overflow = self.overflow(id).await?;
+        let Ok(key) = ObjectKey::new(overflow.key) else { return Ok(false) };
+        let found = self.find(&self.name(&key)?).await?;
+        Ok(found.as_ref().and_then(Found::elsewhere).is_none_or(|elsewhere| elsewhere.id != id))
+    }
+
+    /// When the bucket goes.
+    pub(super) async fn clear_own_folder(&self) -> Result<()> {
+        loop {
+            let (blobs, next) = self.own_page(None).await?;
+            for blob in &blobs {
+                self.remove_blob(&blob.name).await?;
+            }
+            if next.is_none() || blobs.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn own_page(&self, marker: Option<&str>) -> Result<(Vec<Own>, Option<String>)> {
+        let call = self.client.container(Method::GET, &self.place.remote).query("restype", "container").query("comp", "list");
+        let mut call = call.query("prefix", self.own(""));
+        if let Some(marker) = marker {
+            call = call.query("marker", marker);
+        }
+        let reply: Reply = refusal::accept(call.send(Again::Harmless).await?).await?;
+        let document = reply.bytes(LONGEST_PAGE).await?;
+        let strange = || StoreError::new(StoreErrorKind::Internal, "a page of the storage is no valid listing");
+        let root = xml::parse(&document, "EnumerationResults").map_err(|_| strange())?;
+        let blob = |element: &xml::Element| {
+            let changed = element.child("Properties")?.value("Last-Modified").and_then(Timestamp::parse_http_date)?;
+            Some(Own { name: element.value("Name")?.to_owned(), changed })
+        };
+        let blobs = root.child("Blobs").map(|blobs| blobs.all("Blob").map(blob).collect::<Option<_>>());
+        let next = root.value("NextMarker").filter(|marker| !marker.is_empty()).map(str::to_owned);
+        Ok((blobs.unwrap_or_else(|| Some(Vec::new())).ok_or_else(strange)?, next))
+    }
+}

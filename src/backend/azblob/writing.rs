@@ -1,0 +1,158 @@
+//! Putting objects, and changing their tags and ACLs.
+
+use super::{
+    blocks::{self, Body, Staged},
+    guard::{Guard, judge},
+    headers::{self, Draft},
+    refusal,
+    store::{AzblobStore, ROUNDS},
+};
+use crate::{
+    backend::wire::{Again, Outgoing, Reply},
+    model::{Attributes, ChecksumAlgorithm, ETag, ObjectChecksum, ObjectKey},
+    store::{
+        Change, PutRequest, Result, Written,
+        condition::WriteConditions,
+        error::{StoreError, StoreErrorKind},
+        payload::Arrived,
+    },
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, Method};
+
+/// As S3 computes for who asks for none.
+const DEFAULT_CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
+
+impl AzblobStore {
+    pub(super) async fn put_object(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        let name = self.name(key)?;
+        let PutRequest { attributes, conditions, payload } = request;
+        match blocks::ready(payload, DEFAULT_CHECKSUM).await? {
+            Body::Short(bytes, arrived) => {
+                let (draft, md5) = drafted(attributes, &arrived)?;
+                let headers = self.described(key, &draft, &draft.native()).await?;
+                let written = self.guarded(&name, &conditions, |guard| self.put_blob(&name, &bytes, &md5, &headers, guard)).await?;
+                Ok(draft.written(&written?))
+            }
+            long => {
+                let Staged { blocks, arrived, begun } = self.stage(&name, long).await?;
+                let (draft, md5) = drafted(attributes, &arrived)?;
+                let headers = self.described(key, &draft, &draft.native()).await?;
+                let list = blocks::list([&blocks].into_iter());
+                let commit = |guard| self.commit(&name, &list, Some(&md5), &headers, guard);
+                match self.guarded(&name, &conditions, commit).await? {
+                    Ok(reply) => Ok(draft.written(&reply)),
+                    Err(refusal) if refusal.is_overtaken() => self.overtaken(&name, &conditions, draft, begun).await,
+                    Err(refusal) => Err(refusal.into()),
+                }
+            }
+        }
+    }
+
+    /// Another writer of this key published while our blocks were there, which discards them. Without conditions that is
+    /// the same as if it had come right after us, within the time of this request: ours was overwritten at once.
+    async fn overtaken(&self, name: &str, conditions: &WriteConditions, draft: Draft, begun: crate::model::Timestamp) -> Result<Written> {
+        let found = self.find(name).await?;
+        judge(conditions, found.as_ref())?;
+        match found {
+            Some(found) if conditions.is_empty() && found.changed >= begun => {
+                Ok(Written { etag: draft.etag, last_modified: found.changed, checksum: draft.checksum })
+            }
+            // Nobody shows that it was so.
+            _ if conditions.is_empty() => Err(StoreError::new(StoreErrorKind::Busy, "another writer of this key came between")),
+            _ => Err(StoreError::new(StoreErrorKind::Conflict, "another writer of this key came between")),
+        }
+    }
+
+    fn put_blob<'s>(
+        &'s self,
+        name: &'s str,
+        bytes: &'s Bytes,
+        md5: &'s str,
+        headers: &'s HeaderMap,
+        guard: Guard,
+    ) -> BoxFuture<'s, Result<Reply>> {
+        let call = self.blob(Method::PUT, name).header("x-ms-blob-type", "BlockBlob").header("content-md5", md5);
+        let call = guard.apply(call.headers(headers.clone())).body(Outgoing::full(bytes.clone()));
+        Box::pin(call.send(guard.again()))
+    }
+
+    /// Put Block List: makes blocks a blob.
+    pub(super) fn commit<'s>(
+        &'s self,
+        name: &'s str,
+        list: &'s Bytes,
+        md5: Option<&'s str>,
+        headers: &'s HeaderMap,
+        guard: Guard,
+    ) -> BoxFuture<'s, Result<Reply>> {
+        let mut call = self.blob(Method::PUT, name).query("comp", "blocklist").headers(headers.clone());
+        if let Some(md5) = md5 {
+            call = call.header("x-ms-blob-content-md5", md5);
+        }
+        Box::pin(guard.apply(call).body(Outgoing::full(list.clone())).patiently().send(guard.again()))
+    }
+
+    /// Everything about an object that its blob says, where the blob's own headers are `native`.
+    pub(super) async fn described(&self, key: &ObjectKey, draft: &Draft, native: &Attributes) -> Result<HeaderMap> {
+        let mut headers = headers::of_native(native);
+        headers.extend(self.metadata(key, draft, native).await?);
+        Ok(headers)
+    }
+
+    pub(super) async fn metadata(&self, key: &ObjectKey, draft: &Draft, native: &Attributes) -> Result<HeaderMap> {
+        let (mut record, mut user) = (draft.record(native), draft.attributes.user.clone());
+        self.fit(key, &mut record, &mut user).await?;
+        Ok(headers::of_metadata(&record, &user))
+    }
+
+    /// Metadata is replaced as a whole, and only if it is still what was read.
+    pub(super) async fn change(&self, key: &ObjectKey, change: Change) -> Result<()> {
+        let name = self.name_of_existing(key)?;
+        for _ in 0..ROUNDS {
+            let found = self.look_for(&name, true).await?;
+            let mut attributes = found.info.attributes.clone();
+            match &change {
+                Change::Tags(tags) => attributes.tags = tags.clone(),
+                Change::Acl(acl) => attributes.acl = *acl,
+            }
+            let draft = Draft {
+                attributes,
+                etag: found.info.etag.clone(),
+                size: found.info.size,
+                checksum: found.info.checksum.clone(),
+                parts: found.info.parts.clone(),
+                upload: found.record.as_ref().and_then(|record| record.upload.clone()),
+                modified: Some(found.info.last_modified),
+            };
+            let headers = self.metadata(key, &draft, &found.native).await?;
+            let call = self.blob(Method::PUT, &name).query("comp", "metadata").headers(headers).header("if-match", &found.tag);
+            let reply = call.send(Again::OnlyIfRefused).await?;
+            if reply.status.is_success() {
+                return Ok(());
+            }
+            let refusal = refusal::read(reply).await;
+            if !refusal.is_lost_race() {
+                return Err(refusal.into());
+            }
+        }
+        Err(StoreError::new(StoreErrorKind::Conflict, "the object changes faster than its tags can be set"))
+    }
+}
+
+impl Draft {
+    pub(super) fn written(self, reply: &Reply) -> Written {
+        Written { etag: self.etag, last_modified: headers::written_at(reply), checksum: self.checksum }
+    }
+}
+
+/// A plain object, and its MD5 as headers have it.
+fn drafted(attributes: Attributes, arrived: &Arrived) -> Result<(Draft, String)> {
+    let md5 = arrived.md5.ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "a body was not digested"))?;
+    let checksum = arrived.checksum.clone().map(ObjectChecksum::full);
+    let etag = ETag::from_md5(md5);
+    let draft = Draft { attributes, etag, size: arrived.size, checksum, parts: Vec::new(), upload: None, modified: None };
+    Ok((draft, STANDARD.encode(md5)))
+}

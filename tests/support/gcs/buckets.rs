@@ -1,0 +1,179 @@
+//! Buckets: made, deleted, listed, and the objects in them listed, by the first and the second version of the call.
+
+use super::{
+    Failure, Shared,
+    content::Content,
+    state::{Bucket, Object},
+    uploads::limit,
+    wire::{ALREADY_OWNED, Call, Dialect, INVALID_ARGUMENT, NO_SUCH_BUCKET, NOT_EMPTY, Refusal, Reply, empty, escaped, iso, xml},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE as BASE64};
+use http::header;
+use hyper::body::Incoming;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::{collections::BTreeMap, time::SystemTime};
+
+const XML: &str = "<?xml version='1.0' encoding='UTF-8'?>";
+const NAMESPACE: &str = "xmlns='http://doc.s3.amazonaws.com/2006-03-01'";
+/// What `encoding-type=url` leaves as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+
+/// With OAuth a project must be named; HMAC keys have one.
+pub async fn create(shared: &Shared, call: &Call, body: Incoming) -> Result<Reply, Failure> {
+    call.only(&[])?;
+    let document = String::from_utf8(Content::receive(body).await?.to_vec()).map_err(|_| INVALID_ARGUMENT)?;
+    let name = call.bucket()?;
+    let takes = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
+    if !(3..=222).contains(&name.len()) || !name.bytes().all(takes) {
+        return Err(INVALID_ARGUMENT.about("bucket name").into());
+    }
+    if call.dialect == Dialect::Goog && call.header("authorization").is_some_and(|it| it.starts_with("Bearer")) {
+        call.extension("project-id").ok_or(INVALID_ARGUMENT.about("x-goog-project-id"))?;
+    }
+    let location = document.split_once("<LocationConstraint>").and_then(|(_, rest)| rest.split_once('<')).map_or("US", |(found, _)| found);
+    let bucket =
+        Bucket { created: SystemTime::now(), location: location.to_uppercase(), objects: BTreeMap::new(), uploads: BTreeMap::new() };
+    let mut state = shared.state();
+    if state.buckets.contains_key(name) {
+        return Err(ALREADY_OWNED.into());
+    }
+    state.buckets.insert(name.to_owned(), bucket);
+    Ok(empty(200))
+}
+
+pub fn head(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
+    call.only(&[])?;
+    shared.state().buckets.get(call.bucket()?).map(|_| empty(200)).ok_or(NO_SUCH_BUCKET)
+}
+
+/// Uploads that have not ended do not keep a bucket.
+pub fn delete(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
+    call.only(&[])?;
+    let mut state = shared.state();
+    if !state.buckets.get(call.bucket()?).ok_or(NO_SUCH_BUCKET)?.objects.is_empty() {
+        return Err(NOT_EMPTY);
+    }
+    state.buckets.remove(call.bucket()?);
+    Ok(empty(204))
+}
+
+pub fn location(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
+    let state = shared.state();
+    let bucket = state.buckets.get(call.bucket()?).ok_or(NO_SUCH_BUCKET)?;
+    Ok(xml(format!("{XML}<LocationConstraint>{}</LocationConstraint>", escaped(&bucket.location))))
+}
+
+/// All buckets of the project.
+pub fn list(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
+    call.only(&[])?;
+    let mut text = format!("{XML}<ListAllMyBucketsResult {NAMESPACE}><Buckets>");
+    for (name, bucket) in &shared.state().buckets {
+        text += &format!("<Bucket><Name>{name}</Name><CreationDate>{}</CreationDate></Bucket>", iso(bucket.created));
+    }
+    Ok(xml(text + "</Buckets></ListAllMyBucketsResult>"))
+}
+
+#[derive(Default)]
+struct Page<'b> {
+    objects: Vec<(&'b str, &'b Object)>,
+    prefixes: Vec<String>,
+    /// The key or common prefix that ended a page which is not the last.
+    next: Option<String>,
+}
+
+fn page<'b>(bucket: &'b Bucket, prefix: &str, delimiter: &str, after: &str, limit: usize) -> Page<'b> {
+    let mut page = Page::default();
+    let mut last = String::new();
+    for (key, object) in bucket.objects.iter().filter(|(key, _)| key.starts_with(prefix) && key.as_str() > after) {
+        let cut = if delimiter.is_empty() { None } else { key[prefix.len()..].find(delimiter) };
+        let common = cut.map(|at| &key[..prefix.len() + at + delimiter.len()]);
+        // A page that ended on a common prefix has told of everything below it.
+        if common.is_some_and(|common| common == after || page.prefixes.last().is_some_and(|known| known == common)) {
+            continue;
+        }
+        if page.objects.len() + page.prefixes.len() >= limit {
+            page.next = (limit > 0).then_some(last);
+            break;
+        }
+        match common {
+            Some(common) => page.prefixes.push(common.to_owned()),
+            None => page.objects.push((key, object)),
+        }
+        last = common.unwrap_or(key).to_owned();
+    }
+    page
+}
+
+pub fn list_objects(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
+    call.only(&[
+        "prefix",
+        "delimiter",
+        "max-keys",
+        "encoding-type",
+        "marker",
+        "list-type",
+        "start-after",
+        "continuation-token",
+        "fetch-owner",
+    ])?;
+    let second = match call.parameter("list-type") {
+        None => false,
+        Some("2") => true,
+        Some(_) => return Err(INVALID_ARGUMENT.about("list-type")),
+    };
+    let given = |name| call.parameter(name).unwrap_or_default();
+    let after = match (second, call.parameter("continuation-token")) {
+        (true, Some(token)) => {
+            let bytes = BASE64.decode(token).map_err(|_| INVALID_ARGUMENT.about("continuation-token"))?;
+            String::from_utf8(bytes).map_err(|_| INVALID_ARGUMENT.about("continuation-token"))?
+        }
+        (true, None) => given("start-after").to_owned(),
+        (false, _) => given("marker").to_owned(),
+    };
+    let state = shared.state();
+    let bucket = state.buckets.get(call.bucket()?).ok_or(NO_SUCH_BUCKET)?;
+    let page = page(bucket, given("prefix"), given("delimiter"), &after, limit(call, "max-keys")?);
+
+    let by_url = given("encoding-type") == "url";
+    let named = |text: &str| if by_url { utf8_percent_encode(text, PLAIN).to_string() } else { escaped(text) };
+    let mut text = format!("{XML}<ListBucketResult {NAMESPACE}><Name>{}</Name><Prefix>{}</Prefix>", call.bucket()?, named(given("prefix")));
+    let mut say = |name: &str, value: &str| text += &format!("<{name}>{value}</{name}>");
+    match (second, &page.next) {
+        (true, next) => {
+            say("KeyCount", &(page.objects.len() + page.prefixes.len()).to_string());
+            if let Some(next) = next {
+                say("NextContinuationToken", &BASE64.encode(next));
+            }
+        }
+        (false, next) => {
+            say("Marker", &named(given("marker")));
+            if let Some(next) = next {
+                say("NextMarker", &named(next));
+            }
+        }
+    }
+    if by_url {
+        say("EncodingType", "url");
+    }
+    if !given("delimiter").is_empty() {
+        say("Delimiter", &named(given("delimiter")));
+    }
+    say("IsTruncated", &page.next.is_some().to_string());
+    for (key, object) in page.objects {
+        let fields = [
+            ("Key", named(key)),
+            ("Generation", object.generation.to_string()),
+            ("MetaGeneration", "1".to_owned()),
+            ("LastModified", iso(object.modified)),
+            ("ETag", escaped(&object.etag)),
+            ("Size", object.content.length.to_string()),
+        ];
+        text += &format!("<Contents>{}</Contents>", fields.map(|(name, value)| format!("<{name}>{value}</{name}>")).concat());
+    }
+    for prefix in page.prefixes {
+        text += &format!("<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>", named(&prefix));
+    }
+    let mut reply = xml(text + "</ListBucketResult>");
+    reply.headers_mut().insert(header::CACHE_CONTROL, "private, max-age=0".parse().expect("a value"));
+    Ok(reply)
+}
