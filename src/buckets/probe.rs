@@ -18,6 +18,8 @@ mod features;
 mod keys;
 mod reading;
 mod report;
+#[cfg(test)]
+mod tests;
 mod trial;
 
 pub use report::{Outcome, Report, Step};
@@ -35,23 +37,29 @@ pub enum Depth {
     Everything,
 }
 
-/// Tries `store` until it is done, or until `stop`.
-pub async fn probe(store: Arc<dyn Store>, depth: Depth, stop: impl Future<Output = ()>) -> Report {
+/// Tries `store` until it is done, or until `stop`: asked again while everything is being removed.
+pub async fn probe(store: Arc<dyn Store>, depth: Depth, stop: impl AsyncFn()) -> Report {
     let trial = match Trial::new(store.clone()) {
         Ok(trial) => trial,
-        Err(trouble) => return Report::of(vec![Step::of("begin", Err(trouble), 0)], false, &*store),
+        Err(trouble) => return Report::of(vec![Step::of("begin", Err(trouble), 0)], false, None),
     };
     let mut run = Run { trial: &trial, steps: Vec::new() };
     let complete = tokio::select! {
         complete = run.run(depth) => complete,
-        () = stop => {
-            run.steps.push(Step::interrupted());
+        () = stop() => {
+            run.steps.push(Step::interrupted("stopped before everything was tried"));
             false
         }
     };
-    run.step("clean up", trial.clean()).await;
-    let steps = std::mem::take(&mut run.steps);
-    Report::of(steps, complete, &*store)
+    if trial.is_touched() {
+        tokio::select! {
+            _ = run.step("clean up", trial.clean()) => {}
+            () = stop() => run.steps.push(Step::interrupted(format!("something may be left under {}", trial.prefix))),
+        }
+    }
+    // What a driver promises before it was tried is only a hope.
+    let tried = (complete && depth == Depth::Everything).then_some(&*store);
+    Report::of(std::mem::take(&mut run.steps), complete, tried)
 }
 
 struct Run<'t> {

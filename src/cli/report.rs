@@ -36,8 +36,10 @@ pub(super) fn inspected(found: &Inspected) {
     for step in &report.steps {
         let _ = writeln!(text, "{:<6}  {:<width$}  {}", step.outcome, step.step, step.words);
     }
-    let promises: Vec<String> = report.promises.iter().map(|(name, value)| format!("{} {value}", name.replace('_', " "))).collect();
-    let _ = writeln!(text, "clients are promised: {}", promises.join(", "));
+    if !report.promises.is_empty() {
+        let promises: Vec<String> = report.promises.iter().map(|(name, value)| format!("{} {value}", name.replace('_', " "))).collect();
+        let _ = writeln!(text, "clients are promised: {}", promises.join(", "));
+    }
     let count = |outcome| report.count(outcome);
     let _ = write!(text, "{} ok, {} no, {} failed", count(Outcome::Ok), count(Outcome::No), count(Outcome::Failed));
     text += if report.complete { "\n" } else { "; the rest was not tried\n" };

@@ -10,7 +10,10 @@ use crate::{
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     config::{self, Settings},
     model::{BucketName, CannedAcl, Owner, Timestamp},
-    store::{Durability, error::StoreError},
+    store::{
+        Durability,
+        error::{StoreError, StoreErrorKind},
+    },
 };
 pub use probe::{Depth, Outcome, Report, Step};
 use std::{os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
@@ -31,8 +34,8 @@ pub async fn backend(settings: &Settings, name: &str, place: Option<&str>) -> Re
     let visit = Visit::begin(settings, name).await?;
     let found = async {
         let place = match place {
-            Some(place) => visit.below(place.trim_matches('/')),
-            None if configured.shared().is_some() || !configured.is_object_store() => visit.below(""),
+            Some(place) => visit.within(place.trim_matches('/').to_owned())?,
+            None if configured.shared().is_some() || !configured.is_object_store() => visit.beside_all()?,
             None => {
                 let mut held = settings.buckets.iter().filter(|(_, bucket)| settings.backend_of(bucket) == name);
                 let Some((bucket, _)) = held.next() else {
@@ -70,7 +73,7 @@ pub async fn create(settings: &Settings, name: &str) -> Result<(), StartError> {
     let made = async {
         let place = visit.place_of(&name)?;
         // Drivers make what is a bucket wholly; what a prefix is below comes first in a place.
-        let remote = place.split('/').next().unwrap_or_default();
+        let remote = place.shown.split('/').next().unwrap_or_default();
         let record = visit.record(remote.to_owned()).await?;
         let made = visit.backend.create(&record).await;
         made.map_err(|error| StartError::because(format_args!("making {remote} on backend '{backend}'"), error))
@@ -102,6 +105,12 @@ fn listed(names: &[&str]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
+/// A place on a backend, and where in it is tried.
+struct Place {
+    shown: String,
+    tried: String,
+}
+
 /// One backend, opened for a while.
 struct Visit<'s> {
     settings: &'s Settings,
@@ -118,34 +127,38 @@ impl<'s> Visit<'s> {
         let scratch = Scratch::make().map_err(|error| StartError::because("making a temporary directory", error))?;
         let catalog = SqliteCatalog::open(&scratch.0, Durability::Relaxed);
         let catalog: Arc<dyn Catalog> = Arc::new(catalog.map_err(|error| StartError::because("opening a temporary catalog", error))?);
-        let backend = backends::open(settings, configured, catalog.clone())
-            .map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))?;
+        let backend = backends::open(settings, configured, catalog.clone()).map_err(|error| match (configured, error.kind()) {
+            (config::Backend::Fs(_), StoreErrorKind::Unavailable) => {
+                StartError::new(format!("backend '{name}' is in use: {error}; it can be tried out once that process has stopped"))
+            }
+            _ => StartError::because(format_args!("opening backend '{name}'"), error),
+        })?;
         Ok(Self { settings, name, is_directory: matches!(configured, config::Backend::Fs(_)), backend, catalog, _scratch: scratch })
     }
 
     /// Where a bucket of the configuration lies.
-    fn place_of(&self, name: &BucketName) -> Result<String, StartError> {
+    fn place_of(&self, name: &BucketName) -> Result<Place, StartError> {
         let bucket = &self.settings.buckets[name];
         let place = self.backend.place_at(name, bucket.remote.as_deref(), bucket.place());
         let place = place.map_err(|error| StartError::because(format_args!("bucket '{name}'"), error))?;
-        // A directory is searched before it is listed, and that takes as long as it has files: a new one inside does too.
-        Ok(if self.is_directory { self.below(&place) } else { place })
+        self.within(place)
     }
 
-    /// A place of our own in `outer`, where a backend makes places of any name; otherwise `outer`.
-    fn below(&self, outer: &str) -> String {
-        let own = || {
-            let mut random = [0; 8];
-            // Only to be alone: the driver refuses nothing but a name that is taken, and then it is shared.
-            let _ = getrandom::fill(&mut random);
-            format!(".causeway-trial-{}", hex::encode(random))
-        };
-        match (self.is_directory, outer.is_empty()) {
-            (true, true) => own(),
-            (true, false) => format!("{outer}/{}", own()),
-            (false, false) => outer.to_owned(),
-            (false, true) => self.backend.place_for(&trial_name()),
+    /// A place as it is named, and where in it is tried. A directory is searched before it is listed, which takes as long as
+    /// it has files: there, a new one inside will do.
+    fn within(&self, shown: String) -> Result<Place, StartError> {
+        if !self.is_directory {
+            return Ok(Place { tried: shown.clone(), shown });
         }
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|error| StartError::new(format!("there is no randomness: {error}")))?;
+        let own = format!(".causeway-trial-{}", hex::encode(random));
+        Ok(Place { tried: if shown.is_empty() { own } else { format!("{shown}/{own}") }, shown })
+    }
+
+    /// A place that no bucket has.
+    fn beside_all(&self) -> Result<Place, StartError> {
+        self.within(if self.is_directory { String::new() } else { self.backend.place_for(&trial_name()) })
     }
 
     async fn record(&self, place: String) -> Result<BucketRecord, StartError> {
@@ -165,11 +178,11 @@ impl<'s> Visit<'s> {
         self.catalog.create_bucket(bucket).await.map_err(|error| StartError::because("the temporary catalog", error))
     }
 
-    async fn try_out(&self, place: String, depth: Depth) -> Result<Inspected, StartError> {
-        let failed = |error: StoreError| StartError::because(format_args!("opening {place} on backend '{}'", self.name), error);
-        let record = self.record(place.clone()).await?;
+    async fn try_out(&self, place: Place, depth: Depth) -> Result<Inspected, StartError> {
+        let failed = |error: StoreError| StartError::because(format_args!("opening '{}' on backend '{}'", place.shown, self.name), error);
+        let record = self.record(place.tried.clone()).await?;
         let store = self.backend.open(&record).await.map_err(failed)?;
-        let stop = async {
+        let stop = async || {
             // Without a handler there is nothing to wait for.
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending().await
@@ -179,7 +192,7 @@ impl<'s> Visit<'s> {
         if self.is_directory {
             self.backend.remove(&record).await.map_err(failed)?;
         }
-        Ok(Inspected { backend: self.name.to_owned(), place, report })
+        Ok(Inspected { backend: self.name.to_owned(), place: place.shown, report })
     }
 
     /// What is left open is closed by the end of the process.

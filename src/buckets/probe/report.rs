@@ -68,8 +68,8 @@ impl Step {
         Self { step: step.into(), outcome, words, milliseconds }
     }
 
-    pub(super) fn interrupted() -> Self {
-        Self::of("interrupted", failed("stopped before everything was tried"), 0)
+    pub(super) fn interrupted(words: impl Into<String>) -> Self {
+        Self::of("interrupted", failed(words), 0)
     }
 }
 
@@ -78,13 +78,13 @@ pub struct Report {
     pub steps: Vec<Step>,
     /// Nothing was left out.
     pub complete: bool,
-    /// What clients are promised, now that it was tried.
+    /// What clients are promised, where everything was tried.
     pub promises: BTreeMap<&'static str, &'static str>,
 }
 
 impl Report {
-    pub(super) fn of(steps: Vec<Step>, complete: bool, store: &dyn Store) -> Self {
-        Self { steps, complete, promises: promises(store) }
+    pub(super) fn of(steps: Vec<Step>, complete: bool, tried: Option<&dyn Store>) -> Self {
+        Self { steps, complete, promises: tried.map(promises).unwrap_or_default() }
     }
 
     pub fn count(&self, outcome: Outcome) -> usize {

@@ -102,6 +102,11 @@ impl Trial {
         }
     }
 
+    /// Whether there may be anything to remove.
+    pub(super) fn is_touched(&self) -> bool {
+        !lock(&self.written).is_empty() || !lock(&self.uploads).is_empty()
+    }
+
     /// Removes all of it, as far as the storage lets us.
     pub(super) async fn clean(&self) -> Found {
         let (mut removed, mut trouble) = (0, None);

@@ -1,0 +1,228 @@
+//! What is wrong with a storage is found: each flaw here is one that real storages have.
+
+use super::*;
+use crate::{
+    backend::{Backend, memory::MemoryBackend},
+    catalog::{BucketId, BucketRecord, NewBucket},
+    model::{Attributes, BucketName, CannedAcl, ObjectInfo, ObjectKey, Owner, PartNumber, TagSet, Timestamp, UploadId},
+    store::{
+        BeginUpload, Capabilities, Change, CompleteUpload, GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest, PartWritten,
+        PartsPage, PutRequest, Result, UploadsPage, Written,
+        condition::{ReadConditions, WriteConditions},
+        error::StoreErrorKind,
+        payload::Payload,
+    },
+};
+use async_trait::async_trait;
+use std::any::Any;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Flaw {
+    None,
+    ConditionsIgnored,
+    ConditionsRefused,
+    SlashesMerged,
+    BlanksTrimmed,
+    OrderReversed,
+    TagsForgotten,
+    DeletesRefused,
+    WritesRefused,
+}
+
+#[derive(Debug)]
+struct Flawed {
+    inner: Arc<dyn Store>,
+    flaw: Flaw,
+}
+
+impl Flawed {
+    fn key(&self, key: &ObjectKey) -> ObjectKey {
+        let text = match self.flaw {
+            Flaw::SlashesMerged => key.as_str().replace("//", "/"),
+            Flaw::BlanksTrimmed => key.as_str().trim_end().to_owned(),
+            _ => return key.clone(),
+        };
+        ObjectKey::new(text).expect("a key")
+    }
+
+    fn conditions(&self, conditions: &WriteConditions) -> Result<WriteConditions> {
+        match self.flaw {
+            Flaw::ConditionsIgnored => Ok(WriteConditions::default()),
+            Flaw::ConditionsRefused if !conditions.is_empty() => Err(StoreErrorKind::NotImplemented.into()),
+            _ => Ok(conditions.clone()),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Flawed {
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        self.inner.head(&self.key(key), conditions).await
+    }
+
+    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+        self.inner.get(&self.key(key), request).await
+    }
+
+    async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        // As storage that one has to wait for.
+        tokio::task::yield_now().await;
+        if self.flaw == Flaw::WritesRefused {
+            return Err(StoreErrorKind::Internal.into());
+        }
+        let conditions = self.conditions(&request.conditions)?;
+        let tags = if self.flaw == Flaw::TagsForgotten { TagSet::default() } else { request.attributes.tags.clone() };
+        let attributes = Attributes { tags, ..request.attributes };
+        self.inner.put(&self.key(key), PutRequest { attributes, conditions, ..request }).await
+    }
+
+    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+        if self.flaw == Flaw::DeletesRefused {
+            return Err(StoreErrorKind::Internal.into());
+        }
+        self.inner.delete(&self.key(key), &self.conditions(conditions)?).await
+    }
+
+    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
+        self.inner.update(key, change).await
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<ListPage> {
+        let mut page = self.inner.list(request).await?;
+        if self.flaw == Flaw::OrderReversed {
+            page.entries.reverse();
+        }
+        Ok(page)
+    }
+
+    async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
+        self.inner.begin_upload(key, request).await
+    }
+
+    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+        self.inner.put_part(key, upload, number, payload).await
+    }
+
+    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+        self.inner.list_parts(key, upload, after, limit).await
+    }
+
+    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+        let conditions = self.conditions(&request.conditions)?;
+        self.inner.complete_upload(key, upload, CompleteUpload { conditions, ..request }).await
+    }
+
+    async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
+        self.inner.abort_upload(key, upload).await
+    }
+
+    async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
+        self.inner.list_uploads(request).await
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// A storage, and the same with a flaw.
+async fn storage(flaw: Flaw) -> (Arc<dyn Store>, Arc<dyn Store>) {
+    let name = BucketName::parse("trial").expect("a name");
+    let owner = Owner { id: "o".into(), display_name: "o".into() };
+    let (created, acl) = (Timestamp::from_millis(0), CannedAcl::Private);
+    let bucket = NewBucket { name, owner, created, acl, location: String::new(), backend: "m".into(), place: "trial".into() };
+    let inner = MemoryBackend::new().open(&BucketRecord { id: BucketId(1), bucket }).await.expect("opens");
+    (inner.clone(), Arc::new(Flawed { inner, flaw }))
+}
+
+/// How many objects and uploads there are.
+async fn left(store: &dyn Store) -> usize {
+    let objects = store.list(ListRequest { limit: 1000, ..Default::default() }).await.expect("listed").entries.len();
+    objects + store.list_uploads(ListUploadsRequest { limit: 1000, ..Default::default() }).await.expect("listed").entries.len()
+}
+
+/// The report on a storage with a flaw, and what is left there.
+async fn tried(flaw: Flaw) -> (Report, usize) {
+    let (inner, flawed) = storage(flaw).await;
+    let report = probe(flawed, Depth::Everything, std::future::pending).await;
+    (report, left(&*inner).await)
+}
+
+fn with(report: &Report, outcome: Outcome) -> Vec<&str> {
+    report.steps.iter().filter(|step| step.outcome == outcome).map(|step| step.step.as_str()).collect()
+}
+
+const CONDITIONS: [&str; 5] =
+    ["create only if absent", "of 8 creators one wins", "compare and swap", "conditional delete", "upload only if absent"];
+
+#[tokio::test]
+async fn a_storage_without_flaws_has_none_and_nothing_is_left_in_it() {
+    let (report, left) = tried(Flaw::None).await;
+    assert_eq!((report.count(Outcome::Failed), report.count(Outcome::No), left), (0, 0, 0), "{:?}", report.steps);
+    assert!(report.complete && report.is_sound() && report.promises["conditional_writes"] == "by the storage");
+}
+
+#[tokio::test]
+async fn conditions_that_are_ignored_fail_and_those_that_are_refused_do_not() {
+    let (ignored, left) = tried(Flaw::ConditionsIgnored).await;
+    assert_eq!((with(&ignored, Outcome::Failed), left), (CONDITIONS.to_vec(), 0));
+    let (refused, left) = tried(Flaw::ConditionsRefused).await;
+    assert_eq!((with(&refused, Outcome::No), refused.is_sound(), left), (CONDITIONS.to_vec(), true, 0));
+}
+
+#[tokio::test]
+async fn keys_that_come_back_as_others_fail_and_are_removed() {
+    let (report, left) = tried(Flaw::SlashesMerged).await;
+    assert_eq!((with(&report, Outcome::Failed), left), (vec!["key \"a//b\"", "key \"/a\"", "no other key appears"], 0));
+    let (report, left) = tried(Flaw::BlanksTrimmed).await;
+    assert_eq!((with(&report, Outcome::Failed), left), (vec!["key \" x \"", "no other key appears"], 0));
+}
+
+#[tokio::test]
+async fn a_wrong_order_of_listings_fails() {
+    let (report, _) = tried(Flaw::OrderReversed).await;
+    assert!(with(&report, Outcome::Failed).contains(&"order of listings"));
+}
+
+#[tokio::test]
+async fn tags_that_are_forgotten_fail() {
+    let (report, _) = tried(Flaw::TagsForgotten).await;
+    assert_eq!(with(&report, Outcome::Failed), ["tags"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_removed_is_told() {
+    let (report, left) = tried(Flaw::DeletesRefused).await;
+    let failed = with(&report, Outcome::Failed);
+    assert!(left > 0 && failed.contains(&"delete") && failed.contains(&"clean up"), "{failed:?}");
+}
+
+#[tokio::test]
+async fn of_a_storage_that_takes_nothing_nothing_more_is_tried_or_promised() {
+    let (report, left) = tried(Flaw::WritesRefused).await;
+    assert_eq!(report.steps.iter().map(|step| step.step.as_str()).collect::<Vec<_>>(), ["reach and list", "write", "clean up"]);
+    assert!(!report.complete && !report.is_sound() && report.promises.is_empty() && left == 0);
+}
+
+#[tokio::test]
+async fn an_interrupted_trial_removes_what_it_wrote() {
+    let (inner, store) = storage(Flaw::None).await;
+    // Stops once something was written, and not again.
+    let stopped = std::sync::atomic::AtomicBool::new(false);
+    let stop = async || {
+        if stopped.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        while left(&*inner).await == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let report = probe(store, Depth::Everything, stop).await;
+    let last: Vec<&str> = report.steps.iter().rev().take(2).map(|step| step.step.as_str()).collect();
+    assert_eq!((last, left(&*inner).await), (vec!["clean up", "interrupted"], 0));
+    assert!(!report.complete && !report.is_sound());
+}
