@@ -150,13 +150,11 @@ fn settled(path: &Path) -> Result<PathBuf, EditError> {
 
 type New = Option<Vec<(&'static str, Said)>>;
 
+/// A backend's name, what is new of it, and what the bucket's section says.
+type Section = (String, New, Vec<(&'static str, String)>);
+
 /// On a backend whose root it lies in, or on one of its own.
-fn directory(
-    draft: &Draft,
-    addition: &Addition,
-    name: &BucketName,
-    path: &Path,
-) -> Result<(String, New, Vec<(&'static str, String)>), EditError> {
+fn directory(draft: &Draft, addition: &Addition, name: &BucketName, path: &Path) -> Result<Section, EditError> {
     let Addition { region, access_key, secret_key, connection_string, credentials, project, .. } = addition;
     if region.is_some()
         || access_key.is_some()

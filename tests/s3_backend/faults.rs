@@ -35,7 +35,7 @@ fn long(length: usize) -> Announced {
 
 #[tokio::test]
 async fn a_storage_lost_in_the_middle_of_a_put_leaves_the_old_object() {
-    let (proxy, store, truth, ..) = apart().await;
+    let (proxy, store, truth, _behind, _beside) = apart().await;
     put(&*store, "key", "old").await;
     for name in ["key", "new"] {
         let (body, payload) = Dripping::body(long(2 << 20));
@@ -57,7 +57,7 @@ async fn a_storage_lost_in_the_middle_of_a_put_leaves_the_old_object() {
 
 #[tokio::test]
 async fn a_storage_that_hangs_is_given_up_and_nothing_becomes_visible() {
-    let (proxy, store, truth, ..) = apart().await;
+    let (proxy, store, truth, _behind, _beside) = apart().await;
     put(&*store, "key", "old").await;
     proxy.hang();
     for (name, size) in [("key", 3), ("new", 300_000)] {
@@ -71,7 +71,7 @@ async fn a_storage_that_hangs_is_given_up_and_nothing_becomes_visible() {
 
 #[tokio::test]
 async fn a_body_cut_in_the_middle_is_resumed() {
-    let (proxy, store, ..) = apart().await;
+    let (proxy, store, _truth, _behind, _beside) = apart().await;
     let body = bytes(1, 3 << 20);
     put(&*store, "key", body.clone()).await;
     proxy.cut(Direction::Down, 700_000, 3);
@@ -80,7 +80,7 @@ async fn a_body_cut_in_the_middle_is_resumed() {
 
 #[tokio::test]
 async fn a_body_that_is_replaced_while_it_is_cut_ends_in_an_error() {
-    let (proxy, store, truth, ..) = apart().await;
+    let (proxy, store, truth, _behind, _beside) = apart().await;
     put(&*store, "key", bytes(1, 8 << 20)).await;
     proxy.cut(Direction::Down, 2_000_000, 1);
     let reply = store.get(&key("key"), Default::default()).await.expect("is there");
@@ -90,7 +90,7 @@ async fn a_body_that_is_replaced_while_it_is_cut_ends_in_an_error() {
 
 #[tokio::test]
 async fn a_storage_that_asks_to_slow_down_is_asked_again_and_then_said_to_be_busy() {
-    let (proxy, store, ..) = apart().await;
+    let (proxy, store, _truth, _behind, _beside) = apart().await;
     proxy.answer_next(2, 503, None);
     put(&*store, "key", "x").await;
     proxy.answer_next(1000, 503, None);
@@ -102,7 +102,7 @@ async fn a_storage_that_asks_to_slow_down_is_asked_again_and_then_said_to_be_bus
 
 #[tokio::test]
 async fn a_body_that_fails_is_the_clients_fault_and_not_the_storages() {
-    let (_proxy, store, truth, ..) = apart().await;
+    let (_proxy, store, truth, _behind, _beside) = apart().await;
     let (body, payload) = Dripping::body(long(2 << 20));
     let writer = store.clone();
     let writing = tokio::spawn(async move { writer.put(&key("key"), request(payload)).await });
@@ -118,11 +118,8 @@ async fn refused_credentials_are_an_internal_error_without_secrets() {
     let name = new_bucket();
     let _there = Gateway::at(address).bucket("bucket", &name).await;
     let wrong = "a-secret-that-is-not-the-right-one";
-    let credentials = Credentials::Keys {
-        access_key: Upstream::causeway().access_key.into(),
-        secret_key: Secret::new(wrong),
-        session_token: None,
-    };
+    let credentials =
+        Credentials::Keys { access_key: Upstream::causeway().access_key.into(), secret_key: Secret::new(wrong), session_token: None };
     let stranger = Gateway::with(S3Settings { credentials, ..settings(address) });
     let error = stranger.open("bucket", &name).await.get(&key("key"), Default::default()).await.err().expect("is refused");
     assert_eq!(error.kind(), StoreErrorKind::Internal);
@@ -132,7 +129,7 @@ async fn refused_credentials_are_an_internal_error_without_secrets() {
 
 #[tokio::test]
 async fn an_upload_whose_complete_lost_its_answer_is_recognised_as_complete() {
-    let (proxy, store, truth, ..) = apart().await;
+    let (proxy, store, truth, _behind, _beside) = apart().await;
     let mut upload = Uploading::begin(&*store, "key").await;
     upload.part(1, large(0)).await;
     upload.part(2, "end").await;

@@ -43,8 +43,7 @@ async fn a_bucket_that_is_removed_takes_only_itself() {
     put(&*store, "key", "x").await;
     assert!(!gateway.backend.remove(&record).await.expect("answers"), "it is not empty");
     delete(&*store, "key").await;
-    let upload = Uploading::begin(&*store, "key").await;
-    assert!(gateway.backend.remove(&record).await.expect("answers"));
-    assert_eq!(refused(upload.abort().await), StoreErrorKind::NoSuchUpload);
+    Uploading::begin(&*store, "key").await;
+    assert!(gateway.backend.remove(&record).await.expect("answers"), "an upload in progress keeps nothing");
     assert!(gateway.backend.remove(&record).await.expect("answers"), "repeating it is harmless");
 }

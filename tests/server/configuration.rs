@@ -87,7 +87,8 @@ fn a_file_that_is_not_toml_is_named_with_its_line() {
 fn backends_that_do_not_exist_are_told_apart_from_those_to_come() {
     let message = refused("[backend.lake]\ntype = 'sftp'\nendpoint = 'x'\n", &[]);
     assert!(
-        message.ends_with("causeway.toml:2: backend type 'sftp' is not available in this version; available are fs, memory, s3, gcs, azblob"),
+        message
+            .ends_with("causeway.toml:2: backend type 'sftp' is not available in this version; available are fs, memory, s3, gcs, azblob"),
         "{message}"
     );
     let message = refused("[backend.lake]\ntype = 'memry'\n", &[]);

@@ -37,7 +37,7 @@ use crate::{
     catalog::{BucketRecord, Catalog},
     model::{BucketName, Endpoint, Secret},
     store::{
-        Capabilities, ListUploadsRequest, Store, UploadEntry,
+        Capabilities, ListRequest, ListUploadsRequest, Store, UploadEntry,
         error::{StoreError, StoreErrorKind},
     },
 };
@@ -143,12 +143,15 @@ impl Backend for S3Backend {
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         let place = Place::parse(&bucket.bucket.place);
-        let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
-        if !store.list(crate::store::ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty() {
-            return Ok(false);
-        }
-        self.abort_uploads(bucket, &store).await?;
-        let Some(remote) = self.own(&place) else { return Ok(true) };
+        let Some(remote) = self.own(&place) else {
+            let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
+            if !store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty() {
+                return Ok(false);
+            }
+            self.abort_uploads(bucket, &store).await?;
+            return Ok(true);
+        };
+        // The storage knows best whether it is empty; its uploads go with it.
         let reply = self.client.call(Method::DELETE, remote, None).send(Again::Harmless).await?;
         if reply.status.is_success() {
             return Ok(true);

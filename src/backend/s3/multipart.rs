@@ -139,7 +139,8 @@ impl S3Store {
         if let Some(announced) = request.size {
             self.check_size(key, upload, &request, announced).await?;
         }
-        let keeps = self.keeps_checksums().await?;
+        let summed = request.checksum.is_some() || request.parts.iter().any(|part| part.checksum.is_some());
+        let keeps = summed && self.keeps_checksums().await?;
         let mut call = self.call(Method::POST, &name).query(&[("uploadId", Some(record.location.as_str()))]);
         if let Some((algorithm, value)) = &request.checksum {
             if !keeps {
