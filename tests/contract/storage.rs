@@ -207,9 +207,10 @@ impl Storage {
     /// Whether the storage has room for a key. Azure takes 1,024 characters, of which some are written as several, and 254
     /// segments.
     pub fn has_room_for(&self, key: &str) -> bool {
-        const TOO_LONG: [&str; 5] = ["\0", " ", "/", "y/", "../"];
+        const TOO_LONG: [&str; 2] = ["\0", " "];
         let endless = |piece: &&str| key.len() > 1000 && key.starts_with(&piece.repeat(300));
-        self.driver != Driver::Azblob || !(TOO_LONG.iter().any(endless) || key == ".".repeat(1024))
+        let fits = key.split('/').count() <= 254 && !TOO_LONG.iter().any(endless) && key != ".".repeat(1024);
+        fits || self.driver != Driver::Azblob
     }
 
     /// Whether what was acknowledged outlives `restart`.

@@ -132,6 +132,16 @@ const KEYS: [&str; 24] = [
     "z/3",
 ];
 
+impl Operation {
+    /// The key that it brings into being.
+    pub fn writes(&self) -> Option<&str> {
+        match self {
+            Self::Put { key, .. } | Self::Copy { to: key, .. } | Self::Begin { key, .. } | Self::Upload { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+}
+
 fn key() -> impl Strategy<Value = String> {
     prop_oneof![
         12 => select(&KEYS[..]).prop_map(str::to_owned),
