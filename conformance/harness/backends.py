@@ -131,7 +131,8 @@ def _run_scenarios(row: Row, home: Path | None, arguments, work: Path) -> None:
         died = upstream.stop()
     row.problems += [died] if died else []
     # One that broke off fails as such: "restic: runs to its end".
-    row.judge("scenarios", set(tally.passes), dict.fromkeys(tally.failures, ""))
+    how = {check: " ".join(reason.split())[-400:] for check, reason in tally.failures.items()}
+    row.judge("scenarios", set(tally.passes), how)
 
 
 def _run_suite(row: Row, home: Path | None, arguments, work: Path) -> None:

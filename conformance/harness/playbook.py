@@ -60,14 +60,14 @@ class Tally:
     def __init__(self):
         self.lock = threading.Lock()
         self.passes: list[str] = []
-        self.failures: list[str] = []
+        self.failures: dict[str, str] = {}
 
     def record(self, scenario: str, check: str, seconds: float, reason: str | None) -> None:
         with self.lock:
             if reason is None:
                 self.passes.append(f"{scenario}: {check}")
             else:
-                self.failures.append(f"{scenario}: {check}")
+                self.failures[f"{scenario}: {check}"] = reason
             print(f"{'FAIL' if reason else 'ok  '}  {scenario}: {check} ({seconds:.1f} s)")
             print("".join(f"        {line}\n" for line in (reason or "").splitlines()), end="", flush=True)
 

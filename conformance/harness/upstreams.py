@@ -49,7 +49,7 @@ BACKENDS = (
     Backend(
         "s3_causeway",
         "Causeway, over local disk",
-        contract="s3",
+        contract="s3_causeway",
         starts=("{binary}", "serve", "--data", "{work}/data", "--listen", "127.0.0.1:0")
         + ("--admin-listen", "127.0.0.1:0", "--durability", "relaxed"),
         environment={"CAUSEWAY_ROOT_USER": "{access_key}", "CAUSEWAY_ROOT_PASSWORD": "{secret_key}"},
