@@ -1,13 +1,8 @@
 //! The stand-ins that other tests lean on, held to their word: a fake that is wrong makes every test before it worthless.
 
-#[path = "../support/gcs/mod.rs"]
-mod gcs;
-#[path = "../support/proxy/mod.rs"]
-mod proxy;
 #[path = "../support/mod.rs"]
 mod support;
-#[path = "../support/upstream.rs"]
-mod upstream;
+use support::{gcs, proxy, upstream};
 
 mod gcs_buckets;
 mod gcs_objects;
