@@ -6,8 +6,10 @@ this machine cannot run is skipped, with the reason, and is no pass.
 
 import argparse
 import contextlib
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -107,15 +109,22 @@ def _run_contract(row: Row) -> None:
         row.cells["contract"] = "skipped: no cargo"
         return
     command = ["cargo", "test", "--locked", "--test", "store_contract", "--", f"{driver}::"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
-    result = re.search(r"^test result: .*? (\d+) passed; (\d+) failed", done.stdout, re.MULTILINE)
+    # A group of its own: cargo, when killed, leaves the tests behind.
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen(command, cwd=REPOSITORY, **options) as process:
+        try:
+            output, errors = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    result = re.search(r"^test result: .*? (\d+) passed; (\d+) failed", output, re.MULTILINE)
     if result is None:
         row.cells["contract"] = "broken"
-        row.problems.append(f"{' '.join(command)}:\n{done.stderr[-1500:]}")
+        row.problems.append(f"{' '.join(command)}:\n{errors[-1500:]}")
         return
     passed, failed = int(result[1]), int(result[2])
     row.cells["contract"] = f"{passed}/{passed + failed}"
-    row.problems += [f"[contract] {test}" for test in re.findall(r"^test (\S+) \.\.\. FAILED", done.stdout, re.MULTILINE)]
+    row.problems += [f"[contract] {test}" for test in re.findall(r"^test (\S+) \.\.\. FAILED", output, re.MULTILINE)]
     if passed + failed == 0:
         row.problems.append(f"[contract] tests/store_contract.rs has no driver {driver}")
 

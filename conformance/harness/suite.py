@@ -102,7 +102,7 @@ def run_jobs(
     work: Path,
     storage: Callable[[Path, contextlib.ExitStack], Storage] = lambda job, stack: LOCAL,
 ) -> tuple[dict[str, dict], list[str]]:
-    """Every test's result, and what went wrong outside of tests.  `storage` starts what the job's server is put before."""
+    """Every test's result, and what went wrong outside of tests; `storage` starts what a server is put before."""
     servers: list[Server] = []
     runs, broken = [], []
     with contextlib.ExitStack() as stack:
