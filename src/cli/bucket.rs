@@ -34,7 +34,7 @@ pub(super) enum Command {
     /// Add a bucket to the configuration, and the backend it needs, once it was tried out.
     ///
     /// Secrets are stored sealed. Nothing is written if a check fails.
-    Add(AddArguments),
+    Add(Box<AddArguments>),
     /// Remove a bucket from the configuration. Its data stay where they are.
     Remove {
         /// The bucket's name in the configuration.
@@ -97,7 +97,7 @@ pub(super) fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::List { configuration, json } => list(&configuration, json),
         Command::Validate { name, configuration, json } => validate(&name, &configuration, json),
-        Command::Add(arguments) => add(arguments),
+        Command::Add(arguments) => add(*arguments),
         Command::Remove { name, configuration, data, with_backend } => remove(&name, &configuration, data, with_backend),
     };
     done.unwrap_or_else(|code| code)

@@ -110,13 +110,15 @@ impl Trial {
     /// Removes all of it, as far as the storage lets us.
     pub(super) async fn clean(&self) -> Found {
         let (mut removed, mut trouble) = (0, None);
-        for (key, upload) in std::mem::take(&mut *lock(&self.uploads)) {
+        let uploads = std::mem::take(&mut *lock(&self.uploads));
+        for (key, upload) in uploads {
             match self.store.abort_upload(&key, &upload).await {
                 Err(error) if error.kind() != StoreErrorKind::NoSuchUpload => trouble = Some(error),
                 _ => {}
             }
         }
-        for key in std::mem::take(&mut *lock(&self.written)) {
+        let written = std::mem::take(&mut *lock(&self.written));
+        for key in written {
             match self.store.delete(&key, &WriteConditions::default()).await {
                 Ok(()) => removed += 1,
                 Err(error) if error.kind() == StoreErrorKind::KeyTooLong => {}
