@@ -114,11 +114,6 @@ const EXCUSED: &[Excused] = &[
     },
     Excused {
         driver: Driver::S3(Server::Moto),
-        promises: &["publishing::a_writer_that_goes_away_leaves_nothing", "publishing::a_body_that_fails_leaves_nothing"],
-        reason: "moto keeps bodies that are shorter than their Content-Length",
-    },
-    Excused {
-        driver: Driver::S3(Server::Moto),
         promises: &["upload_listing::parts_are_listed_in_order_page_by_page"],
         reason: "moto leaves parts out of pages",
     },
