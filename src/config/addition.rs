@@ -31,6 +31,14 @@ pub struct Addition {
     pub project: Option<String>,
 }
 
+impl Addition {
+    /// Whether anything was said that belongs to a new backend on an object store.
+    fn has_credentials(&self) -> bool {
+        let texts = [&self.region, &self.access_key, &self.connection_string, &self.project];
+        texts.into_iter().any(Option::is_some) || self.secret_key.is_some() || self.credentials.is_some()
+    }
+}
+
 /// Where a secret is taken from, to be sealed. Not `Debug`: it may be the secret itself.
 pub enum SecretSource {
     Environment(String),
@@ -67,7 +75,18 @@ pub struct Added {
     pub directory: Option<PathBuf>,
 }
 
-/// A key of a new backend.
+/// Where the new bucket goes.
+struct Site {
+    /// A backend there is, or what a new one is called.
+    backend: String,
+    new: Option<Keys>,
+    /// Keys of the bucket.
+    place: Vec<(&'static str, String)>,
+}
+
+/// Of a new backend.
+type Keys = Vec<(&'static str, Said)>;
+
 enum Said {
     Plain(String),
     Secret(String),
@@ -82,22 +101,16 @@ pub fn add(path: &Path, sources: Sources, addition: &Addition) -> Result<Added, 
     let target = provider::target(&addition.url).map_err(EditError::Refused)?;
     let mut sections = Sections::default();
     let mut notes = make_explicit(&draft, &mut sections)?;
-    let (backend, new, place, directory) = match target {
+    let (site, directory) = match target {
         Target::Directory(path) => {
             let path = settled(&path)?;
-            let (backend, new, place) = directory(&draft, addition, &name, &path)?;
-            (backend, new, place, Some(path))
+            (directory(&draft, addition, &name, &path)?, Some(path))
         }
-        Target::Remote(remote) => {
-            let (backend, new) = object_store(&draft, addition, &remote)?;
-            let mut place = vec![("remote", remote.name)];
-            place.extend((!remote.prefix.is_empty()).then_some(("prefix", remote.prefix)));
-            (backend, new, place, None)
-        }
+        Target::Remote(remote) => (object_store(&draft, addition, &name, remote)?, None),
     };
     // Whether there is such a backend already shows once it is read as settings.
-    let (mut key, mut backend, mut backend_is_new) = (None, backend, false);
-    if let Some(said) = new {
+    let (mut key, mut backend, mut backend_is_new) = (None, site.backend, false);
+    if let Some(said) = site.new {
         let secret = said.iter().any(|(_, said)| matches!(said, Said::Secret(_)));
         key = if secret { Some(draft.seal_key()?) } else { None };
         let mut with = sections.clone();
@@ -112,7 +125,7 @@ pub fn add(path: &Path, sources: Sources, addition: &Addition) -> Result<Added, 
         }
     }
     let mut bucket = vec![("backend", backend.clone())];
-    bucket.extend(place);
+    bucket.extend(site.place);
     sections.put("bucket", Some(name.as_str()), bucket.into_iter().map(|(key, value)| (key, value.into())));
     let after = sections.after(draft.text());
     Ok(Added { edit: draft.into_edit(after, key)?, backend, backend_is_new, notes, directory })
@@ -148,21 +161,9 @@ fn settled(path: &Path) -> Result<PathBuf, EditError> {
     Ok(std::fs::canonicalize(&absolute).unwrap_or(absolute))
 }
 
-type New = Option<Vec<(&'static str, Said)>>;
-
-/// A backend's name, what is new of it, and what the bucket's section says.
-type Section = (String, New, Vec<(&'static str, String)>);
-
 /// On a backend whose root it lies in, or on one of its own.
-fn directory(draft: &Draft, addition: &Addition, name: &BucketName, path: &Path) -> Result<Section, EditError> {
-    let Addition { region, access_key, secret_key, connection_string, credentials, project, .. } = addition;
-    if region.is_some()
-        || access_key.is_some()
-        || secret_key.is_some()
-        || connection_string.is_some()
-        || credentials.is_some()
-        || project.is_some()
-    {
+fn directory(draft: &Draft, addition: &Addition, name: &BucketName, path: &Path) -> Result<Site, EditError> {
+    if addition.has_credentials() {
         return refuse("a directory has neither a region nor credentials");
     }
     let Some(text) = path.to_str() else { return refuse("a path must be UTF-8") };
@@ -172,7 +173,8 @@ fn directory(draft: &Draft, addition: &Addition, name: &BucketName, path: &Path)
         if let Ok(inside) = path.strip_prefix(&root)
             && addition.backend.as_ref().is_none_or(|wanted| wanted == backend)
         {
-            return Ok((backend.clone(), None, vec![("prefix", inside.to_string_lossy().into_owned())]));
+            let place = vec![("prefix", inside.to_string_lossy().into_owned())];
+            return Ok(Site { backend: backend.clone(), new: None, place });
         }
         if root.starts_with(path) {
             return refuse(format!("{text} holds the root of backend '{backend}'"));
@@ -181,39 +183,32 @@ fn directory(draft: &Draft, addition: &Addition, name: &BucketName, path: &Path)
     if let Some(taken) = addition.backend.as_ref().filter(|name| draft.settings.backends.contains_key(*name)) {
         return refuse(format!("{text} is not in a root of backend '{taken}'"));
     }
-    let backend = free_name(draft, addition, &name.as_str().replace('.', "-"));
+    let backend = free_name(draft, addition, name.as_str());
     let said = vec![("type", Said::Plain("fs".to_owned())), ("root", Said::Plain(text.to_owned()))];
-    Ok((backend, Some(said), vec![("prefix", String::new())]))
+    Ok(Site { backend, new: Some(said), place: vec![("prefix", String::new())] })
 }
 
-fn object_store(draft: &Draft, addition: &Addition, remote: &Remote) -> Result<(String, New), EditError> {
+fn object_store(draft: &Draft, addition: &Addition, bucket: &BucketName, remote: Remote) -> Result<Site, EditError> {
+    let mut place = vec![("remote", remote.name.clone())];
+    place.extend((!remote.prefix.is_empty()).then(|| ("prefix", remote.prefix.clone())));
     if let Some((name, known)) = addition.backend.as_ref().and_then(|name| draft.settings.backends.get_key_value(name)) {
-        let Addition { region, access_key, secret_key, connection_string, credentials, project, .. } = addition;
-        if region.is_some()
-            || access_key.is_some()
-            || secret_key.is_some()
-            || connection_string.is_some()
-            || credentials.is_some()
-            || project.is_some()
-        {
+        if addition.has_credentials() {
             return refuse(format!("backend '{name}' exists: its region and credentials are in the configuration"));
         }
         if known.type_name() != remote.kind.as_str() || remote.endpoint.as_ref().is_some_and(|it| it.to_string() != known.address()) {
             return refuse(format!("backend '{name}' is {} at {}, which is not where the URL leads", known.type_name(), known.location()));
         }
-        return Ok((name.clone(), None));
+        return Ok(Site { backend: name.clone(), new: None, place });
     }
     let mut said = vec![("type", Said::Plain(remote.kind.as_str().to_owned()))];
     said.extend(remote.endpoint.as_ref().map(|endpoint| ("endpoint", Said::Plain(endpoint.to_string()))));
     match remote.kind {
-        Kind::S3 => s3(draft, addition, remote, &mut said)?,
+        Kind::S3 => s3(draft, addition, &remote, &mut said)?,
         Kind::Gcs => gcs(draft, addition, &mut said)?,
-        Kind::Azblob => azblob(draft, addition, remote, &mut said)?,
+        Kind::Azblob => azblob(draft, addition, &remote, &mut said)?,
     }
-    Ok((free_name(draft, addition, remote.provider), Some(said)))
+    Ok(Site { backend: free_name(draft, addition, remote.provider.unwrap_or(bucket.as_str())), new: Some(said), place })
 }
-
-type Keys = Vec<(&'static str, Said)>;
 
 fn s3(draft: &Draft, addition: &Addition, remote: &Remote, said: &mut Keys) -> Result<(), EditError> {
     if addition.connection_string.is_some() || addition.credentials.is_some() || addition.project.is_some() {
@@ -283,8 +278,10 @@ fn free_name(draft: &Draft, addition: &Addition, base: &str) -> String {
     if let Some(name) = &addition.backend {
         return name.clone();
     }
+    // Names of backends have no dots.
+    let base = base.replace('.', "-");
     let numbered = (2..).map(|n| format!("{base}-{n}"));
-    std::iter::once(base.to_owned()).chain(numbered).find(|name| !draft.settings.backends.contains_key(name)).unwrap_or_default()
+    std::iter::once(base.clone()).chain(numbered).find(|name| !draft.settings.backends.contains_key(name)).unwrap_or_default()
 }
 
 /// What is appended.

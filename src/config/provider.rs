@@ -12,8 +12,8 @@ pub(super) enum Target {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Remote {
-    /// What a backend for it is called, unless the operator says so.
-    pub(super) provider: &'static str,
+    /// If it is known: what a backend for it is called, unless the operator says so.
+    pub(super) provider: Option<&'static str>,
     pub(super) kind: Kind,
     /// Unless it is the one that the backend's type has by default.
     pub(super) endpoint: Option<Endpoint>,
@@ -125,7 +125,7 @@ pub(super) fn target(url: &str) -> Result<Target, String> {
     };
     let short = |provider, kind| {
         let (name, prefix) = split(rest);
-        remote(Remote { provider, kind, endpoint: None, region: None, account: None, name, prefix })
+        remote(Remote { provider: Some(provider), kind, endpoint: None, region: None, account: None, name, prefix })
     };
     match scheme.to_ascii_lowercase().as_str() {
         "file" if rest.starts_with('/') => Ok(Target::Directory(rest.into())),
@@ -157,7 +157,7 @@ fn endpoint(url: &str) -> Result<Target, String> {
     let path = whole.path().trim_start_matches('/');
     let host = whole.host().to_ascii_lowercase();
     let known = HOSTS.iter().find_map(|row| Some((row, row.matched(&host)?)));
-    let (provider, kind) = known.as_ref().map_or(("s3", Kind::S3), |(row, _)| (row.provider, row.kind));
+    let (provider, kind) = known.as_ref().map_or((None, Kind::S3), |(row, _)| (Some(row.provider), row.kind));
     let (row, named) = known.map_or((None, Named::default()), |(row, named)| (Some(row), named));
     // A bucket in the host leaves the path to the prefix.
     let authority = named.bucket.as_ref().and_then(|bucket| whole.authority().get(bucket.len() + 1..)).unwrap_or(whole.authority());
@@ -186,7 +186,7 @@ mod tests {
                 let said = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
                 let endpoint = said(it.endpoint.map(|endpoint| endpoint.to_string()));
                 let at = said(it.region.or(it.account));
-                format!("{} {} {endpoint} {at} {} {:?}", it.kind.as_str(), it.provider, it.name, it.prefix)
+                format!("{} {} {endpoint} {at} {} {:?}", it.kind.as_str(), it.provider.unwrap_or("?"), it.name, it.prefix)
             }
             Err(why) => why,
         }
@@ -216,8 +216,8 @@ mod tests {
             ("https://storage.googleapis.com/photos", "gcs gcs - - photos \"\""),
             ("https://my.photos.storage.googleapis.com/a/b", "gcs gcs - - my.photos \"a/b\""),
             ("https://acme.blob.core.windows.net/photos/a", "azblob azure - acme photos \"a\""),
-            ("https://minio.example.com:9000/photos/a", "s3 s3 https://minio.example.com:9000 - photos \"a\""),
-            ("http://127.0.0.1:9000/photos", "s3 s3 http://127.0.0.1:9000 - photos \"\""),
+            ("https://minio.example.com:9000/photos/a", "s3 ? https://minio.example.com:9000 - photos \"a\""),
+            ("http://127.0.0.1:9000/photos", "s3 ? http://127.0.0.1:9000 - photos \"\""),
         ] {
             assert_eq!(shown(url), expected, "{url}");
         }

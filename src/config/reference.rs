@@ -30,6 +30,13 @@ directory that Causeway was started in.
 
 A secret is its text, or better the place where it is: `{ env = "VARIABLE" }` or `{ file = "path" }` (the newline at the
 file's end is no part of it). In the environment that is `CAUSEWAY__IDENTITY__0__SECRET_KEY__FILE=path`.
+
+Or it is sealed: `{ sealed = "v1:…" }`, as `causeway bucket add` writes it and `causeway config seal --key backend.NAME.secret_key`
+prints it. That is AES-256-GCM, bound to the key's own name: rename a backend, or move an identity, and its secrets must be
+sealed again. The key that opens it is 32 bytes in base64: `CAUSEWAY_SEAL_KEY`, or the file that `CAUSEWAY_SEAL_KEY_FILE` names,
+or else the file `FILE.seal-key` beside the configuration `FILE`, which is made when the first secret is sealed (mode 0600). A key
+beside the configuration keeps secrets out of copies of the configuration, not from those who may read both: keep it elsewhere
+where that matters. Keyrings of desktops are not used: servers have no session that would unlock one.
 "#;
 
 const EXAMPLE: &str = r#"

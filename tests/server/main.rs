@@ -4,6 +4,13 @@
 mod support;
 
 mod admin;
+mod backend_list;
+mod backend_probe;
+mod bucket_add;
+mod bucket_list;
+mod bucket_remove;
+mod bucket_validate;
+mod config_seal;
 mod configuration;
 mod credentials;
 mod h2;

@@ -55,6 +55,20 @@ impl Place {
         Ended::of(&output)
     }
 
+    /// Runs to its end, with something to read.
+    pub fn run_with_input(&self, input: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+        let mut command = self.command(arguments);
+        command.envs(environment.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it runs");
+        child.stdin.take().expect("an input").write_all(input.as_bytes()).expect("taken");
+        Ended::of(&child.wait_with_output().expect("it ends"))
+    }
+
+    /// The permissions of a file.
+    pub fn mode(&self, name: &str) -> u32 {
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(self.path(name)).expect("a file").permissions()) & 0o777
+    }
+
     /// `serve` on free ports, with `causeway.toml` if the test wrote one, once it serves.
     pub fn serve(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
         let _ = std::fs::remove_file(self.path("addresses"));
@@ -86,6 +100,20 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// What it printed, if all went well.
+    #[track_caller]
+    pub fn succeeded(self) -> String {
+        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
+        self.out
+    }
+
+    /// What it said, if it failed with this code.
+    #[track_caller]
+    pub fn failed(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
+        self.out + &self.err
+    }
+
     fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }

@@ -3,7 +3,7 @@
 use super::{Dialect, headers, refusal, store::S3Store};
 use crate::{
     backend::wire::{Again, Reply, encode_path},
-    model::{Attributes, ByteRange, CannedAcl, ETag, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
+    model::{Attributes, ByteRange, ETag, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
         CopyPartRequest, CopyRequest, CopySource, PartWritten, Result, Written, copy,
         error::{StoreError, StoreErrorKind},
@@ -22,7 +22,7 @@ impl S3Store {
         let attributes = &request.attributes;
         let replaces_tags = attributes.tags.as_ref().is_some_and(|tags| !tags.is_empty());
         // What the storage cannot do in one step goes through the gateway, where it can be done right.
-        let plain = request.conditions.is_empty() && attributes.acl == CannedAcl::Private;
+        let plain = request.conditions.is_empty();
         // S3 refuses a copy onto itself that changes nothing.
         let changes =
             attributes.metadata.is_some() || request.checksum.is_some() || request.source.key != *key || !self.is(&request.source);
@@ -30,15 +30,15 @@ impl S3Store {
         if !plain || !changes || (replaces_tags && !tags_are_kept) {
             return copy::stream_object(self, key, request).await;
         }
-        self.check_source(&request.source).await?;
         for _ in 0..PATIENCE {
-            // On GCS what belongs to the source alone lies in its metadata, and would travel with them.
-            let pinned = match (&attributes.metadata, self.dialect()) {
-                (None, Dialect::Gcs) => Some(request.source.store.head(&request.source.key, &Default::default()).await?),
-                _ => None,
+            // What belongs to the source alone (an ACL, on GCS more) lies in its metadata, and would travel with them.
+            let pinned = match &attributes.metadata {
+                None => Some(request.source.store.head(&request.source.key, &Default::default()).await?),
+                Some(_) => None,
             };
-            if let Some(source) = &pinned {
-                request.source.conditions.check_source(&source.etag, source.last_modified)?;
+            match &pinned {
+                Some(source) => request.source.conditions.check_source(&source.etag, source.last_modified)?,
+                None => self.check_source(&request.source).await?,
             }
             match self.copy_here(key, &request, &from, pinned.as_ref(), tags_are_kept).await {
                 // The source was replaced between the look and the copy.
@@ -59,12 +59,19 @@ impl S3Store {
     ) -> Result<Written> {
         let attributes = &request.attributes;
         let mut call = self.call(Method::PUT, &self.place.name(key)?).vendor("copy-source", from);
-        let without = pinned.map(|source| Attributes { website_redirect: None, ..source.attributes.clone() });
+        let acl = attributes.acl;
+        let replaced = match (&attributes.metadata, pinned) {
+            (Some(given), _) => Some(Attributes { acl, ..given.clone() }),
+            (None, Some(source)) if self.dialect() == Dialect::Gcs || source.attributes.acl != acl => {
+                Some(Attributes { website_redirect: None, acl, ..source.attributes.clone() })
+            }
+            _ => None,
+        };
         match pinned {
             Some(source) => call = call.vendor("copy-source-if-match", &source.etag.quoted()),
             None => call = call.headers(headers::of_conditions(&request.source.conditions, &self.dialect().header("copy-source-"))),
         }
-        match attributes.metadata.as_ref().or(without.as_ref()) {
+        match &replaced {
             Some(given) => call = call.vendor("metadata-directive", "REPLACE").headers(headers::of_attributes(given, self.dialect())?),
             None => call = call.vendor("metadata-directive", "COPY"),
         }

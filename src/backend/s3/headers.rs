@@ -5,7 +5,7 @@
 
 use super::Dialect;
 use crate::{
-    model::{Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, ObjectInfo, TagSet, Timestamp},
+    model::{Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, ObjectInfo, TagSet, Timestamp},
     store::{
         Result,
         condition::{ETagMatch, ReadConditions},
@@ -35,8 +35,11 @@ pub(super) fn of_attributes(attributes: &Attributes, dialect: Dialect) -> Result
     if let Some(target) = &attributes.website_redirect {
         headers.insert(redirect(dialect), encoded(target)?);
     }
+    if attributes.acl != CannedAcl::Private {
+        headers.insert(acl(dialect), encoded(attributes.acl.as_str())?);
+    }
     for (name, text) in &attributes.user {
-        if dialect == Dialect::Gcs && name.starts_with(OWN) {
+        if name.starts_with(OWN) {
             let words = format!("User metadata on this bucket's storage cannot begin with {OWN}");
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, words));
         }
@@ -47,7 +50,8 @@ pub(super) fn of_attributes(attributes: &Attributes, dialect: Dialect) -> Result
     Ok(headers)
 }
 
-/// What begins so in the user metadata on GCS is ours: what S3 knows of an object and GCS does not.
+/// What begins so in the user metadata there is ours: what S3 knows of an object and the storage does not, or should not.
+/// An ACL opens our door, never the storage's own.
 pub(super) const OWN: &str = "causeway-";
 
 fn redirect(dialect: Dialect) -> HeaderName {
@@ -61,6 +65,13 @@ fn expires(dialect: Dialect) -> HeaderName {
     match dialect {
         Dialect::S3 => header::EXPIRES,
         Dialect::Gcs => HeaderName::from_static("x-goog-meta-causeway-expires"),
+    }
+}
+
+fn acl(dialect: Dialect) -> HeaderName {
+    match dialect {
+        Dialect::S3 => HeaderName::from_static("x-amz-meta-causeway-acl"),
+        Dialect::Gcs => HeaderName::from_static("x-goog-meta-causeway-acl"),
     }
 }
 
@@ -110,6 +121,7 @@ pub(super) fn info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<O
         content_language: text(&header::CONTENT_LANGUAGE),
         expires: text(&expires(dialect)),
         website_redirect: text(&redirect(dialect)),
+        acl: text(&acl(dialect)).and_then(|name| CannedAcl::parse(&name)).unwrap_or_default(),
         ..Default::default()
     };
     // What S3 and GCS say where nobody said a type.

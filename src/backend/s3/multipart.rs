@@ -6,13 +6,13 @@
 use super::{
     dialect::Dialect,
     headers, refusal,
-    store::{Guard, S3Store, no_acls, no_tags},
+    store::{Guard, S3Store, no_tags},
     writing::{Announced, answered, reply_etag, unread},
 };
 use crate::{
     backend::{uploads, wire::Again},
     catalog::{CompletedUpload, UploadRecord},
-    model::{CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectKey, PartNumber, Timestamp, UploadId},
+    model::{Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
         BeginUpload, CompleteUpload, ListedPart, PartWritten, PartsPage, Result, UploadInfo, Written,
         error::{StoreError, StoreErrorKind},
@@ -28,9 +28,6 @@ impl S3Store {
     pub(super) async fn begin(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
         let name = self.place.name(key)?;
         let attributes = &request.attributes;
-        if attributes.acl != CannedAcl::Private {
-            return Err(no_acls());
-        }
         let mut call =
             self.call(Method::POST, &name).query(&[("uploads", None)]).headers(headers::of_attributes(attributes, self.dialect())?);
         if !attributes.tags.is_empty() {

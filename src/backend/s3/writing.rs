@@ -3,11 +3,11 @@
 use super::{
     dialect::Dialect,
     headers, refusal,
-    store::{Guard, S3Store, no_acls, no_tags},
+    store::{Guard, S3Store, no_tags},
 };
 use crate::{
     backend::wire::{Again, Framing, Outcome, Outgoing, Reply, Sent, gather_or_stream},
-    model::{CannedAcl, ChecksumAlgorithm, ETag, ObjectKey, Timestamp},
+    model::{ChecksumAlgorithm, ETag, ObjectKey, Timestamp},
     store::{
         PutRequest, Result, Written,
         error::{StoreError, StoreErrorKind},
@@ -54,9 +54,6 @@ impl S3Store {
     pub(super) async fn write(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
         let PutRequest { attributes, conditions, payload } = request;
         let name = self.place.name(key)?;
-        if attributes.acl != CannedAcl::Private {
-            return Err(no_acls());
-        }
         let mut described = headers::of_attributes(&attributes, self.dialect())?;
         if !attributes.tags.is_empty() {
             if !self.promises().await?.tags {

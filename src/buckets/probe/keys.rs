@@ -101,7 +101,7 @@ pub(super) async fn alphabet(trial: &Trial) -> Vec<Step> {
                 looked_at(trial, &name, &listed).await
             }
             Err(error) if matches!(error.kind(), StoreErrorKind::KeyTooLong | StoreErrorKind::InvalidRequest) => {
-                Err(Trouble::No(format!("refused: {error}")))
+                Err(Trouble::No(format!("refused: {}", error.message())))
             }
             Err(error) => Err(error.into()),
         };

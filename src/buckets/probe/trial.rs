@@ -109,7 +109,7 @@ impl Trial {
 
     /// Removes all of it, as far as the storage lets us.
     pub(super) async fn clean(&self) -> Found {
-        let (mut removed, mut trouble) = (0, None);
+        let mut trouble = None;
         let uploads = std::mem::take(&mut *lock(&self.uploads));
         for (key, upload) in uploads {
             match self.store.abort_upload(&key, &upload).await {
@@ -117,25 +117,25 @@ impl Trial {
                 _ => {}
             }
         }
+        if let Some(error) = trouble {
+            return failed(format!("an upload under {} could not be aborted: {error}", self.prefix));
+        }
         let written = std::mem::take(&mut *lock(&self.written));
-        for key in written {
-            match self.store.delete(&key, &WriteConditions::default()).await {
-                Ok(()) => removed += 1,
-                Err(error) if error.kind() == StoreErrorKind::KeyTooLong => {}
-                Err(error) => trouble = Some(error),
-            }
+        let mut refused = None;
+        for key in &written {
+            // A storage that refuses to write a name refuses to delete it, too: what counts is what is left.
+            refused = self.store.delete(key, &WriteConditions::default()).await.err().or(refused);
         }
-        // Where names come back changed, there may be objects that nobody wrote.
-        let left = self.names("", None, 1000).await?;
-        for name in &left {
-            if let Err(error) = self.store.delete(&self.key(name)?, &WriteConditions::default()).await {
-                trouble = Some(error);
-            }
+        // Where names come back changed, there are objects that nobody wrote.
+        let strangers = self.names("", None, 1000).await?;
+        for name in &strangers {
+            refused = self.store.delete(&self.key(name)?, &WriteConditions::default()).await.err().or(refused);
         }
-        match trouble {
-            None if left.is_empty() => Ok(format!("{removed} names removed")),
-            None => Ok(format!("{removed} names removed, and {} that nobody wrote", left.len())),
-            Some(error) => failed(format!("something under {} could not be removed: {error}", self.prefix)),
+        let left = if strangers.is_empty() { 0 } else { self.names("", None, 1000).await?.len() };
+        match (left, refused) {
+            (0, _) => Ok("nothing is left".to_owned()),
+            (left, Some(error)) => failed(format!("{left} objects under {} could not be removed: {error}", self.prefix)),
+            (left, None) => failed(format!("{left} objects are left under {}", self.prefix)),
         }
     }
 }
