@@ -96,7 +96,7 @@ section! {
         /// Where it is.
         endpoint: Option<Endpoint> = Unset("`https://ACCOUNT.blob.core.windows.net`"),
         /// One container there that holds all of this backend's buckets, each under its own prefix.
-        container: Option<String> = Unset("each bucket is a container of the same name"),
+        container: Option<String> = Unset("each bucket is a container of its name, as far as Azure takes it"),
         /// The account's key.
         account_key: Option<SecretSetting> = Unset("none"),
         /// A shared access signature.

@@ -52,9 +52,17 @@ async fn a_container_of_others_is_neither_taken_nor_removed() {
 }
 
 #[tokio::test]
-async fn a_bucket_name_that_azure_does_not_take_is_refused() {
+async fn a_bucket_whose_name_azure_does_not_take_has_a_container_of_another_name() {
     let gateway = Gateway::new();
-    let record = gateway.record("with.dots", "with.dots").await;
+    for name in ["with.dots", "with--hyphens"] {
+        let name = format!("{name}-{}", new_container());
+        let record = gateway.record(&name, &gateway.backend.place_for(&BucketName::parse(&name).expect("a name"))).await;
+        gateway.backend.create(&record).await.expect("is made");
+        let store = gateway.backend.open(&record).await.expect("opens");
+        put(&*store, "key", "x").await;
+        assert_eq!(raw::blobs(&record.bucket.place), ["key"]);
+    }
+    let record = gateway.record("remote", "No_Container").await;
     assert_eq!(refused(gateway.backend.create(&record).await), StoreErrorKind::InvalidRequest);
 }
 

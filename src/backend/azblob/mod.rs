@@ -58,6 +58,7 @@ use crate::{
 use async_trait::async_trait;
 use client::Client;
 use http::Method;
+use md5::{Digest, Md5};
 use std::{sync::Arc, time::Duration};
 use store::AzblobStore;
 
@@ -114,6 +115,11 @@ impl AzblobBackend {
         Ok(Self { client: Arc::new(client), shared: settings.shared, sweep_after: settings.sweep_after, catalog })
     }
 
+    fn place(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> String {
+        let own = self.shared.is_none().then(|| container_name(name));
+        Place::of(name, self.shared.as_deref(), remote.or(own.as_deref()), prefix)
+    }
+
     /// The container that is this bucket and nothing else's.
     fn own<'p>(&self, place: &'p Place) -> Option<&'p str> {
         (place.is_whole() && self.shared.as_deref() != Some(&place.remote)).then_some(place.remote.as_str())
@@ -130,6 +136,18 @@ impl AzblobBackend {
     }
 }
 
+/// The container of a bucket. Azure takes neither dots nor two hyphens in a row: such names get another that is theirs alone.
+fn container_name(bucket: &BucketName) -> String {
+    let name = bucket.as_str();
+    if !name.contains('.') && !name.contains("--") {
+        return name.to_owned();
+    }
+    let words: Vec<&str> = name.split(['.', '-']).filter(|word| !word.is_empty()).collect();
+    let readable: String = words.join("-").chars().take(46).collect();
+    let digest = hex::encode(Md5::digest(name));
+    format!("{}-{}", readable.trim_end_matches('-'), &digest[..16])
+}
+
 #[async_trait]
 impl Backend for AzblobBackend {
     fn capabilities(&self) -> Capabilities {
@@ -137,11 +155,11 @@ impl Backend for AzblobBackend {
     }
 
     fn place_for(&self, name: &BucketName) -> String {
-        Place::of(name, self.shared.as_deref(), None, None)
+        self.place(name, None, None)
     }
 
     fn place_at(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> Result<String, StoreError> {
-        Ok(Place::of(name, self.shared.as_deref(), remote, prefix))
+        Ok(self.place(name, remote, prefix))
     }
 
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
@@ -197,6 +215,24 @@ impl Backend for AzblobBackend {
         match store.as_any().downcast_ref::<AzblobStore>() {
             Some(store) => store.sweep(self.sweep_after).await,
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bucket_has_a_container_of_a_name_that_azure_takes() {
+        let of = |name: &str| container_name(&BucketName::parse(name).expect("a bucket name"));
+        assert_eq!(of("photos-2024"), "photos-2024");
+        let odd = ["a.b", "a--b", "a---b", &format!("{}.b", "x".repeat(61)), &format!("{}.{}", "y".repeat(45), "z".repeat(17))];
+        let names: std::collections::BTreeSet<String> = odd.iter().map(|name| of(name)).collect();
+        assert_eq!(names.len(), odd.len(), "each has its own: {names:?}");
+        for name in names {
+            assert!((3..=63).contains(&name.len()) && !name.contains("--") && !name.contains('.'), "{name}");
+            assert!(name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.ends_with(|c: char| c.is_ascii_alphanumeric()), "{name}");
         }
     }
 }
