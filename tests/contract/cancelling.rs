@@ -36,7 +36,7 @@ async fn settled(store: &dyn Store, name: &str) -> Option<(String, Vec<u8>, Attr
         match (listed, found) {
             (None, None) => return None,
             (Some(ListEntry::Object(listed)), Some((info, body)))
-                if (&listed.etag, listed.last_modified) == (&info.etag, info.last_modified) =>
+                if listed.etag == info.etag && is_same_moment(listed.last_modified, info.last_modified) =>
             {
                 assert_eq!((listed.size, info.size), (body.len() as u64, body.len() as u64));
                 return Some((info.etag.as_str().to_owned(), body, info.attributes));

@@ -148,6 +148,12 @@ pub fn assert_same_time(a: Timestamp, b: Timestamp) {
     assert!(off == 0 || ((whole(a) || whole(b)) && off < 2000), "{a:?} and {b:?}");
 }
 
+/// One moment, though HEAD may tell it to the second only.
+pub fn is_same_moment(a: Timestamp, b: Timestamp) -> bool {
+    let whole = |time: Timestamp| time.millis() % 1000 == 0;
+    a == b || ((whole(a) || whole(b)) && a.seconds() == b.seconds())
+}
+
 /// Nothing there, by whatever way one looks.
 pub async fn assert_absent(store: &dyn Store, name: &str) {
     assert_eq!(refused(store.head(&key(name), &Default::default()).await), StoreErrorKind::NoSuchKey, "HEAD of {name:?}");

@@ -119,8 +119,8 @@ fn object(key: &str, element: &xml::Element, dialect: Dialect) -> Result<Option<
         key,
         size,
         etag: ETag::parse(element.value("ETag").ok_or_else(|| strange("ETag"))?),
-        // HEAD tells seconds only, and both must say the same.
-        last_modified: Timestamp::from_millis(modified.seconds() * 1000),
+        // Finer than HEAD says it, where the storage does: clients compare it with times of files.
+        last_modified: modified,
         checksum: algorithm.map(|algorithm| ChecksumSpec { algorithm, kind: kind.unwrap_or(ChecksumKind::FullObject) }),
     }))
 }
