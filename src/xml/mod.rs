@@ -4,7 +4,7 @@
 mod read;
 mod write;
 
-pub use read::{Element, Malformed, parse, parse_any};
+pub use read::{Element, Malformed, parse, parse_reply};
 pub use write::Writer;
 
 /// `xmlns` of every S3 document.

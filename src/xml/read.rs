@@ -41,9 +41,9 @@ pub fn parse(document: &[u8], root: &str) -> Result<Element, Malformed> {
     tree(document).filter(|element| element.name == root).ok_or(Malformed)
 }
 
-/// The root element, whatever it is called: servers do not agree on the names of their replies.
-pub fn parse_any(document: &[u8]) -> Result<Element, Malformed> {
-    tree(document).ok_or(Malformed)
+/// The root element of a reply that is no `Error`, whatever it is called: servers do not agree on the names.
+pub fn parse_reply(document: &[u8]) -> Result<Element, Malformed> {
+    tree(document).filter(|element| element.name != "Error").ok_or(Malformed)
 }
 
 fn tree(document: &[u8]) -> Option<Element> {

@@ -84,7 +84,7 @@ impl S3Store {
         if let Some(algorithm) = request.checksum.filter(|_| self.dialect() == Dialect::S3) {
             call = call.vendor("checksum-algorithm", algorithm.as_str());
         }
-        let root = copied(call.patiently().send(Again::Harmless).await?, "CopyObjectResult").await?;
+        let root = copied(call.patiently().send(Again::Harmless).await?).await?;
         let checksum =
             crate::model::ChecksumAlgorithm::ALL.into_iter().find_map(|a| headers::object_checksum(a, root.value(a.element())?, None));
         Ok(Written { etag: etag(&root)?, last_modified: modified(&root), checksum })
@@ -118,7 +118,7 @@ impl S3Store {
             }
             call = call.vendor("copy-source-if-match", &source.etag.quoted());
         }
-        let root = copied(call.patiently().send(Again::Harmless).await?, "CopyPartResult").await?;
+        let root = copied(call.patiently().send(Again::Harmless).await?).await?;
         Ok(PartWritten { etag: etag(&root)?, checksum: super::multipart::checksum_of(&root), last_modified: modified(&root) })
     }
 
@@ -146,9 +146,9 @@ impl S3Store {
 }
 
 /// A copy may fail behind a 200: the document tells.
-async fn copied(reply: Reply, root: &str) -> Result<xml::Element> {
+async fn copied(reply: Reply) -> Result<xml::Element> {
     let (status, document) = (reply.status, reply.bytes(1 << 20).await?);
-    match xml::parse(&document, root) {
+    match xml::parse_reply(&document) {
         Ok(root) if status.is_success() => Ok(root),
         _ => {
             let status = if status.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { status };

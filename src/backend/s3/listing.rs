@@ -50,7 +50,7 @@ impl S3Store {
             return Err(super::refusal::read(reply).await.into());
         }
         let document = reply.bytes(LONGEST_PAGE).await?;
-        let root = xml::parse(&document, "ListBucketResult").map_err(|_| strange("listing"))?;
+        let root = xml::parse_reply(&document).map_err(|_| strange("listing"))?;
         // GCS encodes as it is asked to, without saying so.
         let encoded = root.value("EncodingType") == Some("url") || self.dialect() == Dialect::Gcs;
         let mut entries = Vec::new();

@@ -47,7 +47,7 @@ impl S3Store {
         }
         // A second one begun by accident would be paid for until it expires, and nobody would know it.
         let document = self.document(call.send(Again::OnlyIfRefused).await?).await?;
-        let root = xml::parse(&document, "InitiateMultipartUploadResult").map_err(|_| strange())?;
+        let root = xml::parse_reply(&document).map_err(|_| strange())?;
         let theirs = root.value("UploadId").filter(|id| !id.is_empty()).ok_or_else(strange)?.to_owned();
         let record = UploadRecord {
             bucket: self.bucket,
@@ -108,7 +108,7 @@ impl S3Store {
                 ("max-parts", Some(most.as_str())),
             ];
             let reply = self.call(Method::GET, &self.place.name(key)?).query(&query).send(Again::Harmless).await?;
-            let root = xml::parse_any(&self.document(reply).await?).map_err(|_| strange())?;
+            let root = xml::parse_reply(&self.document(reply).await?).map_err(|_| strange())?;
             for element in root.all("Part") {
                 parts.push(listed(element).ok_or_else(strange)?);
             }
@@ -151,7 +151,7 @@ impl S3Store {
         let reply = call.send(if guard == Guard::None { Again::Harmless } else { Again::OnlyIfRefused }).await?;
         let at = answered(&reply);
         let (status, document) = (reply.status, reply.bytes(1 << 20).await?);
-        let written = match xml::parse(&document, "CompleteMultipartUploadResult") {
+        let written = match xml::parse_reply(&document) {
             Ok(root) if status.is_success() => {
                 let etag = ETag::parse(root.value("ETag").ok_or_else(strange)?);
                 Written { etag, last_modified: at, checksum: whole_checksum(&root) }

@@ -147,7 +147,7 @@ impl Trial<'_> {
             return Ok(false);
         }
         let document = begun.bytes(64 << 10).await?;
-        let root = crate::xml::parse(&document, "InitiateMultipartUploadResult").unwrap_or_default();
+        let root = crate::xml::parse_reply(&document).unwrap_or_default();
         let Some(id) = root.value("UploadId") else { return Ok(false) };
         let query = [("partNumber", Some("1")), ("uploadId", Some(id))];
         let part = self.call(Method::PUT).query(&query).body(Outgoing::full("x".into())).send(Again::Harmless).await?;

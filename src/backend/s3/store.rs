@@ -151,7 +151,7 @@ impl S3Store {
         let reply = self.call(Method::GET, name).query(&[("tagging", None)]).send(Again::Harmless).await?;
         let document = self.document(reply).await?;
         let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply is no tag set");
-        let root = xml::parse(&document, "Tagging").map_err(|_| strange())?;
+        let root = xml::parse_reply(&document).map_err(|_| strange())?;
         let tag = |element: &xml::Element| Tag {
             key: element.value("Key").unwrap_or_default().to_owned(),
             value: element.value("Value").unwrap_or_default().to_owned(),
@@ -169,7 +169,7 @@ impl S3Store {
             let call = call.vendor("object-attributes", "ObjectParts").vendor("part-number-marker", &marker).vendor("max-parts", "1000");
             let document = self.document(call.send(Again::Harmless).await?).await?;
             let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no object attributes");
-            let root = xml::parse_any(&document).map_err(|_| strange())?;
+            let root = xml::parse_reply(&document).map_err(|_| strange())?;
             let Some(list) = root.child("ObjectParts") else { return Ok(parts) };
             let before = parts.len();
             for element in list.all("Part") {
