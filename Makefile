@@ -1,12 +1,12 @@
 # The one entry for chores. Everything works from a clean clone with cargo, python3 and make.
 
-.PHONY: run test test-rust scenarios lint bench conformance backends fuzz static deploy-check
+.PHONY: run test test-rust scenarios backend-scenarios lint bench conformance backends fuzz static deploy-check
 
 run:
 	cargo run --release -- serve
 
 # README's test command: unit, contract, model and wire tests, then real clients against the real server.
-test: test-rust scenarios
+test: test-rust scenarios backend-scenarios
 
 test-rust:
 	cargo test --locked
@@ -14,6 +14,11 @@ test-rust:
 scenarios:
 	cargo build --locked
 	conformance/run scenarios --binary target/debug/causeway
+
+# The same clients with object stores behind the server.
+backend-scenarios:
+	cargo build --locked
+	conformance/run backends --only s3_causeway azblob --no-contract --binary target/debug/causeway
 
 lint:
 	cargo fmt --check

@@ -3,7 +3,7 @@
 //! Owns the scratch catalog that drivers want, and where on a backend is tried. Leaves nothing behind: neither on the
 //! backend, nor in any data directory.
 
-use super::{backends, error::StartError};
+use super::{backends, error::StartError, signals::Signals};
 use crate::{
     backend::Backend,
     buckets::probe,
@@ -181,13 +181,10 @@ impl<'s> Visit<'s> {
     async fn try_out(&self, place: Place, depth: Depth) -> Result<Inspected, StartError> {
         let failed = |error: StoreError| StartError::because(format_args!("opening '{}' on backend '{}'", place.shown, self.name), error);
         let record = self.record(place.tried.clone()).await?;
+        // From before the first request: an interrupt that ended the process would leave what the trial has written.
+        let mut signals = Signals::install()?;
         let store = self.backend.open(&record).await.map_err(failed)?;
-        let stop = async || {
-            // Without a handler there is nothing to wait for.
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending().await
-            }
-        };
+        let stop = async || signals.stop().await;
         let report = probe::probe(store, depth, stop).await;
         if self.is_directory {
             self.backend.remove(&record).await.map_err(failed)?;

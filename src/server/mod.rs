@@ -87,7 +87,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
         jobs.wait().await;
     };
     let in_time = tokio::select! {
-        () = signals.again() => return Err(StartError::new("stopped at once by a second signal")),
+        () = signals.stop() => return Err(StartError::new("stopped at once by a second signal")),
         done = tokio::time::timeout(server.drain_timeout, drained) => done.is_ok(),
     };
     if in_time {

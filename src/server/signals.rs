@@ -34,8 +34,8 @@ impl Signals {
         }
     }
 
-    /// Another request to stop.
-    pub(super) async fn again(&mut self) {
+    /// A request to stop, whatever there may be to read again.
+    pub(super) async fn stop(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -120,10 +120,11 @@ impl S3Store {
 
     pub(super) async fn complete(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
         let _only = self.completing.lock(upload).await;
-        if let Some(done) = self.catalog.completed_upload(self.bucket, upload).await?.filter(|done| done.key == *key) {
-            return Ok(done.written);
-        }
-        let record = self.upload(key, upload).await?;
+        let record = match self.upload(key, upload).await {
+            Ok(record) => record,
+            // In this order: a Complete whose client went away may come to its end between the two looks.
+            Err(gone) => return self.completed(key, upload).await?.ok_or(gone),
+        };
         if request.parts.is_empty() {
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, "You must specify at least one part"));
         }
@@ -173,6 +174,11 @@ impl S3Store {
             Err(error) => return Err(error.into()),
         }
         Ok(written)
+    }
+
+    async fn completed(&self, key: &ObjectKey, upload: &UploadId) -> Result<Option<Written>> {
+        let done = self.catalog.completed_upload(self.bucket, upload).await?;
+        Ok(done.filter(|done| done.key == *key).map(|done| done.written))
     }
 
     /// `x-amz-mp-object-size`, which not every storage knows.
