@@ -2,15 +2,18 @@
 //! builds backends from configuration.
 
 pub mod azblob;
+mod codec;
 pub mod fs;
 mod locks;
 pub mod memory;
 mod names;
 mod place;
 pub mod s3;
+pub mod tree;
 mod uploads;
 mod wire;
 
+pub use codec::Names;
 pub use wire::WireSettings;
 
 use crate::{

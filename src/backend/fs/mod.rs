@@ -2,7 +2,6 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `codec` | key ⇄ path |
 //! | `root` | directories that nothing leaves |
 //! | `record` | metadata in the extended attribute |
 //! | `staging` | `.causeway/`: bytes that are no object yet |
@@ -17,7 +16,6 @@
 
 mod adopt;
 mod buffers;
-mod codec;
 mod multipart;
 mod record;
 mod root;
@@ -28,7 +26,7 @@ mod volume;
 mod write;
 
 use crate::{
-    backend::{Backend, locks::Locks},
+    backend::{Backend, codec, locks::Locks},
     catalog::{BucketId, BucketRecord, Catalog},
     model::{BucketName, ObjectKey},
     store::{

@@ -6,13 +6,13 @@
 
 use super::{
     Inner, blocking,
-    codec::{decode, join},
     record::Fingerprint,
     root::entries,
     volume::{Volume, provisional_etag},
     write::row,
 };
 use crate::{
+    backend::codec::{self, Names, decode, join},
     catalog::{BucketId, Catalog, IndexChange, IndexRow},
     model::ObjectKey,
     store::{
@@ -112,7 +112,7 @@ pub(super) async fn pass(inner: &Arc<Inner>) -> Result<()> {
     let Walked { directories, changed } = walked.map_err(|e| StoreError::io("scanning a bucket", e))?;
     if !changed.is_empty() {
         let gone = |dir: u64| changed.contains(&dir) || !directories.contains_key(&dir);
-        sweep(inner, |key| gone(seen.hasher.hash_one(super::codec::encode(key).dir))).await?;
+        sweep(inner, |key| gone(seen.hasher.hash_one(codec::encode(key, Names::Posix).dir))).await?;
     }
     seen.directories = directories;
     mark_complete(&*inner.catalog, inner.bucket).await?;
@@ -218,7 +218,7 @@ impl Walk {
                 let Ok(name) = name.into_string() else { continue };
                 let path = join(&path, &name);
                 if kind == FileType::Directory {
-                    if path != super::codec::RESERVED_DIR {
+                    if path != codec::RESERVED_DIR {
                         pending.push(path);
                     }
                     continue;
@@ -226,7 +226,7 @@ impl Walk {
                 if unchanged {
                     continue;
                 }
-                let Some(key) = decode(&path) else { continue };
+                let Some(key) = decode(&path, Names::Posix) else { continue };
                 let fingerprint = match rustix::fs::statat(&dir, &name, AtFlags::SYMLINK_NOFOLLOW) {
                     Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => Fingerprint::of(&stat),
                     Ok(_) => match self.volume.open(&path)? {

@@ -8,13 +8,15 @@
 //! there only between an orderly stop and the next start: without it the index may have missed the last writes.
 
 use super::{
-    codec::RESERVED_DIR,
     record::Records,
     root::{Root, entries, rename},
 };
-use crate::store::{
-    Result,
-    error::{StoreError, StoreErrorKind},
+use crate::{
+    backend::codec::RESERVED_DIR,
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
 };
 use rustix::{
     fd::OwnedFd,

@@ -4,12 +4,14 @@
 //! plain again misses no object that was there all along. Callers of everything that changes a key hold its lock.
 
 use super::{
-    codec::{KeyPath, ancestors, encode},
     record::{Fingerprint, Record},
     root::{Root, rename},
     staging::{Staging, TempFile},
 };
-use crate::model::{ETag, ObjectInfo, ObjectKey};
+use crate::{
+    backend::codec::{KeyPath, Names, ancestors, encode},
+    model::{ETag, ObjectInfo, ObjectKey},
+};
 use rustix::{
     fd::OwnedFd,
     fs::{AtFlags, FileType},
@@ -75,7 +77,7 @@ impl From<Errno> for PublishError {
 
 impl Volume {
     pub(super) fn find(&self, key: &ObjectKey) -> Result<Option<Found>, Errno> {
-        let path = encode(key);
+        let path = encode(key, Names::Posix);
         let (plain, beside) = (path.plain_path(), path.beside_path());
         for (path, is_beside) in [(&plain, false), (&beside, true), (&plain, false)] {
             if let Some(found) = self.open(path)? {
@@ -87,7 +89,7 @@ impl Volume {
 
     /// The object of a key if it can be had without waiting for the disk: for threads that must not. `None` says nothing.
     pub(super) fn find_cached(&self, key: &ObjectKey) -> Option<Found> {
-        let file = self.root.open_cached(&encode(key).plain_path()).ok()?;
+        let file = self.root.open_cached(&encode(key, Names::Posix).plain_path()).ok()?;
         self.describe(file).ok().flatten().filter(|found| found.record.is_some())
     }
 
@@ -114,7 +116,7 @@ impl Volume {
 
     /// Gives a written file the name of its key, atomically, replacing or not. The file itself is already synced.
     pub(super) fn publish(&self, temp: &mut TempFile, key: &ObjectKey, replace: bool) -> Result<(), PublishError> {
-        let path = encode(key);
+        let path = encode(key, Names::Posix);
         // Each round fails only if a directory was pruned or made under our feet.
         for _ in 0..32 {
             let dir = match self.root.make_dirs(&path.dir, self.staging.durable) {
@@ -154,7 +156,7 @@ impl Volume {
 
     /// Moves an object that lies where others need a directory beside itself. Its lock is held.
     pub(super) fn make_way(&self, ancestor: &ObjectKey) -> Result<(), Errno> {
-        let path = encode(ancestor);
+        let path = encode(ancestor, Names::Posix);
         let dir = match self.root.open_dir(&path.dir) {
             Ok(dir) => dir,
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
@@ -178,7 +180,7 @@ impl Volume {
 
     /// Removes what `find` has found for a key, and the directories it leaves empty.
     pub(super) fn remove(&self, key: &ObjectKey, found: &Found) -> Result<(), Errno> {
-        let path = encode(key);
+        let path = encode(key, Names::Posix);
         let dir = match self.root.open_dir(&path.dir) {
             Ok(dir) => dir,
             Err(Errno::NOENT) => return Ok(()),

@@ -1,17 +1,17 @@
-//! The reversible key codec: object key to path and back.
+//! The reversible key codec of storage that holds files in folders: object key to path and back.
 //!
-//! Ordinary keys are their own paths: `a/b.jpg` is the file `a/b.jpg`. What no file system can hold is escaped, segment
-//! by segment, under the reserved name prefix `.cw~`:
+//! Ordinary keys are their own paths: `a/b.jpg` is the file `a/b.jpg`. What the storage cannot hold ([`Names`]) is
+//! escaped, segment by segment, under the reserved name prefix `.cw~`:
 //!
 //! | name | stands for |
 //! |---|---|
-//! | `.cw~e…` | a segment that cannot be a name: empty, `.`, `..`, with NUL, over-long, reserved; percent-escaped |
+//! | `.cw~e…` | a segment that cannot be a name: empty, `.`, `..`, with NUL or what else is refused, over-long, reserved; percent-escaped |
 //! | `.cw~o…` | the object whose plain name is a directory: `a` beside `a/b` |
 //! | `.cw~s…` | a directory: the beginning of an over-long segment, which goes on in the next name |
 //!
 //! Invariants: every key has exactly one plain and one beside path, no path leaves the root, no path lies in
-//! `.causeway/`, and `decode` inverts both. Every UTF-8 name of at most 250 bytes that does not begin with `.cw~` is a
-//! key by itself, so whatever lay on the disk before is served under its own name.
+//! `.causeway/`, and `decode` inverts both. Every UTF-8 name of at most 250 bytes that does not begin with `.cw~` and that
+//! the storage takes is a key by itself, so whatever lay there before is served under its own name.
 
 use crate::model::{MAX_KEY_BYTES, ObjectKey};
 
@@ -22,6 +22,49 @@ pub(super) const RESERVED_DIR: &str = ".causeway";
 const MAX_NAME: usize = 255;
 /// Longest plain name: the same object must also fit beside a directory of that name.
 const MAX_PLAIN: usize = MAX_NAME - MARK.len() - 1;
+
+/// Which names a storage takes, beyond what no storage does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// Anything but NUL: SFTP, local disk.
+    Posix,
+    /// No control characters either: they have no way through URLs, XML or JSON that servers agree on.
+    Printable,
+    /// What Windows takes: none of `" * : < > ? \ |`, no blank at an end, no dot at the last.
+    Windows,
+}
+
+impl Names {
+    fn takes(self, segment: &str) -> bool {
+        let control = |c: char| c.is_control();
+        match self {
+            Self::Posix => true,
+            Self::Printable => !segment.contains(control),
+            Self::Windows => {
+                !segment.contains(|c: char| control(c) || WINDOWS_REFUSES.contains(c))
+                    && !segment.starts_with([' ', '~'])
+                    && !segment.ends_with([' ', '.'])
+                    && !WINDOWS_DEVICES.iter().any(|device| segment.split('.').next().is_some_and(|name| name.eq_ignore_ascii_case(device)))
+            }
+        }
+    }
+
+    /// Whether a character is percent-escaped in an escaped name; `%` always is.
+    fn escapes(self, c: char) -> bool {
+        match self {
+            Self::Posix => c == '\0',
+            Self::Printable => c.is_control(),
+            // Blanks and dots only where they would be at an end, but which those are the last cut decides.
+            Self::Windows => c.is_control() || WINDOWS_REFUSES.contains(c) || matches!(c, ' ' | '.'),
+        }
+    }
+}
+
+const WINDOWS_REFUSES: &str = "\"*:<>?\\|";
+const WINDOWS_DEVICES: [&str; 24] = [
+    "CON", "PRN", "AUX", "NUL", "COM0", "COM1", "COM2", "COM3", "COM4", "COM5", "COM6", "COM7", "COM8", "COM9", "LPT0", "LPT1", "LPT2",
+    "LPT3", "LPT4", "LPT5", "LPT6", "LPT7", "LPT8", "LPT9",
+];
 
 /// Where a key lives, relative to its bucket's root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +91,7 @@ pub(super) fn join(dir: &str, name: &str) -> String {
     if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") }
 }
 
-pub(super) fn encode(key: &ObjectKey) -> KeyPath {
+pub(super) fn encode(key: &ObjectKey, names: Names) -> KeyPath {
     let (parents, last) = match key.as_str().rsplit_once('/') {
         Some((parents, last)) => (Some(parents), last),
         None => (None, key.as_str()),
@@ -58,12 +101,12 @@ pub(super) fn encode(key: &ObjectKey) -> KeyPath {
         if at > 0 {
             dir.push('/');
         }
-        push_segment(segment, at == 0, 'e', &mut dir);
+        push_segment(segment, at == 0, names, &mut dir);
     }
     let mut full = String::with_capacity(last.len() + 8);
-    push_segment(last, parents.is_none(), 'e', &mut full);
+    push_segment(last, parents.is_none(), names, &mut full);
     let mut beside = String::with_capacity(last.len() + 8);
-    push_escaped(last, 'o', &mut beside);
+    push_escaped(last, 'o', names, &mut beside);
     // An over-long last segment brings directories of its own; they belong to the parent.
     if let Some((more, plain)) = full.rsplit_once('/') {
         let parent = join(&dir, more);
@@ -73,29 +116,38 @@ pub(super) fn encode(key: &ObjectKey) -> KeyPath {
     KeyPath { dir, plain: full, beside }
 }
 
-fn is_plain(segment: &str, first: bool) -> bool {
+fn is_plain(segment: &str, first: bool, names: Names) -> bool {
     !(segment.is_empty()
         || segment == "."
         || segment == ".."
-        || segment.len() + 2 * segment.matches('%').count() > MAX_PLAIN
+        || escaped_length(segment, names) > MAX_PLAIN
         || segment.starts_with(MARK)
         || segment.as_bytes().contains(&0)
-        || (first && segment == RESERVED_DIR))
+        || (first && segment == RESERVED_DIR)
+        || !names.takes(segment))
 }
 
-fn push_segment(segment: &str, first: bool, form: char, out: &mut String) {
-    if is_plain(segment, first) { out.push_str(segment) } else { push_escaped(segment, form, out) }
+fn escaped_length(segment: &str, names: Names) -> usize {
+    segment.chars().map(|c| if c == '%' || names.escapes(c) { 3 * c.len_utf8() } else { c.len_utf8() }).sum()
+}
+
+fn push_segment(segment: &str, first: bool, names: Names, out: &mut String) {
+    if is_plain(segment, first, names) { out.push_str(segment) } else { push_escaped(segment, 'e', names, out) }
 }
 
 /// `.cw~<form>…`, or `.cw~s…/…/.cw~<form>…` where one name is too short for it.
-fn push_escaped(segment: &str, form: char, out: &mut String) {
+fn push_escaped(segment: &str, form: char, names: Names, out: &mut String) {
     let mut name = String::new();
     for character in segment.chars() {
         let mut utf8 = [0; 4];
-        let piece = match character {
-            '\0' => "%00",
-            '%' => "%25",
-            other => &*other.encode_utf8(&mut utf8),
+        let plain = &*character.encode_utf8(&mut utf8);
+        let escaped: String;
+        let piece = match character == '%' || names.escapes(character) {
+            true => {
+                escaped = plain.bytes().map(|byte| format!("%{byte:02X}")).collect();
+                &escaped
+            }
+            false => plain,
         };
         if name.len() + piece.len() > MAX_PLAIN {
             out.push_str(MARK);
@@ -113,12 +165,12 @@ fn push_escaped(segment: &str, form: char, out: &mut String) {
 
 /// The key of a file at `path` (relative to the bucket's root); `None` if it is not an object's: a reserved name that
 /// is not one of ours, or too long for a key.
-pub(super) fn decode(path: &str) -> Option<ObjectKey> {
+pub(super) fn decode(path: &str, names: Names) -> Option<ObjectKey> {
     let mut key = String::with_capacity(path.len());
     let mut begun = String::new();
-    let mut names = path.split('/').enumerate().peekable();
-    while let Some((at, name)) = names.next() {
-        let last = names.peek().is_none();
+    let mut parts = path.split('/').enumerate().peekable();
+    while let Some((at, name)) = parts.next() {
+        let last = parts.peek().is_none();
         if at == 0 && name == RESERVED_DIR {
             return None;
         }
@@ -146,24 +198,13 @@ pub(super) fn decode(path: &str) -> Option<ObjectKey> {
     }
     let key = ObjectKey::new(key).ok()?;
     // Only the canonical spelling is an object: two paths never claim one key.
-    let known = encode(&key);
+    let known = encode(&key, names);
     (known.plain_path() == path || known.beside_path() == path).then_some(key)
 }
 
+/// Only what `push_escaped` writes is canonical, and `decode` holds names to that.
 fn unescape(text: &str) -> Option<String> {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('%') {
-        out.push_str(&rest[..at]);
-        out.push(match rest.get(at..at + 3)? {
-            "%00" => '\0',
-            "%25" => '%',
-            _ => return None,
-        });
-        rest = &rest[at + 3..];
-    }
-    out.push_str(rest);
-    Some(out)
+    percent_encoding::percent_decode_str(text).decode_utf8().ok().map(Into::into)
 }
 
 /// The keys whose objects may lie where `key` needs a directory: `a`, `a/b` for `a/b/c`. Longest first.
@@ -177,7 +218,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn path(key: &str) -> String {
-        encode(&ObjectKey::new(key).expect("a key")).plain_path()
+        encode(&ObjectKey::new(key).expect("a key"), Names::Posix).plain_path()
     }
 
     #[test]
@@ -196,26 +237,30 @@ mod tests {
         assert_eq!(path("a\0%"), ".cw~ea%00%25");
         assert_eq!(path(".causeway/x"), ".cw~e.causeway/x");
         assert_eq!(path(".cw~ex"), ".cw~e.cw~ex");
-        assert_eq!(encode(&ObjectKey::new("d/a").expect("a key")).beside_path(), "d/.cw~oa");
+        assert_eq!(encode(&ObjectKey::new("d/a").expect("a key"), Names::Posix).beside_path(), "d/.cw~oa");
     }
 
     #[test]
     fn names_that_are_not_canonical_are_nobodys() {
         for path in [".cw~ea", ".cw~x", ".cw~", ".cw~sa", ".cw~sa/b", ".cw~e%zz", ".cw~o/a", ".causeway/tmp/x", "a//b", "a/./b", "../a"] {
-            assert_eq!(decode(path), None, "{path}");
+            assert_eq!(decode(path, Names::Posix), None, "{path}");
         }
     }
 
     proptest! {
         #[test]
-        fn every_key_round_trips_and_stays_inside(key in "([a/.%\u{0}é]|\\.cw~|\\.causeway|o|e){1,40}|[x/é]{200,512}|[x%]{80,260}|x{256,1024}") {
+        fn every_key_round_trips_and_stays_inside(
+            key in "([a/.%\u{0}\u{85}\n :\\\\é~]|\\.cw~|\\.causeway|CON|o|e){1,40}|[x/é]{200,512}|[x%]{80,260}|[.:]{80,260}|x{256,1024}",
+            names in prop::sample::select(vec![Names::Posix, Names::Printable, Names::Windows]),
+        ) {
             let key = ObjectKey::new(key).expect("a key");
-            let encoded = encode(&key);
+            let encoded = encode(&key, names);
             for path in [encoded.plain_path(), encoded.beside_path()] {
-                prop_assert_eq!(decode(&path), Some(key.clone()), "{}", path);
+                prop_assert_eq!(decode(&path, names), Some(key.clone()), "{}", path);
                 prop_assert!(!encoded.plain.contains('/') && !encoded.beside.contains('/'));
                 for name in path.split('/') {
                     prop_assert!(!name.is_empty() && name != "." && name != ".." && name.len() <= 255 && !name.contains('\0'));
+                    prop_assert!(names.takes(name), "{name:?}");
                 }
                 prop_assert!(path.split('/').next() != Some(RESERVED_DIR));
             }

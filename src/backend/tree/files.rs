@@ -1,0 +1,199 @@
+//! What a storage of files in folders has to do, so that the rest of this folder can make S3 of it: SFTP, WebDAV, cloud
+//! drives and the like each implement [`Files`], and nothing above them knows which it is.
+//!
+//! Paths are relative to the root that a driver was configured with: names joined by `/`, none of them empty, `.` or `..`,
+//! all of them such as the driver's [`Names`] take; the root itself is the empty path. What lies under [`OWN`] is ours.
+//!
+//! Invariants of every implementation:
+//! - what a [`Draft`] holds is seen by nobody before `publish`, which makes it the file of a path in one step: whoever reads
+//!   meanwhile gets the old file or the new one, and a failure leaves the old one;
+//! - a file that was opened is read to its end as it was when it was opened, or reading it fails: never a mixture;
+//! - every call ends: connecting, waiting and stalling have time limits; calls that are safe to repeat are repeated;
+//! - connections and requests in flight are bounded; memory does not depend on the size of files or folders;
+//! - errors have the kind that S3 answers by: `Unavailable` (away, lost, timed out), `Busy` (throttled), `StorageFull` (quota),
+//!   `InvalidRequest` and `NotImplemented` (never possible there), `Internal` (credentials refused, and everything else);
+//! - an error's text may come from the storage, but holds no secret.
+
+use crate::{
+    backend::codec::Names,
+    model::{Span, Timestamp},
+    store::{ByteStream, Result},
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Our own folder, in the root: drafts and parts. No key lies in it.
+pub const OWN: &str = crate::backend::codec::RESERVED_DIR;
+
+#[async_trait]
+pub trait Files: Send + Sync + fmt::Debug + 'static {
+    fn service(&self) -> Service;
+
+    /// What lies at a path.
+    async fn stat(&self, path: &str) -> Result<Option<Stat>>;
+
+    /// Opens the file at a path; a folder, or anything else that is no file, is `None`. `ahead` is what will most likely be
+    /// read: drivers for which that saves a round trip ask for it at once. It may lie outside of the file.
+    async fn open(&self, path: &str, ahead: Option<Span>) -> Result<Option<Box<dyn Opened>>>;
+
+    /// Begins a file. `name` is unique and tells drafts of this instance from others; `path` is where it will most likely be
+    /// published. A draft that is dropped is removed, sooner or later.
+    async fn create(&self, name: &DraftName, path: &str, size: Option<u64>) -> Result<Box<dyn Draft>>;
+
+    /// A draft with the bytes of the file at a path, made by the storage without them passing through here. `None`: it does not
+    /// do that, or not for this file. The file is `expected`, or there is no copy.
+    async fn copy(&self, _name: &DraftName, _from: &str, _expected: &Stat, _path: &str) -> Result<Option<Box<dyn Draft>>> {
+        Ok(None)
+    }
+
+    /// Gives a file another name in the same folder, which nothing has. `None`: there was no file.
+    async fn rename(&self, from: &str, to: &str) -> Result<Option<Stat>>;
+
+    /// Removes a file, not a folder. Whether there was one.
+    async fn remove(&self, path: &str) -> Result<bool>;
+
+    /// Removes a folder if nothing is in it. Whether it is gone.
+    async fn remove_folder(&self, path: &str) -> Result<bool>;
+
+    /// Makes a folder and those above it. What is there already is fine.
+    async fn make_folder(&self, path: &str) -> Result<()>;
+
+    /// What is in a folder, in any order, some at a time. A folder that is not there is empty. Names that are not UTF-8 are left
+    /// out.
+    fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>>>;
+
+    /// Removes drafts whose names begin with `instance`: those of a process that was killed.
+    async fn tidy(&self, instance: &str) -> Result<()>;
+
+    /// Storage that writes anywhere in a file: there, parts of uploads go where they will lie.
+    fn slots(&self) -> Option<&dyn Slots> {
+        None
+    }
+}
+
+/// What is particular to a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Service {
+    pub names: Names,
+    /// `a` and `A`, and other spellings of one letter, are one name.
+    pub folds_names: bool,
+    /// Largest file.
+    pub max_size: u64,
+    /// Of `Stat::modified`, in milliseconds: times closer than this may be equal.
+    pub precision: i64,
+    /// Nothing can be written.
+    pub read_only: bool,
+}
+
+/// What a storage says of one of its files or folders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stat {
+    #[serde(skip)]
+    pub kind: Kind,
+    pub size: u64,
+    /// When it changed last, as precisely as the storage says it everywhere: listings, opening, `stat`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub modified: Option<Timestamp>,
+    /// The storage's own word for these very bytes, if it has one: a revision, an ETag, an id.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tag: Option<String>,
+    /// Of the bytes, if the storage tells it.
+    #[serde(skip)]
+    pub md5: Option<[u8; 16]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    #[default]
+    File,
+    Folder,
+    /// Links, devices and the like: nothing that is served.
+    Other,
+}
+
+impl Stat {
+    /// Whether both are of the same bytes, as far as what both say can tell.
+    pub fn is_same(&self, other: &Self) -> bool {
+        fn agree<T: PartialEq>(a: &Option<T>, b: &Option<T>) -> bool {
+            !matches!((a, b), (Some(a), Some(b)) if a != b)
+        }
+        // A tag that is the same is worth more than a time: copying a file from place to place may change that.
+        let tagged = matches!((&self.tag, &other.tag), (Some(a), Some(b)) if a == b);
+        self.size == other.size && agree(&self.tag, &other.tag) && (tagged || agree(&self.modified, &other.modified))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub name: String,
+    pub stat: Stat,
+}
+
+/// A file that stays what it is while it is read.
+#[async_trait]
+pub trait Opened: Send {
+    fn stat(&self) -> &Stat;
+
+    /// These bytes of it, which it has. A stream that ends early has an error at its end.
+    async fn read(self: Box<Self>, span: Span) -> Result<ByteStream>;
+}
+
+/// A file that nobody sees yet.
+#[async_trait]
+pub trait Draft: Send {
+    /// Goes on writing. Returns when the storage, or a buffer of bounded size, has taken it.
+    async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()>;
+
+    /// All of it was written, and survives what this storage survives: what may still be missing is `publish`. Says what the
+    /// file will be known by, if the storage tells before.
+    async fn finish(&mut self) -> Result<Option<Stat>>;
+
+    /// Makes it the file of a path, in place of a file that is there unless it is to be `absent`. Folders are made as needed.
+    async fn publish(self: Box<Self>, path: &str, absent: bool) -> Result<Published>;
+
+    /// Removes it. Dropping it does the same, when there is time.
+    async fn discard(self: Box<Self>);
+}
+
+pub enum Published {
+    As(Stat),
+    /// A folder has that name. The draft is whole and can be published elsewhere.
+    IsFolder(Box<dyn Draft>),
+    /// A file has the name of a folder on the way.
+    Obstructed(Box<dyn Draft>),
+    /// A file is there, and was not to be replaced.
+    Exists(Box<dyn Draft>),
+}
+
+/// `<instance>-<random>`: letters and digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftName(pub String);
+
+/// Files that can be written to anywhere, under names of their own in our folder.
+#[async_trait]
+pub trait Slots: Send + Sync {
+    /// Opens a file for writing, made if it is missing.
+    async fn open(&self, name: &str) -> Result<Box<dyn Slot>>;
+
+    /// Cuts such a file to size and makes a draft of it.
+    async fn draft(&self, name: &str, size: u64) -> Result<Box<dyn Draft>>;
+
+    /// Bytes of such a file, for those parts that have to move.
+    async fn read(&self, name: &str, span: Span) -> Result<ByteStream>;
+
+    async fn remove(&self, name: &str) -> Result<()>;
+
+    /// The names that there are.
+    async fn names(&self) -> Result<Vec<String>>;
+}
+
+#[async_trait]
+pub trait Slot: Send {
+    async fn write(&mut self, offset: u64, bytes: Vec<Bytes>) -> Result<()>;
+
+    /// What was written survives what this storage survives.
+    async fn finish(self: Box<Self>) -> Result<()>;
+}
