@@ -2,6 +2,7 @@
 //! builds backends from configuration.
 
 pub mod azblob;
+mod claims;
 mod codec;
 pub mod fs;
 mod locks;
@@ -11,6 +12,7 @@ mod place;
 pub mod s3;
 pub mod tree;
 mod uploads;
+pub mod webdav;
 mod wire;
 
 pub use codec::Names;
