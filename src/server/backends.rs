@@ -7,6 +7,7 @@ use crate::{
         fs::{FsBackend, FsSettings},
         memory::MemoryBackend,
         s3::{Credentials, Dialect, S3Backend, S3Settings},
+        tree::{TreeBackend, TreeSettings, files::Files},
     },
     catalog::Catalog,
     config::{self, Addressing, Promise, Settings},
@@ -14,7 +15,19 @@ use crate::{
 };
 use std::{path::Path, sync::Arc, time::Duration};
 
-pub(super) fn open(settings: &Settings, backend: &config::Backend, catalog: Arc<dyn Catalog>) -> Result<Arc<dyn Backend>, StoreError> {
+/// What drivers are given besides their own settings.
+pub(super) struct Opening<'s> {
+    pub(super) settings: &'s Settings,
+    /// Of the backend.
+    pub(super) name: &'s str,
+    /// Where spools go.
+    pub(super) spool: &'s Path,
+    pub(super) catalog: Arc<dyn Catalog>,
+}
+
+pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Arc<dyn Backend>, StoreError> {
+    let Opening { settings, catalog, .. } = &opening;
+    let catalog = catalog.clone();
     Ok(match backend {
         config::Backend::Fs(fs) => {
             let durability = fs.durability.unwrap_or(settings.server.durability);
@@ -25,6 +38,16 @@ pub(super) fn open(settings: &Settings, backend: &config::Backend, catalog: Arc<
         config::Backend::Gcs(gcs) => Arc::new(S3Backend::open(self::gcs(gcs)?, catalog)?),
         config::Backend::Azblob(azblob) => Arc::new(AzblobBackend::open(self::azblob(azblob), catalog)?),
     })
+}
+
+impl Opening<'_> {
+    /// S3 upon files in folders.
+    #[expect(dead_code, reason = "the first driver of this kind is on its way")]
+    fn tree(&self, files: impl Files) -> Result<Arc<dyn Backend>, StoreError> {
+        let server = &self.settings.server;
+        let settings = TreeSettings { dir: self.spool.join(self.name), spool_size: server.spool_size.0, durability: server.durability };
+        Ok(Arc::new(TreeBackend::open(Arc::new(files), settings, self.catalog.clone())?))
+    }
 }
 
 fn s3(s3: &config::S3Backend) -> Result<S3Settings, StoreError> {
