@@ -19,12 +19,19 @@ const SHARDS: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Claims {
-    /// Only of paths that somebody has.
-    held: Mutex<HashMap<String, Hold>>,
+    paths: Mutex<Paths>,
     released: Notify,
     /// How many claims for one's own have ended, by hash of their path.
     ended: [AtomicU64; SHARDS],
     hasher: RandomState,
+}
+
+#[derive(Debug, Default)]
+struct Paths {
+    /// Only what somebody has.
+    held: HashMap<String, Hold>,
+    /// By how many who wait. Whoever does not wait lets them go first.
+    wanted: HashMap<String, usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +43,7 @@ enum Hold {
 impl Default for Claims {
     fn default() -> Self {
         let ended = [const { AtomicU64::new(0) }; SHARDS];
-        Self { held: Mutex::default(), released: Notify::new(), ended, hasher: RandomState::new() }
+        Self { paths: Mutex::default(), released: Notify::new(), ended, hasher: RandomState::new() }
     }
 }
 
@@ -52,42 +59,39 @@ impl Claims {
     }
 
     async fn claim(self: &Arc<Self>, own: &[&str], shared: &[&str]) -> Claim {
-        loop {
-            let released = self.released.notified();
-            if let Some(claim) = self.try_claim(own, shared) {
-                return claim;
-            }
-            released.await;
-        }
-    }
-
-    /// As `own`, if it is to be had now.
-    pub(super) fn try_own(self: &Arc<Self>, path: &str) -> Option<Claim> {
-        self.try_claim(&[path], &[])
-    }
-
-    fn try_claim(self: &Arc<Self>, own: &[&str], shared: &[&str]) -> Option<Claim> {
-        let mut held = self.held();
+        let own: Vec<String> = own.iter().map(|path| (*path).to_owned()).collect();
         let above = own.iter().flat_map(|path| ancestors(path)).chain(shared.iter().flat_map(|path| ancestors(path)));
         let mut shared: Vec<String> = above.chain(shared.iter().copied()).map(str::to_owned).collect();
         shared.sort_unstable();
         shared.dedup();
-        let free = own.iter().all(|path| !held.contains_key(*path)) && !shared.iter().any(|path| matches!(held.get(path), Some(Hold::Own)));
-        if !free {
-            return None;
-        }
-        for path in &shared {
-            match held.entry(path.clone()).or_insert(Hold::Shared(0)) {
-                Hold::Shared(count) => *count += 1,
-                Hold::Own => {}
+        let mut wanting = None;
+        loop {
+            let released = self.released.notified();
+            if self.paths().take(&own, &shared) {
+                return Claim { claims: self.clone(), own, shared };
             }
+            wanting.get_or_insert_with(|| Wanting::new(self.clone(), own.iter().chain(&shared).cloned().collect()));
+            released.await;
         }
-        held.extend(own.iter().map(|path| ((*path).to_owned(), Hold::Own)));
-        Some(Claim { claims: self.clone(), own: own.iter().map(|path| (*path).to_owned()).collect(), shared })
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<String, Hold>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    /// As `own`, if it is to be had now and nobody waits for it.
+    pub(super) async fn try_own(self: &Arc<Self>, path: &str) -> Option<Claim> {
+        let own = vec![path.to_owned()];
+        let shared: Vec<String> = ancestors(path).map(str::to_owned).collect();
+        let taken = {
+            let mut paths = self.paths();
+            !paths.wanted.contains_key(path) && paths.take(&own, &shared)
+        };
+        if !taken {
+            // Those who have it may be waiting for this very thread.
+            tokio::task::yield_now().await;
+        }
+        taken.then(|| Claim { claims: self.clone(), own, shared })
+    }
+
+    fn paths(&self) -> MutexGuard<'_, Paths> {
+        self.paths.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ended(&self, path: &str) -> &AtomicU64 {
@@ -96,8 +100,57 @@ impl Claims {
 
     /// To be asked before looking at a path: whether what was seen then can be relied on.
     pub(super) fn watch<'c>(&'c self, path: &'c str) -> Watch<'c> {
-        let quiet = !matches!(self.held().get(path), Some(Hold::Own));
+        let quiet = !matches!(self.paths().held.get(path), Some(Hold::Own));
         Watch { claims: self, path, seen: quiet.then(|| self.ended(path).load(Ordering::SeqCst)) }
+    }
+}
+
+impl Paths {
+    /// All of it, or nothing.
+    fn take(&mut self, own: &[String], shared: &[String]) -> bool {
+        let is_free = own.iter().all(|path| !self.held.contains_key(path))
+            && !shared.iter().any(|path| matches!(self.held.get(path), Some(Hold::Own)));
+        if is_free {
+            for path in shared {
+                match self.held.entry(path.clone()).or_insert(Hold::Shared(0)) {
+                    Hold::Shared(count) => *count += 1,
+                    Hold::Own => {}
+                }
+            }
+            self.held.extend(own.iter().map(|path| (path.clone(), Hold::Own)));
+        }
+        is_free
+    }
+}
+
+/// Says so while it lasts.
+struct Wanting {
+    claims: Arc<Claims>,
+    paths: Vec<String>,
+}
+
+impl Wanting {
+    fn new(claims: Arc<Claims>, paths: Vec<String>) -> Self {
+        let mut all = claims.paths();
+        for path in &paths {
+            *all.wanted.entry(path.clone()).or_default() += 1;
+        }
+        drop(all);
+        Self { claims, paths }
+    }
+}
+
+impl Drop for Wanting {
+    fn drop(&mut self) {
+        let mut all = self.claims.paths();
+        for path in &self.paths {
+            match all.wanted.get_mut(path) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => {
+                    all.wanted.remove(path);
+                }
+            }
+        }
     }
 }
 
@@ -116,7 +169,7 @@ pub(super) struct Watch<'c> {
 impl Watch<'_> {
     /// Whether nobody here was changing the path from then till now.
     pub(super) fn was_quiet(&self) -> bool {
-        let held = matches!(self.claims.held().get(self.path), Some(Hold::Own));
+        let held = matches!(self.claims.paths().held.get(self.path), Some(Hold::Own));
         !held && self.seen == Some(self.claims.ended(self.path).load(Ordering::SeqCst))
     }
 }
@@ -131,20 +184,20 @@ pub(super) struct Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let mut held = self.claims.held();
+        let mut paths = self.claims.paths();
         for path in &self.own {
             self.claims.ended(path).fetch_add(1, Ordering::SeqCst);
-            held.remove(path);
+            paths.held.remove(path);
         }
         for path in &self.shared {
-            match held.get_mut(path) {
+            match paths.held.get_mut(path) {
                 Some(Hold::Shared(count)) if *count > 1 => *count -= 1,
                 _ => {
-                    held.remove(path);
+                    paths.held.remove(path);
                 }
             }
         }
-        drop(held);
+        drop(paths);
         self.claims.released.notify_waiters();
     }
 }
@@ -158,17 +211,21 @@ mod tests {
     async fn a_folder_is_nobodys_own_while_something_is_on_its_way_below() {
         let claims = Arc::new(Claims::default());
         let below = claims.own(&["a/b/c"]).await;
-        assert!(claims.try_own("a").is_none() && claims.try_own("a/b").is_none() && claims.try_own("a/b/c").is_none());
+        assert!(claims.try_own("a").await.is_none() && claims.try_own("a/b").await.is_none() && claims.try_own("a/b/c").await.is_none());
         let beside = claims.own(&["a/b/d"]).await;
         drop(below);
-        assert!(claims.try_own("a/b").is_none(), "the other is still under way");
+        assert!(claims.try_own("a/b").await.is_none(), "the other is still under way");
         let mut waiting = Box::pin(claims.own(&["a"]));
         assert!((&mut waiting).now_or_never().is_none());
         drop(beside);
         let folder = waiting.await;
-        assert!(claims.share("a/x").now_or_never().is_none());
+        let mut waiting = Box::pin(claims.share("a/x"));
+        assert!((&mut waiting).now_or_never().is_none());
         drop(folder);
-        assert!(claims.held().is_empty());
+        assert!(claims.try_own("a").await.is_none(), "whoever waits goes first");
+        drop(waiting.await);
+        let paths = claims.paths();
+        assert!(paths.held.is_empty() && paths.wanted.is_empty());
     }
 
     #[tokio::test]

@@ -2,10 +2,12 @@
 
 use super::{
     error::ConfigError,
+    gdrive::GdriveBackend,
     object_stores::{AzblobBackend, GcsBackend, S3Backend},
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     value::{Addresses, Domains, Interval, LogFormat, LogLevel, Setting, Size},
+    webdav::WebdavBackend,
 };
 use crate::{
     model::{AccessKey, BucketName, Role, Secret},
@@ -150,6 +152,8 @@ pub enum Backend {
     S3(S3Backend),
     Gcs(GcsBackend),
     Azblob(AzblobBackend),
+    Webdav(WebdavBackend),
+    Gdrive(GdriveBackend),
 }
 
 /// One row per type: a new backend adds a section, a variant and a row.
@@ -181,10 +185,22 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
         rows: AzblobBackend::ROWS,
         read: |reader| AzblobBackend::read(reader).map(Backend::Azblob),
     },
+    BackendType {
+        name: "webdav",
+        about: WebdavBackend::ABOUT,
+        rows: WebdavBackend::ROWS,
+        read: |reader| WebdavBackend::read(reader).map(Backend::Webdav),
+    },
+    BackendType {
+        name: "gdrive",
+        about: GdriveBackend::ABOUT,
+        rows: GdriveBackend::ROWS,
+        read: |reader| GdriveBackend::read(reader).map(Backend::Gdrive),
+    },
 ];
 
 /// Types that are planned: they deserve better than "unknown".
-pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["sftp", "webdav", "gdrive", "onedrive", "dropbox", "ftp", "b2"];
+pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["sftp", "onedrive", "dropbox", "ftp", "b2"];
 
 /// Whether a secret may be at a path of keys: `backend.lake.secret_key`, `identity[0].secret_key`.
 pub(super) fn holds_secret(path: &str) -> bool {
@@ -207,6 +223,8 @@ impl Backend {
             Self::S3(_) => "s3",
             Self::Gcs(_) => "gcs",
             Self::Azblob(_) => "azblob",
+            Self::Webdav(_) => "webdav",
+            Self::Gdrive(_) => "gdrive",
         }
     }
 
@@ -222,6 +240,11 @@ impl Backend {
                 (None, Some(account)) => format!("https://{account}.blob.core.windows.net"),
                 (None, None) => "(its connection string says where)".to_owned(),
             },
+            Self::Webdav(webdav) => webdav.url.to_string(),
+            Self::Gdrive(gdrive) => {
+                let place = gdrive.folder.as_ref().or(gdrive.drive.as_ref()).map_or("My Drive", String::as_str);
+                join(format!("Google Drive: {place}"), gdrive.root.trim_matches('/'))
+            }
         }
     }
 
@@ -233,7 +256,7 @@ impl Backend {
     /// The one remote bucket or container that holds all of this backend's buckets.
     pub fn shared(&self) -> Option<&str> {
         match self {
-            Self::Fs(_) | Self::Memory(_) => None,
+            Self::Fs(_) | Self::Memory(_) | Self::Webdav(_) | Self::Gdrive(_) => None,
             Self::S3(s3) => s3.bucket.as_deref(),
             Self::Gcs(gcs) => gcs.bucket.as_deref(),
             Self::Azblob(azblob) => azblob.container.as_deref(),
@@ -252,6 +275,8 @@ impl Backend {
             Self::S3(s3) => s3.show(),
             Self::Gcs(gcs) => gcs.show(),
             Self::Azblob(azblob) => azblob.show(),
+            Self::Webdav(webdav) => webdav.show(),
+            Self::Gdrive(gdrive) => gdrive.show(),
         }
     }
 }

@@ -5,9 +5,11 @@ use crate::{
         Backend, WireSettings,
         azblob::{AzblobBackend, AzblobSettings},
         fs::{FsBackend, FsSettings},
+        gdrive::{GdriveFiles, GdriveSettings, Grant},
         memory::MemoryBackend,
         s3::{Credentials, Dialect, S3Backend, S3Settings},
         tree::{TreeBackend, TreeSettings, files::Files},
+        webdav::{Access, WebdavFiles, WebdavSettings},
     },
     catalog::Catalog,
     config::{self, Addressing, Promise, Settings},
@@ -37,12 +39,13 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
         config::Backend::S3(s3) => Arc::new(S3Backend::open(self::s3(s3)?, catalog)?),
         config::Backend::Gcs(gcs) => Arc::new(S3Backend::open(self::gcs(gcs)?, catalog)?),
         config::Backend::Azblob(azblob) => Arc::new(AzblobBackend::open(self::azblob(azblob), catalog)?),
+        config::Backend::Gdrive(gdrive) => opening.tree(GdriveFiles::new(self::gdrive(gdrive)?)?)?,
+        config::Backend::Webdav(webdav) => opening.tree(WebdavFiles::new(self::webdav(webdav)?)?)?,
     })
 }
 
 impl Opening<'_> {
     /// S3 upon files in folders.
-    #[expect(dead_code, reason = "the first driver of this kind is on its way")]
     fn tree(&self, files: impl Files) -> Result<Arc<dyn Backend>, StoreError> {
         let server = &self.settings.server;
         let settings = TreeSettings { dir: self.spool.join(self.name), spool_size: server.spool_size.0, durability: server.durability };
@@ -119,6 +122,45 @@ fn azblob(azblob: &config::AzblobBackend) -> AzblobSettings {
         wire: wire(azblob.timeout, azblob.connect_timeout, azblob.attempts, azblob.max_requests, azblob.ca_file.as_deref()),
         ..AzblobSettings::default()
     }
+}
+
+fn webdav(webdav: &config::WebdavBackend) -> Result<WebdavSettings, StoreError> {
+    let secret = |setting: &config::SecretSetting| setting.secret.clone();
+    let access = match (&webdav.user, &webdav.password, &webdav.token) {
+        (None, None, None) => Access::Anonymous,
+        (Some(user), Some(password), None) => Access::Basic { user: user.clone(), password: secret(password) },
+        (None, None, Some(token)) => Access::Bearer(secret(token)),
+        (_, _, Some(_)) => return Err(senseless("of token and user only one can be used")),
+        _ => return Err(senseless("user and password go together")),
+    };
+    Ok(WebdavSettings {
+        url: webdav.url.clone(),
+        access,
+        folds_names: webdav.folds_names,
+        escapes_marks: webdav.escapes_marks,
+        wire: wire(webdav.timeout, webdav.connect_timeout, webdav.attempts, webdav.max_requests, webdav.ca_file.as_deref()),
+    })
+}
+
+fn gdrive(gdrive: &config::GdriveBackend) -> Result<GdriveSettings, StoreError> {
+    let secret = |setting: &config::SecretSetting| setting.secret.clone();
+    let grant = match (&gdrive.client_id, &gdrive.client_secret, &gdrive.refresh_token, &gdrive.service_account) {
+        (Some(client_id), Some(client_secret), Some(refresh_token), None) => {
+            Grant::Refresh { client_id: client_id.clone(), client_secret: secret(client_secret), refresh_token: secret(refresh_token) }
+        }
+        (None, None, None, Some(key)) => Grant::ServiceAccount { key: secret(key), subject: gdrive.subject.clone() },
+        _ => return Err(senseless("either client_id, client_secret and refresh_token are needed, or service_account alone")),
+    };
+    Ok(GdriveSettings {
+        endpoint: gdrive.endpoint.clone(),
+        token_endpoint: gdrive.token_endpoint.clone(),
+        grant,
+        drive: gdrive.drive.clone(),
+        folder: gdrive.folder.clone(),
+        root: gdrive.root.clone(),
+        trash: gdrive.trash,
+        wire: wire(gdrive.timeout, gdrive.connect_timeout, gdrive.attempts, gdrive.max_requests, gdrive.ca_file.as_deref()),
+    })
 }
 
 fn keys(access: &Option<String>, secret: &Option<config::SecretSetting>) -> Result<Option<(String, crate::model::Secret)>, StoreError> {

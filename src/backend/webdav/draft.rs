@@ -4,6 +4,7 @@ use super::{WebdavFiles, refusal};
 use crate::{
     backend::{
         claims::Claim,
+        codec,
         tree::files::{Draft, DraftName, Kind, Published, Stat},
         wire::{Again, Gathered, Outgoing, Reply, Sending},
     },
@@ -98,9 +99,17 @@ impl WebdavDraft {
     /// MOVE, and again after what can be done about a refusal. The caller owns the path.
     async fn make_it(&self, path: &str, absent: bool) -> Result<Outcome> {
         let at = self.at()?;
+        if codec::has_marks(path) && !self.files.understands_marks(at).await? {
+            return Err(StoreError::new(
+                StoreErrorKind::InvalidRequest,
+                "The server behind this bucket takes '?', '#' and ';' in names for something else",
+            ));
+        }
         let mut replacing = false;
         // Whether a MOVE may have been carried out though nobody said so.
         let mut doubtful = false;
+        // Whether somebody else has made the folders, since they were missing or from the start.
+        let mut folders_there = false;
         for _ in 0..ROUNDS {
             let reply = match self.files.client.file("MOVE", at).to(path, replacing).send(Again::OnlyIfRefused).await {
                 Ok(reply) if refusal::is_done(&reply) => return Ok(Outcome::Moved),
@@ -135,6 +144,7 @@ impl WebdavDraft {
                 None => match self.files.make_parents(path).await? {
                     Folders::Made => {}
                     Folders::Obstructed => return Ok(Outcome::Obstructed),
+                    Folders::There if !folders_there => folders_there = true,
                     Folders::There => return Err(refusal.into()),
                 },
             }

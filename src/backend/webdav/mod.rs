@@ -56,6 +56,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
+use tokio::sync::OnceCell;
 
 #[derive(Debug, Clone)]
 pub struct WebdavSettings {
@@ -64,6 +65,8 @@ pub struct WebdavSettings {
     pub access: Access,
     /// `a` and `A` are one name there.
     pub folds_names: bool,
+    /// Names with `?`, `#` or `;` are escaped.
+    pub escapes_marks: bool,
     pub wire: WireSettings,
 }
 
@@ -73,19 +76,38 @@ pub struct WebdavFiles {
     claims: Arc<Claims>,
     /// Whether our own folder has been there.
     own_folder: Arc<AtomicBool>,
-    folds_names: bool,
+    /// Whether the server has been seen to read addresses with marks in them.
+    marks: Arc<OnceCell<bool>>,
+    service: Service,
 }
 
 impl WebdavFiles {
     /// Waits for no network.
     pub fn new(settings: WebdavSettings) -> Result<Self> {
         let client = Client::new(Wire::new(settings.wire)?, settings.access.signer()?, settings.url)?;
-        Ok(Self { client: Arc::new(client), claims: Arc::default(), own_folder: Arc::default(), folds_names: settings.folds_names })
+        let names = if settings.escapes_marks { Names::Unmarked } else { Names::Printable };
+        let service = Service { names, folds_names: settings.folds_names, max_size: u64::MAX, precision: 1000, read_only: false };
+        Ok(Self { client: Arc::new(client), claims: Arc::default(), own_folder: Arc::default(), marks: Arc::default(), service })
     }
 
     /// What the server says now.
     async fn look(&self, path: &str) -> Result<Option<Stat>> {
         properties::stat(&self.client, path).await
+    }
+
+    /// Some servers decode the `Destination` of MOVE before they take it apart, so that a file would end up under the part of
+    /// its name before a mark. Tried out with a draft once, where that would be its own name.
+    async fn understands_marks(&self, draft: &str) -> Result<bool> {
+        let tried = self.marks.get_or_try_init(|| async {
+            let marked = format!("{draft};a#b?c");
+            let there = self.client.file("MOVE", draft).to(&marked, false).send(Again::OnlyIfRefused).await?;
+            if !refusal::is_done(&there) || self.look(&marked).await?.is_none() {
+                return Ok(false);
+            }
+            let back = self.client.file("MOVE", &marked).to(draft, false).send(Again::OnlyIfRefused).await?;
+            refusal::done(back).await.map(|()| true)
+        });
+        tried.await.copied()
     }
 
     async fn make_own_folder(&self, anew: bool) -> Result<()> {
@@ -166,7 +188,7 @@ impl fmt::Debug for WebdavFiles {
 #[async_trait]
 impl Files for WebdavFiles {
     fn service(&self) -> Service {
-        Service { names: Names::Printable, folds_names: self.folds_names, max_size: u64::MAX, precision: 1000, read_only: false }
+        self.service
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {
@@ -244,7 +266,7 @@ impl Files for WebdavFiles {
 
     async fn remove_folder(&self, path: &str) -> Result<bool> {
         // Something is on its way into it, or it is being removed.
-        let Some(_claim) = self.claims.try_own(path) else { return Ok(false) };
+        let Some(_claim) = self.claims.try_own(path).await else { return Ok(false) };
         match self.look(path).await? {
             None => return Ok(true),
             Some(found) if found.kind != Kind::Folder => return Ok(false),
