@@ -9,6 +9,7 @@ pub mod memory;
 mod names;
 mod place;
 pub mod s3;
+pub mod sftp;
 pub mod tree;
 mod uploads;
 mod wire;
