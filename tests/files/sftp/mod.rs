@@ -1,0 +1,20 @@
+//! What is particular to SFTP.
+
+mod faults;
+mod foreign;
+mod servers;
+mod trust;
+
+use crate::{
+    promises::Storage,
+    sshd::Sshd,
+    storage::{sftp, sftp_settings},
+};
+use causeway::backend::sftp::{HostKeys, SftpFiles, SftpSettings};
+use std::sync::Arc;
+
+fn started() -> (Sshd, Storage) {
+    let server = Sshd::start();
+    let files = Arc::new(sftp(&server));
+    (server, files)
+}
