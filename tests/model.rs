@@ -18,6 +18,7 @@ mod support;
 use causeway::store::Durability;
 use proptest::{prelude::*, test_runner::TestRunner};
 use storage::{Driver, Server};
+use support::files::Manners;
 
 /// As many cases as the environment asks for, else as many as CI has time for.
 fn check(driver: Driver, cases: u32) {
@@ -49,6 +50,12 @@ fn an_object_store_does_what_the_model_does() {
 #[test]
 fn azure_blob_storage_does_what_the_model_does() {
     check(Driver::Azblob, 12);
+}
+
+#[test]
+fn files_in_folders_do_what_the_model_does() {
+    check(Driver::Tree(Manners::Sftp), 60);
+    check(Driver::Tree(Manners::Drive), 60);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod exceptions;
 mod support;
 
 use contract::storage::{Driver, Server, Storage};
+use support::files::Manners;
 
 /// One test per promise, for the driver in scope.
 macro_rules! promises {
@@ -158,5 +159,7 @@ drivers! {
     s3_moto = crate::Driver::S3(crate::Server::Moto);
     gcs_fake = crate::Driver::Gcs;
     azblob = crate::Driver::Azblob;
+    files_of_seconds = crate::Driver::Tree(crate::Manners::Sftp);
+    files_with_revisions = crate::Driver::Tree(crate::Manners::Drive);
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);
 }

@@ -1,7 +1,7 @@
 //! The catalog: what S3 needs to remember and storage cannot hold. A semantic port; SQL stays in its drivers.
 //!
 //! Two kinds of rows with two promises:
-//! - **truth** (buckets, uploads and their parts): durable when the call returns, by the durability setting;
+//! - **truth** (buckets, uploads and their parts, what storage cannot keep of its objects): durable when the call returns, by the durability setting;
 //! - **derived** (the ordered key index and its state): survives a killed process once committed, may lose its newest
 //!   rows to power loss, and can always be rebuilt from the backend. It must never be in the way of a backup.
 //!
@@ -21,8 +21,8 @@ use crate::{
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 pub use record::{
-    BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CompletedUpload, IndexChange, IndexRow, NewBucket, PartRecord,
-    UploadRecord,
+    BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CompletedUpload, IndexChange, IndexRow, NewBucket, ObjectRow,
+    PartRecord, UploadRecord, WhichObjects,
 };
 use std::fmt;
 
@@ -54,6 +54,13 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn state(&self, bucket: BucketId, name: &str) -> Result<Option<String>>;
     /// `None` forgets.
     async fn set_state(&self, bucket: BucketId, name: &str, value: Option<String>) -> Result<()>;
+
+    // What storage cannot keep of its objects: truth.
+    async fn object(&self, bucket: BucketId, key: &ObjectKey) -> Result<Option<ObjectRow>>;
+    /// A row that says nothing is forgotten.
+    async fn set_object(&self, bucket: BucketId, row: ObjectRow) -> Result<()>;
+    /// Those with keys above `after`, in order.
+    async fn objects(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize, which: WhichObjects) -> Result<Vec<ObjectRow>>;
 
     // Multipart uploads: truth.
     async fn begin_upload(&self, upload: UploadRecord) -> Result<()>;

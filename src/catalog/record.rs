@@ -68,6 +68,23 @@ pub enum IndexChange {
     Delete(ObjectKey),
 }
 
+/// What a driver remembers of an object that its storage cannot keep, in the driver's own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectRow {
+    pub key: ObjectKey,
+    /// Of what the key holds.
+    pub stands: Option<String>,
+    /// Of what it was about to hold when this was written: a change whose end is not known yet.
+    pub intended: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhichObjects {
+    All,
+    /// With an intention.
+    Unsettled,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct UploadRecord {
     pub bucket: BucketId,

@@ -16,6 +16,7 @@ mod error;
 mod file;
 mod index;
 mod listing;
+mod object;
 mod reader;
 mod schema;
 mod upload;
@@ -23,7 +24,7 @@ mod writer;
 
 use super::{
     BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, Commit, CompletedUpload, IndexChange, IndexRow, NewBucket,
-    PartRecord, Result, UploadRecord,
+    ObjectRow, PartRecord, Result, UploadRecord, WhichObjects,
 };
 use crate::{
     model::{BucketName, ObjectKey, Timestamp, UploadId},
@@ -189,6 +190,20 @@ impl Catalog for SqliteCatalog {
         let (name, gone) = (name.to_owned(), self.gone.clone());
         let change = move |db: &_| if gone.contains(bucket) { Ok(()) } else { index::set_state(db, bucket, &name, value.as_deref()) };
         self.index.writer.submit(change).await
+    }
+
+    async fn object(&self, bucket: BucketId, key: &ObjectKey) -> Result<Option<ObjectRow>> {
+        let key = key.clone();
+        self.truth.readers.read(move |db| object::find(db, bucket, &key)).await
+    }
+
+    async fn set_object(&self, bucket: BucketId, row: ObjectRow) -> Result<()> {
+        self.truth.writer.submit(move |db| object::set(db, bucket, &row)).await
+    }
+
+    async fn objects(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize, which: WhichObjects) -> Result<Vec<ObjectRow>> {
+        let unsettled = which == WhichObjects::Unsettled;
+        self.truth.readers.read(move |db| object::rows(db, bucket, after.as_ref(), limit, unsettled)).await
     }
 
     async fn begin_upload(&self, upload: UploadRecord) -> Result<()> {

@@ -80,6 +80,11 @@ section! {
         upload_expiry: Interval = Text("7d"),
         /// How often backends are searched for objects that others put there or changed.
         scan_interval: Interval = Text("10m"),
+        /// A directory on local disk for parts of multipart uploads to backends that have no such uploads themselves.
+        spool: Option<PathBuf> = Unset("`.causeway/spool` in the data directory"),
+        /// Bytes of parts that may wait there, for each backend. Parts that do not fit are answered 503 SlowDown, uploads that
+        /// never could 400 EntityTooLarge.
+        spool_size: Size = Text("16GiB"),
         /// `human` for terminals, `json` for machines. The log goes to standard error.
         log_format: LogFormat = Text("human"),
         /// What is logged, also by `CAUSEWAY_LOG`. With `info,access=debug` every request has a line; by default only those

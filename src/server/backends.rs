@@ -8,6 +8,7 @@ use crate::{
         memory::MemoryBackend,
         s3::{Credentials, Dialect, S3Backend, S3Settings},
         sftp::{HostKeys, SftpFiles, SftpSettings},
+        tree::{TreeBackend, TreeSettings, files::Files},
     },
     catalog::Catalog,
     config::{self, Addressing, Promise, Settings},
@@ -15,7 +16,19 @@ use crate::{
 };
 use std::{path::Path, sync::Arc, time::Duration};
 
-pub(super) fn open(settings: &Settings, backend: &config::Backend, catalog: Arc<dyn Catalog>) -> Result<Arc<dyn Backend>, StoreError> {
+/// What drivers are given besides their own settings.
+pub(super) struct Opening<'s> {
+    pub(super) settings: &'s Settings,
+    /// Of the backend.
+    pub(super) name: &'s str,
+    /// Where spools go.
+    pub(super) spool: &'s Path,
+    pub(super) catalog: Arc<dyn Catalog>,
+}
+
+pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Arc<dyn Backend>, StoreError> {
+    let Opening { settings, catalog, .. } = &opening;
+    let catalog = catalog.clone();
     Ok(match backend {
         config::Backend::Fs(fs) => {
             let durability = fs.durability.unwrap_or(settings.server.durability);
@@ -25,11 +38,17 @@ pub(super) fn open(settings: &Settings, backend: &config::Backend, catalog: Arc<
         config::Backend::S3(s3) => Arc::new(S3Backend::open(self::s3(s3)?, catalog)?),
         config::Backend::Gcs(gcs) => Arc::new(S3Backend::open(self::gcs(gcs)?, catalog)?),
         config::Backend::Azblob(azblob) => Arc::new(AzblobBackend::open(self::azblob(azblob), catalog)?),
-        config::Backend::Sftp(sftp) => {
-            let _files = SftpFiles::open(self::sftp(sftp)?)?;
-            return Err(StoreError::new(StoreErrorKind::NotImplemented, "backends of type 'sftp' are not served yet"));
-        }
+        config::Backend::Sftp(sftp) => opening.tree(SftpFiles::open(self::sftp(sftp)?)?)?,
     })
+}
+
+impl Opening<'_> {
+    /// S3 upon files in folders.
+    fn tree(&self, files: impl Files) -> Result<Arc<dyn Backend>, StoreError> {
+        let server = &self.settings.server;
+        let settings = TreeSettings { dir: self.spool.join(self.name), spool_size: server.spool_size.0, durability: server.durability };
+        Ok(Arc::new(TreeBackend::open(Arc::new(files), settings, self.catalog.clone())?))
+    }
 }
 
 fn s3(s3: &config::S3Backend) -> Result<S3Settings, StoreError> {

@@ -1,7 +1,7 @@
 //! From settings to components: the one place that knows which parts there are and how they hang together.
 
 use super::{
-    backends,
+    backends::{self, Opening},
     data::{DataDirectory, KnownCredentials},
     error::StartError,
 };
@@ -45,7 +45,8 @@ pub(super) async fn build(
     let catalog: Arc<dyn Catalog> = Arc::new(catalog);
     let mut opened_backends: HashMap<String, Arc<dyn Backend>> = HashMap::new();
     for (name, backend) in &settings.backends {
-        let opened = backends::open(settings, backend, catalog.clone());
+        let spool = server.spool.clone().unwrap_or_else(|| data.own().join("spool"));
+        let opened = backends::open(backend, Opening { settings, name, spool: &spool, catalog: catalog.clone() });
         opened_backends.insert(name.clone(), opened.map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))?);
     }
     let buckets = Arc::new(Buckets::new(catalog.clone(), opened_backends, settings.default_backend().to_owned()));

@@ -3,7 +3,11 @@
 //! Owns the scratch catalog that drivers want, and where on a backend is tried. Leaves nothing behind: neither on the
 //! backend, nor in any data directory.
 
-use super::{backends, error::StartError, signals::Signals};
+use super::{
+    backends::{self, Opening},
+    error::StartError,
+    signals::Signals,
+};
 use crate::{
     backend::Backend,
     buckets::probe,
@@ -127,7 +131,8 @@ impl<'s> Visit<'s> {
         let scratch = Scratch::make().map_err(|error| StartError::because("making a temporary directory", error))?;
         let catalog = SqliteCatalog::open(&scratch.0, Durability::Relaxed);
         let catalog: Arc<dyn Catalog> = Arc::new(catalog.map_err(|error| StartError::because("opening a temporary catalog", error))?);
-        let backend = backends::open(settings, configured, catalog.clone()).map_err(|error| match (configured, error.kind()) {
+        let opening = Opening { settings, name, spool: &scratch.0.join("spool"), catalog: catalog.clone() };
+        let backend = backends::open(configured, opening).map_err(|error| match (configured, error.kind()) {
             (config::Backend::Fs(_), StoreErrorKind::Unavailable) => {
                 StartError::new(format!("backend '{name}' is in use: {error}; it can be tried out once that process has stopped"))
             }

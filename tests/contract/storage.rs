@@ -4,7 +4,12 @@
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
 
-use crate::support::{self, gcs::FakeGcs, upstream::Upstream};
+use crate::support::{
+    self,
+    files::{Manners, MemoryFiles},
+    gcs::FakeGcs,
+    upstream::Upstream,
+};
 use causeway::{
     backend::{
         Backend,
@@ -12,6 +17,7 @@ use causeway::{
         fs::{FsBackend, FsSettings},
         memory::MemoryBackend,
         s3::{Credentials, Dialect, S3Backend, S3Settings},
+        tree::{TreeBackend, TreeSettings},
     },
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
@@ -36,6 +42,8 @@ pub enum Driver {
     Gcs,
     /// Azure Blob Storage, by its emulator.
     Azblob,
+    /// Files in folders.
+    Tree(Manners),
 }
 
 /// Servers that speak S3.
@@ -51,6 +59,7 @@ enum Remote {
     S3(&'static Upstream),
     Gcs(FakeGcs),
     Azblob(&'static Upstream),
+    Files(MemoryFiles),
 }
 
 /// How a process ends.
@@ -84,7 +93,7 @@ struct Open {
 impl Open {
     fn new(driver: Driver, directory: &Path, upstream: Option<&Remote>) -> Self {
         let durability = match driver {
-            Driver::Memory | Driver::S3(_) | Driver::Gcs | Driver::Azblob => Durability::Relaxed,
+            Driver::Memory | Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) => Durability::Relaxed,
             Driver::Fs(durability) => durability,
         };
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory, durability).expect("the catalog opens"));
@@ -94,9 +103,10 @@ impl Open {
                 let settings = FsSettings { root: directory.join("root"), durability };
                 Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"))
             }
-            Driver::S3(_) | Driver::Gcs | Driver::Azblob => upstream.expect("is there").open(catalog.clone()),
+            Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) => upstream.expect("is there").open(catalog.clone(), directory),
         };
-        Self { catalog, backend, buckets: Mutex::default(), shared: upstream.map(|_| NEXT.fetch_add(1, Ordering::Relaxed)) }
+        let shared = upstream.filter(|remote| !matches!(remote, Remote::Files(_))).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
+        Self { catalog, backend, buckets: Mutex::default(), shared }
     }
 
     /// Servers are shared by tests, buckets on them are not.
@@ -130,13 +140,17 @@ impl Open {
 }
 
 impl Remote {
-    fn open(&self, catalog: Arc<dyn Catalog>) -> Arc<dyn Backend> {
+    fn open(&self, catalog: Arc<dyn Catalog>, directory: &Path) -> Arc<dyn Backend> {
         let (dialect, endpoint, credentials) = match self {
             Self::S3(upstream) => {
                 let (access_key, secret_key) = (upstream.access_key.into(), Secret::new(upstream.secret_key));
                 (Dialect::S3, upstream.endpoint(), Credentials::Keys { access_key, secret_key, session_token: None })
             }
             Self::Gcs(fake) => (Dialect::Gcs, fake.endpoint(), Credentials::GoogleToken(Secret::new(fake.token()))),
+            Self::Files(files) => {
+                let settings = TreeSettings { dir: directory.to_owned(), spool_size: 1 << 30, durability: Durability::Relaxed };
+                return Arc::new(TreeBackend::open(Arc::new(files.clone()), settings, catalog).expect("the backend opens"));
+            }
             Self::Azblob(azurite) => {
                 let settings = AzblobSettings {
                     account: Some(azurite.access_key.into()),
@@ -172,6 +186,7 @@ impl Storage {
             Driver::S3(Server::Moto) => Some(Remote::S3(Upstream::moto())),
             Driver::Gcs => Some(Remote::Gcs(FakeGcs::start())),
             Driver::Azblob => Some(Remote::Azblob(Upstream::azurite())),
+            Driver::Tree(manners) => Some(Remote::Files(MemoryFiles::new(manners))),
         };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
     }

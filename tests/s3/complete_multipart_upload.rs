@@ -98,7 +98,7 @@ async fn a_full_object_crc32_is_that_of_the_whole() {
     let upload = Upload { client: client.clone(), bucket: bucket.clone(), key: "k".into(), id, algorithm: Some(ChecksumAlgorithm::Crc32) };
     let bodies = [vec![b'a'; MIN_PART], b"bbb".to_vec()];
     let parts = [upload.part(1, &bodies[0]).await, upload.part(2, &bodies[1]).await];
-    let sum = STANDARD.encode(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, &bodies.concat()).to_be_bytes()[4..].as_ref());
+    let sum = STANDARD.encode(&crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, &bodies.concat()).to_be_bytes()[4..]);
     let composite = upload.complete(&parts).checksum_type(ChecksumType::Composite).send().await;
     assert_eq!(failure(composite), is(400, "InvalidRequest"));
     let done = upload.complete(&parts).checksum_crc32(&sum).checksum_type(ChecksumType::FullObject).send().await.expect("complete");

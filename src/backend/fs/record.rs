@@ -9,8 +9,10 @@
 //! back is a foreign file again and never served under an old ETag.
 
 use super::root::{Root, entries};
-use crate::model::{Attributes, Checksum, ChecksumAlgorithm, ETag, ObjectChecksum, ObjectInfo, ObjectPart, Timestamp, UploadId};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use crate::{
+    backend::parts::StoredParts,
+    model::{Attributes, ETag, ObjectChecksum, ObjectInfo, ObjectPart, Timestamp, UploadId},
+};
 use rustix::{
     fd::OwnedFd,
     fs::{AtFlags, Stat, XattrFlags},
@@ -75,16 +77,6 @@ pub(super) struct Record {
     pub(super) upload: Option<UploadId>,
 }
 
-/// Parts as runs of equal size: 10,000 uniform parts take a line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct StoredParts {
-    /// First number, how many, bytes of each.
-    runs: Vec<(u16, u16, u64)>,
-    /// Their checksums, concatenated, in base64.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    sums: Option<(ChecksumAlgorithm, String)>,
-}
-
 impl Record {
     pub(super) fn new(
         fingerprint: Fingerprint,
@@ -98,30 +90,13 @@ impl Record {
     }
 
     pub(super) fn with_parts(mut self, parts: &[ObjectPart], upload: UploadId) -> Self {
-        let mut runs: Vec<(u16, u16, u64)> = Vec::new();
-        for part in parts {
-            match runs.last_mut() {
-                Some((first, count, size)) if *first + *count == part.number && *size == part.size => *count += 1,
-                _ => runs.push((part.number, 1, part.size)),
-            }
-        }
-        let algorithm = parts.first().and_then(|p| p.checksum.as_ref()).map(Checksum::algorithm);
-        let sums = algorithm.and_then(|algorithm| {
-            let sums: Option<Vec<&[u8]>> =
-                parts.iter().map(|p| p.checksum.as_ref().filter(|c| c.algorithm() == algorithm).map(Checksum::bytes)).collect();
-            Some((algorithm, STANDARD.encode(sums?.concat())))
-        });
-        self.parts = Some(StoredParts { runs, sums });
+        self.parts = Some(StoredParts::of(parts));
         self.upload = Some(upload);
         self
     }
 
     fn parts(&self) -> Vec<ObjectPart> {
-        let Some(stored) = &self.parts else { return Vec::new() };
-        let sums = stored.sums.as_ref().and_then(|(algorithm, text)| Some((*algorithm, STANDARD.decode(text).ok()?)));
-        let mut sums = sums.iter().flat_map(|(algorithm, bytes)| bytes.chunks(algorithm.length()).map(|b| Checksum::new(*algorithm, b)));
-        let numbers = stored.runs.iter().flat_map(|&(first, count, size)| (0..count).map(move |n| (first.saturating_add(n), size)));
-        numbers.map(|(number, size)| ObjectPart { number, size, checksum: sums.next().flatten() }).collect()
+        self.parts.as_ref().map(StoredParts::parts).unwrap_or_default()
     }
 
     pub(super) fn info(&self) -> ObjectInfo {
@@ -232,6 +207,7 @@ impl Records {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Checksum, ChecksumAlgorithm};
 
     fn setup() -> (tempfile::TempDir, Records, OwnedFd, Fingerprint) {
         let dir = tempfile::tempdir().expect("a directory");

@@ -1,3 +1,179 @@
 //! S3 for storage that has none: files in folders, with what S3 adds to them in the catalog.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `files` | what such a storage has to do: the drivers implement it |
+//! | `record` | what is known of an object beyond its file, and whether a file is the one that is known |
+//! | `bucket` | finding the file of a key; settling changes that were cut short |
+//! | `write`, `remove`, `multipart` | the way of a PUT, a DELETE, an upload |
+//! | `drafts` | names of files that nobody sees yet |
+//! | `spool` | parts that wait on local disk |
+//! | `adopt`, `scan` | files that others put there |
+//! | `store` | all of it as a [`Store`] |
+//!
+//! The layout is native: object `a/b.jpg` is the file `a/b.jpg`; other keys are escaped (`backend::codec`). One gateway
+//! serves a folder: conditions hold among its clients, and what others change is noticed by the next scan, or when the
+//! key is asked for.
 
+mod adopt;
+mod bucket;
+mod drafts;
 pub mod files;
+mod multipart;
+mod record;
+mod remove;
+mod scan;
+mod spool;
+mod store;
+mod write;
+
+use crate::{
+    backend::{Backend, codec},
+    catalog::{BucketRecord, Catalog},
+    model::BucketName,
+    store::{
+        Capabilities, Durability, Guarantee, Keeping, MultipartSupport, Result, Store,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use bucket::Bucket;
+use drafts::Drafts;
+use files::{Files, Kind};
+use futures_util::StreamExt;
+use spool::Spool;
+use std::{path::PathBuf, sync::Arc};
+use store::TreeStore;
+use tokio::sync::Semaphore;
+
+#[derive(Debug, Clone)]
+pub struct TreeSettings {
+    /// A directory on local disk, this backend's alone: for parts of uploads, and to know what a killed process left.
+    pub dir: PathBuf,
+    /// Bytes of parts that may wait there.
+    pub spool_size: u64,
+    /// Of the catalog and the spool; what a file survives is up to its storage.
+    pub durability: Durability,
+}
+
+/// A storage of files that holds buckets, each in a folder of its own.
+#[derive(Debug)]
+pub struct TreeBackend {
+    files: Arc<dyn Files>,
+    catalog: Arc<dyn Catalog>,
+    spool: Arc<Spool>,
+    drafts: Arc<Drafts>,
+    adopting: Arc<Semaphore>,
+    durability: Durability,
+}
+
+impl TreeBackend {
+    pub fn open(files: Arc<dyn Files>, settings: TreeSettings, catalog: Arc<dyn Catalog>) -> Result<Self> {
+        let spool = Spool::open(settings.dir.join("parts"), settings.spool_size, settings.durability == Durability::Strict)?;
+        let drafts = Arc::new(Drafts::open(&settings.dir)?);
+        Ok(Self { files, catalog, spool, drafts, adopting: Arc::new(Semaphore::new(1)), durability: settings.durability })
+    }
+
+    fn folder(bucket: &BucketRecord) -> Result<String> {
+        let place = bucket.bucket.place.trim_matches('/').to_owned();
+        if place.split('/').any(|name| matches!(name, "." | ".." | codec::RESERVED_DIR) || (name.is_empty() && !place.is_empty())) {
+            return Err(StoreError::new(StoreErrorKind::InvalidRequest, format!("'{place}' is no folder for a bucket")));
+        }
+        Ok(place)
+    }
+}
+
+#[async_trait]
+impl Backend for TreeBackend {
+    fn capabilities(&self) -> Capabilities {
+        capabilities(self.durability)
+    }
+
+    fn place_for(&self, name: &BucketName) -> String {
+        name.to_string()
+    }
+
+    async fn create(&self, bucket: &BucketRecord) -> Result<()> {
+        let folder = Self::folder(bucket)?;
+        let is_new = self.files.stat(&folder).await?.is_none();
+        self.files.make_folder(&folder).await?;
+        // A folder that was not there before has nothing to walk through.
+        if is_new { scan::mark_complete(&*self.catalog, bucket.id).await } else { Ok(()) }
+    }
+
+    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>> {
+        let bucket = Bucket {
+            id: bucket.id,
+            folder: Self::folder(bucket)?,
+            files: self.files.clone(),
+            catalog: self.catalog.clone(),
+            locks: Arc::default(),
+            completing: Arc::default(),
+            scan: scan::Scan::new(scan::is_complete(&*self.catalog, bucket.id).await?),
+            spool: self.spool.clone(),
+            adopting: self.adopting.clone(),
+            drafts: self.drafts.clone(),
+            durability: self.durability,
+        };
+        Ok(Arc::new(TreeStore { bucket: Arc::new(bucket) }))
+    }
+
+    /// Only folders may be left in it.
+    async fn remove(&self, bucket: &BucketRecord) -> Result<bool> {
+        let folder = Self::folder(bucket)?;
+        let mut folders = vec![folder.clone()];
+        let mut seen = 0;
+        while seen < folders.len() {
+            let path = folders[seen].clone();
+            seen += 1;
+            let mut entries = self.files.list(&path);
+            while let Some(entries) = entries.next().await.transpose()? {
+                for entry in entries {
+                    let below = codec::join(&path, &entry.name);
+                    match entry.stat.kind {
+                        Kind::Folder if below == codec::RESERVED_DIR => {}
+                        Kind::Folder => folders.push(below),
+                        Kind::File | Kind::Other => return Ok(false),
+                    }
+                }
+            }
+        }
+        for path in folders.iter().rev().filter(|path| !path.is_empty()) {
+            if !self.files.remove_folder(path).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Waiting for a storage that may be away is nothing for a start: only what the configuration or a client names
+    /// becomes a bucket.
+    async fn discover(&self) -> Result<Vec<BucketName>> {
+        Ok(Vec::new())
+    }
+
+    async fn tend(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<()> {
+        self.drafts.tidy(&*self.files).await?;
+        match store.as_any().downcast_ref::<TreeStore>() {
+            Some(store) => {
+                multipart::sweep(&store.bucket).await?;
+                scan::pass(&store.bucket).await
+            }
+            None => Err(StoreError::new(StoreErrorKind::Internal, format!("{} is not a bucket of this backend", bucket.bucket.name))),
+        }
+    }
+}
+
+fn capabilities(durability: Durability) -> Capabilities {
+    Capabilities {
+        conditional_writes: Guarantee::Leased,
+        conditional_completes: Guarantee::Leased,
+        conditional_deletes: Guarantee::Leased,
+        checksums: Keeping::Kept,
+        tags: Keeping::Kept,
+        object_acls: Keeping::Kept,
+        parts: Keeping::Kept,
+        multipart: MultipartSupport::Staged,
+        durability,
+    }
+}

@@ -74,6 +74,7 @@ pub(super) fn delete(db: &Connection, bucket: BucketId) -> Applied<()> {
         "DELETE FROM parts WHERE upload IN (SELECT id FROM uploads WHERE bucket = ?1)",
         "DELETE FROM uploads WHERE bucket = ?1",
         "DELETE FROM completed WHERE bucket = ?1",
+        "DELETE FROM objects WHERE bucket = ?1",
         "DELETE FROM buckets WHERE id = ?1",
     ] {
         db.prepare_cached(sql)?.execute([bucket.0])?;

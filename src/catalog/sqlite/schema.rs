@@ -22,8 +22,8 @@ impl Format {
     }
 }
 
-/// What cannot be had again: buckets, uploads, their parts, and how uploads ended.
-pub(super) const TRUTH: Format = Format { file: "catalog.sqlite", application_id: 0x4357_5459, upgrades: &[TRUTH_1, TRUTH_2] };
+/// What cannot be had again: buckets, uploads, their parts, how uploads ended, and what storage cannot keep of its objects.
+pub(super) const TRUTH: Format = Format { file: "catalog.sqlite", application_id: 0x4357_5459, upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3] };
 
 /// What can: the ordered key index, and how far its making has come.
 pub(super) const INDEX: Format = Format { file: "index.sqlite", application_id: 0x4357_4958, upgrades: &[INDEX_1] };
@@ -86,6 +86,17 @@ CREATE INDEX completed_by_age ON completed (at);
 const TRUTH_2: &str = "
 ALTER TABLE uploads ADD COLUMN location TEXT NOT NULL DEFAULT '';
 ALTER TABLE completed DROP COLUMN size;
+";
+
+const TRUTH_3: &str = "
+CREATE TABLE objects (
+    bucket INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    stands TEXT,
+    intended TEXT,
+    PRIMARY KEY (bucket, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX objects_unsettled ON objects (bucket, key) WHERE intended IS NOT NULL;
 ";
 
 const INDEX_1: &str = "

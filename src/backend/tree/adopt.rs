@@ -1,0 +1,82 @@
+//! Foreign files: what others put where objects are. They are served at once; their MD5 is told by the storage, or
+//! computed when it first matters, and kept as a record like any other object's.
+//!
+//! Small files are adopted on first sight. Large ones answer with a provisional ETag (it ends in `-0`) while a single
+//! background task reads them, so that HEAD never waits for gigabytes.
+
+use super::{
+    bucket::{Bucket, Found},
+    record::{Record, Row},
+};
+use crate::{
+    model::{ObjectInfo, ObjectKey, Span},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use futures_util::StreamExt;
+use md5::{Digest, Md5};
+use std::sync::Arc;
+
+/// Up to here the MD5 is computed while the client waits.
+const SMALL: u64 = 1024 * 1024;
+
+/// What a client is told of a found file. Adopts it if that is quick, begins to if it is not.
+pub(super) async fn describe(bucket: &Arc<Bucket>, key: &ObjectKey, found: &Found) -> Result<ObjectInfo> {
+    if found.record.is_some() || found.stat.md5.is_some() {
+        return Ok(found.info());
+    }
+    if found.stat.size <= SMALL {
+        // Only if it is still the same file: the caller goes on with the one it has open.
+        let adopted = adopt(bucket, key).await?.filter(|record| record.is_of(&found.stat));
+        return Ok(adopted.map_or_else(|| found.info(), |record| record.info()));
+    }
+    if let Ok(permit) = bucket.adopting.clone().try_acquire_owned() {
+        let (bucket, key) = (bucket.clone(), key.clone());
+        tokio::spawn(async move {
+            if let Err(error) = adopt(&bucket, &key).await {
+                tracing::warn!(%key, %error, "adopting a foreign file failed");
+            }
+            drop(permit);
+        });
+    }
+    Ok(found.info())
+}
+
+/// Records a foreign file, under the key's lock. `None` if there is nothing any more.
+pub(super) async fn adopt(bucket: &Bucket, key: &ObjectKey) -> Result<Option<Record>> {
+    let _guard = bucket.lock(key).await;
+    match bucket.find_locked(key).await? {
+        (Some(found), row) => Ok(Some(recorded(bucket, key, found, row).await?.0)),
+        (None, _) => Ok(None),
+    }
+}
+
+/// The record of a found file and its row; made if there was none. The lock is held.
+pub(super) async fn recorded(bucket: &Bucket, key: &ObjectKey, found: Found, row: Row) -> Result<(Record, Row)> {
+    if let Some(record) = found.record {
+        return Ok((record, row));
+    }
+    let md5 = match found.stat.md5 {
+        Some(md5) => md5,
+        None => digest(bucket, &found).await?,
+    };
+    let record = Record::adopted(found.path, found.stat, md5);
+    let row = Row { stands: Some(record.clone()), intended: None };
+    bucket.set_row(key, &row).await?;
+    bucket.reindex(key, &row).await?;
+    Ok((record, row))
+}
+
+async fn digest(bucket: &Bucket, found: &Found) -> Result<[u8; 16]> {
+    let whole = Span::whole(found.stat.size);
+    let opened = bucket.files.open(&bucket.at(&found.path), Some(whole)).await?.filter(|opened| opened.stat().is_same(&found.stat));
+    let changing = || StoreError::new(StoreErrorKind::Conflict, "the file is being changed by others");
+    let mut stream = opened.ok_or_else(changing)?.read(whole).await?;
+    let mut md5 = Md5::new();
+    while let Some(bytes) = stream.next().await.transpose()? {
+        md5.update(&bytes);
+    }
+    Ok(md5.finalize().into())
+}

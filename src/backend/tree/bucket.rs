@@ -1,0 +1,238 @@
+//! One bucket's folder: finding the file of a key and telling whether it is the one that the catalog knows.
+//!
+//! Invariants: rows of the catalog change only under their key's lock; a row without an intention says all there is to
+//! say; that a file is missing never removes its row, for storage may come and go.
+
+use super::{
+    drafts::Drafts,
+    files::{Files, Kind, Opened, Stat},
+    record::{Intent, Record, Row, Verdict, foreign},
+    scan::Scan,
+    spool::Spool,
+};
+use crate::{
+    backend::{
+        codec::{self, KeyPath},
+        locks::{Guard, Locks},
+    },
+    catalog::{BucketId, Catalog, IndexChange},
+    model::{ETag, ObjectInfo, ObjectKey, Span, UploadId},
+    store::{
+        Durability, Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use futures_util::StreamExt;
+use md5::{Digest, Md5};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// What the operations of one bucket share.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    pub(super) id: BucketId,
+    /// Where its keys begin; empty for the root.
+    pub(super) folder: String,
+    pub(super) files: Arc<dyn Files>,
+    pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) locks: Arc<Locks<ObjectKey>>,
+    pub(super) completing: Arc<Locks<UploadId>>,
+    pub(super) scan: Scan,
+    pub(super) spool: Arc<Spool>,
+    /// One foreign file is read in the background at a time.
+    pub(super) adopting: Arc<Semaphore>,
+    pub(super) drafts: Arc<Drafts>,
+    pub(super) durability: Durability,
+}
+
+/// A file that is an object.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// Below the bucket's folder.
+    pub(super) path: String,
+    pub(super) stat: Stat,
+    /// `None`: a foreign file, or one changed behind our back.
+    pub(super) record: Option<Record>,
+}
+
+impl Found {
+    /// What is known without reading the bytes.
+    pub(super) fn info(&self) -> ObjectInfo {
+        self.record.as_ref().map_or_else(|| foreign(&self.stat), Record::info)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Look {
+    Only,
+    /// And open it: this much is likely to be read.
+    Open(Option<Span>),
+}
+
+/// A file that is an object and, if it was to be read, opened.
+pub(super) type Looked = (Found, Option<Box<dyn Opened>>);
+
+impl Bucket {
+    /// A path of the storage.
+    pub(super) fn at(&self, path: &str) -> String {
+        match (self.folder.as_str(), path) {
+            (folder, "") => folder.to_owned(),
+            (folder, path) => codec::join(folder, path),
+        }
+    }
+
+    pub(super) fn path_of(&self, key: &ObjectKey) -> KeyPath {
+        codec::encode(key, self.files.service().names)
+    }
+
+    pub(super) async fn row(&self, key: &ObjectKey) -> Result<Row> {
+        Row::read(self.catalog.object(self.id, key).await?)
+    }
+
+    pub(super) async fn set_row(&self, key: &ObjectKey, row: &Row) -> Result<()> {
+        Ok(self.catalog.set_object(self.id, row.write(key)?).await?)
+    }
+
+    pub(super) async fn lock(&self, key: &ObjectKey) -> Guard<ObjectKey> {
+        self.locks.lock(key).await
+    }
+
+    /// The file of a key. Waits for changes of it only if it could not tell otherwise.
+    pub(super) async fn find(&self, key: &ObjectKey, row: Row, look: Look) -> Result<Option<Looked>> {
+        if let Some(told) = self.find_by(key, &row, look, false).await? {
+            return Ok(told);
+        }
+        let _guard = self.lock(key).await;
+        let row = self.settled(key).await?;
+        Ok(self.find_by(key, &row, look, true).await?.flatten())
+    }
+
+    /// What `find` would find, by whoever holds the lock of the key; and its row, with nothing intended.
+    pub(super) async fn find_locked(&self, key: &ObjectKey) -> Result<(Option<Found>, Row)> {
+        let row = self.settled(key).await?;
+        let found = self.find_by(key, &row, Look::Only, true).await?;
+        Ok((found.flatten().map(|(found, _)| found), row))
+    }
+
+    /// `None`: only whoever holds the lock can tell.
+    async fn find_by(&self, key: &ObjectKey, row: &Row, look: Look, locked: bool) -> Result<Option<Option<Looked>>> {
+        for path in self.places(key, row).await? {
+            let (stat, opened) = match look {
+                Look::Only => (self.files.stat(&self.at(&path)).await?, None),
+                Look::Open(ahead) => match self.files.open(&self.at(&path), ahead).await? {
+                    Some(opened) => (Some(opened.stat().clone()), Some(opened)),
+                    None => (None, None),
+                },
+            };
+            let Some(stat) = stat.filter(|stat| stat.kind == Kind::File) else { continue };
+            match row.judge(&path, &stat) {
+                Verdict::Known(record) => return Ok(Some(Some((Found { path, stat, record: Some(*record) }, opened)))),
+                Verdict::Foreign => return Ok(Some(Some((Found { path, stat, record: None }, opened)))),
+                Verdict::Unclear => return Ok(None),
+            }
+        }
+        // What should be there may have been moved aside while we looked.
+        let missed = row.stands.is_some() || row.intended.is_some();
+        Ok(if missed && !locked { None } else { Some(None) })
+    }
+
+    /// Where the file of a key may lie, likeliest first.
+    async fn places(&self, key: &ObjectKey, row: &Row) -> Result<Vec<String>> {
+        let mut places: Vec<String> = row.stands.iter().map(|record| record.path.clone()).collect();
+        if let Some(Intent::Put(record)) = &row.intended {
+            places.push(record.path.clone());
+        }
+        let path = self.path_of(key);
+        places.push(path.plain_path());
+        // A foreign file beside a folder has been seen by a scan, or is nothing yet.
+        if row.stands.is_none() && self.catalog.index_lookup(self.id, vec![key.clone()]).await?.iter().any(Option::is_some) {
+            places.push(path.beside_path());
+        }
+        let mut seen = Vec::with_capacity(places.len());
+        places.retain(|place| {
+            !seen.contains(place) && {
+                seen.push(place.clone());
+                true
+            }
+        });
+        Ok(places)
+    }
+
+    /// The row of a key with nothing intended any more: what was cut short is found out. The lock is held.
+    pub(super) async fn settled(&self, key: &ObjectKey) -> Result<Row> {
+        let row = self.row(key).await?;
+        let Some(intent) = row.intended.clone() else { return Ok(row) };
+        let stands = match intent {
+            Intent::Delete => match &row.stands {
+                Some(record) if self.files.stat(&self.at(&record.path)).await?.is_some_and(|stat| record.is_of(&stat)) => {
+                    row.stands.clone()
+                }
+                _ => None,
+            },
+            Intent::Put(record) => match self.arrived(&row, *record).await? {
+                Some(record) => Some(record),
+                None => row.stands.clone(),
+            },
+        };
+        tracing::debug!(%key, came_true = stands != row.stands, "a change that was cut short is settled");
+        let row = Row { stands, intended: None };
+        self.set_row(key, &row).await?;
+        self.reindex(key, &row).await?;
+        Ok(row)
+    }
+
+    /// Makes the index say what a settled row does.
+    pub(super) async fn reindex(&self, key: &ObjectKey, row: &Row) -> Result<()> {
+        let change = row.stands.as_ref().map_or_else(|| IndexChange::Delete(key.clone()), |record| IndexChange::Put(record.row(key)));
+        Ok(self.catalog.index(self.id, change).await?)
+    }
+
+    /// The record of a put that was begun, if its file is there.
+    async fn arrived(&self, row: &Row, record: Record) -> Result<Option<Record>> {
+        let Some(stat) = self.files.stat(&self.at(&record.path)).await?.filter(|stat| stat.kind == Kind::File) else { return Ok(None) };
+        if record.size != stat.size {
+            return Ok(None);
+        }
+        let stands = row.stands.as_ref().is_some_and(|old| old.path == record.path && old.is_of(&stat));
+        let came = match (stands, record.is_of(&stat), stat.md5, record.etag.as_md5()) {
+            (_, _, Some(md5), Some(etag)) => md5 == etag,
+            (false, true, _, _) => true,
+            // The old file by its tag, which the new one would not have.
+            (true, false, _, _) if stat.tag.is_some() => false,
+            _ => self.content_tag(&record).await? == Some(record.etag.clone()),
+        };
+        Ok(came.then_some(Record { stat: Some(stat), ..record }))
+    }
+
+    /// The ETag that the bytes at a record's path have, if they come in its parts.
+    async fn content_tag(&self, record: &Record) -> Result<Option<ETag>> {
+        let Some(opened) = self.files.open(&self.at(&record.path), Some(Span::whole(record.size))).await? else { return Ok(None) };
+        let parts: Vec<u64> = record.parts().iter().map(|part| part.size).collect();
+        let mut left = parts.iter().copied();
+        let mut digests = Vec::with_capacity(parts.len() * 16);
+        let mut until = left.next().unwrap_or(u64::MAX);
+        let mut md5 = Md5::new();
+        let mut stream = opened.read(Span::whole(record.size)).await?;
+        while let Some(mut bytes) = stream.next().await.transpose()? {
+            while bytes.len() as u64 >= until {
+                md5.update(bytes.split_to(usize::try_from(until).unwrap_or(usize::MAX)));
+                digests.extend_from_slice(&md5.finalize_reset());
+                until = left.next().unwrap_or(u64::MAX);
+            }
+            until = until.saturating_sub(bytes.len() as u64);
+            md5.update(&bytes);
+        }
+        Ok(Some(match parts.len() {
+            0 => ETag::from_md5(md5.finalize().into()),
+            count => ETag::multipart(Md5::digest(digests).into(), count),
+        }))
+    }
+}
+
+/// Runs a change to its end, whether or not its client waits.
+pub(super) async fn to_the_end<T: Send + 'static>(change: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    match tokio::spawn(change).await {
+        Ok(result) => result,
+        Err(error) => Err(StoreError::new(StoreErrorKind::Internal, "a change of an object failed").with_source(error)),
+    }
+}

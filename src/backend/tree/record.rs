@@ -1,0 +1,257 @@
+//! What Causeway knows of an object beyond its file: kept in the catalog, since storage like this has no place for it.
+//!
+//! Invariant: a record counts only while the storage says of the file what it said when the record was made. A file
+//! changed behind our back is a foreign file and never served under an old ETag.
+
+use super::files::Stat;
+use crate::{
+    backend::parts::StoredParts,
+    catalog::{IndexRow, ObjectRow},
+    model::{Attributes, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, ObjectPart, Timestamp, UploadId},
+    store::{
+        Result, Written,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use serde::{Deserialize, Serialize};
+
+const VERSION: u8 = 1;
+
+/// The stored form, version 1. Fields are only ever added, each with a default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) v: u8,
+    /// Below the bucket's folder.
+    pub(super) path: String,
+    pub(super) size: u64,
+    /// What the storage says of the file. `None` only in intentions: it was not known before publishing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) stat: Option<Stat>,
+    pub(super) modified: Timestamp,
+    pub(super) etag: ETag,
+    #[serde(flatten)]
+    pub(super) attributes: Attributes,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) checksum: Option<ObjectChecksum>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) parts: Option<StoredParts>,
+    /// The upload this object was completed from: a Complete repeated after a crash finds its work done.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) upload: Option<UploadId>,
+}
+
+/// What a file is to be published as.
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    pub(super) size: u64,
+    pub(super) etag: ETag,
+    pub(super) attributes: Attributes,
+    pub(super) checksum: Option<ObjectChecksum>,
+    pub(super) parts: Option<(Vec<ObjectPart>, UploadId)>,
+}
+
+impl Record {
+    pub(super) fn new(path: String, stat: Option<Stat>, modified: Timestamp, of: Identity) -> Self {
+        let (parts, upload) = of.parts.map(|(parts, upload)| (StoredParts::of(&parts), upload)).unzip();
+        let Identity { size, etag, attributes, checksum, .. } = of;
+        Self { v: VERSION, path, size, stat, modified, etag, attributes, checksum, parts, upload }
+    }
+
+    /// Of a file that others put there.
+    pub(super) fn adopted(path: String, stat: Stat, md5: [u8; 16]) -> Self {
+        let modified = stat.modified.unwrap_or_else(Timestamp::now);
+        let of = Identity { size: stat.size, etag: ETag::from_md5(md5), attributes: Attributes::default(), checksum: None, parts: None };
+        Self::new(path, Some(stat), modified, of)
+    }
+
+    pub(super) fn is_of(&self, stat: &Stat) -> bool {
+        self.stat.as_ref().is_some_and(|known| known.is_same(stat))
+    }
+
+    pub(super) fn parts(&self) -> Vec<ObjectPart> {
+        self.parts.as_ref().map(StoredParts::parts).unwrap_or_default()
+    }
+
+    pub(super) fn info(&self) -> ObjectInfo {
+        ObjectInfo {
+            size: self.size,
+            etag: self.etag.clone(),
+            last_modified: self.modified,
+            attributes: self.attributes.clone(),
+            tag_count: self.attributes.tags.len(),
+            checksum: self.checksum.clone(),
+            parts: self.parts(),
+        }
+    }
+
+    pub(super) fn written(&self) -> Written {
+        Written { etag: self.etag.clone(), last_modified: self.modified, checksum: self.checksum.clone() }
+    }
+
+    /// How listings show it.
+    pub(super) fn row(&self, key: &ObjectKey) -> IndexRow {
+        IndexRow {
+            key: key.clone(),
+            size: self.size,
+            etag: self.etag.clone(),
+            last_modified: self.modified,
+            checksum: self.checksum.as_ref().map(|sum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind }),
+            fingerprint: self.stat.as_ref().map(fingerprint).unwrap_or_default(),
+        }
+    }
+}
+
+/// What a client is told of a foreign file. The `-0` of its tag tells that it is no MD5.
+pub(super) fn foreign(stat: &Stat) -> ObjectInfo {
+    let provisional = || {
+        let digest = ring::digest::digest(&ring::digest::SHA256, &fingerprint(stat));
+        ETag::opaque(format!("{}-0", hex::encode(&digest.as_ref()[..16])))
+    };
+    ObjectInfo {
+        size: stat.size,
+        etag: stat.md5.map_or_else(provisional, ETag::from_md5),
+        last_modified: stat.modified.unwrap_or_else(|| Timestamp::from_millis(0)),
+        attributes: Attributes::default(),
+        tag_count: 0,
+        checksum: None,
+        parts: Vec::new(),
+    }
+}
+
+pub(super) fn foreign_row(key: &ObjectKey, stat: &Stat) -> IndexRow {
+    let ObjectInfo { size, etag, last_modified, .. } = foreign(stat);
+    IndexRow { key: key.clone(), size, etag, last_modified, checksum: None, fingerprint: fingerprint(stat) }
+}
+
+/// As index rows remember what the storage said.
+pub(super) fn fingerprint(stat: &Stat) -> Vec<u8> {
+    serde_json::to_vec(stat).unwrap_or_default()
+}
+
+pub(super) fn is_fingerprint_of(bytes: &[u8], stat: &Stat) -> bool {
+    serde_json::from_slice::<Stat>(bytes).is_ok_and(|known| known.is_same(stat))
+}
+
+/// A change that was begun.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Intent {
+    Put(Box<Record>),
+    Delete,
+}
+
+/// What the catalog knows of a key.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Row {
+    pub(super) stands: Option<Record>,
+    pub(super) intended: Option<Intent>,
+}
+
+impl Row {
+    pub(super) fn read(row: Option<ObjectRow>) -> Result<Self> {
+        let Some(row) = row else { return Ok(Self::default()) };
+        fn parse<T: serde::de::DeserializeOwned>(text: Option<String>) -> Result<Option<T>> {
+            let unreadable =
+                |error| StoreError::new(StoreErrorKind::Internal, "the catalog has a record that cannot be read").with_source(error);
+            text.map(|text| serde_json::from_str(&text).map_err(unreadable)).transpose()
+        }
+        Ok(Self { stands: parse(row.stands)?, intended: parse(row.intended)? })
+    }
+
+    pub(super) fn write(&self, key: &ObjectKey) -> Result<ObjectRow> {
+        fn text<T: Serialize>(value: &Option<T>) -> Result<Option<String>> {
+            let failed = |error| StoreError::new(StoreErrorKind::Internal, "a record cannot be written").with_source(error);
+            value.as_ref().map(|value| serde_json::to_string(value).map_err(failed)).transpose()
+        }
+        Ok(ObjectRow { key: key.clone(), stands: text(&self.stands)?, intended: text(&self.intended)? })
+    }
+
+    /// Whether what it tells of came from this upload.
+    pub(super) fn is_of_upload(&self, upload: &UploadId) -> bool {
+        let intended = match &self.intended {
+            Some(Intent::Put(record)) => Some(&**record),
+            _ => None,
+        };
+        [self.stands.as_ref(), intended].into_iter().flatten().any(|record| record.upload.as_ref() == Some(upload))
+    }
+
+    /// Which of them a file at `path` is.
+    pub(super) fn judge(&self, path: &str, stat: &Stat) -> Verdict {
+        let put = match &self.intended {
+            Some(Intent::Put(record)) if record.path == path => Some(&**record),
+            _ => None,
+        };
+        let stands = self.stands.as_ref().filter(|record| record.path == path && record.is_of(stat));
+        let arrived = put.filter(|record| record.is_of(stat));
+        // What will come may look the same only where nothing but size and time tells files apart.
+        let unforeseen = put.is_some_and(|record| record.stat.is_none() && record.size == stat.size && stat.tag.is_none());
+        match (stands, arrived) {
+            (Some(record), None) if !unforeseen => Verdict::Known(Box::new(record.clone())),
+            (None, Some(record)) => Verdict::Known(Box::new(record.clone())),
+            (None, None) if self.intended.is_none() => Verdict::Foreign,
+            _ => Verdict::Unclear,
+        }
+    }
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Verdict {
+    Known(Box<Record>),
+    Foreign,
+    /// A change is under way, or was cut short: whoever holds the key's lock can tell.
+    Unclear,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stat(size: u64, at: i64, tag: Option<&str>) -> Stat {
+        Stat { kind: Default::default(), size, modified: Some(Timestamp::from_millis(at)), tag: tag.map(str::to_owned), md5: None }
+    }
+
+    fn record(etag: &str, size: u64, stat: Option<Stat>) -> Record {
+        let of = Identity { size, etag: ETag::parse(etag), attributes: Attributes::default(), checksum: None, parts: None };
+        Record::new("a".into(), stat, Timestamp::from_millis(0), of)
+    }
+
+    #[test]
+    fn a_file_is_known_by_what_the_storage_says_of_it() {
+        let old = record("old", 3, Some(stat(3, 1, None)));
+        let row = Row { stands: Some(old.clone()), intended: None };
+        assert_eq!(row.judge("a", &stat(3, 1, None)), Verdict::Known(Box::new(old.clone())));
+        assert_eq!(row.judge("a", &stat(3, 2, None)), Verdict::Foreign);
+        assert_eq!(row.judge("b", &stat(3, 1, None)), Verdict::Foreign);
+        let new = record("new", 3, Some(stat(3, 2, None)));
+        let row = Row { stands: Some(old.clone()), intended: Some(Intent::Put(Box::new(new.clone()))) };
+        assert_eq!(row.judge("a", &stat(3, 1, None)), Verdict::Known(Box::new(old.clone())));
+        assert_eq!(row.judge("a", &stat(3, 2, None)), Verdict::Known(Box::new(new)));
+        assert_eq!(row.judge("a", &stat(4, 2, None)), Verdict::Unclear);
+    }
+
+    #[test]
+    fn what_cannot_be_told_from_what_is_to_come_is_unclear() {
+        let old = record("old", 3, Some(stat(3, 1, None)));
+        let with = |new: Record| Row { stands: Some(old.clone()), intended: Some(Intent::Put(Box::new(new))) };
+        assert_eq!(with(record("new", 3, Some(stat(3, 1, None)))).judge("a", &stat(3, 1, None)), Verdict::Unclear);
+        assert_eq!(with(record("new", 3, None)).judge("a", &stat(3, 1, None)), Verdict::Unclear);
+        assert_eq!(with(record("new", 4, None)).judge("a", &stat(3, 1, None)), Verdict::Known(Box::new(old.clone())));
+        let old = record("old", 3, Some(stat(3, 1, Some("t"))));
+        let row = Row { stands: Some(old.clone()), intended: Some(Intent::Put(Box::new(record("new", 3, None)))) };
+        assert_eq!(row.judge("a", &stat(3, 9, Some("t"))), Verdict::Known(Box::new(old)));
+    }
+
+    #[test]
+    fn the_first_stored_format_is_still_read() {
+        let stands = r#"{"v":1,"path":"p/a","size":3,"stat":{"size":3,"modified":5,"tag":"t"},"modified":7,"etag":"e","content_type":"a/b",
+            "parts":{"runs":[[1,1,3]]},"upload":"u"}"#;
+        for (intended, expected) in [(r#""delete""#, true), (r#"{"put":{"v":1,"path":"a","size":0,"modified":0,"etag":"e"}}"#, false)] {
+            let key = ObjectKey::new("a").expect("a key");
+            let row = Row::read(Some(ObjectRow { key: key.clone(), stands: Some(stands.into()), intended: Some(intended.into()) }))
+                .expect("reads");
+            assert_eq!(row.intended == Some(Intent::Delete), expected);
+            assert_eq!(row.stands.as_ref().map(|record| record.parts().len()), Some(1));
+            assert_eq!(Row::read(Some(row.write(&key).expect("writes"))).expect("reads"), row);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The way of one DELETE: intention, file, record, index, and the folders it leaves empty.
+//!
+//! Invariant: of a delete that was cut short either the object or nothing is found afterwards, never its file without
+//! what the catalog knew of it.
+
+use super::{
+    bucket::{Bucket, to_the_end},
+    record::{Intent, Row},
+    write::checked,
+};
+use crate::{
+    catalog::IndexChange,
+    model::ObjectKey,
+    store::{ListRequest, Result, condition::WriteConditions},
+};
+use std::sync::Arc;
+
+pub(super) async fn remove(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+    let (bucket, key, conditions) = (bucket.clone(), key.clone(), conditions.clone());
+    to_the_end(async move {
+        let guard = bucket.lock(&key).await;
+        let row = checked(&bucket, &key, &conditions).await?;
+        let path = match &row.stands {
+            Some(record) => record.path.clone(),
+            None => match bucket.find_locked(&key).await?.0 {
+                Some(foreign) => foreign.path,
+                None => return Ok(()),
+            },
+        };
+        if row.stands.is_some() {
+            bucket.set_row(&key, &Row { intended: Some(Intent::Delete), ..row }).await?;
+        }
+        if let Err(error) = bucket.files.remove(&bucket.at(&path)).await {
+            // Whether it is gone or not: the row must say so.
+            if let Err(settling) = bucket.settled(&key).await {
+                tracing::warn!(%key, error = %settling, "whether a delete came true is found out later");
+            }
+            return Err(error);
+        }
+        bucket.set_row(&key, &Row::default()).await?;
+        let commit = bucket.catalog.index(bucket.id, IndexChange::Delete(key.clone()));
+        drop(guard);
+        commit.await?;
+        prune(&bucket, &path).await;
+        Ok(())
+    })
+    .await
+}
+
+/// Removes the folders that are empty now. One that stays is no prefix to anybody: listings are of keys.
+async fn prune(bucket: &Bucket, path: &str) {
+    let mut path = path;
+    while let Some((folder, _)) = path.rsplit_once('/') {
+        path = folder;
+        // Asking ourselves costs nothing. Escaped names are not asked for: the storage knows.
+        let request = ListRequest { prefix: format!("{folder}/"), limit: 1, ..Default::default() };
+        match bucket.catalog.list(bucket.id, request).await {
+            Ok(page) if page.entries.is_empty() => {}
+            _ => return,
+        }
+        match bucket.files.remove_folder(&bucket.at(folder)).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::debug!(%error, "an empty folder stays");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Keeping the index true to the storage: files that others put, changed or took away, and changes that a killed process
+//! had begun.
+//!
+//! Invariants: a bucket that was there before it was ours is listed only once it was walked through; a row changes only
+//! under its key's lock; memory is bounded, but for eight bytes an object and the names of the folders still to be seen.
+
+use super::{
+    bucket::Bucket,
+    files::{Entry, Kind, Stat},
+    record::{Row, foreign_row, is_fingerprint_of},
+};
+use crate::{
+    backend::codec::{self, Names},
+    catalog::{BucketId, Catalog, IndexChange, WhichObjects},
+    model::ObjectKey,
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use futures_util::{StreamExt, TryStreamExt};
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::watch;
+
+const BATCH: usize = 512;
+/// Requests to the storage at once.
+const LOOKS: usize = 8;
+/// How long a listing waits for the first walk before it answers SlowDown.
+const PATIENCE: Duration = Duration::from_secs(20);
+const STATE: &str = "scan";
+
+#[derive(Debug)]
+pub(super) struct Scan {
+    ready: watch::Sender<bool>,
+    begun: AtomicBool,
+    /// One pass at a time.
+    walking: tokio::sync::Mutex<()>,
+}
+
+impl Scan {
+    pub(super) fn new(ready: bool) -> Self {
+        Self { ready: watch::Sender::new(ready), begun: AtomicBool::new(false), walking: Default::default() }
+    }
+}
+
+/// Whether the index of a bucket was complete once: from then on it follows.
+pub(super) async fn is_complete(catalog: &dyn Catalog, bucket: BucketId) -> Result<bool> {
+    Ok(catalog.state(bucket, STATE).await?.as_deref() == Some("complete"))
+}
+
+pub(super) async fn mark_complete(catalog: &dyn Catalog, bucket: BucketId) -> Result<()> {
+    Ok(catalog.set_state(bucket, STATE, Some("complete".to_owned())).await?)
+}
+
+/// Waits until listings can be trusted, starting the walk that makes them so if nobody has.
+pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
+    let mut ready = bucket.scan.ready.subscribe();
+    if *ready.borrow() {
+        return Ok(());
+    }
+    if !bucket.scan.begun.swap(true, Ordering::AcqRel) {
+        let bucket = bucket.clone();
+        tokio::spawn(async move {
+            if let Err(error) = pass(&bucket).await {
+                tracing::error!(bucket = bucket.id.0, %error, "walking through a bucket failed");
+            }
+            bucket.scan.begun.store(false, Ordering::Release);
+        });
+    }
+    match tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await {
+        Ok(Ok(_)) => Ok(()),
+        _ => Err(StoreError::new(StoreErrorKind::Busy, "the bucket is still being walked through for the first time")),
+    }
+}
+
+/// One pass: what was cut short is settled, then every folder is looked into.
+pub(super) async fn pass(bucket: &Arc<Bucket>) -> Result<()> {
+    let _walking = bucket.scan.walking.lock().await;
+    settle(bucket).await?;
+    let hasher = RandomState::new();
+    let mut seen = HashSet::new();
+    let mut pending = vec![String::new()];
+    while let Some(folder) = pending.pop() {
+        let at = bucket.at(&folder);
+        let mut entries = bucket.files.list(&at);
+        while let Some(entries) = entries.next().await.transpose()? {
+            let found = sort(&folder, entries, bucket.files.service().names, &mut pending);
+            for batch in found.chunks(BATCH) {
+                seen.extend(batch.iter().map(|(key, ..)| hasher.hash_one(key)));
+                reconcile(bucket, batch).await?;
+            }
+        }
+    }
+    sweep(bucket, |key| seen.contains(&hasher.hash_one(key))).await?;
+    mark_complete(&*bucket.catalog, bucket.id).await?;
+    bucket.scan.ready.send_replace(true);
+    Ok(())
+}
+
+/// Changes that were begun by a process that was killed, or whose end a lost connection hid.
+async fn settle(bucket: &Arc<Bucket>) -> Result<()> {
+    let mut after = None;
+    loop {
+        let rows = bucket.catalog.objects(bucket.id, after.clone(), BATCH, WhichObjects::Unsettled).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = Some(last.key.clone());
+        let settling = futures_util::stream::iter(rows).map(|row| settle_one(bucket, row.key));
+        settling.buffer_unordered(LOOKS).try_collect::<()>().await?;
+    }
+}
+
+async fn settle_one(bucket: &Bucket, key: ObjectKey) -> Result<()> {
+    let _guard = bucket.lock(&key).await;
+    bucket.settled(&key).await.map(drop)
+}
+
+type Seen = (ObjectKey, String, Stat);
+
+/// The keys of a folder's files; its folders are to be seen next.
+fn sort(folder: &str, entries: Vec<Entry>, names: Names, pending: &mut Vec<String>) -> Vec<Seen> {
+    let mut found = Vec::with_capacity(entries.len());
+    for Entry { name, stat } in entries {
+        let path = codec::join(folder, &name);
+        match stat.kind {
+            Kind::Folder if path != codec::RESERVED_DIR => pending.push(path),
+            Kind::File => found.extend(codec::decode(&path, names).map(|key| (key, path, stat))),
+            Kind::Folder | Kind::Other => {}
+        }
+    }
+    found
+}
+
+/// Compares files with their rows, and refreshes those that differ.
+async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<()> {
+    let rows = bucket.catalog.index_lookup(bucket.id, files.iter().map(|(key, ..)| key.clone()).collect()).await?;
+    let differing: Vec<_> = files
+        .iter()
+        .zip(rows)
+        .filter(|((_, _, stat), row)| row.as_ref().is_none_or(|row| !is_fingerprint_of(&row.fingerprint, stat)))
+        .map(|(seen, row)| (seen.clone(), row.is_some()))
+        .collect();
+    // Many at once: their commits share transactions.
+    let refreshing = futures_util::stream::iter(differing).map(|(seen, known)| meet(bucket, seen, known));
+    refreshing.buffer_unordered(64).try_collect().await
+}
+
+/// A file that is not as the index says. What nobody knew yet is as the listing says; anything else deserves a look.
+async fn meet(bucket: &Bucket, (key, path, stat): Seen, known: bool) -> Result<()> {
+    let _guard = bucket.lock(&key).await;
+    let unheard_of =
+        !known && bucket.row(&key).await? == Row::default() && bucket.catalog.index_lookup(bucket.id, vec![key.clone()]).await? == [None];
+    if !unheard_of {
+        return refresh_locked(bucket, &key).await;
+    }
+    // Of the two places of a key the plain one wins.
+    let plain = bucket.path_of(&key).plain_path();
+    let hidden = path != plain && bucket.files.stat(&bucket.at(&plain)).await?.is_some_and(|stat| stat.kind == Kind::File);
+    match hidden {
+        true => Ok(()),
+        false => Ok(bucket.catalog.index(bucket.id, IndexChange::Put(foreign_row(&key, &stat))).await?),
+    }
+}
+
+/// Rows of files that were not seen.
+async fn sweep(bucket: &Arc<Bucket>, seen: impl Fn(&ObjectKey) -> bool) -> Result<()> {
+    let mut after = None;
+    loop {
+        let rows = bucket.catalog.index_rows(bucket.id, after.clone(), BATCH).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = Some(last.key.clone());
+        let missing: Vec<ObjectKey> = rows.into_iter().map(|row| row.key).filter(|key| !seen(key)).collect();
+        let refreshing = futures_util::stream::iter(missing).map(|key| missed(bucket, key));
+        refreshing.buffer_unordered(LOOKS).try_collect::<()>().await?;
+    }
+}
+
+async fn missed(bucket: &Bucket, key: ObjectKey) -> Result<()> {
+    let _guard = bucket.lock(&key).await;
+    refresh_locked(bucket, &key).await
+}
+
+/// Makes the index row of a key say what the storage says now. The lock is held.
+async fn refresh_locked(bucket: &Bucket, key: &ObjectKey) -> Result<()> {
+    let (found, _) = bucket.find_locked(key).await?;
+    let change = match found {
+        None => IndexChange::Delete(key.clone()),
+        Some(found) => IndexChange::Put(match &found.record {
+            Some(record) => record.row(key),
+            None => foreign_row(key, &found.stat),
+        }),
+    };
+    Ok(bucket.catalog.index(bucket.id, change).await?)
+}

@@ -1,0 +1,272 @@
+//! The way of one PUT: body into a draft, intention into the catalog, publish, record, index.
+//!
+//! Invariants: a draft is published only after its body was verified; what is about to be published is in the catalog,
+//! durably, before it is: whenever the process is killed, the file tells which of old and new came true; once publishing
+//! has begun it runs to its end whether or not the client still waits.
+
+use super::{
+    bucket::{Bucket, to_the_end},
+    files::{Draft, Published, Stat},
+    record::{Identity, Intent, Record, Row},
+};
+use crate::{
+    backend::{codec, locks::Guard},
+    model::{ChecksumAlgorithm, ObjectChecksum, ObjectKey, Timestamp},
+    store::{
+        PutRequest, Result, Written,
+        condition::{Current, WriteConditions},
+        error::{StoreError, StoreErrorKind},
+        payload::{Digests, Payload, Verified},
+    },
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Bodies are hashed and sent in batches of this size.
+const BATCH: usize = 256 * 1024;
+/// Larger batches than this are hashed on a thread of their own.
+const SMALL: usize = 32 * 1024;
+/// What S3 computes when a client names no checksum.
+pub(super) const DEFAULT_CHECKSUM: Option<ChecksumAlgorithm> = Some(ChecksumAlgorithm::Crc64Nvme);
+/// Each round fails only if folders come and go under our feet.
+const ROUNDS: usize = 8;
+
+/// A whole draft and what it is.
+pub(super) struct Ready {
+    pub(super) draft: Box<dyn Draft>,
+    /// What the storage will say of it, if it tells before.
+    pub(super) expected: Option<Stat>,
+    pub(super) identity: Identity,
+}
+
+pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+    let PutRequest { attributes, conditions, payload } = request;
+    if payload.length().is_some_and(|size| size > bucket.files.service().max_size) {
+        return Err(too_large(bucket));
+    }
+    let path = bucket.path_of(key).plain_path();
+    let mut draft = bucket.files.create(&bucket.drafts.name(), &bucket.at(&path), payload.length()).await?;
+    let digests = payload.digests(DEFAULT_CHECKSUM);
+    let written = match stream(payload, digests, &mut *draft).await {
+        Ok(verified) => draft.finish().await.map(|expected| (verified, expected)),
+        Err(error) => Err(error),
+    };
+    let (verified, expected) = match written {
+        Ok(written) => written,
+        Err(error) => {
+            draft.discard().await;
+            return Err(error);
+        }
+    };
+    let checksum = verified.checksum().cloned().map(ObjectChecksum::full);
+    let identity = Identity { size: verified.size(), etag: verified.etag(), attributes, checksum, parts: None };
+    publish(bucket, key, conditions, Ready { draft, expected, identity }).await
+}
+
+pub(super) fn too_large(bucket: &Bucket) -> StoreError {
+    let limit = bucket.files.service().max_size;
+    StoreError::new(StoreErrorKind::EntityTooLarge, format!("the storage behind this bucket takes files of at most {limit} bytes"))
+}
+
+/// Where a body goes.
+#[async_trait]
+pub(super) trait Sink: Send {
+    async fn take(&mut self, bytes: Vec<Bytes>) -> Result<()>;
+}
+
+#[async_trait]
+impl Sink for dyn Draft {
+    async fn take(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        self.write(bytes).await
+    }
+}
+
+/// Takes a body to `sink`, hashing each batch while the next arrives and the one before is sent.
+pub(super) async fn stream(mut payload: Payload, mut digests: Digests, sink: &mut (impl Sink + ?Sized)) -> Result<Verified> {
+    while let Some(batch) = payload.read(BATCH).await? {
+        if batch.iter().map(Bytes::len).sum::<usize>() <= SMALL {
+            batch.iter().for_each(|frame| digests.update(frame));
+            sink.take(batch).await?;
+            continue;
+        }
+        let (hashed, sent) = futures_util::future::join(hash(digests, batch.clone()), sink.take(batch)).await;
+        digests = hashed?;
+        sent?;
+    }
+    Ok(payload.verify(digests)?)
+}
+
+async fn hash(mut digests: Digests, batch: Vec<Bytes>) -> Result<Digests> {
+    let work = move || {
+        batch.iter().for_each(|frame| digests.update(frame));
+        digests
+    };
+    let hashed = tokio::task::spawn_blocking(work).await;
+    hashed.map_err(|error| StoreError::new(StoreErrorKind::Internal, "hashing a body failed").with_source(error))
+}
+
+/// Publishes under the key's lock.
+pub(super) async fn publish(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: WriteConditions, ready: Ready) -> Result<Written> {
+    let (bucket, key) = (bucket.clone(), key.clone());
+    to_the_end(async move {
+        let guard = bucket.lock(&key).await;
+        publish_locked(&bucket, &key, conditions, ready, guard).await
+    })
+    .await
+}
+
+async fn publish_locked(
+    bucket: &Bucket,
+    key: &ObjectKey,
+    conditions: WriteConditions,
+    ready: Ready,
+    guard: Guard<ObjectKey>,
+) -> Result<Written> {
+    let Ready { draft, expected, identity } = ready;
+    let row = match checked(bucket, key, &conditions).await {
+        Ok(row) => row,
+        Err(error) => {
+            draft.discard().await;
+            return Err(error);
+        }
+    };
+    let way = bucket.path_of(key);
+    let path = row.stands.as_ref().map_or_else(|| way.plain_path(), |record| record.path.clone());
+    let record = Record::new(path, expected, not_before(&row), identity);
+    let mut publishing = Publishing { bucket, key, row, record, absent: conditions.wants_absent() };
+    let outcome = publishing.run(draft).await;
+    let Publishing { row, record, .. } = publishing;
+    let record = match outcome {
+        Ok(stat) => Record { stat: Some(stat), ..record },
+        Err(error) if error.kind() == StoreErrorKind::PreconditionFailed => {
+            bucket.set_row(key, &Row { intended: None, ..row }).await?;
+            return Err(error);
+        }
+        // The reply may have been lost, not the file.
+        Err(error) => match bucket.settled(key).await {
+            Ok(Row { stands: Some(stands), .. }) if Some(&stands) != row.stands.as_ref() => stands,
+            Ok(_) => return Err(error),
+            Err(settling) => {
+                tracing::warn!(%key, error = %settling, "whether a write came true is found out later");
+                return Err(error);
+            }
+        },
+    };
+    let left = row.stands.filter(|old| old.path != record.path);
+    let written = record.written();
+    let row = Row { stands: Some(record), intended: None };
+    bucket.set_row(key, &row).await?;
+    if let Some(old) = left
+        && let Err(error) = bucket.files.remove(&bucket.at(&old.path)).await
+    {
+        tracing::warn!(%key, %error, "a file that was replaced from another place stays");
+    }
+    let commit =
+        bucket.catalog.index(bucket.id, crate::catalog::IndexChange::Put(row.stands.as_ref().ok_or(StoreErrorKind::Internal)?.row(key)));
+    drop(guard);
+    commit.await?;
+    Ok(written)
+}
+
+/// The time of a new object: never before that of the one it replaces.
+fn not_before(row: &Row) -> Timestamp {
+    let now = Timestamp::now();
+    row.stands.as_ref().map_or(now, |old| old.modified.max(now))
+}
+
+/// The row of a key, settled, if what it holds satisfies the conditions.
+pub(super) async fn checked(bucket: &Bucket, key: &ObjectKey, conditions: &WriteConditions) -> Result<Row> {
+    if conditions.is_empty() {
+        return bucket.settled(key).await;
+    }
+    let (found, row) = bucket.find_locked(key).await?;
+    // A swap must never hang on a provisional tag: the MD5 is computed here if it has to be.
+    let (info, row) = match found {
+        Some(found) => {
+            let (record, row) = super::adopt::recorded(bucket, key, found, row).await?;
+            (Some(record.info()), row)
+        }
+        None => (None, row),
+    };
+    let current = info.as_ref().map(|info| Current { etag: &info.etag, size: info.size, last_modified: info.last_modified });
+    conditions.check(current)?;
+    Ok(row)
+}
+
+struct Publishing<'b> {
+    bucket: &'b Bucket,
+    key: &'b ObjectKey,
+    row: Row,
+    record: Record,
+    absent: bool,
+}
+
+impl Publishing<'_> {
+    async fn run(&mut self, mut draft: Box<dyn Draft>) -> Result<Stat> {
+        let way = self.bucket.path_of(self.key);
+        // Whoever could come into the way again waits until we are through.
+        let mut held = Vec::new();
+        if let Err(error) = self.intend().await {
+            draft.discard().await;
+            return Err(error);
+        }
+        for _ in 0..ROUNDS {
+            let path = self.bucket.at(&self.record.path);
+            draft = match draft.publish(&path, self.absent).await? {
+                Published::As(stat) => return Ok(stat),
+                Published::Exists(draft) => {
+                    draft.discard().await;
+                    return Err(StoreErrorKind::PreconditionFailed.into());
+                }
+                // A folder that has become empty makes room; beside one with objects in it we lie.
+                Published::IsFolder(draft) => {
+                    if !self.bucket.files.remove_folder(&path).await? {
+                        self.record.path = way.beside_path();
+                        self.intend().await?;
+                    }
+                    draft
+                }
+                Published::Obstructed(draft) if held.is_empty() => {
+                    for ancestor in codec::ancestors(self.key) {
+                        held.push(self.bucket.lock(&ancestor).await);
+                        make_way(self.bucket, &ancestor).await?;
+                    }
+                    draft
+                }
+                Published::Obstructed(draft) => {
+                    draft.discard().await;
+                    return Err(StoreError::new(
+                        StoreErrorKind::Conflict,
+                        "something that is no object lies where this key needs a folder",
+                    ));
+                }
+            };
+        }
+        draft.discard().await;
+        Err(StoreError::new(StoreErrorKind::Busy, "folders come and go where this object belongs"))
+    }
+
+    async fn intend(&mut self) -> Result<()> {
+        self.row.intended = Some(Intent::Put(Box::new(self.record.clone())));
+        self.bucket.set_row(self.key, &self.row).await
+    }
+}
+
+/// Moves an object that lies where others need a folder beside itself. Its lock is held.
+async fn make_way(bucket: &Bucket, ancestor: &ObjectKey) -> Result<()> {
+    let way = bucket.path_of(ancestor);
+    let (found, row) = bucket.find_locked(ancestor).await?;
+    let Some(found) = found.filter(|found| found.path == way.plain_path()) else { return Ok(()) };
+    let (record, mut row) = super::adopt::recorded(bucket, ancestor, found, row).await?;
+    let moved = Record { path: way.beside_path(), stat: None, ..record };
+    row.intended = Some(Intent::Put(Box::new(moved.clone())));
+    bucket.set_row(ancestor, &row).await?;
+    let Some(stat) = bucket.files.rename(&bucket.at(&way.plain_path()), &bucket.at(&moved.path)).await? else {
+        bucket.settled(ancestor).await?;
+        return Ok(());
+    };
+    let row = Row { stands: Some(Record { stat: Some(stat), ..moved }), intended: None };
+    bucket.set_row(ancestor, &row).await?;
+    bucket.reindex(ancestor, &row).await
+}

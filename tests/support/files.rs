@@ -1,0 +1,343 @@
+//! A storage of files in folders, in memory, with the manners of those it stands for: times in seconds and nothing else
+//! to tell files apart, as SFTP; or revisions and hashes, told only once a file is there, as cloud drives.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use causeway::{
+    backend::{
+        Names,
+        tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Opened, Published, Service, Stat},
+    },
+    model::{Span, Timestamp},
+    store::{
+        ByteStream, Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use futures_util::{StreamExt, stream::BoxStream};
+use md5::{Digest, Md5};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tokio::sync::Notify;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manners {
+    /// Seconds, and no more.
+    Sftp,
+    /// Milliseconds, revisions and MD5s, known when a file is there.
+    Drive,
+}
+
+#[derive(Debug, Clone)]
+enum Node {
+    Folder,
+    File { bytes: Bytes, stat: Stat },
+}
+
+type Nodes = Arc<Mutex<BTreeMap<String, Node>>>;
+
+#[derive(Debug, Clone)]
+pub struct MemoryFiles {
+    manners: Manners,
+    nodes: Nodes,
+    revision: Arc<AtomicUsize>,
+    /// Calls that ask the storage something, so far.
+    pub calls: Arc<AtomicUsize>,
+    /// Publishing fails this many times though it was done: the reply is lost.
+    pub lose_replies: Arc<AtomicUsize>,
+    /// And this many times before it was done.
+    pub fail_publishing: Arc<AtomicUsize>,
+    /// Changes stop here, as if the process were killed: the call never returns.
+    pub stop: Arc<Mutex<Option<Stop>>>,
+    stopped: Arc<Notify>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    BeforePublishing,
+    AfterPublishing,
+    BeforeRemoving,
+    AfterRemoving,
+    AfterRenaming,
+}
+
+impl MemoryFiles {
+    pub fn new(manners: Manners) -> Self {
+        let zero = || Arc::new(AtomicUsize::new(0));
+        Self {
+            manners,
+            nodes: Arc::default(),
+            revision: zero(),
+            calls: zero(),
+            lose_replies: zero(),
+            fail_publishing: zero(),
+            stop: Arc::default(),
+            stopped: Arc::default(),
+        }
+    }
+
+    /// Waits until a change has stopped where it was to.
+    pub async fn has_stopped(&self) {
+        self.stopped.notified().await;
+        *self.stop.lock().expect("no panic") = None;
+    }
+
+    async fn stop_at(&self, stop: Stop) {
+        if *self.stop.lock().expect("no panic") == Some(stop) {
+            self.stopped.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// As others put it there.
+    pub fn place(&self, path: &str, bytes: &[u8]) {
+        let stat = self.stat_of(bytes);
+        let mut nodes = self.nodes.lock().expect("no panic");
+        for (at, _) in path.match_indices('/') {
+            nodes.insert(path[..at].to_owned(), Node::Folder);
+        }
+        nodes.insert(path.to_owned(), Node::File { bytes: bytes.to_vec().into(), stat });
+    }
+
+    /// As others take it away.
+    pub fn take(&self, path: &str) {
+        self.nodes.lock().expect("no panic").remove(path);
+    }
+
+    pub fn stat_at(&self, path: &str) -> Stat {
+        match self.nodes.lock().expect("no panic").get(path) {
+            Some(Node::File { stat, .. }) => stat.clone(),
+            other => panic!("{other:?} at {path}"),
+        }
+    }
+
+    /// As it was.
+    pub fn put_back(&self, path: &str, bytes: Bytes, stat: Stat) {
+        self.nodes.lock().expect("no panic").insert(path.to_owned(), Node::File { bytes, stat });
+    }
+
+    /// Every file, with what it holds.
+    pub fn all(&self) -> Vec<(String, Bytes)> {
+        let nodes = self.nodes.lock().expect("no panic");
+        let file = |(path, node): (&String, &Node)| match node {
+            Node::File { bytes, .. } => Some((path.clone(), bytes.clone())),
+            Node::Folder => None,
+        };
+        nodes.iter().filter_map(file).collect()
+    }
+
+    fn stat_of(&self, bytes: &[u8]) -> Stat {
+        let now = Timestamp::now().millis();
+        let revision = self.revision.fetch_add(1, Ordering::Relaxed);
+        let (modified, tag, md5) = match self.manners {
+            Manners::Sftp => (now - now.rem_euclid(1000), None, None),
+            Manners::Drive => (now, Some(format!("r{revision}")), Some(Md5::digest(bytes).into())),
+        };
+        Stat { kind: Kind::File, size: bytes.len() as u64, modified: Some(Timestamp::from_millis(modified)), tag, md5 }
+    }
+
+    fn node(&self, path: &str) -> Option<Node> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if path.is_empty() {
+            return Some(Node::Folder);
+        }
+        self.nodes.lock().expect("no panic").get(path).cloned()
+    }
+}
+
+fn folder_stat() -> Stat {
+    Stat { kind: Kind::Folder, size: 0, modified: None, tag: None, md5: None }
+}
+
+fn take_one(counter: &AtomicUsize) -> bool {
+    counter.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok()
+}
+
+fn lost() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "the connection was lost")
+}
+
+#[async_trait]
+impl Files for MemoryFiles {
+    fn service(&self) -> Service {
+        let precision = if self.manners == Manners::Sftp { 1000 } else { 1 };
+        Service { names: Names::Posix, folds_names: false, max_size: 5 << 40, precision, read_only: false }
+    }
+
+    async fn stat(&self, path: &str) -> Result<Option<Stat>> {
+        Ok(self.node(path).map(|node| match node {
+            Node::Folder => folder_stat(),
+            Node::File { stat, .. } => stat,
+        }))
+    }
+
+    async fn open(&self, path: &str, _ahead: Option<Span>) -> Result<Option<Box<dyn Opened>>> {
+        Ok(match self.node(path) {
+            Some(Node::File { bytes, stat }) => Some(Box::new(Reading { bytes, stat })),
+            _ => None,
+        })
+    }
+
+    async fn create(&self, _name: &DraftName, _path: &str, _size: Option<u64>) -> Result<Box<dyn Draft>> {
+        Ok(Box::new(Writing { files: self.clone(), bytes: Vec::new(), stat: None }))
+    }
+
+    async fn copy(&self, _name: &DraftName, from: &str, expected: &Stat, _path: &str) -> Result<Option<Box<dyn Draft>>> {
+        Ok(match self.node(from) {
+            Some(Node::File { bytes, stat }) if stat == *expected => {
+                Some(Box::new(Writing { files: self.clone(), bytes: bytes.to_vec(), stat: None }))
+            }
+            _ => None,
+        })
+    }
+
+    async fn rename(&self, from: &str, to: &str) -> Result<Option<Stat>> {
+        let renamed = {
+            let mut nodes = self.nodes.lock().expect("no panic");
+            assert!(!nodes.contains_key(to), "{to} is there");
+            let Some(Node::File { bytes, stat }) = nodes.get(from).cloned() else { return Ok(None) };
+            nodes.remove(from);
+            nodes.insert(to.to_owned(), Node::File { bytes, stat: stat.clone() });
+            stat
+        };
+        self.stop_at(Stop::AfterRenaming).await;
+        Ok(Some(renamed))
+    }
+
+    async fn remove(&self, path: &str) -> Result<bool> {
+        self.stop_at(Stop::BeforeRemoving).await;
+        let removed = {
+            let mut nodes = self.nodes.lock().expect("no panic");
+            let is_file = matches!(nodes.get(path), Some(Node::File { .. }));
+            if is_file {
+                nodes.remove(path);
+            }
+            is_file
+        };
+        self.stop_at(Stop::AfterRemoving).await;
+        Ok(removed)
+    }
+
+    async fn remove_folder(&self, path: &str) -> Result<bool> {
+        let mut nodes = self.nodes.lock().expect("no panic");
+        let below = format!("{path}/");
+        if nodes.keys().any(|name| name.starts_with(&below)) || matches!(nodes.get(path), Some(Node::File { .. })) {
+            return Ok(false);
+        }
+        nodes.remove(path);
+        Ok(true)
+    }
+
+    async fn make_folder(&self, path: &str) -> Result<()> {
+        let mut nodes = self.nodes.lock().expect("no panic");
+        for (at, _) in path.match_indices('/').chain([(path.len(), "")]) {
+            nodes.entry(path[..at].to_owned()).or_insert(Node::Folder);
+        }
+        Ok(())
+    }
+
+    fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>>> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let below = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let nodes = self.nodes.lock().expect("no panic");
+        let entry = |(path, node): (&String, &Node)| {
+            let name = path.strip_prefix(&below).filter(|name| !name.is_empty() && !name.contains('/'))?.to_owned();
+            let stat = match node {
+                Node::Folder => folder_stat(),
+                Node::File { stat, .. } => stat.clone(),
+            };
+            Some(Entry { name, stat })
+        };
+        // Not in order, and a few at a time.
+        let mut entries: Vec<Entry> = nodes.iter().filter_map(entry).collect();
+        entries.sort_by_key(|entry| Md5::digest(&entry.name).to_vec());
+        let pages: Vec<_> = entries.chunks(7).map(|page| Ok(page.to_vec())).collect();
+        futures_util::stream::iter(pages).boxed()
+    }
+
+    async fn tidy(&self, _instance: &str) -> Result<()> {
+        Ok(())
+    }
+}
+
+struct Reading {
+    bytes: Bytes,
+    stat: Stat,
+}
+
+#[async_trait]
+impl Opened for Reading {
+    fn stat(&self) -> &Stat {
+        &self.stat
+    }
+
+    async fn read(self: Box<Self>, span: Span) -> Result<ByteStream> {
+        let end = |at: u64| usize::try_from(at).expect("in memory").min(self.bytes.len());
+        let bytes = self.bytes.slice(end(span.start)..end(span.end));
+        let frames: Vec<_> = bytes.chunks(100_000).map(|frame| Ok(Bytes::copy_from_slice(frame))).collect();
+        Ok(Box::pin(futures_util::stream::iter(frames)))
+    }
+}
+
+struct Writing {
+    files: MemoryFiles,
+    bytes: Vec<u8>,
+    stat: Option<Stat>,
+}
+
+#[async_trait]
+impl Draft for Writing {
+    async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        tokio::task::yield_now().await;
+        bytes.iter().for_each(|frame| self.bytes.extend_from_slice(frame));
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<Option<Stat>> {
+        let stat = self.files.stat_of(&self.bytes);
+        self.stat = Some(stat.clone());
+        Ok((self.files.manners == Manners::Sftp).then_some(stat))
+    }
+
+    async fn publish(self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
+        assert!(!path.starts_with(OWN), "{path}");
+        if take_one(&self.files.fail_publishing) {
+            return Err(lost());
+        }
+        self.files.stop_at(Stop::BeforePublishing).await;
+        let files = self.files.clone();
+        let published = self.publish_now(path, absent);
+        files.stop_at(Stop::AfterPublishing).await;
+        if matches!(published, Published::As(_)) && take_one(&files.lose_replies) {
+            return Err(lost());
+        }
+        Ok(published)
+    }
+
+    async fn discard(self: Box<Self>) {}
+}
+
+impl Writing {
+    fn publish_now(self: Box<Self>, path: &str, absent: bool) -> Published {
+        let nodes = self.files.nodes.clone();
+        let mut nodes = nodes.lock().expect("no panic");
+        for (at, _) in path.match_indices('/') {
+            if let Node::File { .. } = nodes.entry(path[..at].to_owned()).or_insert(Node::Folder) {
+                return Published::Obstructed(self);
+            }
+        }
+        match nodes.get(path) {
+            Some(Node::Folder) => return Published::IsFolder(self),
+            Some(Node::File { .. }) if absent => return Published::Exists(self),
+            _ => {}
+        }
+        let stat = self.stat.clone().expect("is finished");
+        nodes.insert(path.to_owned(), Node::File { bytes: self.bytes.clone().into(), stat: stat.clone() });
+        Published::As(stat)
+    }
+}
