@@ -5,6 +5,7 @@ use super::{
     object_stores::{AzblobBackend, GcsBackend, S3Backend},
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
+    sftp::SftpBackend,
     value::{Addresses, Domains, Interval, LogFormat, LogLevel, Setting, Size},
 };
 use crate::{
@@ -150,6 +151,7 @@ pub enum Backend {
     S3(S3Backend),
     Gcs(GcsBackend),
     Azblob(AzblobBackend),
+    Sftp(SftpBackend),
 }
 
 /// One row per type: a new backend adds a section, a variant and a row.
@@ -181,10 +183,16 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
         rows: AzblobBackend::ROWS,
         read: |reader| AzblobBackend::read(reader).map(Backend::Azblob),
     },
+    BackendType {
+        name: "sftp",
+        about: SftpBackend::ABOUT,
+        rows: SftpBackend::ROWS,
+        read: |reader| SftpBackend::read(reader).map(Backend::Sftp),
+    },
 ];
 
 /// Types that are planned: they deserve better than "unknown".
-pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["sftp", "webdav", "gdrive", "onedrive", "dropbox", "ftp", "b2"];
+pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["webdav", "gdrive", "onedrive", "dropbox", "ftp", "b2"];
 
 /// Whether a secret may be at a path of keys: `backend.lake.secret_key`, `identity[0].secret_key`.
 pub(super) fn holds_secret(path: &str) -> bool {
@@ -207,6 +215,7 @@ impl Backend {
             Self::S3(_) => "s3",
             Self::Gcs(_) => "gcs",
             Self::Azblob(_) => "azblob",
+            Self::Sftp(_) => "sftp",
         }
     }
 
@@ -222,6 +231,7 @@ impl Backend {
                 (None, Some(account)) => format!("https://{account}.blob.core.windows.net"),
                 (None, None) => "(its connection string says where)".to_owned(),
             },
+            Self::Sftp(sftp) => sftp.address(),
         }
     }
 
@@ -233,7 +243,7 @@ impl Backend {
     /// The one remote bucket or container that holds all of this backend's buckets.
     pub fn shared(&self) -> Option<&str> {
         match self {
-            Self::Fs(_) | Self::Memory(_) => None,
+            Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) => None,
             Self::S3(s3) => s3.bucket.as_deref(),
             Self::Gcs(gcs) => gcs.bucket.as_deref(),
             Self::Azblob(azblob) => azblob.container.as_deref(),
@@ -252,6 +262,7 @@ impl Backend {
             Self::S3(s3) => s3.show(),
             Self::Gcs(gcs) => gcs.show(),
             Self::Azblob(azblob) => azblob.show(),
+            Self::Sftp(sftp) => sftp.show(),
         }
     }
 }
