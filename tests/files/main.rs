@@ -76,6 +76,6 @@ macro_rules! kinds {
 }
 
 kinds! {
-    sftp_of_openssh = Kind::Sftp;
-    sftp_with_few_extensions = Kind::PlainSftp;
+    sftp_of_openssh = crate::Kind::Sftp;
+    sftp_with_few_extensions = crate::Kind::PlainSftp;
 }

@@ -13,7 +13,7 @@ use crate::store::{
     error::{StoreError, StoreErrorKind},
 };
 use russh::{
-    ChannelMsg, Preferred,
+    ChannelMsg, MethodKind, Preferred,
     client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse},
     keys::{
         Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate,
@@ -134,7 +134,11 @@ async fn authenticate(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, ha
         tried.push("the password");
         match handle.authenticate_password(user, password.expose()).await.map_err(failed)? {
             AuthResult::Success => return Ok(()),
-            AuthResult::Failure { .. } if answer_questions(user, password.expose(), handle).await.map_err(failed)? => return Ok(()),
+            AuthResult::Failure { remaining_methods, .. } if remaining_methods.contains(&MethodKind::KeyboardInteractive) => {
+                if answer_questions(user, password.expose(), handle).await.map_err(failed)? {
+                    return Ok(());
+                }
+            }
             AuthResult::Failure { .. } => {}
         }
     }

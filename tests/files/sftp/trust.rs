@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{promises::put, sshd::new_key};
-use causeway::{model::Secret, store::error::StoreErrorKind};
+use causeway::{backend::tree::files::Files, model::Secret, store::error::StoreErrorKind};
 use russh::keys::{PrivateKey, ssh_key::LineEnding};
 use std::{path::PathBuf, process::Command};
 
