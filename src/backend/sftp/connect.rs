@@ -145,6 +145,10 @@ async fn authenticate(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, ha
     if tried.is_empty() && handle.authenticate_none(user).await.map_err(failed)?.success() {
         return Ok(());
     }
+    // The library takes a connection that is lost for a refusal.
+    if handle.is_closed() {
+        return Err(away("the connection to the server was lost while it let us in"));
+    }
     let what = if tried.is_empty() { "a user without password or key".to_owned() } else { tried.join(" and ") };
     Err(refused(format!("the server does not accept {what} for the user '{user}'")))
 }

@@ -157,12 +157,15 @@ impl Draft for SftpDraft {
             }
             self.stat = Some(stat);
         }
-        Ok(self.stat.clone())
+        match &self.stat {
+            Some(stat) => Ok(Some(stat.clone())),
+            None => Err(Failure::Lost("its writing failed before").told("writing a file")),
+        }
     }
 
     async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
         let Some(stat) = self.finish().await? else {
-            return Err(Failure::Lost("a draft whose writing failed is not published").told("publishing a file"));
+            return Err(Failure::Lost("it was not finished").told("publishing a file"));
         };
         let attempts = self.remote.pool.settings().attempts;
         for attempt in 1.. {
