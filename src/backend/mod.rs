@@ -11,6 +11,7 @@ mod parts;
 mod place;
 pub mod s3;
 pub mod sftp;
+mod slots;
 pub mod tree;
 mod uploads;
 mod wire;
