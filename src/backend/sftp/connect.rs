@@ -13,7 +13,7 @@ use crate::store::{
     error::{StoreError, StoreErrorKind},
 };
 use russh::{
-    ChannelMsg, Preferred,
+    ChannelMsg, MethodKind, Preferred,
     client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse},
     keys::{
         Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate,
@@ -134,12 +134,20 @@ async fn authenticate(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, ha
         tried.push("the password");
         match handle.authenticate_password(user, password.expose()).await.map_err(failed)? {
             AuthResult::Success => return Ok(()),
-            AuthResult::Failure { .. } if answer_questions(user, password.expose(), handle).await.map_err(failed)? => return Ok(()),
+            AuthResult::Failure { remaining_methods, .. } if remaining_methods.contains(&MethodKind::KeyboardInteractive) => {
+                if answer_questions(user, password.expose(), handle).await.map_err(failed)? {
+                    return Ok(());
+                }
+            }
             AuthResult::Failure { .. } => {}
         }
     }
     if tried.is_empty() && handle.authenticate_none(user).await.map_err(failed)?.success() {
         return Ok(());
+    }
+    // The library takes a connection that is lost for a refusal.
+    if handle.is_closed() {
+        return Err(away("the connection to the server was lost while it let us in"));
     }
     let what = if tried.is_empty() { "a user without password or key".to_owned() } else { tried.join(" and ") };
     Err(refused(format!("the server does not accept {what} for the user '{user}'")))

@@ -11,7 +11,7 @@ use super::{
     failure::Failure,
     packet::{EMPTIED, FOR_WRITING, MADE_IF_MISSING},
     pool::Lease,
-    remote::{Remote, Way, parent},
+    remote::{ROUNDS, Remote, Way, parent},
     requests::Open,
     writing::Writing,
 };
@@ -25,9 +25,6 @@ use crate::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
-
-/// Folders that others remove while we make them: as often as this is no accident.
-const ROUNDS: usize = 4;
 
 pub(super) struct SftpDraft {
     remote: Arc<Remote>,
@@ -68,7 +65,7 @@ impl SftpDraft {
     async fn place(&self, lease: &Lease, path: &str, absent: bool, repeated: bool) -> std::result::Result<Placed, Failure> {
         let (from, to) = (self.remote.at(&self.at), self.remote.at(path));
         let mut last = Failure::Missing;
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             match self.remote.way(lease, parent(path)).await? {
                 Way::Clear => {}
                 Way::Missing => match self.remote.make_folders(lease, parent(path)).await? {
@@ -82,8 +79,10 @@ impl SftpDraft {
             }
             let renamed = match (absent, lease.features.hardlink, lease.features.posix_rename) {
                 (true, true, _) => match lease.link(&from, &to).await {
-                    Err(Failure::Unsupported | Failure::Denied) => self.rename_to_free(lease, &from, &to).await,
-                    linked => linked,
+                    Ok(()) => Ok(()),
+                    Err(failure @ (Failure::Lost(_) | Failure::Missing)) => Err(failure),
+                    // The name is taken, or the file system has no links: servers do not say which.
+                    Err(_) => self.rename_to_free(lease, &from, &to).await,
                 },
                 (true, false, _) => self.rename_to_free(lease, &from, &to).await,
                 (false, _, true) => lease.replace(&from, &to).await,
@@ -104,6 +103,8 @@ impl SftpDraft {
                 (Some(_), Some(_)) if absent && repeated && self.is_linked(lease, &from, &to).await? => return Ok(Placed::There),
                 (Some(_), Some(_)) if absent => return Ok(Placed::Exists),
                 (Some(_), Some(_)) if !lease.features.posix_rename => return Err(Failure::Unsupported),
+                // Perhaps the way is another now; else it is as the server says.
+                _ if round > 0 && failure != Failure::Missing => return Err(failure),
                 _ => {}
             }
             last = failure;
@@ -159,12 +160,15 @@ impl Draft for SftpDraft {
             }
             self.stat = Some(stat);
         }
-        Ok(self.stat.clone())
+        match &self.stat {
+            Some(stat) => Ok(Some(stat.clone())),
+            None => Err(Failure::Lost("its writing failed before").told("writing a file")),
+        }
     }
 
     async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
         let Some(stat) = self.finish().await? else {
-            return Err(Failure::Lost("a draft whose writing failed is not published").told("publishing a file"));
+            return Err(Failure::Lost("it was not finished").told("publishing a file"));
         };
         let attempts = self.remote.pool.settings().attempts;
         for attempt in 1.. {

@@ -30,8 +30,8 @@ struct Listing {
 pub(super) fn list<'r>(remote: &'r Remote, folder: &str) -> BoxStream<'r, Result<Vec<Entry>>> {
     let folder = folder.to_owned();
     let batches = async move {
-        let first = begin(remote, &folder).await?;
-        let batches = stream::try_unfold(first, move |listing| {
+        let (first, rest) = begin(remote, &folder).await?.unzip();
+        let rest = stream::try_unfold(rest, move |listing| {
             let folder = folder.clone();
             async move {
                 let Some(mut listing) = listing else { return Ok(None) };
@@ -42,7 +42,7 @@ pub(super) fn list<'r>(remote: &'r Remote, folder: &str) -> BoxStream<'r, Result
                 }
             }
         });
-        Result::Ok(batches)
+        Result::Ok(stream::iter(first.map(Ok)).chain(rest))
     };
     stream::once(batches).try_flatten().boxed()
 }
@@ -52,7 +52,8 @@ pub(super) async fn whole(remote: &Remote, folder: &str) -> Result<Vec<Entry>> {
     list(remote, folder).try_concat().await
 }
 
-async fn begin(remote: &Remote, folder: &str) -> Result<Option<Listing>> {
+/// The first entries, and where the others come from: what is lost until here is repeated.
+async fn begin(remote: &Remote, folder: &str) -> Result<Option<(Vec<Entry>, Listing)>> {
     let path = &remote.at(folder);
     let begun = remote.repeat("listing a folder", |lease, _| async move {
         if remote.way(&lease, folder).await? != Way::Clear {
@@ -63,8 +64,8 @@ async fn begin(remote: &Remote, folder: &str) -> Result<Option<Listing>> {
             Err(Failure::Missing) => return Ok(None),
             Err(failure) => return Err(failure),
         };
-        let first = open.names().await?;
-        Ok(Some(Listing { open, asked: VecDeque::from([first]) }))
+        let mut listing = Listing { open, asked: VecDeque::new() };
+        Ok(listing.batch(remote, folder).await?.map(|first| (first, listing)))
     });
     begun.await
 }

@@ -37,14 +37,12 @@ use failure::Failure;
 use futures_util::stream::BoxStream;
 use packet::{EMPTIED, FOR_READING, FOR_WRITING, MADE_IF_MISSING};
 use reading::Reading;
-use remote::{Remote, Way, parent};
+use remote::{ROUNDS, Remote, Way, parent};
 use requests::Open;
 use slots::SftpSlots;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use writing::Writing;
 
-/// As often as this a file may be replaced while we open it.
-const ROUNDS: usize = 3;
 /// What the server is asked to copy at once: it answers nothing else meanwhile.
 const COPIED_AT_ONCE: u64 = 32 << 20;
 
@@ -105,7 +103,12 @@ impl SftpFiles {
         let at = self.remote.at(path);
         let (way, found) = futures_util::future::join(self.remote.way(lease, parent(path)), lease.lstat(&at)).await;
         match way? {
-            Way::Clear => found,
+            Way::Clear if !matches!(found, Err(Failure::Refused(_))) => found,
+            Way::Clear => {
+                // As when a folder that was one a moment ago is a file now.
+                self.remote.forget_way(parent(path));
+                if self.remote.way(lease, parent(path)).await? == Way::Clear { found } else { Ok(None) }
+            }
             // What lies behind a link is not looked at, whatever it is.
             Way::Missing | Way::File | Way::Barred => Ok(None),
         }

@@ -28,6 +28,8 @@ use std::{
 const TRUSTED: Duration = Duration::from_secs(5);
 /// Folders remembered; more are forgotten all at once.
 const REMEMBERED: usize = 4096;
+/// Folders that others remove while we make them: as often as this is no accident.
+pub(super) const ROUNDS: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct Remote {
@@ -63,13 +65,8 @@ impl Remote {
 
     /// As the server takes it.
     pub(super) fn at(&self, path: &str) -> Vec<u8> {
-        let whole = format!("{}{path}", self.root);
-        match (path, whole.trim_end_matches('/')) {
-            ("", "") if self.root.is_empty() => b".".to_vec(),
-            ("", "") => b"/".to_vec(),
-            ("", root) => root.into(),
-            _ => whole.into_bytes(),
-        }
+        // The root may be a link: its own `.` is none.
+        format!("{}{}", self.root, if path.is_empty() { "." } else { path }).into_bytes()
     }
 
     /// Does what may be done again, until it was not lost on the way.
@@ -116,8 +113,18 @@ impl Remote {
         Ok(way)
     }
 
-    /// Makes a folder and those above it, the root too.
+    /// Makes a folder and those above it, the root too. `Missing`: others remove them as fast.
     pub(super) async fn make_folders(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {
+        for _ in 0..ROUNDS {
+            match self.make_each(lease, folder).await? {
+                Way::Missing => self.forget_way(folder),
+                way => return Ok(way),
+            }
+        }
+        Ok(Way::Missing)
+    }
+
+    async fn make_each(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {
         for part in prefixes(folder) {
             if self.is_trusted(part) {
                 continue;
@@ -126,9 +133,10 @@ impl Remote {
                 Ok(()) => self.trust(part),
                 Err(Failure::Missing) if !part.contains('/') => {
                     self.make_root(lease).await?;
-                    // Somebody else may have been quicker.
+                    // Somebody else may have been quicker: the way tells.
                     let _ = lease.make_folder(&self.at(part)).await;
                 }
+                Err(Failure::Missing) => return Ok(Way::Missing),
                 Err(failure @ (Failure::Lost(_) | Failure::BadName | Failure::Full)) => return Err(failure),
                 // Servers do not say that it is there: looking tells.
                 Err(failure) => match self.way(lease, part).await? {
@@ -142,7 +150,7 @@ impl Remote {
     }
 
     pub(super) async fn make_root(&self, lease: &Lease) -> std::result::Result<(), Failure> {
-        let root = self.at("");
+        let root = self.root.trim_end_matches('/').as_bytes();
         let ends = root.iter().enumerate().filter(|(at, c)| **c == b'/' && *at > 0).map(|(at, _)| at).chain([root.len()]);
         for end in ends {
             // What cannot be made is there, or will be missed in a moment.

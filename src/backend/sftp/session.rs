@@ -230,7 +230,7 @@ impl Core {
         }
         state.waiting.insert(id, Waiting { answer, since, patience, _place: place });
         room.send(request.framed(id));
-        Ok(Answer(wait))
+        Ok(Answer { wait, core: self.clone() })
     }
 }
 
@@ -247,18 +247,36 @@ impl Drop for Session {
 }
 
 /// An answer to come.
-#[derive(Debug)]
-pub(super) struct Answer(oneshot::Receiver<Result<Reply, Failure>>);
+pub(super) struct Answer {
+    wait: oneshot::Receiver<Result<Reply, Failure>>,
+    core: Core,
+}
 
 impl Future for Answer {
     type Output = Result<Reply, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|answer| match answer {
+        Pin::new(&mut self.wait).poll(context).map(|answer| match answer {
             Ok(Ok(Reply::Failed(failure))) => Err(failure),
             Ok(answer) => answer,
             Err(_) => Err(LOST),
         })
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        // An answer that comes later finds nobody, and is seen to there.
+        self.wait.close();
+        if let Ok(Ok(Reply::Handle(handle))) = self.wait.try_recv() {
+            self.core.send_later(Request::new(packet::CLOSE).text(&handle));
+        }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answer")
     }
 }
 
@@ -269,11 +287,7 @@ impl Shared {
 
     fn answer(&self, kind: u8, packet: Bytes) -> Result<Option<Bytes>, Failure> {
         let (id, reply) = packet::reply(kind, packet)?;
-        let waiting = {
-            let mut state = self.state();
-            state.progress = Instant::now();
-            state.waiting.remove(&id).ok_or_else(packet::strange)?
-        };
+        let waiting = self.state().waiting.remove(&id).ok_or_else(packet::strange)?;
         Ok(match waiting.answer.send(Ok(reply)) {
             Err(Ok(Reply::Handle(handle))) => Some(handle),
             _ => None,
@@ -324,7 +338,9 @@ async fn receive(mut read: ChannelReadHalf, mut packets: Packets, core: Core, wr
     let why = loop {
         tokio::select! {
             message = read.wait() => match message {
+                Some(ChannelMsg::WindowAdjusted { .. }) => core.shared.state().progress = Instant::now(),
                 Some(ChannelMsg::Data { data }) => {
+                    core.shared.state().progress = Instant::now();
                     packets.push(&data);
                     if let Err(failure) = core.deliver(&mut packets) {
                         break failure;

@@ -21,11 +21,13 @@ pub(super) struct Writing {
     /// Pieces too small to be sent alone.
     held: BytesMut,
     sent: VecDeque<Answer>,
+    /// After a failure nobody knows what is in the file: it stays a failure.
+    failure: Option<Failure>,
 }
 
 impl Writing {
     pub(super) fn new(open: Open) -> Self {
-        Self { open, offset: 0, held: BytesMut::new(), sent: VecDeque::new() }
+        Self { open, offset: 0, held: BytesMut::new(), sent: VecDeque::new(), failure: None }
     }
 
     /// Where the next byte goes.
@@ -35,13 +37,32 @@ impl Writing {
 
     pub(super) async fn seek(&mut self, offset: u64) -> Result<(), Failure> {
         if offset != self.position() {
-            self.flush().await?;
+            let flushed = self.flush().await;
+            self.kept(flushed)?;
             self.offset = offset;
         }
         Ok(())
     }
 
     pub(super) async fn write(&mut self, bytes: Vec<Bytes>) -> Result<(), Failure> {
+        let taken = self.take(bytes).await;
+        self.kept(taken)
+    }
+
+    /// All that was written is taken by the server.
+    pub(super) async fn settle(&mut self) -> Result<(), Failure> {
+        let settled = self.wait().await;
+        self.kept(settled)
+    }
+
+    fn kept(&mut self, result: Result<(), Failure>) -> Result<(), Failure> {
+        if let (Err(failure), None) = (result, &self.failure) {
+            self.failure = Some(failure);
+        }
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+
+    async fn take(&mut self, bytes: Vec<Bytes>) -> Result<(), Failure> {
         let chunk = self.open.lease.features.chunk;
         for mut piece in bytes {
             while !piece.is_empty() {
@@ -63,8 +84,7 @@ impl Writing {
         Ok(())
     }
 
-    /// All that was written is taken by the server.
-    pub(super) async fn settle(&mut self) -> Result<(), Failure> {
+    async fn wait(&mut self) -> Result<(), Failure> {
         self.flush().await?;
         while let Some(answer) = self.sent.pop_front() {
             answer.await.and_then(done)?;

@@ -38,7 +38,8 @@ async fn a_write_that_is_cut_leaves_the_old_file_and_in_the_end_no_draft() {
     };
     let error = written.await.expect_err("the connection was cut");
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
-    assert!(draft.finish().await.is_ok_and(|stat| stat.is_none()) || draft.finish().await.is_err(), "it is not whole");
+    assert!(draft.finish().await.is_err(), "it is not whole");
+    assert!(draft.finish().await.is_err(), "and never will be");
     assert!(draft.publish("k", false).await.is_err(), "it is not published");
     assert_eq!(get(&files, "k").await, Some(b"old".to_vec()));
     let removed = async { while !own_files(&files).await.is_empty() {} };
@@ -78,7 +79,7 @@ async fn what_may_be_repeated_is_repeated() {
             proxy.cut(direction, after, 1);
             assert!(files.stat("d/k").await.expect("repeated").is_some(), "{direction:?} {after}");
             assert_eq!(list(&files, "d").await.len(), 1);
-            assert_eq!(get(&files, "d/k").await, Some(b"1".to_vec()));
+            assert!(files.open("d/k", None).await.expect("repeated").is_some());
         }
     }
     assert!(server.connections() > 12);
