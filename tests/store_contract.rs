@@ -161,5 +161,6 @@ drivers! {
     azblob = crate::Driver::Azblob;
     files_of_seconds = crate::Driver::Tree(crate::Manners::Sftp);
     files_with_revisions = crate::Driver::Tree(crate::Manners::Drive);
+    sftp = crate::Driver::Sftp;
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);
 }

@@ -8,6 +8,7 @@ use crate::support::{
     self,
     files::{Manners, MemoryFiles},
     gcs::FakeGcs,
+    sshd::Sshd,
     upstream::Upstream,
 };
 use causeway::{
@@ -17,6 +18,7 @@ use causeway::{
         fs::{FsBackend, FsSettings},
         memory::MemoryBackend,
         s3::{Credentials, Dialect, S3Backend, S3Settings},
+        sftp::SftpFiles,
         tree::{TreeBackend, TreeSettings},
     },
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
@@ -44,6 +46,8 @@ pub enum Driver {
     Azblob,
     /// Files in folders.
     Tree(Manners),
+    /// OpenSSH's server.
+    Sftp,
 }
 
 /// Servers that speak S3.
@@ -60,6 +64,7 @@ enum Remote {
     Gcs(FakeGcs),
     Azblob(&'static Upstream),
     Files(MemoryFiles),
+    Sftp(Sshd),
 }
 
 /// How a process ends.
@@ -93,7 +98,7 @@ struct Open {
 impl Open {
     fn new(driver: Driver, directory: &Path, upstream: Option<&Remote>) -> Self {
         let durability = match driver {
-            Driver::Memory | Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) => Durability::Relaxed,
+            Driver::Memory | Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) | Driver::Sftp => Durability::Relaxed,
             Driver::Fs(durability) => durability,
         };
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory, durability).expect("the catalog opens"));
@@ -103,9 +108,12 @@ impl Open {
                 let settings = FsSettings { root: directory.join("root"), durability };
                 Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"))
             }
-            Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) => upstream.expect("is there").open(catalog.clone(), directory),
+            Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) | Driver::Sftp => {
+                upstream.expect("is there").open(catalog.clone(), directory)
+            }
         };
-        let shared = upstream.filter(|remote| !matches!(remote, Remote::Files(_))).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
+        let shared =
+            upstream.filter(|remote| !matches!(remote, Remote::Files(_) | Remote::Sftp(_))).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
         Self { catalog, backend, buckets: Mutex::default(), shared }
     }
 
@@ -151,6 +159,11 @@ impl Remote {
                 let settings = TreeSettings { dir: directory.to_owned(), spool_size: 1 << 30, durability: Durability::Relaxed };
                 return Arc::new(TreeBackend::open(Arc::new(files.clone()), settings, catalog).expect("the backend opens"));
             }
+            Self::Sftp(server) => {
+                let settings = TreeSettings { dir: directory.to_owned(), spool_size: 1 << 30, durability: Durability::Relaxed };
+                let files = SftpFiles::open(server.settings()).expect("settings");
+                return Arc::new(TreeBackend::open(Arc::new(files), settings, catalog).expect("the backend opens"));
+            }
             Self::Azblob(azurite) => {
                 let settings = AzblobSettings {
                     account: Some(azurite.access_key.into()),
@@ -186,6 +199,7 @@ impl Storage {
             Driver::S3(Server::Moto) => Some(Remote::S3(Upstream::moto())),
             Driver::Gcs => Some(Remote::Gcs(FakeGcs::start())),
             Driver::Azblob => Some(Remote::Azblob(Upstream::azurite())),
+            Driver::Sftp => Some(Remote::Sftp(Sshd::start())),
             Driver::Tree(manners) => Some(Remote::Files(MemoryFiles::new(manners))),
         };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }

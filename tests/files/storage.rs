@@ -1,14 +1,8 @@
 //! The storages that the promises are tried on. A driver is added here, and gets a row in `main`.
 
 use crate::sshd::Sshd;
-use causeway::{
-    backend::{
-        sftp::{HostKeys, SftpFiles, SftpSettings},
-        tree::files::Files,
-    },
-    model::Secret,
-};
-use std::{any::Any, sync::Arc, time::Duration};
+use causeway::backend::{sftp::SftpFiles, tree::files::Files};
+use std::{any::Any, sync::Arc};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -34,24 +28,5 @@ impl Storage {
 }
 
 pub fn sftp(server: &Sshd) -> SftpFiles {
-    SftpFiles::open(sftp_settings(server)).expect("settings")
-}
-
-pub fn sftp_settings(server: &Sshd) -> SftpSettings {
-    SftpSettings {
-        host: server.address().ip().to_string(),
-        port: server.address().port(),
-        user: Sshd::user(),
-        password: None,
-        private_key: Some(Secret::new(server.key())),
-        passphrase: None,
-        agent: None,
-        host_keys: HostKeys::Pinned(vec![server.fingerprint()]),
-        root: server.root().to_str().expect("UTF-8").to_owned(),
-        timeout: Duration::from_secs(20),
-        connect_timeout: Duration::from_secs(5),
-        attempts: 4,
-        max_connections: 4,
-        max_requests: 256,
-    }
+    SftpFiles::open(server.settings()).expect("settings")
 }

@@ -10,6 +10,7 @@ pub mod files;
 pub mod gcs;
 pub mod proxy;
 pub mod raw;
+pub mod sshd;
 pub mod upstream;
 
 use aws_sdk_s3::{

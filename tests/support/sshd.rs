@@ -5,6 +5,10 @@
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
 
+use causeway::{
+    backend::sftp::{HostKeys, SftpSettings},
+    model::Secret,
+};
 use russh::keys::{Algorithm, HashAlg, PrivateKey, ssh_key::LineEnding};
 use std::{
     net::{SocketAddr, TcpListener},
@@ -12,6 +16,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, LazyLock, Mutex},
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -100,6 +105,26 @@ impl Sshd {
     pub fn user() -> String {
         let id = Command::new("id").arg("-un").output().expect("id");
         String::from_utf8(id.stdout).expect("a name").trim().to_owned()
+    }
+
+    /// For its user and his key.
+    pub fn settings(&self) -> SftpSettings {
+        SftpSettings {
+            host: self.address.ip().to_string(),
+            port: self.address.port(),
+            user: Self::user(),
+            password: None,
+            private_key: Some(Secret::new(self.key())),
+            passphrase: None,
+            agent: None,
+            host_keys: HostKeys::Pinned(vec![self.fingerprint()]),
+            root: self.root().to_str().expect("UTF-8").to_owned(),
+            timeout: Duration::from_secs(20),
+            connect_timeout: Duration::from_secs(5),
+            attempts: 4,
+            max_connections: 4,
+            max_requests: 256,
+        }
     }
 
     /// How many connections there were.

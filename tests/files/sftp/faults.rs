@@ -18,7 +18,7 @@ fn behind_proxy() -> (Sshd, Proxy, Storage) {
         timeout: Duration::from_secs(5),
         max_connections: 1,
         attempts: 4,
-        ..sftp_settings(&server)
+        ..server.settings()
     };
     let files = Arc::new(SftpFiles::open(settings).expect("settings"));
     (server, proxy, files)
@@ -106,8 +106,7 @@ async fn a_lost_answer_to_publishing_is_found_out() {
 #[tokio::test]
 async fn a_server_that_hangs_is_given_up_in_time_and_used_again_when_it_is_back() {
     let (server, proxy, _) = behind_proxy();
-    let settings =
-        SftpSettings { port: proxy.address().port(), timeout: Duration::from_millis(800), attempts: 2, ..sftp_settings(&server) };
+    let settings = SftpSettings { port: proxy.address().port(), timeout: Duration::from_millis(800), attempts: 2, ..server.settings() };
     let files: Storage = Arc::new(SftpFiles::open(settings).expect("settings"));
     put(&files, "k", b"1").await;
     let mut waiting = files.create(&name(), "k2", None).await.expect("a draft");

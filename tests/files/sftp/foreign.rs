@@ -55,7 +55,7 @@ async fn a_root_that_is_a_link_is_a_root() {
     let server = Sshd::start();
     let link = server.root().with_file_name("link");
     symlink(server.root(), &link).expect("a link");
-    let settings = SftpSettings { root: link.to_str().expect("UTF-8").to_owned(), ..sftp_settings(&server) };
+    let settings = SftpSettings { root: link.to_str().expect("UTF-8").to_owned(), ..server.settings() };
     let files: Storage = Arc::new(SftpFiles::open(settings).expect("settings"));
     put(&files, "a/b", b"1").await;
     assert_eq!(std::fs::read(server.root().join("a/b")).expect("a file"), b"1");
@@ -65,7 +65,7 @@ async fn a_root_that_is_a_link_is_a_root() {
 async fn a_root_that_is_missing_is_made() {
     let server = Sshd::start();
     for root in ["not/there/yet", "nor/this/"] {
-        let settings = SftpSettings { root: server.root().join(root).to_str().expect("UTF-8").to_owned(), ..sftp_settings(&server) };
+        let settings = SftpSettings { root: server.root().join(root).to_str().expect("UTF-8").to_owned(), ..server.settings() };
         let files: Storage = Arc::new(SftpFiles::open(settings).expect("settings"));
         assert_eq!(list(&files, "").await, []);
         assert_eq!(files.stat("a").await.expect("an answer"), None);

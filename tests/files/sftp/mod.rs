@@ -5,11 +5,7 @@ mod foreign;
 mod servers;
 mod trust;
 
-use crate::{
-    promises::Storage,
-    sshd::Sshd,
-    storage::{sftp, sftp_settings},
-};
+use crate::{promises::Storage, sshd::Sshd, storage::sftp};
 use causeway::backend::sftp::{HostKeys, SftpFiles, SftpSettings};
 use std::sync::Arc;
 

@@ -28,7 +28,7 @@ async fn a_server_is_known_by_its_key() {
         std::fs::write(&path, text).expect("a file");
         HostKeys::KnownHosts(path)
     };
-    let with = |host_keys: HostKeys| SftpSettings { host_keys, ..sftp_settings(&server) };
+    let with = |host_keys: HostKeys| SftpSettings { host_keys, ..server.settings() };
 
     works(with(file(format!("{host} {}", server.host_key())))).await.expect("known");
     works(with(HostKeys::Pinned(vec![other.fingerprint(), server.fingerprint()]))).await.expect("pinned");
@@ -54,13 +54,13 @@ async fn a_key_opens_with_its_passphrase_only() {
     let with = |passphrase: Option<&str>| SftpSettings {
         private_key: Some(sealed.clone()),
         passphrase: passphrase.map(Secret::new),
-        ..sftp_settings(&server)
+        ..server.settings()
     };
     works(with(Some("open sesame"))).await.expect("the right one");
     assert!(works(with(None)).await.is_err_and(|why| why.contains("'passphrase' is missing")));
     let wrong = works(with(Some("open barley"))).await.expect_err("the wrong one");
     assert!(!wrong.contains("barley"), "{wrong}");
-    let nonsense = SftpSettings { private_key: Some(Secret::new("no key at all")), ..sftp_settings(&server) };
+    let nonsense = SftpSettings { private_key: Some(Secret::new("no key at all")), ..server.settings() };
     assert!(works(nonsense).await.is_err_and(|why| !why.contains("no key at all")));
 }
 
@@ -69,7 +69,7 @@ async fn a_stranger_is_told_so() {
     let server = Sshd::start();
     let stranger = new_key(&server.root().with_file_name("stranger"));
     let stranger = Secret::new(stranger.to_openssh(LineEnding::LF).expect("a key").to_string());
-    let settings = SftpSettings { private_key: Some(stranger), password: Some(Secret::new("hunter2")), ..sftp_settings(&server) };
+    let settings = SftpSettings { private_key: Some(stranger), password: Some(Secret::new("hunter2")), ..server.settings() };
     assert!(!format!("{settings:?}").contains("hunter2"));
     let why = works(settings).await.expect_err("a stranger");
     assert!(why.contains("does not accept the private key and the password") && !why.contains("hunter2"), "{why}");
@@ -83,7 +83,7 @@ async fn an_agent_may_have_the_key() {
     while !socket.exists() {
         tokio::task::yield_now().await;
     }
-    let with = || SftpSettings { private_key: None, agent: Some(socket.clone()), ..sftp_settings(&server) };
+    let with = || SftpSettings { private_key: None, agent: Some(socket.clone()), ..server.settings() };
     let empty = works(with()).await;
     // Another key first: the agent's second is the one.
     for key in [new_key(&server.root().with_file_name("other")), PrivateKey::from_openssh(server.key()).expect("a key")] {
