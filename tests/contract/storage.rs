@@ -231,12 +231,16 @@ impl Storage {
     }
 
     /// Whether the storage has room for a key. Azure takes 1,024 characters, of which some are written as several, and 254
-    /// segments.
+    /// segments. SFTP servers take paths of 4,096 bytes: an empty segment is 5 of them.
     pub fn has_room_for(&self, key: &str) -> bool {
         const TOO_LONG: [&str; 2] = ["\0", " "];
         let endless = |piece: &&str| key.len() > 1000 && key.starts_with(&piece.repeat(300));
         let fits = key.split('/').count() <= 254 && !TOO_LONG.iter().any(endless) && key != ".".repeat(1024);
-        fits || self.driver != Driver::Azblob
+        match self.driver {
+            Driver::Azblob => fits,
+            Driver::Sftp => key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800,
+            _ => true,
+        }
     }
 
     /// Whether what was acknowledged outlives `restart`.

@@ -45,10 +45,11 @@ pub(super) fn data(reply: Reply) -> Result<Option<Bytes>> {
     }
 }
 
+/// What can have no name there is not there.
 pub(super) fn present<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
-        Err(Failure::Missing) => Ok(None),
+        Err(Failure::Missing | Failure::BadName) => Ok(None),
         Err(failure) => Err(failure),
     }
 }
