@@ -190,6 +190,8 @@ impl From<StoreError> for S3Error {
             Kind::EntityTooLarge => ErrorCode::EntityTooLarge,
             Kind::BadDigest => ErrorCode::BadDigest,
             Kind::InvalidRequest => ErrorCode::InvalidRequest,
+            Kind::InvalidObjectState => ErrorCode::InvalidObjectState,
+            Kind::InvalidStorageClass => ErrorCode::InvalidStorageClass,
             Kind::KeyTooLong => ErrorCode::KeyTooLongError,
             Kind::AclNotSupported => ErrorCode::AccessControlListNotSupported,
             Kind::NotImplemented => ErrorCode::NotImplemented,

@@ -18,7 +18,7 @@ const PATIENCE: usize = 16;
 
 impl S3Store {
     pub(super) async fn copy_object(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
-        let Some(from) = self.here(&request.source) else { return copy::stream_object(self, key, request).await };
+        let Some(from) = self.here(&request.source).await? else { return copy::stream_object(self, key, request).await };
         let attributes = &request.attributes;
         let replaces_tags = attributes.tags.as_ref().is_some_and(|tags| !tags.is_empty());
         // What the storage cannot do in one step goes through the gateway, where it can be done right.
@@ -26,8 +26,9 @@ impl S3Store {
         // S3 refuses a copy onto itself that changes nothing.
         let changes =
             attributes.metadata.is_some() || request.checksum.is_some() || request.source.key != *key || !self.is(&request.source);
-        let tags_are_kept = self.dialect() == Dialect::S3 && self.promises().await?.tags;
-        if !plain || !changes || (replaces_tags && !tags_are_kept) {
+        let promises = self.promises().await?;
+        let tags_are_kept = self.dialect() == Dialect::S3 && promises.tags;
+        if !promises.copies || !plain || !changes || (replaces_tags && !tags_are_kept) {
             return copy::stream_object(self, key, request).await;
         }
         for _ in 0..PATIENCE {
@@ -58,11 +59,14 @@ impl S3Store {
         tags_are_kept: bool,
     ) -> Result<Written> {
         let attributes = &request.attributes;
-        let mut call = self.call(Method::PUT, &self.place.name(key)?).vendor("copy-source", from);
+        let mut call = self.call(Method::PUT, &self.name(key).await?).vendor("copy-source", from);
         let acl = attributes.acl;
         let replaced = match (&attributes.metadata, pinned) {
             (Some(given), _) => Some(Attributes { acl, ..given.clone() }),
-            (None, Some(source)) if self.dialect() == Dialect::Gcs || source.attributes.acl != acl => {
+            // Not every storage knows that a website redirect stays behind.
+            (None, Some(source))
+                if self.dialect() == Dialect::Gcs || source.attributes.acl != acl || source.attributes.website_redirect.is_some() =>
+            {
                 Some(Attributes { website_redirect: None, acl, ..source.attributes.clone() })
             }
             _ => None,
@@ -72,7 +76,10 @@ impl S3Store {
             None => call = call.headers(headers::of_conditions(&request.source.conditions, &self.dialect().header("copy-source-"))),
         }
         match &replaced {
-            Some(given) => call = call.vendor("metadata-directive", "REPLACE").headers(headers::of_attributes(given, self.dialect())?),
+            Some(given) => {
+                let untagged = Attributes { tags: Default::default(), ..given.clone() };
+                call = call.vendor("metadata-directive", "REPLACE").headers(self.described(&untagged).await?);
+            }
             None => call = call.vendor("metadata-directive", "COPY"),
         }
         if tags_are_kept {
@@ -98,13 +105,16 @@ impl S3Store {
         request: CopyPartRequest,
     ) -> Result<PartWritten> {
         // GCS has no UploadPartCopy.
-        let from = self.here(&request.source).filter(|_| self.dialect() == Dialect::S3);
-        let Some(from) = from else { return copy::stream_part(self, key, upload, number, request).await };
+        let here = self.here(&request.source).await?.filter(|_| self.dialect() == Dialect::S3);
+        let from = match here {
+            Some(from) if self.promises().await?.part_copies => from,
+            _ => return copy::stream_part(self, key, upload, number, request).await,
+        };
         let record = self.upload(key, upload).await?;
         self.check_source(&request.source).await?;
         let n = number.get().to_string();
         let query = [("partNumber", Some(n.as_str())), ("uploadId", Some(record.location.as_str()))];
-        let mut call = self.call(Method::PUT, &self.place.name(key)?).query(&query).vendor("copy-source", &from);
+        let mut call = self.call(Method::PUT, &self.name(key).await?).query(&query).vendor("copy-source", &from);
         call = call.headers(headers::of_conditions(&request.source.conditions, &self.dialect().header("copy-source-")));
         if let Some(range) = request.range {
             let source =
@@ -136,12 +146,14 @@ impl S3Store {
     }
 
     /// The source as this storage names it, if it is this storage's.
-    fn here(&self, source: &CopySource) -> Option<String> {
-        let store = source.store.as_any().downcast_ref::<S3Store>()?;
-        let same = Arc::ptr_eq(&store.client, &self.client);
-        same.then(|| store.place.name(&source.key).ok())
-            .flatten()
-            .map(|name| format!("/{}/{}", encode_path(&store.place.remote), encode_path(&name)))
+    async fn here(&self, source: &CopySource) -> Result<Option<String>> {
+        match source.store.as_any().downcast_ref::<S3Store>() {
+            Some(store) if Arc::ptr_eq(&store.client, &self.client) => {
+                let name = store.name(&source.key).await?;
+                Ok(Some(format!("/{}/{}", encode_path(&store.place.remote), encode_path(&name))))
+            }
+            _ => Ok(None),
+        }
     }
 }
 

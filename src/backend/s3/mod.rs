@@ -13,6 +13,7 @@
 //! | `headers` | object facts as headers, both ways |
 //! | `refusal` | error replies as our kinds |
 //! | `probe` | what this storage keeps of S3's promises |
+//! | `names` | keys that this storage takes for other keys |
 //! | `store` | the bucket: reading, deleting, changing |
 //! | `writing`, `copying`, `multipart`, `listing` | the rest of it |
 
@@ -23,6 +24,7 @@ mod dialect;
 mod headers;
 mod listing;
 mod multipart;
+mod names;
 mod probe;
 mod refusal;
 mod store;

@@ -6,7 +6,7 @@
 use super::{
     dialect::Dialect,
     headers, refusal,
-    store::{Guard, S3Store, no_tags},
+    store::{Guard, S3Store},
     writing::{Announced, answered, reply_etag, unread},
 };
 use crate::{
@@ -26,16 +26,9 @@ use md5::{Digest, Md5};
 
 impl S3Store {
     pub(super) async fn begin(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
-        let name = self.place.name(key)?;
+        let name = self.name(key).await?;
         let attributes = &request.attributes;
-        let mut call =
-            self.call(Method::POST, &name).query(&[("uploads", None)]).headers(headers::of_attributes(attributes, self.dialect())?);
-        if !attributes.tags.is_empty() {
-            if !self.promises().await?.tags {
-                return Err(no_tags());
-            }
-            call = call.headers(self.tagging(&headers::tagging(&attributes.tags)));
-        }
+        let mut call = self.call(Method::POST, &name).query(&[("uploads", None)]).headers(self.described(attributes).await?);
         let initiated = Timestamp::now();
         let upload = uploads::new_id(initiated)?;
         if self.dialect() == Dialect::Gcs {
@@ -78,7 +71,7 @@ impl S3Store {
         let Announced { body, headers, verification, .. } = self.announce(payload, algorithm, None).await?;
         let number = number.get().to_string();
         let query = [("partNumber", Some(number.as_str())), ("uploadId", Some(record.location.as_str()))];
-        let call = self.call(Method::PUT, &self.place.name(key)?).query(&query).headers(headers).body(body);
+        let call = self.call(Method::PUT, &self.name(key).await?).query(&query).headers(headers).body(body);
         let sent = async {
             let (reply, arrived) = verification.settle(call.send(Again::Harmless).await)?;
             match reply.status.is_success() {
@@ -107,7 +100,7 @@ impl S3Store {
                 ("part-number-marker", Some(marker.as_str())),
                 ("max-parts", Some(most.as_str())),
             ];
-            let reply = self.call(Method::GET, &self.place.name(key)?).query(&query).send(Again::Harmless).await?;
+            let reply = self.call(Method::GET, &self.name(key).await?).query(&query).send(Again::Harmless).await?;
             let root = xml::parse_reply(&self.document(reply).await?).map_err(|_| strange())?;
             for element in root.all("Part") {
                 parts.push(listed(element).ok_or_else(strange)?);
@@ -128,7 +121,7 @@ impl S3Store {
         if request.parts.is_empty() {
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, "You must specify at least one part"));
         }
-        let name = self.place.name(key)?;
+        let name = self.name(key).await?;
         let guard = self.guard(&name, &request.conditions, false).await?;
         if guard != Guard::None && !self.promises().await?.complete {
             let what = "The storage behind this bucket completes no upload under a condition";
@@ -154,7 +147,12 @@ impl S3Store {
         let (status, document) = (reply.status, reply.bytes(1 << 20).await?);
         let written = match xml::parse_reply(&document) {
             Ok(root) if status.is_success() => {
-                let etag = ETag::parse(root.value("ETag").ok_or_else(strange)?);
+                let said = ETag::parse(root.value("ETag").ok_or_else(strange)?);
+                // Some forget that it was an upload as soon as they have said so.
+                let etag = match self.client.known() {
+                    Some(promises) if !promises.upload_etags => self.look(&name, HeaderMap::new()).await?.0.etag,
+                    _ => said,
+                };
                 Written { etag, last_modified: at, checksum: whole_checksum(&root) }
             }
             _ => {
@@ -222,7 +220,7 @@ impl S3Store {
 
     pub(super) async fn abort(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
         let record = self.upload(key, upload).await?;
-        let call = self.call(Method::DELETE, &self.place.name(key)?).query(&[("uploadId", Some(record.location.as_str()))]);
+        let call = self.call(Method::DELETE, &self.name(key).await?).query(&[("uploadId", Some(record.location.as_str()))]);
         let reply = call.send(Again::Harmless).await?;
         if !reply.status.is_success() {
             let error = StoreError::from(refusal::read(reply).await);
