@@ -1,11 +1,11 @@
 //! Copies inside one storage: it does them, no byte comes here. Between storages the default streams.
 
-use super::{Dialect, headers, refusal, store::S3Store};
+use super::{Dialect, headers, keeping::Wish, refusal, store::S3Store};
 use crate::{
     backend::wire::{Again, Reply, encode_path},
     model::{Attributes, ByteRange, ETag, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
-        CopyPartRequest, CopyRequest, CopySource, PartWritten, Result, Written, copy,
+        CopyAttributes, CopyPartRequest, CopyRequest, CopySource, PartWritten, Result, Written, copy,
         error::{StoreError, StoreErrorKind},
     },
     xml,
@@ -24,8 +24,11 @@ impl S3Store {
         // What the storage cannot do in one step goes through the gateway, where it can be done right.
         let plain = request.conditions.is_empty();
         // S3 refuses a copy onto itself that changes nothing.
-        let changes =
-            attributes.metadata.is_some() || request.checksum.is_some() || request.source.key != *key || !self.is(&request.source);
+        let changes = attributes.metadata.is_some()
+            || !wish(attributes).is_empty()
+            || request.checksum.is_some()
+            || request.source.key != *key
+            || !self.is(&request.source);
         let promises = self.promises().await?;
         let tags_are_kept = self.dialect() == Dialect::S3 && promises.tags;
         if !promises.copies || !plain || !changes || (replaces_tags && !tags_are_kept) {
@@ -59,7 +62,8 @@ impl S3Store {
         tags_are_kept: bool,
     ) -> Result<Written> {
         let attributes = &request.attributes;
-        let mut call = self.call(Method::PUT, &self.name(key).await?).vendor("copy-source", from);
+        let (name, wish) = (self.name(key).await?, wish(&request.attributes));
+        let mut call = self.call(Method::PUT, &name).vendor("copy-source", from).headers(self.kept_as(&wish).await?);
         let acl = attributes.acl;
         let replaced = match (&attributes.metadata, pinned) {
             (Some(given), _) => Some(Attributes { acl, ..given.clone() }),
@@ -91,7 +95,10 @@ impl S3Store {
         if let Some(algorithm) = request.checksum.filter(|_| self.dialect() == Dialect::S3) {
             call = call.vendor("checksum-algorithm", algorithm.as_str());
         }
-        let root = copied(call.patiently().send(Again::Harmless).await?).await?;
+        let reply = call.patiently().send(Again::Harmless).await?;
+        let said = reply.headers.clone();
+        let root = copied(reply).await?;
+        self.confirm(&name, &wish, &said).await?;
         let checksum =
             crate::model::ChecksumAlgorithm::ALL.into_iter().find_map(|a| headers::object_checksum(a, root.value(a.element())?, None));
         Ok(Written { etag: etag(&root)?, last_modified: modified(&root), checksum })
@@ -149,12 +156,16 @@ impl S3Store {
     async fn here(&self, source: &CopySource) -> Result<Option<String>> {
         match source.store.as_any().downcast_ref::<S3Store>() {
             Some(store) if Arc::ptr_eq(&store.client, &self.client) => {
-                let name = store.name(&source.key).await?;
+                let name = store.name_of_existing(&source.key).await?;
                 Ok(Some(format!("/{}/{}", encode_path(&store.place.remote), encode_path(&name))))
             }
             _ => Ok(None),
         }
     }
+}
+
+fn wish(attributes: &CopyAttributes) -> Wish {
+    Wish { class: attributes.storage_class, encryption: attributes.encryption.clone() }
 }
 
 /// A copy may fail behind a 200: the document tells.

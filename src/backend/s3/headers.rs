@@ -3,7 +3,7 @@
 //! User metadata travels as it is where it is ASCII, and otherwise as encoded words (RFC 2047), which is also how S3 shows
 //! it. What would read as an encoded word is encoded too, so that the same text always comes back.
 
-use super::Dialect;
+use super::{Dialect, keeping};
 use crate::{
     model::{Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, ObjectInfo, TagSet, Timestamp},
     store::{
@@ -132,6 +132,8 @@ pub(super) fn info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<O
         expires: text(&expires(dialect)).or_else(|| text(&OWN_EXPIRES)),
         website_redirect: text(&redirect(dialect)),
         acl: text(&acl(dialect)).and_then(|name| CannedAcl::parse(&name)).unwrap_or_default(),
+        storage_class: keeping::class(headers),
+        encryption: keeping::encryption(headers),
         ..Default::default()
     };
     // What S3 and GCS say where nobody said a type.

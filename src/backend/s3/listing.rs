@@ -3,7 +3,7 @@
 use super::{Dialect, store::S3Store};
 use crate::{
     backend::wire::Again,
-    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectKey, Timestamp},
+    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectKey, StorageClass, Timestamp},
     store::{
         ListEntry, ListPage, ListRequest, ListedObject, Result,
         error::{StoreError, StoreErrorKind},
@@ -122,6 +122,7 @@ fn object(key: &str, element: &xml::Element, dialect: Dialect) -> Result<Option<
         // Finer than HEAD says it, where the storage does: clients compare it with times of files.
         last_modified: modified,
         checksum: algorithm.map(|algorithm| ChecksumSpec { algorithm, kind: kind.unwrap_or(ChecksumKind::FullObject) }),
+        storage_class: element.value("StorageClass").filter(|_| dialect == Dialect::S3).and_then(StorageClass::parse),
     }))
 }
 

@@ -5,7 +5,9 @@
 
 use super::{
     dialect::Dialect,
-    headers, refusal,
+    headers,
+    keeping::Wish,
+    refusal,
     store::{Guard, S3Store},
     writing::{Announced, answered, reply_etag, unread},
 };
@@ -29,6 +31,8 @@ impl S3Store {
         let name = self.name(key).await?;
         let attributes = &request.attributes;
         let mut call = self.call(Method::POST, &name).query(&[("uploads", None)]).headers(self.described(attributes).await?);
+        let wish = Wish { class: attributes.storage_class, encryption: attributes.encryption.clone() };
+        call = call.headers(self.kept_as(&wish).await?);
         let initiated = Timestamp::now();
         let upload = uploads::new_id(initiated)?;
         if self.dialect() == Dialect::Gcs {
@@ -39,9 +43,15 @@ impl S3Store {
             call = call.vendor("checksum-algorithm", spec.algorithm.as_str()).vendor("checksum-type", spec.kind.as_str());
         }
         // A second one begun by accident would be paid for until it expires, and nobody would know it.
-        let document = self.document(call.send(Again::OnlyIfRefused).await?).await?;
+        let reply = call.send(Again::OnlyIfRefused).await?;
+        let promised = self.promises_to(&wish, &reply);
+        let document = self.document(reply).await?;
         let root = xml::parse_reply(&document).map_err(|_| strange())?;
         let theirs = root.value("UploadId").filter(|id| !id.is_empty()).ok_or_else(strange)?.to_owned();
+        if let Err(refused) = promised {
+            let _ = self.call(Method::DELETE, &name).query(&[("uploadId", Some(&theirs))]).send(Again::Harmless).await;
+            return Err(refused);
+        }
         let record = UploadRecord {
             bucket: self.bucket,
             upload: upload.clone(),

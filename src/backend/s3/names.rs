@@ -74,6 +74,14 @@ impl S3Store {
         Ok(name)
     }
 
+    /// As `name`, of an object that is to be there: under a name that would mean another there is none.
+    pub(super) async fn name_of_existing(&self, key: &ObjectKey) -> Result<String> {
+        self.name(key).await.map_err(|error| match error.kind() {
+            StoreErrorKind::NotImplemented => StoreErrorKind::NoSuchKey.into(),
+            _ => error,
+        })
+    }
+
     async fn keeps_apart(&self, oddity: Oddity) -> Result<bool> {
         let (odd, plain) = oddity.pair(&self.place.below(&super::probe::scratch()));
         let kept = self.are_apart(&odd, &plain).await;

@@ -95,6 +95,9 @@ pub(super) fn capabilities(dialect: Dialect, known: Option<Promises>) -> Capabil
         tags: keeping(promises.tags),
         object_acls: Keeping::NotKept,
         parts: keeping(dialect == Dialect::S3),
+        // Whether it really has one is tried out when it is asked for.
+        storage_classes: keeping(dialect == Dialect::S3),
+        encryption: keeping(dialect == Dialect::S3),
         multipart: MultipartSupport::InPlace,
         durability: Durability::Strict,
     }

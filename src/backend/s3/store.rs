@@ -4,6 +4,7 @@ use super::{
     client::{Call, Client},
     dialect::Dialect,
     headers,
+    keeping::Tried,
     names::Names,
     probe::{self, Promises},
     refusal,
@@ -42,6 +43,7 @@ pub(super) struct S3Store {
     /// One Complete of an upload at a time.
     pub(super) completing: Arc<Locks<UploadId>>,
     pub(super) names: Names,
+    pub(super) tried: Tried,
 }
 
 /// What must be true of a key at the moment of a write, in the words of the storage.
@@ -56,7 +58,7 @@ pub(super) enum Guard {
 
 impl S3Store {
     pub(super) fn new(client: Arc<Client>, catalog: Arc<dyn Catalog>, bucket: BucketId, place: Place) -> Self {
-        Self { client, catalog, bucket, place, completing: Arc::default(), names: Names::default() }
+        Self { client, catalog, bucket, place, completing: Arc::default(), names: Names::default(), tried: Tried::default() }
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -306,13 +308,13 @@ impl Store for S3Store {
     }
 
     async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let (info, _) = self.look(&self.name(key).await?, HeaderMap::new()).await?;
+        let (info, _) = self.look(&self.name_of_existing(key).await?, HeaderMap::new()).await?;
         conditions.check(&info.etag, info.last_modified)?;
         Ok(info)
     }
 
     async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let name = self.name(key).await?;
+        let name = self.name_of_existing(key).await?;
         let mut info = self.head(key, conditions).await?;
         if info.tag_count > 0 || (self.dialect() == Dialect::S3 && self.promises().await?.tags) {
             info.attributes.tags = self.tags(&name).await?;
@@ -330,7 +332,7 @@ impl Store for S3Store {
     }
 
     async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        let name = self.name(key).await?;
+        let name = self.name_of_existing(key).await?;
         let Selection::Part(number) = request.selection else {
             return self.get_span(&name, &request, range_header(request.selection)).await;
         };
@@ -366,7 +368,10 @@ impl Store for S3Store {
     }
 
     async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-        let name = self.name(key).await?;
+        let name = match self.name_of_existing(key).await {
+            Err(error) if error.kind() == StoreErrorKind::NoSuchKey && conditions.is_empty() => return Ok(()),
+            other => other?,
+        };
         let guard = self.guard(&name, conditions, true).await?;
         if matches!(guard, Guard::Absent | Guard::Generation(0)) {
             // There was nothing, as was asked for: so there is nothing to delete.
@@ -383,7 +388,7 @@ impl Store for S3Store {
     }
 
     async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
-        let name = self.name(key).await?;
+        let name = self.name_of_existing(key).await?;
         let tags = match change {
             // An ACL lies in the metadata, which only a new object could change.
             Change::Acl(acl) => {

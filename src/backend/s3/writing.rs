@@ -2,7 +2,9 @@
 
 use super::{
     dialect::Dialect,
-    headers, refusal,
+    headers,
+    keeping::Wish,
+    refusal,
     store::{Guard, S3Store, no_tags},
 };
 use crate::{
@@ -54,7 +56,9 @@ impl S3Store {
     pub(super) async fn write(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
         let PutRequest { attributes, conditions, payload } = request;
         let name = self.name(key).await?;
-        let described = self.described(&attributes).await?;
+        let wish = Wish { class: attributes.storage_class, encryption: attributes.encryption.clone() };
+        let mut described = self.described(&attributes).await?;
+        described.extend(self.kept_as(&wish).await?);
         let guard = self.guard(&name, &conditions, false).await?;
         // What nobody asked for guards the way to the storage: it is what S3 itself would compute.
         let guarding = self.client.known().filter(|promises| promises.checksums).map(|_| ChecksumAlgorithm::Crc64Nvme);
@@ -68,6 +72,7 @@ impl S3Store {
             return Err(refusal::read(reply).await.into());
         }
         let Some(arrived) = arrived else { return Err(unread()) };
+        self.confirm(&name, &wish, &reply.headers).await?;
         let etag = reply_etag(&reply, &arrived)?;
         let checksum = match headers::checksum(&reply.headers) {
             Some(checksum) => Some(checksum),
