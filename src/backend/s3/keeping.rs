@@ -24,6 +24,9 @@ const KEY_ID: HeaderName = HeaderName::from_static("x-amz-server-side-encryption
 const CONTEXT: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-context");
 const BUCKET_KEY: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-bucket-key-enabled");
 
+/// Means nothing to anybody. Who shows it again shows whatever it is sent, and none of that means anything.
+const PARROT: HeaderName = HeaderName::from_static("x-amz-causeway-trial");
+
 /// How many wishes of a bucket's clients are remembered; then it is begun anew.
 const REMEMBERED: usize = 64;
 
@@ -120,14 +123,22 @@ impl S3Store {
 
     async fn try_wish(&self, wish: &Wish, headers: &HeaderMap) -> Result<bool> {
         let name = self.place.below(&super::probe::scratch());
-        let put = self.call(Method::PUT, &name).headers(headers.clone()).body(Outgoing::full("x".into())).send(Again::Harmless).await?;
+        let put = self.call(Method::PUT, &name).headers(headers.clone()).text(PARROT.as_str(), "1");
+        let put = put.body(Outgoing::full("x".into())).send(Again::Harmless).await?;
         if !put.status.is_success() {
-            return Err(refusal::read(put).await.into());
+            let refused = refusal::read(put).await;
+            // Its words are about an object of ours.
+            return Err(match refused.kind() {
+                StoreErrorKind::InvalidRequest => {
+                    StoreError::new(StoreErrorKind::InvalidRequest, format!("{}: {}", not_kept(wish).message(), refused.code))
+                }
+                _ => refused.into(),
+            });
         }
         let seen = self.call(Method::HEAD, &name).send(Again::Harmless).await;
         let _ = self.call(Method::DELETE, &name).send(Again::Harmless).await;
         let seen = seen?;
-        let kept = seen.status.is_success() && wish.is_kept(&seen.headers);
+        let kept = seen.status.is_success() && !seen.headers.contains_key(PARROT) && wish.is_kept(&seen.headers);
         let class = StorageClass::shown(wish.class);
         let algorithm = wish.encryption.as_ref().map(|encryption| encryption.algorithm.as_str());
         tracing::info!(remote = self.place.remote, class, algorithm, kept, "tried out how a storage keeps objects");

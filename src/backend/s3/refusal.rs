@@ -57,6 +57,7 @@ const CODES: &[(&str, StoreErrorKind)] = &[
     ("XAmzContentSHA256Mismatch", StoreErrorKind::BadDigest),
     ("XAmzContentChecksumMismatch", StoreErrorKind::BadDigest),
     ("InvalidObjectState", StoreErrorKind::InvalidObjectState),
+    ("ObjectNotInActiveTierError", StoreErrorKind::InvalidObjectState),
     ("InvalidStorageClass", StoreErrorKind::InvalidStorageClass),
     ("KeyTooLongError", StoreErrorKind::KeyTooLong),
     ("NotImplemented", StoreErrorKind::NotImplemented),

@@ -114,7 +114,7 @@ pub(in crate::s3) fn version(id: Option<&str>) -> Result<(), S3Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::s3::tests::request;
+    use crate::{s3::tests::request, store::Store};
 
     fn refused(name: &'static str, value: &str) -> Option<ErrorCode> {
         refuse_unsupported(Operation::PutObject, &request(&[(name, value)]), None).err().map(|error| error.code)
@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn class_and_encryption_are_passed_on_where_a_storage_has_them() {
-        let kept = Capabilities { storage_classes: Keeping::Kept, encryption: Keeping::Kept, ..CAPABILITIES };
+        let storage = crate::backend::memory::MemoryStore::default();
+        let kept = Capabilities { storage_classes: Keeping::Kept, encryption: Keeping::Kept, ..storage.capabilities() };
         let refused =
             |operation, name, value| refuse_unsupported(operation, &request(&[(name, value)]), Some(kept)).err().map(|error| error.code);
         assert_eq!(refused(Operation::PutObject, "x-amz-storage-class", "GLACIER"), None);
