@@ -21,6 +21,11 @@ impl S3Store {
         if request.limit == 0 {
             return Ok(ListPage::default());
         }
+        let grouped = request.delimiter.as_deref().is_some_and(|delimiter| !delimiter.is_empty() && delimiter != "/");
+        if grouped && !self.promises().await?.delimiters {
+            let words = "The storage behind this bucket groups listings by / alone";
+            return Err(StoreError::new(StoreErrorKind::NotImplemented, words));
+        }
         let mut after = request.after.clone();
         loop {
             let page = self.remote_page(&request, after.as_deref()).await?;

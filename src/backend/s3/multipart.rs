@@ -102,12 +102,12 @@ impl S3Store {
 
     pub(super) async fn parts_of(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
         let record = self.upload(key, upload).await?;
-        let (mut parts, mut truncated) = (Vec::new(), false);
-        if limit > 0 {
-            let (marker, most) = (after.to_string(), limit.to_string());
+        let (mut parts, mut truncated, mut marker) = (Vec::new(), false, after);
+        while limit > 0 {
+            let (marked, most) = (marker.to_string(), limit.to_string());
             let query = [
                 ("uploadId", Some(record.location.as_str())),
-                ("part-number-marker", Some(marker.as_str())),
+                ("part-number-marker", Some(marked.as_str())),
                 ("max-parts", Some(most.as_str())),
             ];
             let reply = self.call(Method::GET, &self.name(key).await?).query(&query).send(Again::Harmless).await?;
@@ -116,6 +116,12 @@ impl S3Store {
                 parts.push(listed(element).ok_or_else(strange)?);
             }
             truncated = root.value("IsTruncated") == Some("true");
+            // For some the marker is the first part of the page.
+            match parts.first().map(|part: &ListedPart| part.number.get()) {
+                Some(first) if first == after && marker == after => marker += 1,
+                _ => break,
+            }
+            parts.clear();
         }
         let UploadRecord { key, upload, initiator, initiated, checksum, explicit_checksum, .. } = record;
         Ok(PartsPage { upload: UploadInfo { key, upload, initiator, initiated, checksum, explicit_checksum }, parts, truncated })
@@ -142,19 +148,23 @@ impl S3Store {
         }
         let summed = request.checksum.is_some() || request.parts.iter().any(|part| part.checksum.is_some());
         let keeps = summed && self.keeps_checksums().await?;
-        let mut call = self.call(Method::POST, &name).query(&[("uploadId", Some(record.location.as_str()))]);
         if let Some((algorithm, value)) = &request.checksum {
             if !keeps {
                 let what = "The storage behind this bucket keeps no checksums to compare with";
                 return Err(StoreError::new(StoreErrorKind::NotImplemented, what));
             }
-            let kind = record.checksum.kind.as_str();
-            call = call.text(algorithm.header(), value).vendor("checksum-type", kind);
+            if headers::object_checksum(*algorithm, value, None).is_none() {
+                return Err(StoreError::new(StoreErrorKind::BadDigest, "The checksum of the object is none that an object can have"));
+            }
         }
-        let call = guard.apply(call.document(complete_document(&request, keeps))).patiently();
-        let reply = call.send(if guard == Guard::None { Again::Harmless } else { Again::OnlyIfRefused }).await?;
-        let at = answered(&reply);
-        let (status, document) = (reply.status, reply.bytes(1 << 20).await?);
+        let mut answer = self.ask_to_complete(&name, &record, &request, &guard, keeps).await?;
+        let unnamed = request.parts.iter().any(|part| part.checksum.is_none());
+        if record.explicit_checksum && unnamed && answer.refused() == Some(StoreErrorKind::InvalidPart) && self.keeps_checksums().await? {
+            // Some want the checksums of parts to be said again, which S3 leaves to the client.
+            let named = self.with_checksums(key, upload, request.clone()).await?;
+            answer = self.ask_to_complete(&name, &record, &named, &guard, true).await?;
+        }
+        let Answer { at, status, document } = answer;
         let written = match xml::parse_reply(&document) {
             Ok(root) if status.is_success() => {
                 let said = ETag::parse(root.value("ETag").ok_or_else(strange)?);
@@ -182,6 +192,42 @@ impl S3Store {
             Err(error) => return Err(error.into()),
         }
         Ok(written)
+    }
+
+    async fn ask_to_complete(
+        &self,
+        name: &str,
+        record: &UploadRecord,
+        request: &CompleteUpload,
+        guard: &Guard,
+        checksums: bool,
+    ) -> Result<Answer> {
+        let mut call = self.call(Method::POST, name).query(&[("uploadId", Some(record.location.as_str()))]);
+        if let Some((algorithm, value)) = &request.checksum {
+            call = call.text(algorithm.header(), value).vendor("checksum-type", record.checksum.kind.as_str());
+        }
+        let call = guard.apply(call.document(complete_document(request, checksums))).patiently();
+        let reply = call.send(if *guard == Guard::None { Again::Harmless } else { Again::OnlyIfRefused }).await?;
+        Ok(Answer { at: answered(&reply), status: reply.status, document: reply.bytes(1 << 20).await? })
+    }
+
+    /// The same request with the checksums that the storage itself lists for its parts.
+    async fn with_checksums(&self, key: &ObjectKey, upload: &UploadId, mut request: CompleteUpload) -> Result<CompleteUpload> {
+        let mut after = 0;
+        loop {
+            let page = self.parts_of(key, upload, after, 1000).await?;
+            for listed in &page.parts {
+                after = listed.number.get();
+                let Ok(at) = request.parts.binary_search_by_key(&listed.number, |part| part.number) else { continue };
+                let part = &mut request.parts[at];
+                if part.etag == listed.etag && part.checksum.is_none() {
+                    part.checksum = listed.checksum.clone();
+                }
+            }
+            if !page.truncated || page.parts.is_empty() {
+                return Ok(request);
+            }
+        }
     }
 
     async fn completed(&self, key: &ObjectKey, upload: &UploadId) -> Result<Option<Written>> {
@@ -242,6 +288,20 @@ impl S3Store {
             true => Ok(()),
             false => Err(StoreErrorKind::NoSuchUpload.into()),
         }
+    }
+}
+
+/// What the storage said to a Complete.
+struct Answer {
+    at: Timestamp,
+    status: StatusCode,
+    document: bytes::Bytes,
+}
+
+impl Answer {
+    fn refused(&self) -> Option<StoreErrorKind> {
+        let refusal = refusal::of_document(self.status, &self.document);
+        (!refusal.code.is_empty()).then(|| refusal.kind())
     }
 }
 

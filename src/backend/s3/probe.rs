@@ -44,6 +44,8 @@ pub(super) struct Promises {
     pub upload_etags: bool,
     /// The header `Expires`.
     pub expires: bool,
+    /// Listings grouped by any text, not by `/` alone.
+    pub delimiters: bool,
 }
 
 /// No object of ours has it.
@@ -60,6 +62,7 @@ const ALL: Promises = Promises {
     part_copies: true,
     upload_etags: true,
     expires: true,
+    delimiters: true,
 };
 
 const NONE: Promises = Promises {
@@ -73,6 +76,7 @@ const NONE: Promises = Promises {
     part_copies: false,
     upload_etags: false,
     expires: false,
+    delimiters: false,
 };
 
 /// Of Google's documentation: preconditions on generations, but not for completing uploads; no tags; hashes of its own.
@@ -197,12 +201,23 @@ impl Trial<'_> {
         let shown = headers::checksum(&seen.headers).is_some_and(|shown| shown.text() == sum);
         let checksums = compared && summed.status.is_success() && shown;
         let expires = seen.header("expires") == Some(EXPIRES);
-        let copies = self.copies().await?;
+        let (copies, delimiters) = (self.copies().await?, self.delimiters().await?);
         let tagged = self.call(Method::GET).query(&[("tagging", None)]).send(Again::Harmless).await?;
         let tags = tagged.status.is_success() && String::from_utf8_lossy(&tagged.bytes(64 << 10).await?).contains("<Key>a</Key>");
         let deletes = self.call(Method::DELETE).text("if-match", NO_TAG).send(Again::OnlyIfRefused).await?;
         let conditional_deletes = refuses(&deletes);
-        Ok(Promises { create, swap, conditional_deletes, checksums, tags, copies, expires, ..uploads })
+        Ok(Promises { create, swap, conditional_deletes, checksums, tags, copies, expires, delimiters, ..uploads })
+    }
+
+    /// Our name grouped by its own end, in front of which nothing else begins as it does.
+    async fn delimiters(&self) -> Result<bool> {
+        let (prefix, end) = self.name.split_at(self.name.len() - 4);
+        let query = [("list-type", Some("2")), ("prefix", Some(prefix)), ("delimiter", Some(end))];
+        let reply = self.client.call(Method::GET, &self.place.remote, None).query(&query).send(Again::Harmless).await?;
+        let document = reply.bytes(1 << 20).await?;
+        let root = crate::xml::parse_reply(&document).unwrap_or_default();
+        let groups: Vec<_> = root.all("CommonPrefixes").filter_map(|group| group.value("Prefix")).collect();
+        Ok(groups == [self.name.as_str()] && root.child("Contents").is_none())
     }
 
     /// With the metadata of its source, and with others.
