@@ -102,29 +102,29 @@ impl S3Store {
 
     pub(super) async fn parts_of(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
         let record = self.upload(key, upload).await?;
-        let (mut parts, mut truncated, mut marker) = (Vec::new(), false, after);
-        while limit > 0 {
-            let (marked, most) = (marker.to_string(), limit.to_string());
-            let query = [
-                ("uploadId", Some(record.location.as_str())),
-                ("part-number-marker", Some(marked.as_str())),
-                ("max-parts", Some(most.as_str())),
-            ];
-            let reply = self.call(Method::GET, &self.name(key).await?).query(&query).send(Again::Harmless).await?;
-            let root = xml::parse_reply(&self.document(reply).await?).map_err(|_| strange())?;
-            for element in root.all("Part") {
-                parts.push(listed(element).ok_or_else(strange)?);
-            }
-            truncated = root.value("IsTruncated") == Some("true");
-            // For some the marker is the first part of the page.
-            match parts.first().map(|part: &ListedPart| part.number.get()) {
-                Some(first) if first == after && marker == after => marker += 1,
-                _ => break,
-            }
-            parts.clear();
+        let (mut parts, mut truncated) = match limit {
+            0 => (Vec::new(), false),
+            _ => self.page_of_parts(key, &record, after, limit).await?,
+        };
+        // For some the marker is the first part of the page.
+        if parts.first().is_some_and(|part| part.number.get() == after) {
+            (parts, truncated) = self.page_of_parts(key, &record, after + 1, limit).await?;
         }
         let UploadRecord { key, upload, initiator, initiated, checksum, explicit_checksum, .. } = record;
         Ok(PartsPage { upload: UploadInfo { key, upload, initiator, initiated, checksum, explicit_checksum }, parts, truncated })
+    }
+
+    async fn page_of_parts(&self, key: &ObjectKey, record: &UploadRecord, after: u16, limit: usize) -> Result<(Vec<ListedPart>, bool)> {
+        let (marker, most) = (after.to_string(), limit.to_string());
+        let query = [
+            ("uploadId", Some(record.location.as_str())),
+            ("part-number-marker", Some(marker.as_str())),
+            ("max-parts", Some(most.as_str())),
+        ];
+        let reply = self.call(Method::GET, &self.name(key).await?).query(&query).send(Again::Harmless).await?;
+        let root = xml::parse_reply(&self.document(reply).await?).map_err(|_| strange())?;
+        let parts = root.all("Part").map(|element| listed(element).ok_or_else(strange)).collect::<Result<_>>()?;
+        Ok((parts, root.value("IsTruncated") == Some("true")))
     }
 
     pub(super) async fn complete(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
