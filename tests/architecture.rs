@@ -44,6 +44,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("rusqlite", &["catalog/sqlite"]),
     ("quick_xml", &["xml"]),
+    ("russh", &["backend/sftp"]),
     ("hyper", &["server", "edge", "admin", "backend/wire"]),
     ("hyper_util", &["server", "edge", "admin", "backend/wire"]),
     ("tokio_rustls", &["server"]),

@@ -12,6 +12,8 @@ mod names;
 mod parts;
 mod place;
 pub mod s3;
+pub mod sftp;
+mod slots;
 pub mod tree;
 mod uploads;
 pub mod webdav;

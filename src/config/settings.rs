@@ -6,6 +6,7 @@ use super::{
     object_stores::{AzblobBackend, GcsBackend, S3Backend},
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
+    sftp::SftpBackend,
     value::{Addresses, Domains, Interval, LogFormat, LogLevel, Setting, Size},
     webdav::WebdavBackend,
 };
@@ -152,6 +153,7 @@ pub enum Backend {
     S3(S3Backend),
     Gcs(GcsBackend),
     Azblob(AzblobBackend),
+    Sftp(SftpBackend),
     Webdav(WebdavBackend),
     Gdrive(GdriveBackend),
 }
@@ -186,6 +188,12 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
         read: |reader| AzblobBackend::read(reader).map(Backend::Azblob),
     },
     BackendType {
+        name: "sftp",
+        about: SftpBackend::ABOUT,
+        rows: SftpBackend::ROWS,
+        read: |reader| SftpBackend::read(reader).map(Backend::Sftp),
+    },
+    BackendType {
         name: "webdav",
         about: WebdavBackend::ABOUT,
         rows: WebdavBackend::ROWS,
@@ -200,7 +208,7 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
 ];
 
 /// Types that are planned: they deserve better than "unknown".
-pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["sftp", "onedrive", "dropbox", "ftp", "b2"];
+pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["onedrive", "dropbox", "ftp", "b2"];
 
 /// Whether a secret may be at a path of keys: `backend.lake.secret_key`, `identity[0].secret_key`.
 pub(super) fn holds_secret(path: &str) -> bool {
@@ -223,6 +231,7 @@ impl Backend {
             Self::S3(_) => "s3",
             Self::Gcs(_) => "gcs",
             Self::Azblob(_) => "azblob",
+            Self::Sftp(_) => "sftp",
             Self::Webdav(_) => "webdav",
             Self::Gdrive(_) => "gdrive",
         }
@@ -240,6 +249,7 @@ impl Backend {
                 (None, Some(account)) => format!("https://{account}.blob.core.windows.net"),
                 (None, None) => "(its connection string says where)".to_owned(),
             },
+            Self::Sftp(sftp) => sftp.address(),
             Self::Webdav(webdav) => webdav.url.to_string(),
             Self::Gdrive(gdrive) => {
                 let place = gdrive.folder.as_ref().or(gdrive.drive.as_ref()).map_or("My Drive", String::as_str);
@@ -256,7 +266,7 @@ impl Backend {
     /// The one remote bucket or container that holds all of this backend's buckets.
     pub fn shared(&self) -> Option<&str> {
         match self {
-            Self::Fs(_) | Self::Memory(_) | Self::Webdav(_) | Self::Gdrive(_) => None,
+            Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) | Self::Webdav(_) | Self::Gdrive(_) => None,
             Self::S3(s3) => s3.bucket.as_deref(),
             Self::Gcs(gcs) => gcs.bucket.as_deref(),
             Self::Azblob(azblob) => azblob.container.as_deref(),
@@ -275,6 +285,7 @@ impl Backend {
             Self::S3(s3) => s3.show(),
             Self::Gcs(gcs) => gcs.show(),
             Self::Azblob(azblob) => azblob.show(),
+            Self::Sftp(sftp) => sftp.show(),
             Self::Webdav(webdav) => webdav.show(),
             Self::Gdrive(gdrive) => gdrive.show(),
         }

@@ -209,6 +209,55 @@ impl Setting for usize {
     }
 }
 
+/// Of a service elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Port(pub u16);
+
+impl Setting for Port {
+    const KIND: &'static str = "a port from 1 to 65535";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        let number = match &node.raw {
+            Raw::Integer(number) => u16::try_from(*number).ok(),
+            Raw::Text(text) => text.parse().ok(),
+            _ => None,
+        };
+        match number {
+            Some(number @ 1..) => Ok(Self(number)),
+            _ => refuse::<Self, _>(node),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(self.0.to_string())
+    }
+}
+
+/// Keys that a server may show; none means any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostKeyPins(pub Vec<String>);
+
+impl Setting for HostKeyPins {
+    const KIND: &'static str = "a fingerprint such as SHA256:…, a public key, a list of them, or \"any\"";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        let pins = texts::<Self>(node)?;
+        let is_pin = |pin: &&str| pin.starts_with("SHA256:") || pin.split(' ').nth(1).is_some_and(|key| key.starts_with("AAAA"));
+        match pins.as_slice() {
+            ["any"] => Ok(Self(Vec::new())),
+            [_, ..] if pins.iter().all(is_pin) => Ok(Self(pins.into_iter().map(str::to_owned).collect())),
+            _ => refuse::<Self, _>(node),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        match self.0.is_empty() {
+            true => Some(quote("any")),
+            false => Some(quote_all(self.0.iter().cloned())),
+        }
+    }
+}
+
 const DURATIONS: &[(&str, u64)] = &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
 
 /// A number directly before one of `units`, largest result first.
@@ -441,6 +490,9 @@ mod tests {
         round::<LogLevel>("info,access=debug");
         round::<Role>("readonly");
         round::<usize>("12");
+        round::<Port>("2222");
+        round::<HostKeyPins>("any");
+        round::<HostKeyPins>("SHA256:abc, ssh-ed25519 AAAAC3Nz a comment");
         round::<String>("a \"quoted\" \\ thing");
     }
 

@@ -3,6 +3,7 @@
 pub mod bucket;
 pub mod closing;
 pub mod index;
+pub mod object;
 pub mod paging;
 pub mod sample;
 pub mod sqlite;
@@ -30,6 +31,9 @@ macro_rules! contract {
             index::rows_are_read_above_a_key_and_looked_up_in_the_order_asked,
             index::a_bucket_does_not_see_the_keys_of_another,
             index::state_is_set_replaced_and_forgotten,
+            object::a_row_of_an_object_is_found_as_it_was_set_and_one_that_says_nothing_is_forgotten,
+            object::rows_of_objects_are_read_in_order_all_or_those_that_intend_something,
+            object::rows_of_objects_go_with_their_bucket_and_come_to_no_other,
             paging::pages_agree_with_a_model_while_keys_come_and_go,
             upload::an_upload_is_found_as_it_was_begun,
             upload::an_upload_is_begun_once_and_in_a_bucket_that_exists,

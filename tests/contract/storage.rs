@@ -8,6 +8,7 @@ use crate::support::{
     self,
     files::{Manners, MemoryFiles},
     gcs::FakeGcs,
+    sshd::Sshd,
     upstream::Upstream,
 };
 use causeway::{
@@ -17,7 +18,7 @@ use causeway::{
         fs::{FsBackend, FsSettings},
         memory::MemoryBackend,
         s3::{Credentials, Dialect, S3Backend, S3Settings},
-        tree::{TreeBackend, TreeSettings},
+        tree::{TreeBackend, TreeSettings, files::Files},
     },
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
@@ -44,6 +45,8 @@ pub enum Driver {
     Azblob,
     /// Files in folders.
     Tree(Manners),
+    /// SFTP, by OpenSSH's server.
+    Sftp,
 }
 
 /// Servers that speak S3.
@@ -60,6 +63,7 @@ enum Remote {
     Gcs(FakeGcs),
     Azblob(&'static Upstream),
     Files(MemoryFiles),
+    Sftp(Sshd),
 }
 
 /// How a process ends.
@@ -93,7 +97,7 @@ struct Open {
 impl Open {
     fn new(driver: Driver, directory: &Path, upstream: Option<&Remote>) -> Self {
         let durability = match driver {
-            Driver::Memory | Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) => Durability::Relaxed,
+            Driver::Memory | Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) | Driver::Sftp => Durability::Relaxed,
             Driver::Fs(durability) => durability,
         };
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory, durability).expect("the catalog opens"));
@@ -103,9 +107,12 @@ impl Open {
                 let settings = FsSettings { root: directory.join("root"), durability };
                 Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"))
             }
-            Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) => upstream.expect("is there").open(catalog.clone(), directory),
+            Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) | Driver::Sftp => {
+                upstream.expect("is there").open(catalog.clone(), directory)
+            }
         };
-        let shared = upstream.filter(|remote| !matches!(remote, Remote::Files(_))).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
+        let shared =
+            upstream.filter(|remote| !matches!(remote, Remote::Files(_) | Remote::Sftp(_))).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
         Self { catalog, backend, buckets: Mutex::default(), shared }
     }
 
@@ -147,10 +154,8 @@ impl Remote {
                 (Dialect::S3, upstream.endpoint(), Credentials::Keys { access_key, secret_key, session_token: None })
             }
             Self::Gcs(fake) => (Dialect::Gcs, fake.endpoint(), Credentials::GoogleToken(Secret::new(fake.token()))),
-            Self::Files(files) => {
-                let settings = TreeSettings { dir: directory.to_owned(), spool_size: 1 << 30, durability: Durability::Relaxed };
-                return Arc::new(TreeBackend::open(Arc::new(files.clone()), settings, catalog).expect("the backend opens"));
-            }
+            Self::Files(files) => return tree(Arc::new(files.clone()), catalog, directory),
+            Self::Sftp(server) => return tree(Arc::new(server.files()), catalog, directory),
             Self::Azblob(azurite) => {
                 let settings = AzblobSettings {
                     account: Some(azurite.access_key.into()),
@@ -177,6 +182,11 @@ impl Remote {
     }
 }
 
+fn tree(files: Arc<dyn Files>, catalog: Arc<dyn Catalog>, directory: &Path) -> Arc<dyn Backend> {
+    let settings = TreeSettings { dir: directory.join("spool"), spool_size: 1 << 30, durability: Durability::Relaxed };
+    Arc::new(TreeBackend::open(files, settings, catalog).expect("the backend opens"))
+}
+
 impl Storage {
     pub async fn open(driver: Driver) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
@@ -187,6 +197,7 @@ impl Storage {
             Driver::Gcs => Some(Remote::Gcs(FakeGcs::start())),
             Driver::Azblob => Some(Remote::Azblob(Upstream::azurite())),
             Driver::Tree(manners) => Some(Remote::Files(MemoryFiles::new(manners))),
+            Driver::Sftp => Some(Remote::Sftp(Sshd::start())),
         };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
     }
@@ -220,12 +231,16 @@ impl Storage {
     }
 
     /// Whether the storage has room for a key. Azure takes 1,024 characters, of which some are written as several, and 254
-    /// segments.
+    /// segments. SFTP servers take paths of 4,096 bytes: an empty segment is 5 of them.
     pub fn has_room_for(&self, key: &str) -> bool {
         const TOO_LONG: [&str; 2] = ["\0", " "];
         let endless = |piece: &&str| key.len() > 1000 && key.starts_with(&piece.repeat(300));
         let fits = key.split('/').count() <= 254 && !TOO_LONG.iter().any(endless) && key != ".".repeat(1024);
-        fits || self.driver != Driver::Azblob
+        match self.driver {
+            Driver::Azblob => fits,
+            Driver::Sftp => key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800,
+            _ => true,
+        }
     }
 
     /// Whether what was acknowledged outlives `restart`.

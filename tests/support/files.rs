@@ -6,7 +6,7 @@ use bytes::Bytes;
 use causeway::{
     backend::{
         Names,
-        tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Opened, Published, Service, Stat},
+        tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Opened, Published, Service, Slot, Slots, Stat},
     },
     model::{Span, Timestamp},
     store::{
@@ -18,11 +18,15 @@ use futures_util::{StreamExt, stream::BoxStream};
 use md5::{Digest, Md5};
 use std::{
     collections::BTreeMap,
+    fs::File,
+    os::unix::fs::FileExt,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
+use tempfile::TempDir;
+use tokio::sync::Notify;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manners {
@@ -51,12 +55,48 @@ pub struct MemoryFiles {
     pub lose_replies: Arc<AtomicUsize>,
     /// And this many times before it was done.
     pub fail_publishing: Arc<AtomicUsize>,
+    /// Changes stop here, as if the process were killed: the call never returns.
+    pub stop: Arc<Mutex<Option<Stop>>>,
+    stopped: Arc<Notify>,
+    slots: Arc<TempDir>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    BeforePublishing,
+    AfterPublishing,
+    BeforeRemoving,
+    AfterRemoving,
+    AfterRenaming,
 }
 
 impl MemoryFiles {
     pub fn new(manners: Manners) -> Self {
         let zero = || Arc::new(AtomicUsize::new(0));
-        Self { manners, nodes: Arc::default(), revision: zero(), calls: zero(), lose_replies: zero(), fail_publishing: zero() }
+        Self {
+            manners,
+            nodes: Arc::default(),
+            revision: zero(),
+            calls: zero(),
+            lose_replies: zero(),
+            fail_publishing: zero(),
+            stop: Arc::default(),
+            stopped: Arc::default(),
+            slots: Arc::new(tempfile::tempdir().expect("a directory")),
+        }
+    }
+
+    /// Waits until a change has stopped where it was to.
+    pub async fn has_stopped(&self) {
+        self.stopped.notified().await;
+        *self.stop.lock().expect("no panic") = None;
+    }
+
+    async fn stop_at(&self, stop: Stop) {
+        if *self.stop.lock().expect("no panic") == Some(stop) {
+            self.stopped.notify_one();
+            std::future::pending::<()>().await;
+        }
     }
 
     /// As others put it there.
@@ -72,6 +112,18 @@ impl MemoryFiles {
     /// As others take it away.
     pub fn take(&self, path: &str) {
         self.nodes.lock().expect("no panic").remove(path);
+    }
+
+    pub fn stat_at(&self, path: &str) -> Stat {
+        match self.nodes.lock().expect("no panic").get(path) {
+            Some(Node::File { stat, .. }) => stat.clone(),
+            other => panic!("{other:?} at {path}"),
+        }
+    }
+
+    /// As it was.
+    pub fn put_back(&self, path: &str, bytes: Bytes, stat: Stat) {
+        self.nodes.lock().expect("no panic").insert(path.to_owned(), Node::File { bytes, stat });
     }
 
     /// Every file, with what it holds.
@@ -150,21 +202,30 @@ impl Files for MemoryFiles {
     }
 
     async fn rename(&self, from: &str, to: &str) -> Result<Option<Stat>> {
-        let mut nodes = self.nodes.lock().expect("no panic");
-        assert!(!nodes.contains_key(to), "{to} is there");
-        let Some(Node::File { bytes, stat }) = nodes.get(from).cloned() else { return Ok(None) };
-        nodes.remove(from);
-        nodes.insert(to.to_owned(), Node::File { bytes, stat: stat.clone() });
-        Ok(Some(stat))
+        let renamed = {
+            let mut nodes = self.nodes.lock().expect("no panic");
+            assert!(!nodes.contains_key(to), "{to} is there");
+            let Some(Node::File { bytes, stat }) = nodes.get(from).cloned() else { return Ok(None) };
+            nodes.remove(from);
+            nodes.insert(to.to_owned(), Node::File { bytes, stat: stat.clone() });
+            stat
+        };
+        self.stop_at(Stop::AfterRenaming).await;
+        Ok(Some(renamed))
     }
 
     async fn remove(&self, path: &str) -> Result<bool> {
-        let mut nodes = self.nodes.lock().expect("no panic");
-        let is_file = matches!(nodes.get(path), Some(Node::File { .. }));
-        if is_file {
-            nodes.remove(path);
-        }
-        Ok(is_file)
+        self.stop_at(Stop::BeforeRemoving).await;
+        let removed = {
+            let mut nodes = self.nodes.lock().expect("no panic");
+            let is_file = matches!(nodes.get(path), Some(Node::File { .. }));
+            if is_file {
+                nodes.remove(path);
+            }
+            is_file
+        };
+        self.stop_at(Stop::AfterRemoving).await;
+        Ok(removed)
     }
 
     async fn remove_folder(&self, path: &str) -> Result<bool> {
@@ -205,6 +266,60 @@ impl Files for MemoryFiles {
     }
 
     async fn tidy(&self, _instance: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn slots(&self) -> Option<&dyn Slots> {
+        (self.manners == Manners::Sftp).then_some(self)
+    }
+}
+
+/// Slots lie far apart: in sparse files.
+#[async_trait]
+impl Slots for MemoryFiles {
+    async fn open(&self, name: &str) -> Result<Box<dyn Slot>> {
+        let path = self.slots.path().join(name);
+        let file = File::options().create(true).truncate(false).write(true).open(path).expect("opens");
+        Ok(Box::new(Slotted(file)))
+    }
+
+    async fn draft(&self, name: &str, size: u64) -> Result<Box<dyn Draft>> {
+        let file = File::options().read(true).write(true).open(self.slots.path().join(name)).expect("is there");
+        file.set_len(size).expect("is cut");
+        let mut bytes = vec![0; usize::try_from(size).expect("in memory")];
+        file.read_exact_at(&mut bytes, 0).expect("reads");
+        Ok(Box::new(Writing { files: self.clone(), bytes, stat: None }))
+    }
+
+    async fn read(&self, name: &str, span: Span) -> Result<ByteStream> {
+        let mut bytes = vec![0; usize::try_from(span.len()).expect("in memory")];
+        let file = File::open(self.slots.path().join(name)).expect("is there");
+        file.read_exact_at(&mut bytes, span.start).expect("reads");
+        Ok(Box::pin(futures_util::stream::iter([Ok(Bytes::from(bytes))])))
+    }
+
+    async fn remove(&self, name: &str) -> Result<()> {
+        let _ = std::fs::remove_file(self.slots.path().join(name));
+        Ok(())
+    }
+
+    async fn names(&self) -> Result<Vec<String>> {
+        let names = std::fs::read_dir(self.slots.path()).expect("lists");
+        Ok(names.map(|name| name.expect("lists").file_name().into_string().expect("UTF-8")).collect())
+    }
+}
+
+struct Slotted(File);
+
+#[async_trait]
+impl Slot for Slotted {
+    async fn write(&mut self, offset: u64, frames: Vec<Bytes>) -> Result<()> {
+        tokio::task::yield_now().await;
+        self.0.write_all_at(&frames.concat(), offset).expect("writes");
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<()> {
         Ok(())
     }
 }
@@ -253,26 +368,35 @@ impl Draft for Writing {
         if take_one(&self.files.fail_publishing) {
             return Err(lost());
         }
-        tokio::task::yield_now().await;
+        self.files.stop_at(Stop::BeforePublishing).await;
+        let files = self.files.clone();
+        let published = self.publish_now(path, absent);
+        files.stop_at(Stop::AfterPublishing).await;
+        if matches!(published, Published::As(_)) && take_one(&files.lose_replies) {
+            return Err(lost());
+        }
+        Ok(published)
+    }
+
+    async fn discard(self: Box<Self>) {}
+}
+
+impl Writing {
+    fn publish_now(self: Box<Self>, path: &str, absent: bool) -> Published {
         let nodes = self.files.nodes.clone();
         let mut nodes = nodes.lock().expect("no panic");
         for (at, _) in path.match_indices('/') {
             if let Node::File { .. } = nodes.entry(path[..at].to_owned()).or_insert(Node::Folder) {
-                return Ok(Published::Obstructed(self));
+                return Published::Obstructed(self);
             }
         }
         match nodes.get(path) {
-            Some(Node::Folder) => return Ok(Published::IsFolder(self)),
-            Some(Node::File { .. }) if absent => return Ok(Published::Exists(self)),
+            Some(Node::Folder) => return Published::IsFolder(self),
+            Some(Node::File { .. }) if absent => return Published::Exists(self),
             _ => {}
         }
         let stat = self.stat.clone().expect("is finished");
         nodes.insert(path.to_owned(), Node::File { bytes: self.bytes.clone().into(), stat: stat.clone() });
-        if take_one(&self.files.lose_replies) {
-            return Err(lost());
-        }
-        Ok(Published::As(stat))
+        Published::As(stat)
     }
-
-    async fn discard(self: Box<Self>) {}
 }

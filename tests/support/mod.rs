@@ -12,6 +12,7 @@ pub mod gcs;
 pub mod gdrive;
 pub mod proxy;
 pub mod raw;
+pub mod sshd;
 pub mod upstream;
 
 use aws_sdk_s3::{

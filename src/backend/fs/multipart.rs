@@ -1,13 +1,7 @@
-//! Multipart uploads on local disk: parts are written where they will lie in the finished object.
+//! Multipart uploads on local disk: parts are written where they will lie in the finished object, which `slots` tells.
 //!
-//! Parts of one size `U` share one staging file, part `n` at offset `(n-1)·U`; a shorter part takes its slot too, for it
-//! may be the last. So when the parts are uniform, which they nearly always are, Complete cuts the file to length, gives
-//! it its record and renames it: no byte is copied. A part that has no free slot (sent again, or of odd size) gets a
-//! file of its own and is copied into place on Complete, and only it.
-//!
-//! Invariants: a slot that holds an acknowledged part is never written again before the upload ends; parts are recorded
-//! in the catalog after their bytes are as durable as the setting says; conditions are checked before the staging file
-//! is touched, so a refused Complete leaves every part as it was.
+//! Invariants: parts are recorded in the catalog after their bytes are as durable as the setting says; conditions are
+//! checked before the staging file is touched, so a refused Complete leaves every part as it was.
 
 use super::{
     Inner, blocking,
@@ -18,6 +12,7 @@ use super::{
     write::{self, Draft},
 };
 use crate::{
+    backend::slots::{Location, Slots, base, moves},
     catalog::{CompletedUpload, PartRecord, UploadRecord},
     model::{ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
@@ -29,12 +24,9 @@ use crate::{
 };
 use rustix::{fd::OwnedFd, io::Errno};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
-
-/// Slots further out than this would exceed what file systems take as a file's size.
-const MAX_OFFSET: u64 = 8 << 40;
 
 /// The uploads of a bucket that are being written to. What is here can be told again from the catalog.
 #[derive(Debug, Default)]
@@ -46,44 +38,6 @@ struct Upload {
     dir: String,
     slots: Mutex<Slots>,
     completing: tokio::sync::Mutex<()>,
-}
-
-#[derive(Debug, Default)]
-struct Slots {
-    /// The largest part seen: the size of the slots that new parts get.
-    unit: u64,
-    /// Those that hold a recorded part or are being written.
-    taken: HashSet<(u64, u16)>,
-}
-
-/// Where the bytes of a part are, as the catalog remembers it: `u<unit>` or `p<number>.<n>`. Both are file names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Location {
-    Slot(u64),
-    Own(String),
-}
-
-impl Location {
-    fn parse(text: &str) -> Option<Self> {
-        match text.strip_prefix('u') {
-            Some(unit) => unit.parse().ok().map(Self::Slot),
-            None => text.starts_with('p').then(|| Self::Own(text.to_owned())),
-        }
-    }
-
-    fn file(&self) -> String {
-        match self {
-            Self::Slot(unit) => format!("u{unit}"),
-            Self::Own(name) => name.clone(),
-        }
-    }
-
-    fn offset(&self, number: PartNumber) -> u64 {
-        match self {
-            Self::Slot(unit) => (u64::from(number.get()) - 1) * unit,
-            Self::Own(_) => 0,
-        }
-    }
 }
 
 /// A place being written. Dropped with the last task that writes to it; unless kept, it is free again then.
@@ -108,20 +62,10 @@ impl Upload {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn slot(&self, number: PartNumber, length: Option<u64>) -> Option<Location> {
-        let length = length.filter(|length| *length > 0)?;
-        let mut slots = self.slots();
-        slots.unit = slots.unit.max(length);
-        let location = Location::Slot(slots.unit);
-        let fits = u64::from(number.get()).checked_mul(slots.unit).is_some_and(|end| end <= MAX_OFFSET);
-        let unit = slots.unit;
-        (fits && slots.taken.insert((unit, number.get()))).then_some(location)
-    }
-
     fn free(&self, staging: &Staging, number: PartNumber, location: &Location) {
         match location {
             Location::Slot(unit) => {
-                self.slots().taken.remove(&(*unit, number.get()));
+                self.slots().free(number, *unit);
             }
             // What cannot be removed now goes with the upload's directory.
             Location::Own(name) => {
@@ -157,13 +101,7 @@ async fn load(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<Arc<Uploa
         return if upload.record.key == *key { Ok(upload) } else { Err(StoreErrorKind::NoSuchUpload.into()) };
     }
     let record = inner.catalog.upload(inner.bucket, id).await?.filter(|record| record.key == *key).ok_or(StoreErrorKind::NoSuchUpload)?;
-    let mut slots = Slots::default();
-    for part in inner.catalog.parts(inner.bucket, id, 0, usize::MAX).await? {
-        if let Some(Location::Slot(unit)) = Location::parse(&part.location) {
-            slots.unit = slots.unit.max(unit);
-            slots.taken.insert((unit, part.number.get()));
-        }
-    }
+    let slots = Slots::of(&inner.catalog.parts(inner.bucket, id, 0, usize::MAX).await?);
     let dir = directory(inner, id);
     let upload = Arc::new(Upload { record, dir, slots: Mutex::new(slots), completing: Default::default() });
     // Whoever was first stays: its reservations are the ones that count.
@@ -189,7 +127,7 @@ pub(super) async fn put_part(
     let upload = load(inner, key, id).await?;
     let algorithm = part_algorithm(upload.record.checksum, upload.record.explicit_checksum, payload.checksum_algorithm())?;
     let digests = payload.digests(Some(algorithm));
-    let slot = upload.slot(number, payload.length());
+    let slot = upload.slots().take(number, payload.length());
     let staging = inner.volume.staging.clone();
     let (reservation, file) = blocking(move || reserve(upload, staging, number, slot)).await?;
     let offset = reservation.location.offset(number);
@@ -356,18 +294,10 @@ struct Building {
     assembled: Assembled,
 }
 
-/// One part: where it is, where it goes.
-struct Move {
-    location: Location,
-    from: u64,
-    to: u64,
-    size: u64,
-}
-
 impl Building {
     fn build(self, volume: &Volume) -> Result<Draft> {
         let staging = &volume.staging;
-        let moves = self.moves()?;
+        let moves = moves(&self.assembled.parts, &self.recorded)?;
         let gone = |error: Errno| match error {
             // Published by a process that was then killed, and overwritten since.
             Errno::NOENT => StoreErrorKind::NoSuchUpload.into(),
@@ -397,37 +327,6 @@ impl Building {
             parts: Some((self.assembled.parts, self.id)),
         })
     }
-
-    fn moves(&self) -> Result<Vec<Move>> {
-        let recorded: HashMap<u16, &PartRecord> = self.recorded.iter().map(|part| (part.number.get(), part)).collect();
-        let mut to = 0;
-        self.assembled
-            .parts
-            .iter()
-            .map(|part| {
-                let found = recorded.get(&part.number).ok_or(StoreErrorKind::InvalidPart)?;
-                let location = Location::parse(&found.location)
-                    .ok_or_else(|| StoreError::new(StoreErrorKind::Internal, format!("unknown place of a part: {}", found.location)))?;
-                let from = location.offset(found.number);
-                let part = Move { location, from, to, size: found.size };
-                to += found.size;
-                Ok(part)
-            })
-            .collect()
-    }
-}
-
-/// The staging file that becomes the object: the one that holds most bytes, if every part in it lies in its place.
-fn base(moves: &[Move]) -> Option<Location> {
-    let mut bytes: HashMap<u64, Option<u64>> = HashMap::new();
-    for part in moves {
-        if let Location::Slot(unit) = part.location {
-            let total = bytes.entry(unit).or_insert(Some(0));
-            *total = total.filter(|_| part.from == part.to).map(|total| total + part.size);
-        }
-    }
-    let best = bytes.into_iter().filter_map(|(unit, total)| Some((total?, unit))).max()?;
-    Some(Location::Slot(best.1))
 }
 
 /// Copies within the kernel, sharing extents where the file system can.

@@ -3,7 +3,7 @@
 //! User metadata travels as it is where it is ASCII, and otherwise as encoded words (RFC 2047), which is also how S3 shows
 //! it. What would read as an encoded word is encoded too, so that the same text always comes back.
 
-use super::Dialect;
+use super::{Dialect, keeping};
 use crate::{
     model::{Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, ObjectInfo, TagSet, Timestamp},
     store::{
@@ -75,6 +75,15 @@ fn acl(dialect: Dialect) -> HeaderName {
     }
 }
 
+/// Where a storage drops `Expires`, it goes with what is ours.
+const OWN_EXPIRES: HeaderName = HeaderName::from_static("x-amz-meta-causeway-expires");
+
+pub(super) fn keep_expires(described: &mut HeaderMap) {
+    if let Some(date) = described.remove(header::EXPIRES) {
+        described.insert(OWN_EXPIRES, date);
+    }
+}
+
 /// By which upload an object was made: GCS makes ETags that do not tell.
 pub(super) const UPLOAD: HeaderName = HeaderName::from_static("x-goog-meta-causeway-upload");
 
@@ -84,7 +93,8 @@ pub(super) fn tagging(tags: &TagSet) -> String {
     tags.iter().map(|tag| format!("{}={}", encode(&tag.key), encode(&tag.value))).collect::<Vec<_>>().join("&")
 }
 
-/// Read conditions for the storage to look at. It is not trusted to: the reply is judged again.
+/// Read conditions for the storage to look at: those that count, since not all know that an ETag overrides a date (RFC
+/// 9110 section 13.2.2). It is not trusted to look: the reply is judged again.
 pub(super) fn of_conditions(conditions: &ReadConditions, prefix: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let tags = |tags: &ETagMatch| match tags {
@@ -94,8 +104,8 @@ pub(super) fn of_conditions(conditions: &ReadConditions, prefix: &str) -> Header
     let said = [
         ("if-match", conditions.if_match.as_ref().map(tags)),
         ("if-none-match", conditions.if_none_match.as_ref().map(tags)),
-        ("if-modified-since", conditions.if_modified_since.map(Timestamp::http_date)),
-        ("if-unmodified-since", conditions.if_unmodified_since.map(Timestamp::http_date)),
+        ("if-modified-since", conditions.if_modified_since.filter(|_| conditions.if_none_match.is_none()).map(Timestamp::http_date)),
+        ("if-unmodified-since", conditions.if_unmodified_since.filter(|_| conditions.if_match.is_none()).map(Timestamp::http_date)),
     ];
     for (name, value) in said {
         if let Some((name, value)) =
@@ -119,9 +129,11 @@ pub(super) fn info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<O
         content_disposition: text(&header::CONTENT_DISPOSITION),
         content_encoding: text(&header::CONTENT_ENCODING),
         content_language: text(&header::CONTENT_LANGUAGE),
-        expires: text(&expires(dialect)),
+        expires: text(&expires(dialect)).or_else(|| text(&OWN_EXPIRES)),
         website_redirect: text(&redirect(dialect)),
         acl: text(&acl(dialect)).and_then(|name| CannedAcl::parse(&name)).unwrap_or_default(),
+        storage_class: keeping::class(headers),
+        encryption: keeping::encryption(headers),
         ..Default::default()
     };
     // What S3 and GCS say where nobody said a type.

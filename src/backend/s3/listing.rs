@@ -3,7 +3,7 @@
 use super::{Dialect, store::S3Store};
 use crate::{
     backend::wire::Again,
-    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectKey, Timestamp},
+    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectKey, StorageClass, Timestamp},
     store::{
         ListEntry, ListPage, ListRequest, ListedObject, Result,
         error::{StoreError, StoreErrorKind},
@@ -20,6 +20,11 @@ impl S3Store {
     pub(super) async fn list_page(&self, request: ListRequest) -> Result<ListPage> {
         if request.limit == 0 {
             return Ok(ListPage::default());
+        }
+        let grouped = request.delimiter.as_deref().is_some_and(|delimiter| !delimiter.is_empty() && delimiter != "/");
+        if grouped && !self.promises().await?.delimiters {
+            let words = "The storage behind this bucket groups listings by / alone";
+            return Err(StoreError::new(StoreErrorKind::NotImplemented, words));
         }
         let mut after = request.after.clone();
         loop {
@@ -122,6 +127,7 @@ fn object(key: &str, element: &xml::Element, dialect: Dialect) -> Result<Option<
         // Finer than HEAD says it, where the storage does: clients compare it with times of files.
         last_modified: modified,
         checksum: algorithm.map(|algorithm| ChecksumSpec { algorithm, kind: kind.unwrap_or(ChecksumKind::FullObject) }),
+        storage_class: element.value("StorageClass").filter(|_| dialect == Dialect::S3).and_then(StorageClass::parse),
     }))
 }
 

@@ -13,6 +13,8 @@
 //! | `headers` | object facts as headers, both ways |
 //! | `refusal` | error replies as our kinds |
 //! | `probe` | what this storage keeps of S3's promises |
+//! | `keeping` | storage class and encryption, kept or refused |
+//! | `names` | keys that this storage takes for other keys |
 //! | `store` | the bucket: reading, deleting, changing |
 //! | `writing`, `copying`, `multipart`, `listing` | the rest of it |
 
@@ -21,8 +23,10 @@ mod copying;
 mod credentials;
 mod dialect;
 mod headers;
+mod keeping;
 mod listing;
 mod multipart;
+mod names;
 mod probe;
 mod refusal;
 mod store;

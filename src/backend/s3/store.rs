@@ -4,6 +4,8 @@ use super::{
     client::{Call, Client},
     dialect::Dialect,
     headers,
+    keeping::Tried,
+    names::Names,
     probe::{self, Promises},
     refusal,
 };
@@ -40,6 +42,8 @@ pub(super) struct S3Store {
     pub(super) place: Place,
     /// One Complete of an upload at a time.
     pub(super) completing: Arc<Locks<UploadId>>,
+    pub(super) names: Names,
+    pub(super) tried: Tried,
 }
 
 /// What must be true of a key at the moment of a write, in the words of the storage.
@@ -54,7 +58,7 @@ pub(super) enum Guard {
 
 impl S3Store {
     pub(super) fn new(client: Arc<Client>, catalog: Arc<dyn Catalog>, bucket: BucketId, place: Place) -> Self {
-        Self { client, catalog, bucket, place, completing: Arc::default() }
+        Self { client, catalog, bucket, place, completing: Arc::default(), names: Names::default(), tried: Tried::default() }
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -76,6 +80,10 @@ impl S3Store {
             call = call.vendor("checksum-mode", "ENABLED");
         }
         let reply = call.send(Again::Harmless).await?;
+        if reply.status == StatusCode::BAD_REQUEST {
+            // A reply to HEAD has no words; to GET it has.
+            self.open(name, Some("bytes=0-0".to_owned()), HeaderMap::new()).await?;
+        }
         if !reply.status.is_success() {
             return Err(refusal::read(reply).await.into());
         }
@@ -257,8 +265,9 @@ impl Reader {
         }
         let reply = call.send(Again::Harmless).await?;
         let same = reply.header("etag").map(ETag::parse) == Some(ETag::parse(&self.etag));
+        let here = reply.status.is_success() && extent(&reply).is_ok_and(|(_, span)| span == Span { start, end });
         match (reply.status, same) {
-            (StatusCode::PARTIAL_CONTENT, true) => Ok(reply),
+            _ if here && same => Ok(reply),
             (StatusCode::PARTIAL_CONTENT | StatusCode::OK | StatusCode::PRECONDITION_FAILED, _) => {
                 Err(StoreError::new(StoreErrorKind::Internal, "the object was replaced while it was read from the storage"))
             }
@@ -267,10 +276,10 @@ impl Reader {
     }
 }
 
-/// The size of the object, and which bytes of it a reply holds.
+/// The size of the object, and which bytes of it a reply holds. The header tells: some answer ranges with 200.
 fn extent(reply: &Reply) -> Result<(u64, Span)> {
     let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no length");
-    if reply.status == StatusCode::OK {
+    if reply.status == StatusCode::OK && reply.header(header::CONTENT_RANGE).is_none() {
         let size = reply.number(header::CONTENT_LENGTH).ok_or_else(strange)?;
         return Ok((size, Span::whole(size)));
     }
@@ -299,13 +308,13 @@ impl Store for S3Store {
     }
 
     async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let (info, _) = self.look(&self.place.name(key)?, HeaderMap::new()).await?;
+        let (info, _) = self.look(&self.name_of_existing(key).await?, HeaderMap::new()).await?;
         conditions.check(&info.etag, info.last_modified)?;
         Ok(info)
     }
 
     async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let name = self.place.name(key)?;
+        let name = self.name_of_existing(key).await?;
         let mut info = self.head(key, conditions).await?;
         if info.tag_count > 0 || (self.dialect() == Dialect::S3 && self.promises().await?.tags) {
             info.attributes.tags = self.tags(&name).await?;
@@ -323,7 +332,7 @@ impl Store for S3Store {
     }
 
     async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        let name = self.place.name(key)?;
+        let name = self.name_of_existing(key).await?;
         let Selection::Part(number) = request.selection else {
             return self.get_span(&name, &request, range_header(request.selection)).await;
         };
@@ -359,7 +368,10 @@ impl Store for S3Store {
     }
 
     async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-        let name = self.place.name(key)?;
+        let name = match self.name_of_existing(key).await {
+            Err(error) if error.kind() == StoreErrorKind::NoSuchKey && conditions.is_empty() => return Ok(()),
+            other => other?,
+        };
         let guard = self.guard(&name, conditions, true).await?;
         if matches!(guard, Guard::Absent | Guard::Generation(0)) {
             // There was nothing, as was asked for: so there is nothing to delete.
@@ -376,7 +388,7 @@ impl Store for S3Store {
     }
 
     async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
-        let name = self.place.name(key)?;
+        let name = self.name_of_existing(key).await?;
         let tags = match change {
             // An ACL lies in the metadata, which only a new object could change.
             Change::Acl(acl) => {

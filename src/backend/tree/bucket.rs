@@ -6,6 +6,7 @@
 use super::{
     drafts::Drafts,
     files::{Files, Kind, Opened, Stat},
+    multipart::Uploads,
     record::{Intent, Record, Row, Verdict, foreign},
     scan::Scan,
     spool::Spool,
@@ -37,6 +38,7 @@ pub(super) struct Bucket {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) locks: Arc<Locks<ObjectKey>>,
     pub(super) completing: Arc<Locks<UploadId>>,
+    pub(super) uploads: Uploads,
     pub(super) scan: Scan,
     pub(super) spool: Arc<Spool>,
     /// One foreign file is read in the background at a time.

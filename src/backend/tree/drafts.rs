@@ -15,9 +15,11 @@ use std::{
 
 #[derive(Debug)]
 pub(super) struct Drafts {
-    /// One run a line, ours last.
+    /// The gateway, then one run a line, ours last.
     list: PathBuf,
     run: String,
+    /// Of all runs.
+    gateway: String,
     next: AtomicU64,
     before: tokio::sync::Mutex<Vec<String>>,
 }
@@ -32,16 +34,20 @@ impl Drafts {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(failed(error)),
         };
-        let mut random = [0; 12];
-        let unlucky = |error| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(format!("{error}"));
-        getrandom::fill(&mut random).map_err(unlucky)?;
-        let drafts = Self { list, run: hex::encode(random), next: AtomicU64::new(0), before: Default::default() };
+        let mut lines = before.into_iter();
+        let (gateway, before) = (lines.next().map_or_else(random, Ok)?, lines.collect::<Vec<_>>());
+        let drafts = Self { list, run: random()?, gateway, next: AtomicU64::new(0), before: Default::default() };
         drafts.remember(&before)?;
         Ok(Self { before: before.into(), ..drafts })
     }
 
     pub(super) fn name(&self) -> DraftName {
         DraftName(format!("{}-{:x}", self.run, self.next.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// What begins the names of everything that outlives a run.
+    pub(super) fn gateway(&self) -> &str {
+        &self.gateway
     }
 
     /// Removes what the runs before have left.
@@ -59,10 +65,17 @@ impl Drafts {
         let written = || {
             let new = self.list.with_extension("new");
             let mut file = File::create(&new)?;
-            before.iter().chain([&self.run]).try_for_each(|run| writeln!(file, "{run}"))?;
+            [&self.gateway].into_iter().chain(before).chain([&self.run]).try_for_each(|run| writeln!(file, "{run}"))?;
             file.sync_all()?;
             fs::rename(&new, &self.list)
         };
         written().map_err(|error| StoreError::io(format!("writing {}", self.list.display()), error))
     }
+}
+
+fn random() -> Result<String> {
+    let mut random = [0; 12];
+    let unlucky = |error| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(format!("{error}"));
+    getrandom::fill(&mut random).map_err(unlucky)?;
+    Ok(hex::encode(random))
 }

@@ -178,7 +178,8 @@ pub trait Slots: Send + Sync {
     /// Opens a file for writing, made if it is missing.
     async fn open(&self, name: &str) -> Result<Box<dyn Slot>>;
 
-    /// Cuts such a file to size and makes a draft of it.
+    /// Cuts such a file, which is there, to size and makes a draft of it. Discarded or dropped, it stays where it was: the
+    /// upload may be completed again.
     async fn draft(&self, name: &str, size: u64) -> Result<Box<dyn Draft>>;
 
     /// Bytes of such a file, for those parts that have to move.

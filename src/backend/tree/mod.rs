@@ -109,6 +109,7 @@ impl Backend for TreeBackend {
             catalog: self.catalog.clone(),
             locks: Arc::default(),
             completing: Arc::default(),
+            uploads: Default::default(),
             scan: scan::Scan::new(scan::is_complete(&*self.catalog, bucket.id).await?),
             spool: self.spool.clone(),
             adopting: self.adopting.clone(),

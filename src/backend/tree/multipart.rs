@@ -1,25 +1,38 @@
-//! Multipart uploads on storage that has none: parts wait in the spool, Complete streams them into one file.
+//! Multipart uploads on storage that has none. Where files can be written anywhere, parts go where they will lie
+//! (`backend::slots`), and Complete moves only those that had no free slot; elsewhere they wait in the spool, and Complete
+//! streams them into one file.
 //!
 //! Invariants: a part is recorded in the catalog after its bytes are as durable as the setting says; a Complete that is
 //! refused leaves every part as it was; one that succeeded is answered the same again, also after a crash.
 
 use super::{
     bucket::{Bucket, to_the_end},
+    files::Slot,
     record::Identity,
-    write::{self, Ready},
+    spool::SpooledPart,
+    write::{self, Making, Ready, Sink},
 };
 use crate::{
-    backend::uploads,
+    backend::{
+        slots::{Location, Move, Slots, base, moves},
+        uploads,
+    },
     catalog::{CompletedUpload, PartRecord, UploadRecord},
-    model::{ObjectKey, PartNumber, Timestamp, UploadId},
+    model::{ObjectKey, PartNumber, Span, Timestamp, UploadId},
     store::{
-        BeginUpload, CompleteUpload, PartWritten, Result, Written,
-        error::StoreErrorKind,
+        BeginUpload, ByteStream, CompleteUpload, PartWritten, Result, Written,
+        error::{StoreError, StoreErrorKind},
         multipart::{Assembled, RecordedPart, assemble, part_algorithm},
         payload::Payload,
     },
 };
-use std::{collections::HashMap, sync::Arc};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 pub(super) async fn begin(bucket: &Bucket, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
     let now = Timestamp::now();
@@ -54,29 +67,116 @@ pub(super) async fn put_part(
     let upload = record(bucket, key, id).await?;
     let algorithm = part_algorithm(upload.checksum, upload.explicit_checksum, payload.checksum_algorithm())?;
     let digests = payload.digests(Some(algorithm));
-    let mut spooled = bucket.spool.create(bucket.id, id, number).await?;
-    let verified = write::stream(payload, digests, &mut spooled).await?;
-    spooled.finish().await?;
+    let mut place = match (bucket.files.slots(), bucket.slot(id, number, payload.length()).await?) {
+        (Some(slots), Some(location)) => {
+            let at = location.offset(number);
+            Place::Slot { slot: slots.open(&bucket.slot_file(id, &location)).await?, at, location: location.file() }
+        }
+        _ => Place::Spool(bucket.spool.create(bucket.id, id, number).await?),
+    };
+    let verified = write::stream(payload, digests, &mut place).await?;
+    let (location, spooled) = place.finish().await?;
     let part = PartRecord {
         number,
         size: verified.size(),
         md5: verified.md5(),
         checksum: verified.checksum().cloned(),
         last_modified: Timestamp::now(),
-        location: spooled.name().to_owned(),
+        location,
     };
     let written = PartWritten { etag: verified.etag(), checksum: part.checksum.clone(), last_modified: part.last_modified };
     // From here on to its end whatever becomes of the client: the catalog and the spool must agree.
     let (bucket, id) = (bucket.clone(), id.clone());
     to_the_end(async move {
         let replaced = bucket.catalog.put_part(bucket.id, &id, part).await?;
-        spooled.keep();
-        if let Some(old) = replaced {
-            bucket.spool.remove(bucket.id, &id, &old.location).await?;
+        if let Some(spooled) = spooled {
+            spooled.keep();
+        }
+        if let Some(Location::Own(name)) = replaced.and_then(|old| Location::parse(&old.location)) {
+            bucket.spool.remove(bucket.id, &id, &name).await?;
         }
         Ok(written)
     })
     .await
+}
+
+/// The slots of the uploads of a bucket that are being written to. What is here can be told again from the catalog, but
+/// for slots whose writing failed: writes that are still on their way could reach them late, so nobody else gets them.
+#[derive(Debug, Default)]
+pub(super) struct Uploads(Mutex<HashMap<UploadId, Slots>>);
+
+impl Uploads {
+    fn all(&self) -> MutexGuard<'_, HashMap<UploadId, Slots>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Bucket {
+    /// A slot for a part, if the storage has such and one is free.
+    async fn slot(&self, id: &UploadId, number: PartNumber, length: Option<u64>) -> Result<Option<Location>> {
+        if self.files.slots().is_none() {
+            return Ok(None);
+        }
+        if let Some(slots) = self.uploads.all().get_mut(id) {
+            return Ok(slots.take(number, length));
+        }
+        let told = Slots::of(&self.catalog.parts(self.id, id, 0, usize::MAX).await?);
+        Ok(self.uploads.all().entry(id.clone()).or_insert(told).take(number, length))
+    }
+
+    /// `<gateway>-<bucket>-<upload>.u<unit>`: whose it is can be told by its name.
+    fn slot_file(&self, id: &UploadId, location: &Location) -> String {
+        format!("{}-{}-{id}.{}", self.drafts.gateway(), self.id.0, location.file())
+    }
+
+    /// Drops all that waits of an upload that has ended.
+    async fn discard(&self, id: &UploadId, recorded: &[PartRecord]) -> Result<()> {
+        self.uploads.all().remove(id);
+        if let Some(slots) = self.files.slots() {
+            let located = recorded.iter().filter_map(|part| Location::parse(&part.location));
+            for location in located
+                .filter(|location| matches!(location, Location::Slot(_)))
+                .map(|location| self.slot_file(id, &location))
+                .collect::<BTreeSet<_>>()
+            {
+                slots.remove(&location).await?;
+            }
+        }
+        self.spool.discard(self.id, id).await
+    }
+}
+
+/// Where one part is written.
+enum Place {
+    Slot { slot: Box<dyn Slot>, at: u64, location: String },
+    Spool(SpooledPart),
+}
+
+#[async_trait]
+impl Sink for Place {
+    async fn take(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        match self {
+            Self::Slot { slot, at, .. } => {
+                let offset = *at;
+                *at += bytes.iter().map(|frame| frame.len() as u64).sum::<u64>();
+                slot.write(offset, bytes).await
+            }
+            Self::Spool(spooled) => spooled.take(bytes).await,
+        }
+    }
+}
+
+impl Place {
+    /// Where it lies, as the catalog remembers it; what is in the spool has to be kept.
+    async fn finish(self) -> Result<(String, Option<SpooledPart>)> {
+        match self {
+            Self::Slot { slot, location, .. } => slot.finish().await.map(|()| (location, None)),
+            Self::Spool(mut spooled) => {
+                spooled.finish().await?;
+                Ok((spooled.name().to_owned(), Some(spooled)))
+            }
+        }
+    }
 }
 
 pub(super) async fn complete(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadId, request: CompleteUpload) -> Result<Written> {
@@ -95,7 +195,8 @@ async fn complete_to_the_end(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadI
         }
     };
     if let Some(written) = published_before_a_crash(bucket, key, id).await? {
-        return finish(bucket, key, id, written).await;
+        let recorded = bucket.catalog.parts(bucket.id, id, 0, usize::MAX).await?;
+        return finish(bucket, key, id, &recorded, written).await;
     }
     let recorded = bucket.catalog.parts(bucket.id, id, 0, usize::MAX).await?;
     let known: Vec<RecordedPart> = recorded
@@ -106,35 +207,83 @@ async fn complete_to_the_end(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadI
     if assembled.size > bucket.files.service().max_size {
         return Err(write::too_large(bucket));
     }
-    let ready = build(bucket, key, upload, &recorded, assembled).await?;
-    let written = write::publish(bucket, key, request.conditions, ready).await?;
-    finish(bucket, key, id, written).await
+    let moves = moves(&assembled.parts, &recorded)?;
+    let making = match base(&moves).filter(|_| bucket.files.slots().is_some()) {
+        Some(base) => {
+            let (bucket, base) = (bucket.clone(), base);
+            Making::Late(Box::pin(async move { build_in_place(&bucket, upload, base, moves, assembled).await }))
+        }
+        None => Making::Whole(build(bucket, key, upload, moves, assembled).await?),
+    };
+    let written = write::publish(bucket, key, request.conditions, making).await?;
+    finish(bucket, key, id, &recorded, written).await
 }
 
-async fn build(bucket: &Bucket, key: &ObjectKey, upload: UploadRecord, recorded: &[PartRecord], assembled: Assembled) -> Result<Ready> {
-    let locations: HashMap<u16, &str> = recorded.iter().map(|part| (part.number.get(), part.location.as_str())).collect();
+/// The bytes of a part, wherever it lies.
+async fn bytes_of(bucket: &Bucket, id: &UploadId, part: &Move) -> Result<ByteStream> {
+    match (&part.location, bucket.files.slots()) {
+        (location @ Location::Slot(_), Some(slots)) => {
+            slots.read(&bucket.slot_file(id, location), Span { start: part.from, end: part.from + part.size }).await
+        }
+        (Location::Slot(_), None) => Err(StoreError::new(StoreErrorKind::Internal, "a part lies where the storage has no places")),
+        (Location::Own(name), _) => {
+            let reader = bucket.spool.read(bucket.id, id, name).await?;
+            Ok(Box::pin(futures_util::stream::try_unfold(reader, async |mut reader| Ok(reader.next().await?.map(|bytes| (bytes, reader))))))
+        }
+    }
+}
+
+/// All but a few parts are where they belong: only those move.
+async fn build_in_place(bucket: &Bucket, upload: UploadRecord, base: Location, moves: Vec<Move>, assembled: Assembled) -> Result<Ready> {
+    let slots = bucket.files.slots().ok_or(StoreErrorKind::Internal)?;
+    let id = &upload.upload;
+    let file = bucket.slot_file(id, &base);
+    let mut target = None;
+    for part in moves.iter().filter(|part| part.location != base) {
+        let mut slot: Box<dyn Slot> = match target.take() {
+            Some(slot) => slot,
+            None => slots.open(&file).await?,
+        };
+        let (mut stream, mut at) = (bytes_of(bucket, id, part).await?, part.to);
+        while let Some(bytes) = stream.next().await.transpose()? {
+            let length = bytes.len() as u64;
+            slot.write(at, vec![bytes]).await?;
+            at += length;
+        }
+        target = Some(slot);
+    }
+    if let Some(slot) = target {
+        slot.finish().await?;
+    }
+    let mut draft = slots.draft(&file, assembled.size).await?;
+    let expected = draft.finish().await?;
+    Ok(Ready { draft, expected, identity: identity(upload, assembled) })
+}
+
+fn identity(upload: UploadRecord, assembled: Assembled) -> Identity {
+    let Assembled { etag, size, checksum, parts } = assembled;
+    Identity { size, etag, attributes: upload.attributes, checksum, parts: Some((parts, upload.upload)) }
+}
+
+async fn build(bucket: &Bucket, key: &ObjectKey, upload: UploadRecord, moves: Vec<Move>, assembled: Assembled) -> Result<Ready> {
     let path = bucket.at(&bucket.path_of(key).plain_path());
     let mut draft = bucket.files.create(&bucket.drafts.name(), &path, Some(assembled.size)).await?;
     let filled = async {
-        for part in &assembled.parts {
-            let location = locations.get(&part.number).ok_or(StoreErrorKind::InvalidPart)?;
-            let mut reader = bucket.spool.read(bucket.id, &upload.upload, location).await?;
-            while let Some(bytes) = reader.next().await? {
+        for part in &moves {
+            let mut stream = bytes_of(bucket, &upload.upload, part).await?;
+            while let Some(bytes) = stream.next().await.transpose()? {
                 draft.write(vec![bytes]).await?;
             }
         }
         draft.finish().await
     };
-    let expected = match filled.await {
-        Ok(expected) => expected,
+    match filled.await {
+        Ok(expected) => Ok(Ready { draft, expected, identity: identity(upload, assembled) }),
         Err(error) => {
             draft.discard().await;
-            return Err(error);
+            Err(error)
         }
-    };
-    let Assembled { etag, size, checksum, parts } = assembled;
-    let identity = Identity { size, etag, attributes: upload.attributes, checksum, parts: Some((parts, upload.upload)) };
-    Ok(Ready { draft, expected, identity })
+    }
 }
 
 /// A process killed between publishing and recording it left the upload's id in the object's record.
@@ -148,26 +297,42 @@ async fn published_before_a_crash(bucket: &Bucket, key: &ObjectKey, id: &UploadI
     Ok(None)
 }
 
-async fn finish(bucket: &Bucket, key: &ObjectKey, id: &UploadId, written: Written) -> Result<Written> {
+async fn finish(bucket: &Bucket, key: &ObjectKey, id: &UploadId, recorded: &[PartRecord], written: Written) -> Result<Written> {
     let completed = CompletedUpload { key: key.clone(), written: written.clone(), at: Timestamp::now() };
     bucket.catalog.finish_upload(bucket.id, id, completed).await?;
-    bucket.spool.discard(bucket.id, id).await?;
+    // What cannot be removed now is swept later: the object is there.
+    if let Err(error) = bucket.discard(id, recorded).await {
+        tracing::warn!(%key, %error, "parts of an upload that was completed stay for a while");
+    }
     Ok(written)
 }
 
 pub(super) async fn abort(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadId) -> Result<()> {
     record(bucket, key, id).await?;
     let _completing = bucket.completing.lock(id).await;
+    let recorded = bucket.catalog.parts(bucket.id, id, 0, usize::MAX).await?;
     let aborted = bucket.catalog.abort_upload(bucket.id, id).await?;
-    bucket.spool.discard(bucket.id, id).await?;
+    if let Err(error) = bucket.discard(id, &recorded).await {
+        tracing::warn!(%key, %error, "parts of an upload that was aborted stay for a while");
+    }
     if aborted { Ok(()) } else { Err(StoreErrorKind::NoSuchUpload.into()) }
 }
 
-/// Removes what uploads of this bucket left in the spool that have ended without us, by a crash.
+/// Removes what uploads of this bucket left that have ended without us, by a crash or while the storage was away.
 pub(super) async fn sweep(bucket: &Bucket) -> Result<()> {
     for id in bucket.spool.uploads(bucket.id) {
         if bucket.catalog.upload(bucket.id, &id).await?.is_none() {
             bucket.spool.discard(bucket.id, &id).await?;
+        }
+    }
+    let Some(slots) = bucket.files.slots() else { return Ok(()) };
+    let ours = format!("{}-{}-", bucket.drafts.gateway(), bucket.id.0);
+    for name in slots.names().await? {
+        let id = name.strip_prefix(&ours).and_then(|rest| UploadId::parse(rest.rsplit_once('.')?.0));
+        if let Some(id) = id
+            && bucket.catalog.upload(bucket.id, &id).await?.is_none()
+        {
+            slots.remove(&name).await?;
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use super::{
     capabilities, multipart,
     record::{Identity, Intent, Row},
     remove, scan,
-    write::{self, Ready},
+    write::{self, Making, Ready},
 };
 use crate::{
     model::{ChecksumKind, ETag, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
@@ -123,7 +123,7 @@ impl Store for TreeStore {
         if let Some(source) = request.source.store.as_any().downcast_ref::<TreeStore>()
             && let Some(ready) = self.copied(source, key, &request).await?
         {
-            return write::publish(&self.bucket, key, request.conditions, ready).await;
+            return write::publish(&self.bucket, key, request.conditions, Making::Whole(ready)).await;
         }
         copy::stream_object(self, key, request).await
     }

@@ -21,6 +21,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use std::sync::Arc;
 
 /// Bodies are hashed and sent in batches of this size.
@@ -38,6 +39,13 @@ pub(super) struct Ready {
     /// What the storage will say of it, if it tells before.
     pub(super) expected: Option<Stat>,
     pub(super) identity: Identity,
+}
+
+/// What is published, once the conditions were found to hold.
+pub(super) enum Making {
+    Whole(Ready),
+    /// Made only then.
+    Late(BoxFuture<'static, Result<Ready>>),
 }
 
 pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutRequest) -> Result<Written> {
@@ -61,7 +69,7 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
     };
     let checksum = verified.checksum().cloned().map(ObjectChecksum::full);
     let identity = Identity { size: verified.size(), etag: verified.etag(), attributes, checksum, parts: None };
-    publish(bucket, key, conditions, Ready { draft, expected, identity }).await
+    publish(bucket, key, conditions, Making::Whole(Ready { draft, expected, identity })).await
 }
 
 pub(super) fn too_large(bucket: &Bucket) -> StoreError {
@@ -107,11 +115,11 @@ async fn hash(mut digests: Digests, batch: Vec<Bytes>) -> Result<Digests> {
 }
 
 /// Publishes under the key's lock.
-pub(super) async fn publish(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: WriteConditions, ready: Ready) -> Result<Written> {
+pub(super) async fn publish(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: WriteConditions, making: Making) -> Result<Written> {
     let (bucket, key) = (bucket.clone(), key.clone());
     to_the_end(async move {
         let guard = bucket.lock(&key).await;
-        publish_locked(&bucket, &key, conditions, ready, guard).await
+        publish_locked(&bucket, &key, conditions, making, guard).await
     })
     .await
 }
@@ -120,16 +128,21 @@ async fn publish_locked(
     bucket: &Bucket,
     key: &ObjectKey,
     conditions: WriteConditions,
-    ready: Ready,
+    making: Making,
     guard: Guard<ObjectKey>,
 ) -> Result<Written> {
-    let Ready { draft, expected, identity } = ready;
     let row = match checked(bucket, key, &conditions).await {
         Ok(row) => row,
         Err(error) => {
-            draft.discard().await;
+            if let Making::Whole(ready) = making {
+                ready.draft.discard().await;
+            }
             return Err(error);
         }
+    };
+    let Ready { draft, expected, identity } = match making {
+        Making::Whole(ready) => ready,
+        Making::Late(ready) => ready.await?,
     };
     let way = bucket.path_of(key);
     let path = row.stands.as_ref().map_or_else(|| way.plain_path(), |record| record.path.clone());

@@ -34,7 +34,7 @@ impl Again {
 }
 
 /// Exponential, of which a random half is waited: those that failed together do not come back together.
-pub(super) fn pause(attempt: u32, least: Duration) -> Duration {
+pub(in crate::backend) fn pause(attempt: u32, least: Duration) -> Duration {
     let full = FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE);
     let mut random = [0u8; 2];
     // Without randomness the pause is only less spread out.

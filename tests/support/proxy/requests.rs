@@ -26,7 +26,7 @@ enum Expects {
     Chunk(u64),
     ChunkSize,
     Trailers,
-    /// No HTTP: TLS, or a protocol that was switched to.
+    /// No HTTP: TLS, SSH, or a protocol that was switched to.
     Anything,
 }
 
@@ -62,7 +62,7 @@ impl Requests {
     fn head(&mut self, bytes: &[u8], pieces: &mut Vec<Piece>) -> usize {
         let before = self.held.len();
         self.held.extend_from_slice(bytes);
-        let is_http = self.held[0].is_ascii_uppercase() && self.held.len() < MAX_HEAD_BYTES;
+        let is_http = self.held[0].is_ascii_uppercase() && !self.held.starts_with(b"SSH-") && self.held.len() < MAX_HEAD_BYTES;
         let from = before.saturating_sub(3);
         match self.held[from..].windows(4).position(|window| window == b"\r\n\r\n") {
             Some(at) => {

@@ -1,0 +1,239 @@
+//! From an address to a session: TCP, SSH, who the server is, who we are, and its SFTP subsystem. All of it in bounded time.
+//!
+//! Invariant: nothing is told to a server whose key is not trusted; secrets are in no error text.
+
+use super::{
+    SftpSettings,
+    failure::Failure,
+    hosts::Trusted,
+    session::{Line, Session},
+};
+use crate::store::{
+    Result,
+    error::{StoreError, StoreErrorKind},
+};
+use russh::{
+    ChannelMsg, MethodKind, Preferred,
+    client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse},
+    keys::{
+        Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate,
+        agent::{AgentIdentity, client::AgentClient},
+    },
+};
+use std::{
+    net::Shutdown,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use tokio::net::{TcpStream, UnixStream};
+
+/// As many rounds of questions as any server asks.
+const ROUNDS: usize = 8;
+
+/// Reads the key once: it may be costly to decrypt.
+pub(super) fn private_key(settings: &SftpSettings) -> Result<Option<Arc<PrivateKey>>> {
+    let Some(text) = &settings.private_key else { return Ok(None) };
+    let passphrase = settings.passphrase.as_ref().map(|secret| secret.expose());
+    let wrong = |what: &str| StoreError::new(StoreErrorKind::InvalidRequest, format!("SFTP: the private key {what}"));
+    // The library's words may quote the key.
+    let key = russh::keys::decode_secret_key(text.expose(), passphrase).map_err(|error| match error {
+        russh::keys::Error::KeyIsEncrypted => wrong("is encrypted: 'passphrase' is missing"),
+        _ => wrong("cannot be read: it is no OpenSSH or PEM key, or has another passphrase"),
+    })?;
+    if key.is_encrypted() {
+        return Err(wrong("is encrypted: 'passphrase' is missing"));
+    }
+    Ok(Some(Arc::new(key)))
+}
+
+pub(super) async fn dial(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>) -> Result<Session> {
+    let address = (settings.host.as_str(), settings.port);
+    let socket = match tokio::time::timeout(settings.connect_timeout, TcpStream::connect(address)).await {
+        Ok(Ok(socket)) => socket,
+        Ok(Err(error)) => return Err(away("connecting to the server failed").with_source(error)),
+        Err(_) => return Err(away("connecting to the server took too long")),
+    };
+    let greet = async {
+        let trusted = settings.host_keys.trusted(&settings.host, settings.port).await;
+        let trusted = trusted.map_err(|why| refused(format!("the server cannot be verified: {why}")))?;
+        greet(settings, key, socket, trusted).await
+    };
+    tokio::time::timeout(settings.timeout, greet).await.unwrap_or_else(|_| Err(away("the server did not let us in in time")))
+}
+
+async fn greet(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, socket: TcpStream, trusted: Trusted) -> Result<Session> {
+    let lost = |error: std::io::Error| away("the connection to the server was lost").with_source(error);
+    socket.set_nodelay(true).map_err(lost)?;
+    let socket = socket.into_std().map_err(lost)?;
+    let cut = socket.try_clone().map_err(lost)?;
+    let socket = TcpStream::from_std(socket).map_err(lost)?;
+
+    let why = Arc::new(OnceLock::new());
+    let config = configuration(settings, &trusted);
+    let handler = Client { trusted, why: why.clone() };
+    let handle = client::connect_stream(Arc::new(config), socket, handler).await;
+    let mut handle = handle.map_err(|error| match why.get() {
+        Some(why) => refused(format!("the server is not trusted: {why}")),
+        None => ssh("greeting the server", error),
+    })?;
+    authenticate(settings, key, &mut handle).await?;
+
+    let mut channel = handle.channel_open_session().await.map_err(|error| ssh("opening a channel", error))?;
+    channel.request_subsystem(true, "sftp").await.map_err(|error| ssh("asking for SFTP", error))?;
+    loop {
+        match channel.wait().await {
+            Some(ChannelMsg::Success) => break,
+            Some(ChannelMsg::Failure) => return Err(refused("the server offers no SFTP to this user")),
+            Some(_) => {}
+            None => return Err(away("the connection to the server was lost")),
+        }
+    }
+    let (read, write) = channel.split();
+    let line = Box::new(Socket { cut, _handle: handle });
+    Session::begin(read, write, line, settings.timeout).await.map_err(|failure| failure.told("greeting the server"))
+}
+
+fn configuration(settings: &SftpSettings, trusted: &Trusted) -> client::Config {
+    let mut algorithms: Vec<Algorithm> = Preferred::DEFAULT.key.to_vec();
+    let known = trusted.algorithms();
+    // The hash of RSA signatures is not the key's.
+    let is_rsa = |algorithm: &Algorithm| matches!(algorithm, Algorithm::Rsa { .. });
+    algorithms.sort_by_key(|algorithm| !known.iter().any(|known| known == algorithm || (is_rsa(known) && is_rsa(algorithm))));
+    client::Config {
+        client_id: russh::SshId::Standard(concat!("SSH-2.0-causeway_", env!("CARGO_PKG_VERSION")).into()),
+        preferred: Preferred { key: algorithms.into(), ..Preferred::DEFAULT },
+        keepalive_interval: Some((settings.timeout / 2).min(Duration::from_secs(15))),
+        keepalive_max: 2,
+        // What waits here is in nobody's window.
+        channel_buffer_size: 16,
+        nodelay: true,
+        ..client::Config::default()
+    }
+}
+
+/// What each configured way of proving who we are says, in turn, until the server is content.
+async fn authenticate(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, handle: &mut Handle<Client>) -> Result<()> {
+    let user = settings.user.as_str();
+    let failed = |error| ssh("authenticating", error);
+    let mut tried = Vec::new();
+    if let Some(key) = key {
+        tried.push("the private key");
+        let hash = rsa_hash(handle, key.algorithm().is_rsa()).await.map_err(failed)?;
+        let key = PrivateKeyWithHashAlg::new(key.clone(), hash);
+        if handle.authenticate_publickey(user, key).await.map_err(failed)?.success() {
+            return Ok(());
+        }
+    }
+    if let Some(socket) = &settings.agent {
+        tried.push("the agent");
+        if through_agent(user, socket, handle).await? {
+            return Ok(());
+        }
+    }
+    if let Some(password) = &settings.password {
+        tried.push("the password");
+        match handle.authenticate_password(user, password.expose()).await.map_err(failed)? {
+            AuthResult::Success => return Ok(()),
+            AuthResult::Failure { remaining_methods, .. } if remaining_methods.contains(&MethodKind::KeyboardInteractive) => {
+                if answer_questions(user, password.expose(), handle).await.map_err(failed)? {
+                    return Ok(());
+                }
+            }
+            AuthResult::Failure { .. } => {}
+        }
+    }
+    if tried.is_empty() && handle.authenticate_none(user).await.map_err(failed)?.success() {
+        return Ok(());
+    }
+    // The library takes a connection that is lost for a refusal.
+    if handle.is_closed() {
+        return Err(away("the connection to the server was lost while it let us in"));
+    }
+    let what = if tried.is_empty() { "a user without password or key".to_owned() } else { tried.join(" and ") };
+    Err(refused(format!("the server does not accept {what} for the user '{user}'")))
+}
+
+async fn rsa_hash(handle: &Handle<Client>, is_rsa: bool) -> std::result::Result<Option<HashAlg>, russh::Error> {
+    match is_rsa {
+        // A server that does not say takes what all have taken for years.
+        true => Ok(handle.best_supported_rsa_hash().await?.unwrap_or(Some(HashAlg::Sha512))),
+        false => Ok(None),
+    }
+}
+
+async fn through_agent(user: &str, socket: &std::path::Path, handle: &mut Handle<Client>) -> Result<bool> {
+    let silent = |error: &dyn std::fmt::Display| refused(format!("asking the agent at {}: {error}", socket.display()));
+    let stream = UnixStream::connect(socket).await.map_err(|error| silent(&error))?;
+    let mut agent = AgentClient::connect(stream);
+    for identity in agent.request_identities().await.map_err(|error| silent(&error))? {
+        let AgentIdentity::PublicKey { key, .. } = identity else { continue };
+        let hash = rsa_hash(handle, key.algorithm().is_rsa()).await.map_err(|error| ssh("authenticating", error))?;
+        // An agent that will not sign with one key may with the next.
+        match handle.authenticate_publickey_with(user, key, hash, &mut agent).await {
+            Ok(result) if result.success() => return Ok(true),
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "the agent did not sign"),
+        }
+    }
+    Ok(false)
+}
+
+/// Servers that have no password authentication ask for it instead.
+async fn answer_questions(user: &str, password: &str, handle: &mut Handle<Client>) -> std::result::Result<bool, russh::Error> {
+    let mut reply = handle.authenticate_keyboard_interactive_start(user, None).await?;
+    for _ in 0..ROUNDS {
+        let KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. } = reply else { break };
+        let answers = prompts.iter().map(|_| password.to_owned()).collect();
+        reply = handle.authenticate_keyboard_interactive_respond(answers).await?;
+    }
+    Ok(matches!(reply, KeyboardInteractiveAuthResponse::Success))
+}
+
+struct Client {
+    trusted: Trusted,
+    why: Arc<OnceLock<String>>,
+}
+
+impl client::Handler for Client {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> std::result::Result<bool, russh::Error> {
+        let PublicKeyOrCertificate::PublicKey { key, .. } = shown else { return Ok(false) };
+        match self.trusted.check(key) {
+            Ok(()) => Ok(true),
+            Err(why) => {
+                let _ = self.why.set(why);
+                Ok(false)
+            }
+        }
+    }
+}
+
+struct Socket {
+    cut: std::net::TcpStream,
+    _handle: Handle<Client>,
+}
+
+impl Line for Socket {
+    fn cut(&self) {
+        // It may be gone already.
+        let _ = self.cut.shutdown(Shutdown::Both);
+    }
+}
+
+fn away(what: &str) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, format!("SFTP: {what}"))
+}
+
+fn refused(what: impl std::fmt::Display) -> StoreError {
+    StoreError::new(StoreErrorKind::Internal, format!("SFTP: {what}"))
+}
+
+fn ssh(what: &str, error: russh::Error) -> StoreError {
+    match error {
+        russh::Error::NoCommonAlgo { kind, theirs, .. } => {
+            refused(format!("{what}: the server has no {kind:?} algorithm that is known here, only {}", theirs.join(", ")))
+        }
+        error => Failure::Lost("the connection to the server was lost").told(what).with_source(error),
+    }
+}

@@ -1,0 +1,267 @@
+//! Files that nobody sees yet: written in our folder, published by a rename or a link.
+//!
+//! How a draft takes a name:
+//! - replacing what is there: `posix-rename@openssh.com`, one step. A server without it renames only to a name that is free (or,
+//!   against the protocol, replaces): what is there then stays, and the answer is `NotImplemented`. Moving the old file aside
+//!   first would leave a moment, or after a crash more than that, without either;
+//! - where nothing may be: `hardlink@openssh.com`, which fails if the name is taken. Without it: looking, then a rename, one at a
+//!   time in this process. Against other processes that holds only on servers whose rename refuses, as the protocol demands.
+
+use super::{
+    failure::Failure,
+    packet::{EMPTIED, FOR_WRITING, MADE_IF_MISSING},
+    pool::Lease,
+    remote::{ROUNDS, Remote, Way, parent},
+    requests::Open,
+    writing::Writing,
+};
+use crate::{
+    backend::{
+        tree::files::{Draft, Kind, Published, Stat},
+        wire::pause,
+    },
+    store::Result,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::{sync::Arc, time::Duration};
+
+pub(super) struct SftpDraft {
+    remote: Arc<Remote>,
+    /// Where it is, below the root.
+    at: String,
+    writing: Option<Writing>,
+    stat: Option<Stat>,
+    /// Unpublished, it stays what it was before it became a draft.
+    stays: bool,
+    /// It has another name now, or none.
+    is_gone: bool,
+}
+
+/// What became of an attempt to give a draft its name.
+enum Placed {
+    There,
+    IsFolder,
+    Obstructed,
+    Exists,
+}
+
+impl SftpDraft {
+    pub(super) async fn create(remote: Arc<Remote>, at: String) -> Result<Self> {
+        let open = open_own(&remote, &at, FOR_WRITING | MADE_IF_MISSING | EMPTIED).await?;
+        Ok(Self { remote, at, writing: Some(Writing::new(open)), stat: None, stays: false, is_gone: false })
+    }
+
+    /// Of a file that was there before.
+    pub(super) fn of(remote: Arc<Remote>, at: String, writing: Writing) -> Self {
+        Self { remote, at, writing: Some(writing), stat: None, stays: true, is_gone: false }
+    }
+
+    /// Unless it has ended.
+    pub(super) fn writing(&mut self) -> Option<&mut Writing> {
+        self.writing.as_mut()
+    }
+
+    async fn place(&self, lease: &Lease, path: &str, absent: bool, repeated: bool) -> std::result::Result<Placed, Failure> {
+        let (from, to) = (self.remote.at(&self.at), self.remote.at(path));
+        let mut last = Failure::Missing;
+        for round in 0..ROUNDS {
+            match self.remote.way(lease, parent(path)).await? {
+                Way::Clear => {}
+                Way::Missing => match self.remote.make_folders(lease, parent(path)).await? {
+                    Way::Clear => {}
+                    Way::Missing => continue,
+                    Way::File => return Ok(Placed::Obstructed),
+                    Way::Barred => return Err(barred()),
+                },
+                Way::File => return Ok(Placed::Obstructed),
+                Way::Barred => return Err(barred()),
+            }
+            let renamed = match (absent, lease.features.hardlink, lease.features.posix_rename) {
+                (true, true, _) => match lease.link(&from, &to).await {
+                    Ok(()) => Ok(()),
+                    Err(failure @ (Failure::Lost(_) | Failure::Missing)) => Err(failure),
+                    // The name is taken, or the file system has no links: servers do not say which.
+                    Err(_) => self.rename_to_free(lease, &from, &to).await,
+                },
+                (true, false, _) => self.rename_to_free(lease, &from, &to).await,
+                (false, _, true) => lease.replace(&from, &to).await,
+                (false, _, false) => lease.rename(&from, &to).await,
+            };
+            let failure = match renamed {
+                Ok(()) => return Ok(Placed::There),
+                Err(failure @ Failure::Lost(_)) => return Err(failure),
+                Err(failure) => failure,
+            };
+            // Why, the server does not say: looking does.
+            let (draft, found) = (lease.lstat(&from).await?, lease.lstat(&to).await?);
+            match (draft, found) {
+                // An attempt whose answer was lost took it there: its name is known to us alone.
+                (None, Some(_)) if repeated => return Ok(Placed::There),
+                (None, _) => return Err(Failure::Refused("what was written is gone".to_owned())),
+                (Some(_), Some(found)) if found.kind == Kind::Folder => return Ok(Placed::IsFolder),
+                (Some(_), Some(_)) if absent && repeated && self.is_linked(lease, &from, &to).await? => return Ok(Placed::There),
+                (Some(_), Some(_)) if absent => return Ok(Placed::Exists),
+                (Some(_), Some(_)) if !lease.features.posix_rename => return Err(Failure::Unsupported),
+                // Perhaps the way is another now; else it is as the server says.
+                _ if round > 0 && failure != Failure::Missing => return Err(failure),
+                _ => {}
+            }
+            last = failure;
+            self.remote.forget_way(parent(path));
+        }
+        Err(last)
+    }
+
+    /// For servers without hard links.
+    async fn rename_to_free(&self, lease: &Lease, from: &[u8], to: &[u8]) -> std::result::Result<(), Failure> {
+        let _alone = self.remote.one_by_one.lock().await;
+        match lease.lstat(to).await? {
+            Some(_) => Err(Failure::Refused("the name is taken".to_owned())),
+            None => lease.rename(from, to).await,
+        }
+    }
+
+    /// Whether both are names of one file: then the time of one is that of the other.
+    async fn is_linked(&self, lease: &Lease, from: &[u8], to: &[u8]) -> std::result::Result<bool, Failure> {
+        let seconds = |stat: &Stat| stat.modified.and_then(|time| u32::try_from(time.seconds()).ok()).unwrap_or(0);
+        let Some(was) = self.stat.as_ref().map(seconds) else { return Ok(false) };
+        let mark = if was > 1 { was - 1 } else { was + 1 };
+        lease.set_modified(from, mark).await?;
+        let found = lease.lstat(to).await?;
+        lease.set_modified(from, was).await?;
+        Ok(found.as_ref().map(seconds) == Some(mark))
+    }
+}
+
+#[async_trait]
+impl Draft for SftpDraft {
+    async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        let Some(writing) = &mut self.writing else {
+            return Err(Failure::Lost("a draft that has ended is not written to").told("writing a file"));
+        };
+        let length: usize = bytes.iter().map(Bytes::len).sum();
+        let written = writing.write(bytes).await;
+        explained(&self.remote, writing, written, length).await
+    }
+
+    async fn finish(&mut self) -> Result<Option<Stat>> {
+        if let Some(mut writing) = self.writing.take() {
+            let settled = writing.settle().await;
+            explained(&self.remote, &writing, settled, 1).await?;
+            let size = writing.position();
+            let (synced, stat) = futures_util::future::join(writing.open.sync(), async { writing.open.stat_later().await?.await }).await;
+            explained(&self.remote, &writing, synced, 1).await?;
+            // Asked for behind the sync, but servers may answer in any order: the size tells whether all was counted.
+            let stat = stat.and_then(super::requests::stat).map_err(|failure| failure.told("writing a file"))?;
+            writing.open.close().await.map_err(|failure| failure.told("writing a file"))?;
+            if stat.size != size {
+                return Err(Failure::Refused("a file has not the size that was written".to_owned()).told("writing a file"));
+            }
+            self.stat = Some(stat);
+        }
+        match &self.stat {
+            Some(stat) => Ok(Some(stat.clone())),
+            None => Err(Failure::Lost("its writing failed before").told("writing a file")),
+        }
+    }
+
+    async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
+        let Some(stat) = self.finish().await? else {
+            return Err(Failure::Lost("it was not finished").told("publishing a file"));
+        };
+        let attempts = self.remote.pool.settings().attempts;
+        for attempt in 1.. {
+            let lease = self.remote.pool.lease().await?;
+            match self.place(&lease, path, absent, attempt > 1).await {
+                Ok(Placed::There) => {
+                    // What was linked has its old name still, and loses it now or soon.
+                    self.is_gone = !(absent && lease.features.hardlink) || lease.remove(&self.remote.at(&self.at)).await.is_ok();
+                    return Ok(Published::As(stat));
+                }
+                Ok(Placed::IsFolder) => return Ok(Published::IsFolder(self)),
+                Ok(Placed::Obstructed) => return Ok(Published::Obstructed(self)),
+                Ok(Placed::Exists) => return Ok(Published::Exists(self)),
+                Err(Failure::Lost(why)) if attempt < attempts => {
+                    tracing::debug!(why, attempt, "publishing a file was lost on the way; it is tried again");
+                    tokio::time::sleep(pause(attempt, Duration::ZERO)).await;
+                }
+                Err(failure) => return Err(failure.told("publishing a file")),
+            }
+        }
+        Err(Failure::Lost("it has no attempts").told("publishing a file"))
+    }
+
+    async fn discard(mut self: Box<Self>) {
+        self.is_gone = true;
+        drop(self.writing.take());
+        if !self.stays {
+            discard(&self.remote, &self.at).await;
+        }
+    }
+}
+
+impl Drop for SftpDraft {
+    fn drop(&mut self) {
+        if self.is_gone || self.stays {
+            return;
+        }
+        drop(self.writing.take());
+        let (remote, at) = (self.remote.clone(), std::mem::take(&mut self.at));
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { discard(&remote, &at).await });
+        }
+    }
+}
+
+async fn discard(remote: &Remote, at: &str) {
+    let path = &remote.at(at);
+    let removed = remote.repeat("removing a draft", |lease, _| async move {
+        match lease.remove(path).await {
+            Err(Failure::Missing) => Ok(()),
+            removed => removed,
+        }
+    });
+    if let Err(error) = removed.await {
+        tracing::debug!(%error, "a draft could not be removed; it stays until the next start");
+    }
+}
+
+/// Opens a file in our folder, which is made if it is missing.
+pub(super) async fn open_own(remote: &Remote, at: &str, flags: u32) -> Result<Open> {
+    let path = &remote.at(at);
+    remote
+        .repeat("making a file", |lease, _| async move {
+            match remote.way(&lease, parent(at)).await? {
+                Way::Clear => {}
+                Way::Missing => match remote.make_folders(&lease, parent(at)).await? {
+                    Way::Clear => {}
+                    _ => return Err(Failure::Refused(format!("{} cannot be made", parent(at)))),
+                },
+                _ => return Err(barred()),
+            }
+            match Open::file(lease, path, flags).await {
+                Err(Failure::Missing) => {
+                    // Removed behind our back: looked at anew, it is made again.
+                    remote.forget_way(parent(at));
+                    Err(Failure::Lost("our own folder was removed"))
+                }
+                opened => opened,
+            }
+        })
+        .await
+}
+
+/// The answer to what was written: a full disk has no code of its own in version 3.
+pub(super) async fn explained<T>(remote: &Remote, writing: &Writing, result: std::result::Result<T, Failure>, bytes: usize) -> Result<T> {
+    let failure = match result {
+        Ok(done) => return Ok(done),
+        Err(Failure::Refused(_)) if writing.open.lease.is_full(&remote.at(""), bytes as u64).await => Failure::Full,
+        Err(failure) => failure,
+    };
+    Err(failure.told("writing a file"))
+}
+
+pub(super) fn barred() -> Failure {
+    Failure::Refused("a link, or what is neither file nor folder, is in the way".to_owned())
+}

@@ -1,0 +1,68 @@
+//! What can go wrong with a request to the server, and what S3 says of it.
+
+use crate::store::error::{StoreError, StoreErrorKind};
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("there is no such file")]
+    Missing,
+    #[error("the server denies permission")]
+    Denied,
+    #[error("the server does not do this")]
+    Unsupported,
+    #[error("the server does not take this name")]
+    BadName,
+    #[error("no space is left, or a quota is used up")]
+    Full,
+    /// Which of all other reasons, servers do not tell.
+    #[error("the server refused: {0}")]
+    Refused(String),
+    /// Whether it was carried out nobody knows.
+    #[error("{0}")]
+    Lost(&'static str),
+}
+
+impl Failure {
+    /// By the code of a status, and the words that came with it. Version 3 has no codes above 8; some servers send them all the
+    /// same.
+    pub(super) fn of(code: u32, words: &str) -> Self {
+        let lower = words.to_ascii_lowercase();
+        match code {
+            2 | 10 => Self::Missing,
+            3 | 12 => Self::Denied,
+            5 | 20 => Self::BadName,
+            6 | 7 => Self::Lost("the server has lost its connection"),
+            8 => Self::Unsupported,
+            14 | 15 => Self::Full,
+            _ if ["no space", "quota", "disk full"].iter().any(|sign| lower.contains(sign)) => Self::Full,
+            _ => Self::Refused(words.chars().filter(|c| !c.is_control()).take(200).collect()),
+        }
+    }
+
+    /// While doing `what`.
+    pub(super) fn told(self, what: &str) -> StoreError {
+        let kind = match self {
+            Self::Full => StoreErrorKind::StorageFull,
+            Self::BadName => StoreErrorKind::InvalidRequest,
+            Self::Unsupported => StoreErrorKind::NotImplemented,
+            Self::Lost(_) => StoreErrorKind::Unavailable,
+            Self::Missing | Self::Denied | Self::Refused(_) => StoreErrorKind::Internal,
+        };
+        StoreError::new(kind, format!("SFTP: {what}: {self}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_other_failures_where_the_server_says_so() {
+        assert_eq!(Failure::of(4, "write: No space left on device"), Failure::Full);
+        assert_eq!(Failure::of(4, "Disk quota exceeded"), Failure::Full);
+        assert_eq!(Failure::of(15, ""), Failure::Full);
+        assert_eq!(Failure::of(4, "Failure"), Failure::Refused("Failure".to_owned()));
+        assert_eq!(Failure::of(3, "x").told("writing").kind(), StoreErrorKind::Internal);
+        assert_eq!(Failure::Full.told("writing").kind(), StoreErrorKind::StorageFull);
+    }
+}

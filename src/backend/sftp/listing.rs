@@ -1,0 +1,97 @@
+//! What is in a folder, as the server hands it out.
+//!
+//! Names that are not UTF-8, or no names at all, are passed over: they stay where they are, and keep their folder.
+
+use super::{
+    failure::Failure,
+    packet::Name,
+    remote::{Remote, Way},
+    requests::{Open, names},
+    session::Answer,
+};
+use crate::{
+    backend::{codec::join, tree::files::Entry},
+    store::Result,
+};
+use futures_util::{
+    TryStreamExt,
+    stream::{self, BoxStream, StreamExt},
+};
+use std::collections::VecDeque;
+
+/// Requests on their way for one listing.
+const AHEAD: usize = 3;
+
+struct Listing {
+    open: Open,
+    asked: VecDeque<Answer>,
+}
+
+pub(super) fn list<'r>(remote: &'r Remote, folder: &str) -> BoxStream<'r, Result<Vec<Entry>>> {
+    let folder = folder.to_owned();
+    let batches = async move {
+        let (first, rest) = begin(remote, &folder).await?.unzip();
+        let rest = stream::try_unfold(rest, move |listing| {
+            let folder = folder.clone();
+            async move {
+                let Some(mut listing) = listing else { return Ok(None) };
+                match listing.batch(remote, &folder).await {
+                    Ok(Some(entries)) => Ok(Some((entries, Some(listing)))),
+                    Ok(None) => Ok(None),
+                    Err(failure) => Err(failure.told("listing a folder")),
+                }
+            }
+        });
+        Result::Ok(stream::iter(first.map(Ok)).chain(rest))
+    };
+    stream::once(batches).try_flatten().boxed()
+}
+
+/// All of it: for folders that are small.
+pub(super) async fn whole(remote: &Remote, folder: &str) -> Result<Vec<Entry>> {
+    list(remote, folder).try_concat().await
+}
+
+/// The first entries, and where the others come from: what is lost until here is repeated.
+async fn begin(remote: &Remote, folder: &str) -> Result<Option<(Vec<Entry>, Listing)>> {
+    let path = &remote.at(folder);
+    let begun = remote.repeat("listing a folder", |lease, _| async move {
+        if remote.way(&lease, folder).await? != Way::Clear {
+            return Ok(None);
+        }
+        let open = match Open::folder(lease, path).await {
+            Ok(open) => open,
+            Err(Failure::Missing) => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        let mut listing = Listing { open, asked: VecDeque::new() };
+        Ok(listing.batch(remote, folder).await?.map(|first| (first, listing)))
+    });
+    begun.await
+}
+
+impl Listing {
+    async fn batch(&mut self, remote: &Remote, folder: &str) -> std::result::Result<Option<Vec<Entry>>, Failure> {
+        while self.asked.len() < AHEAD {
+            self.asked.push_back(self.open.names().await?);
+        }
+        let Some(answer) = self.asked.pop_front() else { return Ok(None) };
+        let Some(found) = names(answer.await?)? else { return Ok(None) };
+        let mut entries = Vec::with_capacity(found.len());
+        for Name { name, attributes } in found {
+            let Ok(name) = std::str::from_utf8(&name) else { continue };
+            if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
+                continue;
+            }
+            let stat = match attributes.stat() {
+                Some(stat) => stat,
+                None => match self.open.lease.lstat(&remote.at(&join(folder, name))).await? {
+                    Some(stat) => stat,
+                    None => continue,
+                },
+            };
+            entries.push(Entry { name: name.to_owned(), stat });
+        }
+        Ok(Some(entries))
+    }
+}

@@ -1,0 +1,158 @@
+//! The connections to one server: few, shared, made when they are needed and closed when nobody uses them.
+//!
+//! Invariants: never more than `max_connections`; a connection that was lost is never handed out again; those who wait for a
+//! connection that cannot be made are told together, not one after another.
+
+use super::{SftpSettings, connect, session::Session};
+use crate::{
+    backend::wire::pause,
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use russh::keys::PrivateKey;
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// A connection with fewer users than this is not crowded.
+const CROWD: usize = 4;
+
+pub(super) struct Pool {
+    settings: SftpSettings,
+    key: Option<Arc<PrivateKey>>,
+    sessions: Mutex<Vec<Arc<Session>>>,
+    places: Arc<Semaphore>,
+    /// Held while connecting; when that failed last, and why.
+    dialling: tokio::sync::Mutex<Option<(Instant, StoreErrorKind, String)>>,
+}
+
+impl Pool {
+    pub(super) fn new(settings: SftpSettings) -> Result<Self> {
+        Ok(Self {
+            key: connect::private_key(&settings)?,
+            sessions: Mutex::new(Vec::new()),
+            places: Arc::new(Semaphore::new(settings.max_requests)),
+            dialling: tokio::sync::Mutex::new(None),
+            settings,
+        })
+    }
+
+    pub(super) fn settings(&self) -> &SftpSettings {
+        &self.settings
+    }
+
+    /// A connection to use until the lease is dropped.
+    pub(super) async fn lease(&self) -> Result<Lease> {
+        let place = tokio::time::timeout(self.settings.timeout, self.places.clone().acquire_owned()).await;
+        let Ok(Ok(place)) = place else {
+            return Err(StoreError::new(StoreErrorKind::Busy, "too many requests are waiting for this backend"));
+        };
+        let asked = Instant::now();
+        let (session, is_crowded) = self.best().map_or((None, true), |(session, is_crowded)| (Some(session), is_crowded));
+        if let (Some(session), false) = (&session, is_crowded) {
+            return Ok(Lease::new(session.clone(), place));
+        }
+        let mut failure = match (session, self.dialling.try_lock()) {
+            // Somebody connects already.
+            (Some(session), Err(_)) => return Ok(Lease::new(session, place)),
+            (_, Ok(failure)) => failure,
+            (None, Err(_)) => self.dialling.lock().await,
+        };
+        if let Some((session, false)) = self.best() {
+            return Ok(Lease::new(session, place));
+        }
+        if let Some((when, kind, message)) = &*failure
+            && *when > asked
+        {
+            return Err(StoreError::new(*kind, message.clone()));
+        }
+        match self.dial().await {
+            Ok(session) => {
+                self.sessions().push(session.clone());
+                Ok(Lease::new(session, place))
+            }
+            Err(error) => match self.best() {
+                Some((session, _)) => Ok(Lease::new(session, place)),
+                None => {
+                    *failure = Some((Instant::now(), error.kind(), error.to_string()));
+                    Err(error)
+                }
+            },
+        }
+    }
+
+    /// The connection with the fewest users, and whether they are many while there could be another connection.
+    fn best(&self) -> Option<(Arc<Session>, bool)> {
+        let mut sessions = self.sessions();
+        sessions.retain(|session| session.is_alive());
+        let best = sessions.iter().min_by_key(|session| session.users())?.clone();
+        let is_crowded = best.users() >= CROWD && sessions.len() < self.settings.max_connections;
+        Some((best, is_crowded))
+    }
+
+    async fn dial(&self) -> Result<Arc<Session>> {
+        for attempt in 1.. {
+            match connect::dial(&self.settings, self.key.as_ref()).await {
+                Ok(session) => return Ok(Arc::new(session)),
+                Err(error) if error.is_temporary() && attempt < self.settings.attempts => {
+                    tracing::debug!(%error, attempt, "no connection to a backend; it is tried again");
+                    tokio::time::sleep(pause(attempt, Duration::ZERO)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::new(StoreErrorKind::Internal, "a connection has no attempts"))
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Vec<Arc<Session>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// The use of a connection, for one operation or as long as a handle is open.
+#[derive(Debug)]
+pub(super) struct Lease {
+    session: Arc<Session>,
+    place: Arc<OwnedSemaphorePermit>,
+}
+
+impl Lease {
+    fn new(session: Arc<Session>, place: OwnedSemaphorePermit) -> Self {
+        session.add_user();
+        Self { session, place: Arc::new(place) }
+    }
+}
+
+/// Of the same connection, for the same operation.
+impl Clone for Lease {
+    fn clone(&self) -> Self {
+        self.session.add_user();
+        Self { session: self.session.clone(), place: self.place.clone() }
+    }
+}
+
+impl Deref for Lease {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.session.remove_user();
+    }
+}

@@ -1,0 +1,128 @@
+//! Reading a file that is open, several requests ahead.
+//!
+//! Invariant: the last bytes are given away only after the server has said that the file is still what it was when it was
+//! opened, as far as size and second of its change tell. A connection that is lost ends the reading: another file of that name
+//! could not be told from this one.
+
+use super::{
+    failure::Failure,
+    requests::{Open, data, stat},
+    session::Answer,
+};
+use crate::{
+    backend::tree::files::{Opened, Stat},
+    model::Span,
+    store::{
+        ByteStream, Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream;
+use std::collections::VecDeque;
+
+/// Requests on their way for one reader: with the largest requests, a MiB.
+const AHEAD: usize = 16;
+
+pub(super) struct Reading {
+    open: Open,
+    stat: Stat,
+    asked: VecDeque<Asked>,
+    /// From here on nothing was asked for.
+    next: u64,
+    end: u64,
+    check: Option<Answer>,
+}
+
+struct Asked {
+    offset: u64,
+    length: usize,
+    answer: Answer,
+}
+
+impl Reading {
+    /// Asks for what an open file is, and for some of it already.
+    pub(super) async fn begin(open: Open, ahead: Option<Span>) -> std::result::Result<Self, Failure> {
+        let answer = open.stat_later().await?;
+        let Span { start, end } = ahead.unwrap_or(Span { start: 0, end: 0 });
+        let unknown = Stat { kind: Default::default(), size: 0, modified: None, tag: None, md5: None };
+        let mut reading = Self { open, stat: unknown, asked: VecDeque::new(), next: start, end, check: None };
+        reading.ask().await?;
+        reading.stat = answer.await.and_then(stat)?;
+        Ok(reading)
+    }
+
+    async fn ask(&mut self) -> std::result::Result<(), Failure> {
+        while self.next < self.end && self.asked.len() < AHEAD {
+            let length = usize::try_from(self.end - self.next).unwrap_or(usize::MAX).min(self.open.lease.features.chunk);
+            let answer = match self.asked.is_empty() {
+                true => Some(self.open.lease.send(self.open.reading(self.next, length)).await?),
+                // Others have to get on as well.
+                false => self.open.lease.send_more(|| self.open.reading(self.next, length)).await?,
+            };
+            let Some(answer) = answer else { break };
+            self.asked.push_back(Asked { offset: self.next, length, answer });
+            self.next += length as u64;
+        }
+        Ok(())
+    }
+
+    /// The next bytes.
+    async fn piece(&mut self) -> std::result::Result<Option<Bytes>, Failure> {
+        self.ask().await?;
+        if self.next >= self.end && self.check.is_none() {
+            self.check = Some(self.open.stat_later().await?);
+        }
+        let Some(Asked { offset, length, answer }) = self.asked.pop_front() else { return Ok(None) };
+        let changed = || Failure::Refused("the file was changed while it was read".to_owned());
+        let mut bytes = data(answer.await?)?.filter(|bytes| !bytes.is_empty()).ok_or_else(changed)?;
+        if bytes.len() < length && offset + (bytes.len() as u64) < self.end {
+            // The server had a reason to send less: it is asked for the rest, and later again what the file is.
+            let (offset, length) = (offset + bytes.len() as u64, length - bytes.len());
+            let answer = self.open.lease.send(self.open.reading(offset, length)).await?;
+            self.asked.push_front(Asked { offset, length, answer });
+            self.check = None;
+        }
+        bytes.truncate(usize::try_from(self.end - offset).unwrap_or(usize::MAX));
+        if self.asked.is_empty() && self.next >= self.end {
+            let check = match self.check.take() {
+                Some(check) => check,
+                None => self.open.stat_later().await?,
+            };
+            if check.await.and_then(stat)? != self.stat {
+                return Err(changed());
+            }
+        }
+        Ok(Some(bytes))
+    }
+}
+
+#[async_trait]
+impl Opened for Reading {
+    fn stat(&self) -> &Stat {
+        &self.stat
+    }
+
+    async fn read(mut self: Box<Self>, span: Span) -> Result<ByteStream> {
+        if span.end > self.stat.size || span.start > span.end {
+            return Err(StoreError::new(StoreErrorKind::Internal, "SFTP: reading beyond the end of a file"));
+        }
+        // Keeps of what was asked for already what is wanted: a run that begins where this begins.
+        if self.asked.front().is_none_or(|asked| asked.offset != span.start) {
+            self.asked.clear();
+            self.next = span.start;
+        }
+        self.asked.retain(|asked| asked.offset < span.end);
+        self.next = self.asked.back().map_or(span.start, |last| last.offset + last.length as u64);
+        self.end = span.end;
+        let pieces = stream::try_unfold(self, |mut reading| async move {
+            match reading.piece().await {
+                Ok(Some(bytes)) => Ok(Some((bytes, reading))),
+                Ok(None) => Ok(None),
+                Err(failure) => Err(failure.told("reading a file")),
+            }
+        });
+        Ok(Box::pin(pieces))
+    }
+}

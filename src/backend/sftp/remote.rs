@@ -1,0 +1,202 @@
+//! The root on the server: from our paths to the server's, what lies on the way to them, and repeating what was lost.
+//!
+//! Invariants:
+//! - nothing is done to a path on whose way there is a link: a link may lead out of the root. Servers have no way to say "and do
+//!   not follow", so folders are looked at before, and again after a few seconds: who can make links on the server itself can
+//!   still win that race, clients of ours cannot make any;
+//! - only what is harmless to repeat goes through `repeat`.
+
+use super::{
+    SftpSettings,
+    failure::Failure,
+    packet::{self, Request},
+    pool::{Lease, Pool},
+    requests::{present, stat},
+};
+use crate::{
+    backend::{tree::files::Kind, wire::pause},
+    store::Result,
+};
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long a folder is taken for one without looking again.
+const TRUSTED: Duration = Duration::from_secs(5);
+/// Folders remembered; more are forgotten all at once.
+const REMEMBERED: usize = 4096;
+/// Folders that others remove while we make them: as often as this is no accident.
+pub(super) const ROUNDS: usize = 4;
+
+#[derive(Debug)]
+pub(super) struct Remote {
+    pub(super) pool: Pool,
+    /// With a slash at its end, unless it is empty.
+    root: String,
+    folders: Mutex<HashMap<String, Instant>>,
+    /// Held where a server can only be asked first and told then.
+    pub(super) one_by_one: tokio::sync::Mutex<()>,
+}
+
+/// What lies on the way to a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Folders.
+    Clear,
+    Missing,
+    File,
+    /// A link, or what is neither file nor folder.
+    Barred,
+}
+
+impl Remote {
+    pub(super) fn new(settings: SftpSettings) -> Result<Arc<Self>> {
+        let root = match settings.root.trim_end_matches('/') {
+            "" if settings.root.starts_with('/') => "/".to_owned(),
+            "" | "." => String::new(),
+            root => format!("{root}/"),
+        };
+        let pool = Pool::new(settings)?;
+        Ok(Arc::new(Self { pool, root, folders: Mutex::new(HashMap::new()), one_by_one: tokio::sync::Mutex::new(()) }))
+    }
+
+    /// As the server takes it.
+    pub(super) fn at(&self, path: &str) -> Vec<u8> {
+        // The root may be a link: its own `.` is none.
+        format!("{}{}", self.root, if path.is_empty() { "." } else { path }).into_bytes()
+    }
+
+    /// Does what may be done again, until it was not lost on the way.
+    pub(super) async fn repeat<'r, T, F, D>(&'r self, what: &str, act: F) -> Result<T>
+    where
+        F: Fn(Lease, bool) -> D,
+        D: Future<Output = std::result::Result<T, Failure>> + Send + 'r,
+    {
+        for attempt in 1.. {
+            let lease = self.pool.lease().await?;
+            match act(lease, attempt > 1).await {
+                Err(Failure::Lost(why)) if attempt < self.pool.settings().attempts => {
+                    tracing::debug!(why, what, attempt, "a request to a backend was lost; it is repeated");
+                    tokio::time::sleep(pause(attempt, Duration::ZERO)).await;
+                }
+                result => return result.map_err(|failure| failure.told(what)),
+            }
+        }
+        Err(Failure::Lost("it has no attempts").told(what))
+    }
+
+    /// What a folder and those above it are. The root is whatever it is.
+    pub(super) async fn way(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {
+        let mut asked = Vec::new();
+        for part in prefixes(folder).filter(|part| !self.is_trusted(part)) {
+            asked.push((part, lease.send(Request::new(packet::LSTAT).text(&self.at(part))).await?));
+        }
+        let mut way = Way::Clear;
+        for (part, answer) in asked {
+            let found = present(answer.await.and_then(stat))?.map(|stat| stat.kind);
+            // What lies behind something else than a folder is of no interest.
+            if way == Way::Clear {
+                way = match found {
+                    Some(Kind::Folder) => {
+                        self.trust(part);
+                        Way::Clear
+                    }
+                    Some(Kind::File) => Way::File,
+                    Some(Kind::Other) => Way::Barred,
+                    None => Way::Missing,
+                };
+            }
+        }
+        Ok(way)
+    }
+
+    /// Makes a folder and those above it, the root too. `Missing`: others remove them as fast.
+    pub(super) async fn make_folders(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {
+        for _ in 0..ROUNDS {
+            match self.make_each(lease, folder).await? {
+                Way::Missing => self.forget_way(folder),
+                way => return Ok(way),
+            }
+        }
+        Ok(Way::Missing)
+    }
+
+    async fn make_each(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {
+        for part in prefixes(folder) {
+            if self.is_trusted(part) {
+                continue;
+            }
+            match lease.make_folder(&self.at(part)).await {
+                Ok(()) => self.trust(part),
+                Err(Failure::Missing) if !part.contains('/') => {
+                    self.make_root(lease).await?;
+                    // Somebody else may have been quicker: the way tells.
+                    let _ = lease.make_folder(&self.at(part)).await;
+                }
+                Err(Failure::Missing) => return Ok(Way::Missing),
+                Err(failure @ (Failure::Lost(_) | Failure::BadName | Failure::Full)) => return Err(failure),
+                // Servers do not say that it is there: looking tells.
+                Err(failure) => match self.way(lease, part).await? {
+                    Way::Clear => {}
+                    Way::Missing => return Err(failure),
+                    other => return Ok(other),
+                },
+            }
+        }
+        self.way(lease, folder).await
+    }
+
+    pub(super) async fn make_root(&self, lease: &Lease) -> std::result::Result<(), Failure> {
+        let root = self.root.trim_end_matches('/').as_bytes();
+        let ends = root.iter().enumerate().filter(|(at, c)| **c == b'/' && *at > 0).map(|(at, _)| at).chain([root.len()]);
+        for end in ends {
+            // What cannot be made is there, or will be missed in a moment.
+            if let Err(failure @ Failure::Lost(_)) = lease.make_folder(&root[..end]).await {
+                return Err(failure);
+            }
+        }
+        Ok(())
+    }
+
+    /// It may not be a folder any more: nor then what was below.
+    pub(super) fn forget(&self, folder: &str) {
+        let below = |path: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.folders().retain(|path, _| !below(path));
+    }
+
+    /// Forgets all folders on the way to one.
+    pub(super) fn forget_way(&self, folder: &str) {
+        if let Some(first) = prefixes(folder).next() {
+            self.forget(first);
+        }
+    }
+
+    fn is_trusted(&self, folder: &str) -> bool {
+        self.folders().get(folder).is_some_and(|since| since.elapsed() < TRUSTED)
+    }
+
+    fn trust(&self, folder: &str) {
+        let mut folders = self.folders();
+        if folders.len() >= REMEMBERED {
+            folders.clear();
+        }
+        folders.insert(folder.to_owned(), Instant::now());
+    }
+
+    fn folders(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `a`, `a/b` and `a/b/c` of `a/b/c`.
+fn prefixes(folder: &str) -> impl Iterator<Item = &str> {
+    let ends = folder.match_indices('/').map(|(at, _)| at).chain((!folder.is_empty()).then_some(folder.len()));
+    ends.map(|end| &folder[..end])
+}
+
+pub(super) fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(parent, _)| parent)
+}

@@ -1,0 +1,125 @@
+//! Where parts of uploads lie in files that can be written anywhere, so that completing an upload copies nothing.
+//!
+//! Parts of one size `U` share one file, part `n` at offset `(n-1)·U`; a shorter part takes its slot too, for it may be
+//! the last. So when the parts are uniform, which they nearly always are, Complete cuts that file to length and gives it
+//! its name. A part that has no free slot (sent again, or of odd size) gets a place of its own and is moved on Complete,
+//! and only it. Pure: the files are the drivers'.
+//!
+//! Invariant: a slot that holds an acknowledged part is never given out again before the upload ends.
+
+use crate::{
+    catalog::PartRecord,
+    model::{ObjectPart, PartNumber},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use std::collections::{HashMap, HashSet};
+
+/// Slots further out than this would exceed what file systems take as a file's size.
+const MAX_OFFSET: u64 = 8 << 40;
+
+/// The slots of one upload.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    /// The largest part seen: the size of the slots that new parts get.
+    unit: u64,
+    /// Those that hold a recorded part or are being written.
+    taken: HashSet<(u64, u16)>,
+}
+
+impl Slots {
+    /// As the parts that were recorded say.
+    pub(super) fn of(recorded: &[PartRecord]) -> Self {
+        let mut slots = Self::default();
+        for part in recorded {
+            if let Some(Location::Slot(unit)) = Location::parse(&part.location) {
+                slots.unit = slots.unit.max(unit);
+                slots.taken.insert((unit, part.number.get()));
+            }
+        }
+        slots
+    }
+
+    /// A slot for a part of this length, if it is known and one is free.
+    pub(super) fn take(&mut self, number: PartNumber, length: Option<u64>) -> Option<Location> {
+        let length = length.filter(|length| *length > 0)?;
+        self.unit = self.unit.max(length);
+        let fits = u64::from(number.get()).checked_mul(self.unit).is_some_and(|end| end <= MAX_OFFSET);
+        (fits && self.taken.insert((self.unit, number.get()))).then_some(Location::Slot(self.unit))
+    }
+
+    pub(super) fn free(&mut self, number: PartNumber, unit: u64) {
+        self.taken.remove(&(unit, number.get()));
+    }
+}
+
+/// Where the bytes of a part are, as the catalog remembers it: `u<unit>`, or the name of a file of its own, which begins
+/// with another letter. Both are file names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Location {
+    Slot(u64),
+    Own(String),
+}
+
+impl Location {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix('u') {
+            Some(unit) => unit.parse().ok().map(Self::Slot),
+            None => (!text.is_empty()).then(|| Self::Own(text.to_owned())),
+        }
+    }
+
+    pub(super) fn file(&self) -> String {
+        match self {
+            Self::Slot(unit) => format!("u{unit}"),
+            Self::Own(name) => name.clone(),
+        }
+    }
+
+    pub(super) fn offset(&self, number: PartNumber) -> u64 {
+        match self {
+            Self::Slot(unit) => (u64::from(number.get()) - 1) * unit,
+            Self::Own(_) => 0,
+        }
+    }
+}
+
+/// One part: where it is, where it goes.
+#[derive(Debug)]
+pub(super) struct Move {
+    pub(super) location: Location,
+    pub(super) from: u64,
+    pub(super) to: u64,
+    pub(super) size: u64,
+}
+
+/// What makes an object of these parts.
+pub(super) fn moves(parts: &[ObjectPart], recorded: &[PartRecord]) -> Result<Vec<Move>> {
+    let recorded: HashMap<u16, &PartRecord> = recorded.iter().map(|part| (part.number.get(), part)).collect();
+    let mut to = 0;
+    let one = |part: &ObjectPart| {
+        let found = recorded.get(&part.number).ok_or(StoreErrorKind::InvalidPart)?;
+        let location = Location::parse(&found.location)
+            .ok_or_else(|| StoreError::new(StoreErrorKind::Internal, format!("unknown place of a part: {}", found.location)))?;
+        let from = location.offset(found.number);
+        let part = Move { location, from, to, size: found.size };
+        to += found.size;
+        Ok(part)
+    };
+    parts.iter().map(one).collect()
+}
+
+/// The file of slots that becomes the object: the one that holds most bytes, if every part in it lies in its place.
+pub(super) fn base(moves: &[Move]) -> Option<Location> {
+    let mut bytes: HashMap<u64, Option<u64>> = HashMap::new();
+    for part in moves {
+        if let Location::Slot(unit) = part.location {
+            let total = bytes.entry(unit).or_insert(Some(0));
+            *total = total.filter(|_| part.from == part.to).map(|total| total + part.size);
+        }
+    }
+    let best = bytes.into_iter().filter_map(|(unit, total)| Some((total?, unit))).max()?;
+    Some(Location::Slot(best.1))
+}

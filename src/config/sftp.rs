@@ -1,0 +1,65 @@
+//! Settings of SFTP servers.
+
+use super::{
+    error::ConfigError,
+    secret::SecretSetting,
+    section::{Fallback, Reader, Row, Section, section},
+    value::{HostKeyPins, Port, Setting},
+};
+use Fallback::{Required, Text, Unset};
+use std::{path::PathBuf, time::Duration};
+
+section! {
+    /// `type = "sftp"`: a server that speaks SFTP: OpenSSH and others. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the
+    /// bucket's folder. Objects are replaced in one step where the server has `posix-rename@openssh.com`, as OpenSSH does; where
+    /// it has not, replacing an object is refused with 501. The server's key is checked: against `known_hosts`, or `host_key`.
+    SftpBackend {
+        /// The server's name or address.
+        host: String = Required,
+        /// Its port.
+        port: Port = Text("22"),
+        /// Who to be there.
+        user: String = Required,
+        /// The user's password, for servers that take one.
+        password: Option<SecretSetting> = Unset("none"),
+        /// The text of a private key, in the form of OpenSSH, PEM or PuTTY: `{ file = "/home/me/.ssh/id_ed25519" }`.
+        private_key: Option<SecretSetting> = Unset("none"),
+        /// The passphrase of that key.
+        passphrase: Option<SecretSetting> = Unset("none"),
+        /// The socket of an agent that has the key.
+        agent: Option<PathBuf> = Unset("`SSH_AUTH_SOCK`, where neither a password nor a key is given"),
+        /// A file of known host keys, as `ssh` keeps and `ssh-keyscan` prints it.
+        known_hosts: Option<PathBuf> = Unset("`~/.ssh/known_hosts`"),
+        /// The server's key instead: a fingerprint such as `SHA256:…`, a whole public key, or a list of them. `any` trusts whoever
+        /// answers, and so whoever sits between: for trying things out. To trust on first use, connect without this setting: the
+        /// error tells the fingerprint.
+        host_key: Option<HostKeyPins> = Unset("by `known_hosts`"),
+        /// The folder that holds the buckets. It is made if it does not exist. Without a `/` at its beginning it is below the
+        /// folder that the server puts the user in.
+        root: String = Text("."),
+        /// The server must show signs of life within this time. Flushing a large file may take it 20 times as long.
+        timeout: Duration = Text("30s"),
+        /// A connection must be made within this time.
+        connect_timeout: Duration = Text("5s"),
+        /// How often is tried at most what may be repeated.
+        attempts: usize = Text("4"),
+        /// Connections at most. Each has many requests on their way.
+        max_connections: usize = Text("4"),
+        /// Operations and open files at most; further ones wait, and after `timeout` are answered 503 SlowDown.
+        max_requests: usize = Text("256"),
+    }
+}
+
+impl SftpBackend {
+    /// `sftp://me@files.example.com:2222/srv/objects`
+    pub(super) fn address(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let port = if self.port == Port(22) { String::new() } else { format!(":{}", self.port.0) };
+        let root = match self.root.as_str() {
+            "." | "" => String::new(),
+            root if root.starts_with('/') => root.to_owned(),
+            root => format!("/~/{root}"),
+        };
+        format!("sftp://{}@{host}{port}{root}", self.user)
+    }
+}

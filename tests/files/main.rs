@@ -1,0 +1,81 @@
+//! Every storage of files in folders is held to every promise of `Files`; and what is particular to SFTP.
+
+mod promises;
+#[path = "../support/proxy/mod.rs"]
+mod proxy;
+mod sftp;
+#[path = "../support/sshd.rs"]
+mod sshd;
+mod storage;
+
+use storage::{Kind, Storage};
+
+/// One test per promise, for the kind in scope.
+macro_rules! promises {
+    ($($area:ident { $($promise:ident)+ })+) => {
+        $(mod $area {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $promise() {
+                let storage = crate::Storage::open(super::KIND).await;
+                crate::promises::$area::$promise(storage.files.clone()).await;
+            })+
+        })+
+    };
+}
+
+macro_rules! kinds {
+    ($($name:ident = $kind:expr;)+) => {
+        $(mod $name {
+            const KIND: crate::Kind = $kind;
+            promises! {
+                publishing {
+                    what_was_written_is_read
+                    a_draft_is_seen_by_nobody_before_it_is_published
+                    readers_see_the_old_file_or_the_new_and_nothing_else
+                    a_reader_keeps_the_file_it_opened_or_fails
+                    of_32_drafts_that_want_a_free_name_one_gets_it
+                    a_draft_that_found_its_name_taken_can_have_another
+                    a_folder_is_not_replaced_by_a_file
+                    a_file_on_the_way_is_told
+                    what_publishing_says_of_a_file_is_said_everywhere
+                    folders_that_come_and_go_lose_no_file
+                }
+                drafts {
+                    a_draft_that_is_discarded_leaves_nothing
+                    a_draft_that_is_dropped_is_removed
+                    tidying_removes_the_drafts_of_one_instance
+                    a_copy_is_what_was_expected_or_there_is_none
+                }
+                reading {
+                    a_range_yields_exactly_its_bytes
+                    what_is_no_file_is_not_opened
+                    what_was_asked_for_ahead_may_be_anything
+                    a_big_file_streams_both_ways
+                    readers_that_go_away_leave_the_storage_usable
+                    many_read_and_write_at_once
+                }
+                listing {
+                    all_of_a_large_folder_is_listed_once
+                    a_folder_that_is_not_there_is_empty
+                    a_listing_says_what_looking_says
+                    odd_names_are_names
+                }
+                folders {
+                    a_folder_that_holds_something_stays
+                    folders_are_made_by_many_at_once
+                    removing_is_for_files
+                    a_file_gets_another_name
+                }
+                slots {
+                    parts_that_come_in_any_order_are_one_file
+                    slots_are_named_read_and_removed
+                }
+            }
+        })+
+    };
+}
+
+kinds! {
+    sftp_of_openssh = crate::Kind::Sftp;
+    sftp_with_few_extensions = crate::Kind::PlainSftp;
+}

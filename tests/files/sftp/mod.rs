@@ -1,0 +1,16 @@
+//! What is particular to SFTP.
+
+mod faults;
+mod foreign;
+mod servers;
+mod trust;
+
+use crate::{promises::Storage, sshd::Sshd};
+use causeway::backend::sftp::{HostKeys, SftpFiles, SftpSettings};
+use std::sync::Arc;
+
+fn started() -> (Sshd, Storage) {
+    let server = Sshd::start();
+    let files = Arc::new(server.files());
+    (server, files)
+}
