@@ -6,6 +6,7 @@ pub mod fs;
 mod locks;
 pub mod memory;
 mod names;
+mod parts;
 mod place;
 pub mod s3;
 mod uploads;

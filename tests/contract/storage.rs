@@ -213,6 +213,12 @@ impl Storage {
         fits || self.driver != Driver::Azblob
     }
 
+    /// GCS keeps S3's facts in metadata: it lists none of it, and changes it by a copy of the object onto itself, which has
+    /// another time, and another ETag where it has no MD5.
+    pub fn rewrites_metadata(&self) -> bool {
+        self.driver == Driver::Gcs
+    }
+
     /// Whether what was acknowledged outlives `restart`.
     pub fn is_durable(&self) -> bool {
         self.driver != Driver::Memory

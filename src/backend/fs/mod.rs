@@ -216,6 +216,7 @@ fn capabilities(durability: Durability) -> Capabilities {
         tags: Keeping::Kept,
         object_acls: Keeping::Kept,
         parts: Keeping::Kept,
+        multipart_etags: Keeping::Kept,
         multipart: MultipartSupport::InPlace,
         durability,
     }

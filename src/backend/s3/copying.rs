@@ -146,7 +146,7 @@ impl S3Store {
 }
 
 /// A copy may fail behind a 200: the document tells.
-async fn copied(reply: Reply) -> Result<xml::Element> {
+pub(super) async fn copied(reply: Reply) -> Result<xml::Element> {
     let (status, document) = (reply.status, reply.bytes(1 << 20).await?);
     match xml::parse_reply(&document) {
         Ok(root) if status.is_success() => Ok(root),
@@ -159,11 +159,11 @@ async fn copied(reply: Reply) -> Result<xml::Element> {
     }
 }
 
-fn etag(root: &xml::Element) -> Result<ETag> {
+pub(super) fn etag(root: &xml::Element) -> Result<ETag> {
     let none = || StoreError::new(StoreErrorKind::Internal, "the storage's reply about a copy has no ETag");
     root.value("ETag").map(ETag::parse).ok_or_else(none)
 }
 
-fn modified(root: &xml::Element) -> Timestamp {
+pub(super) fn modified(root: &xml::Element) -> Timestamp {
     root.value("LastModified").and_then(Timestamp::parse_iso8601).unwrap_or_else(Timestamp::now)
 }

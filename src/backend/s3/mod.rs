@@ -13,6 +13,7 @@
 //! | `headers` | object facts as headers, both ways |
 //! | `refusal` | error replies as our kinds |
 //! | `probe` | what this storage keeps of S3's promises |
+//! | `gcs` | what GCS lacks, kept in metadata of ours |
 //! | `store` | the bucket: reading, deleting, changing |
 //! | `writing`, `copying`, `multipart`, `listing` | the rest of it |
 
@@ -20,6 +21,7 @@ mod client;
 mod copying;
 mod credentials;
 mod dialect;
+mod gcs;
 mod headers;
 mod listing;
 mod multipart;
@@ -151,6 +153,13 @@ impl Backend for S3Backend {
             self.abort_uploads(bucket, &store).await?;
             return Ok(true);
         };
+        if self.client.dialect() == Dialect::Gcs {
+            let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
+            if !store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty() {
+                return Ok(false);
+            }
+            store.drop_all_staged().await?;
+        }
         // The storage knows best whether it is empty; its uploads go with it.
         let reply = self.client.call(Method::DELETE, remote, None).send(Again::Harmless).await?;
         if reply.status.is_success() {
@@ -169,9 +178,10 @@ impl Backend for S3Backend {
         Ok(Vec::new())
     }
 
-    /// Finds out what the storage keeps before a client has to wait for it.
+    /// Finds out what the storage keeps before a client has to wait for it, and removes what a crash left.
     async fn tend(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
         match store.as_any().downcast_ref::<S3Store>() {
+            Some(store) if store.dialect() == Dialect::Gcs => store.sweep().await,
             Some(store) => store.promises().await.map(|_| ()),
             None => Ok(()),
         }

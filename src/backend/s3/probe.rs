@@ -39,16 +39,13 @@ const NO_TAG: &str = "\"00000000000000000000000000000000\"";
 
 const ALL: Promises = Promises { create: true, swap: true, complete: true, conditional_deletes: true, checksums: true, tags: true };
 
-/// Of Google's documentation: preconditions on generations, but not for completing uploads; no tags; hashes of its own.
-const GCS: Promises = Promises { create: true, swap: true, complete: false, conditional_deletes: true, checksums: false, tags: false };
-
 /// Before anything is known: operations find out, and refuse what is not kept.
 pub(super) fn hoped_for(dialect: Dialect) -> Capabilities {
     capabilities(dialect, None)
 }
 
 pub(super) fn capabilities(dialect: Dialect, known: Option<Promises>) -> Capabilities {
-    let promises = known.unwrap_or(if dialect == Dialect::Gcs { GCS } else { ALL });
+    let promises = known.unwrap_or(ALL);
     let guarantee = |kept| if kept { Guarantee::Native } else { Guarantee::Refused };
     let keeping = |kept| if kept { Keeping::Kept } else { Keeping::NotKept };
     Capabilities {
@@ -57,8 +54,9 @@ pub(super) fn capabilities(dialect: Dialect, known: Option<Promises>) -> Capabil
         conditional_deletes: guarantee(promises.conditional_deletes),
         checksums: keeping(promises.checksums),
         tags: keeping(promises.tags),
-        object_acls: Keeping::NotKept,
-        parts: keeping(dialect == Dialect::S3),
+        object_acls: keeping(dialect == Dialect::Gcs),
+        parts: Keeping::Kept,
+        multipart_etags: keeping(dialect == Dialect::S3),
         multipart: MultipartSupport::InPlace,
         durability: Durability::Strict,
     }
@@ -68,7 +66,8 @@ impl Client {
     /// What is known already.
     pub(super) fn known(&self) -> Option<Promises> {
         match (self.dialect(), &self.settings().endpoint) {
-            (Dialect::Gcs, _) => Some(GCS),
+            // By its preconditions on generations, and by metadata of ours: see `gcs`.
+            (Dialect::Gcs, _) => Some(ALL),
             // AWS itself.
             (Dialect::S3, None) => Some(ALL),
             (Dialect::S3, Some(_)) => self.tried().get().copied(),

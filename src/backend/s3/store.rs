@@ -3,7 +3,7 @@
 use super::{
     client::{Call, Client},
     dialect::Dialect,
-    headers,
+    gcs, headers,
     probe::{self, Promises},
     refusal,
 };
@@ -32,7 +32,7 @@ use std::{any::Any, sync::Arc};
 /// Documents about one object: ten thousand parts are the longest.
 const LONGEST_DOCUMENT: usize = 16 << 20;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct S3Store {
     pub(super) client: Arc<Client>,
     pub(super) catalog: Arc<dyn Catalog>,
@@ -40,6 +40,8 @@ pub(super) struct S3Store {
     pub(super) place: Place,
     /// One Complete of an upload at a time.
     pub(super) completing: Arc<Locks<UploadId>>,
+    /// On GCS, one body of a part at a time.
+    pub(super) sending: Arc<Locks<(UploadId, PartNumber)>>,
 }
 
 /// What must be true of a key at the moment of a write, in the words of the storage.
@@ -54,7 +56,7 @@ pub(super) enum Guard {
 
 impl S3Store {
     pub(super) fn new(client: Arc<Client>, catalog: Arc<dyn Catalog>, bucket: BucketId, place: Place) -> Self {
-        Self { client, catalog, bucket, place, completing: Arc::default() }
+        Self { client, catalog, bucket, place, completing: Arc::default(), sending: Arc::default() }
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -307,12 +309,15 @@ impl Store for S3Store {
     async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
         let name = self.place.name(key)?;
         let mut info = self.head(key, conditions).await?;
-        if info.tag_count > 0 || (self.dialect() == Dialect::S3 && self.promises().await?.tags) {
+        if self.dialect() == Dialect::Gcs {
+            return Ok(info);
+        }
+        if info.tag_count > 0 || self.promises().await?.tags {
             info.attributes.tags = self.tags(&name).await?;
             info.tag_count = info.attributes.tags.len();
         }
         // Only a multipart object's tag has the number of its parts.
-        if info.etag.as_str().contains('-') && self.dialect() == Dialect::S3 {
+        if info.etag.as_str().contains('-') {
             info.parts = match self.parts(&name).await {
                 Ok(parts) => parts,
                 Err(error) if error.kind() == StoreErrorKind::NotImplemented => Vec::new(),
@@ -328,8 +333,20 @@ impl Store for S3Store {
             return self.get_span(&name, &request, range_header(request.selection)).await;
         };
         // Where the part lies is known first; then it has to be the same object still.
-        let info = self.describe(key, &request.conditions).await?;
-        if info.parts.is_empty() && info.etag.as_str().contains('-') {
+        let (info, forgotten) = match self.dialect() {
+            Dialect::Gcs => {
+                let (info, headers) = self.look(&name, HeaderMap::new()).await?;
+                request.conditions.check(&info.etag, info.last_modified)?;
+                let forgotten = gcs::facts::has_forgotten_parts(&headers, &info);
+                (info, forgotten)
+            }
+            Dialect::S3 => {
+                let info = self.describe(key, &request.conditions).await?;
+                let forgotten = info.parts.is_empty() && info.etag.as_str().contains('-');
+                (info, forgotten)
+            }
+        };
+        if forgotten {
             return Err(StoreError::new(
                 StoreErrorKind::NotImplemented,
                 "The storage behind this bucket does not tell the parts of its objects",
@@ -351,11 +368,17 @@ impl Store for S3Store {
     }
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
-        self.write(key, request).await
+        match self.dialect() {
+            Dialect::S3 => self.write(key, request).await,
+            Dialect::Gcs => self.put_with_facts(key, request).await,
+        }
     }
 
     async fn copy(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
-        self.copy_object(key, request).await
+        match self.dialect() {
+            Dialect::S3 => self.copy_object(key, request).await,
+            Dialect::Gcs => self.copy_with_facts(key, request).await,
+        }
     }
 
     async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
@@ -376,6 +399,9 @@ impl Store for S3Store {
     }
 
     async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
+        if self.dialect() == Dialect::Gcs {
+            return self.change_facts(key, change).await;
+        }
         let name = self.place.name(key)?;
         let tags = match change {
             // An ACL lies in the metadata, which only a new object could change.
@@ -404,11 +430,17 @@ impl Store for S3Store {
     }
 
     async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
-        self.begin(key, request).await
+        match self.dialect() {
+            Dialect::S3 => self.begin(key, request).await,
+            Dialect::Gcs => self.begin_staged(key, request).await,
+        }
     }
 
     async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
-        self.write_part(key, upload, number, payload).await
+        match self.dialect() {
+            Dialect::S3 => self.write_part(key, upload, number, payload).await,
+            Dialect::Gcs => self.stage_part(key, upload, number, payload).await,
+        }
     }
 
     async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
@@ -416,15 +448,24 @@ impl Store for S3Store {
     }
 
     async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
-        self.parts_of(key, upload, after, limit).await
+        match self.dialect() {
+            Dialect::S3 => self.parts_of(key, upload, after, limit).await,
+            Dialect::Gcs => self.staged_parts(key, upload, after, limit).await,
+        }
     }
 
     async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
-        self.complete(key, upload, request).await
+        match self.dialect() {
+            Dialect::S3 => self.complete(key, upload, request).await,
+            Dialect::Gcs => self.complete_staged(key, upload, request).await,
+        }
     }
 
     async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
-        self.abort(key, upload).await
+        match self.dialect() {
+            Dialect::S3 => self.abort(key, upload).await,
+            Dialect::Gcs => self.abort_staged(key, upload).await,
+        }
     }
 
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
