@@ -100,11 +100,8 @@ pub struct Capabilities {
     pub checksums: Keeping,
     pub tags: Keeping,
     pub object_acls: Keeping,
-    /// Of multipart objects: which there are.
+    /// Of multipart objects: which there are, and S3's ETag that is made of theirs.
     pub parts: Keeping,
-    /// S3's ETag of a multipart object, made of those of its parts. Not kept: it is the storage's own, may change with the
-    /// object's tags, and is no MD5 in a copy either.
-    pub multipart_etags: Keeping,
     pub multipart: MultipartSupport,
     pub durability: Durability,
 }
@@ -122,7 +119,8 @@ pub enum Guarantee {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keeping {
     Kept,
-    /// Tags and ACLs: refused. Checksums: what a client announces is verified, and then forgotten. Parts: not told.
+    /// Tags and ACLs: refused. Checksums: what a client announces is verified, and then forgotten. Parts: not told, and the
+    /// ETag is the storage's own.
     NotKept,
 }
 

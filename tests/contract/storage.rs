@@ -213,9 +213,8 @@ impl Storage {
         fits || self.driver != Driver::Azblob
     }
 
-    /// GCS keeps S3's facts in metadata: it lists none of it, and changes it by a copy of the object onto itself, which has
-    /// another time, and another ETag where it has no MD5.
-    pub fn rewrites_metadata(&self) -> bool {
+    /// GCS copies an object made of parts without telling an MD5: then the copy keeps its ETag.
+    pub fn copies_keep_etags(&self) -> bool {
         self.driver == Driver::Gcs
     }
 

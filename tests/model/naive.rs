@@ -12,8 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Object {
     pub body: Vec<u8>,
     pub etag: String,
-    /// The ETag is one of the storage's own making, which changes with the object's tags.
-    pub opaque: bool,
     pub attributes: Attributes,
     pub parts: Vec<(u16, u64)>,
     /// As the store said when it was written.
@@ -123,7 +121,6 @@ impl Model {
         Ok(Object {
             body: parts.iter().map(|(_, part)| part.body.as_slice()).collect::<Vec<_>>().concat(),
             etag: format!("{}-{}", hex_md5(&digests), parts.len()),
-            opaque: false,
             attributes: upload.attributes.clone(),
             parts: parts.iter().map(|(number, part)| (*number, part.body.len() as u64)).collect(),
             modified: Timestamp::from_millis(0),

@@ -135,9 +135,6 @@ impl Run {
     }
 
     fn publish(&mut self, name: &str, mut object: Object, written: Written) -> Outcome {
-        if object.opaque {
-            object.etag = written.etag.as_str().to_owned();
-        }
         same("the ETag", written.etag.as_str(), &object.etag)?;
         if let Some(sum) = written.checksum.filter(|sum| sum.kind == ChecksumKind::FullObject) {
             let mut hasher = ChecksumHasher::new(sum.algorithm());
@@ -187,7 +184,9 @@ impl Run {
                 if let Some((written, source)) = same_kind(got, expected)? {
                     let mut new = which.map_or_else(|| source.attributes.clone(), attributes);
                     (new.tags, new.acl) = (source.attributes.tags, CannedAcl::Private);
-                    self.publish(&to, Object { opaque: source.opaque, ..plain(source.body, new) }, written)?;
+                    let kept = self.storage.copies_keep_etags() && ETag::parse(&source.etag).as_md5().is_none();
+                    let new = plain(source.body, new);
+                    self.publish(&to, if kept { Object { etag: source.etag, ..new } } else { new }, written)?;
                 }
                 Ok(())
             }
@@ -196,7 +195,6 @@ impl Run {
                 let object = self.model.objects.get_mut(&name).ok_or(Kind::NoSuchKey);
                 if let Some(((), object)) = same_kind(got, object)? {
                     object.attributes.tags = tags(which);
-                    self.rewritten(&*store, &name).await?;
                 }
                 Ok(())
             }
@@ -206,7 +204,6 @@ impl Run {
                 let object = self.model.objects.get_mut(&name).ok_or(Kind::NoSuchKey);
                 if let Some(((), object)) = same_kind(got, object)? {
                     object.attributes.acl = acl;
-                    self.rewritten(&*store, &name).await?;
                 }
                 Ok(())
             }
@@ -277,15 +274,6 @@ impl Run {
         }
     }
 
-    /// What changed with an object's tags or ACL where its ETag is the storage's own.
-    async fn rewritten(&mut self, store: &dyn Store, name: &str) -> Outcome {
-        if let Some(object) = self.model.objects.get_mut(name).filter(|object| object.opaque) {
-            let info = store.head(&key(name), &Default::default()).await.map_err(|error| error.to_string())?;
-            object.etag = info.etag.as_str().to_owned();
-        }
-        Ok(())
-    }
-
     async fn begin(&mut self, store: &dyn Store, name: String, attributes: Attributes) -> Result<usize, String> {
         let algorithm = ChecksumAlgorithm::Crc64Nvme;
         let request = BeginUpload {
@@ -334,8 +322,7 @@ impl Run {
                 {
                     return Ok(());
                 }
-                if let Some((written, mut object)) = same_kind(got, object.and_then(|object| condition.map(|()| object)))? {
-                    object.opaque = store.capabilities().multipart_etags == Keeping::NotKept;
+                if let Some((written, object)) = same_kind(got, object.and_then(|object| condition.map(|()| object)))? {
                     self.model.uploads[upload].end = Some(End::Completed(written.clone()));
                     self.publish(&name, object, written)?;
                 }
@@ -435,5 +422,5 @@ impl Run {
 }
 
 fn plain(body: Vec<u8>, attributes: Attributes) -> Object {
-    Object { etag: hex_md5(&body), opaque: false, body, attributes, parts: Vec::new(), modified: Timestamp::from_millis(0) }
+    Object { etag: hex_md5(&body), body, attributes, parts: Vec::new(), modified: Timestamp::from_millis(0) }
 }

@@ -39,7 +39,6 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     checksums: Keeping::Kept,
     tags: Keeping::Kept,
     parts: Keeping::Kept,
-    multipart_etags: Keeping::Kept,
     object_acls: Keeping::Kept,
     multipart: MultipartSupport::InPlace,
     durability: Durability::Strict,

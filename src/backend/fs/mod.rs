@@ -216,7 +216,6 @@ fn capabilities(durability: Durability) -> Capabilities {
         tags: Keeping::Kept,
         object_acls: Keeping::Kept,
         parts: Keeping::Kept,
-        multipart_etags: Keeping::Kept,
         multipart: MultipartSupport::InPlace,
         durability,
     }

@@ -37,7 +37,6 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     tags: Keeping::Kept,
     object_acls: Keeping::Kept,
     parts: Keeping::Kept,
-    multipart_etags: Keeping::Kept,
     multipart: MultipartSupport::InPlace,
     durability: Durability::Volatile,
 };

@@ -159,7 +159,7 @@ pub(super) async fn copied(reply: Reply) -> Result<xml::Element> {
     }
 }
 
-pub(super) fn etag(root: &xml::Element) -> Result<ETag> {
+fn etag(root: &xml::Element) -> Result<ETag> {
     let none = || StoreError::new(StoreErrorKind::Internal, "the storage's reply about a copy has no ETag");
     root.value("ETag").map(ETag::parse).ok_or_else(none)
 }

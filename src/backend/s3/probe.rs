@@ -56,7 +56,6 @@ pub(super) fn capabilities(dialect: Dialect, known: Option<Promises>) -> Capabil
         tags: keeping(promises.tags),
         object_acls: keeping(dialect == Dialect::Gcs),
         parts: Keeping::Kept,
-        multipart_etags: keeping(dialect == Dialect::S3),
         multipart: MultipartSupport::InPlace,
         durability: Durability::Strict,
     }

@@ -194,7 +194,10 @@ impl S3Store {
     }
 
     async fn get_span(&self, name: &str, request: &GetRequest, range: Option<String>) -> Result<GetReply> {
-        let extra = headers::of_conditions(&request.conditions, "");
+        let extra = match self.dialect() {
+            Dialect::S3 => headers::of_conditions(&request.conditions, ""),
+            Dialect::Gcs => headers::of_conditions(&gcs::facts::conditions_there(&request.conditions), ""),
+        };
         let first = match self.open(name, range, extra).await {
             Err(error)
                 if matches!(
@@ -231,8 +234,9 @@ impl S3Store {
     }
 
     fn body(&self, name: &str, first: Reply, info: &ObjectInfo, span: Span) -> ObjectBody {
-        let reader =
-            Reader { client: self.client.clone(), remote: self.place.remote.clone(), name: name.to_owned(), etag: info.etag.quoted() };
+        // The storage's own, which is not what we show of every object.
+        let etag = first.header("etag").map(|etag| ETag::parse(etag).quoted()).unwrap_or_else(|| info.etag.quoted());
+        let reader = Reader { client: self.client.clone(), remote: self.place.remote.clone(), name: name.to_owned(), etag };
         let reopen: wire::Reopen = Box::new(move |read| {
             let reader = reader.clone();
             Box::pin(async move { reader.open(span.start + read, span.end).await })
@@ -333,17 +337,18 @@ impl Store for S3Store {
             return self.get_span(&name, &request, range_header(request.selection)).await;
         };
         // Where the part lies is known first; then it has to be the same object still.
-        let (info, forgotten) = match self.dialect() {
+        let (info, same, forgotten) = match self.dialect() {
             Dialect::Gcs => {
                 let (info, headers) = self.look(&name, HeaderMap::new()).await?;
                 request.conditions.check(&info.etag, info.last_modified)?;
                 let forgotten = gcs::facts::has_forgotten_parts(&headers, &info);
-                (info, forgotten)
+                (info, headers.get(header::ETAG).cloned().ok_or(StoreErrorKind::Internal)?, forgotten)
             }
             Dialect::S3 => {
                 let info = self.describe(key, &request.conditions).await?;
                 let forgotten = info.parts.is_empty() && info.etag.as_str().contains('-');
-                (info, forgotten)
+                let same = HeaderValue::from_str(&info.etag.quoted()).map_err(|_| StoreErrorKind::Internal)?;
+                (info, same, forgotten)
             }
         };
         if forgotten {
@@ -357,10 +362,7 @@ impl Store for S3Store {
             if span.is_empty() {
                 return Ok(GetReply { info, span, body: ObjectBody::Full(bytes::Bytes::new()) });
             }
-            let same = HeaderMap::from_iter([(
-                header::IF_MATCH,
-                HeaderValue::from_str(&info.etag.quoted()).map_err(|_| StoreErrorKind::Internal)?,
-            )]);
+            let same = HeaderMap::from_iter([(header::IF_MATCH, same)]);
             let first = self.open(&name, Some(format!("bytes={}-{}", span.start, span.end - 1)), same).await?;
             Ok(GetReply { body: self.body(&name, first, &info, span), info, span })
         };

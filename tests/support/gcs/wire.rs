@@ -62,6 +62,11 @@ impl Call {
         })
     }
 
+    /// No bucket is called `storage`: that is where the JSON API begins.
+    pub fn is_json(&self) -> bool {
+        self.bucket.as_deref() == Some("storage") && self.key.as_deref().is_some_and(|key| key.starts_with("v1/"))
+    }
+
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }

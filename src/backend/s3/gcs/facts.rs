@@ -6,19 +6,26 @@
 //! | `causeway-checksum` | `SHA256 base64`, or `SHA256 base64-N` of a composite |
 //! | `causeway-parts` | runs of sizes and checksums, as JSON (`backend::parts`) |
 //! | `causeway-upload` | the upload it was made by |
+//! | `causeway-etag` | S3's ETag of an object made of parts, and of its copies: GCS's own changes with the metadata |
+//! | `causeway-modified` | when it was written, in milliseconds, if its metadata were changed since |
 //!
 //! GCS takes 8 KiB of metadata. Attributes and tags that are longer are refused; of what nobody sent, the checksums of
 //! parts go first, then the parts. An object without a checksum of ours shows the CRC32C that GCS knows of every object.
 
 use crate::{
     backend::{parts::Parts, s3::Dialect, s3::headers},
-    model::{Attributes, Checksum, ChecksumAlgorithm, ObjectChecksum, ObjectInfo, ObjectPart, Tag, TagSet, UploadId},
+    model::{
+        Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectPart, Tag, TagSet,
+        Timestamp, UploadId,
+    },
     store::{
         Result,
+        condition::{ETagMatch, ReadConditions},
         error::{StoreError, StoreErrorKind},
     },
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
+use md5::{Digest, Md5};
 use percent_encoding::percent_decode_str;
 
 const TAGS: HeaderName = HeaderName::from_static("x-goog-meta-causeway-tags");
@@ -27,10 +34,14 @@ const PARTS: HeaderName = HeaderName::from_static("x-goog-meta-causeway-parts");
 /// The upload an object was made by: a Complete that is repeated knows its own.
 const UPLOAD: HeaderName = HeaderName::from_static("x-goog-meta-causeway-upload");
 
+/// What no other's metadata say counts for objects without an MD5 only: those that were made of parts.
+const ETAG: HeaderName = HeaderName::from_static("x-goog-meta-causeway-etag");
+const MODIFIED: HeaderName = HeaderName::from_static("x-goog-meta-causeway-modified");
+
 /// GCS: "the combined size of all custom metadata", names and values.
 const ROOM: usize = 8 << 10;
-/// For the longest checksum and the id of an upload, which are added in the end.
-const RESERVED: usize = 256;
+/// For the longest checksum, an ETag, a time and the id of an upload, which are added in the end.
+const RESERVED: usize = 320;
 
 /// Beyond its attributes and tags.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -38,6 +49,8 @@ pub(in crate::backend::s3) struct Facts {
     pub(in crate::backend::s3) checksum: Option<ObjectChecksum>,
     pub(in crate::backend::s3) parts: Vec<ObjectPart>,
     pub(in crate::backend::s3) upload: Option<UploadId>,
+    pub(in crate::backend::s3) etag: Option<ETag>,
+    pub(in crate::backend::s3) modified: Option<Timestamp>,
 }
 
 impl Facts {
@@ -57,6 +70,12 @@ impl Facts {
         if let Some(upload) = &self.upload {
             headers.insert(UPLOAD, headers::encoded(upload.as_str())?);
         }
+        if let Some(etag) = &self.etag {
+            headers.insert(ETAG, headers::encoded(etag.as_str())?);
+        }
+        if let Some(modified) = self.modified {
+            headers.insert(MODIFIED, modified.millis().into());
+        }
         let mut parts = Parts::of(&self.parts);
         let mut left = !parts.is_empty();
         while left {
@@ -74,15 +93,17 @@ impl Facts {
 
     pub(in crate::backend::s3) fn read(headers: &HeaderMap, size: u64) -> Self {
         let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-        let checksum = text(&CHECKSUM).and_then(|text| {
-            let (algorithm, value) = text.split_once(' ')?;
-            headers::object_checksum(ChecksumAlgorithm::parse(algorithm)?, value, None)
-        });
         let parts = text(&PARTS).and_then(|text| serde_json::from_str::<Parts>(text).ok());
         let parts = parts.map(|parts| parts.list()).unwrap_or_default();
         // Metadata may have been taken over for other bytes by other tools.
         let of_this = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.size)) == Some(size);
-        Self { checksum, parts: if of_this { parts } else { Vec::new() }, upload: text(&UPLOAD).and_then(UploadId::parse) }
+        Self {
+            checksum: text(&CHECKSUM).and_then(read_checksum),
+            parts: if of_this { parts } else { Vec::new() },
+            upload: text(&UPLOAD).and_then(UploadId::parse),
+            etag: text(&ETAG).map(ETag::parse),
+            modified: text(&MODIFIED).and_then(read_time),
+        }
     }
 
     pub(super) fn is_of(&self, upload: &UploadId) -> bool {
@@ -97,6 +118,60 @@ pub(in crate::backend::s3) fn show(headers: &HeaderMap, info: &mut ObjectInfo) {
     info.tag_count = info.attributes.tags.len();
     info.checksum = facts.checksum.or_else(|| native(headers));
     info.parts = facts.parts;
+    let generation = headers.get("x-goog-generation").and_then(|value| value.to_str().ok());
+    info.etag = shown_etag(info.etag.as_md5(), facts.etag, generation.unwrap_or(info.etag.as_str()));
+    info.last_modified = facts.modified.unwrap_or(info.last_modified);
+}
+
+/// What an entry of a listing can say, by the names of metadata without `x-goog-meta-`.
+pub(super) struct Listed {
+    pub(super) etag: ETag,
+    pub(super) modified: Option<Timestamp>,
+    pub(super) checksum: ChecksumSpec,
+}
+
+pub(super) fn listed<'m>(md5: Option<[u8; 16]>, generation: &str, metadata: impl Fn(&str) -> Option<&'m str>) -> Listed {
+    let named = |name: &HeaderName| metadata(&name.as_str()[Dialect::Gcs.meta().len()..]);
+    let checksum = named(&CHECKSUM).and_then(read_checksum);
+    Listed {
+        etag: shown_etag(md5, named(&ETAG).map(ETag::parse), generation),
+        modified: named(&MODIFIED).and_then(read_time),
+        checksum: ChecksumSpec {
+            algorithm: checksum.as_ref().map_or(ChecksumAlgorithm::Crc32c, ObjectChecksum::algorithm),
+            kind: checksum.map_or(ChecksumKind::FullObject, |sum| sum.kind),
+        },
+    }
+}
+
+/// The MD5 where GCS knows it. Of an object that others composed, something that changes when it does.
+fn shown_etag(md5: Option<[u8; 16]>, ours: Option<ETag>, generation: &str) -> ETag {
+    match (md5, ours) {
+        (Some(md5), _) => ETag::from_md5(md5),
+        (None, Some(etag)) => etag,
+        (None, None) => ETag::opaque(format!("{}-0", hex::encode(Md5::digest(generation)))),
+    }
+}
+
+fn read_checksum(text: &str) -> Option<ObjectChecksum> {
+    let (algorithm, value) = text.split_once(' ')?;
+    headers::object_checksum(ChecksumAlgorithm::parse(algorithm)?, value, None)
+}
+
+fn read_time(text: &str) -> Option<Timestamp> {
+    text.parse().ok().map(Timestamp::from_millis)
+}
+
+/// Conditions of a read that GCS may judge: by ETags that it has too, and by a time that is not before ours. All are judged
+/// again by what is shown.
+pub(in crate::backend::s3) fn conditions_there(conditions: &ReadConditions) -> ReadConditions {
+    let known = |tags: &Option<ETagMatch>| match tags {
+        Some(ETagMatch::OneOf(tags)) => tags.iter().all(|tag| tag.as_md5().is_some()),
+        Some(ETagMatch::Any) | None => true,
+    };
+    match known(&conditions.if_match) && known(&conditions.if_none_match) {
+        true => ReadConditions { if_unmodified_since: None, ..conditions.clone() },
+        false => ReadConditions::default(),
+    }
 }
 
 /// Made by an upload whose parts there was no room for.
@@ -140,7 +215,7 @@ fn read_tags(text: &str) -> Option<TagSet> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ChecksumHasher, ChecksumKind, ETag, Timestamp};
+    use crate::model::ChecksumHasher;
     use proptest::prelude::*;
 
     fn sum(algorithm: ChecksumAlgorithm) -> Checksum {

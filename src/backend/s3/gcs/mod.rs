@@ -5,10 +5,13 @@
 //! storage, which moves no bytes, carries the final metadata, and happens under a generation precondition: a Complete
 //! ([`uploads`]), a change of tags or ACL, and the checksum that came behind a long body ([`writing`]).
 //!
+//! Listings come by the JSON API, which shows metadata: an entry says what HEAD says. All else is the XML API.
+//!
 //! Invariant: an object's generation is named in every such copy that has something to lose, so that two writers never
 //! undo each other. See ADR 0009.
 
 pub(super) mod facts;
+mod listing;
 mod sweep;
 mod uploads;
 mod writing;

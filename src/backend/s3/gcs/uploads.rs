@@ -217,13 +217,14 @@ impl S3Store {
 
     async fn publish(&self, name: &str, upload: &UploadRecord, assembled: Assembled, conditions: &WriteConditions) -> Result<Written> {
         let id = &upload.upload;
-        let facts = Facts { checksum: assembled.checksum, parts: assembled.parts, upload: Some(id.clone()) };
+        let Assembled { etag, checksum, parts, .. } = assembled;
+        let facts = Facts { checksum, parts, upload: Some(id.clone()), etag: Some(etag.clone()), modified: None };
         let described = facts.headers(&upload.attributes)?;
         let source = Source { path: self.path(&self.stage(id.as_str())), generation: None };
         for _ in 0..ROUNDS {
             let guard = self.guard(name, conditions, false).await?;
             match self.rewrite(name, &source, described.clone(), &guard).await {
-                Ok((etag, last_modified)) => return Ok(Written { etag, last_modified, checksum: facts.checksum }),
+                Ok(last_modified) => return Ok(Written { etag, last_modified, checksum: facts.checksum }),
                 // What stands in the way may be this very upload, by a reply that was lost.
                 Err(error) if is_lost_race(&error) => match self.made_by(name, id).await? {
                     Some(found) => return Ok(of_info(found)),

@@ -12,14 +12,14 @@ use super::{
 use crate::{
     backend::{
         s3::{
-            copying::{copied, etag, modified},
+            copying::{copied, modified},
             refusal,
             store::{Guard, S3Store},
             writing::{Announced, Verification, answered, reply_etag, unread},
         },
         wire::{Again, Reply, encode_path},
     },
-    model::{Attributes, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, ObjectInfo, ObjectKey, Timestamp},
+    model::{Attributes, ChecksumAlgorithm, ChecksumKind, ObjectChecksum, ObjectInfo, ObjectKey, Timestamp},
     store::{
         Change, CopyRequest, CopySource, PutRequest, Result, Written, copy,
         error::{StoreError, StoreErrorKind},
@@ -87,7 +87,7 @@ impl S3Store {
         described.extend(class(&put.headers));
         let source = Source { path: self.path(name), generation: Some(generation) };
         match self.rewrite(name, &source, described, &Guard::Generation(generation)).await {
-            Ok((_, at)) => Some(at),
+            Ok(at) => Some(at),
             Err(error) => {
                 tracing::debug!(%error, "the checksum of a long body is not kept");
                 None
@@ -108,7 +108,8 @@ impl S3Store {
                 return Ok(());
             }
             let generation = generation(&headers)?;
-            let mut described = Facts::read(&headers, info.size).headers(&attributes)?;
+            let facts = Facts { modified: Some(info.last_modified), ..Facts::read(&headers, info.size) };
+            let mut described = facts.headers(&attributes)?;
             described.extend(class(&headers));
             // Google's own tools change metadata without a new generation.
             described.extend(headers.get("x-goog-metageneration").map(|seen| (IF_METAGENERATION, seen.clone())));
@@ -133,12 +134,14 @@ impl S3Store {
             if !carries(&info, known.as_ref(), request.checksum) {
                 break;
             }
-            let facts = Facts { checksum: known, ..Default::default() };
+            // What is no MD5 says at least that the bytes are the same.
+            let etag = Some(info.etag.clone()).filter(|etag| etag.as_md5().is_none());
+            let facts = Facts { checksum: known, etag, ..Default::default() };
             let described = facts.headers(&request.attributes.apply(&info.attributes))?;
             let guard = self.guard(&name, &request.conditions, false).await?;
             let source = Source { path: from.path(&source_name), generation: Some(generation(&headers)?) };
             match self.rewrite(&name, &source, described, &guard).await {
-                Ok((etag, last_modified)) => return Ok(Written { etag, last_modified, checksum: info.checksum }),
+                Ok(last_modified) => return Ok(Written { etag: info.etag, last_modified, checksum: info.checksum }),
                 // The source was replaced, or the target: then conditions are judged again.
                 Err(error) if error.kind() == StoreErrorKind::NoSuchKey => {}
                 Err(error) if error.kind() == StoreErrorKind::PreconditionFailed && !request.conditions.wants_absent() => {}
@@ -149,7 +152,7 @@ impl S3Store {
     }
 
     /// One copy within the storage: no bytes come here, and what the new object says is all in `described`.
-    pub(super) async fn rewrite(&self, name: &str, source: &Source, described: HeaderMap, guard: &Guard) -> Result<(ETag, Timestamp)> {
+    pub(super) async fn rewrite(&self, name: &str, source: &Source, described: HeaderMap, guard: &Guard) -> Result<Timestamp> {
         let mut call = self.call(Method::PUT, name).headers(described);
         call = call.vendor("copy-source", &source.path).vendor("metadata-directive", "REPLACE");
         if let Some(generation) = source.generation {
@@ -157,7 +160,7 @@ impl S3Store {
         }
         let again = if *guard == Guard::None { Again::Harmless } else { Again::OnlyIfRefused };
         let root = copied(guard.apply(call).patiently().send(again).await?).await?;
-        Ok((etag(&root)?, modified(&root)))
+        Ok(modified(&root))
     }
 
     /// An object of this bucket, as copies name their source.
