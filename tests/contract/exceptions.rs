@@ -17,15 +17,6 @@ const EXCUSED: &[Excused] = &[
         reason: "GCS keeps 8 KiB of metadata, which hold no ten tags of 256 emoji: 400",
     },
     Excused {
-        driver: Driver::Gcs,
-        promises: &[
-            "keys::strange_keys_are_keys_like_any_other",
-            "keys::strange_keys_stay_apart_when_they_come_in_any_order",
-            "keys::uploads_to_strange_keys_end_as_any_other",
-        ],
-        reason: "GCS refuses the names . and .. and those with line ends: 400",
-    },
-    Excused {
         driver: Driver::S3(Server::Moto),
         promises: &[
             "attributes::an_update_of_a_multipart_object_keeps_its_parts",

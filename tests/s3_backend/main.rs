@@ -7,6 +7,7 @@ mod client;
 mod costs;
 mod faults;
 mod gateway;
+mod gcs;
 mod places;
 #[path = "../support/mod.rs"]
 mod support;

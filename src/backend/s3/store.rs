@@ -63,6 +63,14 @@ impl S3Store {
         self.client.dialect()
     }
 
+    /// What a key is called on the storage.
+    pub(super) fn name(&self, key: &ObjectKey) -> Result<String> {
+        match self.dialect() {
+            Dialect::S3 => self.place.name(key),
+            Dialect::Gcs => gcs::name(&self.place, key),
+        }
+    }
+
     pub(super) fn call(&self, method: Method, name: &str) -> Call<'_> {
         self.client.call(method, &self.place.remote, Some(name))
     }
@@ -305,13 +313,13 @@ impl Store for S3Store {
     }
 
     async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let (info, _) = self.look(&self.place.name(key)?, HeaderMap::new()).await?;
+        let (info, _) = self.look(&self.name(key)?, HeaderMap::new()).await?;
         conditions.check(&info.etag, info.last_modified)?;
         Ok(info)
     }
 
     async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let name = self.place.name(key)?;
+        let name = self.name(key)?;
         let mut info = self.head(key, conditions).await?;
         if self.dialect() == Dialect::Gcs {
             return Ok(info);
@@ -332,7 +340,7 @@ impl Store for S3Store {
     }
 
     async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        let name = self.place.name(key)?;
+        let name = self.name(key)?;
         let Selection::Part(number) = request.selection else {
             return self.get_span(&name, &request, range_header(request.selection)).await;
         };
@@ -384,7 +392,7 @@ impl Store for S3Store {
     }
 
     async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-        let name = self.place.name(key)?;
+        let name = self.name(key)?;
         let guard = self.guard(&name, conditions, true).await?;
         if matches!(guard, Guard::Absent | Guard::Generation(0)) {
             // There was nothing, as was asked for: so there is nothing to delete.
@@ -404,7 +412,7 @@ impl Store for S3Store {
         if self.dialect() == Dialect::Gcs {
             return self.change_facts(key, change).await;
         }
-        let name = self.place.name(key)?;
+        let name = self.name(key)?;
         let tags = match change {
             // An ACL lies in the metadata, which only a new object could change.
             Change::Acl(acl) => {

@@ -1,6 +1,6 @@
 //! Listing by the JSON API (`objects.list`): the XML API lists no metadata, and so neither S3's ETags nor checksums.
 
-use super::{STAGE, facts};
+use super::{STAGE, facts, names};
 use crate::{
     backend::{
         s3::{
@@ -11,7 +11,7 @@ use crate::{
         wire::Again,
     },
     model::{ObjectKey, Timestamp},
-    store::{ListEntry, ListRequest, ListedObject, Result},
+    store::{ListEntry, ListRequest, ListedObject, Result, grouping::Query},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
@@ -45,10 +45,17 @@ struct Item {
 
 impl S3Store {
     pub(in crate::backend::s3) async fn described_page(&self, request: &ListRequest, after: Option<&str>) -> Result<RemotePage> {
-        let prefix = self.place.below(&request.prefix);
+        match request.delimiter.as_deref() {
+            Some(delimiter) if !names::keeps(delimiter) => self.page_grouped_here(request, delimiter).await,
+            _ => self.page_grouped_there(request, after).await,
+        }
+    }
+
+    async fn page_grouped_there(&self, request: &ListRequest, after: Option<&str>) -> Result<RemotePage> {
+        let prefix = self.place.below(&names::encode_prefix(&request.prefix));
         let delimiter = request.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
         // GCS begins with a name, S3 behind it.
-        let start = after.map(|after| self.place.below(&beyond(after, &request.prefix, delimiter)));
+        let start = after.map(|after| self.place.below(&names::encode_prefix(&beyond(after, &request.prefix, delimiter))));
         let limit = (request.limit + usize::from(start.is_some())).to_string();
         let mut query = vec![("fields", Some(FIELDS)), ("maxResults", Some(limit.as_str())), ("prefix", Some(prefix.as_str()))];
         query.extend(delimiter.map(|delimiter| ("delimiter", Some(delimiter))));
@@ -63,20 +70,46 @@ impl S3Store {
         for item in &page.items {
             let Some(name) = self.place.strip(&item.name) else { continue };
             last = last.max(Some(name));
-            // Names that are no keys of S3 are not shown.
-            if let Ok(key) = ObjectKey::new(name) {
+            // Names that no key has are not shown.
+            if let Some(key) = names::decode(name).and_then(|key| ObjectKey::new(key).ok()) {
                 entries.push(ListEntry::Object(object(key, item)?));
             }
         }
         for name in page.prefixes.iter().filter_map(|name| self.place.strip(name)) {
             last = last.max(Some(name));
-            entries.push(ListEntry::CommonPrefix(name.to_owned()));
+            entries.extend(names::decode_prefix(name).map(ListEntry::CommonPrefix));
         }
         entries.sort_by(|a, b| a.name().cmp(b.name()));
-        entries.retain(|entry| !entry.name().starts_with(STAGE) && request.after.as_deref().is_none_or(|after| entry.name() > after));
+        let wanted = |name: &str| name.starts_with(&request.prefix) && request.after.as_deref().is_none_or(|after| name > after);
+        entries.retain(|entry| !entry.name().starts_with(STAGE) && wanted(entry.name()));
         let truncated = page.next_page_token.is_some() || entries.len() > request.limit;
         entries.truncate(request.limit);
         Ok(RemotePage { last: last.map(str::to_owned), entries, truncated })
+    }
+
+    /// By a delimiter that may stand in names where keys have none: all keys are looked at, rather than one for each group.
+    async fn page_grouped_here(&self, request: &ListRequest, delimiter: &str) -> Result<RemotePage> {
+        let query = Query { prefix: &request.prefix, delimiter: Some(delimiter), after: request.after.as_deref(), limit: request.limit };
+        let mut flat = ListRequest { delimiter: None, limit: 1000, ..request.clone() };
+        let mut entries: Vec<ListEntry> = Vec::new();
+        loop {
+            let page = self.page_grouped_there(&flat, flat.after.as_deref()).await?;
+            for entry in page.entries {
+                let entry = query.group(entry.name()).map(|group| ListEntry::CommonPrefix(group.to_owned())).unwrap_or(entry);
+                let known = entries.last().is_some_and(|last| last.name() == entry.name());
+                if known || query.after.is_some_and(|after| entry.name() <= after) {
+                    continue;
+                }
+                if entries.len() == request.limit {
+                    return Ok(RemotePage { entries, truncated: true, last: None });
+                }
+                entries.push(entry);
+            }
+            if !page.truncated {
+                return Ok(RemotePage { entries, truncated: false, last: None });
+            }
+            flat.after = page.last;
+        }
     }
 }
 

@@ -12,11 +12,13 @@
 
 pub(super) mod facts;
 mod listing;
+mod names;
 mod sweep;
 mod uploads;
 mod writing;
 
 use crate::{
+    backend::place::Place,
     model::ObjectKey,
     store::{
         Result,
@@ -29,6 +31,14 @@ pub(super) const STAGE: &str = ".causeway-upload-";
 
 /// How often something is begun anew because the object was replaced meanwhile.
 const ROUNDS: usize = 16;
+
+/// What a key is called on the storage.
+pub(super) fn name(place: &Place, key: &ObjectKey) -> Result<String> {
+    match ObjectKey::new(names::encode(key.as_str())) {
+        Ok(name) => place.name(&name),
+        Err(_) => Err(StoreError::new(StoreErrorKind::KeyTooLong, "the key is too long once its line ends are escaped")),
+    }
+}
 
 fn not_ours(key: &ObjectKey) -> Result<()> {
     match key.as_str().starts_with(STAGE) {

@@ -46,7 +46,7 @@ impl S3Store {
     pub(in crate::backend::s3) async fn begin_staged(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
         // What can never be published is refused before its bytes are sent.
         not_ours(key)?;
-        self.place.name(key)?;
+        self.name(key)?;
         Facts::default().headers(&request.attributes)?;
         let initiated = Timestamp::now();
         let upload = uploads::new_id(initiated)?;
@@ -141,7 +141,7 @@ impl S3Store {
             Err(gone) if gone.kind() == StoreErrorKind::NoSuchUpload => return self.completed(key, id).await?.ok_or(gone),
             other => other?,
         };
-        let name = self.place.name(key)?;
+        let name = self.name(key)?;
         let parts = self.catalog.parts(self.bucket, id, 0, usize::MAX).await?;
         let assembled = assemble(upload.checksum, upload.explicit_checksum, &request, &recorded(&parts))?;
         // Assembling uses the parts up, so what can be refused is refused before.

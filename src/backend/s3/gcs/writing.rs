@@ -42,7 +42,7 @@ impl S3Store {
     pub(in crate::backend::s3) async fn put_with_facts(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
         let PutRequest { attributes, conditions, payload } = request;
         not_ours(key)?;
-        let name = self.place.name(key)?;
+        let name = self.name(key)?;
         // Refused before its bytes are sent.
         Facts::default().headers(&attributes)?;
         let guard = self.guard(&name, &conditions, false).await?;
@@ -96,7 +96,7 @@ impl S3Store {
     }
 
     pub(in crate::backend::s3) async fn change_facts(&self, key: &ObjectKey, change: Change) -> Result<()> {
-        let name = self.place.name(key)?;
+        let name = self.name(key)?;
         for _ in 0..ROUNDS {
             let (info, headers) = self.look(&name, HeaderMap::new()).await?;
             let mut attributes = info.attributes.clone();
@@ -124,10 +124,10 @@ impl S3Store {
 
     pub(in crate::backend::s3) async fn copy_with_facts(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
         not_ours(key)?;
-        let name = self.place.name(key)?;
+        let name = self.name(key)?;
         for _ in 0..ROUNDS {
             let Some(from) = self.neighbour(&request.source) else { break };
-            let source_name = from.place.name(&request.source.key)?;
+            let source_name = from.name(&request.source.key)?;
             let (info, headers) = from.look(&source_name, HeaderMap::new()).await?;
             request.source.conditions.check_source(&info.etag, info.last_modified)?;
             let known = Facts::read(&headers, info.size).checksum;
