@@ -114,7 +114,7 @@ fn the_json_listing_begins_with_a_name_and_shows_metadata() {
 #[test]
 fn more_than_8_kib_of_metadata_are_refused() {
     let gcs = Gcs::start();
-    let put = |length: usize| gcs.request("PUT", "/bucket/key").unsigned_header("x-goog-meta-m", &"v".repeat(length)).body("x").send();
+    let put = |length: usize| gcs.request("PUT", "/bucket/key").unsigned_header("x-goog-meta-m", "v".repeat(length)).body("x").send();
     assert_eq!(put(8191).status, 200);
     assert_eq!(put(8192).failure(), (400, "MetadataTooLarge".into()));
 }

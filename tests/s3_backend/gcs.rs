@@ -106,7 +106,7 @@ async fn a_complete_interrupted_before_it_published_goes_on_when_it_is_repeated(
         upload.part(n, body).await;
     }
     fake.fail_after(1, 1, 503);
-    assert_eq!(refused(upload.try_complete(upload.request()).await), StoreErrorKind::Busy);
+    assert_eq!(refused(upload.try_complete(upload.request()).await), StoreErrorKind::Unavailable);
     assert_eq!(read(&*store, "key").await, b"old", "nothing is published");
     assert_eq!(names(&*store).await, ["key"], "and what is staged is not shown");
     let mut other = upload.request();
