@@ -1,8 +1,8 @@
 //! Buckets on storage that speaks S3, and on Google Cloud Storage by its XML API, which is S3 in another dialect.
 //!
 //! The storage keeps what S3 keeps: bytes, headers, metadata, tags, checksums, order. Every byte crosses once and every
-//! plain read and write is one request. The catalog holds uploads only: their ids there, and what ListParts says of who
-//! began them. What a storage does not do is in its [`Dialect`](dialect::Dialect) if that is known, and otherwise found
+//! plain read and write is one request. The catalog holds uploads only: their ids there, what ListParts says of who
+//! began them, and on GCS their parts. What a storage does not do is in its [`Dialect`](dialect::Dialect) if that is known, and otherwise found
 //! out by [`probe`]; what is promised nowhere is refused.
 //!
 //! | file | owns |
@@ -14,12 +14,14 @@
 //! | `refusal` | error replies as our kinds |
 //! | `probe` | what this storage keeps of S3's promises |
 //! | `gcs` | what GCS lacks, kept in metadata of ours |
+//! | `describing` | tags and parts, which no header says |
 //! | `store` | the bucket: reading, deleting, changing |
 //! | `writing`, `copying`, `multipart`, `listing` | the rest of it |
 
 mod client;
 mod copying;
 mod credentials;
+mod describing;
 mod dialect;
 mod gcs;
 mod headers;
@@ -151,26 +153,21 @@ impl Backend for S3Backend {
                 return Ok(false);
             }
             self.abort_uploads(bucket, &store).await?;
+            if self.client.dialect() == Dialect::Gcs {
+                store.drop_all_staged().await?;
+            }
             return Ok(true);
         };
-        if self.client.dialect() == Dialect::Gcs {
-            let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
-            if !store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty() {
-                return Ok(false);
-            }
-            store.drop_all_staged().await?;
-        }
-        // The storage knows best whether it is empty; its uploads go with it.
-        let reply = self.client.call(Method::DELETE, remote, None).send(Again::Harmless).await?;
-        if reply.status.is_success() {
+        if self.remove_remote(remote).await? {
             return Ok(true);
         }
-        let refusal = refusal::read(reply).await;
-        match refusal.code.as_str() {
-            "BucketNotEmpty" => Ok(false),
-            "NoSuchBucket" => Ok(true),
-            _ => Err(refusal.into()),
+        let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
+        if self.client.dialect() != Dialect::Gcs || !store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty() {
+            return Ok(false);
         }
+        // What is left is what a crash left.
+        store.drop_all_staged().await?;
+        self.remove_remote(remote).await
     }
 
     /// A remote account may hold anything: only what the configuration or a client names becomes a bucket here.
@@ -189,6 +186,20 @@ impl Backend for S3Backend {
 }
 
 impl S3Backend {
+    /// The storage knows best whether it is empty; its uploads go with it.
+    async fn remove_remote(&self, remote: &str) -> Result<bool, StoreError> {
+        let reply = self.client.call(Method::DELETE, remote, None).send(Again::Harmless).await?;
+        if reply.status.is_success() {
+            return Ok(true);
+        }
+        let refusal = refusal::read(reply).await;
+        match refusal.code.as_str() {
+            "BucketNotEmpty" => Ok(false),
+            "NoSuchBucket" => Ok(true),
+            _ => Err(refusal.into()),
+        }
+    }
+
     async fn abort_uploads(&self, bucket: &BucketRecord, store: &S3Store) -> Result<(), StoreError> {
         loop {
             let request = ListUploadsRequest { limit: 1000, ..Default::default() };

@@ -2,6 +2,7 @@
 
 use super::{
     client::{Call, Client},
+    describing,
     dialect::Dialect,
     gcs, headers,
     probe::{self, Promises},
@@ -14,7 +15,7 @@ use crate::{
         wire::{self, Again, Reply},
     },
     catalog::{BucketId, Catalog},
-    model::{ETag, ObjectInfo, ObjectKey, ObjectPart, PartNumber, Span, Tag, TagSet, UploadId},
+    model::{ETag, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
         ListUploadsRequest, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Selection, Store, UploadsPage, Written,
@@ -23,7 +24,6 @@ use crate::{
         payload::Payload,
         selection,
     },
-    xml,
 };
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -155,42 +155,6 @@ impl S3Store {
                 Guard::Generation(generation.ok_or_else(none)?)
             }
         })
-    }
-
-    async fn tags(&self, name: &str) -> Result<TagSet> {
-        let reply = self.call(Method::GET, name).query(&[("tagging", None)]).send(Again::Harmless).await?;
-        let document = self.document(reply).await?;
-        let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply is no tag set");
-        let root = xml::parse_reply(&document).map_err(|_| strange())?;
-        let tag = |element: &xml::Element| Tag {
-            key: element.value("Key").unwrap_or_default().to_owned(),
-            value: element.value("Value").unwrap_or_default().to_owned(),
-        };
-        let tags = root.child("TagSet").ok_or_else(strange)?.all("Tag").map(tag).collect();
-        TagSet::new(tags).map_err(|_| strange())
-    }
-
-    /// GetObjectAttributes, page by page.
-    async fn parts(&self, name: &str) -> Result<Vec<ObjectPart>> {
-        let mut parts: Vec<ObjectPart> = Vec::new();
-        loop {
-            let marker = parts.last().map_or(0, |part| part.number).to_string();
-            let call = self.call(Method::GET, name).query(&[("attributes", None)]);
-            let call = call.vendor("object-attributes", "ObjectParts").vendor("part-number-marker", &marker).vendor("max-parts", "1000");
-            let document = self.document(call.send(Again::Harmless).await?).await?;
-            let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no object attributes");
-            let root = xml::parse_reply(&document).map_err(|_| strange())?;
-            let Some(list) = root.child("ObjectParts") else { return Ok(parts) };
-            let before = parts.len();
-            for element in list.all("Part") {
-                let number = element.value("PartNumber").and_then(|text| text.parse().ok()).ok_or_else(strange)?;
-                let size = element.value("Size").and_then(|text| text.parse().ok()).ok_or_else(strange)?;
-                parts.push(ObjectPart { number, size, checksum: super::multipart::checksum_of(element) });
-            }
-            if list.value("IsTruncated") != Some("true") || parts.len() == before {
-                return Ok(parts);
-            }
-        }
     }
 
     /// The document of a successful reply.
@@ -426,7 +390,7 @@ impl Store for S3Store {
         }
         let call = match tags.is_empty() {
             true => self.call(Method::DELETE, &name).query(&[("tagging", None)]),
-            false => self.call(Method::PUT, &name).query(&[("tagging", None)]).document(tagging_document(&tags)),
+            false => self.call(Method::PUT, &name).query(&[("tagging", None)]).document(describing::tagging_document(&tags)),
         };
         let reply = call.send(Again::Harmless).await?;
         match reply.status.is_success() {
@@ -504,19 +468,4 @@ pub(super) fn no_acls() -> StoreError {
 
 pub(super) fn no_tags() -> StoreError {
     StoreError::new(StoreErrorKind::NotImplemented, "The storage behind this bucket keeps no tags")
-}
-
-fn tagging_document(tags: &TagSet) -> bytes::Bytes {
-    let mut document = xml::Writer::document();
-    document.root("Tagging", |w| {
-        w.element("TagSet", |w| {
-            for tag in tags.iter() {
-                w.element("Tag", |w| {
-                    w.text("Key", &tag.key);
-                    w.text("Value", &tag.value);
-                });
-            }
-        });
-    });
-    document.finish()
 }

@@ -66,25 +66,27 @@ impl S3Store {
         }
         let page: Page = serde_json::from_slice(&reply.bytes(LONGEST_PAGE).await?).map_err(|_| strange("document"))?;
         let mut entries = Vec::with_capacity(page.items.len() + page.prefixes.len());
-        let mut last = None::<&str>;
+        let mut last = None::<String>;
         for item in &page.items {
             let Some(name) = self.place.strip(&item.name) else { continue };
-            last = last.max(Some(name));
+            let key = names::decode(name);
+            last = last.max(Some(key.clone().unwrap_or_else(|| name.to_owned())));
             // Names that no key has are not shown.
-            if let Some(key) = names::decode(name).and_then(|key| ObjectKey::new(key).ok()) {
+            if let Some(key) = key.and_then(|key| ObjectKey::new(key).ok()) {
                 entries.push(ListEntry::Object(object(key, item)?));
             }
         }
         for name in page.prefixes.iter().filter_map(|name| self.place.strip(name)) {
-            last = last.max(Some(name));
-            entries.extend(names::decode_prefix(name).map(ListEntry::CommonPrefix));
+            let group = names::decode_prefix(name);
+            last = last.max(Some(group.clone().unwrap_or_else(|| name.to_owned())));
+            entries.extend(group.map(ListEntry::CommonPrefix));
         }
         entries.sort_by(|a, b| a.name().cmp(b.name()));
         let wanted = |name: &str| name.starts_with(&request.prefix) && request.after.as_deref().is_none_or(|after| name > after);
         entries.retain(|entry| !entry.name().starts_with(STAGE) && wanted(entry.name()));
         let truncated = page.next_page_token.is_some() || entries.len() > request.limit;
         entries.truncate(request.limit);
-        Ok(RemotePage { last: last.map(str::to_owned), entries, truncated })
+        Ok(RemotePage { last, entries, truncated })
     }
 
     /// By a delimiter that may stand in names where keys have none: all keys are looked at, rather than one for each group.
