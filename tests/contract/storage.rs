@@ -243,6 +243,11 @@ impl Storage {
         }
     }
 
+    /// GCS copies an object made of parts without telling an MD5: then the copy keeps its ETag.
+    pub fn copies_keep_etags(&self) -> bool {
+        self.driver == Driver::Gcs
+    }
+
     /// Whether what was acknowledged outlives `restart`.
     pub fn is_durable(&self) -> bool {
         self.driver != Driver::Memory

@@ -8,6 +8,7 @@ mod client;
 mod costs;
 mod faults;
 mod gateway;
+mod gcs;
 mod keeping;
 mod places;
 mod quirks;

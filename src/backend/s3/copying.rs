@@ -169,7 +169,7 @@ fn wish(attributes: &CopyAttributes) -> Wish {
 }
 
 /// A copy may fail behind a 200: the document tells.
-async fn copied(reply: Reply) -> Result<xml::Element> {
+pub(super) async fn copied(reply: Reply) -> Result<xml::Element> {
     let (status, document) = (reply.status, reply.bytes(1 << 20).await?);
     match xml::parse_reply(&document) {
         Ok(root) if status.is_success() => Ok(root),
@@ -187,6 +187,6 @@ fn etag(root: &xml::Element) -> Result<ETag> {
     root.value("ETag").map(ETag::parse).ok_or_else(none)
 }
 
-fn modified(root: &xml::Element) -> Timestamp {
+pub(super) fn modified(root: &xml::Element) -> Timestamp {
     root.value("LastModified").and_then(Timestamp::parse_iso8601).unwrap_or_else(Timestamp::now)
 }

@@ -3,7 +3,7 @@
 //! User metadata travels as it is where it is ASCII, and otherwise as encoded words (RFC 2047), which is also how S3 shows
 //! it. What would read as an encoded word is encoded too, so that the same text always comes back.
 
-use super::{Dialect, keeping};
+use super::{Dialect, gcs, keeping};
 use crate::{
     model::{Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, ObjectInfo, TagSet, Timestamp},
     store::{
@@ -84,9 +84,6 @@ pub(super) fn keep_expires(described: &mut HeaderMap) {
     }
 }
 
-/// By which upload an object was made: GCS makes ETags that do not tell.
-pub(super) const UPLOAD: HeaderName = HeaderName::from_static("x-goog-meta-causeway-upload");
-
 /// `a=b&c=d`, as `x-amz-tagging` has it.
 pub(super) fn tagging(tags: &TagSet) -> String {
     let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
@@ -145,7 +142,7 @@ pub(super) fn info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<O
         }
     }
     let tag_count = headers.get(dialect.header("tagging-count")).and_then(|count| count.to_str().ok()?.parse().ok()).unwrap_or(0);
-    Ok(ObjectInfo {
+    let mut info = ObjectInfo {
         size,
         etag,
         last_modified: modified.ok_or_else(|| strange("modification time"))?,
@@ -153,7 +150,11 @@ pub(super) fn info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<O
         tag_count,
         checksum: checksum(headers),
         parts: Vec::new(),
-    })
+    };
+    if dialect == Dialect::Gcs {
+        gcs::facts::show(headers, &mut info);
+    }
+    Ok(info)
 }
 
 /// The checksum of an object, if the reply shows one.
@@ -177,14 +178,14 @@ pub(super) fn object_checksum(algorithm: ChecksumAlgorithm, text: &str, kind: Op
     Some(ObjectChecksum { checksum: Checksum::from_base64(algorithm, value)?, kind, parts })
 }
 
-fn encoded(text: &str) -> Result<HeaderValue> {
+pub(super) fn encoded(text: &str) -> Result<HeaderValue> {
     // SigV4 takes several blanks for one, and so does many a signer on the way.
     let plain = text.bytes().all(|b| (b' '..=b'~').contains(&b)) && text.trim() == text && !text.contains("=?") && !text.contains("  ");
     let text = if plain { text.to_owned() } else { format!("=?UTF-8?B?{}?=", STANDARD.encode(text)) };
     HeaderValue::try_from(text).map_err(|_| StoreError::new(StoreErrorKind::InvalidRequest, "A header cannot be passed on to the storage"))
 }
 
-fn decoded(value: &HeaderValue) -> String {
+pub(super) fn decoded(value: &HeaderValue) -> String {
     let text = String::from_utf8_lossy(value.as_bytes());
     let word = |text: &str| {
         let inner = text.strip_prefix("=?")?.strip_suffix("?=")?;

@@ -4,7 +4,6 @@
 //! storage's to keep. A Complete whose answer was lost is recognised by the ETag that only those parts can make.
 
 use super::{
-    dialect::Dialect,
     headers,
     keeping::Wish,
     refusal,
@@ -35,9 +34,6 @@ impl S3Store {
         call = call.headers(self.kept_as(&wish).await?);
         let initiated = Timestamp::now();
         let upload = uploads::new_id(initiated)?;
-        if self.dialect() == Dialect::Gcs {
-            call = call.text(headers::UPLOAD.as_str(), upload.as_str());
-        }
         if request.explicit_checksum && self.keeps_checksums().await? {
             let spec = request.checksum;
             call = call.vendor("checksum-algorithm", spec.algorithm.as_str()).vendor("checksum-type", spec.kind.as_str());
@@ -180,7 +176,7 @@ impl S3Store {
                 let error = StoreError::from(refusal::of_document(status, &document));
                 match error.kind() {
                     // Somebody has completed it: we, if the object is made of these parts.
-                    StoreErrorKind::NoSuchUpload => self.completed_before(&name, upload, &request).await?.ok_or(error)?,
+                    StoreErrorKind::NoSuchUpload => self.completed_before(&name, &request).await?.ok_or(error)?,
                     _ => return Err(error),
                 }
             }
@@ -230,7 +226,7 @@ impl S3Store {
         }
     }
 
-    async fn completed(&self, key: &ObjectKey, upload: &UploadId) -> Result<Option<Written>> {
+    pub(super) async fn completed(&self, key: &ObjectKey, upload: &UploadId) -> Result<Option<Written>> {
         let done = self.catalog.completed_upload(self.bucket, upload).await?;
         Ok(done.filter(|done| done.key == *key).map(|done| done.written))
     }
@@ -257,7 +253,7 @@ impl S3Store {
         Err(StoreError::new(StoreErrorKind::InvalidRequest, message))
     }
 
-    async fn completed_before(&self, name: &str, upload: &UploadId, request: &CompleteUpload) -> Result<Option<Written>> {
+    async fn completed_before(&self, name: &str, request: &CompleteUpload) -> Result<Option<Written>> {
         let mut md5 = Md5::new();
         for part in &request.parts {
             let Some(of_part) = part.etag.as_md5() else { return Ok(None) };
@@ -265,7 +261,7 @@ impl S3Store {
         }
         let expected = ETag::multipart(md5.finalize().into(), request.parts.len());
         match self.look(name, HeaderMap::new()).await {
-            Ok((info, headers)) if info.etag == expected || headers.get(headers::UPLOAD).is_some_and(|id| id == upload.as_str()) => {
+            Ok((info, _)) if info.etag == expected => {
                 Ok(Some(Written { etag: info.etag, last_modified: info.last_modified, checksum: info.checksum }))
             }
             Ok(_) => Ok(None),
@@ -305,7 +301,7 @@ impl Answer {
     }
 }
 
-fn complete_document(request: &CompleteUpload, checksums: bool) -> bytes::Bytes {
+pub(super) fn complete_document(request: &CompleteUpload, checksums: bool) -> bytes::Bytes {
     let mut document = xml::Writer::document();
     document.root("CompleteMultipartUpload", |w| {
         for part in &request.parts {
@@ -341,6 +337,6 @@ fn listed(element: &xml::Element) -> Option<ListedPart> {
     })
 }
 
-fn strange() -> StoreError {
+pub(super) fn strange() -> StoreError {
     StoreError::new(StoreErrorKind::Internal, "the storage's reply about an upload is not understood")
 }

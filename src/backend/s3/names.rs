@@ -3,7 +3,7 @@
 //!
 //! Tried once per bucket, and only if a key of that kind comes: most never do.
 
-use super::{Dialect, store::S3Store};
+use super::{Dialect, gcs, store::S3Store};
 use crate::{
     backend::wire::{Again, Outgoing},
     model::ObjectKey,
@@ -62,9 +62,12 @@ pub(super) struct Names([OnceCell<bool>; Oddity::ALL.len()]);
 impl S3Store {
     /// The name of a key there, which means that key alone.
     pub(super) async fn name(&self, key: &ObjectKey) -> Result<String> {
+        if self.dialect() == Dialect::Gcs {
+            return gcs::name(&self.place, key);
+        }
         let name = self.place.name(key)?;
-        // Google and AWS themselves keep every name.
-        let trusted = self.dialect() == Dialect::Gcs || self.client.settings().endpoint.is_none();
+        // AWS itself keeps every name.
+        let trusted = self.client.settings().endpoint.is_none();
         for (oddity, apart) in Oddity::ALL.into_iter().zip(&self.names.0) {
             if !trusted && oddity.is_in(&name) && !*apart.get_or_try_init(|| self.keeps_apart(oddity)).await? {
                 let words = format!("The storage behind this bucket {}", oddity.words());

@@ -79,16 +79,13 @@ const NONE: Promises = Promises {
     delimiters: false,
 };
 
-/// Of Google's documentation: preconditions on generations, but not for completing uploads; no tags; hashes of its own.
-const GCS: Promises = Promises { complete: false, checksums: false, tags: false, part_copies: false, ..ALL };
-
 /// Before anything is known: operations find out, and refuse what is not kept.
 pub(super) fn hoped_for(dialect: Dialect) -> Capabilities {
     capabilities(dialect, None)
 }
 
 pub(super) fn capabilities(dialect: Dialect, known: Option<Promises>) -> Capabilities {
-    let promises = known.unwrap_or(if dialect == Dialect::Gcs { GCS } else { ALL });
+    let promises = known.unwrap_or(ALL);
     let guarantee = |kept| if kept { Guarantee::Native } else { Guarantee::Refused };
     let keeping = |kept| if kept { Keeping::Kept } else { Keeping::NotKept };
     Capabilities {
@@ -97,8 +94,8 @@ pub(super) fn capabilities(dialect: Dialect, known: Option<Promises>) -> Capabil
         conditional_deletes: guarantee(promises.conditional_deletes),
         checksums: keeping(promises.checksums),
         tags: keeping(promises.tags),
-        object_acls: Keeping::NotKept,
-        parts: keeping(dialect == Dialect::S3),
+        object_acls: keeping(dialect == Dialect::Gcs),
+        parts: Keeping::Kept,
         // Whether it really has one is tried out when it is asked for.
         storage_classes: keeping(dialect == Dialect::S3),
         encryption: keeping(dialect == Dialect::S3),
@@ -111,7 +108,8 @@ impl Client {
     /// What is known already.
     pub(super) fn known(&self) -> Option<Promises> {
         match (self.dialect(), &self.settings().endpoint) {
-            (Dialect::Gcs, _) => Some(GCS),
+            // By its preconditions on generations, and by metadata of ours: see `gcs`.
+            (Dialect::Gcs, _) => Some(ALL),
             // AWS itself.
             (Dialect::S3, None) => Some(ALL),
             (Dialect::S3, Some(_)) => self.tried().get().copied(),
