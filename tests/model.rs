@@ -17,7 +17,7 @@ mod support;
 
 use causeway::store::Durability;
 use proptest::{prelude::*, test_runner::TestRunner};
-use storage::{Driver, Server};
+use storage::{DavServer, Driver, Server};
 use support::files::Manners;
 
 /// As many cases as the environment asks for, else as many as CI has time for.
@@ -56,6 +56,16 @@ fn azure_blob_storage_does_what_the_model_does() {
 fn files_in_folders_do_what_the_model_does() {
     check(Driver::Tree(Manners::Sftp), 60);
     check(Driver::Tree(Manners::Drive), 60);
+}
+
+#[test]
+fn webdav_does_what_the_model_does() {
+    check(Driver::Webdav(DavServer::Rclone), 12);
+}
+
+#[test]
+fn google_drive_does_what_the_model_does() {
+    check(Driver::Drive, 24);
 }
 
 #[test]

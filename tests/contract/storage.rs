@@ -6,8 +6,10 @@
 
 use crate::support::{
     self,
+    dav::{Dav, DavFolder},
     files::{Manners, MemoryFiles},
     gcs::FakeGcs,
+    gdrive::FakeDrive,
     sshd::Sshd,
     upstream::Upstream,
 };
@@ -47,6 +49,16 @@ pub enum Driver {
     Tree(Manners),
     /// SFTP, by OpenSSH's server.
     Sftp,
+    Webdav(DavServer),
+    /// Google Drive, or what we make of its documentation.
+    Drive,
+}
+
+/// Servers that speak WebDAV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DavServer {
+    Wsgidav,
+    Rclone,
 }
 
 /// Servers that speak S3.
@@ -64,6 +76,8 @@ enum Remote {
     Azblob(&'static Upstream),
     Files(MemoryFiles),
     Sftp(Sshd),
+    Webdav(DavFolder),
+    Drive(FakeDrive),
 }
 
 /// How a process ends.
@@ -97,8 +111,8 @@ struct Open {
 impl Open {
     fn new(driver: Driver, directory: &Path, upstream: Option<&Remote>) -> Self {
         let durability = match driver {
-            Driver::Memory | Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) | Driver::Sftp => Durability::Relaxed,
             Driver::Fs(durability) => durability,
+            _ => Durability::Relaxed,
         };
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory, durability).expect("the catalog opens"));
         let backend: Arc<dyn Backend> = match driver {
@@ -107,12 +121,10 @@ impl Open {
                 let settings = FsSettings { root: directory.join("root"), durability };
                 Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"))
             }
-            Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) | Driver::Sftp => {
-                upstream.expect("is there").open(catalog.clone(), directory)
-            }
+            _ => upstream.expect("is there").open(catalog.clone(), directory),
         };
-        let shared =
-            upstream.filter(|remote| !matches!(remote, Remote::Files(_) | Remote::Sftp(_))).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
+        let is_shared = |remote: &&Remote| matches!(remote, Remote::S3(_) | Remote::Gcs(_) | Remote::Azblob(_));
+        let shared = upstream.filter(is_shared).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
         Self { catalog, backend, buckets: Mutex::default(), shared }
     }
 
@@ -156,6 +168,8 @@ impl Remote {
             Self::Gcs(fake) => (Dialect::Gcs, fake.endpoint(), Credentials::GoogleToken(Secret::new(fake.token()))),
             Self::Files(files) => return tree(Arc::new(files.clone()), catalog, directory),
             Self::Sftp(server) => return tree(Arc::new(server.files()), catalog, directory),
+            Self::Webdav(folder) => return tree(Arc::new(folder.files()), catalog, directory),
+            Self::Drive(drive) => return tree(Arc::new(drive.files()), catalog, directory),
             Self::Azblob(azurite) => {
                 let settings = AzblobSettings {
                     account: Some(azurite.access_key.into()),
@@ -198,6 +212,9 @@ impl Storage {
             Driver::Azblob => Some(Remote::Azblob(Upstream::azurite())),
             Driver::Tree(manners) => Some(Remote::Files(MemoryFiles::new(manners))),
             Driver::Sftp => Some(Remote::Sftp(Sshd::start())),
+            Driver::Webdav(DavServer::Wsgidav) => Some(Remote::Webdav(Dav::wsgidav().folder())),
+            Driver::Webdav(DavServer::Rclone) => Some(Remote::Webdav(Dav::rclone().folder())),
+            Driver::Drive => Some(Remote::Drive(FakeDrive::start())),
         };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
     }
@@ -231,14 +248,14 @@ impl Storage {
     }
 
     /// Whether the storage has room for a key. Azure takes 1,024 characters, of which some are written as several, and 254
-    /// segments. SFTP servers take paths of 4,096 bytes: an empty segment is 5 of them.
+    /// segments. Servers over file systems take paths of 4,096 bytes: an empty segment is 5 of them.
     pub fn has_room_for(&self, key: &str) -> bool {
         const TOO_LONG: [&str; 2] = ["\0", " "];
         let endless = |piece: &&str| key.len() > 1000 && key.starts_with(&piece.repeat(300));
         let fits = key.split('/').count() <= 254 && !TOO_LONG.iter().any(endless) && key != ".".repeat(1024);
         match self.driver {
             Driver::Azblob => fits,
-            Driver::Sftp => key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800,
+            Driver::Sftp | Driver::Webdav(_) => key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800,
             _ => true,
         }
     }
