@@ -30,6 +30,8 @@ pub enum Names {
     Posix,
     /// No control characters either: they have no way through URLs, XML or JSON that servers agree on.
     Printable,
+    /// As `Printable`, without `#`, `;` and `?`: for servers that take them for parts of addresses wherever they are.
+    Unmarked,
     /// What Windows takes: none of `" * : < > ? \ |`, no blank at an end, no dot at the last.
     Windows,
 }
@@ -40,6 +42,7 @@ impl Names {
         match self {
             Self::Posix => true,
             Self::Printable => !segment.contains(control),
+            Self::Unmarked => !segment.contains(control) && !has_marks(segment),
             Self::Windows => {
                 !segment.contains(|c: char| control(c) || WINDOWS_REFUSES.contains(c))
                     && !segment.starts_with([' ', '~'])
@@ -54,10 +57,18 @@ impl Names {
         match self {
             Self::Posix => c == '\0',
             Self::Printable => c.is_control(),
+            Self::Unmarked => c.is_control() || MARKS.contains(&c),
             // Blanks and dots only where they would be at an end, but which those are the last cut decides.
             Self::Windows => c.is_control() || WINDOWS_REFUSES.contains(c) || matches!(c, ' ' | '.'),
         }
     }
+}
+
+const MARKS: [char; 3] = ['#', ';', '?'];
+
+/// Whether a name or path has characters that have another meaning in addresses.
+pub(super) fn has_marks(name: &str) -> bool {
+    name.contains(MARKS)
 }
 
 const WINDOWS_REFUSES: &str = "\"*:<>?\\|";
@@ -250,8 +261,8 @@ mod tests {
     proptest! {
         #[test]
         fn every_key_round_trips_and_stays_inside(
-            key in "([a/.%\u{0}\u{85}\n :\\\\é~]|\\.cw~|\\.causeway|CON|o|e){1,40}|[x/é]{200,512}|[x%]{80,260}|[.:]{80,260}|x{256,1024}",
-            names in prop::sample::select(vec![Names::Posix, Names::Printable, Names::Windows]),
+            key in "([a/.%#;?\u{0}\u{85}\n :\\\\é~]|\\.cw~|\\.causeway|CON|o|e){1,40}|[x/é]{200,512}|[x%]{80,260}|[.:]{80,260}|x{256,1024}",
+            names in prop::sample::select(vec![Names::Posix, Names::Printable, Names::Unmarked, Names::Windows]),
         ) {
             let key = ObjectKey::new(key).expect("a key");
             let encoded = encode(&key, names);

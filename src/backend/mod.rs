@@ -2,8 +2,10 @@
 //! builds backends from configuration.
 
 pub mod azblob;
+mod claims;
 mod codec;
 pub mod fs;
+pub mod gdrive;
 mod locks;
 pub mod memory;
 mod names;
@@ -14,6 +16,7 @@ pub mod sftp;
 mod slots;
 pub mod tree;
 mod uploads;
+pub mod webdav;
 mod wire;
 
 pub use codec::Names;

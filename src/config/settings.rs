@@ -2,11 +2,13 @@
 
 use super::{
     error::ConfigError,
+    gdrive::GdriveBackend,
     object_stores::{AzblobBackend, GcsBackend, S3Backend},
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     sftp::SftpBackend,
     value::{Addresses, Domains, Interval, LogFormat, LogLevel, Setting, Size},
+    webdav::WebdavBackend,
 };
 use crate::{
     model::{AccessKey, BucketName, Role, Secret},
@@ -152,6 +154,8 @@ pub enum Backend {
     Gcs(GcsBackend),
     Azblob(AzblobBackend),
     Sftp(SftpBackend),
+    Webdav(WebdavBackend),
+    Gdrive(GdriveBackend),
 }
 
 /// One row per type: a new backend adds a section, a variant and a row.
@@ -189,10 +193,22 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
         rows: SftpBackend::ROWS,
         read: |reader| SftpBackend::read(reader).map(Backend::Sftp),
     },
+    BackendType {
+        name: "webdav",
+        about: WebdavBackend::ABOUT,
+        rows: WebdavBackend::ROWS,
+        read: |reader| WebdavBackend::read(reader).map(Backend::Webdav),
+    },
+    BackendType {
+        name: "gdrive",
+        about: GdriveBackend::ABOUT,
+        rows: GdriveBackend::ROWS,
+        read: |reader| GdriveBackend::read(reader).map(Backend::Gdrive),
+    },
 ];
 
 /// Types that are planned: they deserve better than "unknown".
-pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["webdav", "gdrive", "onedrive", "dropbox", "ftp", "b2"];
+pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["onedrive", "dropbox", "ftp", "b2"];
 
 /// Whether a secret may be at a path of keys: `backend.lake.secret_key`, `identity[0].secret_key`.
 pub(super) fn holds_secret(path: &str) -> bool {
@@ -216,6 +232,8 @@ impl Backend {
             Self::Gcs(_) => "gcs",
             Self::Azblob(_) => "azblob",
             Self::Sftp(_) => "sftp",
+            Self::Webdav(_) => "webdav",
+            Self::Gdrive(_) => "gdrive",
         }
     }
 
@@ -232,6 +250,11 @@ impl Backend {
                 (None, None) => "(its connection string says where)".to_owned(),
             },
             Self::Sftp(sftp) => sftp.address(),
+            Self::Webdav(webdav) => webdav.url.to_string(),
+            Self::Gdrive(gdrive) => {
+                let place = gdrive.folder.as_ref().or(gdrive.drive.as_ref()).map_or("My Drive", String::as_str);
+                join(format!("Google Drive: {place}"), gdrive.root.trim_matches('/'))
+            }
         }
     }
 
@@ -243,7 +266,7 @@ impl Backend {
     /// The one remote bucket or container that holds all of this backend's buckets.
     pub fn shared(&self) -> Option<&str> {
         match self {
-            Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) => None,
+            Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) | Self::Webdav(_) | Self::Gdrive(_) => None,
             Self::S3(s3) => s3.bucket.as_deref(),
             Self::Gcs(gcs) => gcs.bucket.as_deref(),
             Self::Azblob(azblob) => azblob.container.as_deref(),
@@ -263,6 +286,8 @@ impl Backend {
             Self::Gcs(gcs) => gcs.show(),
             Self::Azblob(azblob) => azblob.show(),
             Self::Sftp(sftp) => sftp.show(),
+            Self::Webdav(webdav) => webdav.show(),
+            Self::Gdrive(gdrive) => gdrive.show(),
         }
     }
 }

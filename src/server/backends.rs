@@ -5,10 +5,12 @@ use crate::{
         Backend, WireSettings,
         azblob::{AzblobBackend, AzblobSettings},
         fs::{FsBackend, FsSettings},
+        gdrive::{GdriveFiles, GdriveSettings, Grant},
         memory::MemoryBackend,
         s3::{Credentials, Dialect, S3Backend, S3Settings},
         sftp::{HostKeys, SftpFiles, SftpSettings},
         tree::{TreeBackend, TreeSettings, files::Files},
+        webdav::{Access, WebdavFiles, WebdavSettings},
     },
     catalog::Catalog,
     config::{self, Addressing, Promise, Settings},
@@ -39,6 +41,8 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
         config::Backend::Gcs(gcs) => Arc::new(S3Backend::open(self::gcs(gcs)?, catalog)?),
         config::Backend::Azblob(azblob) => Arc::new(AzblobBackend::open(self::azblob(azblob), catalog)?),
         config::Backend::Sftp(sftp) => opening.tree(SftpFiles::open(self::sftp(sftp)?)?)?,
+        config::Backend::Gdrive(gdrive) => opening.tree(GdriveFiles::new(self::gdrive(gdrive)?)?)?,
+        config::Backend::Webdav(webdav) => opening.tree(WebdavFiles::new(self::webdav(webdav)?)?)?,
     })
 }
 
@@ -149,6 +153,45 @@ fn sftp(sftp: &config::SftpBackend) -> Result<SftpSettings, StoreError> {
         attempts: u32::try_from(sftp.attempts).unwrap_or(u32::MAX),
         max_connections: sftp.max_connections,
         max_requests: sftp.max_requests,
+    })
+}
+
+fn webdav(webdav: &config::WebdavBackend) -> Result<WebdavSettings, StoreError> {
+    let secret = |setting: &config::SecretSetting| setting.secret.clone();
+    let access = match (&webdav.user, &webdav.password, &webdav.token) {
+        (None, None, None) => Access::Anonymous,
+        (Some(user), Some(password), None) => Access::Basic { user: user.clone(), password: secret(password) },
+        (None, None, Some(token)) => Access::Bearer(secret(token)),
+        (_, _, Some(_)) => return Err(senseless("of token and user only one can be used")),
+        _ => return Err(senseless("user and password go together")),
+    };
+    Ok(WebdavSettings {
+        url: webdav.url.clone(),
+        access,
+        folds_names: webdav.folds_names,
+        escapes_marks: webdav.escapes_marks,
+        wire: wire(webdav.timeout, webdav.connect_timeout, webdav.attempts, webdav.max_requests, webdav.ca_file.as_deref()),
+    })
+}
+
+fn gdrive(gdrive: &config::GdriveBackend) -> Result<GdriveSettings, StoreError> {
+    let secret = |setting: &config::SecretSetting| setting.secret.clone();
+    let grant = match (&gdrive.client_id, &gdrive.client_secret, &gdrive.refresh_token, &gdrive.service_account) {
+        (Some(client_id), Some(client_secret), Some(refresh_token), None) => {
+            Grant::Refresh { client_id: client_id.clone(), client_secret: secret(client_secret), refresh_token: secret(refresh_token) }
+        }
+        (None, None, None, Some(key)) => Grant::ServiceAccount { key: secret(key), subject: gdrive.subject.clone() },
+        _ => return Err(senseless("either client_id, client_secret and refresh_token are needed, or service_account alone")),
+    };
+    Ok(GdriveSettings {
+        endpoint: gdrive.endpoint.clone(),
+        token_endpoint: gdrive.token_endpoint.clone(),
+        grant,
+        drive: gdrive.drive.clone(),
+        folder: gdrive.folder.clone(),
+        root: gdrive.root.clone(),
+        trash: gdrive.trash,
+        wire: wire(gdrive.timeout, gdrive.connect_timeout, gdrive.attempts, gdrive.max_requests, gdrive.ca_file.as_deref()),
     })
 }
 

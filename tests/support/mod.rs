@@ -6,8 +6,10 @@
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
 
+pub mod dav;
 pub mod files;
 pub mod gcs;
+pub mod gdrive;
 pub mod proxy;
 pub mod raw;
 pub mod sshd;

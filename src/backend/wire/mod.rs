@@ -15,6 +15,7 @@ mod outgoing;
 mod repeat;
 mod reply;
 mod resume;
+mod sending;
 mod tls;
 
 pub(super) use address::{encode_path, encode_query};
@@ -23,6 +24,7 @@ pub(super) use outgoing::{Framing, Outcome, Outgoing, Sent, gather_or_stream};
 pub(super) use repeat::{Again, pause};
 pub(super) use reply::Reply;
 pub(super) use resume::{Reopen, resuming};
+pub(super) use sending::{Gathered, Sending};
 
 use crate::store::{
     Result,

@@ -18,6 +18,8 @@ pub(in crate::backend) struct Reply {
     pub(in crate::backend) headers: HeaderMap,
     body: Incoming,
     timeout: Duration,
+    /// Bytes at the beginning that nobody asked for.
+    skip: u64,
     /// Given back with the body: a reply that nobody reads to its end costs its connection, and no place.
     _place: OwnedSemaphorePermit,
 }
@@ -25,7 +27,7 @@ pub(in crate::backend) struct Reply {
 impl Reply {
     pub(super) fn new(response: http::Response<Incoming>, place: OwnedSemaphorePermit, timeout: Duration) -> Self {
         let (head, body) = response.into_parts();
-        Self { status: head.status, headers: head.headers, body, timeout, _place: place }
+        Self { status: head.status, headers: head.headers, body, timeout, skip: 0, _place: place }
     }
 
     /// A header that is text.
@@ -35,6 +37,12 @@ impl Reply {
 
     pub(in crate::backend) fn number(&self, name: HeaderName) -> Option<u64> {
         self.headers.get(name)?.to_str().ok()?.trim().parse().ok()
+    }
+
+    /// Without the first bytes of its body: servers may answer a range with all there is.
+    pub(in crate::backend) fn skipping(mut self, bytes: u64) -> Self {
+        self.skip = bytes;
+        self
     }
 
     /// The next piece of the body; `None` at its end.
@@ -47,9 +55,10 @@ impl Reply {
                 None => return Ok(None),
                 Some(Ok(frame)) => {
                     // Trailers carry nothing we asked for.
-                    if let Ok(bytes) = frame.into_data()
-                        && !bytes.is_empty()
-                    {
+                    let Ok(mut bytes) = frame.into_data() else { continue };
+                    let skipped = bytes.split_to(usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len()));
+                    self.skip -= skipped.len() as u64;
+                    if !bytes.is_empty() {
                         return Ok(Some(bytes));
                     }
                 }

@@ -1,0 +1,92 @@
+//! WebDAV servers of others, each over a directory: one of each per test binary, with a folder for every test.
+
+// Each test target uses its own share of this module.
+#![allow(dead_code)]
+
+use super::upstream::{Leashed, installed};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tempfile::TempDir;
+
+pub const USER: &str = "alice";
+pub const PASSWORD: &str = "open sesame";
+
+#[derive(Debug)]
+pub struct Dav {
+    address: String,
+    leashed: Leashed,
+    dir: TempDir,
+}
+
+/// For the tests of one binary.
+const FOLDERS: usize = 200;
+
+/// With a blank, which is encoded in addresses, to show that it matters to nobody.
+fn folder_name(n: usize) -> String {
+    format!("test {n}")
+}
+
+/// A folder that is one test's own.
+#[derive(Debug)]
+pub struct DavFolder {
+    pub url: String,
+    /// The same on disk.
+    pub path: PathBuf,
+}
+
+impl Dav {
+    pub fn wsgidav() -> &'static Self {
+        static ONE: OnceLock<Dav> = OnceLock::new();
+        ONE.get_or_init(|| {
+            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/serve_wsgidav.py");
+            Self::start("serving on http://", |data| {
+                let mut command = Command::new(installed("wsgidav").join("bin/python"));
+                command.arg(script).arg(data).args([USER, PASSWORD]);
+                command
+            })
+        })
+    }
+
+    pub fn rclone() -> &'static Self {
+        static ONE: OnceLock<Dav> = OnceLock::new();
+        ONE.get_or_init(|| {
+            Self::start("WebDav Server started on [http://", |data| {
+                let mut command = Command::new(installed("rclone").join("bin/rclone"));
+                command.args(["serve", "webdav", "--config", "", "--addr", "127.0.0.1:0", "--user", USER, "--pass", PASSWORD]);
+                command.arg(data);
+                command
+            })
+        })
+    }
+
+    fn start(listens: &str, command: impl FnOnce(&Path) -> Command) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let data = dir.path().join("data");
+        // Before the server looks: some remember what was not there.
+        for n in 0..FOLDERS {
+            std::fs::create_dir_all(data.join(folder_name(n))).expect("a directory");
+        }
+        let mut leashed = Leashed::spawn(command(&data), dir.path());
+        let address = leashed.wait_for(|log| {
+            let (_, rest) = log.split_once(listens)?;
+            let end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ':')))?;
+            Some(rest[..end].to_owned())
+        });
+        Self { address, leashed, dir }
+    }
+
+    pub fn folder(&self) -> DavFolder {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(n < FOLDERS, "more tests than folders");
+        let name = folder_name(n);
+        let path = self.dir.path().join("data").join(&name);
+        DavFolder { url: format!("http://{}/{}", self.address, name.replace(' ', "%20")), path }
+    }
+}
