@@ -1,5 +1,10 @@
-//! Every storage of files in folders is held to every promise of `Files`; and what is particular to SFTP.
+//! Every storage of files in folders is held to every promise of `Files`; and what is particular to each.
 
+#[path = "../support/dav.rs"]
+mod dav;
+mod drive;
+#[path = "../support/gdrive/mod.rs"]
+mod gdrive;
 mod promises;
 #[path = "../support/proxy/mod.rs"]
 mod proxy;
@@ -7,6 +12,9 @@ mod sftp;
 #[path = "../support/sshd.rs"]
 mod sshd;
 mod storage;
+#[path = "../support/upstream.rs"]
+mod upstream;
+mod webdav;
 
 use storage::{Kind, Storage};
 
@@ -78,4 +86,8 @@ macro_rules! kinds {
 kinds! {
     sftp_of_openssh = crate::Kind::Sftp;
     sftp_with_few_extensions = crate::Kind::PlainSftp;
+    webdav_of_wsgidav = crate::Kind::Wsgidav;
+    webdav_of_rclone = crate::Kind::Rclone;
+    my_drive = crate::Kind::Drive;
+    shared_drive = crate::Kind::SharedDrive;
 }

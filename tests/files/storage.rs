@@ -1,7 +1,14 @@
 //! The storages that the promises are tried on. A driver is added here, and gets a row in `main`.
 
-use crate::sshd::Sshd;
-use causeway::backend::tree::files::Files;
+use crate::{
+    dav::{Dav, DavFolder},
+    gdrive::FakeDrive,
+    sshd::Sshd,
+};
+use causeway::backend::{
+    gdrive::{GdriveFiles, GdriveSettings},
+    tree::files::Files,
+};
 use std::{any::Any, sync::Arc};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +16,11 @@ pub enum Kind {
     Sftp,
     /// As servers that know little more than version 3 of the protocol.
     PlainSftp,
+    Wsgidav,
+    Rclone,
+    /// Google Drive, or what we make of its documentation.
+    Drive,
+    SharedDrive,
 }
 
 /// Empty, and gone when it is dropped.
@@ -19,10 +31,29 @@ pub struct Storage {
 
 impl Storage {
     pub async fn open(kind: Kind) -> Self {
-        let server = match kind {
-            Kind::Sftp => Sshd::start(),
-            Kind::PlainSftp => Sshd::with("-P hardlink,fsync,statvfs,copy-data,limits"),
-        };
+        match kind {
+            Kind::Sftp => Self::sftp(Sshd::start()),
+            Kind::PlainSftp => Self::sftp(Sshd::with("-P hardlink,fsync,statvfs,copy-data,limits")),
+            Kind::Wsgidav => Self::webdav(Dav::wsgidav().folder()),
+            Kind::Rclone => Self::webdav(Dav::rclone().folder()),
+            Kind::Drive => {
+                let drive = FakeDrive::start();
+                Self { files: Arc::new(drive.files()), _server: Box::new(drive) }
+            }
+            Kind::SharedDrive => {
+                let drive = FakeDrive::start();
+                let shared = Some(drive.share_drive("team"));
+                let settings = GdriveSettings { drive: shared, root: "objects of/everybody".into(), trash: false, ..drive.settings() };
+                Self { files: Arc::new(GdriveFiles::new(settings).expect("settings")), _server: Box::new(drive) }
+            }
+        }
+    }
+
+    fn sftp(server: Sshd) -> Self {
         Self { files: Arc::new(server.files()), _server: Box::new(server) }
+    }
+
+    fn webdav(folder: DavFolder) -> Self {
+        Self { files: Arc::new(folder.files()), _server: Box::new(folder) }
     }
 }

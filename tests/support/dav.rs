@@ -4,6 +4,13 @@
 #![allow(dead_code)]
 
 use super::upstream::{Leashed, installed};
+use causeway::{
+    backend::{
+        WireSettings,
+        webdav::{Access, WebdavFiles, WebdavSettings},
+    },
+    model::{Endpoint, Secret},
+};
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -20,6 +27,8 @@ pub const PASSWORD: &str = "open sesame";
 #[derive(Debug)]
 pub struct Dav {
     address: String,
+    /// It cannot move files to names with marks in them.
+    escapes_marks: bool,
     leashed: Leashed,
     dir: TempDir,
 }
@@ -38,6 +47,23 @@ pub struct DavFolder {
     pub url: String,
     /// The same on disk.
     pub path: PathBuf,
+    escapes_marks: bool,
+}
+
+impl DavFolder {
+    pub fn settings(&self) -> WebdavSettings {
+        WebdavSettings {
+            url: Endpoint::parse(&self.url).expect("an address"),
+            access: Access::Basic { user: USER.into(), password: Secret::new(PASSWORD) },
+            folds_names: false,
+            escapes_marks: self.escapes_marks,
+            wire: WireSettings::default(),
+        }
+    }
+
+    pub fn files(&self) -> WebdavFiles {
+        WebdavFiles::new(self.settings()).expect("settings")
+    }
 }
 
 impl Dav {
@@ -45,7 +71,7 @@ impl Dav {
         static ONE: OnceLock<Dav> = OnceLock::new();
         ONE.get_or_init(|| {
             let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/serve_wsgidav.py");
-            Self::start("serving on http://", |data| {
+            Self::start("serving on http://", true, |data| {
                 let mut command = Command::new(installed("wsgidav").join("bin/python"));
                 command.arg(script).arg(data).args([USER, PASSWORD]);
                 command
@@ -56,7 +82,7 @@ impl Dav {
     pub fn rclone() -> &'static Self {
         static ONE: OnceLock<Dav> = OnceLock::new();
         ONE.get_or_init(|| {
-            Self::start("WebDav Server started on [http://", |data| {
+            Self::start("WebDav Server started on [http://", false, |data| {
                 let mut command = Command::new(installed("rclone").join("bin/rclone"));
                 command.args(["serve", "webdav", "--config", "", "--addr", "127.0.0.1:0", "--user", USER, "--pass", PASSWORD]);
                 command.arg(data);
@@ -65,7 +91,7 @@ impl Dav {
         })
     }
 
-    fn start(listens: &str, command: impl FnOnce(&Path) -> Command) -> Self {
+    fn start(listens: &str, escapes_marks: bool, command: impl FnOnce(&Path) -> Command) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let data = dir.path().join("data");
         // Before the server looks: some remember what was not there.
@@ -78,7 +104,7 @@ impl Dav {
             let end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ':')))?;
             Some(rest[..end].to_owned())
         });
-        Self { address, leashed, dir }
+        Self { address, escapes_marks, leashed, dir }
     }
 
     pub fn folder(&self) -> DavFolder {
@@ -87,6 +113,6 @@ impl Dav {
         assert!(n < FOLDERS, "more tests than folders");
         let name = folder_name(n);
         let path = self.dir.path().join("data").join(&name);
-        DavFolder { url: format!("http://{}/{}", self.address, name.replace(' ', "%20")), path }
+        DavFolder { url: format!("http://{}/{}", self.address, name.replace(' ', "%20")), path, escapes_marks: self.escapes_marks }
     }
 }

@@ -17,7 +17,13 @@ mod uploads;
 mod wire;
 
 use bytes::Bytes;
-use causeway::model::Timestamp;
+use causeway::{
+    backend::{
+        WireSettings,
+        gdrive::{GdriveFiles, GdriveSettings, Grant},
+    },
+    model::{Endpoint, Secret, Timestamp},
+};
 use http::{Method, Request};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -60,6 +66,7 @@ struct Told {
     /// Seconds that new tokens are said to live.
     life: u64,
     refuses_grants: bool,
+    refuses_trashing: bool,
     failures: Vec<Refusal>,
     lost_replies: usize,
     /// What searches show, and for how many of them.
@@ -118,6 +125,28 @@ impl FakeDrive {
         format!("http://{}/token", self.address)
     }
 
+    pub fn settings(&self) -> GdriveSettings {
+        let endpoint = |text: &str| Endpoint::parse(text).expect("an address");
+        GdriveSettings {
+            endpoint: endpoint(&self.endpoint()),
+            token_endpoint: endpoint(&self.token_endpoint()),
+            grant: Grant::Refresh {
+                client_id: CLIENT_ID.into(),
+                client_secret: Secret::new(CLIENT_SECRET),
+                refresh_token: Secret::new(REFRESH_TOKEN),
+            },
+            drive: None,
+            folder: None,
+            root: String::new(),
+            trash: true,
+            wire: WireSettings::default(),
+        }
+    }
+
+    pub fn files(&self) -> GdriveFiles {
+        GdriveFiles::new(self.settings()).expect("settings")
+    }
+
     /// The tokens that were given out are refused with 401 from now on.
     pub fn expire_tokens(&self) {
         self.shared.told().tokens += 1;
@@ -141,7 +170,7 @@ impl FakeDrive {
     /// The next `n` searches show what there is now.
     pub fn freeze_searches(&self, n: usize) {
         let state = self.shared.state().clone();
-        self.shared.told().frozen = Some((state, n));
+        self.shared.told().frozen = (n > 0).then_some((state, n));
     }
 
     pub fn set_quota(&self, quota: Option<u64>) {
@@ -189,6 +218,24 @@ impl FakeDrive {
         let mut state = self.shared.state();
         let revision = state.number();
         state.files.get_mut(id).expect("is there").fill(Bytes::copy_from_slice(content.as_ref()), revision);
+    }
+
+    /// Files can be trashed no more, or can again.
+    pub fn refuse_trashing(&self, refused: bool) {
+        self.shared.told().refuses_trashing = refused;
+    }
+
+    /// The file that was changed last gets this name, which may hold slashes.
+    pub fn rename_last(&self, name: &str) {
+        let mut state = self.shared.state();
+        let last = state.files.values_mut().filter(|file| file.content.is_some()).max_by_key(|file| file.revision).expect("a file");
+        last.name = name.to_owned();
+    }
+
+    /// As others trash a folder or file.
+    pub fn trash_path(&self, path: &str) {
+        let id = self.paths(false).into_iter().find(|(found, _)| found == path).expect("is there").1.id;
+        self.trash(&id);
     }
 
     pub fn trash(&self, id: &str) {
@@ -316,6 +363,9 @@ fn route(shared: &Shared, request: &Request<()>, body: Received) -> Result<Reply
         return Err(Refusal::invalid("a body that broke off"));
     }
     let body = body.bytes;
+    if call.method == Method::PATCH && shared.told().refuses_trashing && body.starts_with(b"{\"trashed\"") {
+        return Err(Refusal::new(403, "insufficientFilePermissions", "The user does not have sufficient permissions for this file."));
+    }
     match (&call.method, path.as_slice()) {
         (&Method::GET, ["drive", "v3", "files"]) => files::list(shared, &call),
         (&Method::POST, ["drive", "v3", "files"]) => files::create(shared, &call, &body),
