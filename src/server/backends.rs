@@ -126,6 +126,36 @@ fn azblob(azblob: &config::AzblobBackend) -> AzblobSettings {
     }
 }
 
+fn sftp(sftp: &config::SftpBackend) -> Result<SftpSettings, StoreError> {
+    let secret = |setting: &Option<config::SecretSetting>| setting.as_ref().map(|setting| setting.secret.clone());
+    let host_keys = match (&sftp.host_key, &sftp.known_hosts, std::env::home_dir()) {
+        (Some(_), Some(_), _) => return Err(senseless("host_key and known_hosts exclude each other")),
+        (Some(pins), None, _) if pins.0.is_empty() => HostKeys::Any,
+        (Some(pins), None, _) => HostKeys::Pinned(pins.0.clone()),
+        (None, Some(path), _) => HostKeys::KnownHosts(path.clone()),
+        (None, None, Some(home)) => HostKeys::KnownHosts(home.join(".ssh/known_hosts")),
+        (None, None, None) => return Err(senseless("known_hosts or host_key is missing: there is no home directory to look in")),
+    };
+    let is_told = sftp.password.is_some() || sftp.private_key.is_some();
+    let agent = || std::env::var_os("SSH_AUTH_SOCK").filter(|socket| !is_told && !socket.is_empty()).map(Into::into);
+    Ok(SftpSettings {
+        host: sftp.host.clone(),
+        port: sftp.port.0,
+        user: sftp.user.clone(),
+        password: secret(&sftp.password),
+        private_key: secret(&sftp.private_key),
+        passphrase: secret(&sftp.passphrase),
+        agent: sftp.agent.clone().or_else(agent),
+        host_keys,
+        root: sftp.root.clone(),
+        timeout: sftp.timeout,
+        connect_timeout: sftp.connect_timeout,
+        attempts: u32::try_from(sftp.attempts).unwrap_or(u32::MAX),
+        max_connections: sftp.max_connections,
+        max_requests: sftp.max_requests,
+    })
+}
+
 fn webdav(webdav: &config::WebdavBackend) -> Result<WebdavSettings, StoreError> {
     let secret = |setting: &config::SecretSetting| setting.secret.clone();
     let access = match (&webdav.user, &webdav.password, &webdav.token) {
@@ -162,36 +192,6 @@ fn gdrive(gdrive: &config::GdriveBackend) -> Result<GdriveSettings, StoreError> 
         root: gdrive.root.clone(),
         trash: gdrive.trash,
         wire: wire(gdrive.timeout, gdrive.connect_timeout, gdrive.attempts, gdrive.max_requests, gdrive.ca_file.as_deref()),
-    })
-}
-
-fn sftp(sftp: &config::SftpBackend) -> Result<SftpSettings, StoreError> {
-    let secret = |setting: &Option<config::SecretSetting>| setting.as_ref().map(|setting| setting.secret.clone());
-    let host_keys = match (&sftp.host_key, &sftp.known_hosts, std::env::home_dir()) {
-        (Some(_), Some(_), _) => return Err(senseless("host_key and known_hosts exclude each other")),
-        (Some(pins), None, _) if pins.0.is_empty() => HostKeys::Any,
-        (Some(pins), None, _) => HostKeys::Pinned(pins.0.clone()),
-        (None, Some(path), _) => HostKeys::KnownHosts(path.clone()),
-        (None, None, Some(home)) => HostKeys::KnownHosts(home.join(".ssh/known_hosts")),
-        (None, None, None) => return Err(senseless("known_hosts or host_key is missing: there is no home directory to look in")),
-    };
-    let is_told = sftp.password.is_some() || sftp.private_key.is_some();
-    let agent = || std::env::var_os("SSH_AUTH_SOCK").filter(|socket| !is_told && !socket.is_empty()).map(Into::into);
-    Ok(SftpSettings {
-        host: sftp.host.clone(),
-        port: sftp.port.0,
-        user: sftp.user.clone(),
-        password: secret(&sftp.password),
-        private_key: secret(&sftp.private_key),
-        passphrase: secret(&sftp.passphrase),
-        agent: sftp.agent.clone().or_else(agent),
-        host_keys,
-        root: sftp.root.clone(),
-        timeout: sftp.timeout,
-        connect_timeout: sftp.connect_timeout,
-        attempts: u32::try_from(sftp.attempts).unwrap_or(u32::MAX),
-        max_connections: sftp.max_connections,
-        max_requests: sftp.max_requests,
     })
 }
 

@@ -41,7 +41,7 @@ pub(super) async fn stat(client: &Arc<Client>, path: &str) -> Result<Option<Stat
 pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Result<Vec<Entry>>> {
     enum State {
         Begin,
-        Reading(Responses),
+        Reading(Box<Responses>),
     }
     let begin = (State::Begin, client, folder);
     futures_util::stream::try_unfold(begin, |(state, client, folder)| async move {
@@ -52,7 +52,7 @@ pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Re
                 if is_nothing(reply.status) {
                     return Ok(None);
                 }
-                Responses::of(reply).await?
+                Box::new(Responses::of(reply).await?)
             }
         };
         let Some(found) = replies.next().await? else { return Ok(None) };

@@ -419,7 +419,7 @@ fn is_assertion(assertion: &str, audience: &str) -> bool {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     let parts: Vec<&str> = assertion.split('.').collect();
     let &[head, claims, signature] = parts.as_slice() else { return false };
-    let json = |part| Some(serde_json::from_slice::<serde_json::Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()?);
+    let json = |part| serde_json::from_slice::<serde_json::Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
     let (Some(head), Some(claims)) = (json(head), json(claims)) else { return false };
     let now = Timestamp::now().seconds();
     let time = |name: &str| claims[name].as_i64().unwrap_or(0);
