@@ -43,6 +43,7 @@ AZBLOB = (
     'type = "azblob"\nconnection_string = "DefaultEndpointsProtocol=http;AccountName={access_key};'
     'AccountKey={secret_base64};BlobEndpoint=http://{address}/{access_key};"\n'
 )
+WEBDAV = 'type = "webdav"\nurl = "http://{address}"\nuser = "{access_key}"\npassword = "{secret_key}"\n'
 
 BACKENDS = (
     Backend("local", "local disk", contract="fs_relaxed"),
@@ -108,6 +109,38 @@ BACKENDS = (
         listens=r"^listening on http://",
         toml='type = "gcs"\nendpoint = "http://{address}"\nproject = "conformance"\n',
         gateway={"GCE_METADATA_HOST": "{address}"},
+    ),
+    Backend(
+        "webdav_rclone",
+        "rclone serve webdav, over local disk",
+        contract="webdav_rclone",
+        installs="rclone",
+        starts=("{home}/bin/rclone", "serve", "webdav", "--config", "", "--addr", "127.0.0.1:0")
+        + ("--user", "{access_key}", "--pass", "{secret_key}", "{work}/data"),
+        listens=r"WebDav Server started on \[http://",
+        toml=WEBDAV,
+    ),
+    Backend(
+        "webdav_wsgidav",
+        "WsgiDAV, over local disk",
+        contract="webdav_wsgidav",
+        installs="wsgidav",
+        starts=("{home}/bin/python", str(REPOSITORY / "tests/support/serve_wsgidav.py"), "{work}/data")
+        + ("{access_key}", "{secret_key}"),
+        listens=r"^serving on http://",
+        toml=WEBDAV + "escapes_marks = true\n",
+    ),
+    Backend(
+        "gdrive_fake",
+        "our fake of Google Drive's API, in memory",
+        contract="drive_fake",
+        needs=("cargo",),
+        builds=("cargo", "build", "--locked", "--example", "gdrive_fake"),
+        starts=("{target}/debug/examples/gdrive_fake",),
+        listens=r"^listening on http://",
+        toml='type = "gdrive"\nendpoint = "http://{address}"\ntoken_endpoint = "http://{address}/token"\n'
+        'client_id = "client.apps.example.com"\nclient_secret = "drive-client-secret"\n'
+        'refresh_token = "1//drive-refresh-token"\n',
     ),
 )
 NAMES = tuple(backend.name for backend in BACKENDS)

@@ -160,7 +160,7 @@ impl GdriveDraft {
     /// One request makes it the file; what it replaces goes afterwards, and is not seen any more by then.
     async fn make_it(&mut self, path: &str, absent: bool) -> Result<Outcome> {
         let State::Stored(draft) = &self.state else { return Err(failed()) };
-        let (id, from) = (draft.id.clone(), draft.parents.clone());
+        let (id, mut from) = (draft.id.clone(), draft.parents.clone());
         let (folder, name) = split(path);
         for _ in 0..ROUNDS {
             let parent = match self.drive.make(folder).await? {
@@ -189,7 +189,7 @@ impl GdriveDraft {
             let moved = match call.json(&change).read::<Item>(Again::Harmless).await {
                 Ok(Ok(item)) => item,
                 Ok(Err(refusal)) if refusal.is_not_found() => {
-                    self.drive.ids.forget(folder);
+                    self.drive.ids.forget_along(folder);
                     continue;
                 }
                 Ok(Err(refusal)) => return Err(refusal.into()),
@@ -200,7 +200,8 @@ impl GdriveDraft {
             };
             if !moved.is_in(&parent, name) {
                 // Into a folder that is in the trash.
-                self.drive.ids.forget(folder);
+                self.drive.ids.forget_along(folder);
+                from = moved.parents;
                 continue;
             }
             self.drive.ids.learn(path, &moved.id, false);

@@ -72,6 +72,13 @@ impl Ids {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
     }
 
+    /// A folder is not where it was; whether those above it are, nobody knows.
+    pub(super) fn forget_along(&self, folder: &str) {
+        let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        paths.remove(folder);
+        folder.match_indices('/').for_each(|(at, _)| paths.remove(&folder[..at]));
+    }
+
     /// Whether something was put or seen below a path just now.
     pub(super) fn has_fresh_below(&self, folder: &str) -> bool {
         let paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
