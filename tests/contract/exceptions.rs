@@ -57,6 +57,11 @@ const EXCUSED: &[Excused] = &[
     },
     Excused {
         driver: Driver::S3(Server::Moto),
+        promises: &["cancelling::a_part_given_up_can_be_sent_again"],
+        reason: "moto answers 500 now and then when a part is sent while one of its number is being cut short",
+    },
+    Excused {
+        driver: Driver::S3(Server::Moto),
         promises: &["keys::strange_keys_are_keys_like_any_other"],
         reason: "moto's HTTP framework answers 404 to line ends in paths",
     },

@@ -213,7 +213,7 @@ async fn complete_to_the_end(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadI
             let (bucket, base) = (bucket.clone(), base);
             Making::Late(Box::pin(async move { build_in_place(&bucket, upload, base, moves, assembled).await }))
         }
-        None => Making::Whole(build(bucket, key, upload, moves, assembled).await?),
+        None => Making::Whole(Box::new(build(bucket, key, upload, moves, assembled).await?)),
     };
     let written = write::publish(bucket, key, request.conditions, making).await?;
     finish(bucket, key, id, &recorded, written).await

@@ -123,7 +123,7 @@ impl Store for TreeStore {
         if let Some(source) = request.source.store.as_any().downcast_ref::<TreeStore>()
             && let Some(ready) = self.copied(source, key, &request).await?
         {
-            return write::publish(&self.bucket, key, request.conditions, Making::Whole(ready)).await;
+            return write::publish(&self.bucket, key, request.conditions, Making::Whole(Box::new(ready))).await;
         }
         copy::stream_object(self, key, request).await
     }

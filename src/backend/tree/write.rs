@@ -43,7 +43,7 @@ pub(super) struct Ready {
 
 /// What is published, once the conditions were found to hold.
 pub(super) enum Making {
-    Whole(Ready),
+    Whole(Box<Ready>),
     /// Made only then.
     Late(BoxFuture<'static, Result<Ready>>),
 }
@@ -69,7 +69,7 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
     };
     let checksum = verified.checksum().cloned().map(ObjectChecksum::full);
     let identity = Identity { size: verified.size(), etag: verified.etag(), attributes, checksum, parts: None };
-    publish(bucket, key, conditions, Making::Whole(Ready { draft, expected, identity })).await
+    publish(bucket, key, conditions, Making::Whole(Box::new(Ready { draft, expected, identity }))).await
 }
 
 pub(super) fn too_large(bucket: &Bucket) -> StoreError {
@@ -141,7 +141,7 @@ async fn publish_locked(
         }
     };
     let Ready { draft, expected, identity } = match making {
-        Making::Whole(ready) => ready,
+        Making::Whole(ready) => *ready,
         Making::Late(ready) => ready.await?,
     };
     let way = bucket.path_of(key);
