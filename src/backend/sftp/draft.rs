@@ -62,7 +62,7 @@ impl SftpDraft {
     async fn place(&self, lease: &Lease, path: &str, absent: bool, repeated: bool) -> std::result::Result<Placed, Failure> {
         let (from, to) = (self.remote.at(&self.at), self.remote.at(path));
         let mut last = Failure::Missing;
-        for round in 0..ROUNDS {
+        for _ in 0..ROUNDS {
             match self.remote.way(lease, parent(path)).await? {
                 Way::Clear => {}
                 Way::Missing => match self.remote.make_folders(lease, parent(path)).await? {
@@ -91,7 +91,12 @@ impl SftpDraft {
                 Err(failure) => failure,
             };
             // Why, the server does not say: looking does.
-            let (draft, found) = (lease.lstat(&from).await?, lease.lstat(&to).await?);
+            let draft = lease.lstat(&from).await?;
+            let found = match lease.lstat(&to).await {
+                // As below what is no folder any more.
+                Err(Failure::Refused(_)) => None,
+                found => found?,
+            };
             match (draft, found) {
                 // An attempt whose answer was lost took it there: its name is known to us alone.
                 (None, Some(_)) if repeated => return Ok(Placed::There),
@@ -100,9 +105,9 @@ impl SftpDraft {
                 (Some(_), Some(_)) if absent && repeated && self.is_linked(lease, &from, &to).await? => return Ok(Placed::There),
                 (Some(_), Some(_)) if absent => return Ok(Placed::Exists),
                 (Some(_), Some(_)) if !lease.features.posix_rename => return Err(Failure::Unsupported),
-                // Perhaps the way is another now; else it is as the server says.
-                _ if round > 0 && failure != Failure::Missing => return Err(failure),
-                _ => {}
+                // Perhaps the way is another now.
+                _ if matches!(failure, Failure::Missing | Failure::Refused(_)) => {}
+                _ => return Err(failure),
             }
             last = failure;
             self.remote.forget_way(parent(path));
