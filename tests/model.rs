@@ -59,6 +59,16 @@ fn files_in_folders_do_what_the_model_does() {
 }
 
 #[test]
+fn sftp_does_what_the_model_does() {
+    check(Driver::Sftp, 12);
+}
+
+#[test]
+fn google_cloud_storage_does_what_the_model_does() {
+    check(Driver::Gcs, 25);
+}
+
+#[test]
 fn relaxed_local_disk_does_what_the_model_does() {
     check(Driver::Fs(Durability::Relaxed), 50);
 }

@@ -160,7 +160,7 @@ drivers! {
     gcs_fake = crate::Driver::Gcs;
     azblob = crate::Driver::Azblob;
     files_of_seconds = crate::Driver::Tree(crate::Manners::Sftp);
-    files_with_revisions = crate::Driver::Tree(crate::Manners::Drive);
     sftp = crate::Driver::Sftp;
+    files_with_revisions = crate::Driver::Tree(crate::Manners::Drive);
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);
 }

@@ -1,6 +1,7 @@
-//! What a client says about an object besides its bytes: system headers, user metadata, tags, canned ACL.
+//! What a client says about an object besides its bytes: system headers, user metadata, tags, canned ACL, storage class,
+//! encryption.
 
-use super::{CannedAcl, TagSet};
+use super::{CannedAcl, Encryption, StorageClass, TagSet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -34,4 +35,9 @@ pub struct Attributes {
     pub tags: TagSet,
     #[serde(skip_serializing_if = "CannedAcl::is_private")]
     pub acl: CannedAcl,
+    /// Never travels with a copy, and neither does the encryption.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<StorageClass>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
 }

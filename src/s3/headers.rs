@@ -8,6 +8,7 @@ mod conditions;
 mod copy_source;
 mod demands;
 mod integrity;
+mod keeping;
 mod object;
 
 pub(super) use attributes::{attributes, canned_acl, tag_error};
@@ -16,4 +17,5 @@ pub(super) use conditions::{delete_conditions, read_conditions, source_condition
 pub(super) use copy_source::copy_source;
 pub(super) use demands::{admit, expected_owner, refuse_unsupported, version};
 pub(super) use integrity::require_integrity;
+pub(super) use keeping::{ENCRYPTION, STORAGE_CLASS, encryption_headers};
 pub(super) use object::{ReplyView, object_headers};

@@ -6,7 +6,7 @@ use super::{
     xml::{self, Writer},
 };
 use crate::{
-    model::{ChecksumSpec, Owner},
+    model::{ChecksumSpec, Owner, StorageClass},
     s3::acl,
     store::{ListEntry, ListedObject},
 };
@@ -143,7 +143,7 @@ pub(super) fn properties(w: &mut Writer, object: &ListedObject, owner: Option<&O
     if let Some(owner) = owner {
         w.element("Owner", |w| acl::identify(w, owner));
     }
-    w.text("StorageClass", "STANDARD");
+    w.text("StorageClass", StorageClass::shown(object.storage_class));
 }
 
 pub(super) fn checksum_spec(w: &mut xml::Writer, spec: ChecksumSpec) {

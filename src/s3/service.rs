@@ -66,7 +66,7 @@ impl Service {
         let need = gate::need(operation);
         if matches!(need, Need::Identity | Need::CreateBucket) {
             gate::authorize_service(&request.principal, need)?;
-            headers::refuse_unsupported(&request)?;
+            headers::refuse_unsupported(operation, &request, None)?;
             let call = ServiceCall { request };
             return match operation {
                 Op::CreateBucket => create_bucket::handle(self, call).await,
@@ -77,7 +77,7 @@ impl Service {
         let bucket = self.buckets.get(&name.map_err(|_| ErrorCode::NoSuchBucket)?).await?;
         let Some(key) = request.target.key.as_deref() else {
             gate::authorize(&request.principal, need, &bucket, None).await?;
-            headers::admit(&request, &bucket)?;
+            headers::admit(operation, &request, &bucket)?;
             let call = BucketCall { request, bucket };
             return match operation {
                 Op::HeadBucket => head_bucket::handle(self, call).await,
@@ -99,7 +99,7 @@ impl Service {
             ObjectKeyError::TooLong(_) => S3Error::from(ErrorCode::KeyTooLongError),
         })?;
         gate::authorize(&request.principal, need, &bucket, Some(&key)).await?;
-        headers::admit(&request, &bucket)?;
+        headers::admit(operation, &request, &bucket)?;
         let call = ObjectCall { request, bucket, key };
         match operation {
             Op::PutObject => put_object::handle(self, call).await,

@@ -27,6 +27,10 @@ pub enum StoreErrorKind {
     /// 400 BadDigest: the whole does not have the checksum that Complete announced.
     BadDigest,
     InvalidRequest,
+    /// 403: an archived object has to be restored before it is read.
+    InvalidObjectState,
+    /// 400: a class of S3 that this storage does not have.
+    InvalidStorageClass,
     /// The storage has no room for this key, though S3 would: its own prefix comes before it.
     KeyTooLong,
     /// 400 AccessControlListNotSupported: as a bucket of S3 whose object ownership is enforced.

@@ -21,8 +21,8 @@ pub mod payload;
 pub mod selection;
 
 use crate::model::{
-    Attributes, ByteRange, Checksum, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, Owner, PartNumber, Span, TagSet, Timestamp,
-    UploadId,
+    Attributes, ByteRange, Checksum, ChecksumSpec, ETag, Encryption, ObjectChecksum, ObjectInfo, ObjectKey, Owner, PartNumber, Span,
+    StorageClass, TagSet, Timestamp, UploadId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -102,6 +102,10 @@ pub struct Capabilities {
     pub object_acls: Keeping,
     /// Of multipart objects: which there are, and S3's ETag that is made of theirs.
     pub parts: Keeping,
+    /// Other than `STANDARD`: where kept, any class of S3 is passed on, and refused if the storage does not have it.
+    pub storage_classes: Keeping,
+    /// Likewise, encryption at rest.
+    pub encryption: Keeping,
     pub multipart: MultipartSupport,
     pub durability: Durability,
 }
@@ -119,7 +123,7 @@ pub enum Guarantee {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keeping {
     Kept,
-    /// Tags and ACLs: refused. Checksums: what a client announces is verified, and then forgotten. Parts: not told, and the
+    /// Tags, ACLs, storage classes and encryption: refused. Checksums: what a client announces is verified, and then forgotten. Parts: not told, and the
     /// ETag is the storage's own.
     NotKept,
 }
@@ -213,8 +217,10 @@ pub struct CopyAttributes {
     pub metadata: Option<Attributes>,
     /// REPLACE of tags.
     pub tags: Option<TagSet>,
-    /// An ACL never travels with a copy.
+    /// An ACL never travels with a copy, nor does where and how the source is kept.
     pub acl: crate::model::CannedAcl,
+    pub storage_class: Option<StorageClass>,
+    pub encryption: Option<Encryption>,
 }
 
 impl CopyAttributes {
@@ -224,6 +230,8 @@ impl CopyAttributes {
         let mut attributes = self.metadata.clone().unwrap_or_else(kept);
         attributes.tags = self.tags.clone().unwrap_or_else(|| source.tags.clone());
         attributes.acl = self.acl;
+        attributes.storage_class = self.storage_class;
+        attributes.encryption = self.encryption.clone();
         attributes
     }
 }
@@ -281,6 +289,7 @@ pub struct ListedObject {
     pub etag: ETag,
     pub last_modified: Timestamp,
     pub checksum: Option<ChecksumSpec>,
+    pub storage_class: Option<StorageClass>,
 }
 
 #[derive(Debug, Clone)]

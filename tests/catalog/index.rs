@@ -36,7 +36,7 @@ pub async fn a_row_comes_back_as_it_was_put(catalog: Arc<dyn Catalog>) {
     let page = catalog.list(id, ListRequest { limit: 10, ..Default::default() }).await.expect("a page");
     let listed = rows.iter().cloned().map(|row| {
         let IndexRow { key, size, etag, last_modified, checksum, fingerprint: _ } = row;
-        ListEntry::Object(ListedObject { key, size, etag, last_modified, checksum })
+        ListEntry::Object(ListedObject { key, size, etag, last_modified, checksum, storage_class: None })
     });
     assert_eq!(page.entries, listed.collect::<Vec<_>>());
 }

@@ -46,7 +46,7 @@ pub async fn directives_replace_metadata_and_tags_each_by_itself(storage: &Stora
             Attributes { tags: tags(&[("n", "1")]), ..plain(every(&*store)) },
         ),
         (
-            CopyAttributes { metadata: replaced(), tags: Some(Default::default()), acl: every(&*store).acl },
+            CopyAttributes { metadata: replaced(), tags: Some(Default::default()), acl: every(&*store).acl, ..Default::default() },
             Attributes { tags: Default::default(), acl: every(&*store).acl, ..metadata.clone() },
         ),
     ];

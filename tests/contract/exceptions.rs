@@ -13,52 +13,8 @@ struct Excused {
 const EXCUSED: &[Excused] = &[
     Excused {
         driver: Driver::Gcs,
-        promises: &[
-            "attributes::tags_and_acl_change_without_a_new_object",
-            "attributes::an_update_of_a_multipart_object_keeps_its_parts",
-            "attributes::an_update_of_nothing_is_refused",
-            "attributes::changes_of_tags_and_acl_at_once_both_stand",
-            "attributes::the_largest_attributes_s3_allows_are_kept",
-            "cancelling::an_update_given_up_leaves_the_old_tags_or_the_new",
-            "copying::directives_replace_metadata_and_tags_each_by_itself",
-        ],
-        reason: "GCS has no object tags: 501",
-    },
-    Excused {
-        driver: Driver::Gcs,
-        promises: &[
-            "multipart::conditions_of_a_complete_look_at_the_moment_of_publishing",
-            "multipart::of_many_uploads_that_want_the_key_absent_one_wins",
-        ],
-        reason: "GCS has no preconditions for completing uploads: 501",
-    },
-    Excused {
-        driver: Driver::Gcs,
-        promises: &["multipart::a_part_number_the_object_does_not_have_is_refused"],
-        reason: "GCS forgets the parts of an object: 501",
-    },
-    Excused {
-        driver: Driver::Gcs,
-        promises: &[
-            "copying::a_copy_keeps_or_changes_the_checksum_algorithm",
-            "copying::a_copied_part_carries_the_checksum_its_upload_wants",
-            "copying::a_copy_of_a_multipart_object_is_a_plain_one",
-            "publishing::an_announced_checksum_is_kept_with_the_object",
-            "upload_checksums::the_whole_has_the_checksum_its_upload_promised",
-            "upload_checksums::an_upload_that_promised_nothing_sums_up_all_the_same",
-            "upload_checksums::parts_of_an_upload_that_named_no_algorithm_may_bring_their_own",
-            "upload_checksums::an_upload_that_named_its_algorithm_takes_no_other",
-        ],
-        reason: "GCS keeps hashes of its own: checksums are verified and forgotten",
-    },
-    Excused {
-        driver: Driver::Gcs,
-        promises: &[
-            "keys::strange_keys_are_keys_like_any_other",
-            "keys::strange_keys_stay_apart_when_they_come_in_any_order",
-            "keys::uploads_to_strange_keys_end_as_any_other",
-        ],
-        reason: "GCS refuses the names . and .. and those with line ends: 400",
+        promises: &["attributes::the_largest_attributes_s3_allows_are_kept"],
+        reason: "GCS keeps 8 KiB of metadata, which hold no ten tags of 256 emoji: 400",
     },
     Excused {
         driver: Driver::S3(Server::Moto),

@@ -18,8 +18,7 @@ use causeway::{
         fs::{FsBackend, FsSettings},
         memory::MemoryBackend,
         s3::{Credentials, Dialect, S3Backend, S3Settings},
-        sftp::SftpFiles,
-        tree::{TreeBackend, TreeSettings},
+        tree::{TreeBackend, TreeSettings, files::Files},
     },
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
@@ -46,7 +45,7 @@ pub enum Driver {
     Azblob,
     /// Files in folders.
     Tree(Manners),
-    /// OpenSSH's server.
+    /// SFTP, by OpenSSH's server.
     Sftp,
 }
 
@@ -155,15 +154,8 @@ impl Remote {
                 (Dialect::S3, upstream.endpoint(), Credentials::Keys { access_key, secret_key, session_token: None })
             }
             Self::Gcs(fake) => (Dialect::Gcs, fake.endpoint(), Credentials::GoogleToken(Secret::new(fake.token()))),
-            Self::Files(files) => {
-                let settings = TreeSettings { dir: directory.to_owned(), spool_size: 1 << 30, durability: Durability::Relaxed };
-                return Arc::new(TreeBackend::open(Arc::new(files.clone()), settings, catalog).expect("the backend opens"));
-            }
-            Self::Sftp(server) => {
-                let settings = TreeSettings { dir: directory.to_owned(), spool_size: 1 << 30, durability: Durability::Relaxed };
-                let files = SftpFiles::open(server.settings()).expect("settings");
-                return Arc::new(TreeBackend::open(Arc::new(files), settings, catalog).expect("the backend opens"));
-            }
+            Self::Files(files) => return tree(Arc::new(files.clone()), catalog, directory),
+            Self::Sftp(server) => return tree(Arc::new(server.files()), catalog, directory),
             Self::Azblob(azurite) => {
                 let settings = AzblobSettings {
                     account: Some(azurite.access_key.into()),
@@ -190,6 +182,11 @@ impl Remote {
     }
 }
 
+fn tree(files: Arc<dyn Files>, catalog: Arc<dyn Catalog>, directory: &Path) -> Arc<dyn Backend> {
+    let settings = TreeSettings { dir: directory.join("spool"), spool_size: 1 << 30, durability: Durability::Relaxed };
+    Arc::new(TreeBackend::open(files, settings, catalog).expect("the backend opens"))
+}
+
 impl Storage {
     pub async fn open(driver: Driver) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
@@ -199,8 +196,8 @@ impl Storage {
             Driver::S3(Server::Moto) => Some(Remote::S3(Upstream::moto())),
             Driver::Gcs => Some(Remote::Gcs(FakeGcs::start())),
             Driver::Azblob => Some(Remote::Azblob(Upstream::azurite())),
-            Driver::Sftp => Some(Remote::Sftp(Sshd::start())),
             Driver::Tree(manners) => Some(Remote::Files(MemoryFiles::new(manners))),
+            Driver::Sftp => Some(Remote::Sftp(Sshd::start())),
         };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
     }
@@ -244,6 +241,11 @@ impl Storage {
             Driver::Sftp => key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800,
             _ => true,
         }
+    }
+
+    /// GCS copies an object made of parts without telling an MD5: then the copy keeps its ETag.
+    pub fn copies_keep_etags(&self) -> bool {
+        self.driver == Driver::Gcs
     }
 
     /// Whether what was acknowledged outlives `restart`.

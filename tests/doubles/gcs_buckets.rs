@@ -86,3 +86,35 @@ fn an_entry_says_generation_etag_and_size_and_odd_keys_need_the_encoding() {
     let generations: Vec<_> = ["/bucket/a%01b", "/bucket/a%26b"].map(|target| crate::gcs_objects::generation(&gcs.get(target))).into();
     assert_eq!((elements(&plain, "Generation"), elements(&plain, "Size")), (generations, vec!["1".to_owned(); 2]));
 }
+
+#[test]
+fn the_json_listing_begins_with_a_name_and_shows_metadata() {
+    let gcs = filled(&["a/1", "a/2", "c"]);
+    let put = gcs.request("PUT", "/bucket/b").unsigned_header("x-goog-meta-colour", "blue").body("x").send();
+    let page = |query: &str| -> serde_json::Value {
+        let reply = gcs.get(&format!("/storage/v1/b/bucket/o?{query}"));
+        assert_eq!(reply.status, 200, "{query}");
+        serde_json::from_str(&reply.text()).expect("JSON")
+    };
+    let names = |page: &serde_json::Value| -> Vec<String> {
+        let items = page["items"].as_array().into_iter().flatten();
+        items.map(|item| item["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    let first = page("delimiter=%2F&maxResults=2");
+    assert_eq!((names(&first), &first["prefixes"]), (vec!["b".to_owned()], &serde_json::json!(["a/"])));
+    let token = first["nextPageToken"].as_str().expect("there is more");
+    assert_eq!(names(&page(&format!("delimiter=%2F&pageToken={token}"))), ["c"]);
+    assert_eq!(names(&page("startOffset=a%2F2")), ["a/2", "b", "c"]);
+    let item = &page("prefix=b")["items"][0];
+    assert_eq!((&item["metadata"], &item["size"]), (&serde_json::json!({ "colour": "blue" }), &serde_json::json!("1")));
+    assert_eq!(item["generation"].as_str(), Some(crate::gcs_objects::generation(&put).as_str()));
+    assert_eq!(gcs.get("/storage/v1/b/absent/o").status, 404);
+}
+
+#[test]
+fn more_than_8_kib_of_metadata_are_refused() {
+    let gcs = Gcs::start();
+    let put = |length: usize| gcs.request("PUT", "/bucket/key").unsigned_header("x-goog-meta-m", "v".repeat(length)).body("x").send();
+    assert_eq!(put(8191).status, 200);
+    assert_eq!(put(8192).failure(), (400, "MetadataTooLarge".into()));
+}

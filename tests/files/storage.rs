@@ -1,7 +1,7 @@
 //! The storages that the promises are tried on. A driver is added here, and gets a row in `main`.
 
 use crate::sshd::Sshd;
-use causeway::backend::{sftp::SftpFiles, tree::files::Files};
+use causeway::backend::tree::files::Files;
 use std::{any::Any, sync::Arc};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,10 +23,6 @@ impl Storage {
             Kind::Sftp => Sshd::start(),
             Kind::PlainSftp => Sshd::with("-P hardlink,fsync,statvfs,copy-data,limits"),
         };
-        Self { files: Arc::new(sftp(&server)), _server: Box::new(server) }
+        Self { files: Arc::new(server.files()), _server: Box::new(server) }
     }
-}
-
-pub fn sftp(server: &Sshd) -> SftpFiles {
-    SftpFiles::open(server.settings()).expect("settings")
 }

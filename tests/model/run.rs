@@ -184,7 +184,9 @@ impl Run {
                 if let Some((written, source)) = same_kind(got, expected)? {
                     let mut new = which.map_or_else(|| source.attributes.clone(), attributes);
                     (new.tags, new.acl) = (source.attributes.tags, CannedAcl::Private);
-                    self.publish(&to, plain(source.body, new), written)?;
+                    let kept = self.storage.copies_keep_etags() && ETag::parse(&source.etag).as_md5().is_none();
+                    let new = plain(source.body, new);
+                    self.publish(&to, if kept { Object { etag: source.etag, ..new } } else { new }, written)?;
                 }
                 Ok(())
             }

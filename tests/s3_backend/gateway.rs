@@ -27,7 +27,10 @@ pub fn new_bucket() -> String {
 }
 
 pub fn settings(address: SocketAddr) -> S3Settings {
-    let upstream = Upstream::causeway();
+    settings_of(Upstream::causeway(), address)
+}
+
+fn settings_of(upstream: &Upstream, address: SocketAddr) -> S3Settings {
     S3Settings {
         dialect: Dialect::S3,
         endpoint: Endpoint::parse(&format!("http://{address}")),
@@ -55,6 +58,11 @@ pub struct Gateway {
 impl Gateway {
     pub fn at(address: SocketAddr) -> Self {
         Self::with(settings(address))
+    }
+
+    pub fn before(upstream: &Upstream) -> Self {
+        let patient = WireSettings::default();
+        Self::with(S3Settings { wire: patient, ..settings_of(upstream, upstream.address) })
     }
 
     pub fn with(settings: S3Settings) -> Self {

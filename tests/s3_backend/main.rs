@@ -1,4 +1,5 @@
 //! The S3 driver before another Causeway: what it costs, what happens when the network fails, and whose buckets are whose.
+//! Before moto and `rclone serve s3`: what it passes on, and what it does about storage that is careless.
 //! That it keeps the store's contract is tested in `store_contract`.
 
 #[path = "../contract/client.rs"]
@@ -7,6 +8,9 @@ mod client;
 mod costs;
 mod faults;
 mod gateway;
+mod gcs;
+mod keeping;
 mod places;
+mod quirks;
 #[path = "../support/mod.rs"]
 mod support;

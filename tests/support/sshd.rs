@@ -6,7 +6,7 @@
 #![allow(dead_code)]
 
 use causeway::{
-    backend::sftp::{HostKeys, SftpSettings},
+    backend::sftp::{HostKeys, SftpFiles, SftpSettings},
     model::Secret,
 };
 use russh::keys::{Algorithm, HashAlg, PrivateKey, ssh_key::LineEnding};
@@ -107,7 +107,7 @@ impl Sshd {
         String::from_utf8(id.stdout).expect("a name").trim().to_owned()
     }
 
-    /// For its user and his key.
+    /// For the driver.
     pub fn settings(&self) -> SftpSettings {
         SftpSettings {
             host: self.address.ip().to_string(),
@@ -125,6 +125,10 @@ impl Sshd {
             max_connections: 4,
             max_requests: 256,
         }
+    }
+
+    pub fn files(&self) -> SftpFiles {
+        SftpFiles::open(self.settings()).expect("settings")
     }
 
     /// How many connections there were.

@@ -76,6 +76,25 @@ impl Upstream {
         })
     }
 
+    /// `rclone serve s3` over a directory: it verifies signatures, and makes little else of what it is told.
+    pub fn rclone() -> &'static Self {
+        static ONE: OnceLock<Upstream> = OnceLock::new();
+        ONE.get_or_init(|| {
+            let dir = tempfile::tempdir().expect("a directory");
+            let (access_key, secret_key) = ("rclone-key", "rclone-secret");
+            let mut command = Command::new(installed("rclone").join("bin/rclone"));
+            command.args(["serve", "s3", "--config", "", "--addr", "127.0.0.1:0", "--auth-key", &format!("{access_key},{secret_key}")]);
+            command.arg(dir.path().join("data"));
+            std::fs::create_dir(dir.path().join("data")).expect("a directory");
+            let mut leashed = Leashed::spawn(command, dir.path());
+            let address = leashed.wait_for(|log| {
+                let (_, rest) = log.split_once("Starting s3 server on [http://")?;
+                rest.split_once('/').and_then(|(address, _)| address.parse().ok())
+            });
+            Self { address, access_key, secret_key, leashed, dir }
+        })
+    }
+
     /// Microsoft's own emulator of Azure Storage, in memory. It verifies signatures.
     pub fn azurite() -> &'static Self {
         static ONE: OnceLock<Upstream> = OnceLock::new();

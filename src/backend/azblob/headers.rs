@@ -2,11 +2,11 @@
 
 use super::{
     metadata::{self, OWN},
-    record::{Elsewhere, Parts, Record},
+    record::{Elsewhere, Record},
     refusal,
 };
 use crate::{
-    backend::wire::Reply,
+    backend::{parts::Parts, wire::Reply},
     model::{Attributes, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectPart, Timestamp, UploadId},
     store::{
         Result,

@@ -188,6 +188,7 @@ fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
         etag: headers::shown_etag(record.as_ref(), md5, tag),
         last_modified: record.as_ref().and_then(|record| record.modified).unwrap_or(changed),
         checksum: record.as_ref().and_then(|record| record.checksum.as_ref()).map(headers::spec),
+        storage_class: None,
     }))
 }
 

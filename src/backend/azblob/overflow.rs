@@ -6,12 +6,15 @@
 use super::{
     headers::Found,
     metadata,
-    record::{Elsewhere, Parts, Record},
+    record::{Elsewhere, Record},
     refusal,
     store::AzblobStore,
 };
 use crate::{
-    backend::wire::{Again, Outgoing},
+    backend::{
+        parts::Parts,
+        wire::{Again, Outgoing},
+    },
     model::{Attributes, ObjectInfo, ObjectKey, TagSet},
     store::{
         Result,

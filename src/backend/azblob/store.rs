@@ -40,6 +40,8 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     tags: Keeping::Kept,
     parts: Keeping::Kept,
     object_acls: Keeping::Kept,
+    storage_classes: Keeping::NotKept,
+    encryption: Keeping::NotKept,
     multipart: MultipartSupport::InPlace,
     durability: Durability::Strict,
 };

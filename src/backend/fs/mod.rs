@@ -214,6 +214,8 @@ fn capabilities(durability: Durability) -> Capabilities {
         tags: Keeping::Kept,
         object_acls: Keeping::Kept,
         parts: Keeping::Kept,
+        storage_classes: Keeping::NotKept,
+        encryption: Keeping::NotKept,
         multipart: MultipartSupport::InPlace,
         durability,
     }

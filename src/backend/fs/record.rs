@@ -10,7 +10,7 @@
 
 use super::root::{Root, entries};
 use crate::{
-    backend::parts::StoredParts,
+    backend::parts::Parts,
     model::{Attributes, ETag, ObjectChecksum, ObjectInfo, ObjectPart, Timestamp, UploadId},
 };
 use rustix::{
@@ -71,7 +71,7 @@ pub(super) struct Record {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) checksum: Option<ObjectChecksum>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    parts: Option<StoredParts>,
+    parts: Option<Parts>,
     /// The upload this object was completed from: a Complete repeated after a crash finds its work done.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) upload: Option<UploadId>,
@@ -90,13 +90,13 @@ impl Record {
     }
 
     pub(super) fn with_parts(mut self, parts: &[ObjectPart], upload: UploadId) -> Self {
-        self.parts = Some(StoredParts::of(parts));
+        self.parts = Some(Parts::of(parts));
         self.upload = Some(upload);
         self
     }
 
     fn parts(&self) -> Vec<ObjectPart> {
-        self.parts.as_ref().map(StoredParts::parts).unwrap_or_default()
+        self.parts.as_ref().map(Parts::list).unwrap_or_default()
     }
 
     pub(super) fn info(&self) -> ObjectInfo {

@@ -37,6 +37,8 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     tags: Keeping::Kept,
     object_acls: Keeping::Kept,
     parts: Keeping::Kept,
+    storage_classes: Keeping::NotKept,
+    encryption: Keeping::NotKept,
     multipart: MultipartSupport::InPlace,
     durability: Durability::Volatile,
 };
@@ -299,7 +301,14 @@ impl Part {
 fn listed(key: &ObjectKey, object: &Object) -> ListedObject {
     let ObjectInfo { size, etag, last_modified, checksum, .. } = &object.info;
     let spec = |sum: &ObjectChecksum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind };
-    ListedObject { key: key.clone(), size: *size, etag: etag.clone(), last_modified: *last_modified, checksum: checksum.as_ref().map(spec) }
+    ListedObject {
+        key: key.clone(),
+        size: *size,
+        etag: etag.clone(),
+        last_modified: *last_modified,
+        checksum: checksum.as_ref().map(spec),
+        storage_class: None,
+    }
 }
 
 fn upload_at(key: &ObjectKey, upload: &UploadId) -> (Box<[u8]>, String) {

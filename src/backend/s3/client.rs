@@ -51,6 +51,12 @@ impl Client {
         self.wire.settings().attempts
     }
 
+    /// On the objects of a bucket, by GCS's JSON API.
+    pub(super) fn described(&self, bucket: &str) -> Call<'_> {
+        let call = self.call(Method::GET, bucket, None);
+        Call { path: format!("{}/storage/v1/b/{}/o", self.endpoint.path(), wire::encode_path(bucket)), ..call }
+    }
+
     /// On a bucket, or on an object by its name there.
     pub(super) fn call(&self, method: Method, bucket: &str, name: Option<&str>) -> Call<'_> {
         let (host, mut path) = match self.settings.virtual_hosts {

@@ -1,11 +1,11 @@
 //! Copies inside one storage: it does them, no byte comes here. Between storages the default streams.
 
-use super::{Dialect, headers, refusal, store::S3Store};
+use super::{Dialect, headers, keeping::Wish, refusal, store::S3Store};
 use crate::{
     backend::wire::{Again, Reply, encode_path},
     model::{Attributes, ByteRange, ETag, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
-        CopyPartRequest, CopyRequest, CopySource, PartWritten, Result, Written, copy,
+        CopyAttributes, CopyPartRequest, CopyRequest, CopySource, PartWritten, Result, Written, copy,
         error::{StoreError, StoreErrorKind},
     },
     xml,
@@ -18,16 +18,20 @@ const PATIENCE: usize = 16;
 
 impl S3Store {
     pub(super) async fn copy_object(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
-        let Some(from) = self.here(&request.source) else { return copy::stream_object(self, key, request).await };
+        let Some(from) = self.here(&request.source).await? else { return copy::stream_object(self, key, request).await };
         let attributes = &request.attributes;
         let replaces_tags = attributes.tags.as_ref().is_some_and(|tags| !tags.is_empty());
         // What the storage cannot do in one step goes through the gateway, where it can be done right.
         let plain = request.conditions.is_empty();
         // S3 refuses a copy onto itself that changes nothing.
-        let changes =
-            attributes.metadata.is_some() || request.checksum.is_some() || request.source.key != *key || !self.is(&request.source);
-        let tags_are_kept = self.dialect() == Dialect::S3 && self.promises().await?.tags;
-        if !plain || !changes || (replaces_tags && !tags_are_kept) {
+        let changes = attributes.metadata.is_some()
+            || !wish(attributes).is_empty()
+            || request.checksum.is_some()
+            || request.source.key != *key
+            || !self.is(&request.source);
+        let promises = self.promises().await?;
+        let tags_are_kept = self.dialect() == Dialect::S3 && promises.tags;
+        if !promises.copies || !plain || !changes || (replaces_tags && !tags_are_kept) {
             return copy::stream_object(self, key, request).await;
         }
         for _ in 0..PATIENCE {
@@ -58,11 +62,15 @@ impl S3Store {
         tags_are_kept: bool,
     ) -> Result<Written> {
         let attributes = &request.attributes;
-        let mut call = self.call(Method::PUT, &self.place.name(key)?).vendor("copy-source", from);
+        let (name, wish) = (self.name(key).await?, wish(&request.attributes));
+        let mut call = self.call(Method::PUT, &name).vendor("copy-source", from).headers(self.kept_as(&wish).await?);
         let acl = attributes.acl;
         let replaced = match (&attributes.metadata, pinned) {
             (Some(given), _) => Some(Attributes { acl, ..given.clone() }),
-            (None, Some(source)) if self.dialect() == Dialect::Gcs || source.attributes.acl != acl => {
+            // Not every storage knows that a website redirect stays behind.
+            (None, Some(source))
+                if self.dialect() == Dialect::Gcs || source.attributes.acl != acl || source.attributes.website_redirect.is_some() =>
+            {
                 Some(Attributes { website_redirect: None, acl, ..source.attributes.clone() })
             }
             _ => None,
@@ -72,7 +80,10 @@ impl S3Store {
             None => call = call.headers(headers::of_conditions(&request.source.conditions, &self.dialect().header("copy-source-"))),
         }
         match &replaced {
-            Some(given) => call = call.vendor("metadata-directive", "REPLACE").headers(headers::of_attributes(given, self.dialect())?),
+            Some(given) => {
+                let untagged = Attributes { tags: Default::default(), ..given.clone() };
+                call = call.vendor("metadata-directive", "REPLACE").headers(self.described(&untagged).await?);
+            }
             None => call = call.vendor("metadata-directive", "COPY"),
         }
         if tags_are_kept {
@@ -84,7 +95,10 @@ impl S3Store {
         if let Some(algorithm) = request.checksum.filter(|_| self.dialect() == Dialect::S3) {
             call = call.vendor("checksum-algorithm", algorithm.as_str());
         }
-        let root = copied(call.patiently().send(Again::Harmless).await?).await?;
+        let reply = call.patiently().send(Again::Harmless).await?;
+        let said = reply.headers.clone();
+        let root = copied(reply).await?;
+        self.confirm(&name, &wish, &said).await?;
         let checksum =
             crate::model::ChecksumAlgorithm::ALL.into_iter().find_map(|a| headers::object_checksum(a, root.value(a.element())?, None));
         Ok(Written { etag: etag(&root)?, last_modified: modified(&root), checksum })
@@ -98,13 +112,16 @@ impl S3Store {
         request: CopyPartRequest,
     ) -> Result<PartWritten> {
         // GCS has no UploadPartCopy.
-        let from = self.here(&request.source).filter(|_| self.dialect() == Dialect::S3);
-        let Some(from) = from else { return copy::stream_part(self, key, upload, number, request).await };
+        let here = self.here(&request.source).await?.filter(|_| self.dialect() == Dialect::S3);
+        let from = match here {
+            Some(from) if self.promises().await?.part_copies => from,
+            _ => return copy::stream_part(self, key, upload, number, request).await,
+        };
         let record = self.upload(key, upload).await?;
         self.check_source(&request.source).await?;
         let n = number.get().to_string();
         let query = [("partNumber", Some(n.as_str())), ("uploadId", Some(record.location.as_str()))];
-        let mut call = self.call(Method::PUT, &self.place.name(key)?).query(&query).vendor("copy-source", &from);
+        let mut call = self.call(Method::PUT, &self.name(key).await?).query(&query).vendor("copy-source", &from);
         call = call.headers(headers::of_conditions(&request.source.conditions, &self.dialect().header("copy-source-")));
         if let Some(range) = request.range {
             let source =
@@ -136,17 +153,23 @@ impl S3Store {
     }
 
     /// The source as this storage names it, if it is this storage's.
-    fn here(&self, source: &CopySource) -> Option<String> {
-        let store = source.store.as_any().downcast_ref::<S3Store>()?;
-        let same = Arc::ptr_eq(&store.client, &self.client);
-        same.then(|| store.place.name(&source.key).ok())
-            .flatten()
-            .map(|name| format!("/{}/{}", encode_path(&store.place.remote), encode_path(&name)))
+    async fn here(&self, source: &CopySource) -> Result<Option<String>> {
+        match source.store.as_any().downcast_ref::<S3Store>() {
+            Some(store) if Arc::ptr_eq(&store.client, &self.client) => {
+                let name = store.name_of_existing(&source.key).await?;
+                Ok(Some(format!("/{}/{}", encode_path(&store.place.remote), encode_path(&name))))
+            }
+            _ => Ok(None),
+        }
     }
 }
 
+fn wish(attributes: &CopyAttributes) -> Wish {
+    Wish { class: attributes.storage_class, encryption: attributes.encryption.clone() }
+}
+
 /// A copy may fail behind a 200: the document tells.
-async fn copied(reply: Reply) -> Result<xml::Element> {
+pub(super) async fn copied(reply: Reply) -> Result<xml::Element> {
     let (status, document) = (reply.status, reply.bytes(1 << 20).await?);
     match xml::parse_reply(&document) {
         Ok(root) if status.is_success() => Ok(root),
@@ -164,6 +187,6 @@ fn etag(root: &xml::Element) -> Result<ETag> {
     root.value("ETag").map(ETag::parse).ok_or_else(none)
 }
 
-fn modified(root: &xml::Element) -> Timestamp {
+pub(super) fn modified(root: &xml::Element) -> Timestamp {
     root.value("LastModified").and_then(Timestamp::parse_iso8601).unwrap_or_else(Timestamp::now)
 }

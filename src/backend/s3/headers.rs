@@ -3,7 +3,7 @@
 //! User metadata travels as it is where it is ASCII, and otherwise as encoded words (RFC 2047), which is also how S3 shows
 //! it. What would read as an encoded word is encoded too, so that the same text always comes back.
 
-use super::Dialect;
+use super::{Dialect, gcs, keeping};
 use crate::{
     model::{Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, ObjectInfo, TagSet, Timestamp},
     store::{
@@ -75,8 +75,14 @@ fn acl(dialect: Dialect) -> HeaderName {
     }
 }
 
-/// By which upload an object was made: GCS makes ETags that do not tell.
-pub(super) const UPLOAD: HeaderName = HeaderName::from_static("x-goog-meta-causeway-upload");
+/// Where a storage drops `Expires`, it goes with what is ours.
+const OWN_EXPIRES: HeaderName = HeaderName::from_static("x-amz-meta-causeway-expires");
+
+pub(super) fn keep_expires(described: &mut HeaderMap) {
+    if let Some(date) = described.remove(header::EXPIRES) {
+        described.insert(OWN_EXPIRES, date);
+    }
+}
 
 /// `a=b&c=d`, as `x-amz-tagging` has it.
 pub(super) fn tagging(tags: &TagSet) -> String {
@@ -84,7 +90,8 @@ pub(super) fn tagging(tags: &TagSet) -> String {
     tags.iter().map(|tag| format!("{}={}", encode(&tag.key), encode(&tag.value))).collect::<Vec<_>>().join("&")
 }
 
-/// Read conditions for the storage to look at. It is not trusted to: the reply is judged again.
+/// Read conditions for the storage to look at: those that count, since not all know that an ETag overrides a date (RFC
+/// 9110 section 13.2.2). It is not trusted to look: the reply is judged again.
 pub(super) fn of_conditions(conditions: &ReadConditions, prefix: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let tags = |tags: &ETagMatch| match tags {
@@ -94,8 +101,8 @@ pub(super) fn of_conditions(conditions: &ReadConditions, prefix: &str) -> Header
     let said = [
         ("if-match", conditions.if_match.as_ref().map(tags)),
         ("if-none-match", conditions.if_none_match.as_ref().map(tags)),
-        ("if-modified-since", conditions.if_modified_since.map(Timestamp::http_date)),
-        ("if-unmodified-since", conditions.if_unmodified_since.map(Timestamp::http_date)),
+        ("if-modified-since", conditions.if_modified_since.filter(|_| conditions.if_none_match.is_none()).map(Timestamp::http_date)),
+        ("if-unmodified-since", conditions.if_unmodified_since.filter(|_| conditions.if_match.is_none()).map(Timestamp::http_date)),
     ];
     for (name, value) in said {
         if let Some((name, value)) =
@@ -119,9 +126,11 @@ pub(super) fn info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<O
         content_disposition: text(&header::CONTENT_DISPOSITION),
         content_encoding: text(&header::CONTENT_ENCODING),
         content_language: text(&header::CONTENT_LANGUAGE),
-        expires: text(&expires(dialect)),
+        expires: text(&expires(dialect)).or_else(|| text(&OWN_EXPIRES)),
         website_redirect: text(&redirect(dialect)),
         acl: text(&acl(dialect)).and_then(|name| CannedAcl::parse(&name)).unwrap_or_default(),
+        storage_class: keeping::class(headers),
+        encryption: keeping::encryption(headers),
         ..Default::default()
     };
     // What S3 and GCS say where nobody said a type.
@@ -133,7 +142,7 @@ pub(super) fn info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<O
         }
     }
     let tag_count = headers.get(dialect.header("tagging-count")).and_then(|count| count.to_str().ok()?.parse().ok()).unwrap_or(0);
-    Ok(ObjectInfo {
+    let mut info = ObjectInfo {
         size,
         etag,
         last_modified: modified.ok_or_else(|| strange("modification time"))?,
@@ -141,7 +150,11 @@ pub(super) fn info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<O
         tag_count,
         checksum: checksum(headers),
         parts: Vec::new(),
-    })
+    };
+    if dialect == Dialect::Gcs {
+        gcs::facts::show(headers, &mut info);
+    }
+    Ok(info)
 }
 
 /// The checksum of an object, if the reply shows one.
@@ -165,14 +178,14 @@ pub(super) fn object_checksum(algorithm: ChecksumAlgorithm, text: &str, kind: Op
     Some(ObjectChecksum { checksum: Checksum::from_base64(algorithm, value)?, kind, parts })
 }
 
-fn encoded(text: &str) -> Result<HeaderValue> {
+pub(super) fn encoded(text: &str) -> Result<HeaderValue> {
     // SigV4 takes several blanks for one, and so does many a signer on the way.
     let plain = text.bytes().all(|b| (b' '..=b'~').contains(&b)) && text.trim() == text && !text.contains("=?") && !text.contains("  ");
     let text = if plain { text.to_owned() } else { format!("=?UTF-8?B?{}?=", STANDARD.encode(text)) };
     HeaderValue::try_from(text).map_err(|_| StoreError::new(StoreErrorKind::InvalidRequest, "A header cannot be passed on to the storage"))
 }
 
-fn decoded(value: &HeaderValue) -> String {
+pub(super) fn decoded(value: &HeaderValue) -> String {
     let text = String::from_utf8_lossy(value.as_bytes());
     let word = |text: &str| {
         let inner = text.strip_prefix("=?")?.strip_suffix("?=")?;

@@ -3,7 +3,7 @@
 use super::{Dialect, store::S3Store};
 use crate::{
     backend::wire::Again,
-    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectKey, Timestamp},
+    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectKey, StorageClass, Timestamp},
     store::{
         ListEntry, ListPage, ListRequest, ListedObject, Result,
         error::{StoreError, StoreErrorKind},
@@ -21,9 +21,17 @@ impl S3Store {
         if request.limit == 0 {
             return Ok(ListPage::default());
         }
+        let grouped = request.delimiter.as_deref().is_some_and(|delimiter| !delimiter.is_empty() && delimiter != "/");
+        if grouped && !self.promises().await?.delimiters {
+            let words = "The storage behind this bucket groups listings by / alone";
+            return Err(StoreError::new(StoreErrorKind::NotImplemented, words));
+        }
         let mut after = request.after.clone();
         loop {
-            let page = self.remote_page(&request, after.as_deref()).await?;
+            let page = match self.dialect() {
+                Dialect::S3 => self.remote_page(&request, after.as_deref()).await?,
+                Dialect::Gcs => self.described_page(&request, after.as_deref()).await?,
+            };
             // A page of nothing but what is to be skipped says only where to go on.
             match page.last {
                 Some(last) if page.entries.is_empty() && page.truncated => after = Some(last),
@@ -51,8 +59,7 @@ impl S3Store {
         }
         let document = reply.bytes(LONGEST_PAGE).await?;
         let root = xml::parse_reply(&document).map_err(|_| strange("listing"))?;
-        // GCS encodes as it is asked to, without saying so.
-        let encoded = root.value("EncodingType") == Some("url") || self.dialect() == Dialect::Gcs;
+        let encoded = root.value("EncodingType") == Some("url");
         let mut entries = Vec::new();
         let mut last = None::<String>;
         let mut met = |name: &str| {
@@ -64,7 +71,7 @@ impl S3Store {
             let name = name(element.value("Key").ok_or_else(|| strange("key"))?, encoded)?;
             let Some(key) = self.place.strip(&name) else { continue };
             met(key);
-            if let Some(object) = object(key, element, self.dialect())? {
+            if let Some(object) = object(key, element)? {
                 entries.push(ListEntry::Object(object));
             }
         }
@@ -82,16 +89,16 @@ impl S3Store {
     }
 }
 
-struct RemotePage {
-    entries: Vec<ListEntry>,
-    truncated: bool,
+pub(super) struct RemotePage {
+    pub(super) entries: Vec<ListEntry>,
+    pub(super) truncated: bool,
     /// The highest name on the page, even if it is skipped.
-    last: Option<String>,
+    pub(super) last: Option<String>,
 }
 
 /// Where to go on after a name. After a common prefix that is behind everything that begins with it: storages start after
 /// a key, and would show the prefix again for the keys it stands for.
-fn beyond(after: &str, prefix: &str, delimiter: Option<&str>) -> String {
+pub(super) fn beyond(after: &str, prefix: &str, delimiter: Option<&str>) -> String {
     let is_group = delimiter.is_some_and(|delimiter| {
         let rest = after.strip_prefix(prefix).unwrap_or_default();
         rest.find(delimiter).is_some_and(|at| at + delimiter.len() == rest.len())
@@ -109,11 +116,11 @@ fn name(text: &str, encoded: bool) -> Result<String> {
 }
 
 /// Names that are no keys of S3 are not shown.
-fn object(key: &str, element: &xml::Element, dialect: Dialect) -> Result<Option<ListedObject>> {
+fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
     let Ok(key) = ObjectKey::new(key) else { return Ok(None) };
     let size = element.value("Size").and_then(|size| size.trim().parse().ok()).ok_or_else(|| strange("size"))?;
     let modified = element.value("LastModified").and_then(Timestamp::parse_iso8601).ok_or_else(|| strange("modification time"))?;
-    let algorithm = element.value("ChecksumAlgorithm").and_then(ChecksumAlgorithm::parse).filter(|_| dialect == Dialect::S3);
+    let algorithm = element.value("ChecksumAlgorithm").and_then(ChecksumAlgorithm::parse);
     let kind = element.value("ChecksumType").and_then(ChecksumKind::parse);
     Ok(Some(ListedObject {
         key,
@@ -122,10 +129,11 @@ fn object(key: &str, element: &xml::Element, dialect: Dialect) -> Result<Option<
         // Finer than HEAD says it, where the storage does: clients compare it with times of files.
         last_modified: modified,
         checksum: algorithm.map(|algorithm| ChecksumSpec { algorithm, kind: kind.unwrap_or(ChecksumKind::FullObject) }),
+        storage_class: element.value("StorageClass").and_then(StorageClass::parse),
     }))
 }
 
-fn strange(what: &str) -> StoreError {
+pub(super) fn strange(what: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Internal, format!("a page of the storage has no valid {what}"))
 }
 

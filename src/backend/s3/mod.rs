@@ -1,8 +1,8 @@
 //! Buckets on storage that speaks S3, and on Google Cloud Storage by its XML API, which is S3 in another dialect.
 //!
 //! The storage keeps what S3 keeps: bytes, headers, metadata, tags, checksums, order. Every byte crosses once and every
-//! plain read and write is one request. The catalog holds uploads only: their ids there, and what ListParts says of who
-//! began them. What a storage does not do is in its [`Dialect`](dialect::Dialect) if that is known, and otherwise found
+//! plain read and write is one request. The catalog holds uploads only: their ids there, what ListParts says of who
+//! began them, and on GCS their parts. What a storage does not do is in its [`Dialect`](dialect::Dialect) if that is known, and otherwise found
 //! out by [`probe`]; what is promised nowhere is refused.
 //!
 //! | file | owns |
@@ -13,16 +13,24 @@
 //! | `headers` | object facts as headers, both ways |
 //! | `refusal` | error replies as our kinds |
 //! | `probe` | what this storage keeps of S3's promises |
+//! | `keeping` | storage class and encryption, kept or refused |
+//! | `names` | keys that this storage takes for other keys |
+//! | `gcs` | what GCS lacks, kept in metadata of ours |
+//! | `describing` | tags and parts, which no header says |
 //! | `store` | the bucket: reading, deleting, changing |
 //! | `writing`, `copying`, `multipart`, `listing` | the rest of it |
 
 mod client;
 mod copying;
 mod credentials;
+mod describing;
 mod dialect;
+mod gcs;
 mod headers;
+mod keeping;
 mod listing;
 mod multipart;
+mod names;
 mod probe;
 mod refusal;
 mod store;
@@ -149,9 +157,41 @@ impl Backend for S3Backend {
                 return Ok(false);
             }
             self.abort_uploads(bucket, &store).await?;
+            if self.client.dialect() == Dialect::Gcs {
+                store.drop_all_staged().await?;
+            }
             return Ok(true);
         };
-        // The storage knows best whether it is empty; its uploads go with it.
+        if self.remove_remote(remote).await? {
+            return Ok(true);
+        }
+        let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
+        if self.client.dialect() != Dialect::Gcs || !store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty() {
+            return Ok(false);
+        }
+        // What is left is what a crash left.
+        store.drop_all_staged().await?;
+        self.remove_remote(remote).await
+    }
+
+    /// A remote account may hold anything: only what the configuration or a client names becomes a bucket here.
+    async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Finds out what the storage keeps before a client has to wait for it, and removes what a crash left.
+    async fn tend(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        match store.as_any().downcast_ref::<S3Store>() {
+            Some(store) if store.dialect() == Dialect::Gcs => store.sweep().await,
+            Some(store) => store.promises().await.map(|_| ()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl S3Backend {
+    /// The storage knows best whether it is empty; its uploads go with it.
+    async fn remove_remote(&self, remote: &str) -> Result<bool, StoreError> {
         let reply = self.client.call(Method::DELETE, remote, None).send(Again::Harmless).await?;
         if reply.status.is_success() {
             return Ok(true);
@@ -164,21 +204,6 @@ impl Backend for S3Backend {
         }
     }
 
-    /// A remote account may hold anything: only what the configuration or a client names becomes a bucket here.
-    async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    /// Finds out what the storage keeps before a client has to wait for it.
-    async fn tend(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        match store.as_any().downcast_ref::<S3Store>() {
-            Some(store) => store.promises().await.map(|_| ()),
-            None => Ok(()),
-        }
-    }
-}
-
-impl S3Backend {
     async fn abort_uploads(&self, bucket: &BucketRecord, store: &S3Store) -> Result<(), StoreError> {
         loop {
             let request = ListUploadsRequest { limit: 1000, ..Default::default() };

@@ -4,9 +4,10 @@
 //! storage's to keep. A Complete whose answer was lost is recognised by the ETag that only those parts can make.
 
 use super::{
-    dialect::Dialect,
-    headers, refusal,
-    store::{Guard, S3Store, no_tags},
+    headers,
+    keeping::Wish,
+    refusal,
+    store::{Guard, S3Store},
     writing::{Announced, answered, reply_etag, unread},
 };
 use crate::{
@@ -26,29 +27,27 @@ use md5::{Digest, Md5};
 
 impl S3Store {
     pub(super) async fn begin(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
-        let name = self.place.name(key)?;
+        let name = self.name(key).await?;
         let attributes = &request.attributes;
-        let mut call =
-            self.call(Method::POST, &name).query(&[("uploads", None)]).headers(headers::of_attributes(attributes, self.dialect())?);
-        if !attributes.tags.is_empty() {
-            if !self.promises().await?.tags {
-                return Err(no_tags());
-            }
-            call = call.headers(self.tagging(&headers::tagging(&attributes.tags)));
-        }
+        let mut call = self.call(Method::POST, &name).query(&[("uploads", None)]).headers(self.described(attributes).await?);
+        let wish = Wish { class: attributes.storage_class, encryption: attributes.encryption.clone() };
+        call = call.headers(self.kept_as(&wish).await?);
         let initiated = Timestamp::now();
         let upload = uploads::new_id(initiated)?;
-        if self.dialect() == Dialect::Gcs {
-            call = call.text(headers::UPLOAD.as_str(), upload.as_str());
-        }
         if request.explicit_checksum && self.keeps_checksums().await? {
             let spec = request.checksum;
             call = call.vendor("checksum-algorithm", spec.algorithm.as_str()).vendor("checksum-type", spec.kind.as_str());
         }
         // A second one begun by accident would be paid for until it expires, and nobody would know it.
-        let document = self.document(call.send(Again::OnlyIfRefused).await?).await?;
+        let reply = call.send(Again::OnlyIfRefused).await?;
+        let promised = self.promises_to(&wish, &reply);
+        let document = self.document(reply).await?;
         let root = xml::parse_reply(&document).map_err(|_| strange())?;
         let theirs = root.value("UploadId").filter(|id| !id.is_empty()).ok_or_else(strange)?.to_owned();
+        if let Err(refused) = promised {
+            let _ = self.call(Method::DELETE, &name).query(&[("uploadId", Some(&theirs))]).send(Again::Harmless).await;
+            return Err(refused);
+        }
         let record = UploadRecord {
             bucket: self.bucket,
             upload: upload.clone(),
@@ -78,7 +77,7 @@ impl S3Store {
         let Announced { body, headers, verification, .. } = self.announce(payload, algorithm, None).await?;
         let number = number.get().to_string();
         let query = [("partNumber", Some(number.as_str())), ("uploadId", Some(record.location.as_str()))];
-        let call = self.call(Method::PUT, &self.place.name(key)?).query(&query).headers(headers).body(body);
+        let call = self.call(Method::PUT, &self.name(key).await?).query(&query).headers(headers).body(body);
         let sent = async {
             let (reply, arrived) = verification.settle(call.send(Again::Harmless).await)?;
             match reply.status.is_success() {
@@ -99,23 +98,29 @@ impl S3Store {
 
     pub(super) async fn parts_of(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
         let record = self.upload(key, upload).await?;
-        let (mut parts, mut truncated) = (Vec::new(), false);
-        if limit > 0 {
-            let (marker, most) = (after.to_string(), limit.to_string());
-            let query = [
-                ("uploadId", Some(record.location.as_str())),
-                ("part-number-marker", Some(marker.as_str())),
-                ("max-parts", Some(most.as_str())),
-            ];
-            let reply = self.call(Method::GET, &self.place.name(key)?).query(&query).send(Again::Harmless).await?;
-            let root = xml::parse_reply(&self.document(reply).await?).map_err(|_| strange())?;
-            for element in root.all("Part") {
-                parts.push(listed(element).ok_or_else(strange)?);
-            }
-            truncated = root.value("IsTruncated") == Some("true");
+        let (mut parts, mut truncated) = match limit {
+            0 => (Vec::new(), false),
+            _ => self.page_of_parts(key, &record, after, limit).await?,
+        };
+        // For some the marker is the first part of the page.
+        if parts.first().is_some_and(|part| part.number.get() == after) {
+            (parts, truncated) = self.page_of_parts(key, &record, after + 1, limit).await?;
         }
         let UploadRecord { key, upload, initiator, initiated, checksum, explicit_checksum, .. } = record;
         Ok(PartsPage { upload: UploadInfo { key, upload, initiator, initiated, checksum, explicit_checksum }, parts, truncated })
+    }
+
+    async fn page_of_parts(&self, key: &ObjectKey, record: &UploadRecord, after: u16, limit: usize) -> Result<(Vec<ListedPart>, bool)> {
+        let (marker, most) = (after.to_string(), limit.to_string());
+        let query = [
+            ("uploadId", Some(record.location.as_str())),
+            ("part-number-marker", Some(marker.as_str())),
+            ("max-parts", Some(most.as_str())),
+        ];
+        let reply = self.call(Method::GET, &self.name(key).await?).query(&query).send(Again::Harmless).await?;
+        let root = xml::parse_reply(&self.document(reply).await?).map_err(|_| strange())?;
+        let parts = root.all("Part").map(|element| listed(element).ok_or_else(strange)).collect::<Result<_>>()?;
+        Ok((parts, root.value("IsTruncated") == Some("true")))
     }
 
     pub(super) async fn complete(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
@@ -128,7 +133,7 @@ impl S3Store {
         if request.parts.is_empty() {
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, "You must specify at least one part"));
         }
-        let name = self.place.name(key)?;
+        let name = self.name(key).await?;
         let guard = self.guard(&name, &request.conditions, false).await?;
         if guard != Guard::None && !self.promises().await?.complete {
             let what = "The storage behind this bucket completes no upload under a condition";
@@ -139,22 +144,31 @@ impl S3Store {
         }
         let summed = request.checksum.is_some() || request.parts.iter().any(|part| part.checksum.is_some());
         let keeps = summed && self.keeps_checksums().await?;
-        let mut call = self.call(Method::POST, &name).query(&[("uploadId", Some(record.location.as_str()))]);
         if let Some((algorithm, value)) = &request.checksum {
             if !keeps {
                 let what = "The storage behind this bucket keeps no checksums to compare with";
                 return Err(StoreError::new(StoreErrorKind::NotImplemented, what));
             }
-            let kind = record.checksum.kind.as_str();
-            call = call.text(algorithm.header(), value).vendor("checksum-type", kind);
+            if headers::object_checksum(*algorithm, value, None).is_none() {
+                return Err(StoreError::new(StoreErrorKind::BadDigest, "The checksum of the object is none that an object can have"));
+            }
         }
-        let call = guard.apply(call.document(complete_document(&request, keeps))).patiently();
-        let reply = call.send(if guard == Guard::None { Again::Harmless } else { Again::OnlyIfRefused }).await?;
-        let at = answered(&reply);
-        let (status, document) = (reply.status, reply.bytes(1 << 20).await?);
+        let mut answer = self.ask_to_complete(&name, &record, &request, &guard, keeps).await?;
+        let unnamed = request.parts.iter().any(|part| part.checksum.is_none());
+        if record.explicit_checksum && unnamed && answer.refused() == Some(StoreErrorKind::InvalidPart) && self.keeps_checksums().await? {
+            // Some want the checksums of parts to be said again, which S3 leaves to the client.
+            let named = self.with_checksums(key, upload, request.clone()).await?;
+            answer = self.ask_to_complete(&name, &record, &named, &guard, true).await?;
+        }
+        let Answer { at, status, document } = answer;
         let written = match xml::parse_reply(&document) {
             Ok(root) if status.is_success() => {
-                let etag = ETag::parse(root.value("ETag").ok_or_else(strange)?);
+                let said = ETag::parse(root.value("ETag").ok_or_else(strange)?);
+                // Some forget that it was an upload as soon as they have said so.
+                let etag = match self.client.known() {
+                    Some(promises) if !promises.upload_etags => self.look(&name, HeaderMap::new()).await?.0.etag,
+                    _ => said,
+                };
                 Written { etag, last_modified: at, checksum: whole_checksum(&root) }
             }
             _ => {
@@ -162,7 +176,7 @@ impl S3Store {
                 let error = StoreError::from(refusal::of_document(status, &document));
                 match error.kind() {
                     // Somebody has completed it: we, if the object is made of these parts.
-                    StoreErrorKind::NoSuchUpload => self.completed_before(&name, upload, &request).await?.ok_or(error)?,
+                    StoreErrorKind::NoSuchUpload => self.completed_before(&name, &request).await?.ok_or(error)?,
                     _ => return Err(error),
                 }
             }
@@ -176,7 +190,43 @@ impl S3Store {
         Ok(written)
     }
 
-    async fn completed(&self, key: &ObjectKey, upload: &UploadId) -> Result<Option<Written>> {
+    async fn ask_to_complete(
+        &self,
+        name: &str,
+        record: &UploadRecord,
+        request: &CompleteUpload,
+        guard: &Guard,
+        checksums: bool,
+    ) -> Result<Answer> {
+        let mut call = self.call(Method::POST, name).query(&[("uploadId", Some(record.location.as_str()))]);
+        if let Some((algorithm, value)) = &request.checksum {
+            call = call.text(algorithm.header(), value).vendor("checksum-type", record.checksum.kind.as_str());
+        }
+        let call = guard.apply(call.document(complete_document(request, checksums))).patiently();
+        let reply = call.send(if *guard == Guard::None { Again::Harmless } else { Again::OnlyIfRefused }).await?;
+        Ok(Answer { at: answered(&reply), status: reply.status, document: reply.bytes(1 << 20).await? })
+    }
+
+    /// The same request with the checksums that the storage itself lists for its parts.
+    async fn with_checksums(&self, key: &ObjectKey, upload: &UploadId, mut request: CompleteUpload) -> Result<CompleteUpload> {
+        let mut after = 0;
+        loop {
+            let page = self.parts_of(key, upload, after, 1000).await?;
+            for listed in &page.parts {
+                after = listed.number.get();
+                let Ok(at) = request.parts.binary_search_by_key(&listed.number, |part| part.number) else { continue };
+                let part = &mut request.parts[at];
+                if part.etag == listed.etag && part.checksum.is_none() {
+                    part.checksum = listed.checksum.clone();
+                }
+            }
+            if !page.truncated || page.parts.is_empty() {
+                return Ok(request);
+            }
+        }
+    }
+
+    pub(super) async fn completed(&self, key: &ObjectKey, upload: &UploadId) -> Result<Option<Written>> {
         let done = self.catalog.completed_upload(self.bucket, upload).await?;
         Ok(done.filter(|done| done.key == *key).map(|done| done.written))
     }
@@ -203,7 +253,7 @@ impl S3Store {
         Err(StoreError::new(StoreErrorKind::InvalidRequest, message))
     }
 
-    async fn completed_before(&self, name: &str, upload: &UploadId, request: &CompleteUpload) -> Result<Option<Written>> {
+    async fn completed_before(&self, name: &str, request: &CompleteUpload) -> Result<Option<Written>> {
         let mut md5 = Md5::new();
         for part in &request.parts {
             let Some(of_part) = part.etag.as_md5() else { return Ok(None) };
@@ -211,7 +261,7 @@ impl S3Store {
         }
         let expected = ETag::multipart(md5.finalize().into(), request.parts.len());
         match self.look(name, HeaderMap::new()).await {
-            Ok((info, headers)) if info.etag == expected || headers.get(headers::UPLOAD).is_some_and(|id| id == upload.as_str()) => {
+            Ok((info, _)) if info.etag == expected => {
                 Ok(Some(Written { etag: info.etag, last_modified: info.last_modified, checksum: info.checksum }))
             }
             Ok(_) => Ok(None),
@@ -222,7 +272,7 @@ impl S3Store {
 
     pub(super) async fn abort(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
         let record = self.upload(key, upload).await?;
-        let call = self.call(Method::DELETE, &self.place.name(key)?).query(&[("uploadId", Some(record.location.as_str()))]);
+        let call = self.call(Method::DELETE, &self.name(key).await?).query(&[("uploadId", Some(record.location.as_str()))]);
         let reply = call.send(Again::Harmless).await?;
         if !reply.status.is_success() {
             let error = StoreError::from(refusal::read(reply).await);
@@ -237,7 +287,21 @@ impl S3Store {
     }
 }
 
-fn complete_document(request: &CompleteUpload, checksums: bool) -> bytes::Bytes {
+/// What the storage said to a Complete.
+struct Answer {
+    at: Timestamp,
+    status: StatusCode,
+    document: bytes::Bytes,
+}
+
+impl Answer {
+    fn refused(&self) -> Option<StoreErrorKind> {
+        let refusal = refusal::of_document(self.status, &self.document);
+        (!refusal.code.is_empty()).then(|| refusal.kind())
+    }
+}
+
+pub(super) fn complete_document(request: &CompleteUpload, checksums: bool) -> bytes::Bytes {
     let mut document = xml::Writer::document();
     document.root("CompleteMultipartUpload", |w| {
         for part in &request.parts {
@@ -273,6 +337,6 @@ fn listed(element: &xml::Element) -> Option<ListedPart> {
     })
 }
 
-fn strange() -> StoreError {
+pub(super) fn strange() -> StoreError {
     StoreError::new(StoreErrorKind::Internal, "the storage's reply about an upload is not understood")
 }

@@ -53,12 +53,16 @@ const CODES: &[(&str, StoreErrorKind)] = &[
     ("EntityTooSmall", StoreErrorKind::EntityTooSmall),
     ("EntityTooLarge", StoreErrorKind::EntityTooLarge),
     ("BadDigest", StoreErrorKind::BadDigest),
+    ("InvalidDigest", StoreErrorKind::BadDigest),
+    ("XAmzContentSHA256Mismatch", StoreErrorKind::BadDigest),
+    ("XAmzContentChecksumMismatch", StoreErrorKind::BadDigest),
+    ("InvalidObjectState", StoreErrorKind::InvalidObjectState),
+    ("ObjectNotInActiveTierError", StoreErrorKind::InvalidObjectState),
+    ("InvalidStorageClass", StoreErrorKind::InvalidStorageClass),
     ("KeyTooLongError", StoreErrorKind::KeyTooLong),
-    ("InvalidRequest", StoreErrorKind::InvalidRequest),
-    ("InvalidArgument", StoreErrorKind::InvalidRequest),
-    ("InvalidTag", StoreErrorKind::InvalidRequest),
-    ("MetadataTooLarge", StoreErrorKind::InvalidRequest),
     ("NotImplemented", StoreErrorKind::NotImplemented),
+    ("MethodNotAllowed", StoreErrorKind::NotImplemented),
+    ("RequestTimeout", StoreErrorKind::Unavailable),
     ("SlowDown", StoreErrorKind::Busy),
     ("TooManyRequests", StoreErrorKind::Busy),
     ("RequestLimitExceeded", StoreErrorKind::Busy),
@@ -67,6 +71,14 @@ const CODES: &[(&str, StoreErrorKind)] = &[
     ("XMinioStorageFull", StoreErrorKind::StorageFull),
     ("QuotaExceeded", StoreErrorKind::StorageFull),
     ("NoSuchBucket", StoreErrorKind::Unavailable),
+    // 400, and yet about us: no client can do anything about them.
+    ("AuthorizationHeaderMalformed", StoreErrorKind::Internal),
+    ("AuthorizationQueryParametersError", StoreErrorKind::Internal),
+    ("ExpiredToken", StoreErrorKind::Internal),
+    ("InvalidToken", StoreErrorKind::Internal),
+    ("TokenRefreshRequired", StoreErrorKind::Internal),
+    ("MissingSecurityHeader", StoreErrorKind::Internal),
+    ("InvalidBucketName", StoreErrorKind::Internal),
 ];
 
 impl Refusal {
@@ -81,6 +93,9 @@ impl Refusal {
             return *kind;
         }
         match self.status.as_u16() {
+            // Whatever else it says was wrong with the request: storages have codes of their own.
+            400 if !self.code.is_empty() => StoreErrorKind::InvalidRequest,
+            405 => StoreErrorKind::NotImplemented,
             304 => StoreErrorKind::NotModified,
             404 if self.code.is_empty() => StoreErrorKind::NoSuchKey,
             412 => StoreErrorKind::PreconditionFailed,
@@ -100,10 +115,15 @@ impl From<Refusal> for StoreError {
         let said = format!("{} {} {}", refusal.status.as_u16(), refusal.code, refusal.message);
         // Kinds whose words reach clients speak of the request; the rest is for the operator.
         let words = match kind {
+            StoreErrorKind::InvalidRequest if refusal.code != "InvalidRequest" => {
+                format!("The storage behind this bucket refuses it: {}: {}", refusal.code, refusal.message)
+            }
             StoreErrorKind::InvalidRequest | StoreErrorKind::BadDigest if !refusal.message.is_empty() => refusal.message,
             StoreErrorKind::NotImplemented => "The storage behind this bucket does not implement this".to_owned(),
             StoreErrorKind::Unavailable if refusal.code == "NoSuchBucket" => "the storage does not have the bucket".to_owned(),
-            StoreErrorKind::Internal if matches!(refusal.status.as_u16(), 401 | 403) => "the storage refuses our credentials".to_owned(),
+            StoreErrorKind::Internal if matches!(refusal.status.as_u16(), 400 | 401 | 403) => {
+                "the storage refuses our credentials".to_owned()
+            }
             _ => "the storage refused".to_owned(),
         };
         StoreError::new(kind, words).with_source(said)
@@ -132,6 +152,12 @@ mod tests {
             (503, "SlowDown", StoreErrorKind::Busy),
             (503, "", StoreErrorKind::Unavailable),
             (403, "SignatureDoesNotMatch", StoreErrorKind::Internal),
+            (403, "InvalidObjectState", StoreErrorKind::InvalidObjectState),
+            (400, "ExpiredToken", StoreErrorKind::Internal),
+            (400, "XAmzContentChecksumMismatch", StoreErrorKind::BadDigest),
+            (400, "SomethingOfItsOwn", StoreErrorKind::InvalidRequest),
+            (400, "", StoreErrorKind::Internal),
+            (405, "", StoreErrorKind::NotImplemented),
             (418, "", StoreErrorKind::Internal),
         ] {
             assert_eq!(kind(status, code), expected, "{status} {code}");
@@ -141,6 +167,16 @@ mod tests {
             b"<Error><Code>InvalidRange</Code><ActualObjectSize>7</ActualObjectSize></Error>",
         );
         assert_eq!(range.kind(), StoreErrorKind::InvalidRange { size: 7 });
+    }
+
+    #[test]
+    fn what_a_storage_says_of_a_request_reaches_its_client() {
+        let document =
+            b"<Error><Code>XMinioInvalidObjectName</Code><Message>Object name contains unsupported characters.</Message></Error>";
+        let error = StoreError::from(of_document(StatusCode::BAD_REQUEST, document));
+        assert_eq!(error.kind(), StoreErrorKind::InvalidRequest);
+        let words = "The storage behind this bucket refuses it: XMinioInvalidObjectName: Object name contains unsupported characters.";
+        assert_eq!(error.message(), words);
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use super::{
     client::{Call, Client},
+    describing,
     dialect::Dialect,
-    headers,
+    gcs, headers,
+    keeping::Tried,
+    names::Names,
     probe::{self, Promises},
     refusal,
 };
@@ -14,7 +17,7 @@ use crate::{
         wire::{self, Again, Reply},
     },
     catalog::{BucketId, Catalog},
-    model::{ETag, ObjectInfo, ObjectKey, ObjectPart, PartNumber, Span, Tag, TagSet, UploadId},
+    model::{ETag, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
         ListUploadsRequest, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Selection, Store, UploadsPage, Written,
@@ -23,7 +26,6 @@ use crate::{
         payload::Payload,
         selection,
     },
-    xml,
 };
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -32,7 +34,7 @@ use std::{any::Any, sync::Arc};
 /// Documents about one object: ten thousand parts are the longest.
 const LONGEST_DOCUMENT: usize = 16 << 20;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct S3Store {
     pub(super) client: Arc<Client>,
     pub(super) catalog: Arc<dyn Catalog>,
@@ -40,6 +42,10 @@ pub(super) struct S3Store {
     pub(super) place: Place,
     /// One Complete of an upload at a time.
     pub(super) completing: Arc<Locks<UploadId>>,
+    pub(super) names: Arc<Names>,
+    pub(super) tried: Arc<Tried>,
+    /// On GCS, one body of a part at a time.
+    pub(super) sending: Arc<Locks<(UploadId, PartNumber)>>,
 }
 
 /// What must be true of a key at the moment of a write, in the words of the storage.
@@ -54,7 +60,8 @@ pub(super) enum Guard {
 
 impl S3Store {
     pub(super) fn new(client: Arc<Client>, catalog: Arc<dyn Catalog>, bucket: BucketId, place: Place) -> Self {
-        Self { client, catalog, bucket, place, completing: Arc::default() }
+        let (completing, sending, names, tried) = Default::default();
+        Self { client, catalog, bucket, place, completing, sending, names, tried }
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -76,6 +83,10 @@ impl S3Store {
             call = call.vendor("checksum-mode", "ENABLED");
         }
         let reply = call.send(Again::Harmless).await?;
+        if reply.status == StatusCode::BAD_REQUEST {
+            // A reply to HEAD has no words; to GET it has.
+            self.open(name, Some("bytes=0-0".to_owned()), HeaderMap::new()).await?;
+        }
         if !reply.status.is_success() {
             return Err(refusal::read(reply).await.into());
         }
@@ -147,42 +158,6 @@ impl S3Store {
         })
     }
 
-    async fn tags(&self, name: &str) -> Result<TagSet> {
-        let reply = self.call(Method::GET, name).query(&[("tagging", None)]).send(Again::Harmless).await?;
-        let document = self.document(reply).await?;
-        let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply is no tag set");
-        let root = xml::parse_reply(&document).map_err(|_| strange())?;
-        let tag = |element: &xml::Element| Tag {
-            key: element.value("Key").unwrap_or_default().to_owned(),
-            value: element.value("Value").unwrap_or_default().to_owned(),
-        };
-        let tags = root.child("TagSet").ok_or_else(strange)?.all("Tag").map(tag).collect();
-        TagSet::new(tags).map_err(|_| strange())
-    }
-
-    /// GetObjectAttributes, page by page.
-    async fn parts(&self, name: &str) -> Result<Vec<ObjectPart>> {
-        let mut parts: Vec<ObjectPart> = Vec::new();
-        loop {
-            let marker = parts.last().map_or(0, |part| part.number).to_string();
-            let call = self.call(Method::GET, name).query(&[("attributes", None)]);
-            let call = call.vendor("object-attributes", "ObjectParts").vendor("part-number-marker", &marker).vendor("max-parts", "1000");
-            let document = self.document(call.send(Again::Harmless).await?).await?;
-            let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no object attributes");
-            let root = xml::parse_reply(&document).map_err(|_| strange())?;
-            let Some(list) = root.child("ObjectParts") else { return Ok(parts) };
-            let before = parts.len();
-            for element in list.all("Part") {
-                let number = element.value("PartNumber").and_then(|text| text.parse().ok()).ok_or_else(strange)?;
-                let size = element.value("Size").and_then(|text| text.parse().ok()).ok_or_else(strange)?;
-                parts.push(ObjectPart { number, size, checksum: super::multipart::checksum_of(element) });
-            }
-            if list.value("IsTruncated") != Some("true") || parts.len() == before {
-                return Ok(parts);
-            }
-        }
-    }
-
     /// The document of a successful reply.
     pub(super) async fn document(&self, reply: Reply) -> Result<bytes::Bytes> {
         match reply.status.is_success() {
@@ -192,7 +167,10 @@ impl S3Store {
     }
 
     async fn get_span(&self, name: &str, request: &GetRequest, range: Option<String>) -> Result<GetReply> {
-        let extra = headers::of_conditions(&request.conditions, "");
+        let extra = match self.dialect() {
+            Dialect::S3 => headers::of_conditions(&request.conditions, ""),
+            Dialect::Gcs => headers::of_conditions(&gcs::facts::conditions_there(&request.conditions), ""),
+        };
         let first = match self.open(name, range, extra).await {
             Err(error)
                 if matches!(
@@ -229,8 +207,9 @@ impl S3Store {
     }
 
     fn body(&self, name: &str, first: Reply, info: &ObjectInfo, span: Span) -> ObjectBody {
-        let reader =
-            Reader { client: self.client.clone(), remote: self.place.remote.clone(), name: name.to_owned(), etag: info.etag.quoted() };
+        // The storage's own, which is not what we show of every object.
+        let etag = first.header("etag").map(|etag| ETag::parse(etag).quoted()).unwrap_or_else(|| info.etag.quoted());
+        let reader = Reader { client: self.client.clone(), remote: self.place.remote.clone(), name: name.to_owned(), etag };
         let reopen: wire::Reopen = Box::new(move |read| {
             let reader = reader.clone();
             Box::pin(async move { reader.open(span.start + read, span.end).await })
@@ -257,8 +236,9 @@ impl Reader {
         }
         let reply = call.send(Again::Harmless).await?;
         let same = reply.header("etag").map(ETag::parse) == Some(ETag::parse(&self.etag));
+        let here = reply.status.is_success() && extent(&reply).is_ok_and(|(_, span)| span == Span { start, end });
         match (reply.status, same) {
-            (StatusCode::PARTIAL_CONTENT, true) => Ok(reply),
+            _ if here && same => Ok(reply),
             (StatusCode::PARTIAL_CONTENT | StatusCode::OK | StatusCode::PRECONDITION_FAILED, _) => {
                 Err(StoreError::new(StoreErrorKind::Internal, "the object was replaced while it was read from the storage"))
             }
@@ -267,10 +247,10 @@ impl Reader {
     }
 }
 
-/// The size of the object, and which bytes of it a reply holds.
+/// The size of the object, and which bytes of it a reply holds. The header tells: some answer ranges with 200.
 fn extent(reply: &Reply) -> Result<(u64, Span)> {
     let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no length");
-    if reply.status == StatusCode::OK {
+    if reply.status == StatusCode::OK && reply.header(header::CONTENT_RANGE).is_none() {
         let size = reply.number(header::CONTENT_LENGTH).ok_or_else(strange)?;
         return Ok((size, Span::whole(size)));
     }
@@ -299,20 +279,23 @@ impl Store for S3Store {
     }
 
     async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let (info, _) = self.look(&self.place.name(key)?, HeaderMap::new()).await?;
+        let (info, _) = self.look(&self.name_of_existing(key).await?, HeaderMap::new()).await?;
         conditions.check(&info.etag, info.last_modified)?;
         Ok(info)
     }
 
     async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let name = self.place.name(key)?;
+        let name = self.name_of_existing(key).await?;
         let mut info = self.head(key, conditions).await?;
-        if info.tag_count > 0 || (self.dialect() == Dialect::S3 && self.promises().await?.tags) {
+        if self.dialect() == Dialect::Gcs {
+            return Ok(info);
+        }
+        if info.tag_count > 0 || self.promises().await?.tags {
             info.attributes.tags = self.tags(&name).await?;
             info.tag_count = info.attributes.tags.len();
         }
         // Only a multipart object's tag has the number of its parts.
-        if info.etag.as_str().contains('-') && self.dialect() == Dialect::S3 {
+        if info.etag.as_str().contains('-') {
             info.parts = match self.parts(&name).await {
                 Ok(parts) => parts,
                 Err(error) if error.kind() == StoreErrorKind::NotImplemented => Vec::new(),
@@ -323,13 +306,26 @@ impl Store for S3Store {
     }
 
     async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        let name = self.place.name(key)?;
+        let name = self.name_of_existing(key).await?;
         let Selection::Part(number) = request.selection else {
             return self.get_span(&name, &request, range_header(request.selection)).await;
         };
         // Where the part lies is known first; then it has to be the same object still.
-        let info = self.describe(key, &request.conditions).await?;
-        if info.parts.is_empty() && info.etag.as_str().contains('-') {
+        let (info, same, forgotten) = match self.dialect() {
+            Dialect::Gcs => {
+                let (info, headers) = self.look(&name, HeaderMap::new()).await?;
+                request.conditions.check(&info.etag, info.last_modified)?;
+                let forgotten = gcs::facts::has_forgotten_parts(&headers, &info);
+                (info, headers.get(header::ETAG).cloned().ok_or(StoreErrorKind::Internal)?, forgotten)
+            }
+            Dialect::S3 => {
+                let info = self.describe(key, &request.conditions).await?;
+                let forgotten = info.parts.is_empty() && info.etag.as_str().contains('-');
+                let same = HeaderValue::from_str(&info.etag.quoted()).map_err(|_| StoreErrorKind::Internal)?;
+                (info, same, forgotten)
+            }
+        };
+        if forgotten {
             return Err(StoreError::new(
                 StoreErrorKind::NotImplemented,
                 "The storage behind this bucket does not tell the parts of its objects",
@@ -340,10 +336,7 @@ impl Store for S3Store {
             if span.is_empty() {
                 return Ok(GetReply { info, span, body: ObjectBody::Full(bytes::Bytes::new()) });
             }
-            let same = HeaderMap::from_iter([(
-                header::IF_MATCH,
-                HeaderValue::from_str(&info.etag.quoted()).map_err(|_| StoreErrorKind::Internal)?,
-            )]);
+            let same = HeaderMap::from_iter([(header::IF_MATCH, same)]);
             let first = self.open(&name, Some(format!("bytes={}-{}", span.start, span.end - 1)), same).await?;
             Ok(GetReply { body: self.body(&name, first, &info, span), info, span })
         };
@@ -351,15 +344,24 @@ impl Store for S3Store {
     }
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
-        self.write(key, request).await
+        match self.dialect() {
+            Dialect::S3 => self.write(key, request).await,
+            Dialect::Gcs => self.put_with_facts(key, request).await,
+        }
     }
 
     async fn copy(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
-        self.copy_object(key, request).await
+        match self.dialect() {
+            Dialect::S3 => self.copy_object(key, request).await,
+            Dialect::Gcs => self.copy_with_facts(key, request).await,
+        }
     }
 
     async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-        let name = self.place.name(key)?;
+        let name = match self.name_of_existing(key).await {
+            Err(error) if error.kind() == StoreErrorKind::NoSuchKey && conditions.is_empty() => return Ok(()),
+            other => other?,
+        };
         let guard = self.guard(&name, conditions, true).await?;
         if matches!(guard, Guard::Absent | Guard::Generation(0)) {
             // There was nothing, as was asked for: so there is nothing to delete.
@@ -376,7 +378,10 @@ impl Store for S3Store {
     }
 
     async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
-        let name = self.place.name(key)?;
+        if self.dialect() == Dialect::Gcs {
+            return self.change_facts(key, change).await;
+        }
+        let name = self.name_of_existing(key).await?;
         let tags = match change {
             // An ACL lies in the metadata, which only a new object could change.
             Change::Acl(acl) => {
@@ -390,7 +395,7 @@ impl Store for S3Store {
         }
         let call = match tags.is_empty() {
             true => self.call(Method::DELETE, &name).query(&[("tagging", None)]),
-            false => self.call(Method::PUT, &name).query(&[("tagging", None)]).document(tagging_document(&tags)),
+            false => self.call(Method::PUT, &name).query(&[("tagging", None)]).document(describing::tagging_document(&tags)),
         };
         let reply = call.send(Again::Harmless).await?;
         match reply.status.is_success() {
@@ -404,11 +409,17 @@ impl Store for S3Store {
     }
 
     async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
-        self.begin(key, request).await
+        match self.dialect() {
+            Dialect::S3 => self.begin(key, request).await,
+            Dialect::Gcs => self.begin_staged(key, request).await,
+        }
     }
 
     async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
-        self.write_part(key, upload, number, payload).await
+        match self.dialect() {
+            Dialect::S3 => self.write_part(key, upload, number, payload).await,
+            Dialect::Gcs => self.stage_part(key, upload, number, payload).await,
+        }
     }
 
     async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
@@ -416,15 +427,24 @@ impl Store for S3Store {
     }
 
     async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
-        self.parts_of(key, upload, after, limit).await
+        match self.dialect() {
+            Dialect::S3 => self.parts_of(key, upload, after, limit).await,
+            Dialect::Gcs => self.staged_parts(key, upload, after, limit).await,
+        }
     }
 
     async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
-        self.complete(key, upload, request).await
+        match self.dialect() {
+            Dialect::S3 => self.complete(key, upload, request).await,
+            Dialect::Gcs => self.complete_staged(key, upload, request).await,
+        }
     }
 
     async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
-        self.abort(key, upload).await
+        match self.dialect() {
+            Dialect::S3 => self.abort(key, upload).await,
+            Dialect::Gcs => self.abort_staged(key, upload).await,
+        }
     }
 
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
@@ -453,19 +473,4 @@ pub(super) fn no_acls() -> StoreError {
 
 pub(super) fn no_tags() -> StoreError {
     StoreError::new(StoreErrorKind::NotImplemented, "The storage behind this bucket keeps no tags")
-}
-
-fn tagging_document(tags: &TagSet) -> bytes::Bytes {
-    let mut document = xml::Writer::document();
-    document.root("Tagging", |w| {
-        w.element("TagSet", |w| {
-            for tag in tags.iter() {
-                w.element("Tag", |w| {
-                    w.text("Key", &tag.key);
-                    w.text("Value", &tag.value);
-                });
-            }
-        });
-    });
-    document.finish()
 }

@@ -2,12 +2,14 @@
 
 use super::{
     dialect::Dialect,
-    headers, refusal,
+    headers,
+    keeping::Wish,
+    refusal,
     store::{Guard, S3Store, no_tags},
 };
 use crate::{
     backend::wire::{Again, Framing, Outcome, Outgoing, Reply, Sent, gather_or_stream},
-    model::{ChecksumAlgorithm, ETag, ObjectKey, Timestamp},
+    model::{Attributes, ChecksumAlgorithm, ETag, ObjectKey, Timestamp},
     store::{
         PutRequest, Result, Written,
         error::{StoreError, StoreErrorKind},
@@ -53,14 +55,10 @@ impl Verification {
 impl S3Store {
     pub(super) async fn write(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
         let PutRequest { attributes, conditions, payload } = request;
-        let name = self.place.name(key)?;
-        let mut described = headers::of_attributes(&attributes, self.dialect())?;
-        if !attributes.tags.is_empty() {
-            if !self.promises().await?.tags {
-                return Err(no_tags());
-            }
-            described.extend(self.tagging(&headers::tagging(&attributes.tags)));
-        }
+        let name = self.name(key).await?;
+        let wish = Wish { class: attributes.storage_class, encryption: attributes.encryption.clone() };
+        let mut described = self.described(&attributes).await?;
+        described.extend(self.kept_as(&wish).await?);
         let guard = self.guard(&name, &conditions, false).await?;
         // What nobody asked for guards the way to the storage: it is what S3 itself would compute.
         let guarding = self.client.known().filter(|promises| promises.checksums).map(|_| ChecksumAlgorithm::Crc64Nvme);
@@ -74,6 +72,7 @@ impl S3Store {
             return Err(refusal::read(reply).await.into());
         }
         let Some(arrived) = arrived else { return Err(unread()) };
+        self.confirm(&name, &wish, &reply.headers).await?;
         let etag = reply_etag(&reply, &arrived)?;
         let checksum = match headers::checksum(&reply.headers) {
             Some(checksum) => Some(checksum),
@@ -82,6 +81,21 @@ impl S3Store {
             None => None,
         };
         Ok(Written { etag, last_modified: answered(&reply), checksum })
+    }
+
+    /// What a new object has besides its bytes, as this storage keeps it.
+    pub(super) async fn described(&self, attributes: &Attributes) -> Result<HeaderMap> {
+        let mut described = headers::of_attributes(attributes, self.dialect())?;
+        if attributes.expires.is_some() && self.dialect() == Dialect::S3 && !self.promises().await?.expires {
+            headers::keep_expires(&mut described);
+        }
+        if !attributes.tags.is_empty() {
+            if !self.promises().await?.tags {
+                return Err(no_tags());
+            }
+            described.extend(self.tagging(&headers::tagging(&attributes.tags)));
+        }
+        Ok(described)
     }
 
     pub(super) fn tagging(&self, text: &str) -> HeaderMap {

@@ -32,6 +32,8 @@ pub(super) struct SftpDraft {
     at: String,
     writing: Option<Writing>,
     stat: Option<Stat>,
+    /// Unpublished, it stays what it was before it became a draft.
+    stays: bool,
     /// It has another name now, or none.
     is_gone: bool,
 }
@@ -47,11 +49,12 @@ enum Placed {
 impl SftpDraft {
     pub(super) async fn create(remote: Arc<Remote>, at: String) -> Result<Self> {
         let open = open_own(&remote, &at, FOR_WRITING | MADE_IF_MISSING | EMPTIED).await?;
-        Ok(Self::of(remote, at, Writing::new(open)))
+        Ok(Self { remote, at, writing: Some(Writing::new(open)), stat: None, stays: false, is_gone: false })
     }
 
+    /// Of a file that was there before.
     pub(super) fn of(remote: Arc<Remote>, at: String, writing: Writing) -> Self {
-        Self { remote, at, writing: Some(writing), stat: None, is_gone: false }
+        Self { remote, at, writing: Some(writing), stat: None, stays: true, is_gone: false }
     }
 
     /// Unless it has ended.
@@ -197,13 +200,15 @@ impl Draft for SftpDraft {
     async fn discard(mut self: Box<Self>) {
         self.is_gone = true;
         drop(self.writing.take());
-        discard(&self.remote, &self.at).await;
+        if !self.stays {
+            discard(&self.remote, &self.at).await;
+        }
     }
 }
 
 impl Drop for SftpDraft {
     fn drop(&mut self) {
-        if self.is_gone {
+        if self.is_gone || self.stays {
             return;
         }
         drop(self.writing.take());

@@ -39,7 +39,7 @@ impl Slots for SftpSlots {
     }
 
     async fn draft(&self, name: &str, size: u64) -> Result<Box<dyn Draft>> {
-        let open = open_own(&self.remote, &at(name), FOR_WRITING | MADE_IF_MISSING).await?;
+        let open = open_own(&self.remote, &at(name), FOR_WRITING).await?;
         let mut writing = Writing::new(open);
         let cut = async {
             writing.open.cut(size).await?;

@@ -174,6 +174,8 @@ fn capabilities(durability: Durability) -> Capabilities {
         tags: Keeping::Kept,
         object_acls: Keeping::Kept,
         parts: Keeping::Kept,
+        storage_classes: Keeping::NotKept,
+        encryption: Keeping::NotKept,
         multipart: MultipartSupport::Staged,
         durability,
     }

@@ -5,7 +5,7 @@
 
 use super::files::Stat;
 use crate::{
-    backend::parts::StoredParts,
+    backend::parts::Parts,
     catalog::{IndexRow, ObjectRow},
     model::{Attributes, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, ObjectPart, Timestamp, UploadId},
     store::{
@@ -34,7 +34,7 @@ pub(super) struct Record {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) checksum: Option<ObjectChecksum>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(super) parts: Option<StoredParts>,
+    pub(super) parts: Option<Parts>,
     /// The upload this object was completed from: a Complete repeated after a crash finds its work done.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) upload: Option<UploadId>,
@@ -52,7 +52,7 @@ pub(super) struct Identity {
 
 impl Record {
     pub(super) fn new(path: String, stat: Option<Stat>, modified: Timestamp, of: Identity) -> Self {
-        let (parts, upload) = of.parts.map(|(parts, upload)| (StoredParts::of(&parts), upload)).unzip();
+        let (parts, upload) = of.parts.map(|(parts, upload)| (Parts::of(&parts), upload)).unzip();
         let Identity { size, etag, attributes, checksum, .. } = of;
         Self { v: VERSION, path, size, stat, modified, etag, attributes, checksum, parts, upload }
     }
@@ -69,7 +69,7 @@ impl Record {
     }
 
     pub(super) fn parts(&self) -> Vec<ObjectPart> {
-        self.parts.as_ref().map(StoredParts::parts).unwrap_or_default()
+        self.parts.as_ref().map(Parts::list).unwrap_or_default()
     }
 
     pub(super) fn info(&self) -> ObjectInfo {

@@ -107,12 +107,18 @@ fn promises(store: &dyn Store) -> BTreeMap<&'static str, &'static str> {
         Keeping::Kept => "kept",
         Keeping::NotKept => not,
     };
+    let passed = |keeping| match keeping {
+        Keeping::Kept => "passed on",
+        Keeping::NotKept => "refused",
+    };
     let known = store.capabilities();
     BTreeMap::from([
         ("conditional_writes", guarantee(known.conditional_writes)),
         ("conditional_deletes", guarantee(known.conditional_deletes)),
         ("checksums", keeping(known.checksums, "verified and forgotten")),
         ("tags", keeping(known.tags, "refused")),
+        ("storage_classes", passed(known.storage_classes)),
+        ("encryption", passed(known.encryption)),
         ("object_acls", keeping(known.object_acls, "refused")),
         (
             "multipart",

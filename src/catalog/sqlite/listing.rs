@@ -153,6 +153,7 @@ impl Table for Keys<'_> {
                     last_modified: get(row, 2)?,
                     checksum: get_option(row, 3)?,
                     etag: get(row, 4)?,
+                    storage_class: None,
                 })
             })?
             .collect()

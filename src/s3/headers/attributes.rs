@@ -1,5 +1,6 @@
 //! What a write says about its object besides the bytes: PutObject, CopyObject with REPLACE, CreateMultipartUpload.
 
+use super::keeping;
 use crate::{
     model::{Attributes, CannedAcl, MAX_USER_METADATA, Tag, TagError, TagSet},
     s3::{ErrorCode, HeaderMapExt, Request, S3Error},
@@ -24,6 +25,8 @@ pub(in crate::s3) fn attributes(request: &Request) -> Result<Attributes, S3Error
         user: user_metadata(headers)?,
         tags: headers.amz("x-amz-tagging")?.map(tagging).transpose()?.unwrap_or_default(),
         acl: canned_acl(headers)?.unwrap_or_default(),
+        storage_class: keeping::storage_class(headers)?,
+        encryption: keeping::encryption(headers)?,
     })
 }
 
@@ -89,7 +92,10 @@ pub(in crate::s3) fn canned_acl(headers: &HeaderMap) -> Result<Option<CannedAcl>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::s3::tests::request;
+    use crate::{
+        model::{Encryption, EncryptionAlgorithm, StorageClass},
+        s3::tests::request,
+    };
 
     fn failure(headers: &[(&'static str, &str)]) -> ErrorCode {
         attributes(&request(headers)).expect_err("refused").code
@@ -110,6 +116,8 @@ mod tests {
             ("x-amz-meta-list", "2"),
             ("x-amz-tagging", "a%20b=c+d&e"),
             ("x-amz-acl", "public-read"),
+            ("x-amz-storage-class", "GLACIER_IR"),
+            ("x-amz-server-side-encryption", "AES256"),
         ]))
         .expect("fine");
         let tag = |key: &str, value: &str| Tag { key: key.into(), value: value.into() };
@@ -124,6 +132,8 @@ mod tests {
             user: BTreeMap::from([("colour".into(), "blué".into()), ("list".into(), "1,2".into())]),
             tags: TagSet::new(vec![tag("a b", "c d"), tag("e", "")]).expect("valid"),
             acl: CannedAcl::PublicRead,
+            storage_class: StorageClass::parse("GLACIER_IR"),
+            encryption: Some(Encryption { algorithm: EncryptionAlgorithm::Aes256, key_id: None, context: None, bucket_key: false }),
         };
         assert_eq!(attributes, expected);
     }

@@ -1,10 +1,12 @@
 //! What a request demands of us beyond its operation. One table: every header of S3 that asks for a guarantee is
 //! honoured somewhere, or refused here. The service calls this for every request, so that no operation can forget it.
 
+use super::keeping;
 use crate::{
     buckets::Bucket,
-    s3::{ErrorCode, HeaderMapExt, Request, S3Error},
-    store::Guarantee,
+    model::StorageClass,
+    s3::{ErrorCode, HeaderMapExt, Request, S3Error, operation::Operation},
+    store::{Capabilities, Guarantee, Keeping},
 };
 use http::{HeaderMap, Method};
 
@@ -14,13 +16,19 @@ enum Demand {
     Unsupported,
     /// 501 unless it says `false`.
     UnsupportedIfTrue,
-    /// Only `STANDARD`: any other class of S3 is 501, an unknown one 400.
+    /// `STANDARD` everywhere; any other class of S3 is 501 where the storage passes none on, an unknown one 400.
     StorageClass,
+    /// 501 where the storage passes it on to nobody, and 400 but where an object begins.
+    Encryption,
 }
 
 /// By name, or by prefix where the name ends with `-`.
 const DEMANDS: &[(&str, Demand)] = &[
-    ("x-amz-server-side-encryption", Demand::Unsupported),
+    (keeping::ENCRYPTION, Demand::Encryption),
+    (keeping::KEY_ID, Demand::Encryption),
+    (keeping::CONTEXT, Demand::Encryption),
+    (keeping::BUCKET_KEY, Demand::Encryption),
+    // Keys of clients among them.
     ("x-amz-server-side-encryption-", Demand::Unsupported),
     ("x-amz-copy-source-server-side-encryption-", Demand::Unsupported),
     ("x-amz-object-lock-", Demand::Unsupported),
@@ -31,26 +39,15 @@ const DEMANDS: &[(&str, Demand)] = &[
     ("x-amz-write-offset-bytes", Demand::Unsupported),
     ("x-amz-rename-source", Demand::Unsupported),
     ("x-amz-if-match-initiated-time", Demand::Unsupported),
-    ("x-amz-storage-class", Demand::StorageClass),
+    (keeping::STORAGE_CLASS, Demand::StorageClass),
 ];
 
-/// S3 API reference, `x-amz-storage-class`.
-const STORAGE_CLASSES: &[&str] = &[
-    "REDUCED_REDUNDANCY",
-    "STANDARD_IA",
-    "ONEZONE_IA",
-    "INTELLIGENT_TIERING",
-    "GLACIER",
-    "DEEP_ARCHIVE",
-    "OUTPOSTS",
-    "GLACIER_IR",
-    "SNOW",
-    "EXPRESS_ONEZONE",
-    "FSX_OPENZFS",
-    "FSX_ONTAP",
-];
+/// Where an object's class and encryption are said.
+const BEGINNINGS: &[Operation] = &[Operation::PutObject, Operation::CopyObject, Operation::CreateMultipartUpload];
 
-pub(in crate::s3) fn refuse_unsupported(request: &Request) -> Result<(), S3Error> {
+/// `known` is of the bucket's storage, if there is a bucket.
+pub(in crate::s3) fn refuse_unsupported(operation: Operation, request: &Request, known: Option<Capabilities>) -> Result<(), S3Error> {
+    let passes = |keeping: fn(&Capabilities) -> Keeping| known.as_ref().map(keeping) == Some(Keeping::Kept);
     for name in request.headers.keys() {
         let name = name.as_str();
         let asks = |known: &str| name == known || (known.ends_with('-') && name.starts_with(known));
@@ -59,10 +56,16 @@ pub(in crate::s3) fn refuse_unsupported(request: &Request) -> Result<(), S3Error
         let value = request.headers.text(name.parse::<http::HeaderName>().map_err(|_| ErrorCode::BadRequest)?)?.unwrap_or_default();
         match demand {
             Demand::UnsupportedIfTrue if value.eq_ignore_ascii_case("false") => {}
-            Demand::StorageClass if value == "STANDARD" => {}
-            Demand::StorageClass if !STORAGE_CLASSES.contains(&value) => return Err(ErrorCode::InvalidStorageClass.into()),
+            Demand::StorageClass if value == StorageClass::STANDARD => {}
+            Demand::StorageClass if StorageClass::parse(value).is_none() => return Err(ErrorCode::InvalidStorageClass.into()),
+            Demand::StorageClass if passes(|known| known.storage_classes) => {}
             Demand::StorageClass => return Err(S3Error::not_implemented(format_args!("The storage class {value}"))),
-            Demand::Unsupported | Demand::UnsupportedIfTrue => {
+            Demand::Encryption if passes(|known| known.encryption) => {
+                if !BEGINNINGS.contains(&operation) {
+                    return Err(S3Error::argument(name, value, format!("{name} header is not supported for this operation.")));
+                }
+            }
+            Demand::Unsupported | Demand::UnsupportedIfTrue | Demand::Encryption => {
                 return Err(S3Error::not_implemented(format_args!("The header {name}")).detail("Header", name));
             }
         }
@@ -71,13 +74,14 @@ pub(in crate::s3) fn refuse_unsupported(request: &Request) -> Result<(), S3Error
 }
 
 /// What any request on a bucket has to pass besides authorization.
-pub(in crate::s3) fn admit(request: &Request, bucket: &Bucket) -> Result<(), S3Error> {
-    refuse_unsupported(request)?;
+pub(in crate::s3) fn admit(operation: Operation, request: &Request, bucket: &Bucket) -> Result<(), S3Error> {
+    let known = bucket.store().capabilities();
+    refuse_unsupported(operation, request, Some(known))?;
     expected_owner(&request.headers, "x-amz-expected-bucket-owner", bucket)?;
     // An object is its own version `null`, and has no other.
     version(request.query.get("versionId"))?;
     let reads = matches!(request.method, Method::GET | Method::HEAD);
-    if !reads && bucket.store().capabilities().conditional_writes == Guarantee::Refused {
+    if !reads && known.conditional_writes == Guarantee::Refused {
         refuse_conditional_write(&request.headers)?;
     }
     Ok(())
@@ -110,10 +114,26 @@ pub(in crate::s3) fn version(id: Option<&str>) -> Result<(), S3Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::s3::tests::request;
+    use crate::{s3::tests::request, store::Store};
 
     fn refused(name: &'static str, value: &str) -> Option<ErrorCode> {
-        refuse_unsupported(&request(&[(name, value)])).err().map(|error| error.code)
+        refuse_unsupported(Operation::PutObject, &request(&[(name, value)]), None).err().map(|error| error.code)
+    }
+
+    #[test]
+    fn class_and_encryption_are_passed_on_where_a_storage_has_them() {
+        let storage = crate::backend::memory::MemoryStore::default();
+        let kept = Capabilities { storage_classes: Keeping::Kept, encryption: Keeping::Kept, ..storage.capabilities() };
+        let refused =
+            |operation, name, value| refuse_unsupported(operation, &request(&[(name, value)]), Some(kept)).err().map(|error| error.code);
+        assert_eq!(refused(Operation::PutObject, "x-amz-storage-class", "GLACIER"), None);
+        assert_eq!(refused(Operation::PutObject, "x-amz-storage-class", "PLATINUM"), Some(ErrorCode::InvalidStorageClass));
+        for operation in BEGINNINGS {
+            assert_eq!(refused(*operation, "x-amz-server-side-encryption", "AES256"), None);
+        }
+        assert_eq!(refused(Operation::UploadPart, "x-amz-server-side-encryption", "AES256"), Some(ErrorCode::InvalidArgument));
+        let of_clients = "x-amz-server-side-encryption-customer-key";
+        assert_eq!(refused(Operation::PutObject, of_clients, "x"), Some(ErrorCode::NotImplemented));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What HEAD and GET say of an object.
 
-use super::{attributes::USER_PREFIX, checksum::checksum_headers};
+use super::{attributes::USER_PREFIX, checksum::checksum_headers, keeping};
 use crate::model::ObjectInfo;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -52,6 +52,10 @@ pub(in crate::s3) fn object_headers(info: &ObjectInfo, view: ReplyView) -> Heade
     if missing > 0 {
         headers.insert(HeaderName::from_static("x-amz-missing-meta"), missing.into());
     }
+    if let Some(class) = attributes.storage_class {
+        headers.insert(HeaderName::from_static(keeping::STORAGE_CLASS), HeaderValue::from_static(class.as_str()));
+    }
+    headers.extend(keeping::encryption_headers(attributes.encryption.as_ref()));
     if view.parts && !info.parts.is_empty() {
         headers.insert(HeaderName::from_static("x-amz-mp-parts-count"), info.parts.len().into());
     }

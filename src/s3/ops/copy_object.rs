@@ -35,17 +35,26 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
         } else {
             None
         };
-        let attributes = CopyAttributes { metadata, tags: replaces_tags.then_some(given.tags), acl: given.acl };
+        let encryption = given.encryption;
+        let attributes = CopyAttributes {
+            metadata,
+            tags: replaces_tags.then_some(given.tags),
+            acl: given.acl,
+            storage_class: given.storage_class,
+            encryption: encryption.clone(),
+        };
         let copy = CopyRequest { source: source.object, attributes, conditions, checksum };
         let written = store.copy(&key, copy).await?;
-        Ok(reply::document("CopyObjectResult", |w| {
+        let mut response = reply::document("CopyObjectResult", |w| {
             w.text("LastModified", written.last_modified.iso8601());
             w.text("ETag", written.etag.quoted());
             if let Some(checksum) = &written.checksum {
                 w.text("ChecksumType", checksum.kind.as_str());
                 w.text(checksum.algorithm().element(), checksum.text());
             }
-        }))
+        });
+        response.headers_mut().extend(headers::encryption_headers(encryption.as_ref()));
+        Ok(response)
     })
     .await
 }
@@ -61,7 +70,7 @@ fn replaces(headers: &HeaderMap, directive: &'static str, message: &str) -> Resu
 
 /// What besides its metadata makes an object copied onto itself another one.
 fn changes_more(request: &Request) -> bool {
-    ["x-amz-storage-class", "x-amz-website-redirect-location", "x-amz-checksum-algorithm"]
+    [headers::STORAGE_CLASS, headers::ENCRYPTION, "x-amz-website-redirect-location", "x-amz-checksum-algorithm"]
         .iter()
         .any(|header| request.headers.contains_key(*header))
 }

@@ -18,12 +18,14 @@ pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Resul
         explicit_checksum: asked.is_some(),
         initiator: multipart::initiator(&call.request.principal),
     };
+    let encryption = begin.attributes.encryption.clone();
     let upload = call.bucket.store().begin_upload(&call.key, begin).await?;
     let mut response = reply::document("InitiateMultipartUploadResult", |w| {
         w.text("Bucket", call.bucket.name().as_str());
         w.text("Key", call.key.as_str());
         w.text("UploadId", upload.as_str());
     });
+    response.headers_mut().extend(headers::encryption_headers(encryption.as_ref()));
     if let Some(spec) = asked {
         let said = [("x-amz-checksum-algorithm", spec.algorithm.as_str()), ("x-amz-checksum-type", spec.kind.as_str())];
         for (name, value) in said {

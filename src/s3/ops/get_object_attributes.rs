@@ -1,7 +1,7 @@
 //! GetObjectAttributes: chosen facts about an object, and its parts page by page.
 
 use crate::{
-    model::{ObjectInfo, ObjectPart},
+    model::{ObjectInfo, ObjectPart, StorageClass},
     s3::{ErrorCode, HeaderMapExt, ObjectCall, Response, S3Error, Service, reply, xml},
 };
 use http::{HeaderMap, HeaderValue, header};
@@ -98,7 +98,7 @@ fn show(w: &mut xml::Writer, attribute: Attribute, info: &ObjectInfo, page: Page
         }
         Attribute::ObjectParts if info.parts.is_empty() => {}
         Attribute::ObjectParts => w.element("ObjectParts", |w| parts(w, &info.parts, page)),
-        Attribute::StorageClass => w.text("StorageClass", "STANDARD"),
+        Attribute::StorageClass => w.text("StorageClass", StorageClass::shown(info.attributes.storage_class)),
         Attribute::ObjectSize => w.number("ObjectSize", info.size),
     }
 }

@@ -10,9 +10,11 @@ pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Resul
     let attributes = headers::attributes(&call.request)?;
     let conditions = headers::write_conditions(&call.request.headers)?;
     limits::sent(&call.request.payload)?;
+    let encryption = attributes.encryption.clone();
     let request = PutRequest { attributes, conditions, payload: call.request.payload };
     let written = call.bucket.store().put(&call.key, request).await?;
     let mut response = reply::empty(StatusCode::OK);
+    response.headers_mut().extend(headers::encryption_headers(encryption.as_ref()));
     if let Ok(etag) = HeaderValue::try_from(written.etag.quoted()) {
         response.headers_mut().insert(header::ETAG, etag);
     }

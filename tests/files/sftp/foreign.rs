@@ -128,5 +128,5 @@ async fn a_folder_that_others_replace_by_a_link_is_not_followed_for_long() {
     assert!(draft(&files, "d/new", b"2").await.publish("d/new", false).await.is_err());
     assert!(!outside.path().join("new").exists());
     drop(files);
-    assert!(own_files(&(Arc::new(sftp(&server)) as Storage)).await.len() <= 1);
+    assert!(own_files(&(Arc::new(server.files()) as Storage)).await.len() <= 1);
 }

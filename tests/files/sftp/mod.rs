@@ -6,12 +6,12 @@ mod passwords;
 mod servers;
 mod trust;
 
-use crate::{promises::Storage, sshd::Sshd, storage::sftp};
+use crate::{promises::Storage, sshd::Sshd};
 use causeway::backend::sftp::{HostKeys, SftpFiles, SftpSettings};
 use std::sync::Arc;
 
 fn started() -> (Sshd, Storage) {
     let server = Sshd::start();
-    let files = Arc::new(sftp(&server));
+    let files = Arc::new(server.files());
     (server, files)
 }

@@ -7,7 +7,7 @@ use causeway::{backend::tree::files::Published, store::error::StoreErrorKind};
 #[tokio::test]
 async fn without_atomic_replacement_nothing_is_replaced() {
     let server = Sshd::with("-P posix-rename");
-    let files: Storage = Arc::new(sftp(&server));
+    let files: Storage = Arc::new(server.files());
     put(&files, "k", b"old").await;
     let Err(error) = draft(&files, "k", b"new").await.publish("k", false).await else { panic!("it cannot") };
     assert_eq!(error.kind(), StoreErrorKind::NotImplemented, "{error}");
@@ -24,7 +24,7 @@ async fn without_atomic_replacement_nothing_is_replaced() {
 async fn a_server_that_may_not_be_written_says_so() {
     let server = Sshd::with("-R");
     std::fs::write(server.root().join("k"), "1").expect("a file");
-    let files: Storage = Arc::new(sftp(&server));
+    let files: Storage = Arc::new(server.files());
     assert_eq!(get(&files, "k").await, Some(b"1".to_vec()));
     let Err(error) = files.create(&crate::promises::name(), "k", None).await else { panic!("it may not") };
     assert!(error.to_string().contains("permission"), "{error}");

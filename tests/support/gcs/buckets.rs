@@ -7,10 +7,14 @@ use super::{
     uploads::limit,
     wire::{ALREADY_OWNED, Call, Dialect, INVALID_ARGUMENT, NO_SUCH_BUCKET, NOT_EMPTY, Refusal, Reply, empty, escaped, iso, xml},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE as BASE64};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE as BASE64},
+};
 use http::header;
 use hyper::body::Incoming;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
 use std::{collections::BTreeMap, time::SystemTime};
 
 const XML: &str = "<?xml version='1.0' encoding='UTF-8'?>";
@@ -81,10 +85,11 @@ struct Page<'b> {
     next: Option<String>,
 }
 
-fn page<'b>(bucket: &'b Bucket, prefix: &str, delimiter: &str, after: &str, limit: usize) -> Page<'b> {
+/// From a name on, after another.
+fn page<'b>(bucket: &'b Bucket, prefix: &str, delimiter: &str, from: &str, after: &str, limit: usize) -> Page<'b> {
     let mut page = Page::default();
     let mut last = String::new();
-    for (key, object) in bucket.objects.iter().filter(|(key, _)| key.starts_with(prefix) && key.as_str() > after) {
+    for (key, object) in bucket.objects.iter().filter(|(key, _)| key.starts_with(prefix) && key.as_str() > after && key.as_str() >= from) {
         let cut = if delimiter.is_empty() { None } else { key[prefix.len()..].find(delimiter) };
         let common = cut.map(|at| &key[..prefix.len() + at + delimiter.len()]);
         // A page that ended on a common prefix has told of everything below it.
@@ -102,6 +107,53 @@ fn page<'b>(bucket: &'b Bucket, prefix: &str, delimiter: &str, after: &str, limi
         last = common.unwrap_or(key).to_owned();
     }
     page
+}
+
+/// `objects.list` of the JSON API: `/storage/v1/b/BUCKET/o`. Its fields come in no order that is promised, its tokens are opaque.
+pub fn list_described(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
+    call.only(&["prefix", "delimiter", "maxResults", "startOffset", "pageToken", "fields", "projection"])?;
+    let given = |name| call.parameter(name).unwrap_or_default();
+    let name = call.key()?.strip_prefix("v1/b/").and_then(|rest| rest.strip_suffix("/o")).ok_or(NO_SUCH_BUCKET)?;
+    let after = BASE64.decode(given("pageToken")).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let after = after.ok_or(INVALID_ARGUMENT.about("pageToken"))?;
+    let state = shared.state();
+    let bucket = state.buckets.get(name).ok_or(NO_SUCH_BUCKET)?;
+    let page = page(bucket, given("prefix"), given("delimiter"), given("startOffset"), &after, limit(call, "maxResults")?);
+    let items = page.objects.iter().map(|(key, object)| {
+        let mut item = json!({
+            "kind": "storage#object",
+            "name": key,
+            "bucket": name,
+            "generation": object.generation.to_string(),
+            "metageneration": "1",
+            "size": object.content.length.to_string(),
+            "crc32c": STANDARD.encode(object.content.crc32c.to_be_bytes()),
+            "etag": STANDARD.encode(object.generation.to_be_bytes()),
+            "timeCreated": iso(object.modified),
+            "updated": iso(object.modified),
+        });
+        if object.has_md5 {
+            item["md5Hash"] = STANDARD.encode(object.content.md5).into();
+        }
+        for (name, value) in &object.metadata.custom {
+            item["metadata"][name] = String::from_utf8_lossy(value.as_bytes()).into();
+        }
+        item
+    });
+    let mut document = json!({ "kind": "storage#objects" });
+    // What is empty is left out.
+    if !page.objects.is_empty() {
+        document["items"] = items.collect();
+    }
+    if !page.prefixes.is_empty() {
+        document["prefixes"] = page.prefixes.clone().into();
+    }
+    if let Some(next) = &page.next {
+        document["nextPageToken"] = BASE64.encode(next).into();
+    }
+    let mut reply = xml(document.to_string());
+    reply.headers_mut().insert(header::CONTENT_TYPE, "application/json; charset=UTF-8".parse().expect("a value"));
+    Ok(reply)
 }
 
 pub fn list_objects(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
@@ -132,7 +184,7 @@ pub fn list_objects(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     };
     let state = shared.state();
     let bucket = state.buckets.get(call.bucket()?).ok_or(NO_SUCH_BUCKET)?;
-    let page = page(bucket, given("prefix"), given("delimiter"), &after, limit(call, "max-keys")?);
+    let page = page(bucket, given("prefix"), given("delimiter"), "", &after, limit(call, "max-keys")?);
 
     let by_url = given("encoding-type") == "url";
     let named = |text: &str| if by_url { utf8_percent_encode(text, PLAIN).to_string() } else { escaped(text) };

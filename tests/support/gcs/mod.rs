@@ -5,6 +5,8 @@
 //! measured: `If-None-Match` of a PUT is ignored, `x-amz-` and `x-goog-` headers in one request are refused. What it lacks:
 //! ACLs, versions, resumable uploads, compose, DeleteObjects, virtual-host addressing, verification of HMAC signatures.
 //!
+//! Of the JSON API it has `objects.list` alone. Its errors are documents of XML there too, which no driver should care for.
+//!
 //! The metadata server's token is served by the same address: `GCE_METADATA_HOST` may point here.
 
 // Each test target uses its own share of this module.
@@ -27,6 +29,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     sync::{Arc, Mutex, MutexGuard},
     thread::JoinHandle,
+    time::Duration,
 };
 use tokio::sync::oneshot;
 use wire::{
@@ -56,8 +59,12 @@ struct Shared {
 struct Told {
     token: String,
     tokens: usize,
+    /// Requests to be answered as they should, before the failures.
+    grace: usize,
     failures: usize,
     failure: Refusal,
+    /// After how many requests one is carried out and answered with 500.
+    lost: Option<usize>,
     requests: Vec<String>,
 }
 
@@ -93,7 +100,15 @@ impl From<hyper::Error> for Failure {
 impl FakeGcs {
     /// On a port of its own, and a thread of its own: it outlives the runtime of the test that started it.
     pub fn start() -> Self {
-        let told = Told { token: "fake-token-1".into(), tokens: 1, failures: 0, failure: SERVICE_UNAVAILABLE, requests: Vec::new() };
+        let told = Told {
+            token: "fake-token-1".into(),
+            tokens: 1,
+            grace: 0,
+            failures: 0,
+            failure: SERVICE_UNAVAILABLE,
+            lost: None,
+            requests: Vec::new(),
+        };
         let shared = Arc::new(Shared { state: Mutex::default(), told: Mutex::new(told) });
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -129,10 +144,33 @@ impl FakeGcs {
 
     /// The next `n` requests are answered so: 429, 500 or 503.
     pub fn fail_next(&self, n: usize, status: u16) {
+        self.fail_after(0, n, status);
+    }
+
+    /// As `fail_next`, once `grace` requests were answered as they should.
+    pub fn fail_after(&self, grace: usize, n: usize, status: u16) {
         let known = [SLOW_DOWN, INTERNAL_ERROR, SERVICE_UNAVAILABLE].into_iter().find(|refusal| refusal.status == status);
         let mut told = self.shared.told();
         told.failure = known.expect("429, 500 or 503");
-        told.failures = n;
+        (told.grace, told.failures) = (grace, n);
+    }
+
+    /// The answer to one request is lost, after `grace` others: it is carried out, and said to have failed.
+    pub fn lose_answer_after(&self, grace: usize) {
+        self.shared.told().lost = Some(grace);
+    }
+
+    /// Everything was written that much earlier.
+    pub fn age(&self, by: Duration) {
+        for bucket in self.shared.state().buckets.values_mut() {
+            bucket.objects.values_mut().for_each(|object| object.modified -= by);
+            bucket.uploads.values_mut().for_each(|upload| upload.started -= by);
+        }
+    }
+
+    /// The names of all objects, past all HTTP.
+    pub fn names(&self, bucket: &str) -> Vec<String> {
+        self.shared.state().buckets.get(bucket).map(|bucket| bucket.objects.keys().cloned().collect()).unwrap_or_default()
     }
 
     /// All that was asked since the start or the last `take_requests`, refused or not: `PUT /bucket/key?query`. Tokens are not
@@ -193,7 +231,17 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot:
 async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Reply, hyper::Error> {
     let (parts, body) = request.into_parts();
     let request = Request::from_parts(parts, ());
-    match route(shared, &request, body).await {
+    let answered = route(shared, &request, body).await;
+    let mut told = shared.told();
+    match told.lost {
+        Some(0) => {
+            told.lost = None;
+            return Ok(INTERNAL_ERROR.reply());
+        }
+        left => told.lost = left.map(|left| left - 1),
+    }
+    drop(told);
+    match answered {
         Ok(reply) => Ok(reply),
         Err(Failure::Refused(refusal)) => Ok(refusal.reply()),
         Err(Failure::Broken(error)) => Err(error),
@@ -225,6 +273,7 @@ async fn route(shared: &Shared, request: &Request<()>, body: Incoming) -> Result
         (&Method::PUT, true, true) if has("uploadId") => uploads::put_part(shared, &call, body).await?,
         (&Method::GET, true, true) if has("uploadId") => uploads::list_parts(shared, &call)?,
         (&Method::DELETE, true, true) if has("uploadId") => uploads::abort(shared, &call)?,
+        (&Method::GET, true, true) if call.is_json() => buckets::list_described(shared, &call)?,
         (&Method::PUT, true, true) => objects::put(shared, &call, body).await?,
         (&Method::GET | &Method::HEAD, true, true) => objects::get(shared, &call)?,
         (&Method::DELETE, true, true) => objects::delete(shared, &call)?,
@@ -238,7 +287,9 @@ fn admit(shared: &Shared, request: &Request<()>) -> Result<Call, Refusal> {
     let mut told = shared.told();
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     told.requests.push(format!("{} {target}", request.method()));
-    if told.failures > 0 {
+    if told.grace > 0 {
+        told.grace -= 1;
+    } else if told.failures > 0 {
         told.failures -= 1;
         return Err(told.failure.clone());
     }

@@ -24,7 +24,7 @@ pub async fn put(shared: &Shared, call: &Call, body: Incoming) -> Result<Reply, 
         return Ok(copy(shared, call)?);
     }
     check_digests(call, &content)?;
-    let metadata = Metadata::of(&call.headers, &format!("{}meta-", call.dialect.prefix()));
+    let metadata = Metadata::of(&call.headers, &format!("{}meta-", call.dialect.prefix()))?;
     let mut state = shared.state();
     let object = state.plain(content, metadata);
     let bucket = state.buckets.get_mut(call.bucket()?).ok_or(NO_SUCH_BUCKET)?;
@@ -82,7 +82,7 @@ fn copy(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     }
     conditions::of_source(call, &source)?;
     let metadata = match replaces {
-        true => Metadata::of(&call.headers, &format!("{}meta-", call.dialect.prefix())),
+        true => Metadata::of(&call.headers, &format!("{}meta-", call.dialect.prefix()))?,
         false => source.metadata,
     };
     let object = match source.has_md5 {

@@ -1,6 +1,9 @@
 //! What is stored: buckets, objects, uploads and their parts. Every change happens under one lock, so it is atomic.
 
-use super::content::Content;
+use super::{
+    content::Content,
+    wire::{METADATA_TOO_LARGE, Refusal},
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::{
     collections::BTreeMap,
@@ -64,12 +67,17 @@ pub struct Metadata {
 /// What an object keeps of the standard headers. `Expires` is not among them.
 const KEPT: [&str; 5] = ["content-type", "cache-control", "content-disposition", "content-encoding", "content-language"];
 
+/// Names and values of custom metadata together.
+const MAX_CUSTOM_BYTES: usize = 8 << 10;
+
 impl Metadata {
     /// `prefix` is that of custom metadata in the dialect of the request.
-    pub fn of(headers: &HeaderMap, prefix: &str) -> Self {
+    pub fn of(headers: &HeaderMap, prefix: &str) -> Result<Self, Refusal> {
         let fixed = KEPT.iter().filter_map(|name| Some((HeaderName::from_static(name), headers.get(*name)?.clone())));
         let custom = headers.iter().filter_map(|(name, value)| Some((name.as_str().strip_prefix(prefix)?.to_owned(), value.clone())));
-        Self { fixed: fixed.collect(), custom: custom.collect() }
+        let all = Self { fixed: fixed.collect(), custom: custom.collect() };
+        let size: usize = all.custom.iter().map(|(name, value): &(String, HeaderValue)| name.len() + value.len()).sum();
+        if size > MAX_CUSTOM_BYTES { Err(METADATA_TOO_LARGE) } else { Ok(all) }
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -27,7 +27,7 @@ pub fn begin(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     let mut state = shared.state();
     let id = state.next_upload();
     let bucket = state.buckets.get_mut(name).ok_or(NO_SUCH_BUCKET)?;
-    let metadata = Metadata::of(&call.headers, &format!("{}meta-", call.dialect.prefix()));
+    let metadata = Metadata::of(&call.headers, &format!("{}meta-", call.dialect.prefix()))?;
     let upload = Upload { key: key.to_owned(), started: SystemTime::now(), metadata, parts: BTreeMap::new() };
     bucket.uploads.insert(id.clone(), upload);
     Ok(xml(format!(

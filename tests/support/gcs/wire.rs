@@ -62,6 +62,11 @@ impl Call {
         })
     }
 
+    /// No bucket is called `storage`: that is where the JSON API begins.
+    pub fn is_json(&self) -> bool {
+        self.bucket.as_deref() == Some("storage") && self.key.as_deref().is_some_and(|key| key.starts_with("v1/"))
+    }
+
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -120,6 +125,7 @@ refusals! {
     INVALID_DIGEST = 400 "InvalidDigest" "The Content-MD5 you specified was invalid.";
     INVALID_PART = 400 "InvalidPart" "One or more of the specified parts could not be found.";
     INVALID_PART_ORDER = 400 "InvalidPartOrder" "The list of parts was not in ascending order.";
+    METADATA_TOO_LARGE = 400 "MetadataTooLarge" "Your metadata headers exceed the maximum allowed metadata size.";
     MALFORMED_XML = 400 "MalformedXML" "The XML you provided was not well-formed.";
     MULTIPART_PRECONDITION = 400 "NotImplemented" "Preconditions cannot be used in XML API multipart uploads.";
     AUTHENTICATION_REQUIRED = 401 "AuthenticationRequired" "Authentication required.";

@@ -1,0 +1,66 @@
+//! What S3 does not say of an object in its headers: tags, and the parts it was made of.
+
+use super::{multipart::checksum_of, store::S3Store};
+use crate::{
+    backend::wire::Again,
+    model::{ObjectPart, Tag, TagSet},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+    xml,
+};
+use http::Method;
+
+impl S3Store {
+    pub(super) async fn tags(&self, name: &str) -> Result<TagSet> {
+        let reply = self.call(Method::GET, name).query(&[("tagging", None)]).send(Again::Harmless).await?;
+        let document = self.document(reply).await?;
+        let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply is no tag set");
+        let root = xml::parse_reply(&document).map_err(|_| strange())?;
+        let tag = |element: &xml::Element| Tag {
+            key: element.value("Key").unwrap_or_default().to_owned(),
+            value: element.value("Value").unwrap_or_default().to_owned(),
+        };
+        let tags = root.child("TagSet").ok_or_else(strange)?.all("Tag").map(tag).collect();
+        TagSet::new(tags).map_err(|_| strange())
+    }
+
+    /// GetObjectAttributes, page by page.
+    pub(super) async fn parts(&self, name: &str) -> Result<Vec<ObjectPart>> {
+        let mut parts: Vec<ObjectPart> = Vec::new();
+        loop {
+            let marker = parts.last().map_or(0, |part| part.number).to_string();
+            let call = self.call(Method::GET, name).query(&[("attributes", None)]);
+            let call = call.vendor("object-attributes", "ObjectParts").vendor("part-number-marker", &marker).vendor("max-parts", "1000");
+            let document = self.document(call.send(Again::Harmless).await?).await?;
+            let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no object attributes");
+            let root = xml::parse_reply(&document).map_err(|_| strange())?;
+            let Some(list) = root.child("ObjectParts") else { return Ok(parts) };
+            let before = parts.len();
+            for element in list.all("Part") {
+                let number = element.value("PartNumber").and_then(|text| text.parse().ok()).ok_or_else(strange)?;
+                let size = element.value("Size").and_then(|text| text.parse().ok()).ok_or_else(strange)?;
+                parts.push(ObjectPart { number, size, checksum: checksum_of(element) });
+            }
+            if list.value("IsTruncated") != Some("true") || parts.len() == before {
+                return Ok(parts);
+            }
+        }
+    }
+}
+
+pub(super) fn tagging_document(tags: &TagSet) -> bytes::Bytes {
+    let mut document = xml::Writer::document();
+    document.root("Tagging", |w| {
+        w.element("TagSet", |w| {
+            for tag in tags.iter() {
+                w.element("Tag", |w| {
+                    w.text("Key", &tag.key);
+                    w.text("Value", &tag.value);
+                });
+            }
+        });
+    });
+    document.finish()
+}

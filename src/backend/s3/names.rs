@@ -1,0 +1,136 @@
+//! Names that a storage may take for others. Two keys that are one object there are refused before either is touched, as
+//! is what could climb out of the prefix that is ours.
+//!
+//! Tried once per bucket, and only if a key of that kind comes: most never do.
+
+use super::{Dialect, gcs, store::S3Store};
+use crate::{
+    backend::wire::{Again, Outgoing},
+    model::ObjectKey,
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use http::{Method, StatusCode};
+use tokio::sync::OnceCell;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Oddity {
+    LeadingSlash,
+    TrailingSlash,
+    EmptySegment,
+    DotSegment,
+}
+
+impl Oddity {
+    const ALL: [Self; 4] = [Self::LeadingSlash, Self::TrailingSlash, Self::EmptySegment, Self::DotSegment];
+
+    fn is_in(self, name: &str) -> bool {
+        match self {
+            Self::LeadingSlash => name.starts_with('/'),
+            Self::TrailingSlash => name.ends_with('/'),
+            Self::EmptySegment => name.contains("//"),
+            Self::DotSegment => name.split('/').any(|segment| matches!(segment, "." | "..")),
+        }
+    }
+
+    /// A name of this kind, and what it is taken for where names are paths.
+    fn pair(self, name: &str) -> (String, String) {
+        match self {
+            Self::LeadingSlash => (format!("/{name}"), name.to_owned()),
+            Self::TrailingSlash => (format!("{name}/"), name.to_owned()),
+            Self::EmptySegment => (format!("{name}//x"), format!("{name}/x")),
+            Self::DotSegment => (format!("{name}/y/../x"), format!("{name}/x")),
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::LeadingSlash => "takes keys that begin with a slash for others",
+            Self::TrailingSlash => "takes keys that end with a slash for others",
+            Self::EmptySegment => "takes keys with two slashes in a row for others",
+            Self::DotSegment => "takes keys with the segments . and .. for others",
+        }
+    }
+}
+
+/// What is known of one bucket's names: whether each kind is kept apart.
+#[derive(Debug, Default)]
+pub(super) struct Names([OnceCell<bool>; Oddity::ALL.len()]);
+
+impl S3Store {
+    /// The name of a key there, which means that key alone.
+    pub(super) async fn name(&self, key: &ObjectKey) -> Result<String> {
+        if self.dialect() == Dialect::Gcs {
+            return gcs::name(&self.place, key);
+        }
+        let name = self.place.name(key)?;
+        // AWS itself keeps every name.
+        let trusted = self.client.settings().endpoint.is_none();
+        for (oddity, apart) in Oddity::ALL.into_iter().zip(&self.names.0) {
+            if !trusted && oddity.is_in(&name) && !*apart.get_or_try_init(|| self.keeps_apart(oddity)).await? {
+                let words = format!("The storage behind this bucket {}", oddity.words());
+                return Err(StoreError::new(StoreErrorKind::NotImplemented, words));
+            }
+        }
+        Ok(name)
+    }
+
+    /// As `name`, of an object that is to be there: under a name that would mean another there is none.
+    pub(super) async fn name_of_existing(&self, key: &ObjectKey) -> Result<String> {
+        self.name(key).await.map_err(|error| match error.kind() {
+            StoreErrorKind::NotImplemented => StoreErrorKind::NoSuchKey.into(),
+            _ => error,
+        })
+    }
+
+    async fn keeps_apart(&self, oddity: Oddity) -> Result<bool> {
+        let (odd, plain) = oddity.pair(&self.place.below(&super::probe::scratch()));
+        let kept = self.are_apart(&odd, &plain).await;
+        for name in [&odd, &plain] {
+            let _ = self.call(Method::DELETE, name).send(Again::Harmless).await;
+        }
+        let kept = kept?;
+        tracing::info!(remote = self.place.remote, ?oddity, kept, "tried out what a storage makes of names");
+        Ok(kept)
+    }
+
+    async fn are_apart(&self, odd: &str, plain: &str) -> Result<bool> {
+        for (name, body) in [(plain, "plain"), (odd, "odd")] {
+            let reply = self.call(Method::PUT, name).body(Outgoing::full(body.into())).send(Again::Harmless).await?;
+            match reply.status {
+                status if status.is_success() => {}
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => return Err(super::refusal::read(reply).await.into()),
+                // Who refuses the name takes it for no other. Where nothing can be written, nothing can be found out.
+                _ => return Ok(name == odd),
+            }
+        }
+        for (name, body) in [(plain, "plain"), (odd, "odd")] {
+            let reply = self.call(Method::GET, name).send(Again::Harmless).await?;
+            if !reply.status.is_success() || reply.bytes(64).await? != body {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_told_by_its_slashes_and_dots() {
+        let kinds = |name: &str| Oddity::ALL.into_iter().filter(|oddity| oddity.is_in(name)).collect::<Vec<_>>();
+        assert_eq!(kinds("a/b.c/..d/..."), []);
+        assert_eq!(kinds("/a"), [Oddity::LeadingSlash]);
+        assert_eq!(kinds("a/"), [Oddity::TrailingSlash]);
+        assert_eq!(kinds("a//b/../"), [Oddity::TrailingSlash, Oddity::EmptySegment, Oddity::DotSegment]);
+        assert_eq!(kinds("."), [Oddity::DotSegment]);
+        for oddity in Oddity::ALL {
+            let (odd, plain) = oddity.pair("name");
+            assert!(oddity.is_in(&odd) && kinds(&plain).is_empty(), "{oddity:?}");
+        }
+    }
+}
