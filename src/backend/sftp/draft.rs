@@ -232,7 +232,7 @@ async fn discard(remote: &Remote, at: &str) {
     }
 }
 
-/// Opens a file in our folder, which is made if it is missing.
+/// Opens a file in our folder; the folder is made if it is missing.
 pub(super) async fn open_own(remote: &Remote, at: &str, flags: u32) -> Result<Open> {
     let path = &remote.at(at);
     remote
@@ -246,7 +246,7 @@ pub(super) async fn open_own(remote: &Remote, at: &str, flags: u32) -> Result<Op
                 _ => return Err(barred()),
             }
             match Open::file(lease, path, flags).await {
-                Err(Failure::Missing) => {
+                Err(Failure::Missing) if flags & MADE_IF_MISSING != 0 => {
                     // Removed behind our back: looked at anew, it is made again.
                     remote.forget_way(parent(at));
                     Err(Failure::Lost("our own folder was removed"))

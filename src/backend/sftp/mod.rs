@@ -35,13 +35,12 @@ use async_trait::async_trait;
 use draft::SftpDraft;
 use failure::Failure;
 use futures_util::stream::BoxStream;
-use packet::{EMPTIED, FOR_READING, FOR_WRITING, MADE_IF_MISSING};
+use packet::FOR_READING;
 use reading::Reading;
 use remote::{ROUNDS, Remote, Way, parent};
 use requests::Open;
 use slots::SftpSlots;
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use writing::Writing;
 
 /// What the server is asked to copy at once: it answers nothing else meanwhile.
 const COPIED_AT_ONCE: u64 = 32 << 20;
@@ -150,10 +149,8 @@ impl Files for SftpFiles {
         if !self.remote.pool.lease().await?.features.copy_data {
             return Ok(None);
         }
-        let (source, at) = (self.remote.at(from), draft_at(name));
-        let open = draft::open_own(&self.remote, &at, FOR_WRITING | MADE_IF_MISSING | EMPTIED).await?;
-        // From here on dropping it removes it.
-        let mut draft = SftpDraft::of(self.remote.clone(), at, Writing::new(open));
+        let source = self.remote.at(from);
+        let mut draft = SftpDraft::create(self.remote.clone(), draft_at(name)).await?;
         let Some(writing) = draft.writing() else { return Ok(None) };
         let copied = async {
             let lease = writing.open.lease.clone();
