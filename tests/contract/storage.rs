@@ -63,7 +63,7 @@ enum Remote {
     Gcs(FakeGcs),
     Azblob(&'static Upstream),
     Files(MemoryFiles),
-    Sftp(Sshd),
+    Sftp(Box<Sshd>),
 }
 
 /// How a process ends.
@@ -197,7 +197,7 @@ impl Storage {
             Driver::Gcs => Some(Remote::Gcs(FakeGcs::start())),
             Driver::Azblob => Some(Remote::Azblob(Upstream::azurite())),
             Driver::Tree(manners) => Some(Remote::Files(MemoryFiles::new(manners))),
-            Driver::Sftp => Some(Remote::Sftp(Sshd::start())),
+            Driver::Sftp => Some(Remote::Sftp(Box::new(Sshd::start()))),
         };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
     }
