@@ -5,7 +5,9 @@ sizes that have broken servers before (empty files, blanks, '+', '%', non-ASCII,
 """
 
 import hashlib
+import os
 import random
+import time
 from pathlib import Path
 
 ODD_NAMES = (
@@ -21,14 +23,20 @@ ODD_NAMES = (
 
 
 def make_tree(root: Path, files: int, seed: int = 1, largest: int = 16 * 1024) -> None:
-    """`files` files below `root`, one in ten of them empty, in folders two deep."""
+    """`files` files below `root`, one in ten of them empty, in folders two deep, a minute old.
+
+    Old, since clients that compare times (`aws s3 sync`) see an upload within the file's own second as older than
+    the file: S3 lists times in whole seconds.
+    """
     source = random.Random(seed)
+    written = time.time() - 60
     for number in range(files):
         folder = root / f"d{number % 7}" / f"e{number % 3}"
         folder.mkdir(parents=True, exist_ok=True)
         name = ODD_NAMES[number] if number < len(ODD_NAMES) else f"file-{number:05}.bin"
         size = 0 if number % 10 == 9 else source.randrange(1, largest)
         (folder / name).write_bytes(source.randbytes(size))
+        os.utime(folder / name, (written, written))
 
 
 def make_file(path: Path, mib: int, seed: int = 2) -> None:

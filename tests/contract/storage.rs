@@ -75,7 +75,7 @@ enum Remote {
     Gcs(FakeGcs),
     Azblob(&'static Upstream),
     Files(MemoryFiles),
-    Sftp(Sshd),
+    Sftp(Box<Sshd>),
     Webdav(DavFolder),
     Drive(FakeDrive),
 }
@@ -211,7 +211,7 @@ impl Storage {
             Driver::Gcs => Some(Remote::Gcs(FakeGcs::start())),
             Driver::Azblob => Some(Remote::Azblob(Upstream::azurite())),
             Driver::Tree(manners) => Some(Remote::Files(MemoryFiles::new(manners))),
-            Driver::Sftp => Some(Remote::Sftp(Sshd::start())),
+            Driver::Sftp => Some(Remote::Sftp(Box::new(Sshd::start()))),
             Driver::Webdav(DavServer::Wsgidav) => Some(Remote::Webdav(Dav::wsgidav().folder())),
             Driver::Webdav(DavServer::Rclone) => Some(Remote::Webdav(Dav::rclone().folder())),
             Driver::Drive => Some(Remote::Drive(FakeDrive::start())),

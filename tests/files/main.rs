@@ -47,6 +47,7 @@ macro_rules! kinds {
                     a_file_on_the_way_is_told
                     what_publishing_says_of_a_file_is_said_everywhere
                     folders_that_come_and_go_lose_no_file
+                    a_file_and_a_folder_may_take_turns_with_a_name
                 }
                 drafts {
                     a_draft_that_is_discarded_leaves_nothing

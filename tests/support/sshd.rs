@@ -1,6 +1,6 @@
 //! OpenSSH's own server for tests: one process for each connection, behind a port of ours, for one user with keys of ours.
 //!
-//! Where the machine has none, Debian's package is unpacked below the target directory; nothing is installed.
+//! Where the machine has none, Debian's package is unpacked below the target directory, or installed if we are root.
 
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
@@ -177,6 +177,13 @@ static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
         let status = Command::new("sh").arg("-c").arg(command).current_dir(&unpacked).status().expect("a shell");
         assert!(status.success(), "'{command}' failed: these tests need OpenSSH's server");
     };
-    run("apt-get download openssh-server && dpkg -x openssh-server_*.deb . && rm openssh-server_*.deb");
+    match Sshd::user().as_str() {
+        // Root's sshd wants a user for its processes without rights, whom only installing makes.
+        "root" => {
+            let install = "DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends openssh-server";
+            run(&format!("{{ {install} || {{ apt-get update -q && {install}; }}; }} >&2"));
+        }
+        _ => run("apt-get download openssh-server && dpkg -x openssh-server_*.deb . && rm openssh-server_*.deb"),
+    }
     found().expect("sshd in its package")
 });

@@ -65,7 +65,7 @@ impl SftpDraft {
     async fn place(&self, lease: &Lease, path: &str, absent: bool, repeated: bool) -> std::result::Result<Placed, Failure> {
         let (from, to) = (self.remote.at(&self.at), self.remote.at(path));
         let mut last = Failure::Missing;
-        for round in 0..ROUNDS {
+        for _ in 0..ROUNDS {
             match self.remote.way(lease, parent(path)).await? {
                 Way::Clear => {}
                 Way::Missing => match self.remote.make_folders(lease, parent(path)).await? {
@@ -94,7 +94,12 @@ impl SftpDraft {
                 Err(failure) => failure,
             };
             // Why, the server does not say: looking does.
-            let (draft, found) = (lease.lstat(&from).await?, lease.lstat(&to).await?);
+            let draft = lease.lstat(&from).await?;
+            let found = match lease.lstat(&to).await {
+                // As below what is no folder any more.
+                Err(Failure::Refused(_)) => None,
+                found => found?,
+            };
             match (draft, found) {
                 // An attempt whose answer was lost took it there: its name is known to us alone.
                 (None, Some(_)) if repeated => return Ok(Placed::There),
@@ -103,9 +108,9 @@ impl SftpDraft {
                 (Some(_), Some(_)) if absent && repeated && self.is_linked(lease, &from, &to).await? => return Ok(Placed::There),
                 (Some(_), Some(_)) if absent => return Ok(Placed::Exists),
                 (Some(_), Some(_)) if !lease.features.posix_rename => return Err(Failure::Unsupported),
-                // Perhaps the way is another now; else it is as the server says.
-                _ if round > 0 && failure != Failure::Missing => return Err(failure),
-                _ => {}
+                // Perhaps the way is another now.
+                _ if matches!(failure, Failure::Missing | Failure::Refused(_)) => {}
+                _ => return Err(failure),
             }
             last = failure;
             self.remote.forget_way(parent(path));
@@ -227,7 +232,7 @@ async fn discard(remote: &Remote, at: &str) {
     }
 }
 
-/// Opens a file in our folder, which is made if it is missing.
+/// Opens a file in our folder; the folder is made if it is missing.
 pub(super) async fn open_own(remote: &Remote, at: &str, flags: u32) -> Result<Open> {
     let path = &remote.at(at);
     remote
@@ -241,7 +246,7 @@ pub(super) async fn open_own(remote: &Remote, at: &str, flags: u32) -> Result<Op
                 _ => return Err(barred()),
             }
             match Open::file(lease, path, flags).await {
-                Err(Failure::Missing) => {
+                Err(Failure::Missing) if flags & MADE_IF_MISSING != 0 => {
                     // Removed behind our back: looked at anew, it is made again.
                     remote.forget_way(parent(at));
                     Err(Failure::Lost("our own folder was removed"))

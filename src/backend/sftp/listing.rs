@@ -59,9 +59,14 @@ async fn begin(remote: &Remote, folder: &str) -> Result<Option<(Vec<Entry>, List
         if remote.way(&lease, folder).await? != Way::Clear {
             return Ok(None);
         }
-        let open = match Open::folder(lease, path).await {
+        let open = match Open::folder(lease.clone(), path).await {
             Ok(open) => open,
-            Err(Failure::Missing) => return Ok(None),
+            Err(Failure::Missing | Failure::BadName) => return Ok(None),
+            Err(failure @ Failure::Refused(_)) => {
+                // Perhaps it is no folder any more.
+                remote.forget_way(folder);
+                return if remote.way(&lease, folder).await? == Way::Clear { Err(failure) } else { Ok(None) };
+            }
             Err(failure) => return Err(failure),
         };
         let mut listing = Listing { open, asked: VecDeque::new() };

@@ -35,13 +35,12 @@ use async_trait::async_trait;
 use draft::SftpDraft;
 use failure::Failure;
 use futures_util::stream::BoxStream;
-use packet::{EMPTIED, FOR_READING, FOR_WRITING, MADE_IF_MISSING};
+use packet::FOR_READING;
 use reading::Reading;
 use remote::{ROUNDS, Remote, Way, parent};
 use requests::Open;
 use slots::SftpSlots;
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use writing::Writing;
 
 /// What the server is asked to copy at once: it answers nothing else meanwhile.
 const COPIED_AT_ONCE: u64 = 32 << 20;
@@ -86,9 +85,20 @@ impl SftpFiles {
     /// A file that is one, not following links. The file that is opened is the one that was looked at.
     async fn opened(&self, lease: pool::Lease, path: &str, ahead: Option<Span>) -> std::result::Result<Option<Reading>, Failure> {
         let at = self.remote.at(path);
+        let mut last = Failure::Lost("the file was replaced again and again");
         for _ in 0..ROUNDS {
             let Some(seen) = self.seen(&lease, path).await?.filter(|seen| seen.kind == Kind::File) else { return Ok(None) };
-            let Some(open) = requests::present(Open::file(lease.clone(), &at, FOR_READING).await)? else { return Ok(None) };
+            let open = match requests::present(Open::file(lease.clone(), &at, FOR_READING).await) {
+                Ok(Some(open)) => open,
+                Ok(None) => return Ok(None),
+                Err(failure @ Failure::Refused(_)) => {
+                    // Perhaps it is none any more.
+                    last = failure;
+                    self.remote.forget_way(parent(path));
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            };
             let reading = Reading::begin(open, ahead).await?;
             // Replaced in between: by a file, or by what must not be followed.
             if *reading.stat() == seen {
@@ -96,22 +106,23 @@ impl SftpFiles {
             }
             self.remote.forget_way(parent(path));
         }
-        Err(Failure::Lost("the file was replaced again and again"))
+        Err(last)
     }
 
     async fn seen(&self, lease: &pool::Lease, path: &str) -> std::result::Result<Option<Stat>, Failure> {
-        let at = self.remote.at(path);
-        let (way, found) = futures_util::future::join(self.remote.way(lease, parent(path)), lease.lstat(&at)).await;
-        match way? {
-            Way::Clear if !matches!(found, Err(Failure::Refused(_))) => found,
-            Way::Clear => {
+        let (at, mut last) = (self.remote.at(path), Failure::Missing);
+        for _ in 0..ROUNDS {
+            let (way, found) = futures_util::future::join(self.remote.way(lease, parent(path)), lease.lstat(&at)).await;
+            match (way?, found) {
                 // As when a folder that was one a moment ago is a file now.
-                self.remote.forget_way(parent(path));
-                if self.remote.way(lease, parent(path)).await? == Way::Clear { found } else { Ok(None) }
+                (Way::Clear, Err(failure @ Failure::Refused(_))) => last = failure,
+                (Way::Clear, found) => return found,
+                // What lies behind a link is not looked at, whatever it is.
+                (Way::Missing | Way::File | Way::Barred, _) => return Ok(None),
             }
-            // What lies behind a link is not looked at, whatever it is.
-            Way::Missing | Way::File | Way::Barred => Ok(None),
+            self.remote.forget_way(parent(path));
         }
+        Err(last)
     }
 }
 
@@ -138,10 +149,8 @@ impl Files for SftpFiles {
         if !self.remote.pool.lease().await?.features.copy_data {
             return Ok(None);
         }
-        let (source, at) = (self.remote.at(from), draft_at(name));
-        let open = draft::open_own(&self.remote, &at, FOR_WRITING | MADE_IF_MISSING | EMPTIED).await?;
-        // From here on dropping it removes it.
-        let mut draft = SftpDraft::of(self.remote.clone(), at, Writing::new(open));
+        let source = self.remote.at(from);
+        let mut draft = SftpDraft::create(self.remote.clone(), draft_at(name)).await?;
         let Some(writing) = draft.writing() else { return Ok(None) };
         let copied = async {
             let lease = writing.open.lease.clone();
@@ -196,7 +205,15 @@ impl Files for SftpFiles {
         let at = &self.remote.at(path);
         let removed = self.remote.repeat("removing a file", |lease, repeated| async move {
             match self.seen(&lease, path).await? {
-                Some(stat) if stat.kind == Kind::File => Ok(requests::present(lease.remove(at).await)?.is_some() || repeated),
+                Some(stat) if stat.kind == Kind::File => match requests::present(lease.remove(at).await) {
+                    Ok(removed) => Ok(removed.is_some() || repeated),
+                    // Perhaps it is none any more.
+                    Err(failure @ Failure::Refused(_)) => match self.seen(&lease, path).await? {
+                        Some(stat) if stat.kind == Kind::File => Err(failure),
+                        _ => Ok(repeated),
+                    },
+                    Err(failure) => Err(failure),
+                },
                 Some(_) => Ok(false),
                 None => Ok(repeated),
             }

@@ -29,7 +29,7 @@ const TRUSTED: Duration = Duration::from_secs(5);
 /// Folders remembered; more are forgotten all at once.
 const REMEMBERED: usize = 4096;
 /// Folders that others remove while we make them: as often as this is no accident.
-pub(super) const ROUNDS: usize = 4;
+pub(super) const ROUNDS: usize = 10;
 
 #[derive(Debug)]
 pub(super) struct Remote {
@@ -90,38 +90,45 @@ impl Remote {
 
     /// What a folder and those above it are. The root is whatever it is.
     pub(super) async fn way(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {
+        match self.look(lease, folder).await {
+            // As below what was a folder when it was looked at last.
+            Err(Failure::Refused(_)) => {
+                self.forget_way(folder);
+                self.look(lease, folder).await
+            }
+            looked => looked,
+        }
+    }
+
+    async fn look(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {
         let mut asked = Vec::new();
         for part in prefixes(folder).filter(|part| !self.is_trusted(part)) {
             asked.push((part, lease.send(Request::new(packet::LSTAT).text(&self.at(part))).await?));
         }
-        let mut way = Way::Clear;
+        // What lies behind something else than a folder is of no interest.
         for (part, answer) in asked {
-            let found = present(answer.await.and_then(stat))?.map(|stat| stat.kind);
-            // What lies behind something else than a folder is of no interest.
-            if way == Way::Clear {
-                way = match found {
-                    Some(Kind::Folder) => {
-                        self.trust(part);
-                        Way::Clear
-                    }
-                    Some(Kind::File) => Way::File,
-                    Some(Kind::Other) => Way::Barred,
-                    None => Way::Missing,
-                };
+            match present(answer.await.and_then(stat))?.map(|stat| stat.kind) {
+                Some(Kind::Folder) => self.trust(part),
+                Some(Kind::File) => return Ok(Way::File),
+                Some(Kind::Other) => return Ok(Way::Barred),
+                None => return Ok(Way::Missing),
             }
         }
-        Ok(way)
+        Ok(Way::Clear)
     }
 
     /// Makes a folder and those above it, the root too. `Missing`: others remove them as fast.
     pub(super) async fn make_folders(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {
+        let mut last = Ok(Way::Missing);
         for _ in 0..ROUNDS {
-            match self.make_each(lease, folder).await? {
-                Way::Missing => self.forget_way(folder),
-                way => return Ok(way),
+            match self.make_each(lease, folder).await {
+                // Others may have made it, and removed it before we looked.
+                unmade @ (Ok(Way::Missing) | Err(Failure::Refused(_))) => last = unmade,
+                made => return made,
             }
+            self.forget_way(folder);
         }
-        Ok(Way::Missing)
+        last
     }
 
     async fn make_each(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {

@@ -208,3 +208,32 @@ pub async fn folders_that_come_and_go_lose_no_file(files: Storage) {
     over.store(true, Ordering::Relaxed);
     remover.await.expect("the remover");
 }
+
+pub async fn a_file_and_a_folder_may_take_turns_with_a_name(files: Storage) {
+    let over = Arc::new(AtomicBool::new(false));
+    let onlooker = {
+        let (files, over) = (files.clone(), over.clone());
+        tokio::spawn(async move {
+            while !over.load(Ordering::Relaxed) {
+                for path in ["t/e", "t/e/f"] {
+                    files.stat(path).await.expect("an answer");
+                    drop(files.open(path, None).await.expect("an answer"));
+                    list(&files, path).await;
+                }
+            }
+        })
+    };
+    for _ in 0..20 {
+        put(&files, "t/e", b"file").await;
+        let Published::Obstructed(draft) = draft(&files, "t/e/f", b"below").await.publish("t/e/f", false).await.expect("an answer") else {
+            panic!("it is below a file")
+        };
+        assert!(files.remove("t/e").await.expect("an answer"));
+        published(draft.publish("t/e/f", false).await.expect("it is published"));
+        assert!(!files.remove("t/e").await.expect("an answer"));
+        assert!(files.remove("t/e/f").await.expect("an answer"));
+        assert!(files.remove_folder("t/e").await.expect("an answer"));
+    }
+    over.store(true, Ordering::Relaxed);
+    onlooker.await.expect("the onlooker");
+}

@@ -79,7 +79,8 @@ async fn a_stranger_is_told_so() {
 async fn an_agent_may_have_the_key() {
     let server = Sshd::start();
     let socket = server.root().with_file_name("agent");
-    let mut agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).spawn().expect("ssh-agent");
+    let mut agent =
+        Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(std::process::Stdio::null()).spawn().expect("ssh-agent");
     while !socket.exists() {
         tokio::task::yield_now().await;
     }
