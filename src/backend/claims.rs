@@ -99,9 +99,9 @@ impl Claims {
     }
 
     /// To be asked before looking at a path: whether what was seen then can be relied on.
-    pub(super) fn watch<'c>(&'c self, path: &'c str) -> Watch<'c> {
+    pub(super) fn watch(self: &Arc<Self>, path: &str) -> Watch {
         let quiet = !matches!(self.paths().held.get(path), Some(Hold::Own));
-        Watch { claims: self, path, seen: quiet.then(|| self.ended(path).load(Ordering::SeqCst)) }
+        Watch { claims: self.clone(), path: path.to_owned(), seen: quiet.then(|| self.ended(path).load(Ordering::SeqCst)) }
     }
 }
 
@@ -159,18 +159,19 @@ fn ancestors(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..at])
 }
 
-pub(super) struct Watch<'c> {
-    claims: &'c Claims,
-    path: &'c str,
+#[derive(Clone)]
+pub(super) struct Watch {
+    claims: Arc<Claims>,
+    path: String,
     /// `None`: somebody was changing it.
     seen: Option<u64>,
 }
 
-impl Watch<'_> {
+impl Watch {
     /// Whether nobody here was changing the path from then till now.
     pub(super) fn was_quiet(&self) -> bool {
-        let held = matches!(self.claims.paths().held.get(self.path), Some(Hold::Own));
-        !held && self.seen == Some(self.claims.ended(self.path).load(Ordering::SeqCst))
+        let held = matches!(self.claims.paths().held.get(&self.path), Some(Hold::Own));
+        !held && self.seen == Some(self.claims.ended(&self.path).load(Ordering::SeqCst))
     }
 }
 

@@ -19,7 +19,7 @@ app = WsgiDAVApp(
         "verbose": 1,
     }
 )
-server = wsgi.Server(("127.0.0.1", 0), app, numthreads=32)
+server = wsgi.Server(("127.0.0.1", 0), app, numthreads=32, request_queue_size=128)
 server.prepare()
 print("serving on http://%s:%d" % server.bind_addr, flush=True)
 server.serve()

@@ -55,7 +55,7 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
     /// Removes a file, not a folder. Whether there was one.
     async fn remove(&self, path: &str) -> Result<bool>;
 
-    /// Removes a folder if nothing is in it. Whether it is gone.
+    /// Removes a folder if nothing is in it, and nobody uses it just now. Whether it is gone.
     async fn remove_folder(&self, path: &str) -> Result<bool>;
 
     /// Makes a folder and those above it. What is there already is fine.

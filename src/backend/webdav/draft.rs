@@ -16,9 +16,12 @@ use crate::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
+use std::time::Duration;
 
 /// Of making folders and moving into them, while somebody else removes them.
 const ROUNDS: usize = 4;
+/// How long servers take to notice that a request is over, of which some keep what has come: when to remove that.
+const CUT: [Duration; 4] = [Duration::from_millis(50), Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(10)];
 
 pub(super) struct WebdavDraft {
     files: WebdavFiles,
@@ -35,6 +38,20 @@ enum State {
     Stored,
     /// The server refused it, or was lost.
     Failed,
+}
+
+impl State {
+    /// Whether a request that was cut short may still write. It is over on our side after this.
+    async fn cut(self) -> bool {
+        match self {
+            Self::Gathering(_) | Self::Stored => false,
+            Self::Sending(sending) => {
+                sending.cut().await;
+                true
+            }
+            Self::Failed => true,
+        }
+    }
 }
 
 impl WebdavDraft {
@@ -241,9 +258,12 @@ impl Draft for WebdavDraft {
     }
 
     async fn discard(mut self: Box<Self>) {
-        self.state = State::Failed;
-        if let Some(at) = self.at.take() {
-            remove(&self.files, &at).await;
+        let cut = std::mem::replace(&mut self.state, State::Failed).cut().await;
+        if let Some(at) = self.at.take()
+            && !remove(&self.files, &at).await
+            && cut
+        {
+            tokio::spawn(remove_late(self.files.clone(), at));
         }
     }
 }
@@ -252,18 +272,33 @@ impl Drop for WebdavDraft {
     fn drop(&mut self) {
         let unsent = matches!(self.state, State::Gathering(_));
         if let (Some(at), Ok(runtime), false) = (self.at.take(), tokio::runtime::Handle::try_current(), unsent) {
-            // The request that writes it ends first.
-            self.state = State::Failed;
-            let files = self.files.clone();
-            runtime.spawn(async move { remove(&files, &at).await });
+            let (files, state) = (self.files.clone(), std::mem::replace(&mut self.state, State::Failed));
+            runtime.spawn(async move {
+                let cut = state.cut().await;
+                if !remove(&files, &at).await && cut {
+                    remove_late(files, at).await;
+                }
+            });
         }
     }
 }
 
-/// What cannot be removed now, the next start tidies.
-async fn remove(files: &WebdavFiles, at: &str) {
+/// Whether there was one, and is no more. What cannot be removed now, the next start tidies.
+async fn remove(files: &WebdavFiles, at: &str) -> bool {
     let removed = async { refusal::done(files.client.file("DELETE", at).send(Again::Harmless).await?).await };
-    if let Err(error) = removed.await {
+    let removed = removed.await;
+    if let Err(error) = &removed {
         tracing::debug!(%error, "a draft was not removed");
+    }
+    removed.is_ok()
+}
+
+/// What comes to light only now.
+async fn remove_late(files: WebdavFiles, at: String) {
+    for pause in CUT {
+        tokio::time::sleep(pause).await;
+        if remove(&files, &at).await {
+            return;
+        }
     }
 }

@@ -58,6 +58,9 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
+/// How often a file is opened again because it was replaced meanwhile.
+const OPENINGS: usize = 4;
+
 #[derive(Debug, Clone)]
 pub struct WebdavSettings {
     /// Of the folder that is the root. It has to be there.
@@ -74,8 +77,9 @@ pub struct WebdavSettings {
 pub struct WebdavFiles {
     client: Arc<Client>,
     claims: Arc<Claims>,
-    /// Whether our own folder has been there.
+    /// Whether our own folder has been there. Servers may refuse to make it twice at once.
     own_folder: Arc<AtomicBool>,
+    making_own_folder: Arc<tokio::sync::Mutex<()>>,
     /// Whether the server has been seen to read addresses with marks in them.
     marks: Arc<OnceCell<bool>>,
     service: Service,
@@ -87,7 +91,14 @@ impl WebdavFiles {
         let client = Client::new(Wire::new(settings.wire)?, settings.access.signer()?, settings.url)?;
         let names = if settings.escapes_marks { Names::Unmarked } else { Names::Printable };
         let service = Service { names, folds_names: settings.folds_names, max_size: u64::MAX, precision: 1000, read_only: false };
-        Ok(Self { client: Arc::new(client), claims: Arc::default(), own_folder: Arc::default(), marks: Arc::default(), service })
+        Ok(Self {
+            client: Arc::new(client),
+            claims: Arc::default(),
+            own_folder: Arc::default(),
+            making_own_folder: Arc::default(),
+            marks: Arc::default(),
+            service,
+        })
     }
 
     /// What the server says now.
@@ -111,7 +122,14 @@ impl WebdavFiles {
     }
 
     async fn make_own_folder(&self, anew: bool) -> Result<()> {
-        if anew || !self.own_folder.load(Ordering::Acquire) {
+        if anew {
+            self.forget_own_folder();
+        }
+        if !self.own_folder.load(Ordering::Acquire) {
+            let _making = self.making_own_folder.lock().await;
+            if self.own_folder.load(Ordering::Acquire) {
+                return Ok(());
+            }
             self.make(&drafts()).await?;
             self.own_folder.store(true, Ordering::Release);
         }
@@ -203,13 +221,23 @@ impl Files for WebdavFiles {
 
     /// What is there and its first bytes are asked for at once; a reply that does not fit what is there is dropped.
     async fn open(&self, path: &str, ahead: Option<Span>) -> Result<Option<Box<dyn Opened>>> {
-        let first = async {
-            let span = ahead.filter(|span| !span.is_empty())?;
-            reading::get(&self.client, path, span, None).await.ok()
-        };
-        let (found, first) = tokio::join!(self.stat(path), first);
-        let Some(stat) = found?.filter(|stat| stat.kind == Kind::File) else { return Ok(None) };
-        Ok(Some(Box::new(reading::WebdavOpened::new(self.client.clone(), path.to_owned(), stat, first))))
+        for attempt in 1.. {
+            let watch = self.claims.watch(path);
+            let first = async {
+                let span = ahead.filter(|span| !span.is_empty())?;
+                reading::get(&self.client, path, span, None).await.ok()
+            };
+            let (found, first) = tokio::join!(self.stat(path), first);
+            let Some(stat) = found?.filter(|stat| stat.kind == Kind::File) else { return Ok(None) };
+            let ahead = match first.and_then(|reply| Some((reading::extent(&reply, &stat).ok()?, reply))) {
+                Some((span, reply)) => reading::settled(self, path, &stat, watch.clone(), reply).await.ok().map(|reply| (span, reply)),
+                None => None,
+            };
+            if ahead.is_some() || watch.was_quiet() || attempt == OPENINGS {
+                return Ok(Some(Box::new(reading::WebdavOpened { files: self.clone(), path: path.to_owned(), stat, ahead })));
+            }
+        }
+        Ok(None)
     }
 
     async fn create(&self, name: &DraftName, _path: &str, size: Option<u64>) -> Result<Box<dyn Draft>> {

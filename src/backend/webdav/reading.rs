@@ -1,8 +1,12 @@
 //! Files on their way out. Every reply is held to what PROPFIND said of the file: size, time and strong tag.
+//!
+//! Some servers (rclone) say in a reply's head what a file is before they open it, and send what is there by then. So a reply
+//! counts only if we have replaced nothing until its first bytes came, or if the file still is what the head says.
 
-use super::{client::Client, properties::strong, refusal};
+use super::{WebdavFiles, client::Client, properties::strong, refusal};
 use crate::{
     backend::{
+        claims::Watch,
         tree::files::{Opened, Stat},
         wire::{Again, Reply, resuming},
     },
@@ -18,19 +22,11 @@ use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct WebdavOpened {
-    client: Arc<Client>,
-    path: String,
-    stat: Stat,
+    pub(super) files: WebdavFiles,
+    pub(super) path: String,
+    pub(super) stat: Stat,
     /// What was asked for at once, and what the reply holds of it.
-    ahead: Option<(Span, Reply)>,
-}
-
-impl WebdavOpened {
-    /// `ahead` is a reply to `get`, asked for while nobody knew what is there.
-    pub(super) fn new(client: Arc<Client>, path: String, stat: Stat, ahead: Option<Reply>) -> Self {
-        let ahead = ahead.and_then(|reply| extent(&reply, &stat).ok().map(|span| (span, reply)));
-        Self { client, path, stat, ahead }
-    }
+    pub(super) ahead: Option<(Span, Reply)>,
 }
 
 #[async_trait]
@@ -43,16 +39,18 @@ impl Opened for WebdavOpened {
         if span.is_empty() {
             return Ok(Box::pin(futures_util::stream::empty()));
         }
-        let Self { client, path, stat, ahead } = *self;
+        let Self { files, path, stat, ahead } = *self;
+        // Another one has its place before we ask for one.
+        let ahead = ahead.filter(|(held, _)| held.start == span.start && held.end >= span.end);
         let first = match ahead {
-            Some((held, reply)) if held.start == span.start && held.end >= span.end => reply,
-            _ => part(&client, &path, &stat, span).await?,
+            Some((_, reply)) => reply,
+            None => part(&files, &path, &stat, span).await?,
         };
-        let attempts = client.attempts();
+        let attempts = files.client.attempts();
         let reopen = move |read: u64| {
-            let (client, path, stat) = (client.clone(), path.clone(), stat.clone());
+            let (files, path, stat) = (files.clone(), path.clone(), stat.clone());
             let rest = Span { start: span.start + read, end: span.end };
-            Box::pin(async move { part(&client, &path, &stat, rest).await }) as futures_util::future::BoxFuture<'static, Result<Reply>>
+            Box::pin(async move { part(&files, &path, &stat, rest).await }) as futures_util::future::BoxFuture<'static, Result<Reply>>
         };
         Ok(resuming(first, span.len(), attempts, Box::new(reopen)))
     }
@@ -64,8 +62,9 @@ pub(super) async fn get(client: &Arc<Client>, path: &str, span: Span, tag: Optio
 }
 
 /// The reply begins with the first byte of `span`.
-async fn part(client: &Arc<Client>, path: &str, stat: &Stat, span: Span) -> Result<Reply> {
-    let reply = get(client, path, span, stat.tag.as_deref()).await?;
+async fn part(files: &WebdavFiles, path: &str, stat: &Stat, span: Span) -> Result<Reply> {
+    let watch = files.claims.watch(path);
+    let reply = get(&files.client, path, span, stat.tag.as_deref()).await?;
     match reply.status {
         StatusCode::OK | StatusCode::PARTIAL_CONTENT => {}
         StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::RANGE_NOT_SATISFIABLE => {
@@ -77,11 +76,20 @@ async fn part(client: &Arc<Client>, path: &str, stat: &Stat, span: Span) -> Resu
     if held.start > span.start || held.end < span.end {
         return Err(StoreError::new(StoreErrorKind::Internal, "the storage sent another range than was asked for"));
     }
-    Ok(reply.skipping(span.start - held.start))
+    settled(files, path, stat, watch, reply.skipping(span.start - held.start)).await
+}
+
+/// `watch` is from before the reply was asked for.
+pub(super) async fn settled(files: &WebdavFiles, path: &str, stat: &Stat, watch: Watch, mut reply: Reply) -> Result<Reply> {
+    reply.begin().await?;
+    match watch.was_quiet() || files.look(path).await?.is_some_and(|now| now.is_same(stat)) {
+        true => Ok(reply),
+        false => Err(changed()),
+    }
 }
 
 /// Which bytes of the file a reply holds; an error if they are not of this file.
-fn extent(reply: &Reply, stat: &Stat) -> Result<Span> {
+pub(super) fn extent(reply: &Reply, stat: &Stat) -> Result<Span> {
     let modified = reply.header(header::LAST_MODIFIED).and_then(Timestamp::parse_http_date);
     let (size, span) = match reply.status {
         StatusCode::PARTIAL_CONTENT => reply.header(header::CONTENT_RANGE).and_then(content_range).ok_or_else(changed)?,

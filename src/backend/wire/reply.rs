@@ -20,6 +20,8 @@ pub(in crate::backend) struct Reply {
     timeout: Duration,
     /// Bytes at the beginning that nobody asked for.
     skip: u64,
+    /// The first piece, if it was waited for and nobody has taken it yet.
+    begun: Option<Bytes>,
     /// Given back with the body: a reply that nobody reads to its end costs its connection, and no place.
     _place: OwnedSemaphorePermit,
 }
@@ -27,7 +29,7 @@ pub(in crate::backend) struct Reply {
 impl Reply {
     pub(super) fn new(response: http::Response<Incoming>, place: OwnedSemaphorePermit, timeout: Duration) -> Self {
         let (head, body) = response.into_parts();
-        Self { status: head.status, headers: head.headers, body, timeout, skip: 0, _place: place }
+        Self { status: head.status, headers: head.headers, body, timeout, skip: 0, begun: None, _place: place }
     }
 
     /// A header that is text.
@@ -45,8 +47,17 @@ impl Reply {
         self
     }
 
+    /// Waits for the first piece of the body: the storage has chosen its bytes by then. Ask for `skipping` before.
+    pub(in crate::backend) async fn begin(&mut self) -> Result<()> {
+        self.begun = self.frame().await?;
+        Ok(())
+    }
+
     /// The next piece of the body; `None` at its end.
     pub(in crate::backend) async fn frame(&mut self) -> Result<Option<Bytes>> {
+        if let Some(begun) = self.begun.take() {
+            return Ok(Some(begun));
+        }
         loop {
             let Ok(frame) = tokio::time::timeout(self.timeout, self.body.frame()).await else {
                 return Err(StoreError::new(StoreErrorKind::Unavailable, "the storage stopped in the middle of a reply"));

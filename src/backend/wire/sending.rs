@@ -82,6 +82,13 @@ impl Sending {
         answer((&mut self.reply).await)
     }
 
+    /// Cuts it short, and waits until the connection is given up.
+    pub(in crate::backend) async fn cut(self) {
+        drop((self.pieces, self.held));
+        // Whatever the storage says to it.
+        drop(self.reply.await);
+    }
+
     /// The reply, if that came first.
     async fn send(&mut self, piece: Piece) -> Result<Option<Reply>> {
         tokio::select! {

@@ -5,7 +5,7 @@ use causeway::backend::Names;
 use futures_util::{StreamExt, stream};
 
 pub async fn all_of_a_large_folder_is_listed_once(files: Storage) {
-    let mut expected: Vec<String> = (0..3000).map(|n| format!("file-{n:05}")).collect();
+    let mut expected: Vec<String> = (0..1200).map(|n| format!("file-{n:05}")).collect();
     let puts = stream::iter(expected.clone()).map(|name| {
         let files = files.clone();
         async move { drop(put(&files, &format!("large/{name}"), name.as_bytes()).await) }

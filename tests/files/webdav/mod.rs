@@ -75,7 +75,7 @@ async fn statuses_that_stand_for_something_are_told_as_that() {
     let (_folder, proxy, files) = behind_proxy();
     put(&files, "k", b"old").await;
     for (status, kind) in [(423, StoreErrorKind::Busy), (507, StoreErrorKind::StorageFull), (302, StoreErrorKind::Internal)] {
-        proxy.answer_next(1, status, None);
+        proxy.answer_next(if status == 423 { 4 } else { 1 }, status, None);
         assert_eq!(files.stat("k").await.expect_err("it is refused").kind(), kind, "{status}");
     }
     proxy.answer_next(1, 503, Some(0));
