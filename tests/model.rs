@@ -17,7 +17,7 @@ mod support;
 
 use causeway::store::Durability;
 use proptest::{prelude::*, test_runner::TestRunner};
-use storage::{DavServer, Driver, Server};
+use storage::{Driver, Server};
 use support::files::Manners;
 
 /// As many cases as the environment asks for, else as many as CI has time for.
@@ -60,7 +60,7 @@ fn files_in_folders_do_what_the_model_does() {
 
 #[test]
 fn webdav_does_what_the_model_does() {
-    check(Driver::Webdav(DavServer::Rclone), 12);
+    check(Driver::Webdav, 12);
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod contract;
 mod exceptions;
 mod support;
 
-use contract::storage::{DavServer, Driver, Server, Storage};
+use contract::storage::{Driver, Server, Storage};
 use support::files::Manners;
 
 /// One test per promise, for the driver in scope.
@@ -161,8 +161,7 @@ drivers! {
     azblob = crate::Driver::Azblob;
     files_of_seconds = crate::Driver::Tree(crate::Manners::Sftp);
     sftp = crate::Driver::Sftp;
-    webdav_wsgidav = crate::Driver::Webdav(crate::DavServer::Wsgidav);
-    webdav_rclone = crate::Driver::Webdav(crate::DavServer::Rclone);
+    webdav = crate::Driver::Webdav;
     drive_fake = crate::Driver::Drive;
     files_with_revisions = crate::Driver::Tree(crate::Manners::Drive);
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);

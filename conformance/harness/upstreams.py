@@ -113,7 +113,6 @@ BACKENDS = (
     Backend(
         "webdav_rclone",
         "rclone serve webdav, over local disk",
-        contract="webdav_rclone",
         installs="rclone",
         starts=("{home}/bin/rclone", "serve", "webdav", "--config", "", "--addr", "127.0.0.1:0")
         + ("--user", "{access_key}", "--pass", "{secret_key}", "{work}/data"),
@@ -123,7 +122,6 @@ BACKENDS = (
     Backend(
         "webdav_wsgidav",
         "WsgiDAV, over local disk",
-        contract="webdav_wsgidav",
         installs="wsgidav",
         starts=("{home}/bin/python", str(REPOSITORY / "tests/support/serve_wsgidav.py"), "{work}/data")
         + ("{access_key}", "{secret_key}"),

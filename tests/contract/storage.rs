@@ -49,16 +49,10 @@ pub enum Driver {
     Tree(Manners),
     /// SFTP, by OpenSSH's server.
     Sftp,
-    Webdav(DavServer),
+    /// WebDAV, by Apache's server.
+    Webdav,
     /// Google Drive, or what we make of its documentation.
     Drive,
-}
-
-/// Servers that speak WebDAV.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DavServer {
-    Wsgidav,
-    Rclone,
 }
 
 /// Servers that speak S3.
@@ -212,8 +206,7 @@ impl Storage {
             Driver::Azblob => Some(Remote::Azblob(Upstream::azurite())),
             Driver::Tree(manners) => Some(Remote::Files(MemoryFiles::new(manners))),
             Driver::Sftp => Some(Remote::Sftp(Box::new(Sshd::start()))),
-            Driver::Webdav(DavServer::Wsgidav) => Some(Remote::Webdav(Dav::wsgidav().folder())),
-            Driver::Webdav(DavServer::Rclone) => Some(Remote::Webdav(Dav::rclone().folder())),
+            Driver::Webdav => Some(Remote::Webdav(Dav::apache().folder())),
             Driver::Drive => Some(Remote::Drive(FakeDrive::start())),
         };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
@@ -248,14 +241,15 @@ impl Storage {
     }
 
     /// Whether the storage has room for a key. Azure takes 1,024 characters, of which some are written as several, and 254
-    /// segments. Servers over file systems take paths of 4,096 bytes: an empty segment is 5 of them.
+    /// segments. Servers over file systems take paths of 4,096 bytes: an empty segment is 5 of them. Drive has 100 levels.
     pub fn has_room_for(&self, key: &str) -> bool {
         const TOO_LONG: [&str; 2] = ["\0", " "];
         let endless = |piece: &&str| key.len() > 1000 && key.starts_with(&piece.repeat(300));
         let fits = key.split('/').count() <= 254 && !TOO_LONG.iter().any(endless) && key != ".".repeat(1024);
         match self.driver {
             Driver::Azblob => fits,
-            Driver::Sftp | Driver::Webdav(_) => key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800,
+            Driver::Drive => key.split('/').count() < 95,
+            Driver::Sftp | Driver::Webdav => key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800,
             _ => true,
         }
     }

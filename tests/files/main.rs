@@ -1,5 +1,7 @@
 //! Every storage of files in folders is held to every promise of `Files`; and what is particular to each.
 
+#[path = "../support/apache.rs"]
+mod apache;
 #[path = "../support/dav.rs"]
 mod dav;
 mod drive;
@@ -87,6 +89,7 @@ macro_rules! kinds {
 kinds! {
     sftp_of_openssh = crate::Kind::Sftp;
     sftp_with_few_extensions = crate::Kind::PlainSftp;
+    webdav_of_apache = crate::Kind::Apache;
     webdav_of_wsgidav = crate::Kind::Wsgidav;
     webdav_of_rclone = crate::Kind::Rclone;
     my_drive = crate::Kind::Drive;

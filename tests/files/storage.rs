@@ -16,6 +16,7 @@ pub enum Kind {
     Sftp,
     /// As servers that know little more than version 3 of the protocol.
     PlainSftp,
+    Apache,
     Wsgidav,
     Rclone,
     /// Google Drive, or what we make of its documentation.
@@ -34,6 +35,7 @@ impl Storage {
         match kind {
             Kind::Sftp => Self::sftp(Sshd::start()),
             Kind::PlainSftp => Self::sftp(Sshd::with("-P hardlink,fsync,statvfs,copy-data,limits")),
+            Kind::Apache => Self::webdav(Dav::apache().folder()),
             Kind::Wsgidav => Self::webdav(Dav::wsgidav().folder()),
             Kind::Rclone => Self::webdav(Dav::rclone().folder()),
             Kind::Drive => {

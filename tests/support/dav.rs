@@ -3,7 +3,10 @@
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
 
-use super::upstream::{Leashed, installed};
+use super::{
+    apache,
+    upstream::{Leashed, installed},
+};
 use causeway::{
     backend::{
         WireSettings,
@@ -12,6 +15,7 @@ use causeway::{
     model::{Endpoint, Secret},
 };
 use std::{
+    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
     sync::{
@@ -67,6 +71,17 @@ impl DavFolder {
 }
 
 impl Dav {
+    pub fn apache() -> &'static Self {
+        static ONE: OnceLock<Dav> = OnceLock::new();
+        ONE.get_or_init(|| {
+            let (dir, data) = Self::data();
+            let (command, address) = apache::command(&data);
+            let mut leashed = Leashed::spawn(command, dir.path());
+            leashed.wait_for(|_| TcpStream::connect(address).ok());
+            Self { address: address.to_string(), escapes_marks: false, leashed, dir }
+        })
+    }
+
     pub fn wsgidav() -> &'static Self {
         static ONE: OnceLock<Dav> = OnceLock::new();
         ONE.get_or_init(|| {
@@ -91,13 +106,18 @@ impl Dav {
         })
     }
 
-    fn start(listens: &str, escapes_marks: bool, command: impl FnOnce(&Path) -> Command) -> Self {
+    fn data() -> (TempDir, PathBuf) {
         let dir = tempfile::tempdir().expect("a directory");
         let data = dir.path().join("data");
         // Before the server looks: some remember what was not there.
         for n in 0..FOLDERS {
             std::fs::create_dir_all(data.join(folder_name(n))).expect("a directory");
         }
+        (dir, data)
+    }
+
+    fn start(listens: &str, escapes_marks: bool, command: impl FnOnce(&Path) -> Command) -> Self {
+        let (dir, data) = Self::data();
         let mut leashed = Leashed::spawn(command(&data), dir.path());
         let address = leashed.wait_for(|log| {
             let (_, rest) = log.split_once(listens)?;

@@ -6,6 +6,7 @@
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
 
+pub mod apache;
 pub mod dav;
 pub mod files;
 pub mod gcs;

@@ -24,6 +24,8 @@ use tokio::sync::OnceCell;
 
 /// Google's largest page.
 const PAGE: &str = "1000";
+/// Levels of folders that a drive may have.
+const DEEPEST: usize = 100;
 /// Ids that are got at once.
 const BATCH: &str = "100";
 
@@ -116,6 +118,9 @@ impl Drive {
 
     /// The folder of a path.
     pub(super) async fn folder(&self, path: &str) -> Result<Option<String>> {
+        if is_too_deep(path) {
+            return Ok(None);
+        }
         let mut id = self.root().await?.to_owned();
         let mut at = String::new();
         // From the innermost that is known.
@@ -214,6 +219,9 @@ impl Drive {
 
     /// A folder and those above it.
     pub(super) async fn make(&self, path: &str) -> Result<Made> {
+        if is_too_deep(path) {
+            return Err(StoreError::new(StoreErrorKind::KeyTooLong, "Google Drive has no folders so deep"));
+        }
         if let Some(id) = self.folder(path).await? {
             return Ok(Made::Folder(id));
         }
@@ -283,6 +291,11 @@ pub(super) fn found<T>(answer: std::result::Result<T, Refusal>) -> Result<Option
         Err(refusal) if refusal.is_not_found() => Ok(None),
         Err(refusal) => Err(refusal.into()),
     }
+}
+
+/// Asked before anything is made on the way there.
+fn is_too_deep(path: &str) -> bool {
+    path.split('/').count() > DEEPEST
 }
 
 /// The folder of a path, and the name in it.

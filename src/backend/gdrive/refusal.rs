@@ -61,6 +61,8 @@ const REASONS: &[(&str, StoreErrorKind)] = &[
     ("numChildrenInNonRootLimitExceeded", StoreErrorKind::StorageFull),
     ("activeItemCreationLimitExceeded", StoreErrorKind::StorageFull),
     ("uploadTooLarge", StoreErrorKind::EntityTooLarge),
+    ("myDriveHierarchyDepthLimitExceeded", StoreErrorKind::KeyTooLong),
+    ("teamDriveHierarchyTooDeep", StoreErrorKind::KeyTooLong),
     ("invalid", StoreErrorKind::InvalidRequest),
 ];
 
@@ -96,6 +98,7 @@ impl From<Refusal> for StoreError {
         let words = match (kind, refusal.status.as_u16()) {
             (StoreErrorKind::InvalidRequest, _) => "Google Drive does not take such a request",
             (StoreErrorKind::EntityTooLarge, _) => "Google Drive takes no file of this size",
+            (StoreErrorKind::KeyTooLong, _) => "Google Drive has no folders so deep",
             (StoreErrorKind::StorageFull, _) => "the drive is full",
             (StoreErrorKind::Busy, _) => "Google Drive limits the rate of requests",
             (_, 401) => "Google Drive refuses our credentials",

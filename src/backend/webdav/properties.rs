@@ -26,9 +26,13 @@ pub(super) async fn stat(client: &Arc<Client>, path: &str) -> Result<Option<Stat
     if reply.status.is_redirection() && leads_to_folder(client, path, &reply) {
         reply = propfind(client, path, true, "0").await?;
     }
-    if is_nothing(reply.status) {
+    if is_nothing(reply.status) || is_below_file(client, path, reply.status).await? {
         return Ok(None);
     }
+    only(reply).await
+}
+
+async fn only(reply: Reply) -> Result<Option<Stat>> {
     let mut replies = Responses::of(reply).await?;
     let mut first = None;
     while let Some(more) = replies.next().await? {
@@ -49,7 +53,7 @@ pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Re
             State::Reading(replies) => replies,
             State::Begin => {
                 let reply = propfind(&client, &folder, true, "1").await?;
-                if is_nothing(reply.status) {
+                if is_nothing(reply.status) || is_below_file(&client, &folder, reply.status).await? {
                     return Ok(None);
                 }
                 Box::new(Responses::of(reply).await?)
@@ -77,6 +81,28 @@ async fn propfind(client: &Arc<Client>, path: &str, folder: bool, depth: &'stati
 /// 409 and 405 are what some say of a path below a file.
 fn is_nothing(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::CONFLICT | StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// Apache says 400 of what seems to be below a file, and so do servers to what they do not understand.
+async fn is_below_file(client: &Arc<Client>, path: &str, status: StatusCode) -> Result<bool> {
+    if status != StatusCode::BAD_REQUEST {
+        return Ok(false);
+    }
+    let ways: Vec<&str> = path.match_indices('/').map(|(at, _)| &path[..at]).chain([path]).collect();
+    // The innermost that the server understands: the file. Halving, for paths have hundreds of segments.
+    let (mut understood, mut not) = (0, ways.len());
+    let mut innermost = None;
+    while understood < not {
+        let middle = (understood + not) / 2;
+        let reply = propfind(client, ways[middle], false, "0").await?;
+        match reply.status {
+            StatusCode::BAD_REQUEST => not = middle,
+            StatusCode::MULTI_STATUS => (understood, innermost) = (middle + 1, only(reply).await?),
+            // It has just gone, or is a folder.
+            status => return Ok(is_nothing(status)),
+        }
+    }
+    Ok(innermost.is_some_and(|found| found.kind == Kind::File))
 }
 
 /// Some redirect from the name of a folder to the same with a slash.

@@ -124,6 +124,10 @@ impl State {
         file.trashed || above.is_some_and(|above| self.is_trashed(above))
     }
 
+    fn depth(&self, id: &str) -> usize {
+        std::iter::successors(self.files.get(id), |file| self.files.get(file.parent.as_ref()?)).count()
+    }
+
     pub fn used(&self) -> u64 {
         self.files.values().filter_map(|file| file.content.as_ref()).map(|content| content.len() as u64).sum()
     }
@@ -149,6 +153,9 @@ impl State {
             return Err(Refusal::invalid("A file must have exactly one parent."));
         };
         let parent = self.folder(parent)?;
+        if metadata["mimeType"] == FOLDER && self.depth(&parent) >= 100 {
+            return Err(Refusal::new(403, "myDriveHierarchyDepthLimitExceeded", "The hierarchy is too deep."));
+        }
         self.check_quota(content.as_ref().map_or(0, |content| content.len() as u64))?;
         let id = match metadata["id"].as_str() {
             Some(id) if self.files.contains_key(id) => {
