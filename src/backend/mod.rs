@@ -13,12 +13,14 @@ mod progress;
 pub mod s3;
 pub mod sftp;
 mod slots;
+mod traffic;
 pub mod tree;
 mod uploads;
 mod wire;
 
 pub use codec::Names;
 pub use progress::{Counts, Progress};
+pub use traffic::Traffic;
 pub use wire::WireSettings;
 
 use crate::{
@@ -73,6 +75,11 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     /// itself. Interrupting it is harmless, and another walk goes on about where it was.
     async fn walk(&self, _bucket: &BucketRecord, _store: &Arc<dyn Store>, _progress: &Progress) -> Result<bool, StoreError> {
         Ok(false)
+    }
+
+    /// What was asked of the storage so far. `None`: it is no other machine.
+    fn traffic(&self) -> Option<Traffic> {
+        None
     }
 
     /// Ends a visit that changed nothing: the next start finds what this one found. Instead of `close`.

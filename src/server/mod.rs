@@ -29,10 +29,11 @@ pub use memory::DataMemory;
 
 use crate::{
     admin::{Admin, Phase},
+    backend::{Backend, Traffic},
     buckets::Buckets,
     config::Settings,
     control,
-    telemetry::metrics::Metrics,
+    telemetry::{backends::Asked, metrics::Metrics},
 };
 use connection::Door;
 use data::DataDirectory;
@@ -73,6 +74,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
     let credentials = data.credentials(&settings)?;
     let stop = CancellationToken::new();
     let Graph { edge, service, buckets, jobs } = graph::build(&settings, &credentials, &data, stop.clone()).await?;
+    watch(&metrics, &buckets);
     let handler = Arc::new(Handler::new(edge, service, metrics.clone(), server.max_requests));
     let door = Arc::new(Door::new(server, tls.clone(), handler, metrics, stop.clone()));
     let (s3, connections) = door.open(listeners.s3)?;
@@ -112,6 +114,17 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
     drop(data);
     tracing::info!("stopped");
     Ok(())
+}
+
+fn watch(metrics: &Metrics, buckets: &Arc<Buckets>) {
+    let buckets = buckets.clone();
+    metrics.backends.read_by(move || {
+        let asked = |(name, backend): (&str, &Arc<dyn Backend>)| {
+            let Traffic { requests, repeats, failures } = backend.traffic()?;
+            Some((name.to_owned(), Asked { requests, repeats, failures }))
+        };
+        buckets.backends().filter_map(asked).collect()
+    });
 }
 
 /// Answers operators until `stop`. A server without that serves S3 all the same.

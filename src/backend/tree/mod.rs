@@ -30,7 +30,7 @@ mod trail;
 mod write;
 
 use crate::{
-    backend::{Backend, Progress, codec},
+    backend::{Backend, Progress, Traffic, codec},
     catalog::{BucketRecord, Catalog},
     model::BucketName,
     store::{
@@ -167,6 +167,10 @@ impl Backend for TreeBackend {
             }
             None => Err(StoreError::new(StoreErrorKind::Internal, format!("{} is not a bucket of this backend", bucket.bucket.name))),
         }
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        self.files.traffic()
     }
 
     async fn walk(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>, progress: &Progress) -> Result<bool> {
