@@ -18,7 +18,7 @@ scenarios:
 # The same clients with object stores behind the server.
 backend-scenarios:
 	cargo build --locked
-	conformance/run backends --only s3_causeway azblob --no-contract --binary target/debug/causeway
+	conformance/run backends --only s3_causeway azblob gcs_fake --no-contract --binary target/debug/causeway
 
 lint:
 	cargo fmt --check

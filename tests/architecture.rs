@@ -34,8 +34,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("edge", &["model", "store", "s3"]),
     // What operators ask.
     ("admin", &["telemetry"]),
+    ("control", &["model", "store", "catalog", "backend", "buckets", "telemetry"]),
     // Sockets, and the one place that wires all of it.
-    ("server", &["model", "store", "catalog", "backend", "buckets", "config", "telemetry", "access", "jobs", "s3", "edge", "admin"]),
+    (
+        "server",
+        &["model", "store", "catalog", "backend", "buckets", "config", "telemetry", "access", "jobs", "s3", "edge", "admin", "control"],
+    ),
     // The process.
     ("cli", &["config", "telemetry", "server"]),
 ];

@@ -162,7 +162,8 @@ def prepare(backend: Backend, cache: Path) -> Path | None:
 class Upstream:
     """One running upstream; `storage` is what the configuration of a server before it says."""
 
-    def __init__(self, backend: Backend, home: Path | None, work: Path, binary: Path):
+    def __init__(self, backend: Backend, home: Path | None, work: Path, binary: Path, between=lambda address: address):
+        """`between` makes the address that is written into the configuration out of the upstream's own."""
         self.name = backend.name
         self.log = work / "upstream.log"
         self.process = None
@@ -171,7 +172,7 @@ class Upstream:
             return
         (work / "data").mkdir(parents=True)
         # Keys that every one of them takes: letters and digits, and a secret of 40 of them.
-        identity = Identity("up" + secrets.token_hex(8), secrets.token_hex(20))
+        self.identity = identity = Identity("up" + secrets.token_hex(8), secrets.token_hex(20))
         values = {
             "home": home,
             "work": work,
@@ -194,7 +195,7 @@ class Upstream:
                 start_new_session=True,
             )
         try:
-            values["address"] = self._wait_for_address(backend.listens)
+            values["address"] = between(self._wait_for_address(backend.listens))
         except BaseException:
             self.stop()
             raise

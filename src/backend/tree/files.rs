@@ -15,7 +15,7 @@
 //! - an error's text may come from the storage, but holds no secret.
 
 use crate::{
-    backend::codec::Names,
+    backend::{Traffic, codec::Names},
     model::{Span, Timestamp},
     store::{ByteStream, Result},
 };
@@ -67,6 +67,11 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
 
     /// Removes drafts whose names begin with `instance`: those of a process that was killed.
     async fn tidy(&self, instance: &str) -> Result<()>;
+
+    /// What was asked of the storage so far. `None`: it is no other machine.
+    fn traffic(&self) -> Option<Traffic> {
+        None
+    }
 
     /// Storage that writes anywhere in a file: there, parts of uploads go where they will lie.
     fn slots(&self) -> Option<&dyn Slots> {

@@ -26,6 +26,7 @@ pub(super) use reply::Reply;
 pub(super) use resume::{Reopen, resuming};
 pub(super) use sending::{Gathered, Sending};
 
+use super::traffic::{Meter, Traffic};
 use crate::store::{
     Result,
     error::{StoreError, StoreErrorKind},
@@ -68,6 +69,7 @@ pub(super) struct Wire {
     client: Client<HttpsConnector<HttpConnector>, Outgoing>,
     places: Arc<Semaphore>,
     settings: WireSettings,
+    meter: Meter,
 }
 
 impl Wire {
@@ -88,11 +90,15 @@ impl Wire {
             .http1_max_buf_size(READ_BUFFER)
             .set_host(false)
             .build(connector);
-        Ok(Arc::new(Self { client, places: Arc::new(Semaphore::new(settings.max_requests)), settings }))
+        Ok(Arc::new(Self { client, places: Arc::new(Semaphore::new(settings.max_requests)), settings, meter: Meter::default() }))
     }
 
     pub(super) fn settings(&self) -> &WireSettings {
         &self.settings
+    }
+
+    pub(super) fn traffic(&self) -> Traffic {
+        self.meter.traffic()
     }
 
     /// Sends a request until there is a reply worth reading: any status that a repeat would not change. `head` has no
@@ -132,6 +138,7 @@ impl Wire {
                 }
                 Err(failure) => return Err(failure.error),
             };
+            self.meter.repeat();
             tokio::time::sleep(pause).await;
         }
         Err(StoreError::new(StoreErrorKind::Internal, "a request has no attempts"))
@@ -140,11 +147,13 @@ impl Wire {
     /// One exchange up to the head of the reply.
     async fn once(&self, timeout: Duration, request: http::Request<Outgoing>) -> std::result::Result<http::Response<Incoming>, Failure> {
         let progress = request.body().progress();
+        self.meter.request();
         let exchange = self.client.request(request);
-        tokio::select! {
+        let reply = tokio::select! {
             reply = exchange => reply.map_err(Failure::transport),
             () = progress.stalled_for(timeout) => Err(Failure::stalled()),
-        }
+        };
+        reply.inspect_err(|_| self.meter.failures(1))
     }
 }
 
