@@ -9,6 +9,7 @@ pub mod gdrive;
 mod locks;
 pub mod memory;
 mod names;
+pub mod oauth;
 mod parts;
 mod place;
 mod progress;

@@ -5,8 +5,9 @@ use crate::{
         Backend, WireSettings,
         azblob::{AzblobBackend, AzblobSettings},
         fs::{FsBackend, FsSettings},
-        gdrive::{GdriveFiles, GdriveSettings, Grant},
+        gdrive::{GdriveFiles, GdriveSettings},
         memory::MemoryBackend,
+        oauth::Grant,
         s3::{Credentials, Dialect, S3Backend, S3Settings},
         sftp::{HostKeys, SftpFiles, SftpSettings},
         tree::{TreeBackend, TreeSettings, files::Files},
@@ -177,9 +178,11 @@ fn webdav(webdav: &config::WebdavBackend) -> Result<WebdavSettings, StoreError> 
 fn gdrive(gdrive: &config::GdriveBackend) -> Result<GdriveSettings, StoreError> {
     let secret = |setting: &config::SecretSetting| setting.secret.clone();
     let grant = match (&gdrive.client_id, &gdrive.client_secret, &gdrive.refresh_token, &gdrive.service_account) {
-        (Some(client_id), Some(client_secret), Some(refresh_token), None) => {
-            Grant::Refresh { client_id: client_id.clone(), client_secret: secret(client_secret), refresh_token: secret(refresh_token) }
-        }
+        (Some(client_id), Some(client_secret), Some(refresh_token), None) => Grant::Refresh {
+            client_id: client_id.clone(),
+            client_secret: Some(secret(client_secret)),
+            refresh_token: secret(refresh_token),
+        },
         (None, None, None, Some(key)) => Grant::ServiceAccount { key: secret(key), subject: gdrive.subject.clone() },
         _ => return Err(senseless("either client_id, client_secret and refresh_token are needed, or service_account alone")),
     };

@@ -1,11 +1,11 @@
 //! A request on its way to Drive: addressed, with a token, and again when Drive says that we ask too often.
 
-use super::{
-    refusal::{self, Refusal},
-    tokens::Tokens,
-};
+use super::refusal::{self, Refusal};
 use crate::{
-    backend::wire::{self, Again, Outgoing, Reply, Wire},
+    backend::{
+        oauth::Tokens,
+        wire::{self, Again, Outgoing, Reply, Wire},
+    },
     model::Endpoint,
     store::{
         Result,

@@ -18,7 +18,6 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `tokens` | OAuth 2.0 |
 //! | `client` | a request on its way; rate limits |
 //! | `refusal` | Drive's reasons as our kinds of errors |
 //! | `item` | what Drive tells of a file, and which of several it is |
@@ -34,12 +33,10 @@ mod ids;
 mod item;
 mod reading;
 mod refusal;
-mod tokens;
-
-pub use tokens::{Grant, SCOPE};
 
 use super::{
     codec::join,
+    oauth::{Authority, Grant, Tokens},
     tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Opened, Service, Stat},
     wire::{Again, Wire, WireSettings},
 };
@@ -64,7 +61,9 @@ use std::{
     hash::{BuildHasher, RandomState},
     sync::Arc,
 };
-use tokens::Tokens;
+
+/// To see and change what lies in a drive, whoever put it there.
+pub const SCOPE: &str = "https://www.googleapis.com/auth/drive";
 
 #[derive(Debug, Clone)]
 pub struct GdriveSettings {
@@ -95,7 +94,8 @@ pub struct GdriveFiles {
 impl GdriveFiles {
     /// Waits for no network.
     pub fn new(settings: GdriveSettings) -> Result<Self> {
-        let tokens = Tokens::new(Wire::new(settings.wire.clone())?, settings.token_endpoint, &settings.grant)?;
+        let authority = Authority { name: "Google", url: settings.token_endpoint, scope: SCOPE.to_owned(), renewals: None };
+        let tokens = Tokens::new(Wire::new(settings.wire.clone())?, authority, settings.grant)?;
         let client = Client::new(Wire::new(settings.wire)?, tokens, settings.endpoint);
         let root = settings.root.trim_matches('/').to_owned();
         if root.split('/').any(|name| matches!(name, "." | "..") || (name.is_empty() && !root.is_empty())) {

@@ -4,7 +4,10 @@ use super::*;
 use crate::promises::{draft, get, name, own_files, pattern, published, put};
 use bytes::Bytes;
 use causeway::{
-    backend::gdrive::{GdriveFiles, GdriveSettings, Grant},
+    backend::{
+        gdrive::{GdriveFiles, GdriveSettings},
+        oauth::Grant,
+    },
     model::{Secret, Span},
     store::error::StoreErrorKind,
 };

@@ -20,7 +20,8 @@ use bytes::Bytes;
 use causeway::{
     backend::{
         WireSettings,
-        gdrive::{GdriveFiles, GdriveSettings, Grant},
+        gdrive::{GdriveFiles, GdriveSettings},
+        oauth::Grant,
     },
     model::{Endpoint, Secret, Timestamp},
 };
@@ -132,7 +133,7 @@ impl FakeDrive {
             token_endpoint: endpoint(&self.token_endpoint()),
             grant: Grant::Refresh {
                 client_id: CLIENT_ID.into(),
-                client_secret: Secret::new(CLIENT_SECRET),
+                client_secret: Some(Secret::new(CLIENT_SECRET)),
                 refresh_token: Secret::new(REFRESH_TOKEN),
             },
             drive: None,
