@@ -5,6 +5,7 @@ Owns the table of backends and the processes of their upstreams.  A row is data;
 """
 
 import base64
+import getpass
 import os
 import re
 import secrets
@@ -23,7 +24,7 @@ STOP_SECONDS = 15
 
 @dataclass(frozen=True)
 class Backend:
-    """Texts in braces are filled in: home, work, binary, target, access_key, secret_key, secret_base64, address."""
+    """Texts in braces are filled in: home, work, binary, target, access_key, secret_key, secret_base64, user, address, port."""
 
     name: str
     about: str
@@ -42,6 +43,10 @@ S3 = 'type = "s3"\nendpoint = "http://{address}"\naccess_key = "{access_key}"\ns
 AZBLOB = (
     'type = "azblob"\nconnection_string = "DefaultEndpointsProtocol=http;AccountName={access_key};'
     'AccountKey={secret_base64};BlobEndpoint=http://{address}/{access_key};"\n'
+)
+SFTP = (
+    'type = "sftp"\nhost = "127.0.0.1"\nport = {port}\nuser = "{user}"\nprivate_key = {{ file = "{work}/ssh/key" }}\n'
+    'known_hosts = "{work}/ssh/known_hosts"\nroot = "{work}/ssh/root"\n'
 )
 WEBDAV = 'type = "webdav"\nurl = "http://{address}"\nuser = "{access_key}"\npassword = "{secret_key}"\n'
 
@@ -111,6 +116,15 @@ BACKENDS = (
         gateway={"GCE_METADATA_HOST": "{address}"},
     ),
     Backend(
+        "sftp",
+        "OpenSSH, over local disk",
+        contract="sftp",
+        needs=("sshd", "ssh-keygen"),
+        starts=("python3", str(REPOSITORY / "tests/support/serve_sshd.py"), "{work}/ssh"),
+        listens=r"^serving on ",
+        toml=SFTP,
+    ),
+    Backend(
         "webdav_rclone",
         "rclone serve webdav, over local disk",
         installs="rclone",
@@ -178,6 +192,7 @@ class Upstream:
             "work": work,
             "binary": binary,
             "target": Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).absolute(),
+            "user": getpass.getuser(),
             "access_key": identity.access_key,
             "secret_key": identity.secret_key,
             "secret_base64": base64.b64encode(identity.secret_key.encode()).decode(),
@@ -196,6 +211,7 @@ class Upstream:
             )
         try:
             values["address"] = between(self._wait_for_address(backend.listens))
+            values["port"] = values["address"].rpartition(":")[2]
         except BaseException:
             self.stop()
             raise
