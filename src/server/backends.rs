@@ -194,8 +194,12 @@ fn gdrive(gdrive: &config::GdriveBackend) -> Result<GdriveSettings, StoreError> 
         folder: gdrive.folder.clone(),
         root: gdrive.root.clone(),
         trash: gdrive.trash,
-        wire: wire(gdrive.timeout, gdrive.connect_timeout, gdrive.attempts, gdrive.max_requests, gdrive.ca_file.as_deref()),
+        wire: gdrive_wire(gdrive),
     })
+}
+
+pub(super) fn gdrive_wire(gdrive: &config::GdriveBackend) -> WireSettings {
+    wire(gdrive.timeout, gdrive.connect_timeout, gdrive.attempts, gdrive.max_requests, gdrive.ca_file.as_deref())
 }
 
 fn keys(access: &Option<String>, secret: &Option<config::SecretSetting>) -> Result<Option<(String, crate::model::Secret)>, StoreError> {

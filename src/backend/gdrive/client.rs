@@ -3,6 +3,7 @@
 use super::refusal::{self, Refusal};
 use crate::{
     backend::{
+        Traffic,
         oauth::Tokens,
         wire::{self, Again, Outgoing, Reply, Wire},
     },
@@ -42,6 +43,10 @@ pub(super) struct Client {
 pub(super) type Answer = std::result::Result<Reply, Refusal>;
 
 impl Client {
+    pub(super) fn traffic(&self) -> Traffic {
+        self.wire.traffic()
+    }
+
     pub(super) fn new(wire: Arc<Wire>, tokens: Tokens, endpoint: Endpoint) -> Self {
         Self { wire, tokens, endpoint, not_before: Mutex::default() }
     }
