@@ -24,7 +24,8 @@ STOP_SECONDS = 15
 
 @dataclass(frozen=True)
 class Backend:
-    """Texts in braces are filled in: home, work, binary, target, access_key, secret_key, secret_base64, user, address, port."""
+    """Texts in braces are filled in: home, work, binary, target, user, access_key, secret_key, secret_base64, address,
+    port."""
 
     name: str
     about: str

@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 
 home = Path(sys.argv[1])
+sshd = shutil.which("sshd")  # it wants its whole path
 (home / "root").mkdir(parents=True, exist_ok=True)
 for name in ("key", "host_key"):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / name], check=True)
@@ -35,9 +36,8 @@ def end() -> None:
 
 
 def serve(client: socket.socket) -> None:
-    command = [shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin"), "-i", "-f", home / "sshd_config", "-E", home / "log"]
     with client:
-        child = subprocess.Popen(command, stdin=client, stdout=client, stderr=subprocess.DEVNULL)
+        child = subprocess.Popen([sshd, "-i", "-f", home / "sshd_config", "-E", home / "log"], stdin=client, stdout=client)
     child.wait()
 
 
