@@ -47,7 +47,7 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("russh", &["backend/sftp"]),
     ("hyper", &["server", "edge", "admin", "backend/wire"]),
     ("hyper_util", &["server", "edge", "admin", "backend/wire"]),
-    ("tokio_rustls", &["server"]),
+    ("tokio_rustls", &["server", "backend/ftp"]),
     ("rustls", &["server", "backend/wire"]),
     ("clap", &["cli"]),
     ("toml", &["config"]),
@@ -55,7 +55,7 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["telemetry"]),
     ("prometheus_client", &["telemetry"]),
     ("crc_fast", &["model"]),
-    ("rustix", &["backend/fs", "access/root", "cli/prompt", "server/data", "server/listen", "telemetry/process"]),
+    ("rustix", &["backend/fs", "backend/ftp/connect", "access/root", "cli/prompt", "server/data", "server/listen", "telemetry/process"]),
 ];
 
 /// Lines of a file before its tests: one concept fits.

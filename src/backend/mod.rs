@@ -4,6 +4,7 @@
 pub mod azblob;
 mod codec;
 pub mod fs;
+pub mod ftp;
 mod locks;
 pub mod memory;
 mod names;

@@ -2,6 +2,7 @@
 
 use super::{
     error::ConfigError,
+    ftp::FtpBackend,
     object_stores::{AzblobBackend, GcsBackend, S3Backend},
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
@@ -152,6 +153,7 @@ pub enum Backend {
     Gcs(GcsBackend),
     Azblob(AzblobBackend),
     Sftp(SftpBackend),
+    Ftp(FtpBackend),
 }
 
 /// One row per type: a new backend adds a section, a variant and a row.
@@ -189,10 +191,16 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
         rows: SftpBackend::ROWS,
         read: |reader| SftpBackend::read(reader).map(Backend::Sftp),
     },
+    BackendType {
+        name: "ftp",
+        about: FtpBackend::ABOUT,
+        rows: FtpBackend::ROWS,
+        read: |reader| FtpBackend::read(reader).map(Backend::Ftp),
+    },
 ];
 
 /// Types that are planned: they deserve better than "unknown".
-pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["webdav", "gdrive", "onedrive", "dropbox", "ftp", "b2"];
+pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["webdav", "gdrive", "onedrive", "dropbox", "b2"];
 
 /// Whether a secret may be at a path of keys: `backend.lake.secret_key`, `identity[0].secret_key`.
 pub(super) fn holds_secret(path: &str) -> bool {
@@ -216,6 +224,7 @@ impl Backend {
             Self::Gcs(_) => "gcs",
             Self::Azblob(_) => "azblob",
             Self::Sftp(_) => "sftp",
+            Self::Ftp(_) => "ftp",
         }
     }
 
@@ -232,6 +241,7 @@ impl Backend {
                 (None, None) => "(its connection string says where)".to_owned(),
             },
             Self::Sftp(sftp) => sftp.address(),
+            Self::Ftp(ftp) => ftp.address(),
         }
     }
 
@@ -243,7 +253,7 @@ impl Backend {
     /// The one remote bucket or container that holds all of this backend's buckets.
     pub fn shared(&self) -> Option<&str> {
         match self {
-            Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) => None,
+            Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) | Self::Ftp(_) => None,
             Self::S3(s3) => s3.bucket.as_deref(),
             Self::Gcs(gcs) => gcs.bucket.as_deref(),
             Self::Azblob(azblob) => azblob.container.as_deref(),
@@ -263,6 +273,7 @@ impl Backend {
             Self::Gcs(gcs) => gcs.show(),
             Self::Azblob(azblob) => azblob.show(),
             Self::Sftp(sftp) => sftp.show(),
+            Self::Ftp(ftp) => ftp.show(),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::{
         Backend, WireSettings,
         azblob::{AzblobBackend, AzblobSettings},
         fs::{FsBackend, FsSettings},
+        ftp::{FtpFiles, FtpSettings, Tls},
         memory::MemoryBackend,
         s3::{Credentials, Dialect, S3Backend, S3Settings},
         sftp::{HostKeys, SftpFiles, SftpSettings},
@@ -39,6 +40,7 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
         config::Backend::Gcs(gcs) => Arc::new(S3Backend::open(self::gcs(gcs)?, catalog)?),
         config::Backend::Azblob(azblob) => Arc::new(AzblobBackend::open(self::azblob(azblob), catalog)?),
         config::Backend::Sftp(sftp) => opening.tree(SftpFiles::open(self::sftp(sftp)?)?)?,
+        config::Backend::Ftp(ftp) => opening.tree(FtpFiles::open(self::ftp(ftp))?)?,
     })
 }
 
@@ -150,6 +152,26 @@ fn sftp(sftp: &config::SftpBackend) -> Result<SftpSettings, StoreError> {
         max_connections: sftp.max_connections,
         max_requests: sftp.max_requests,
     })
+}
+
+fn ftp(ftp: &config::FtpBackend) -> FtpSettings {
+    FtpSettings {
+        host: ftp.host.clone(),
+        port: ftp.port(),
+        user: ftp.user.clone(),
+        password: ftp.password.as_ref().map(|password| password.secret.clone()),
+        root: ftp.root.clone(),
+        tls: match ftp.tls {
+            config::FtpTls::None => Tls::None,
+            config::FtpTls::Explicit => Tls::Explicit,
+            config::FtpTls::Implicit => Tls::Implicit,
+        },
+        ca_file: ftp.ca_file.clone(),
+        timeout: ftp.timeout,
+        connect_timeout: ftp.connect_timeout,
+        attempts: u32::try_from(ftp.attempts).unwrap_or(u32::MAX),
+        max_connections: ftp.max_connections,
+    }
 }
 
 fn keys(access: &Option<String>, secret: &Option<config::SecretSetting>) -> Result<Option<(String, crate::model::Secret)>, StoreError> {

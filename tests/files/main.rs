@@ -1,5 +1,8 @@
 //! Every storage of files in folders is held to every promise of `Files`; and what is particular to SFTP.
 
+mod ftp;
+#[path = "../support/ftpd.rs"]
+mod ftpd;
 mod promises;
 #[path = "../support/proxy/mod.rs"]
 mod proxy;
@@ -7,6 +10,8 @@ mod sftp;
 #[path = "../support/sshd.rs"]
 mod sshd;
 mod storage;
+#[path = "../support/upstream.rs"]
+mod upstream;
 
 use storage::{Kind, Storage};
 
@@ -79,4 +84,9 @@ macro_rules! kinds {
 kinds! {
     sftp_of_openssh = crate::Kind::Sftp;
     sftp_with_few_extensions = crate::Kind::PlainSftp;
+    ftp_of_pyftpdlib = crate::Kind::Ftp;
+    ftps_of_pyftpdlib = crate::Kind::Ftps;
+    ftp_without_extensions = crate::Kind::OldFtp;
+    ftp_of_rclone = crate::Kind::FtpOfRclone;
+    ftp_of_vsftpd = crate::Kind::FtpOfVsftpd;
 }

@@ -15,7 +15,7 @@ mod outgoing;
 mod repeat;
 mod reply;
 mod resume;
-mod tls;
+pub(super) mod tls;
 
 pub(super) use address::{encode_path, encode_query};
 pub(super) use credentials::{Sign, Unsigned, context};
