@@ -19,6 +19,7 @@ parser.add_argument("--without", nargs="*", default=[], help="commands that it d
 parser.add_argument("--no-replacing", action="store_true", help="RNTO refuses a name that is taken")
 parser.add_argument("--read-only", action="store_true")
 parser.add_argument("--careless", action="store_true", help="RMD removes what is in a folder, and RETR does not care for REST")
+parser.add_argument("--lying", action="store_true", help="PASV names another host")
 parser.add_argument("--max-connections", type=int, default=512)
 arguments = parser.parse_args()
 
@@ -30,6 +31,12 @@ class FileSystem(AbstractedFS):
         if arguments.no_replacing and os.path.exists(dst):
             raise FileExistsError(17, "File exists")
         super().rename(src, dst)
+
+    def chdir(self, path):
+        # Its own makes the whole server go there, and fail when the folder is removed.
+        if not os.path.isdir(path):
+            raise NotADirectoryError(20, "Not a directory")
+        self.cwd = self.fs2ftp(path)
 
     def rmdir(self, path):
         if arguments.careless:
@@ -58,6 +65,8 @@ Handler.authorizer.add_user("user", "pass word", arguments.root, perm="elr" if a
 if arguments.certificate:
     Handler.certfile, Handler.keyfile = arguments.certificate
     Handler.tls_control_required = Handler.tls_data_required = True
+if arguments.lying:
+    Handler.masquerade_address = "192.0.2.1"
 server = FTPServer(("127.0.0.1", 0), Handler)
 server.max_cons = arguments.max_connections
 server.serve_forever()

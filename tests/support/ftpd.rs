@@ -90,7 +90,7 @@ impl Ftpd {
         }
         let mut server = Leashed::spawn(command, dir.path());
         let address = server.wait_for(|log| {
-            let (_, rest) = log.split_once(">>> starting FTP server on ")?;
+            let (_, rest) = log.split_once(" server on ")?;
             rest.split_once(',').and_then(|(address, _)| address.parse().ok())
         });
         Self { address, tls, user: USER, dir, _server: Some(server) }
@@ -113,10 +113,10 @@ impl Ftpd {
         let dir = new_dir();
         let owner = Command::new("id").arg("-un").output().expect("id");
         let is_root = owner.stdout.starts_with(b"root");
-        let as_whom = if is_root { "ftp_username=nobody\n" } else { "run_as_launching_user=YES\n" };
+        let as_whom = if is_root { "ftp_username=daemon\n" } else { "run_as_launching_user=YES\n" };
         if is_root {
             // It wants its anonymous user to have no right to write at the root, but below it.
-            let _ = Command::new("chown").args(["-R", "nobody"]).arg(dir.path().join("root/below")).status();
+            let _ = Command::new("chown").args(["-R", "daemon"]).arg(dir.path().join("root/below")).status();
             let traversable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
             std::fs::set_permissions(dir.path(), traversable).expect("permissions");
         }

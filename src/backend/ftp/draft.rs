@@ -24,7 +24,10 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 pub(super) struct FtpDraft {
     remote: Arc<Remote>,
@@ -56,11 +59,14 @@ impl FtpDraft {
         let at = &join(&drafts(), &name.0);
         let writing = remote.repeat(Use::Writing, "making a file", |mut lease, _| async move {
             let path = lease.at(at);
+            remote.prepare(&mut lease).await?;
             let begun = match Data::begin(&mut lease, &remote.passive, ("STOR", &path), 0).await {
-                Err(Failure::Refused(_)) => match remote.make_folders(&mut lease, &drafts()).await? {
-                    Way::Clear => Data::begin(&mut lease, &remote.passive, ("STOR", &path), 0).await,
-                    _ => Err(Failure::Refused(format!("{} cannot be made", drafts()))),
-                },
+                Err(Failure::Refused(_)) => {
+                    // Others may have removed it.
+                    remote.is_prepared.store(false, Ordering::Relaxed);
+                    remote.prepare(&mut lease).await?;
+                    Data::begin(&mut lease, &remote.passive, ("STOR", &path), 0).await
+                }
                 begun => begun,
             };
             Ok(Writing { data: begun?, lease, position: 0 })
@@ -144,7 +150,10 @@ impl Draft for FtpDraft {
                 data.stored(&mut lease).await?;
                 look(&mut lease, &self.at).await
             };
-            let seen = stored.await.map_err(|failure| failure.told("writing a file"))?;
+            let seen = stored.await.map_err(|failure| {
+                self.remote.is_prepared.store(false, Ordering::Relaxed);
+                failure.told("writing a file")
+            })?;
             let Some(seen) = seen.filter(|seen| seen.is_file() && seen.stat.size == position) else {
                 return Err(Failure::Refused("a file has not the size that was written".to_owned()).told("writing a file"));
             };

@@ -5,7 +5,7 @@ use super::{
     drafts,
     failure::Failure,
     pool::{Lease, Use},
-    remote::{Remote, Way, look},
+    remote::{Remote, look},
 };
 use crate::{
     backend::codec::join,
@@ -78,9 +78,7 @@ impl Remote {
     }
 
     async fn attempt(&self, lease: &mut Lease, [one, two, folder]: [&str; 3]) -> std::result::Result<Manners, Failure> {
-        if self.make_folders(lease, &drafts()).await? != Way::Clear {
-            return Err(Failure::Refused(format!("{} cannot be made", drafts())));
-        }
+        self.prepare(lease).await?;
         self.store(lease, one, CONTENT).await?;
         self.store(lease, two, &CONTENT[..3]).await?;
         let restarts = self.from(lease, one, 4).await?;

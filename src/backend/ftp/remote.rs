@@ -5,6 +5,7 @@
 use super::{
     FtpSettings,
     data::Passive,
+    drafts,
     facts::{self, Seen},
     failure::Failure,
     pool::{Lease, Pool, Use},
@@ -17,7 +18,14 @@ use crate::{
     backend::{locks::Locks, tree::files::Kind, wire::pause},
     store::Result,
 };
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::OnceCell;
 
 /// Folders that others remove while we make them: as often as this is no accident.
@@ -30,6 +38,8 @@ pub(super) struct Remote {
     /// Of paths: held while a name is given to another file, and while a reader looks and begins.
     pub(super) locks: Arc<Locks<String>>,
     pub(super) readers: Arc<Readers>,
+    /// Our own folder was made. Not all servers refuse a file in a folder that is not there before they have taken it.
+    pub(super) is_prepared: AtomicBool,
     /// Found out when it first matters.
     pub(super) manners: OnceCell<Manners>,
 }
@@ -51,6 +61,7 @@ impl Remote {
             passive: Passive::default(),
             locks: Arc::default(),
             readers: Arc::default(),
+            is_prepared: AtomicBool::new(false),
             manners: OnceCell::new(),
         }))
     }
@@ -117,6 +128,20 @@ impl Remote {
             }
         }
         self.way(lease, folder).await
+    }
+
+    /// Makes our own folder, unless that was done.
+    pub(super) async fn prepare(&self, lease: &mut Lease) -> std::result::Result<(), Failure> {
+        if self.is_prepared.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.make_folders(lease, &drafts()).await? {
+            Way::Clear => {
+                self.is_prepared.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            _ => Err(Failure::Refused(format!("{} cannot be made", drafts()))),
+        }
     }
 
     pub(super) async fn make_root(&self, lease: &mut Lease) -> std::result::Result<(), Failure> {
