@@ -161,6 +161,7 @@ drivers! {
     azblob = crate::Driver::Azblob;
     files_of_seconds = crate::Driver::Tree(crate::Manners::Sftp);
     sftp = crate::Driver::Sftp;
+    ftp = crate::Driver::Ftp;
     files_with_revisions = crate::Driver::Tree(crate::Manners::Drive);
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);
 }

@@ -23,7 +23,8 @@ STOP_SECONDS = 15
 
 @dataclass(frozen=True)
 class Backend:
-    """Texts in braces are filled in: home, work, binary, target, access_key, secret_key, secret_base64, address."""
+    """Texts in braces are filled in: home, work, binary, target, access_key, secret_key, secret_base64,
+    address, host, port."""
 
     name: str
     about: str
@@ -42,6 +43,11 @@ S3 = 'type = "s3"\nendpoint = "http://{address}"\naccess_key = "{access_key}"\ns
 AZBLOB = (
     'type = "azblob"\nconnection_string = "DefaultEndpointsProtocol=http;AccountName={access_key};'
     'AccountKey={secret_base64};BlobEndpoint=http://{address}/{access_key};"\n'
+)
+
+FTP = (
+    'type = "ftp"\nhost = "{host}"\nport = {port}\nuser = "{access_key}"\npassword = "{secret_key}"\n'
+    'root = "/"\ntls = "none"\n'
 )
 
 BACKENDS = (
@@ -97,6 +103,16 @@ BACKENDS = (
         environment={"AZURITE_ACCOUNTS": "{access_key}:{secret_base64}"},
         listens=r"successfully listens on http://",
         toml=AZBLOB,
+    ),
+    Backend(
+        "ftp",
+        "pyftpdlib, over local disk",
+        contract="ftp",
+        installs="pyftpdlib",
+        starts=("{home}/bin/python", "-m", "pyftpdlib", "-i", "127.0.0.1", "-p", "0", "-w", "-d", "{work}/data")
+        + ("-u", "{access_key}", "-P", "{secret_key}"),
+        listens=r">>> starting FTP server on ",
+        toml=FTP,
     ),
     Backend(
         "gcs_fake",
@@ -164,6 +180,7 @@ class Upstream:
             )
         try:
             values["address"] = self._wait_for_address(backend.listens)
+            values["host"], _, values["port"] = values["address"].rpartition(":")
         except BaseException:
             self.stop()
             raise

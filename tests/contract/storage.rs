@@ -7,6 +7,7 @@
 use crate::support::{
     self,
     files::{Manners, MemoryFiles},
+    ftpd::{Ftpd, Place},
     gcs::FakeGcs,
     sshd::Sshd,
     upstream::Upstream,
@@ -47,6 +48,8 @@ pub enum Driver {
     Tree(Manners),
     /// SFTP, by OpenSSH's server.
     Sftp,
+    /// FTP, by pyftpdlib.
+    Ftp,
 }
 
 /// Servers that speak S3.
@@ -64,6 +67,7 @@ enum Remote {
     Azblob(&'static Upstream),
     Files(MemoryFiles),
     Sftp(Box<Sshd>),
+    Ftp(Place),
 }
 
 /// How a process ends.
@@ -97,7 +101,9 @@ struct Open {
 impl Open {
     fn new(driver: Driver, directory: &Path, upstream: Option<&Remote>) -> Self {
         let durability = match driver {
-            Driver::Memory | Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) | Driver::Sftp => Durability::Relaxed,
+            Driver::Memory | Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) | Driver::Sftp | Driver::Ftp => {
+                Durability::Relaxed
+            }
             Driver::Fs(durability) => durability,
         };
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory, durability).expect("the catalog opens"));
@@ -107,12 +113,13 @@ impl Open {
                 let settings = FsSettings { root: directory.join("root"), durability };
                 Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"))
             }
-            Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) | Driver::Sftp => {
+            Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) | Driver::Sftp | Driver::Ftp => {
                 upstream.expect("is there").open(catalog.clone(), directory)
             }
         };
-        let shared =
-            upstream.filter(|remote| !matches!(remote, Remote::Files(_) | Remote::Sftp(_))).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
+        let shared = upstream
+            .filter(|remote| !matches!(remote, Remote::Files(_) | Remote::Sftp(_) | Remote::Ftp(_)))
+            .map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
         Self { catalog, backend, buckets: Mutex::default(), shared }
     }
 
@@ -156,6 +163,7 @@ impl Remote {
             Self::Gcs(fake) => (Dialect::Gcs, fake.endpoint(), Credentials::GoogleToken(Secret::new(fake.token()))),
             Self::Files(files) => return tree(Arc::new(files.clone()), catalog, directory),
             Self::Sftp(server) => return tree(Arc::new(server.files()), catalog, directory),
+            Self::Ftp(place) => return tree(Arc::new(place.files()), catalog, directory),
             Self::Azblob(azurite) => {
                 let settings = AzblobSettings {
                     account: Some(azurite.access_key.into()),
@@ -198,6 +206,7 @@ impl Storage {
             Driver::Azblob => Some(Remote::Azblob(Upstream::azurite())),
             Driver::Tree(manners) => Some(Remote::Files(MemoryFiles::new(manners))),
             Driver::Sftp => Some(Remote::Sftp(Box::new(Sshd::start()))),
+            Driver::Ftp => Some(Remote::Ftp(Ftpd::shared())),
         };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
     }
@@ -238,6 +247,12 @@ impl Storage {
         let fits = key.split('/').count() <= 254 && !TOO_LONG.iter().any(endless) && key != ".".repeat(1024);
         match self.driver {
             Driver::Azblob => fits,
+            // pyftpdlib takes commands of 2,048 bytes.
+            Driver::Ftp => {
+                let escaped: usize =
+                    key.chars().map(|c| if c.is_control() || " %".contains(c) { 3 * c.len_utf8() } else { c.len_utf8() }).sum();
+                escaped + escaped / 40 + 5 * key.split('/').filter(|segment| segment.trim() != *segment || segment.len() < 3).count() < 1800
+            }
             Driver::Sftp => key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800,
             _ => true,
         }

@@ -56,9 +56,17 @@ enum Placed {
 
 impl FtpDraft {
     pub(super) async fn create(remote: &Arc<Remote>, name: &DraftName) -> Result<Self> {
-        let at = &join(&drafts(), &name.0);
-        let writing = remote.repeat(Use::Writing, "making a file", |mut lease, _| async move {
-            let path = lease.at(at);
+        let first = &join(&drafts(), &name.0);
+        let writing = remote.repeat(Use::Writing, "making a file", |mut lease, repeated| async move {
+            // An attempt that was lost may still be carried out: it must not empty the file of the next one.
+            let mut random = [0; 4];
+            getrandom::fill(&mut random).map_err(|_| Failure::Lost("no randomness"))?;
+            let at = if repeated { format!("{first}-{}", hex::encode(random)) } else { first.clone() };
+            if repeated {
+                let (remote, lost) = (remote.clone(), first.clone());
+                tokio::spawn(async move { discard(&remote, &lost).await });
+            }
+            let path = lease.at(&at);
             remote.prepare(&mut lease).await?;
             let begun = match Data::begin(&mut lease, &remote.passive, ("STOR", &path), 0).await {
                 Err(Failure::Refused(_)) => {
@@ -69,9 +77,10 @@ impl FtpDraft {
                 }
                 begun => begun,
             };
-            Ok(Writing { data: begun?, lease, position: 0 })
+            Ok((Writing { data: begun?, lease, position: 0 }, at))
         });
-        Ok(Self { writing: Some(writing.await?), remote: remote.clone(), at: at.clone(), seen: None, is_gone: false })
+        let (writing, at) = writing.await?;
+        Ok(Self { writing: Some(writing), remote: remote.clone(), at, seen: None, is_gone: false })
     }
 
     async fn place(&self, lease: &mut Lease, path: &str, absent: bool, repeated: bool) -> std::result::Result<Placed, Failure> {
@@ -198,7 +207,7 @@ impl Draft for FtpDraft {
 
     async fn discard(mut self: Box<Self>) {
         self.is_gone = true;
-        drop(self.writing.take());
+        give_up(self.writing.take()).await;
         discard(&self.remote, &self.at).await;
     }
 }
@@ -208,11 +217,20 @@ impl Drop for FtpDraft {
         if self.is_gone {
             return;
         }
-        drop(self.writing.take());
-        let (remote, at) = (self.remote.clone(), std::mem::take(&mut self.at));
+        let (remote, at, writing) = (self.remote.clone(), std::mem::take(&mut self.at), self.writing.take());
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { discard(&remote, &at).await });
+            runtime.spawn(async move {
+                give_up(writing).await;
+                discard(&remote, &at).await;
+            });
         }
+    }
+}
+
+/// Waits until the server has done with what was written: some make the file only then.
+async fn give_up(writing: Option<Writing>) {
+    if let Some(Writing { mut lease, data, .. }) = writing {
+        data.cut(&mut lease).await;
     }
 }
 

@@ -11,6 +11,8 @@ pub(super) enum Failure {
     Unsupported(String),
     #[error("a name with a line end cannot be sent to the server")]
     BadName,
+    #[error("a name is too long for a command to the server")]
+    LongName,
     #[error("no space is left, or a quota is used up")]
     Full,
     /// Which of all other reasons, servers do not tell in a way that could be relied upon: looking does.
@@ -58,6 +60,7 @@ impl Failure {
         let kind = match self {
             Self::Full => StoreErrorKind::StorageFull,
             Self::BadName => StoreErrorKind::InvalidRequest,
+            Self::LongName => StoreErrorKind::KeyTooLong,
             Self::Unsupported(_) => StoreErrorKind::NotImplemented,
             Self::Lost(_) | Self::Later(_) => StoreErrorKind::Unavailable,
             Self::Denied(_) | Self::Refused(_) => StoreErrorKind::Internal,

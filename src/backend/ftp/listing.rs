@@ -36,6 +36,7 @@ const AHEAD: usize = 64;
 const LONGEST_LINE: usize = 16 << 10;
 
 struct Listing {
+    remote: Arc<Remote>,
     folder: String,
     lease: Lease,
     /// Until its end.
@@ -97,7 +98,8 @@ async fn begin(remote: &Arc<Remote>, mut lease: Lease, folder: &str) -> std::res
             begun => begun?,
         }
     };
-    let mut listing = Listing { folder: folder.to_owned(), lease, data: Some(data), unread: BytesMut::new(), has_facts };
+    let mut listing =
+        Listing { remote: remote.clone(), folder: folder.to_owned(), lease, data: Some(data), unread: BytesMut::new(), has_facts };
     Ok(listing.batch().await?.map(|first| (first, listing)))
 }
 
@@ -108,8 +110,8 @@ impl Listing {
             while let Some(end) = self.unread.iter().position(|c| *c == b'\n') {
                 let line = self.unread.split_to(end + 1);
                 entries.extend(entry(&line, self.has_facts)?);
-                if entries.len() >= BATCH && self.has_facts {
-                    return Ok(Some(entries));
+                if entries.len() >= BATCH {
+                    return self.dated(entries).await.map(Some);
                 }
             }
             if self.unread.len() > LONGEST_LINE {
@@ -126,19 +128,27 @@ impl Listing {
                 }
             }
         }
-        if !self.has_facts {
-            self.date(&mut entries).await?;
+        match entries.is_empty() {
+            true => Ok(None),
+            false => self.dated(entries).await.map(Some),
         }
-        Ok((!entries.is_empty()).then_some(entries))
     }
 
-    /// LIST has no times that could be used.
-    async fn date(&mut self, entries: &mut [Entry]) -> std::result::Result<(), Failure> {
-        for entry in entries.iter_mut().filter(|entry| entry.stat.kind == Kind::File) {
-            let at = self.lease.at(&join(&self.folder, &entry.name));
-            entry.stat.modified = modified(&mut self.lease, &at).await?;
+    /// LIST has no times that could be used. The connection is busy with it: another one asks.
+    async fn dated(&self, entries: Vec<Entry>) -> std::result::Result<Vec<Entry>, Failure> {
+        if self.has_facts {
+            return Ok(entries);
         }
-        Ok(())
+        let mut lease = self.remote.pool.lease(Use::Short).await.map_err(|error| Failure::Later(error.to_string()))?;
+        let mut dated = Vec::with_capacity(entries.len());
+        for mut entry in entries {
+            if entry.stat.kind == Kind::File {
+                let at = lease.at(&join(&self.folder, &entry.name));
+                entry.stat.modified = modified(&mut lease, &at).await?;
+            }
+            dated.push(entry);
+        }
+        Ok(dated)
     }
 }
 

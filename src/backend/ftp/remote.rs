@@ -117,7 +117,7 @@ impl Remote {
             let at = lease.at(part);
             match lease.tell("MKD", &at).await {
                 Ok(_) => {}
-                Err(failure @ (Failure::Lost(_) | Failure::BadName | Failure::Full)) => return Err(failure),
+                Err(failure @ (Failure::Lost(_) | Failure::BadName | Failure::LongName | Failure::Full)) => return Err(failure),
                 // That it is there servers do not say, or in many words: looking tells.
                 Err(failure) => match look(lease, part).await? {
                     Some(seen) if seen.is_folder() => {}

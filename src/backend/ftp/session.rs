@@ -1,7 +1,7 @@
 //! One control connection: commands out, replies in, one at a time.
 //!
 //! Invariants:
-//! - a command is one line: what has a line end or NUL in it is never sent;
+//! - a command is one line of bounded length: what has a line end or NUL in it is never sent, nor what a server could cut in two;
 //! - a connection on which a reply is still due, or one came that nobody asked for, is not `in_sync` and is not used again: whoever
 //!   goes away while he waits leaves it so;
 //! - replies have limits in size and time.
@@ -22,6 +22,8 @@ use tokio::{
 
 /// Of one reply. A FEAT has some thirty lines, a greeting may be a page.
 const LONGEST_REPLY: usize = 64 << 10;
+/// Of one command. Servers have buffers of 2 KiB, and some take what does not fit in for the next command.
+const LONGEST_COMMAND: usize = 2000;
 /// Storing what was sent, checking it for viruses: some servers answer late.
 pub(super) const PATIENCE: u32 = 10;
 
@@ -107,6 +109,9 @@ impl Session {
         };
         if line[..line.len() - 2].contains(['\r', '\n', '\0']) {
             return Err(Failure::BadName);
+        }
+        if line.len() > LONGEST_COMMAND {
+            return Err(Failure::LongName);
         }
         if !self.is_in_sync() {
             return Err(Failure::Lost("the server has said something that nobody asked for"));

@@ -12,6 +12,11 @@ async fn commands_in_names_never_reach_the_server() {
         assert_eq!(files.stat(path).await.expect_err("it cannot be sent").kind(), StoreErrorKind::InvalidRequest, "{path:?}");
         assert!(files.remove(path).await.is_err() && files.make_folder(path).await.is_err() && files.rename(path, "y").await.is_err());
     }
+    // Servers take what does not fit into their buffers for another command.
+    for length in [1990, 2000, 2048, 4096] {
+        let path = format!("{}DELE {}/k", "x".repeat(length - 5), place.settings().root);
+        assert_eq!(files.stat(&path).await.expect_err("it is not sent").kind(), StoreErrorKind::KeyTooLong, "{length}");
+    }
     assert_eq!(get(&files, "k").await, Some(b"1".to_vec()));
     let injected = |password: &str| FtpSettings { password: Some(Secret::new(password)), ..place.settings() };
     assert!(FtpFiles::open(injected("a\r\nDELE k")).is_err());
