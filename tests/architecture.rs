@@ -48,7 +48,7 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("hyper", &["server", "edge", "admin", "backend/wire"]),
     ("hyper_util", &["server", "edge", "admin", "backend/wire"]),
     ("tokio_rustls", &["server", "backend/ftp"]),
-    ("rustls", &["server", "backend/wire"]),
+    ("rustls", &["server", "backend/wire", "backend/ftp"]),
     ("clap", &["cli"]),
     ("toml", &["config"]),
     ("toml_edit", &["config"]),
