@@ -51,15 +51,15 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("russh", &["backend/sftp"]),
     ("hyper", &["server", "edge", "admin", "backend/wire"]),
     ("hyper_util", &["server", "edge", "admin", "backend/wire"]),
-    ("tokio_rustls", &["server"]),
-    ("rustls", &["server", "backend/wire"]),
+    ("tokio_rustls", &["server", "backend/ftp"]),
+    ("rustls", &["server", "backend/wire", "backend/ftp"]),
     ("clap", &["cli"]),
     ("toml", &["config"]),
     ("toml_edit", &["config"]),
     ("tracing_subscriber", &["telemetry"]),
     ("prometheus_client", &["telemetry"]),
     ("crc_fast", &["model"]),
-    ("rustix", &["backend/fs", "access/root", "cli/prompt", "server/data", "server/listen", "telemetry/process"]),
+    ("rustix", &["backend/fs", "backend/ftp/connect", "access/root", "cli/prompt", "server/data", "server/listen", "telemetry/process"]),
 ];
 
 /// Lines of a file before its tests: one concept fits.

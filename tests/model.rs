@@ -74,6 +74,11 @@ fn sftp_does_what_the_model_does() {
 }
 
 #[test]
+fn ftp_does_what_the_model_does() {
+    check(Driver::Ftp, 8);
+}
+
+#[test]
 fn google_cloud_storage_does_what_the_model_does() {
     check(Driver::Gcs, 25);
 }

@@ -163,6 +163,7 @@ drivers! {
     sftp = crate::Driver::Sftp;
     webdav = crate::Driver::Webdav;
     drive_fake = crate::Driver::Drive;
+    ftp = crate::Driver::Ftp;
     files_with_revisions = crate::Driver::Tree(crate::Manners::Drive);
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);
 }

@@ -24,8 +24,8 @@ STOP_SECONDS = 15
 
 @dataclass(frozen=True)
 class Backend:
-    """Texts in braces are filled in: home, work, binary, target, user, access_key, secret_key, secret_base64, address,
-    port."""
+    """Texts in braces are filled in: home, work, binary, target, user, access_key, secret_key, secret_base64,
+    address, host, port."""
 
     name: str
     about: str
@@ -50,6 +50,11 @@ SFTP = (
     'known_hosts = "{work}/ssh/known_hosts"\nroot = "{work}/ssh/root"\n'
 )
 WEBDAV = 'type = "webdav"\nurl = "http://{address}"\nuser = "{access_key}"\npassword = "{secret_key}"\n'
+
+FTP = (
+    'type = "ftp"\nhost = "{host}"\nport = {port}\nuser = "{access_key}"\npassword = "{secret_key}"\n'
+    'root = "/"\ntls = "none"\n'
+)
 
 BACKENDS = (
     Backend("local", "local disk", contract="fs_relaxed"),
@@ -104,6 +109,16 @@ BACKENDS = (
         environment={"AZURITE_ACCOUNTS": "{access_key}:{secret_base64}"},
         listens=r"successfully listens on http://",
         toml=AZBLOB,
+    ),
+    Backend(
+        "ftp",
+        "pyftpdlib, over local disk",
+        contract="ftp",
+        installs="pyftpdlib",
+        starts=("{home}/bin/python", "-m", "pyftpdlib", "-i", "127.0.0.1", "-p", "0", "-w", "-d", "{work}/data")
+        + ("-u", "{access_key}", "-P", "{secret_key}"),
+        listens=r">>> starting FTP server on ",
+        toml=FTP,
     ),
     Backend(
         "gcs_fake",
@@ -212,7 +227,7 @@ class Upstream:
             )
         try:
             values["address"] = between(self._wait_for_address(backend.listens))
-            values["port"] = values["address"].rpartition(":")[2]
+            values["host"], _, values["port"] = values["address"].rpartition(":")
         except BaseException:
             self.stop()
             raise

@@ -5,6 +5,7 @@ pub mod azblob;
 mod claims;
 mod codec;
 pub mod fs;
+pub mod ftp;
 pub mod gdrive;
 mod locks;
 pub mod memory;

@@ -5,6 +5,7 @@ use crate::{
         Backend, WireSettings,
         azblob::{AzblobBackend, AzblobSettings},
         fs::{FsBackend, FsSettings},
+        ftp::{FtpFiles, FtpSettings, Tls},
         gdrive::{GdriveFiles, GdriveSettings},
         memory::MemoryBackend,
         oauth::Grant,
@@ -44,6 +45,7 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
         config::Backend::Sftp(sftp) => opening.tree(SftpFiles::open(self::sftp(sftp)?)?)?,
         config::Backend::Gdrive(gdrive) => opening.tree(GdriveFiles::new(self::gdrive(gdrive)?)?)?,
         config::Backend::Webdav(webdav) => opening.tree(WebdavFiles::new(self::webdav(webdav)?)?)?,
+        config::Backend::Ftp(ftp) => opening.tree(FtpFiles::open(self::ftp(ftp))?)?,
     })
 }
 
@@ -200,6 +202,26 @@ fn gdrive(gdrive: &config::GdriveBackend) -> Result<GdriveSettings, StoreError> 
 
 pub(super) fn gdrive_wire(gdrive: &config::GdriveBackend) -> WireSettings {
     wire(gdrive.timeout, gdrive.connect_timeout, gdrive.attempts, gdrive.max_requests, gdrive.ca_file.as_deref())
+}
+
+fn ftp(ftp: &config::FtpBackend) -> FtpSettings {
+    FtpSettings {
+        host: ftp.host.clone(),
+        port: ftp.port(),
+        user: ftp.user.clone(),
+        password: ftp.password.as_ref().map(|password| password.secret.clone()),
+        root: ftp.root.clone(),
+        tls: match ftp.tls {
+            config::FtpTls::None => Tls::None,
+            config::FtpTls::Explicit => Tls::Explicit,
+            config::FtpTls::Implicit => Tls::Implicit,
+        },
+        ca_file: ftp.ca_file.clone(),
+        timeout: ftp.timeout,
+        connect_timeout: ftp.connect_timeout,
+        attempts: u32::try_from(ftp.attempts).unwrap_or(u32::MAX),
+        max_connections: ftp.max_connections,
+    }
 }
 
 fn keys(access: &Option<String>, secret: &Option<config::SecretSetting>) -> Result<Option<(String, crate::model::Secret)>, StoreError> {

@@ -8,6 +8,7 @@ use crate::support::{
     self,
     dav::{Dav, DavFolder},
     files::{Manners, MemoryFiles},
+    ftpd::{Ftpd, Place},
     gcs::FakeGcs,
     gdrive::FakeDrive,
     sshd::Sshd,
@@ -53,6 +54,8 @@ pub enum Driver {
     Webdav,
     /// Google Drive, or what we make of its documentation.
     Drive,
+    /// FTP, by pyftpdlib.
+    Ftp,
 }
 
 /// Servers that speak S3.
@@ -72,6 +75,7 @@ enum Remote {
     Sftp(Box<Sshd>),
     Webdav(DavFolder),
     Drive(FakeDrive),
+    Ftp(Place),
 }
 
 /// How a process ends.
@@ -164,6 +168,7 @@ impl Remote {
             Self::Sftp(server) => return tree(Arc::new(server.files()), catalog, directory),
             Self::Webdav(folder) => return tree(Arc::new(folder.files()), catalog, directory),
             Self::Drive(drive) => return tree(Arc::new(drive.files()), catalog, directory),
+            Self::Ftp(place) => return tree(Arc::new(place.files()), catalog, directory),
             Self::Azblob(azurite) => {
                 let settings = AzblobSettings {
                     account: Some(azurite.access_key.into()),
@@ -208,6 +213,7 @@ impl Storage {
             Driver::Sftp => Some(Remote::Sftp(Box::new(Sshd::start()))),
             Driver::Webdav => Some(Remote::Webdav(Dav::apache().folder())),
             Driver::Drive => Some(Remote::Drive(FakeDrive::start())),
+            Driver::Ftp => Some(Remote::Ftp(Ftpd::shared())),
         };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
     }
@@ -248,6 +254,12 @@ impl Storage {
         let fits = key.split('/').count() <= 254 && !TOO_LONG.iter().any(endless) && key != ".".repeat(1024);
         match self.driver {
             Driver::Azblob => fits,
+            // pyftpdlib takes commands of 2,048 bytes.
+            Driver::Ftp => {
+                let escaped: usize =
+                    key.chars().map(|c| if c.is_control() || " %".contains(c) { 3 * c.len_utf8() } else { c.len_utf8() }).sum();
+                escaped + escaped / 40 + 5 * key.split('/').filter(|segment| segment.trim() != *segment || segment.len() < 3).count() < 1800
+            }
             Driver::Drive => key.split('/').count() < 95,
             Driver::Sftp | Driver::Webdav => key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800,
             _ => true,

@@ -7,6 +7,9 @@ mod dav;
 mod drive;
 #[path = "../support/gdrive/mod.rs"]
 mod gdrive;
+mod ftp;
+#[path = "../support/ftpd.rs"]
+mod ftpd;
 mod promises;
 #[path = "../support/proxy/mod.rs"]
 mod proxy;
@@ -94,4 +97,9 @@ kinds! {
     webdav_of_rclone = crate::Kind::Rclone;
     my_drive = crate::Kind::Drive;
     shared_drive = crate::Kind::SharedDrive;
+    ftp_of_pyftpdlib = crate::Kind::Ftp;
+    ftps_of_pyftpdlib = crate::Kind::Ftps;
+    ftp_without_extensions = crate::Kind::OldFtp;
+    ftp_of_rclone = crate::Kind::FtpOfRclone;
+    ftp_of_vsftpd = crate::Kind::FtpOfVsftpd;
 }

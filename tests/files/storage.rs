@@ -2,6 +2,7 @@
 
 use crate::{
     dav::{Dav, DavFolder},
+    ftpd::{Ftpd, Place},
     gdrive::FakeDrive,
     sshd::Sshd,
 };
@@ -22,6 +23,12 @@ pub enum Kind {
     /// Google Drive, or what we make of its documentation.
     Drive,
     SharedDrive,
+    Ftp,
+    Ftps,
+    /// As servers that know little more than RFC 959.
+    OldFtp,
+    FtpOfRclone,
+    FtpOfVsftpd,
 }
 
 /// Empty, and gone when it is dropped.
@@ -35,6 +42,11 @@ impl Storage {
         match kind {
             Kind::Sftp => Self::sftp(Sshd::start()),
             Kind::PlainSftp => Self::sftp(Sshd::with("-P hardlink,fsync,statvfs,copy-data,limits")),
+            Kind::Ftp => Self::ftp(Ftpd::shared()),
+            Kind::Ftps => Self::ftp(Ftpd::explicit()),
+            Kind::OldFtp => Self::ftp(Ftpd::old()),
+            Kind::FtpOfRclone => Self::ftp(Ftpd::rclone()),
+            Kind::FtpOfVsftpd => Self::ftp(Ftpd::vsftpd()),
             Kind::Apache => Self::webdav(Dav::apache().folder()),
             Kind::Wsgidav => Self::webdav(Dav::wsgidav().folder()),
             Kind::Rclone => Self::webdav(Dav::rclone().folder()),
@@ -49,6 +61,10 @@ impl Storage {
                 Self { files: Arc::new(GdriveFiles::new(settings).expect("settings")), _server: Box::new(drive) }
             }
         }
+    }
+
+    fn ftp(place: Place) -> Self {
+        Self { files: Arc::new(place.files()), _server: Box::new(place) }
     }
 
     fn sftp(server: Sshd) -> Self {

@@ -9,6 +9,7 @@
 pub mod apache;
 pub mod dav;
 pub mod files;
+pub mod ftpd;
 pub mod gcs;
 pub mod gdrive;
 pub mod proxy;

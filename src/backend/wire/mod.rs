@@ -16,7 +16,7 @@ mod repeat;
 mod reply;
 mod resume;
 mod sending;
-mod tls;
+pub(super) mod tls;
 
 pub(super) use address::{encode_path, encode_query};
 pub(super) use credentials::{Sign, Unsigned, context};

@@ -69,6 +69,10 @@ pub async fn odd_names_are_names(files: Storage) {
             let unmarked = |name: &&str| !name.contains(['#', ';', '?']);
             [&printable[..], &["back\\slash", &wide]].concat().into_iter().filter(unmarked).collect()
         }
+        Names::Lines => {
+            let trimmed = printable.iter().copied().filter(|name| name.trim() == *name);
+            trimmed.chain(["back\\slash", wide.as_str(), long.as_str()]).collect()
+        }
         Names::Windows => {
             vec!["a b", "-rf", "ünïcode 😀", "%41", "a+b&c=d#f", "'quote", "$HOME", ".hidden", "semi;colon", "[brackets]", &wide]
         }
