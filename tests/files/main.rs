@@ -5,11 +5,11 @@ mod apache;
 #[path = "../support/dav.rs"]
 mod dav;
 mod drive;
-#[path = "../support/gdrive/mod.rs"]
-mod gdrive;
 mod ftp;
 #[path = "../support/ftpd.rs"]
 mod ftpd;
+#[path = "../support/gdrive/mod.rs"]
+mod gdrive;
 mod promises;
 #[path = "../support/proxy/mod.rs"]
 mod proxy;
