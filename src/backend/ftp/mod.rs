@@ -26,6 +26,7 @@ mod reply;
 mod session;
 
 use super::{
+    Traffic,
     codec::{Names, join},
     tree::files::{Draft, DraftName, Entry, Files, OWN, Opened, Service, Stat},
 };
@@ -104,6 +105,10 @@ impl Lease {
 impl Files for FtpFiles {
     fn service(&self) -> Service {
         Service { names: Names::Lines, folds_names: false, max_size: i64::MAX as u64, precision: 1000, read_only: false }
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        Some(self.remote.pool.meter.traffic())
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {

@@ -9,7 +9,10 @@
 
 use super::{FtpSettings, connect, session::Session};
 use crate::{
-    backend::wire::{pause, tls},
+    backend::{
+        traffic::Meter,
+        wire::{pause, tls},
+    },
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
@@ -51,6 +54,7 @@ pub(super) struct Pool {
     returned: Notify,
     /// When connecting failed last, and why.
     failed: Mutex<Option<(Instant, StoreErrorKind, String)>>,
+    pub(super) meter: Arc<Meter>,
 }
 
 impl Pool {
@@ -74,6 +78,7 @@ impl Pool {
             listers: Arc::new(Semaphore::new(1)),
             returned: Notify::new(),
             failed: Mutex::default(),
+            meter: Arc::default(),
             settings,
         }))
     }
@@ -121,7 +126,10 @@ impl Pool {
                 return Err(StoreError::new(*kind, message.clone()));
             }
             let error = match connect::dial(&self.settings, self.tls.as_ref()).await {
-                Ok(session) => return Ok(session),
+                Ok(mut session) => {
+                    session.meter = self.meter.clone();
+                    return Ok(session);
+                }
                 Err(error) => error,
             };
             // A server may take fewer connections than we would make: then those that there are have to do.

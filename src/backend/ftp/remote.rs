@@ -77,6 +77,8 @@ impl Remote {
             match act(lease, attempt > 1).await {
                 Err(failure) if failure.is_passing() && attempt < self.pool.settings().attempts => {
                     tracing::debug!(%failure, what, attempt, "a command to a backend was lost; it is repeated");
+                    self.pool.meter.failures(1);
+                    self.pool.meter.repeat();
                     self.pool.forget_idle();
                     tokio::time::sleep(pause(attempt, Duration::ZERO)).await;
                 }

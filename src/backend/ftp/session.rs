@@ -11,8 +11,10 @@ use super::{
     link::{Link, Security},
     reply::{Gathering, Reply},
 };
+use crate::backend::traffic::Meter;
 use std::{
     net::{IpAddr, Ipv4Addr},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
@@ -48,6 +50,8 @@ pub(super) struct Session {
     pub(super) timeout: Duration,
     /// The root there: absolute, without a slash at its end.
     pub(super) root: String,
+    /// Of the backend.
+    pub(super) meter: Arc<Meter>,
     is_in_sync: bool,
 }
 
@@ -73,6 +77,7 @@ impl Session {
             security: None,
             timeout: Duration::ZERO,
             root: String::new(),
+            meter: Arc::default(),
             is_in_sync: false,
         }
     }
@@ -117,6 +122,7 @@ impl Session {
             return Err(Failure::Lost("the server has said something that nobody asked for"));
         }
         self.is_in_sync = false;
+        self.meter.request();
         let Some(link) = &mut self.link else { return Err(Failure::Lost("the connection is closed")) };
         let sent = timeout(self.timeout, async {
             link.write_all(line.as_bytes()).await?;
