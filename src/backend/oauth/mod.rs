@@ -1,7 +1,10 @@
-//! OAuth 2.0 (RFC 6749), as drives in the cloud speak it: which grants there are, and access tokens got with them.
+//! OAuth 2.0 (RFC 6749), as drives in the cloud speak it: which grants there are, access tokens got with them, and requests
+//! that carry them.
 
+mod api;
 mod tokens;
 
+pub(super) use api::{Api, Call, Refusal, parse};
 pub(super) use tokens::Tokens;
 
 use crate::model::{Endpoint, Secret};
