@@ -93,8 +93,7 @@ const WINDOWS_DEVICES: [&str; 24] = [
 
 const SHAREPOINT_NAMES: [&str; 2] = [".lock", "desktop.ini"];
 /// Dropbox's help, "Ignored files".
-const DROPBOX_NAMES: [&str; 7] =
-    [".dropbox", ".dropbox.attr", ".dropbox.cache", ".ds_store", "desktop.ini", "thumbs.db", "icon\r"];
+const DROPBOX_NAMES: [&str; 7] = [".dropbox", ".dropbox.attr", ".dropbox.cache", ".ds_store", "desktop.ini", "thumbs.db", "icon\r"];
 
 /// Backslashes, and marks that combine with the letter before them: Dropbox composes them.
 fn is_respelled(c: char) -> bool {

@@ -10,6 +10,7 @@ mod locks;
 pub mod memory;
 mod names;
 pub mod oauth;
+pub mod onedrive;
 mod parts;
 mod place;
 mod progress;

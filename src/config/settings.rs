@@ -4,6 +4,7 @@ use super::{
     error::ConfigError,
     gdrive::GdriveBackend,
     object_stores::{AzblobBackend, GcsBackend, S3Backend},
+    onedrive::OnedriveBackend,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     sftp::SftpBackend,
@@ -156,6 +157,7 @@ pub enum Backend {
     Sftp(SftpBackend),
     Webdav(WebdavBackend),
     Gdrive(GdriveBackend),
+    Onedrive(OnedriveBackend),
 }
 
 /// One row per type: a new backend adds a section, a variant and a row.
@@ -205,10 +207,16 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
         rows: GdriveBackend::ROWS,
         read: |reader| GdriveBackend::read(reader).map(Backend::Gdrive),
     },
+    BackendType {
+        name: "onedrive",
+        about: OnedriveBackend::ABOUT,
+        rows: OnedriveBackend::ROWS,
+        read: |reader| OnedriveBackend::read(reader).map(Backend::Onedrive),
+    },
 ];
 
 /// Types that are planned: they deserve better than "unknown".
-pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["onedrive", "dropbox", "ftp", "b2"];
+pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["dropbox", "ftp", "b2"];
 
 /// Whether a secret may be at a path of keys: `backend.lake.secret_key`, `identity[0].secret_key`.
 pub(super) fn holds_secret(path: &str) -> bool {
@@ -234,6 +242,7 @@ impl Backend {
             Self::Sftp(_) => "sftp",
             Self::Webdav(_) => "webdav",
             Self::Gdrive(_) => "gdrive",
+            Self::Onedrive(_) => "onedrive",
         }
     }
 
@@ -255,6 +264,10 @@ impl Backend {
                 let place = gdrive.folder.as_ref().or(gdrive.drive.as_ref()).map_or("My Drive", String::as_str);
                 join(format!("Google Drive: {place}"), gdrive.root.trim_matches('/'))
             }
+            Self::Onedrive(onedrive) => {
+                let place = onedrive.drive.as_deref().unwrap_or("the person's own");
+                join(format!("OneDrive: {place}"), onedrive.root.trim_matches('/'))
+            }
         }
     }
 
@@ -266,7 +279,7 @@ impl Backend {
     /// The one remote bucket or container that holds all of this backend's buckets.
     pub fn shared(&self) -> Option<&str> {
         match self {
-            Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) | Self::Webdav(_) | Self::Gdrive(_) => None,
+            Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) | Self::Webdav(_) | Self::Gdrive(_) | Self::Onedrive(_) => None,
             Self::S3(s3) => s3.bucket.as_deref(),
             Self::Gcs(gcs) => gcs.bucket.as_deref(),
             Self::Azblob(azblob) => azblob.container.as_deref(),
@@ -288,6 +301,7 @@ impl Backend {
             Self::Sftp(sftp) => sftp.show(),
             Self::Webdav(webdav) => webdav.show(),
             Self::Gdrive(gdrive) => gdrive.show(),
+            Self::Onedrive(onedrive) => onedrive.show(),
         }
     }
 }

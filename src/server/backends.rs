@@ -8,6 +8,7 @@ use crate::{
         gdrive::{GdriveFiles, GdriveSettings},
         memory::MemoryBackend,
         oauth::Grant,
+        onedrive::{OnedriveFiles, OnedriveSettings},
         s3::{Credentials, Dialect, S3Backend, S3Settings},
         sftp::{HostKeys, SftpFiles, SftpSettings},
         tree::{TreeBackend, TreeSettings, files::Files},
@@ -15,9 +16,14 @@ use crate::{
     },
     catalog::Catalog,
     config::{self, Addressing, Promise, Settings},
+    model::Endpoint,
     store::error::{StoreError, StoreErrorKind},
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// What drivers are given besides their own settings.
 pub(super) struct Opening<'s> {
@@ -43,15 +49,21 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
         config::Backend::Azblob(azblob) => Arc::new(AzblobBackend::open(self::azblob(azblob), catalog)?),
         config::Backend::Sftp(sftp) => opening.tree(SftpFiles::open(self::sftp(sftp)?)?)?,
         config::Backend::Gdrive(gdrive) => opening.tree(GdriveFiles::new(self::gdrive(gdrive)?)?)?,
+        config::Backend::Onedrive(onedrive) => opening.tree(OnedriveFiles::new(self::onedrive(onedrive, opening.dir())?)?)?,
         config::Backend::Webdav(webdav) => opening.tree(WebdavFiles::new(self::webdav(webdav)?)?)?,
     })
 }
 
 impl Opening<'_> {
+    /// On local disk, this backend's alone.
+    fn dir(&self) -> PathBuf {
+        self.spool.join(self.name)
+    }
+
     /// S3 upon files in folders.
     fn tree(&self, files: impl Files) -> Result<Arc<dyn Backend>, StoreError> {
         let server = &self.settings.server;
-        let settings = TreeSettings { dir: self.spool.join(self.name), spool_size: server.spool_size.0, durability: server.durability };
+        let settings = TreeSettings { dir: self.dir(), spool_size: server.spool_size.0, durability: server.durability };
         Ok(Arc::new(TreeBackend::open(Arc::new(files), settings, self.catalog.clone())?))
     }
 }
@@ -195,6 +207,29 @@ fn gdrive(gdrive: &config::GdriveBackend) -> Result<GdriveSettings, StoreError> 
         root: gdrive.root.clone(),
         trash: gdrive.trash,
         wire: wire(gdrive.timeout, gdrive.connect_timeout, gdrive.attempts, gdrive.max_requests, gdrive.ca_file.as_deref()),
+    })
+}
+
+fn onedrive(onedrive: &config::OnedriveBackend, dir: PathBuf) -> Result<OnedriveSettings, StoreError> {
+    let secret = |setting: &config::SecretSetting| setting.secret.clone();
+    let client_id = onedrive.client_id.clone();
+    let grant = match (&onedrive.refresh_token, &onedrive.client_secret) {
+        (Some(token), client_secret) => {
+            Grant::Refresh { client_id, client_secret: client_secret.as_ref().map(secret), refresh_token: secret(token) }
+        }
+        (None, Some(client_secret)) => Grant::Client { client_id, client_secret: secret(client_secret) },
+        (None, None) => return Err(senseless("either refresh_token or client_secret is needed")),
+    };
+    let login = onedrive.login_endpoint.to_string();
+    let tokens = format!("{}/{}/oauth2/v2.0/token", login.trim_end_matches('/'), onedrive.tenant);
+    Ok(OnedriveSettings {
+        endpoint: onedrive.endpoint.clone(),
+        token_endpoint: Endpoint::parse(&tokens).ok_or_else(|| senseless("tenant is no name of a directory"))?,
+        grant,
+        drive: onedrive.drive.clone(),
+        root: onedrive.root.clone(),
+        dir,
+        wire: wire(onedrive.timeout, onedrive.connect_timeout, onedrive.attempts, onedrive.max_requests, onedrive.ca_file.as_deref()),
     })
 }
 

@@ -7,6 +7,9 @@ mod dav;
 mod drive;
 #[path = "../support/gdrive/mod.rs"]
 mod gdrive;
+mod graph;
+#[path = "../support/onedrive/mod.rs"]
+mod onedrive;
 mod promises;
 #[path = "../support/proxy/mod.rs"]
 mod proxy;
@@ -18,7 +21,7 @@ mod storage;
 mod upstream;
 mod webdav;
 
-use storage::{Kind, Storage};
+use storage::{Kind, Storage, onedrive_library};
 
 /// One test per promise, for the kind in scope.
 macro_rules! promises {
@@ -94,4 +97,6 @@ kinds! {
     webdav_of_rclone = crate::Kind::Rclone;
     my_drive = crate::Kind::Drive;
     shared_drive = crate::Kind::SharedDrive;
+    onedrive_of_a_person = crate::Kind::Onedrive;
+    sharepoint_library = crate::Kind::Library;
 }

@@ -3,10 +3,12 @@
 use crate::{
     dav::{Dav, DavFolder},
     gdrive::FakeDrive,
+    onedrive::{FakeOnedrive, Manners},
     sshd::Sshd,
 };
 use causeway::backend::{
     gdrive::{GdriveFiles, GdriveSettings},
+    onedrive::OnedriveFiles,
     tree::files::Files,
 };
 use std::{any::Any, sync::Arc};
@@ -22,6 +24,10 @@ pub enum Kind {
     /// Google Drive, or what we make of its documentation.
     Drive,
     SharedDrive,
+    /// OneDrive, or what we make of its documentation.
+    Onedrive,
+    /// A document library that replaces nothing on a move, encodes paths and tells no hashes.
+    Library,
 }
 
 /// Empty, and gone when it is dropped.
@@ -42,6 +48,14 @@ impl Storage {
                 let drive = FakeDrive::start();
                 Self { files: Arc::new(drive.files()), _server: Box::new(drive) }
             }
+            Kind::Onedrive => {
+                let drive = FakeOnedrive::start();
+                Self { files: Arc::new(drive.files()), _server: Box::new(drive) }
+            }
+            Kind::Library => {
+                let drive = FakeOnedrive::with(Manners { replaces: false, encodes_paths: true, tells_hashes: false });
+                Self { files: Arc::new(onedrive_library(&drive)), _server: Box::new(drive) }
+            }
             Kind::SharedDrive => {
                 let drive = FakeDrive::start();
                 let shared = Some(drive.share_drive("team"));
@@ -58,4 +72,8 @@ impl Storage {
     fn webdav(folder: DavFolder) -> Self {
         Self { files: Arc::new(folder.files()), _server: Box::new(folder) }
     }
+}
+
+pub fn onedrive_library(drive: &FakeOnedrive) -> OnedriveFiles {
+    OnedriveFiles::new(drive.library()).expect("settings")
 }

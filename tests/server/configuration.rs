@@ -85,10 +85,10 @@ fn a_file_that_is_not_toml_is_named_with_its_line() {
 
 #[test]
 fn backends_that_do_not_exist_are_told_apart_from_those_to_come() {
-    let message = refused("[backend.lake]\ntype = 'onedrive'\nendpoint = 'x'\n", &[]);
+    let message = refused("[backend.lake]\ntype = 'ftp'\nendpoint = 'x'\n", &[]);
     assert!(
         message.ends_with(
-            "causeway.toml:2: backend type 'onedrive' is not available in this version; available are fs, memory, s3, gcs, azblob, sftp"
+            "causeway.toml:2: backend type 'ftp' is not available in this version; available are fs, memory, s3, gcs, azblob, sftp"
         ),
         "{message}"
     );

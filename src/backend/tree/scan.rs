@@ -12,10 +12,7 @@ use super::{
     trail::{self, Trail},
 };
 use crate::{
-    backend::{
-        Progress,
-        codec,
-    },
+    backend::{Progress, codec},
     catalog::{BucketId, Catalog, IndexChange, WhichObjects},
     model::{ObjectKey, Timestamp},
     store::{
