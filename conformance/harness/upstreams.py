@@ -5,6 +5,7 @@ Owns the table of backends and the processes of their upstreams.  A row is data;
 """
 
 import base64
+import getpass
 import os
 import re
 import secrets
@@ -23,7 +24,8 @@ STOP_SECONDS = 15
 
 @dataclass(frozen=True)
 class Backend:
-    """Texts in braces are filled in: home, work, binary, target, access_key, secret_key, secret_base64, address."""
+    """Texts in braces are filled in: home, work, binary, target, user, access_key, secret_key, secret_base64, address,
+    port."""
 
     name: str
     about: str
@@ -42,6 +44,10 @@ S3 = 'type = "s3"\nendpoint = "http://{address}"\naccess_key = "{access_key}"\ns
 AZBLOB = (
     'type = "azblob"\nconnection_string = "DefaultEndpointsProtocol=http;AccountName={access_key};'
     'AccountKey={secret_base64};BlobEndpoint=http://{address}/{access_key};"\n'
+)
+SFTP = (
+    'type = "sftp"\nhost = "127.0.0.1"\nport = {port}\nuser = "{user}"\nprivate_key = {{ file = "{work}/ssh/key" }}\n'
+    'known_hosts = "{work}/ssh/known_hosts"\nroot = "{work}/ssh/root"\n'
 )
 WEBDAV = 'type = "webdav"\nurl = "http://{address}"\nuser = "{access_key}"\npassword = "{secret_key}"\n'
 
@@ -111,6 +117,15 @@ BACKENDS = (
         gateway={"GCE_METADATA_HOST": "{address}"},
     ),
     Backend(
+        "sftp",
+        "OpenSSH, over local disk",
+        contract="sftp",
+        needs=("sshd", "ssh-keygen"),
+        starts=("python3", str(REPOSITORY / "tests/support/serve_sshd.py"), "{work}/ssh"),
+        listens=r"^serving on ",
+        toml=SFTP,
+    ),
+    Backend(
         "webdav_rclone",
         "rclone serve webdav, over local disk",
         installs="rclone",
@@ -139,6 +154,27 @@ BACKENDS = (
         toml='type = "gdrive"\nendpoint = "http://{address}"\ntoken_endpoint = "http://{address}/token"\n'
         'client_id = "client.apps.example.com"\nclient_secret = "drive-client-secret"\n'
         'refresh_token = "1//drive-refresh-token"\n',
+    ),
+    Backend(
+        "onedrive_fake",
+        "our fake of OneDrive's API, in memory",
+        needs=("cargo",),
+        builds=("cargo", "build", "--locked", "--example", "onedrive_fake"),
+        starts=("{target}/debug/examples/onedrive_fake",),
+        listens=r"^listening on http://",
+        toml='type = "onedrive"\nendpoint = "http://{address}/v1.0"\nlogin_endpoint = "http://{address}"\n'
+        'client_id = "11111111-2222-3333-4444-555555555555"\nrefresh_token = "M.R3_onedrive-refresh-token"\n',
+    ),
+    Backend(
+        "dropbox_fake",
+        "our fake of Dropbox's API, in memory",
+        needs=("cargo",),
+        builds=("cargo", "build", "--locked", "--example", "dropbox_fake"),
+        starts=("{target}/debug/examples/dropbox_fake",),
+        listens=r"^listening on http://",
+        toml='type = "dropbox"\nendpoint = "http://{address}"\ncontent_endpoint = "http://{address}/content"\n'
+        'token_endpoint = "http://{address}/oauth2/token"\nclient_id = "dropboxappkey"\n'
+        'client_secret = "dropbox-app-secret"\nrefresh_token = "dropbox-refresh-token"\n',
     ),
 )
 NAMES = tuple(backend.name for backend in BACKENDS)
@@ -178,6 +214,7 @@ class Upstream:
             "work": work,
             "binary": binary,
             "target": Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).absolute(),
+            "user": getpass.getuser(),
             "access_key": identity.access_key,
             "secret_key": identity.secret_key,
             "secret_base64": base64.b64encode(identity.secret_key.encode()).decode(),
@@ -196,6 +233,7 @@ class Upstream:
             )
         try:
             values["address"] = between(self._wait_for_address(backend.listens))
+            values["port"] = values["address"].rpartition(":")[2]
         except BaseException:
             self.stop()
             raise

@@ -4,6 +4,7 @@
 pub mod azblob;
 mod claims;
 mod codec;
+pub mod dropbox;
 pub mod fs;
 pub mod gdrive;
 mod locks;

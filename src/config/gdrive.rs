@@ -37,6 +37,10 @@ section! {
         endpoint: Endpoint = Text("https://www.googleapis.com"),
         /// Where tokens are got.
         token_endpoint: Endpoint = Text("https://oauth2.googleapis.com/token"),
+        /// The page that asks a person: for `causeway backend authorize`.
+        authorize_endpoint: Endpoint = Text("https://accounts.google.com/o/oauth2/v2/auth"),
+        /// Where codes for other devices are got: for `causeway backend authorize --device`.
+        device_endpoint: Endpoint = Text("https://oauth2.googleapis.com/device/code"),
         /// A reply, or the next piece of one, must come within this time.
         timeout: Duration = Text("60s"),
         /// A connection must be made within this time.

@@ -10,6 +10,7 @@
 //! - an error says where the value came from (file and line, variable, or flag) and never repeats a secret.
 
 mod addition;
+mod dropbox;
 mod edit;
 mod environment;
 mod error;
@@ -21,6 +22,7 @@ mod onedrive;
 mod provider;
 mod reference;
 mod removal;
+mod replacement;
 mod seal;
 mod secret;
 mod section;
@@ -32,6 +34,7 @@ mod value;
 mod webdav;
 
 pub use addition::{Added, Addition, SecretSource, add};
+pub use dropbox::DropboxBackend;
 pub use edit::{Edit, EditError, seal};
 pub use error::ConfigError;
 pub use gdrive::GdriveBackend;
@@ -40,6 +43,7 @@ pub use object_stores::{AzblobBackend, GcsBackend, S3Backend};
 pub use onedrive::OnedriveBackend;
 pub use reference::reference;
 pub use removal::{Removed, remove};
+pub use replacement::replace_secret;
 pub use secret::SecretSetting;
 pub use settings::{Backend, Bucket, Defaults, FsBackend, Identity, MemoryBackend, Root, Server, Settings};
 pub use sftp::SftpBackend;

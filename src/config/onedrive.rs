@@ -20,7 +20,7 @@ section! {
         client_id: String = Required,
         /// Its secret. Public clients that act for a person have none.
         client_secret: Option<SecretSetting> = Unset("none"),
-        /// The token that it got for a person. Microsoft gives out newer ones: they are kept below `server.spool`, and used as
+        /// The token that it got for a person, as `causeway backend authorize` gets it. Microsoft gives out newer ones: they are kept below `server.spool`, and used as
         /// long as this one is configured.
         refresh_token: Option<SecretSetting> = Unset("the application acts for itself"),
         /// The directory that knows the person or the application: its id or domain, or `consumers`.
@@ -31,7 +31,7 @@ section! {
         root: String = Text(""),
         /// Where the API is.
         endpoint: Endpoint = Text("https://graph.microsoft.com/v1.0"),
-        /// Where tokens are got: `/TENANT/oauth2/v2.0/token` is there.
+        /// Where people and applications are let in: `/TENANT/oauth2/v2.0/token` is there, and so are its siblings.
         login_endpoint: Endpoint = Text("https://login.microsoftonline.com"),
         /// A reply, or the next piece of one, must come within this time.
         timeout: Duration = Text("60s"),

@@ -1,6 +1,7 @@
 //! Every setting there is: names, types, defaults and words. The reference is made from this file.
 
 use super::{
+    dropbox::DropboxBackend,
     error::ConfigError,
     gdrive::GdriveBackend,
     object_stores::{AzblobBackend, GcsBackend, S3Backend},
@@ -158,6 +159,7 @@ pub enum Backend {
     Webdav(WebdavBackend),
     Gdrive(GdriveBackend),
     Onedrive(OnedriveBackend),
+    Dropbox(DropboxBackend),
 }
 
 /// One row per type: a new backend adds a section, a variant and a row.
@@ -213,10 +215,16 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
         rows: OnedriveBackend::ROWS,
         read: |reader| OnedriveBackend::read(reader).map(Backend::Onedrive),
     },
+    BackendType {
+        name: "dropbox",
+        about: DropboxBackend::ABOUT,
+        rows: DropboxBackend::ROWS,
+        read: |reader| DropboxBackend::read(reader).map(Backend::Dropbox),
+    },
 ];
 
 /// Types that are planned: they deserve better than "unknown".
-pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["dropbox", "ftp", "b2"];
+pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["ftp", "b2"];
 
 /// Whether a secret may be at a path of keys: `backend.lake.secret_key`, `identity[0].secret_key`.
 pub(super) fn holds_secret(path: &str) -> bool {
@@ -243,6 +251,7 @@ impl Backend {
             Self::Webdav(_) => "webdav",
             Self::Gdrive(_) => "gdrive",
             Self::Onedrive(_) => "onedrive",
+            Self::Dropbox(_) => "dropbox",
         }
     }
 
@@ -268,6 +277,7 @@ impl Backend {
                 let place = onedrive.drive.as_deref().unwrap_or("the person's own");
                 join(format!("OneDrive: {place}"), onedrive.root.trim_matches('/'))
             }
+            Self::Dropbox(dropbox) => join("Dropbox".to_owned(), dropbox.root.trim_matches('/')),
         }
     }
 
@@ -279,7 +289,9 @@ impl Backend {
     /// The one remote bucket or container that holds all of this backend's buckets.
     pub fn shared(&self) -> Option<&str> {
         match self {
-            Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) | Self::Webdav(_) | Self::Gdrive(_) | Self::Onedrive(_) => None,
+            Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) | Self::Webdav(_) | Self::Gdrive(_) | Self::Onedrive(_) | Self::Dropbox(_) => {
+                None
+            }
             Self::S3(s3) => s3.bucket.as_deref(),
             Self::Gcs(gcs) => gcs.bucket.as_deref(),
             Self::Azblob(azblob) => azblob.container.as_deref(),
@@ -302,6 +314,7 @@ impl Backend {
             Self::Webdav(webdav) => webdav.show(),
             Self::Gdrive(gdrive) => gdrive.show(),
             Self::Onedrive(onedrive) => onedrive.show(),
+            Self::Dropbox(dropbox) => dropbox.show(),
         }
     }
 }

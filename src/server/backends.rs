@@ -4,6 +4,7 @@ use crate::{
     backend::{
         Backend, WireSettings,
         azblob::{AzblobBackend, AzblobSettings},
+        dropbox::{DropboxFiles, DropboxSettings},
         fs::{FsBackend, FsSettings},
         gdrive::{GdriveFiles, GdriveSettings},
         memory::MemoryBackend,
@@ -49,6 +50,7 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
         config::Backend::Azblob(azblob) => Arc::new(AzblobBackend::open(self::azblob(azblob), catalog)?),
         config::Backend::Sftp(sftp) => opening.tree(SftpFiles::open(self::sftp(sftp)?)?)?,
         config::Backend::Gdrive(gdrive) => opening.tree(GdriveFiles::new(self::gdrive(gdrive)?)?)?,
+        config::Backend::Dropbox(dropbox) => opening.tree(DropboxFiles::new(self::dropbox(dropbox)?)?)?,
         config::Backend::Onedrive(onedrive) => opening.tree(OnedriveFiles::new(self::onedrive(onedrive, opening.dir())?)?)?,
         config::Backend::Webdav(webdav) => opening.tree(WebdavFiles::new(self::webdav(webdav)?)?)?,
     })
@@ -206,7 +208,7 @@ fn gdrive(gdrive: &config::GdriveBackend) -> Result<GdriveSettings, StoreError> 
         folder: gdrive.folder.clone(),
         root: gdrive.root.clone(),
         trash: gdrive.trash,
-        wire: wire(gdrive.timeout, gdrive.connect_timeout, gdrive.attempts, gdrive.max_requests, gdrive.ca_file.as_deref()),
+        wire: gdrive_wire(gdrive),
     })
 }
 
@@ -220,17 +222,48 @@ fn onedrive(onedrive: &config::OnedriveBackend, dir: PathBuf) -> Result<Onedrive
         (None, Some(client_secret)) => Grant::Client { client_id, client_secret: secret(client_secret) },
         (None, None) => return Err(senseless("either refresh_token or client_secret is needed")),
     };
-    let login = onedrive.login_endpoint.to_string();
-    let tokens = format!("{}/{}/oauth2/v2.0/token", login.trim_end_matches('/'), onedrive.tenant);
     Ok(OnedriveSettings {
         endpoint: onedrive.endpoint.clone(),
-        token_endpoint: Endpoint::parse(&tokens).ok_or_else(|| senseless("tenant is no name of a directory"))?,
+        token_endpoint: microsoft(onedrive, "token")?,
         grant,
         drive: onedrive.drive.clone(),
         root: onedrive.root.clone(),
         dir,
-        wire: wire(onedrive.timeout, onedrive.connect_timeout, onedrive.attempts, onedrive.max_requests, onedrive.ca_file.as_deref()),
+        wire: onedrive_wire(onedrive),
     })
+}
+
+/// One of the addresses of a directory's authority.
+pub(super) fn microsoft(onedrive: &config::OnedriveBackend, what: &str) -> Result<Endpoint, StoreError> {
+    let login = onedrive.login_endpoint.to_string();
+    let address = format!("{}/{}/oauth2/v2.0/{what}", login.trim_end_matches('/'), onedrive.tenant);
+    Endpoint::parse(&address).ok_or_else(|| senseless("tenant is no name of a directory"))
+}
+
+pub(super) fn onedrive_wire(onedrive: &config::OnedriveBackend) -> WireSettings {
+    wire(onedrive.timeout, onedrive.connect_timeout, onedrive.attempts, onedrive.max_requests, onedrive.ca_file.as_deref())
+}
+
+fn dropbox(dropbox: &config::DropboxBackend) -> Result<DropboxSettings, StoreError> {
+    let refresh_token = dropbox.refresh_token.as_ref().ok_or_else(|| senseless("refresh_token is missing"))?;
+    Ok(DropboxSettings {
+        endpoint: dropbox.endpoint.clone(),
+        content_endpoint: dropbox.content_endpoint.clone(),
+        token_endpoint: dropbox.token_endpoint.clone(),
+        app_key: dropbox.client_id.clone(),
+        app_secret: dropbox.client_secret.as_ref().map(|secret| secret.secret.clone()),
+        refresh_token: refresh_token.secret.clone(),
+        root: dropbox.root.clone(),
+        wire: dropbox_wire(dropbox),
+    })
+}
+
+pub(super) fn dropbox_wire(dropbox: &config::DropboxBackend) -> WireSettings {
+    wire(dropbox.timeout, dropbox.connect_timeout, dropbox.attempts, dropbox.max_requests, dropbox.ca_file.as_deref())
+}
+
+pub(super) fn gdrive_wire(gdrive: &config::GdriveBackend) -> WireSettings {
+    wire(gdrive.timeout, gdrive.connect_timeout, gdrive.attempts, gdrive.max_requests, gdrive.ca_file.as_deref())
 }
 
 fn keys(access: &Option<String>, secret: &Option<config::SecretSetting>) -> Result<Option<(String, crate::model::Secret)>, StoreError> {

@@ -8,6 +8,7 @@
 //! the graph built, and only when requests are served does anybody hear of it. Stopping goes the other way round.
 
 mod address_file;
+pub mod authorize;
 mod backends;
 mod connection;
 mod data;

@@ -5,6 +5,9 @@ mod apache;
 #[path = "../support/dav.rs"]
 mod dav;
 mod drive;
+#[path = "../support/dropbox/mod.rs"]
+mod dropbox;
+mod dropboxes;
 #[path = "../support/gdrive/mod.rs"]
 mod gdrive;
 mod graph;
@@ -99,4 +102,5 @@ kinds! {
     shared_drive = crate::Kind::SharedDrive;
     onedrive_of_a_person = crate::Kind::Onedrive;
     sharepoint_library = crate::Kind::Library;
+    dropbox_of_a_person = crate::Kind::Dropbox;
 }

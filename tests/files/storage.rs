@@ -2,11 +2,13 @@
 
 use crate::{
     dav::{Dav, DavFolder},
+    dropbox::FakeDropbox,
     gdrive::FakeDrive,
     onedrive::{FakeOnedrive, Manners},
     sshd::Sshd,
 };
 use causeway::backend::{
+    dropbox::{DropboxFiles, DropboxSettings},
     gdrive::{GdriveFiles, GdriveSettings},
     onedrive::OnedriveFiles,
     tree::files::Files,
@@ -28,6 +30,8 @@ pub enum Kind {
     Onedrive,
     /// A document library that replaces nothing on a move, encodes paths and tells no hashes.
     Library,
+    /// Dropbox, or what we make of its documentation.
+    Dropbox,
 }
 
 /// Empty, and gone when it is dropped.
@@ -55,6 +59,11 @@ impl Storage {
             Kind::Library => {
                 let drive = FakeOnedrive::with(Manners { replaces: false, encodes_paths: true, tells_hashes: false });
                 Self { files: Arc::new(onedrive_library(&drive)), _server: Box::new(drive) }
+            }
+            Kind::Dropbox => {
+                let dropbox = FakeDropbox::start();
+                let settings = DropboxSettings { root: "objects of/everybody".into(), ..dropbox.settings() };
+                Self { files: Arc::new(DropboxFiles::new(settings).expect("settings")), _server: Box::new(dropbox) }
             }
             Kind::SharedDrive => {
                 let drive = FakeDrive::start();

@@ -4,6 +4,7 @@
 mod support;
 
 mod admin;
+mod backend_authorize;
 mod backend_list;
 mod backend_probe;
 mod bucket_add;

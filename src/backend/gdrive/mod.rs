@@ -41,7 +41,7 @@ use super::{
     wire::{Again, Wire, WireSettings},
 };
 use crate::{
-    backend::codec::Names,
+    backend::{Traffic, codec::Names},
     model::{Endpoint, Span},
     store::{
         Result,
@@ -64,6 +64,8 @@ use std::{
 
 /// To see and change what lies in a drive, whoever put it there.
 pub const SCOPE: &str = "https://www.googleapis.com/auth/drive";
+/// To see and change what this application has put there: all that Google lets devices in for.
+pub const DEVICE_SCOPE: &str = "https://www.googleapis.com/auth/drive.file";
 
 #[derive(Debug, Clone)]
 pub struct GdriveSettings {
@@ -122,6 +124,10 @@ fn drafts() -> String {
 impl Files for GdriveFiles {
     fn service(&self) -> Service {
         Service { names: Names::Printable, folds_names: false, max_size: LARGEST, precision: 1, read_only: false }
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        Some(self.drive.client.traffic())
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {
@@ -295,9 +301,5 @@ impl Files for GdriveFiles {
                 return Ok(());
             }
         }
-    }
-
-    fn traffic(&self) -> Option<super::Traffic> {
-        Some(self.drive.client.traffic())
     }
 }

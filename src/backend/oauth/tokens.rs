@@ -3,9 +3,9 @@
 //! Some authorities give out a newer refresh token each time, and the one before ends some months later: the newest is kept
 //! in a file, and used as long as the configuration says the one that it came from.
 
-use super::{Authority, Grant};
+use super::{Authority, Grant, form, post};
 use crate::{
-    backend::wire::{Again, Outgoing, Reply, Sign, Unsigned, Wire},
+    backend::wire::{Again, Sign, Wire},
     model::Secret,
     store::{
         Result,
@@ -13,8 +13,7 @@ use crate::{
     },
 };
 use async_trait::async_trait;
-use http::{HeaderValue, Method, Uri, header, request::Parts};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use http::{HeaderValue, header, request::Parts};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
@@ -137,7 +136,7 @@ impl Tokens {
 
     async fn get(&self) -> Result<Token> {
         let begun = Instant::now();
-        let answer = self.ask(self.request()?).await?;
+        let answer = post(&self.wire, &self.authority.url, &self.request()?, Again::Harmless).await?;
         let (status, answer) = (answer.status, answer.bytes(LONGEST).await?);
         let answer: Answer = serde_json::from_slice(&answer).unwrap_or_default();
         let Some(token) = answer.access_token.filter(|_| status.is_success()) else {
@@ -202,22 +201,6 @@ impl Tokens {
             tracing::warn!(%error, "a newer refresh token could not be kept: the one of the configuration will end some day");
         }
     }
-
-    async fn ask(&self, form: Secret) -> Result<Reply> {
-        let uri = Uri::builder()
-            .scheme(self.authority.url.scheme())
-            .authority(self.authority.url.authority())
-            .path_and_query(self.authority.url.path())
-            .build();
-        let mut head: Parts = http::Request::new(()).into_parts().0;
-        head.method = Method::POST;
-        head.uri = uri.map_err(|_| StoreError::new(StoreErrorKind::InvalidRequest, "the address of the token service cannot be used"))?;
-        head.headers.insert(header::HOST, HeaderValue::from_str(self.authority.url.authority()).map_err(|_| StoreErrorKind::Internal)?);
-        head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        let body = form.expose().to_owned();
-        head.headers.insert(header::CONTENT_LENGTH, body.len().into());
-        self.wire.send(&Unsigned, head, Outgoing::full(body.into()), Again::Harmless).await
-    }
 }
 
 /// What replaces a refresh token of the configuration, if anything does.
@@ -239,11 +222,6 @@ fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {
     file.write_all(text)?;
     file.sync_all()?;
     std::fs::rename(draft, path)
-}
-
-fn form(fields: &[(&str, &str)]) -> String {
-    let field = |(name, value): &(&str, &str)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
-    fields.iter().map(field).collect::<Vec<_>>().join("&")
 }
 
 impl fmt::Debug for Tokens {

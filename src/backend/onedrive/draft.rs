@@ -141,9 +141,8 @@ impl OnedriveDraft {
                     Some(stat) => return Ok(Outcome::Copied(stat)),
                     None => continue,
                 },
-                // Somebody was faster: what is there now?
-                Ok(Err(refusal)) if refusal.is_conflict() => continue,
-                Ok(Err(refusal)) if refusal.is_not_found() => {
+                // Somebody was faster, or the folder has another name now: what is there?
+                Ok(Err(refusal)) if refusal.is_conflict() || refusal.is_not_found() => {
                     self.drive.forget_along(folder);
                     continue;
                 }

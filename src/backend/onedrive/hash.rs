@@ -6,31 +6,46 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 const BITS: usize = 160;
 const BYTES: usize = BITS / 8;
 
-#[derive(Debug, Default)]
+/// After so many bytes the ring has been gone round eleven times, and the next falls where the first did.
+const ROUND: usize = BITS;
+
+#[derive(Debug)]
 pub(super) struct QuickXor {
-    ring: [u8; BYTES],
-    at: usize,
+    /// All bytes that fall on one place.
+    round: [u8; ROUND],
     length: u64,
+}
+
+impl Default for QuickXor {
+    fn default() -> Self {
+        Self { round: [0; ROUND], length: 0 }
+    }
 }
 
 impl QuickXor {
     pub(super) fn update(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            let (index, shift) = (self.at / 8, self.at % 8);
-            let [low, high] = (u16::from(*byte) << shift).to_le_bytes();
-            self.ring[index] ^= low;
-            self.ring[(index + 1) % BYTES] ^= high;
-            self.at = (self.at + 11) % BITS;
+        let at = usize::try_from(self.length % ROUND as u64).unwrap_or(0);
+        let (first, rest) = bytes.split_at(bytes.len().min(ROUND - at));
+        self.round[at..].iter_mut().zip(first).for_each(|(all, byte)| *all ^= byte);
+        for piece in rest.chunks(ROUND) {
+            self.round.iter_mut().zip(piece).for_each(|(all, byte)| *all ^= byte);
         }
         self.length += bytes.len() as u64;
     }
 
     /// As Graph writes it.
-    pub(super) fn finish(mut self) -> String {
-        for (byte, length) in self.ring[BYTES - 8..].iter_mut().zip(self.length.to_le_bytes()) {
+    pub(super) fn finish(self) -> String {
+        let mut ring = [0u8; BYTES];
+        for (n, byte) in self.round.iter().enumerate() {
+            let at = n * 11 % BITS;
+            let [low, high] = (u16::from(*byte) << (at % 8)).to_le_bytes();
+            ring[at / 8] ^= low;
+            ring[(at / 8 + 1) % BYTES] ^= high;
+        }
+        for (byte, length) in ring[BYTES - 8..].iter_mut().zip(self.length.to_le_bytes()) {
             *byte ^= length;
         }
-        STANDARD.encode(self.ring)
+        STANDARD.encode(ring)
     }
 }
 

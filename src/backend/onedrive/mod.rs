@@ -55,6 +55,9 @@ use std::{path::PathBuf, sync::Arc};
 /// "All that the application was granted", as applications that act for themselves have to ask.
 pub const SCOPE: &str = "https://graph.microsoft.com/.default";
 
+/// As applications that act for a person ask.
+pub const PERSONS_SCOPE: &str = "Files.ReadWrite.All offline_access";
+
 /// "Files up to 250 GB."
 const LARGEST: u64 = 250 << 30;
 const TOO_LONG: &str = "OneDrive has no paths of more than 400 characters";

@@ -3,7 +3,10 @@
 
 use super::hrefs::Base;
 use crate::{
-    backend::wire::{self, Again, Outgoing, Reply, Sign, Wire},
+    backend::{
+        Traffic,
+        wire::{self, Again, Outgoing, Reply, Sign, Wire},
+    },
     model::Endpoint,
     store::{
         Result,
@@ -24,6 +27,10 @@ pub(super) struct Client {
 }
 
 impl Client {
+    pub(super) fn traffic(&self) -> Traffic {
+        self.wire.traffic()
+    }
+
     pub(super) fn new(wire: Arc<Wire>, signer: Arc<dyn Sign>, endpoint: Endpoint) -> Result<Self> {
         let base = Base::of(endpoint.path())?;
         Ok(Self { wire, signer, endpoint, base })

@@ -37,7 +37,7 @@ use super::{
     wire::{Again, Wire, WireSettings},
 };
 use crate::{
-    backend::codec::Names,
+    backend::{Traffic, codec::Names},
     model::{Endpoint, Span},
     store::{
         Result,
@@ -207,6 +207,10 @@ impl fmt::Debug for WebdavFiles {
 impl Files for WebdavFiles {
     fn service(&self) -> Service {
         self.service
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        Some(self.client.traffic())
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {

@@ -10,6 +10,7 @@
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
 
+mod authority;
 mod files;
 mod query;
 mod state;
@@ -23,7 +24,7 @@ use causeway::{
         gdrive::{GdriveFiles, GdriveSettings},
         oauth::Grant,
     },
-    model::{Endpoint, Secret, Timestamp},
+    model::{Endpoint, Secret},
 };
 use http::{Method, Request};
 use http_body_util::BodyExt;
@@ -38,7 +39,7 @@ use std::{
 };
 use tokio::sync::oneshot;
 use uploads::Received;
-use wire::{Call, Refusal, Reply, json_reply};
+use wire::{Call, Refusal, Reply};
 
 pub const CLIENT_ID: &str = "client.apps.example.com";
 pub const CLIENT_SECRET: &str = "drive-client-secret";
@@ -67,6 +68,10 @@ struct Told {
     /// Seconds that new tokens are said to live.
     life: u64,
     refuses_grants: bool,
+    /// What the page was told that asked a person: the challenge of its code.
+    challenge: Option<String>,
+    /// How often a device is told to wait.
+    waits: usize,
     refuses_trashing: bool,
     failures: Vec<Refusal>,
     lost_replies: usize,
@@ -104,7 +109,8 @@ impl FakeDrive {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         listener.set_nonblocking(true).expect("non-blocking");
-        let shared = Arc::new(Shared { address, state: Mutex::default(), told: Mutex::new(Told { life: 3599, ..Told::default() }) });
+        let shared =
+            Arc::new(Shared { address, state: Mutex::default(), told: Mutex::new(Told { life: 3599, waits: 1, ..Told::default() }) });
         let (stop, stopped) = oneshot::channel();
         let service = shared.clone();
         let thread = std::thread::spawn(move || {
@@ -343,8 +349,8 @@ async fn receive(mut body: Incoming) -> Received {
 fn route(shared: &Shared, request: &Request<()>, body: Received) -> Result<Reply, Refusal> {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     shared.told().requests.push(format!("{} {target}", request.method()));
-    if request.uri().path() == "/token" {
-        return Ok(token(shared, &body.bytes));
+    if let Some(reply) = authority::route(shared, request, &body.bytes) {
+        return Ok(reply);
     }
     let call = Call::of(request)?;
     let failure = shared.told().failures.pop();
@@ -387,48 +393,4 @@ fn upload(shared: &Shared, call: &Call, target: Option<&str>, body: &Bytes) -> R
         Some("resumable") => uploads::begin(shared, call, target, body),
         _ => Err(Refusal::invalid("the fake does not know this uploadType")),
     }
-}
-
-/// RFC 6749 section 6, and RFC 7523 for service accounts, whose signature nobody verifies.
-fn token(shared: &Shared, body: &[u8]) -> Reply {
-    let text = String::from_utf8_lossy(body);
-    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let fields: Vec<(String, String)> =
-        text.split('&').filter_map(|pair| pair.split_once('=')).map(|(a, b)| (decoded(a), decoded(b))).collect();
-    let field = |name: &str| fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
-    let told = shared.told();
-    let error = match field("grant_type") {
-        "refresh_token" if (field("client_id"), field("client_secret")) != (CLIENT_ID, CLIENT_SECRET) => Some((401, "invalid_client")),
-        "refresh_token" if field("refresh_token") != REFRESH_TOKEN || told.refuses_grants => Some((400, "invalid_grant")),
-        "refresh_token" => None,
-        "urn:ietf:params:oauth:grant-type:jwt-bearer" => match is_assertion(field("assertion"), &format!("{}/token", shared.endpoint())) {
-            true => None,
-            false => Some((400, "invalid_grant")),
-        },
-        _ => Some((400, "unsupported_grant_type")),
-    };
-    match error {
-        Some((status, error)) => json_reply(status, &json!({ "error": error, "error_description": "as the test wanted" })),
-        None => {
-            let token = format!("drive-token-{}", told.tokens);
-            json_reply(200, &json!({ "access_token": token, "expires_in": told.life, "token_type": "Bearer" }))
-        }
-    }
-}
-
-fn is_assertion(assertion: &str, audience: &str) -> bool {
-    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-    let parts: Vec<&str> = assertion.split('.').collect();
-    let &[head, claims, signature] = parts.as_slice() else { return false };
-    let json = |part| serde_json::from_slice::<serde_json::Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
-    let (Some(head), Some(claims)) = (json(head), json(claims)) else { return false };
-    let now = Timestamp::now().seconds();
-    let time = |name: &str| claims[name].as_i64().unwrap_or(0);
-    head["alg"] == "RS256"
-        && claims["aud"] == audience
-        && claims["scope"] == "https://www.googleapis.com/auth/drive"
-        && claims["iss"].is_string()
-        && (now - 60..=now + 60).contains(&time("iat"))
-        && time("exp") - time("iat") <= 3600
-        && !signature.is_empty()
 }
