@@ -48,8 +48,16 @@ pub struct Upload {
 
 impl Default for State {
     fn default() -> Self {
-        let top =
-            Item { id: ROOT.into(), name: "root".into(), parent: None, content: None, modified: Timestamp::now(), changes: 0, version: 0 };
+        let top = Item {
+            id: ROOT.into(),
+            name: "root".into(),
+            parent: None,
+            content: None,
+            hash: String::new(),
+            modified: Timestamp::now(),
+            changes: 0,
+            version: 0,
+        };
         let items = [(ROOT.to_owned(), top)].into();
         Self { items, uploads: BTreeMap::new(), jobs: BTreeMap::new(), quota: None, next: 0 }
     }
