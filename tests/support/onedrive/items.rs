@@ -236,7 +236,7 @@ fn put(shared: &Shared, call: &Call, session: &str, body: &Bytes, whole: bool) -
     if first != held {
         return Err(Refusal::new(416, "invalidRange", "Optimistic concurrency failure during fragmented upload"));
     }
-    if last + 1 < total && body.len() as u64 % STEP != 0 {
+    if last + 1 < total && !(body.len() as u64).is_multiple_of(STEP) {
         return Err(Refusal::invalid("ranges have to be multiples of 320 KiB"));
     }
     upload.received.push(body.clone());
