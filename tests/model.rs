@@ -56,6 +56,7 @@ fn azure_blob_storage_does_what_the_model_does() {
 fn files_in_folders_do_what_the_model_does() {
     check(Driver::Tree(Manners::Sftp), 60);
     check(Driver::Tree(Manners::Drive), 60);
+    check(Driver::Tree(Manners::Folding), 30);
 }
 
 #[test]

@@ -147,6 +147,38 @@ fn told(body: &str) -> Result<(Bytes, Option<String>), StoreErrorKind> {
 const BOTH: [Manners; 2] = [Manners::Sftp, Manners::Drive];
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_that_differ_in_case_are_objects_of_their_own_where_their_names_would_be_one() {
+    let bed = Bed::new(Manners::Folding).await;
+    bed.files.place("photos/Taken/x", b"theirs");
+    let keys = ["A", "B/x", "a", "a/x", "b/x", "taken/x", "ü", "Ü/y"];
+    for name in keys {
+        bed.put(name, name).await.expect("is put");
+    }
+    let files: Vec<_> = bed.files.all().into_iter().map(|(path, _)| path).collect();
+    let natural = ["photos/A", "photos/B/x", "photos/Taken/x", "photos/ü"];
+    let apart = [".cw~da/.cw~fx", ".cw~db/.cw~fx", ".cw~dtaken/.cw~fx", ".cw~d%C3%9C/.cw~fy", ".cw~fa"];
+    let mut expected: Vec<_> = natural.map(str::to_owned).into_iter().chain(apart.map(|path| format!("photos/{path}"))).collect();
+    expected.sort();
+    assert_eq!(files, expected);
+    for look in 0..3 {
+        for name in keys {
+            assert_eq!(bed.get(name).await, told(name), "{name}, after {look} looks");
+        }
+        bed.tend().await;
+        assert_eq!(bed.names().await, ["A", "B/x", "Taken/x", "a", "a/x", "b/x", "taken/x", "Ü/y", "ü"]);
+    }
+    // What was apart stays there, and the first comer may go.
+    bed.store.delete(&key("A"), &Default::default()).await.expect("is deleted");
+    bed.put("a", "again").await.expect("is put");
+    assert_eq!(bed.head("A").await, Err(StoreErrorKind::NoSuchKey));
+    assert_eq!(bed.get("a").await, told("again"));
+    for name in ["B/x", "a", "a/x", "b/x", "taken/x", "Taken/x", "ü", "Ü/y"] {
+        bed.store.delete(&key(name), &Default::default()).await.expect("is deleted");
+    }
+    assert_eq!(bed.files.all(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn objects_are_files_of_their_own_names() {
     let bed = Bed::new(Manners::Sftp).await;
     for name in ["a/b.jpg", "a/ü.txt", "x/", "c"] {

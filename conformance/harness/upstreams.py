@@ -170,6 +170,27 @@ BACKENDS = (
         'client_id = "client.apps.example.com"\nclient_secret = "drive-client-secret"\n'
         'refresh_token = "1//drive-refresh-token"\n',
     ),
+    Backend(
+        "onedrive_fake",
+        "our fake of OneDrive's API, in memory",
+        needs=("cargo",),
+        builds=("cargo", "build", "--locked", "--example", "onedrive_fake"),
+        starts=("{target}/debug/examples/onedrive_fake",),
+        listens=r"^listening on http://",
+        toml='type = "onedrive"\nendpoint = "http://{address}/v1.0"\nlogin_endpoint = "http://{address}"\n'
+        'client_id = "11111111-2222-3333-4444-555555555555"\nrefresh_token = "M.R3_onedrive-refresh-token"\n',
+    ),
+    Backend(
+        "dropbox_fake",
+        "our fake of Dropbox's API, in memory",
+        needs=("cargo",),
+        builds=("cargo", "build", "--locked", "--example", "dropbox_fake"),
+        starts=("{target}/debug/examples/dropbox_fake",),
+        listens=r"^listening on http://",
+        toml='type = "dropbox"\nendpoint = "http://{address}"\ncontent_endpoint = "http://{address}/content"\n'
+        'token_endpoint = "http://{address}/oauth2/token"\nclient_id = "dropboxappkey"\n'
+        'client_secret = "dropbox-app-secret"\nrefresh_token = "dropbox-refresh-token"\n',
+    ),
 )
 NAMES = tuple(backend.name for backend in BACKENDS)
 

@@ -4,6 +4,7 @@
 pub mod azblob;
 mod claims;
 mod codec;
+pub mod dropbox;
 pub mod fs;
 pub mod ftp;
 pub mod gdrive;
@@ -11,6 +12,7 @@ mod locks;
 pub mod memory;
 mod names;
 pub mod oauth;
+pub mod onedrive;
 mod parts;
 mod place;
 mod progress;

@@ -10,6 +10,7 @@
 //! - an error says where the value came from (file and line, variable, or flag) and never repeats a secret.
 
 mod addition;
+mod dropbox;
 mod edit;
 mod environment;
 mod error;
@@ -18,6 +19,7 @@ mod ftp;
 mod gdrive;
 mod load;
 mod object_stores;
+mod onedrive;
 mod provider;
 mod reference;
 mod removal;
@@ -33,12 +35,14 @@ mod value;
 mod webdav;
 
 pub use addition::{Added, Addition, SecretSource, add};
+pub use dropbox::DropboxBackend;
 pub use edit::{Edit, EditError, seal};
 pub use error::ConfigError;
 pub use ftp::FtpBackend;
 pub use gdrive::GdriveBackend;
 pub use load::{Flag, Sources};
 pub use object_stores::{AzblobBackend, GcsBackend, S3Backend};
+pub use onedrive::OnedriveBackend;
 pub use reference::reference;
 pub use removal::{Removed, remove};
 pub use replacement::replace_secret;

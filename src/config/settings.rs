@@ -1,10 +1,12 @@
 //! Every setting there is: names, types, defaults and words. The reference is made from this file.
 
 use super::{
+    dropbox::DropboxBackend,
     error::ConfigError,
     ftp::FtpBackend,
     gdrive::GdriveBackend,
     object_stores::{AzblobBackend, GcsBackend, S3Backend},
+    onedrive::OnedriveBackend,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     sftp::SftpBackend,
@@ -158,6 +160,8 @@ pub enum Backend {
     Webdav(WebdavBackend),
     Gdrive(GdriveBackend),
     Ftp(FtpBackend),
+    Onedrive(OnedriveBackend),
+    Dropbox(DropboxBackend),
 }
 
 /// One row per type: a new backend adds a section, a variant and a row.
@@ -213,10 +217,22 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
         rows: FtpBackend::ROWS,
         read: |reader| FtpBackend::read(reader).map(Backend::Ftp),
     },
+    BackendType {
+        name: "onedrive",
+        about: OnedriveBackend::ABOUT,
+        rows: OnedriveBackend::ROWS,
+        read: |reader| OnedriveBackend::read(reader).map(Backend::Onedrive),
+    },
+    BackendType {
+        name: "dropbox",
+        about: DropboxBackend::ABOUT,
+        rows: DropboxBackend::ROWS,
+        read: |reader| DropboxBackend::read(reader).map(Backend::Dropbox),
+    },
 ];
 
 /// Types that are planned: they deserve better than "unknown".
-pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["onedrive", "dropbox", "b2"];
+pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["b2"];
 
 /// Whether a secret may be at a path of keys: `backend.lake.secret_key`, `identity[0].secret_key`.
 pub(super) fn holds_secret(path: &str) -> bool {
@@ -243,6 +259,8 @@ impl Backend {
             Self::Webdav(_) => "webdav",
             Self::Gdrive(_) => "gdrive",
             Self::Ftp(_) => "ftp",
+            Self::Onedrive(_) => "onedrive",
+            Self::Dropbox(_) => "dropbox",
         }
     }
 
@@ -265,6 +283,11 @@ impl Backend {
                 join(format!("Google Drive: {place}"), gdrive.root.trim_matches('/'))
             }
             Self::Ftp(ftp) => ftp.address(),
+            Self::Onedrive(onedrive) => {
+                let place = onedrive.drive.as_deref().unwrap_or("the person's own");
+                join(format!("OneDrive: {place}"), onedrive.root.trim_matches('/'))
+            }
+            Self::Dropbox(dropbox) => join("Dropbox".to_owned(), dropbox.root.trim_matches('/')),
         }
     }
 
@@ -277,6 +300,7 @@ impl Backend {
     pub fn shared(&self) -> Option<&str> {
         match self {
             Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) | Self::Ftp(_) | Self::Webdav(_) | Self::Gdrive(_) => None,
+            Self::Onedrive(_) | Self::Dropbox(_) => None,
             Self::S3(s3) => s3.bucket.as_deref(),
             Self::Gcs(gcs) => gcs.bucket.as_deref(),
             Self::Azblob(azblob) => azblob.container.as_deref(),
@@ -299,6 +323,8 @@ impl Backend {
             Self::Webdav(webdav) => webdav.show(),
             Self::Gdrive(gdrive) => gdrive.show(),
             Self::Ftp(ftp) => ftp.show(),
+            Self::Onedrive(onedrive) => onedrive.show(),
+            Self::Dropbox(dropbox) => dropbox.show(),
         }
     }
 }

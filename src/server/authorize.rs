@@ -122,6 +122,33 @@ fn asking(name: &str, backend: &config::Backend) -> Result<Asking, StartError> {
             extra: &[("access_type", "offline"), ("prompt", "consent")],
             wire: backends::gdrive_wire(gdrive),
         }),
+        config::Backend::Onedrive(onedrive) => {
+            let at = |what| backends::microsoft(onedrive, what).map_err(|error| StartError::new(error.to_string()));
+            Ok(Asking {
+                authority: "Microsoft",
+                page: at("authorize")?,
+                tokens: at("token")?,
+                devices: Some(at("devicecode")?),
+                client_id: onedrive.client_id.clone(),
+                client_secret: onedrive.client_secret.as_ref().map(|secret| secret.secret.clone()),
+                scope: crate::backend::onedrive::PERSONS_SCOPE.to_owned(),
+                device_scope: crate::backend::onedrive::PERSONS_SCOPE.to_owned(),
+                extra: &[],
+                wire: backends::onedrive_wire(onedrive),
+            })
+        }
+        config::Backend::Dropbox(dropbox) => Ok(Asking {
+            authority: "Dropbox",
+            page: dropbox.authorize_endpoint.clone(),
+            tokens: dropbox.token_endpoint.clone(),
+            devices: None,
+            client_id: dropbox.client_id.clone(),
+            client_secret: dropbox.client_secret.as_ref().map(|secret| secret.secret.clone()),
+            scope: crate::backend::dropbox::SCOPE.to_owned(),
+            device_scope: String::new(),
+            extra: &[("token_access_type", "offline")],
+            wire: backends::dropbox_wire(dropbox),
+        }),
         _ => Err(StartError::new(format!("a backend of type '{}' is not authorized by a person", backend.type_name()))),
     }
 }

@@ -4,11 +4,13 @@ use crate::{
     backend::{
         Backend, WireSettings,
         azblob::{AzblobBackend, AzblobSettings},
+        dropbox::{DropboxFiles, DropboxSettings},
         fs::{FsBackend, FsSettings},
         ftp::{FtpFiles, FtpSettings, Tls},
         gdrive::{GdriveFiles, GdriveSettings},
         memory::MemoryBackend,
         oauth::Grant,
+        onedrive::{OnedriveFiles, OnedriveSettings},
         s3::{Credentials, Dialect, S3Backend, S3Settings},
         sftp::{HostKeys, SftpFiles, SftpSettings},
         tree::{TreeBackend, TreeSettings, files::Files},
@@ -16,9 +18,14 @@ use crate::{
     },
     catalog::Catalog,
     config::{self, Addressing, Promise, Settings},
+    model::Endpoint,
     store::error::{StoreError, StoreErrorKind},
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// What drivers are given besides their own settings.
 pub(super) struct Opening<'s> {
@@ -44,16 +51,23 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
         config::Backend::Azblob(azblob) => Arc::new(AzblobBackend::open(self::azblob(azblob), catalog)?),
         config::Backend::Sftp(sftp) => opening.tree(SftpFiles::open(self::sftp(sftp)?)?)?,
         config::Backend::Gdrive(gdrive) => opening.tree(GdriveFiles::new(self::gdrive(gdrive)?)?)?,
+        config::Backend::Dropbox(dropbox) => opening.tree(DropboxFiles::new(self::dropbox(dropbox)?)?)?,
+        config::Backend::Onedrive(onedrive) => opening.tree(OnedriveFiles::new(self::onedrive(onedrive, opening.dir())?)?)?,
         config::Backend::Webdav(webdav) => opening.tree(WebdavFiles::new(self::webdav(webdav)?)?)?,
         config::Backend::Ftp(ftp) => opening.tree(FtpFiles::open(self::ftp(ftp))?)?,
     })
 }
 
 impl Opening<'_> {
+    /// On local disk, this backend's alone.
+    fn dir(&self) -> PathBuf {
+        self.spool.join(self.name)
+    }
+
     /// S3 upon files in folders.
     fn tree(&self, files: impl Files) -> Result<Arc<dyn Backend>, StoreError> {
         let server = &self.settings.server;
-        let settings = TreeSettings { dir: self.spool.join(self.name), spool_size: server.spool_size.0, durability: server.durability };
+        let settings = TreeSettings { dir: self.dir(), spool_size: server.spool_size.0, durability: server.durability };
         Ok(Arc::new(TreeBackend::open(Arc::new(files), settings, self.catalog.clone())?))
     }
 }
@@ -198,6 +212,56 @@ fn gdrive(gdrive: &config::GdriveBackend) -> Result<GdriveSettings, StoreError> 
         trash: gdrive.trash,
         wire: gdrive_wire(gdrive),
     })
+}
+
+fn onedrive(onedrive: &config::OnedriveBackend, dir: PathBuf) -> Result<OnedriveSettings, StoreError> {
+    let secret = |setting: &config::SecretSetting| setting.secret.clone();
+    let client_id = onedrive.client_id.clone();
+    let grant = match (&onedrive.refresh_token, &onedrive.client_secret) {
+        (Some(token), client_secret) => {
+            Grant::Refresh { client_id, client_secret: client_secret.as_ref().map(secret), refresh_token: secret(token) }
+        }
+        (None, Some(client_secret)) => Grant::Client { client_id, client_secret: secret(client_secret) },
+        (None, None) => return Err(senseless("either refresh_token or client_secret is needed")),
+    };
+    Ok(OnedriveSettings {
+        endpoint: onedrive.endpoint.clone(),
+        token_endpoint: microsoft(onedrive, "token")?,
+        grant,
+        drive: onedrive.drive.clone(),
+        root: onedrive.root.clone(),
+        dir,
+        wire: onedrive_wire(onedrive),
+    })
+}
+
+/// One of the addresses of a directory's authority.
+pub(super) fn microsoft(onedrive: &config::OnedriveBackend, what: &str) -> Result<Endpoint, StoreError> {
+    let login = onedrive.login_endpoint.to_string();
+    let address = format!("{}/{}/oauth2/v2.0/{what}", login.trim_end_matches('/'), onedrive.tenant);
+    Endpoint::parse(&address).ok_or_else(|| senseless("tenant is no name of a directory"))
+}
+
+pub(super) fn onedrive_wire(onedrive: &config::OnedriveBackend) -> WireSettings {
+    wire(onedrive.timeout, onedrive.connect_timeout, onedrive.attempts, onedrive.max_requests, onedrive.ca_file.as_deref())
+}
+
+fn dropbox(dropbox: &config::DropboxBackend) -> Result<DropboxSettings, StoreError> {
+    let refresh_token = dropbox.refresh_token.as_ref().ok_or_else(|| senseless("refresh_token is missing"))?;
+    Ok(DropboxSettings {
+        endpoint: dropbox.endpoint.clone(),
+        content_endpoint: dropbox.content_endpoint.clone(),
+        token_endpoint: dropbox.token_endpoint.clone(),
+        app_key: dropbox.client_id.clone(),
+        app_secret: dropbox.client_secret.as_ref().map(|secret| secret.secret.clone()),
+        refresh_token: refresh_token.secret.clone(),
+        root: dropbox.root.clone(),
+        wire: dropbox_wire(dropbox),
+    })
+}
+
+pub(super) fn dropbox_wire(dropbox: &config::DropboxBackend) -> WireSettings {
+    wire(dropbox.timeout, dropbox.connect_timeout, dropbox.attempts, dropbox.max_requests, dropbox.ca_file.as_deref())
 }
 
 pub(super) fn gdrive_wire(gdrive: &config::GdriveBackend) -> WireSettings {

@@ -5,11 +5,17 @@ mod apache;
 #[path = "../support/dav.rs"]
 mod dav;
 mod drive;
+#[path = "../support/dropbox/mod.rs"]
+mod dropbox;
+mod dropboxes;
 mod ftp;
 #[path = "../support/ftpd.rs"]
 mod ftpd;
 #[path = "../support/gdrive/mod.rs"]
 mod gdrive;
+mod graph;
+#[path = "../support/onedrive/mod.rs"]
+mod onedrive;
 mod promises;
 #[path = "../support/proxy/mod.rs"]
 mod proxy;
@@ -21,7 +27,7 @@ mod storage;
 mod upstream;
 mod webdav;
 
-use storage::{Kind, Storage};
+use storage::{Kind, Storage, onedrive_library};
 
 /// One test per promise, for the kind in scope.
 macro_rules! promises {
@@ -102,4 +108,7 @@ kinds! {
     ftp_without_extensions = crate::Kind::OldFtp;
     ftp_of_rclone = crate::Kind::FtpOfRclone;
     ftp_of_vsftpd = crate::Kind::FtpOfVsftpd;
+    onedrive_of_a_person = crate::Kind::Onedrive;
+    sharepoint_library = crate::Kind::Library;
+    dropbox_of_a_person = crate::Kind::Dropbox;
 }

@@ -2,12 +2,16 @@
 
 use crate::{
     dav::{Dav, DavFolder},
+    dropbox::FakeDropbox,
     ftpd::{Ftpd, Place},
     gdrive::FakeDrive,
+    onedrive::{FakeOnedrive, Manners},
     sshd::Sshd,
 };
 use causeway::backend::{
+    dropbox::{DropboxFiles, DropboxSettings},
     gdrive::{GdriveFiles, GdriveSettings},
+    onedrive::OnedriveFiles,
     tree::files::Files,
 };
 use std::{any::Any, sync::Arc};
@@ -29,6 +33,12 @@ pub enum Kind {
     OldFtp,
     FtpOfRclone,
     FtpOfVsftpd,
+    /// OneDrive, or what we make of its documentation.
+    Onedrive,
+    /// A document library that replaces nothing on a move, encodes paths and tells no hashes.
+    Library,
+    /// Dropbox, or what we make of its documentation.
+    Dropbox,
 }
 
 /// Empty, and gone when it is dropped.
@@ -54,6 +64,19 @@ impl Storage {
                 let drive = FakeDrive::start();
                 Self { files: Arc::new(drive.files()), _server: Box::new(drive) }
             }
+            Kind::Onedrive => {
+                let drive = FakeOnedrive::start();
+                Self { files: Arc::new(drive.files()), _server: Box::new(drive) }
+            }
+            Kind::Library => {
+                let drive = FakeOnedrive::with(Manners { replaces: false, encodes_paths: true, tells_hashes: false });
+                Self { files: Arc::new(onedrive_library(&drive)), _server: Box::new(drive) }
+            }
+            Kind::Dropbox => {
+                let dropbox = FakeDropbox::start();
+                let settings = DropboxSettings { root: "objects of/everybody".into(), ..dropbox.settings() };
+                Self { files: Arc::new(DropboxFiles::new(settings).expect("settings")), _server: Box::new(dropbox) }
+            }
             Kind::SharedDrive => {
                 let drive = FakeDrive::start();
                 let shared = Some(drive.share_drive("team"));
@@ -74,4 +97,8 @@ impl Storage {
     fn webdav(folder: DavFolder) -> Self {
         Self { files: Arc::new(folder.files()), _server: Box::new(folder) }
     }
+}
+
+pub fn onedrive_library(drive: &FakeOnedrive) -> OnedriveFiles {
+    OnedriveFiles::new(drive.library()).expect("settings")
 }

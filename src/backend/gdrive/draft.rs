@@ -150,7 +150,7 @@ impl GdriveDraft {
             State::Chunks(chunks) => chunks.finish().await,
         };
         match answer {
-            Ok(document) => super::client::parse(&document),
+            Ok(document) => crate::backend::oauth::parse::<_, super::refusal::Refusal>(&document),
             // The reply may have been lost, not the file.
             Err(error) if error.kind() == StoreErrorKind::Unavailable => self.made().await?.ok_or(error),
             Err(error) => Err(error),

@@ -10,7 +10,7 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    backend::{claims::Claims, codec::join, locks::Locks, tree::files::Kind, wire::Again},
+    backend::{claims::Claims, codec::join, locks::Locks, oauth::Refusal as _, tree::files::Kind, wire::Again},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},

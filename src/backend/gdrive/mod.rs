@@ -18,7 +18,7 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `client` | a request on its way; rate limits |
+//! | `client` | addresses |
 //! | `refusal` | Drive's reasons as our kinds of errors |
 //! | `item` | what Drive tells of a file, and which of several it is |
 //! | `ids` | which ids are known for paths |
@@ -36,7 +36,7 @@ mod refusal;
 
 use super::{
     codec::join,
-    oauth::{Authority, Grant, Tokens},
+    oauth::{Api, Authority, Grant, Tokens},
     tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Opened, Service, Stat},
     wire::{Again, Wire, WireSettings},
 };
@@ -98,7 +98,7 @@ impl GdriveFiles {
     pub fn new(settings: GdriveSettings) -> Result<Self> {
         let authority = Authority { name: "Google", url: settings.token_endpoint, scope: SCOPE.to_owned(), renewals: None };
         let tokens = Tokens::new(Wire::new(settings.wire.clone())?, authority, settings.grant)?;
-        let client = Client::new(Wire::new(settings.wire)?, tokens, settings.endpoint);
+        let client = Client::new(Api::new(Wire::new(settings.wire)?, tokens, settings.endpoint));
         let root = settings.root.trim_matches('/').to_owned();
         if root.split('/').any(|name| matches!(name, "." | "..") || (name.is_empty() && !root.is_empty())) {
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, "the root is no path of folders"));

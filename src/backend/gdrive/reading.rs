@@ -5,7 +5,7 @@ use super::drive::Drive;
 use crate::{
     backend::{
         tree::files::{Opened, Stat},
-        wire::{Again, Reply, resuming},
+        wire::{Again, Reply, Verdict, judged, resuming},
     },
     model::Span,
     store::{
@@ -14,8 +14,6 @@ use crate::{
     },
 };
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures_util::TryStreamExt;
 use http::{Method, StatusCode, header};
 use md5::{Digest, Md5};
 use std::sync::{
@@ -71,7 +69,7 @@ impl Opened for GdriveOpened {
             let rest = Span { start: span.start + read, end: span.end };
             Box::pin(async move { part(&drive, &id, &stat, rest).await }) as futures_util::future::BoxFuture<'static, Result<Reply>>
         };
-        Ok(checked(resuming(first, span.len(), attempts, Box::new(reopen)), check))
+        Ok(judged(resuming(first, span.len(), attempts, Box::new(reopen)), Box::new(check)))
     }
 }
 
@@ -140,15 +138,18 @@ impl Check {
             Self::Revision(revision) => revision.reopened.clone(),
         }
     }
+}
 
+#[async_trait]
+impl Verdict for Check {
     fn saw(&mut self, bytes: &[u8]) {
         if let Self::Digest(digest, _) = self {
             digest.update(bytes);
         }
     }
 
-    async fn verdict(self) -> Result<()> {
-        match self {
+    async fn give(self: Box<Self>) -> Result<()> {
+        match *self {
             Self::Digest(digest, expected) => match <[u8; 16]>::from(digest.finalize()) == expected {
                 true => Ok(()),
                 false => Err(changed()),
@@ -163,30 +164,6 @@ impl Check {
             }
         }
     }
-}
-
-/// The last piece waits for the verdict: a reply that is cut short never looks complete.
-fn checked(stream: ByteStream, check: Check) -> ByteStream {
-    let state = (stream, Some(check), None::<Bytes>);
-    Box::pin(futures_util::stream::try_unfold(state, |(mut stream, mut check, mut held)| async move {
-        loop {
-            let Some(watching) = &mut check else { return Ok(None) };
-            match stream.try_next().await? {
-                Some(bytes) => {
-                    watching.saw(&bytes);
-                    if let Some(before) = held.replace(bytes) {
-                        return Ok(Some((before, (stream, check, held))));
-                    }
-                }
-                None => {
-                    if let Some(check) = check.take() {
-                        check.verdict().await?;
-                    }
-                    return Ok(held.take().map(|last| (last, (stream, None, None))));
-                }
-            }
-        }
-    }))
 }
 
 fn changed() -> StoreError {

@@ -1,22 +1,19 @@
 //! Replies that are refusals, by the reasons that Drive gives ("Resolve errors" of its documentation).
 
 use crate::{
-    backend::wire::Reply,
+    backend::oauth,
     store::error::{StoreError, StoreErrorKind},
 };
-use http::{StatusCode, header};
+use http::StatusCode;
 use serde::Deserialize;
 use std::time::Duration;
-
-/// Error documents are short; whatever is longer is none.
-const LONGEST: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) reason: String,
     message: String,
-    pub(super) retry_after: Option<Duration>,
+    retry_after: Option<Duration>,
 }
 
 #[derive(Deserialize, Default)]
@@ -39,15 +36,6 @@ struct Reason {
     reason: String,
 }
 
-pub(super) async fn read(reply: Reply) -> Refusal {
-    let status = reply.status;
-    let retry_after = reply.number(header::RETRY_AFTER).map(Duration::from_secs);
-    let document = reply.bytes(LONGEST).await.unwrap_or_default();
-    let Document { error } = serde_json::from_slice(&document).unwrap_or_default();
-    let reason = error.errors.into_iter().next().map(|error| error.reason).unwrap_or_default();
-    Refusal { status, reason, message: error.message.chars().take(200).collect(), retry_after }
-}
-
 const REASONS: &[(&str, StoreErrorKind)] = &[
     ("rateLimitExceeded", StoreErrorKind::Busy),
     ("userRateLimitExceeded", StoreErrorKind::Busy),
@@ -66,12 +54,29 @@ const REASONS: &[(&str, StoreErrorKind)] = &[
     ("invalid", StoreErrorKind::InvalidRequest),
 ];
 
-impl Refusal {
-    /// Asking more slowly helps.
-    pub(super) fn is_rate_limit(&self) -> bool {
+impl oauth::Refusal for Refusal {
+    const SERVICE: &'static str = "Google Drive";
+
+    fn read(status: StatusCode, retry_after: Option<Duration>, document: &[u8]) -> Self {
+        let Document { error } = serde_json::from_slice(document).unwrap_or_default();
+        let reason = error.errors.into_iter().next().map(|error| error.reason).unwrap_or_default();
+        Self { status, reason, message: error.message.chars().take(200).collect(), retry_after }
+    }
+
+    fn is_rate_limit(&self) -> bool {
         self.status == StatusCode::FORBIDDEN && matches!(self.reason.as_str(), "rateLimitExceeded" | "userRateLimitExceeded")
     }
 
+    fn is_of_token(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl Refusal {
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
     }

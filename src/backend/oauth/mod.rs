@@ -1,9 +1,11 @@
-//! OAuth 2.0 (RFC 6749), as drives in the cloud speak it: which grants there are, access tokens got with them (`tokens`), and
-//! how a person gives one (`authorize`).
+//! OAuth 2.0 (RFC 6749), as drives in the cloud speak it: which grants there are, access tokens got with them (`tokens`),
+//! requests that carry those (`api`), and how a person gives a grant (`authorize`).
 
+mod api;
 mod authorize;
 mod tokens;
 
+pub(super) use api::{Api, Call, Refusal, parse};
 pub use authorize::{Asking, Authorization, Device};
 pub(super) use tokens::Tokens;
 

@@ -83,7 +83,8 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Service {
     pub names: Names,
-    /// `a` and `A`, and other spellings of one letter, are one name.
+    /// `a` and `A`, and other spellings of one letter, are one name: of such only one is there at a time. A driver that says so
+    /// finds things only under the very names that they have.
     pub folds_names: bool,
     /// Largest file.
     pub max_size: u64,
@@ -171,6 +172,8 @@ pub enum Published {
     Obstructed(Box<dyn Draft>),
     /// A file is there, and was not to be replaced.
     Exists(Box<dyn Draft>),
+    /// Something is there, or on the way, that has another spelling of this name. Only of storage that folds names.
+    Spelled(Box<dyn Draft>),
 }
 
 /// `<instance>-<random>`: letters and digits.

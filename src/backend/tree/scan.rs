@@ -7,15 +7,12 @@
 
 use super::{
     bucket::Bucket,
-    files::{Entry, Kind, Stat},
+    files::{Entry, Kind, Service, Stat},
     record::{Row, foreign_row, is_fingerprint_of},
     trail::{self, Trail},
 };
 use crate::{
-    backend::{
-        Progress,
-        codec::{self, Names},
-    },
+    backend::{Progress, codec},
     catalog::{BucketId, Catalog, IndexChange, WhichObjects},
     model::{ObjectKey, Timestamp},
     store::{
@@ -99,7 +96,7 @@ pub(super) async fn pass(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()
         let at = bucket.at(&folder);
         let mut entries = bucket.files.list(&at);
         while let Some(entries) = entries.next().await.transpose()? {
-            let found = sort(&folder, entries, bucket.files.service().names, &mut trail.pending);
+            let found = sort(&folder, entries, bucket.files.service(), &mut trail.pending);
             for batch in found.chunks(BATCH) {
                 progress.changed(reconcile(bucket, batch).await?);
                 progress.saw(0, batch.len());
@@ -137,13 +134,16 @@ async fn settle_one(bucket: &Bucket, key: ObjectKey) -> Result<()> {
 type Seen = (ObjectKey, String, Stat);
 
 /// The keys of a folder's files; its folders are to be seen next.
-fn sort(folder: &str, entries: Vec<Entry>, names: Names, pending: &mut Vec<String>) -> Vec<Seen> {
+fn sort(folder: &str, entries: Vec<Entry>, service: Service, pending: &mut Vec<String>) -> Vec<Seen> {
     let mut found = Vec::with_capacity(entries.len());
     for Entry { name, stat } in entries {
         let path = codec::join(folder, &name);
         match stat.kind {
             Kind::Folder if path != codec::RESERVED_DIR => pending.push(path),
-            Kind::File => found.extend(codec::decode(&path, names).map(|key| (key, path, stat))),
+            Kind::File => {
+                let apart = || codec::decode_apart(&path, service.names).filter(|_| service.folds_names);
+                found.extend(codec::decode(&path, service.names).or_else(apart).map(|key| (key, path, stat)));
+            }
             Kind::Folder | Kind::Other => {}
         }
     }
@@ -174,13 +174,13 @@ async fn meet(bucket: &Bucket, (key, path, stat): Seen, known: bool) -> Result<(
     if !unheard_of {
         return refresh_locked(bucket, &key).await;
     }
-    // Of the two places of a key the plain one wins.
-    let plain = bucket.path_of(&key).plain_path();
-    let hidden = path != plain && bucket.files.stat(&bucket.at(&plain)).await?.is_some_and(|stat| stat.kind == Kind::File);
-    match hidden {
-        true => Ok(()),
-        false => Ok(bucket.catalog.index(bucket.id, IndexChange::Put(foreign_row(&key, &stat))).await?),
+    // Of the places of a key the first one wins.
+    for earlier in bucket.native_places(&key).into_iter().take_while(|place| *place != path) {
+        if bucket.files.stat(&bucket.at(&earlier)).await?.is_some_and(|stat| stat.kind == Kind::File) {
+            return Ok(());
+        }
     }
+    Ok(bucket.catalog.index(bucket.id, IndexChange::Put(foreign_row(&key, &stat))).await?)
 }
 
 /// Rows of files that were not seen. How many there were.

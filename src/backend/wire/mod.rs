@@ -17,6 +17,7 @@ mod reply;
 mod resume;
 mod sending;
 pub(super) mod tls;
+mod verdict;
 
 pub(super) use address::{encode_path, encode_query};
 pub(super) use credentials::{Sign, Unsigned, context};
@@ -25,6 +26,7 @@ pub(super) use repeat::{Again, pause};
 pub(super) use reply::Reply;
 pub(super) use resume::{Reopen, resuming};
 pub(super) use sending::{Gathered, Sending};
+pub(super) use verdict::{Verdict, judged};
 
 use super::traffic::{Meter, Traffic};
 use crate::store::{

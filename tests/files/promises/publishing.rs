@@ -111,7 +111,7 @@ pub async fn of_32_drafts_that_want_a_free_name_one_gets_it(files: Storage) {
                         draft.discard().await;
                         None
                     }
-                    Published::IsFolder(_) | Published::Obstructed(_) => panic!("nothing but files is there"),
+                    Published::IsFolder(_) | Published::Obstructed(_) | Published::Spelled(_) => panic!("nothing but files is there"),
                 }
             })
         });
