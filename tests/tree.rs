@@ -6,7 +6,7 @@ mod support;
 use bytes::{Bytes, BytesMut};
 use causeway::{
     backend::{
-        Backend,
+        Backend, Counts, Progress,
         tree::{TreeBackend, TreeSettings},
     },
     catalog::{BucketRecord, Catalog, NewBucket, WhichObjects, sqlite::SqliteCatalog},
@@ -382,4 +382,28 @@ async fn a_folder_without_objects_is_no_prefix() {
     bed.tend().await;
     let request = ListRequest { delimiter: Some("/".to_owned()), limit: 1000, ..Default::default() };
     assert_eq!(bed.store.list(request).await.expect("lists").entries, []);
+}
+
+#[tokio::test]
+async fn a_walk_that_was_cut_short_goes_on_where_it_was() {
+    let files = MemoryFiles::new(Manners::Sftp);
+    files.place("photos/done/a", b"a");
+    files.place("photos/left/b", b"b");
+    let bed = Bed::upon(files, false).await;
+    // As a process leaves it that was killed between the two folders.
+    let walks = bed.directory.path().join("spool/walks");
+    std::fs::create_dir_all(&walks).expect("a directory");
+    let trail = serde_json::json!({
+        "seed": 1, "writings": 7, "seen": 0, "pending": ["left"], "folders": 2, "objects": 1, "changed": 1, "at": Timestamp::now()
+    });
+    std::fs::write(walks.join(format!("{}.json", bed.record.id.0)), trail.to_string()).expect("a trail");
+    bed.catalog.set_state(bed.record.id, "trail", Some("0000000000000001-7".into())).await.expect("is kept");
+
+    let walk = async || {
+        let progress = Progress::default();
+        assert!(bed.backend.walk(&bed.record, &bed.store, &progress).await.expect("walks"));
+        (progress.counts(), bed.list().await.into_iter().map(|(key, ..)| key).collect::<Vec<_>>())
+    };
+    assert_eq!(walk().await, (Counts { folders: 3, objects: 2, changed: 2 }, vec!["left/b".to_owned()]));
+    assert_eq!(walk().await, (Counts { folders: 3, objects: 2, changed: 1 }, vec!["done/a".to_owned(), "left/b".to_owned()]));
 }

@@ -107,7 +107,9 @@ def _measure(backend, arguments, home: Path, work: Path) -> dict:
         relays.append(Relay(address, work / "carried"))
         return relays[0].address
 
-    upstream = Upstream(backend, installed, work / "upstream", arguments.binary, between)
+    # What is known by host and port has to be reached there.
+    relayed = {"between": between} if "{address}" in backend.toml else {}
+    upstream = Upstream(backend, installed, work / "upstream", arguments.binary, **relayed)
     try:
         server = Server(arguments.binary, work / "server", storage=upstream.storage)
         try:

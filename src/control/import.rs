@@ -1,11 +1,11 @@
 //! Exported rows, brought into a catalog that no server uses.
 //!
-//! Invariants: nothing is written unless every row makes sense and no bucket clashes with one that is there; repeating an
-//! import that was cut short completes it. The index is the caller's to forget: it may now say less than the catalog.
+//! Invariants: repeating an import that was cut short completes it. The caller has the rows checked before, and forgets the
+//! index in between: it would say less than the catalog.
 
 use super::rows::{Row, RowError};
 use crate::{
-    catalog::{BucketId, Catalog, CatalogError, CatalogErrorKind},
+    catalog::{BucketId, Catalog, CatalogError, CatalogErrorKind, ObjectRow},
     model::BucketName,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -40,12 +40,9 @@ pub enum ImportError {
     Catalog(#[from] CatalogError),
 }
 
-/// `rows` begins the rows anew, each time it is called.
-pub async fn import<I>(catalog: &dyn Catalog, clash: Clash, rows: impl Fn() -> Result<I, RowError>) -> Result<Imported, ImportError>
-where
-    I: Iterator<Item = Result<Row, RowError>>,
-{
-    for row in rows()? {
+/// Whether every row makes sense, and no bucket is elsewhere here.
+pub async fn check(catalog: &dyn Catalog, rows: impl Iterator<Item = Result<Row, RowError>>) -> Result<(), ImportError> {
+    for row in rows {
         if let Row::Bucket(bucket) = row?
             && let Some(known) = catalog.bucket(&bucket.name).await?
             && (known.bucket.backend != bucket.backend || known.bucket.place != bucket.place)
@@ -53,10 +50,19 @@ where
             return Err(ImportError::Elsewhere { name: bucket.name, place: known.bucket.place, backend: known.bucket.backend });
         }
     }
+    Ok(())
+}
+
+/// Rows that were checked.
+pub async fn import(
+    catalog: &dyn Catalog,
+    clash: Clash,
+    rows: impl Iterator<Item = Result<Row, RowError>>,
+) -> Result<Imported, ImportError> {
     let mut imported = Imported::default();
     let mut ids: HashMap<BucketName, BucketId> = HashMap::new();
     let mut batch = Vec::with_capacity(AT_ONCE);
-    for row in rows()? {
+    for row in rows {
         match row? {
             Row::Bucket(bucket) => {
                 let name = bucket.name.clone();
@@ -70,7 +76,6 @@ where
                 ids.insert(name, id);
             }
             Row::Object(object) => {
-                // Checked when the rows were read for the first time.
                 let id = ids.get(&object.bucket).copied();
                 batch.push((id.ok_or_else(|| changed("its bucket"))?, object.row().map_err(changed)?));
                 if batch.len() == AT_ONCE {
@@ -88,12 +93,7 @@ fn changed(why: impl Into<String>) -> CatalogError {
     CatalogError::new(CatalogErrorKind::Internal, format!("the rows changed while they were read: {}", why.into()))
 }
 
-async fn write(
-    catalog: &dyn Catalog,
-    clash: Clash,
-    imported: &mut Imported,
-    batch: Vec<(BucketId, crate::catalog::ObjectRow)>,
-) -> Result<(), ImportError> {
+async fn write(catalog: &dyn Catalog, clash: Clash, imported: &mut Imported, batch: Vec<(BucketId, ObjectRow)>) -> Result<(), ImportError> {
     let writing = stream::iter(batch).map(async |(bucket, row)| {
         if clash == Clash::Keep && catalog.object(bucket, &row.key).await?.is_some() {
             return Ok::<_, CatalogError>(false);

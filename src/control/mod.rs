@@ -16,7 +16,7 @@ mod rows;
 mod scan;
 pub mod socket;
 
-pub use import::{Clash, ImportError, Imported, import};
+pub use import::{Clash, ImportError, Imported, check, import};
 pub use rows::{Header, Row, RowError, Rows};
 
 use crate::{buckets::Buckets, telemetry::log::Chain};

@@ -47,17 +47,27 @@ async fn drain(mut replies: Receiver<Reply>, mut hear: impl AsyncFnMut(Reply) ->
 /// start.
 pub async fn import(settings: &Settings, file: &Path, clash: Clash) -> Result<Imported, StartError> {
     let failed = |error: &(dyn std::error::Error + 'static)| StartError::new(format!("importing {}: {}", file.display(), Chain(error)));
-    let rows = || Rows::begin(BufReader::new(File::open(file)?));
-    // Before anything is touched.
-    let whole: Result<Vec<()>, RowError> = rows().map_err(|error| failed(&error))?.map(|row| row.map(drop)).collect();
-    whole.map_err(|error| failed(&error))?;
+    let rows =
+        || File::open(file).map_err(RowError::from).and_then(|file| Rows::begin(BufReader::new(file))).map_err(|error| failed(&error));
     let data = DataDirectory::take(&settings.server.data)?;
-    // First: it must never say less than the catalog and look complete.
+    let catalog = open_catalog(&data)?;
+    let checked = control::check(&catalog, rows()?).await.map_err(|error| failed(&error));
+    close_catalog(catalog).await?;
+    checked?;
+    // In between: it must never say less than the catalog and look complete.
     forget_index(&data)?;
-    let catalog = SqliteCatalog::open(data.own(), Durability::Strict).map_err(|error| StartError::because("opening the catalog", error))?;
-    let imported = control::import(&catalog, clash, rows).await.map_err(|error| failed(&error));
-    catalog.close().await.map_err(|error| StartError::because("closing the catalog", error))?;
+    let catalog = open_catalog(&data)?;
+    let imported = control::import(&catalog, clash, rows()?).await.map_err(|error| failed(&error));
+    close_catalog(catalog).await?;
     imported
+}
+
+fn open_catalog(data: &DataDirectory) -> Result<SqliteCatalog, StartError> {
+    SqliteCatalog::open(data.own(), Durability::Strict).map_err(|error| StartError::because("opening the catalog", error))
+}
+
+async fn close_catalog(catalog: SqliteCatalog) -> Result<(), StartError> {
+    catalog.close().await.map_err(|error| StartError::because("closing the catalog", error))
 }
 
 /// Makes the index of every bucket anew, from what storage and catalog say. No server may run.

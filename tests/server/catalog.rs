@@ -83,9 +83,15 @@ fn a_catalog_that_is_not_whole_is_not_imported() {
         |buckets: &str, count: usize| format!("{{\"causeway_catalog\":1}}\n{buckets}{{\"end\":{{\"buckets\":{count},\"objects\":0}}}}\n");
     place.write("one.jsonl", &file(&bucket("photos", "photos"), 1));
     place.run(&["catalog", "import", "one.jsonl"], &[]).succeeded();
+    // From here on the index knows something: that it is complete.
+    place.run(&["bucket", "scan", "photos"], &[]).succeeded();
+    let index = || std::fs::read(place.path("data/.causeway/index.sqlite")).expect("an index");
+    let before = index();
     place.write("two.jsonl", &file(&(bucket("films", "films") + &bucket("photos", "elsewhere")), 2));
     let said = place.run(&["catalog", "import", "two.jsonl"], &[]).failed(1);
     assert!(said.contains("bucket 'photos' is at 'photos' on backend 'nas' here"), "{said}");
+    place.run(&["catalog", "import", "torn.jsonl"], &[]).failed(1);
+    assert_eq!(index(), before, "what was refused had the index made anew");
     let exported = place.run(&["catalog", "export", "-"], &[]).succeeded();
     assert!(exported.contains("photos") && !exported.contains("films"), "{exported}");
 }
