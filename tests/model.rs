@@ -70,6 +70,16 @@ fn google_drive_does_what_the_model_does() {
 }
 
 #[test]
+fn onedrive_does_what_the_model_does() {
+    check(Driver::Onedrive, 16);
+}
+
+#[test]
+fn dropbox_does_what_the_model_does() {
+    check(Driver::Dropbox, 16);
+}
+
+#[test]
 fn sftp_does_what_the_model_does() {
     check(Driver::Sftp, 12);
 }

@@ -163,7 +163,10 @@ drivers! {
     sftp = crate::Driver::Sftp;
     webdav = crate::Driver::Webdav;
     drive_fake = crate::Driver::Drive;
+    onedrive_fake = crate::Driver::Onedrive;
+    dropbox_fake = crate::Driver::Dropbox;
     ftp = crate::Driver::Ftp;
     files_with_revisions = crate::Driver::Tree(crate::Manners::Drive);
+    files_of_folded_names = crate::Driver::Tree(crate::Manners::Folding);
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);
 }

@@ -173,6 +173,7 @@ BACKENDS = (
     Backend(
         "onedrive_fake",
         "our fake of OneDrive's API, in memory",
+        contract="onedrive_fake",
         needs=("cargo",),
         builds=("cargo", "build", "--locked", "--example", "onedrive_fake"),
         starts=("{target}/debug/examples/onedrive_fake",),
@@ -183,6 +184,7 @@ BACKENDS = (
     Backend(
         "dropbox_fake",
         "our fake of Dropbox's API, in memory",
+        contract="dropbox_fake",
         needs=("cargo",),
         builds=("cargo", "build", "--locked", "--example", "dropbox_fake"),
         starts=("{target}/debug/examples/dropbox_fake",),

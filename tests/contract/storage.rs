@@ -7,10 +7,12 @@
 use crate::support::{
     self,
     dav::{Dav, DavFolder},
+    dropbox::FakeDropbox,
     files::{Manners, MemoryFiles},
     ftpd::{Ftpd, Place},
     gcs::FakeGcs,
     gdrive::FakeDrive,
+    onedrive::FakeOnedrive,
     sshd::Sshd,
     upstream::Upstream,
 };
@@ -54,6 +56,10 @@ pub enum Driver {
     Webdav,
     /// Google Drive, or what we make of its documentation.
     Drive,
+    /// OneDrive, or what we make of its documentation.
+    Onedrive,
+    /// Dropbox, or what we make of its documentation.
+    Dropbox,
     /// FTP, by pyftpdlib.
     Ftp,
 }
@@ -75,6 +81,8 @@ enum Remote {
     Sftp(Box<Sshd>),
     Webdav(DavFolder),
     Drive(FakeDrive),
+    Onedrive(FakeOnedrive),
+    Dropbox(FakeDropbox),
     Ftp(Place),
 }
 
@@ -168,6 +176,8 @@ impl Remote {
             Self::Sftp(server) => return tree(Arc::new(server.files()), catalog, directory),
             Self::Webdav(folder) => return tree(Arc::new(folder.files()), catalog, directory),
             Self::Drive(drive) => return tree(Arc::new(drive.files()), catalog, directory),
+            Self::Onedrive(drive) => return tree(Arc::new(drive.files()), catalog, directory),
+            Self::Dropbox(dropbox) => return tree(Arc::new(dropbox.files()), catalog, directory),
             Self::Ftp(place) => return tree(Arc::new(place.files()), catalog, directory),
             Self::Azblob(azurite) => {
                 let settings = AzblobSettings {
@@ -213,6 +223,8 @@ impl Storage {
             Driver::Sftp => Some(Remote::Sftp(Box::new(Sshd::start()))),
             Driver::Webdav => Some(Remote::Webdav(Dav::apache().folder())),
             Driver::Drive => Some(Remote::Drive(FakeDrive::start())),
+            Driver::Onedrive => Some(Remote::Onedrive(FakeOnedrive::start())),
+            Driver::Dropbox => Some(Remote::Dropbox(FakeDropbox::start())),
             Driver::Ftp => Some(Remote::Ftp(Ftpd::shared())),
         };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
@@ -259,6 +271,11 @@ impl Storage {
                 let escaped: usize =
                     key.chars().map(|c| if c.is_control() || " %".contains(c) { 3 * c.len_utf8() } else { c.len_utf8() }).sum();
                 escaped + escaped / 40 + 5 * key.split('/').filter(|segment| segment.trim() != *segment || segment.len() < 3).count() < 1800
+            }
+            // 400 characters a path; a folded name may be told apart by some more.
+            Driver::Onedrive => {
+                let written = |c: char| if c.is_ascii_alphanumeric() || "/-_".contains(c) { 1 } else { 3 * c.len_utf8() };
+                key.chars().map(written).sum::<usize>() + 16 * key.split('/').count() < 360
             }
             Driver::Drive => key.split('/').count() < 95,
             Driver::Sftp | Driver::Webdav => key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800,

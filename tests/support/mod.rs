@@ -8,10 +8,12 @@
 
 pub mod apache;
 pub mod dav;
+pub mod dropbox;
 pub mod files;
 pub mod ftpd;
 pub mod gcs;
 pub mod gdrive;
+pub mod onedrive;
 pub mod proxy;
 pub mod raw;
 pub mod sshd;

@@ -3,7 +3,7 @@
 use super::{drive::Drive, item::Item};
 use crate::{
     backend::{
-        tree::files::{Opened, Stat},
+        tree::files::{Opened, Stat, changed},
         wire::{Again, Reply, resuming},
     },
     model::Span,
@@ -79,9 +79,7 @@ pub(super) async fn part(drive: &Drive, rev: &str, size: u64, span: Span) -> Res
         }
         Ok(reply) => Ok(reply.skipping(span.start)),
         // Removed for good, or older than Dropbox keeps.
-        Err(refusal) if refusal.is_not_found() || refusal.status == StatusCode::RANGE_NOT_SATISFIABLE => {
-            Err(StoreError::new(StoreErrorKind::Unavailable, "the file changed while it was read"))
-        }
+        Err(refusal) if refusal.is_not_found() || refusal.status == StatusCode::RANGE_NOT_SATISFIABLE => Err(changed()),
         Err(refusal) => Err(refusal.into()),
     }
 }

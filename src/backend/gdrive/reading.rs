@@ -4,7 +4,7 @@
 use super::drive::Drive;
 use crate::{
     backend::{
-        tree::files::{Opened, Stat},
+        tree::files::{Opened, Stat, changed},
         wire::{Again, Reply, Verdict, judged, resuming},
     },
     model::Span,
@@ -164,8 +164,4 @@ impl Verdict for Check {
             }
         }
     }
-}
-
-fn changed() -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, "the file changed while it was read")
 }

@@ -4,7 +4,7 @@
 use super::{drive::Drive, hash::QuickXor, item::Item};
 use crate::{
     backend::{
-        tree::files::{Opened, Stat},
+        tree::files::{Opened, Stat, changed},
         wire::{Again, Reply, Verdict, judged, resuming},
     },
     model::Span,
@@ -14,12 +14,17 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::TryStreamExt;
 use http::{Method, StatusCode, header};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 use tokio::task::JoinHandle;
+
+/// So many bytes are judged before the first is passed on, when the file that is there now can still be read instead.
+const HELD: u64 = 256 << 10;
 
 #[derive(Debug)]
 pub(super) struct OnedriveOpened {
@@ -73,8 +78,17 @@ impl Opened for OnedriveOpened {
                 part(&drive, &item, rest).await
             }) as futures_util::future::BoxFuture<'static, Result<Reply>>
         };
-        Ok(judged(resuming(first, span.len(), attempts, Box::new(reopen)), check))
+        let body = judged(resuming(first, span.len(), attempts, Box::new(reopen)), check);
+        match span.len() <= HELD {
+            true => held(body).await,
+            false => Ok(body),
+        }
     }
+}
+
+async fn held(body: ByteStream) -> Result<ByteStream> {
+    let pieces: Vec<Result<Bytes>> = body.map_ok(Ok).try_collect().await?;
+    Ok(Box::pin(futures_util::stream::iter(pieces)))
 }
 
 /// The item, if it has the bytes that it had.
@@ -162,8 +176,4 @@ impl Verdict for Asked {
             false => Ok(()),
         }
     }
-}
-
-fn changed() -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, "the file changed while it was read")
 }

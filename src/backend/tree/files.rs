@@ -17,7 +17,10 @@
 use crate::{
     backend::{Traffic, codec::Names},
     model::{Span, Timestamp},
-    store::{ByteStream, Result},
+    store::{
+        ByteStream, Result,
+        error::{StoreError, StoreErrorKind},
+    },
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -143,9 +146,23 @@ pub struct Entry {
 pub trait Opened: Send {
     fn stat(&self) -> &Stat;
 
-    /// These bytes of it, which it has. A stream that ends early has an error at its end.
+    /// These bytes of it, which it has. A stream that ends early has an error at its end. If it is another file by now, the
+    /// error is [`changed`].
     async fn read(self: Box<Self>, span: Span) -> Result<ByteStream>;
 }
+
+/// What was opened is not there any more: who has passed nothing on yet may open what is there now.
+pub fn changed() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "the file changed while it was read").with_source(Changed)
+}
+
+pub fn is_changed(error: &StoreError) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<Changed>())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("another one has its name")]
+struct Changed;
 
 /// A file that nobody sees yet.
 #[async_trait]

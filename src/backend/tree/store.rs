@@ -3,7 +3,9 @@
 use super::{
     adopt,
     bucket::{Bucket, Look, to_the_end},
-    capabilities, multipart,
+    capabilities,
+    files::is_changed,
+    multipart,
     record::{Identity, Intent, Row},
     remove, scan,
     write::{self, Making, Ready},
@@ -24,6 +26,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::{any::Any, sync::Arc};
 
+/// At a key whose file is another each time that it is read.
+const LOOKS: usize = 4;
+
 #[derive(Debug)]
 pub(super) struct TreeStore {
     pub(super) bucket: Arc<Bucket>,
@@ -41,6 +46,22 @@ impl TreeStore {
     async fn info(&self, key: &ObjectKey) -> Result<ObjectInfo> {
         let (found, _) = self.bucket.find(key, self.bucket.row(key).await?, Look::Only).await?.ok_or(StoreErrorKind::NoSuchKey)?;
         adopt::describe(&self.bucket, key, &found).await
+    }
+
+    /// As `get`, of the file that is there at the first look.
+    async fn read(&self, key: &ObjectKey, request: &GetRequest) -> Result<GetReply> {
+        let row = self.bucket.row(key).await?;
+        let ahead = Self::ahead(&row, request);
+        let (found, opened) = self.bucket.find(key, row, Look::Open(ahead)).await?.ok_or(StoreErrorKind::NoSuchKey)?;
+        let info = adopt::describe(&self.bucket, key, &found).await?;
+        request.conditions.check(&info.etag, info.last_modified)?;
+        let span = select(&info, request.selection)?;
+        let opened = opened.ok_or(StoreErrorKind::Internal)?;
+        let body = match span.is_empty() {
+            true => ObjectBody::Full(Bytes::new()),
+            false => ObjectBody::Stream(opened.read(span).await?),
+        };
+        Ok(GetReply { info, span, body })
     }
 
     /// What a reader will most likely want, as far as the catalog can tell.
@@ -99,18 +120,13 @@ impl Store for TreeStore {
     }
 
     async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        let row = self.bucket.row(key).await?;
-        let ahead = Self::ahead(&row, &request);
-        let (found, opened) = self.bucket.find(key, row, Look::Open(ahead)).await?.ok_or(StoreErrorKind::NoSuchKey)?;
-        let info = adopt::describe(&self.bucket, key, &found).await?;
-        request.conditions.check(&info.etag, info.last_modified)?;
-        let span = select(&info, request.selection)?;
-        let opened = opened.ok_or(StoreErrorKind::Internal)?;
-        let body = match span.is_empty() {
-            true => ObjectBody::Full(Bytes::new()),
-            false => ObjectBody::Stream(opened.read(span).await?),
-        };
-        Ok(GetReply { info, span, body })
+        for _ in 1..LOOKS {
+            match self.read(key, &request).await {
+                Err(error) if is_changed(&error) => {}
+                read => return read,
+            }
+        }
+        self.read(key, &request).await
     }
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {

@@ -7,7 +7,7 @@ use super::{WebdavFiles, client::Client, properties::strong, refusal};
 use crate::{
     backend::{
         claims::Watch,
-        tree::files::{Opened, Stat},
+        tree::files::{Opened, Stat, changed},
         wire::{Again, Reply, resuming},
     },
     model::{Span, Timestamp},
@@ -110,10 +110,6 @@ fn content_range(text: &str) -> Option<(Option<u64>, Span)> {
     let (first, last) = range.split_once('-')?;
     let span = Span { start: first.trim().parse().ok()?, end: last.trim().parse::<u64>().ok()?.checked_add(1)? };
     (span.start < span.end).then_some((size.trim().parse().ok(), span))
-}
-
-fn changed() -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, "the file changed while it was read")
 }
 
 #[cfg(test)]
