@@ -1,13 +1,15 @@
 //! S3 upon files in folders: what the store contract cannot see. What others do behind our back, what a process that is
 //! killed leaves, and what it costs.
 
+#[path = "tree/feed.rs"]
+mod feed;
 mod support;
 
 use bytes::{Bytes, BytesMut};
 use causeway::{
     backend::{
         Backend, Counts, Progress,
-        tree::{TreeBackend, TreeSettings},
+        tree::{TreeBackend, TreeSettings, files::Files},
     },
     catalog::{BucketRecord, Catalog, NewBucket, WhichObjects, sqlite::SqliteCatalog},
     model::{Attributes, BucketName, CannedAcl, ETag, ObjectInfo, ObjectKey, Owner, Timestamp},
@@ -37,13 +39,13 @@ fn key(text: &str) -> ObjectKey {
 }
 
 async fn open(
-    files: &MemoryFiles,
+    files: Arc<dyn Files>,
     directory: &TempDir,
     is_new: bool,
 ) -> (Arc<dyn Catalog>, Arc<dyn Backend>, BucketRecord, Arc<dyn Store>) {
     let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory.path(), Durability::Relaxed).expect("opens"));
     let settings = TreeSettings { dir: directory.path().join("spool"), spool_size: 1 << 20, durability: Durability::Relaxed };
-    let backend: Arc<dyn Backend> = Arc::new(TreeBackend::open(Arc::new(files.clone()), settings, catalog.clone()).expect("opens"));
+    let backend: Arc<dyn Backend> = Arc::new(TreeBackend::open(files, settings, catalog.clone()).expect("opens"));
     let name = BucketName::parse("photos").expect("a name");
     let record = match catalog.bucket(&name).await.expect("answers") {
         Some(record) => record,
@@ -69,14 +71,14 @@ impl Bed {
 
     async fn upon(files: MemoryFiles, is_new: bool) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let (catalog, backend, record, store) = open(&files, &directory, is_new).await;
+        let (catalog, backend, record, store) = open(Arc::new(files.clone()), &directory, is_new).await;
         Self { files, directory, catalog, backend, record, store }
     }
 
     /// What was under way never ends; what the catalog has is all there is.
     async fn kill(self) -> Self {
         self.catalog.close().await.expect("closes");
-        let (catalog, backend, record, store) = open(&self.files, &self.directory, true).await;
+        let (catalog, backend, record, store) = open(Arc::new(self.files.clone()), &self.directory, true).await;
         Self { catalog, backend, record, store, ..self }
     }
 

@@ -6,7 +6,7 @@
 //! once or nothing of it, so there is no cycle.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -28,10 +28,10 @@ pub(super) struct Claims {
 
 #[derive(Debug, Default)]
 struct Paths {
-    /// Only what somebody has.
-    held: HashMap<String, Hold>,
+    /// Only what somebody has. Ordered rather than hashed: paths share their beginnings, and a claim is of all of them.
+    held: BTreeMap<String, Hold>,
     /// By how many who wait. Whoever does not wait lets them go first.
-    wanted: HashMap<String, usize>,
+    wanted: BTreeMap<String, usize>,
 }
 
 #[derive(Debug, Clone, Copy)]

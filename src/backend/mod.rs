@@ -84,6 +84,16 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         Ok(false)
     }
 
+    /// Whether the storage itself tells what changes in it: then `follow` is quick.
+    fn tells_changes(&self) -> bool {
+        false
+    }
+
+    /// Brings the index up to date with what the storage tells of others' changes. Interrupting it is harmless.
+    async fn follow(&self, _bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// What was asked of the storage so far. `None`: it is no other machine.
     fn traffic(&self) -> Option<Traffic> {
         None

@@ -3,12 +3,17 @@
 //! | job | how often |
 //! |---|---|
 //! | upkeep: scans each bucket for files that others changed | `scan_interval`, and never more than a twentieth of the time |
+//! | follow: asks storages that tell what changes in them | every 30 s, or at `scan_interval` if that is less |
 //! | expiry: aborts stale uploads, forgets how old ones ended | hourly |
 
 mod expiry;
+mod follow;
 mod upkeep;
 
-use crate::buckets::Buckets;
+use crate::{
+    buckets::{BucketError, Buckets},
+    catalog::{BucketRecord, BucketsQuery},
+};
 use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -24,7 +29,47 @@ pub struct JobSettings {
 pub fn spawn(buckets: Arc<Buckets>, settings: JobSettings, stop: CancellationToken) -> TaskTracker {
     let jobs = TaskTracker::new();
     jobs.spawn(stop.clone().run_until_cancelled_owned(upkeep::run(buckets.clone(), settings.scan_interval)));
+    jobs.spawn(stop.clone().run_until_cancelled_owned(follow::run(buckets.clone(), settings.scan_interval)));
     jobs.spawn(stop.run_until_cancelled_owned(expiry::run(buckets, settings.upload_expiry)));
     jobs.close();
     jobs
+}
+
+const PAGE: usize = 1000;
+
+/// What is done with every bucket in turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    Tend,
+    Follow,
+}
+
+/// One round over all buckets. One that fails does not keep the others waiting.
+async fn each_bucket(buckets: &Buckets, round: Round) -> Result<(), BucketError> {
+    let mut after = None;
+    loop {
+        let page = buckets.list(BucketsQuery { after: after.take(), limit: PAGE, ..Default::default() }).await?;
+        for record in &page.buckets {
+            match one_bucket(buckets, record, round).await {
+                Ok(()) | Err(BucketError::NoSuchBucket) => {}
+                Err(error) => tracing::error!(bucket = %record.bucket.name, ?round, %error, "upkeep of a bucket failed; it is tried again"),
+            }
+        }
+        match page.buckets.last() {
+            Some(last) if page.truncated => after = Some(last.bucket.name.to_string()),
+            _ => return Ok(()),
+        }
+    }
+}
+
+async fn one_bucket(buckets: &Buckets, record: &BucketRecord, round: Round) -> Result<(), BucketError> {
+    let backend = buckets.backend(&record.bucket.backend)?;
+    if round == Round::Follow && !backend.tells_changes() {
+        return Ok(());
+    }
+    let bucket = buckets.get(&record.bucket.name).await?;
+    Ok(match round {
+        Round::Tend => backend.tend(bucket.record(), bucket.store()).await?,
+        Round::Follow => backend.follow(bucket.record(), bucket.store()).await?,
+    })
 }

@@ -20,7 +20,7 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -40,7 +40,7 @@ pub(super) struct Drive {
     /// Begins with a `/`, or is empty.
     root: String,
     /// Folders that were seen to be spelled like this.
-    spelled: Mutex<HashMap<String, Instant>>,
+    spelled: Mutex<BTreeMap<String, Instant>>,
 }
 
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Drive {
         }
     }
 
-    fn spelled(&self) -> std::sync::MutexGuard<'_, HashMap<String, Instant>> {
+    fn spelled(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Instant>> {
         self.spelled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -34,6 +34,11 @@ impl Client {
         self.files(method, &format!("/{}", wire::encode_path(id)))
     }
 
+    /// `/changes…` of the API, in any drive.
+    pub(super) fn changes(&self, below: &str) -> Call<Refusal> {
+        self.0.call(Method::GET, &format!("/drive/v3/changes{below}")).query("supportsAllDrives", "true")
+    }
+
     pub(super) fn upload(&self, kind: &str) -> Call<Refusal> {
         self.0.call(Method::POST, "/upload/drive/v3/files").query("supportsAllDrives", "true").query("uploadType", kind)
     }

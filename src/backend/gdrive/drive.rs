@@ -10,7 +10,14 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    backend::{claims::Claims, codec::join, locks::Locks, oauth::Refusal as _, tree::files::Kind, wire::Again},
+    backend::{
+        claims::Claims,
+        codec::join,
+        locks::Locks,
+        oauth::{Call, Refusal as _},
+        tree::files::Kind,
+        wire::Again,
+    },
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
@@ -190,8 +197,8 @@ impl Drive {
     async fn page(&self, query: &str, token: Option<&str>, fields: &str) -> Result<Page> {
         let mut call = self.client.files(Method::GET, "").query("q", query).query("pageSize", PAGE).query("spaces", "drive");
         call = call.query("fields", format!("nextPageToken,files({fields})")).query("includeItemsFromAllDrives", "true");
-        if let Some(drive) = &self.drive {
-            call = call.query("corpora", "drive").query("driveId", drive.as_str());
+        if self.drive.is_some() {
+            call = self.in_its_drive(call).query("corpora", "drive");
         }
         if let Some(token) = token {
             call = call.query("pageToken", token);
@@ -201,6 +208,13 @@ impl Drive {
             // The folder is not there any more.
             Err(refusal) if refusal.is_not_found() => Ok(Page { files: Vec::new(), next_page_token: None }),
             Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    pub(super) fn in_its_drive(&self, call: Call<Refusal>) -> Call<Refusal> {
+        match &self.drive {
+            Some(drive) => call.query("driveId", drive.as_str()),
+            None => call,
         }
     }
 

@@ -72,6 +72,15 @@ impl Ids {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
     }
 
+    /// A folder is not where it was, and nothing below it.
+    pub(super) fn forget_below(&self, folder: &str) {
+        let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_elsewhere =
+            |path: &String, _: &mut Known| path.strip_prefix(folder).is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/'));
+        paths.young.retain(is_elsewhere);
+        paths.old.retain(is_elsewhere);
+    }
+
     /// A folder is not where it was; whether those above it are, nobody knows.
     pub(super) fn forget_along(&self, folder: &str) {
         let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,6 +95,13 @@ impl Ids {
             known.since.elapsed() < FRESH && path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
         };
         paths.young.iter().any(below) || paths.old.iter().any(below)
+    }
+
+    /// Where a folder was last, however long ago; of several places, some.
+    pub(super) fn place_of(&self, id: &str) -> Option<String> {
+        let paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = paths.young.iter().chain(&paths.old);
+        all.filter(|(_, known)| known.is_folder && known.id == id).map(|(path, _)| path.clone()).next()
     }
 
     pub(super) fn removed(&self, id: &str) {

@@ -71,7 +71,8 @@ impl Item {
             hex::decode_to_slice(text, &mut md5).ok().map(|()| md5)
         });
         let modified = self.modified_time.as_deref().and_then(Timestamp::parse_iso8601);
-        Stat { kind, size: self.size.unwrap_or(0), modified, tag: self.head_revision_id.clone(), md5 }
+        let tag = self.head_revision_id.as_ref().map(|revision| format!("{}:{revision}", self.id));
+        Stat { kind, size: self.size.unwrap_or(0), modified, tag, md5 }
     }
 
     /// 0: others put it there.
@@ -111,7 +112,7 @@ mod tests {
         let stat = file.stat();
         assert_eq!(
             (stat.kind, stat.size, stat.tag.as_deref(), stat.modified.map(Timestamp::millis)),
-            (Kind::File, 3, Some("r1"), Some(1_714_558_830_123))
+            (Kind::File, 3, Some("1:r1"), Some(1_714_558_830_123))
         );
         assert_eq!(stat.md5.map(hex::encode).as_deref(), Some("900150983cd24fb0d6963f7d28e17f72"));
         assert_eq!(item(r#"{"id":"1","mimeType":"application/vnd.google-apps.document","size":"1024"}"#).kind(), Kind::Other);

@@ -25,10 +25,12 @@
 //! | `drive` | from paths to ids |
 //! | `reading` | files on their way out |
 //! | `draft` | files on their way in |
+//! | `feed` | what others change |
 
 mod client;
 mod draft;
 mod drive;
+mod feed;
 mod ids;
 mod item;
 mod reading;
@@ -37,7 +39,7 @@ mod refusal;
 use super::{
     codec::join,
     oauth::{Api, Authority, Grant, Tokens},
-    tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Opened, Service, Stat},
+    tree::files::{Draft, DraftName, Entry, Feed, Files, Kind, OWN, Opened, Service, Stat},
     wire::{Again, Wire, WireSettings},
 };
 use crate::{
@@ -116,6 +118,11 @@ impl GdriveFiles {
     }
 }
 
+/// Whether it can be one of a path: Drive takes any text.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains('/') && !matches!(name, "." | "..")
+}
+
 fn drafts() -> String {
     join(OWN, "tmp")
 }
@@ -128,6 +135,10 @@ impl Files for GdriveFiles {
 
     fn traffic(&self) -> Option<Traffic> {
         Some(self.drive.client.traffic())
+    }
+
+    fn feed(&self) -> Option<&dyn Feed> {
+        Some(self)
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {
@@ -268,7 +279,7 @@ impl Files for GdriveFiles {
                 let page = self.drive.page_of(&listing.id, listing.token.as_deref()).await?;
                 let mut entries = Vec::with_capacity(page.files.len());
                 for item in page.files {
-                    if item.name.is_empty() || item.name.contains('/') || matches!(item.name.as_str(), "." | "..") {
+                    if !is_name(&item.name) {
                         continue;
                     }
                     let is_first = listing.seen.insert(listing.hasher.hash_one(&item.name));

@@ -76,6 +76,11 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
         None
     }
 
+    /// Storage that keeps account of what changes in it: what others do is learned without a walk.
+    fn feed(&self) -> Option<&dyn Feed> {
+        None
+    }
+
     /// Storage that writes anywhere in a file: there, parts of uploads go where they will lie.
     fn slots(&self) -> Option<&dyn Slots> {
         None
@@ -222,4 +227,28 @@ pub trait Slot: Send {
 
     /// What was written survives what this storage survives.
     async fn finish(self: Box<Self>) -> Result<()>;
+}
+
+/// What changes in a storage, told by itself.
+#[async_trait]
+pub trait Feed: Send + Sync {
+    /// From where on changes are told.
+    async fn mark(&self) -> Result<String>;
+
+    /// Some of what has changed since a mark, whoever did it. `None`: only a walk can tell.
+    async fn since(&self, mark: &str) -> Result<Option<Changes>>;
+}
+
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Files that are at these paths now: new ones, changed ones, and such as were moved there.
+    pub files: Vec<(String, Stat)>,
+    /// Folders that came with what is in them, of which nothing is told.
+    pub folders: Vec<String>,
+    /// Files that are not where they were. Of storage with a feed the tag of a file is `<identity>:<version>`; these are
+    /// identities.
+    pub left: Vec<String>,
+    /// From where on to ask next, if there is `more` at once.
+    pub mark: String,
+    pub more: bool,
 }

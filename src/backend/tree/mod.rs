@@ -10,6 +10,7 @@
 //! | `spool` | parts that wait on local disk |
 //! | `adopt`, `scan` | files that others put there |
 //! | `trail` | how far a scan has come |
+//! | `feed` | following a storage that tells what changes in it |
 //! | `store` | all of it as a [`Store`] |
 //!
 //! The layout is native: object `a/b.jpg` is the file `a/b.jpg`; other keys are escaped (`backend::codec`). One gateway
@@ -19,6 +20,7 @@
 mod adopt;
 mod bucket;
 mod drafts;
+mod feed;
 pub mod files;
 mod multipart;
 mod record;
@@ -163,7 +165,7 @@ impl Backend for TreeBackend {
         match store.as_any().downcast_ref::<TreeStore>() {
             Some(store) => {
                 multipart::sweep(&store.bucket).await?;
-                scan::pass(&store.bucket, &Progress::default()).await
+                scan::catch_up(&store.bucket).await
             }
             None => Err(StoreError::new(StoreErrorKind::Internal, format!("{} is not a bucket of this backend", bucket.bucket.name))),
         }
@@ -171,6 +173,17 @@ impl Backend for TreeBackend {
 
     fn traffic(&self) -> Option<Traffic> {
         self.files.traffic()
+    }
+
+    fn tells_changes(&self) -> bool {
+        self.files.feed().is_some()
+    }
+
+    async fn follow(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<()> {
+        match store.as_any().downcast_ref::<TreeStore>() {
+            Some(store) => scan::follow(&store.bucket).await,
+            None => Ok(()),
+        }
     }
 
     async fn walk(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>, progress: &Progress) -> Result<bool> {

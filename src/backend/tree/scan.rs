@@ -7,6 +7,7 @@
 
 use super::{
     bucket::Bucket,
+    feed,
     files::{Entry, Kind, Service, Stat},
     record::{Row, foreign_row, is_fingerprint_of},
     trail::{self, Trail},
@@ -31,9 +32,9 @@ use std::{
 };
 use tokio::sync::watch;
 
-const BATCH: usize = 512;
+pub(super) const BATCH: usize = 512;
 /// Requests to the storage at once.
-const LOOKS: usize = 8;
+pub(super) const LOOKS: usize = 8;
 /// How long a listing waits for the first walk before it answers SlowDown.
 const PATIENCE: Duration = Duration::from_secs(20);
 const STATE: &str = "scan";
@@ -89,6 +90,29 @@ pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
 pub(super) async fn pass(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
     let _walking = bucket.scan.walking.lock().await;
     settle(bucket).await?;
+    walk(bucket, progress).await
+}
+
+/// As `pass`, but without a walk where the storage itself tells what has changed.
+pub(super) async fn catch_up(bucket: &Arc<Bucket>) -> Result<()> {
+    let _walking = bucket.scan.walking.lock().await;
+    settle(bucket).await?;
+    match feed::follow(bucket).await? {
+        true => Ok(()),
+        false => walk(bucket, &Progress::default()).await,
+    }
+}
+
+/// What the storage tells of itself, if it does and nobody walks just now: then that finds it all.
+pub(super) async fn follow(bucket: &Arc<Bucket>) -> Result<()> {
+    match bucket.scan.walking.try_lock() {
+        Ok(_walking) => feed::follow(bucket).await.map(drop),
+        Err(_) => Ok(()),
+    }
+}
+
+async fn walk(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
+    feed::before_a_walk(bucket).await?;
     let stamp = bucket.catalog.state(bucket.id, TRAIL).await?;
     let mut trail = Trail::take_up(bucket.scan.trail.clone(), stamp.as_deref(), Timestamp::now()).await?;
     progress.resume(trail.counts);
@@ -98,7 +122,7 @@ pub(super) async fn pass(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()
         while let Some(entries) = entries.next().await.transpose()? {
             let found = sort(&folder, entries, bucket.files.service(), &mut trail.pending);
             for batch in found.chunks(BATCH) {
-                progress.changed(reconcile(bucket, batch).await?);
+                progress.changed(reconcile(bucket, batch).await?.len());
                 progress.saw(0, batch.len());
                 batch.iter().for_each(|(key, ..)| trail.saw(key));
             }
@@ -110,6 +134,7 @@ pub(super) async fn pass(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()
     }
     progress.changed(sweep(bucket, |key| trail.has_seen(key)).await?);
     mark_complete(&*bucket.catalog, bucket.id).await?;
+    feed::after_a_walk(bucket).await?;
     bucket.scan.ready.send_replace(true);
     trail.forget().await.map_err(trail::failed)
 }
@@ -131,27 +156,31 @@ async fn settle_one(bucket: &Bucket, key: ObjectKey) -> Result<()> {
     bucket.settled(&key).await.map(drop)
 }
 
-type Seen = (ObjectKey, String, Stat);
+/// Of a key, below the bucket's folder.
+pub(super) type Seen = (ObjectKey, String, Stat);
+
+/// A file as one of the bucket's, if it lies where a key's would.
+pub(super) fn seen(path: String, stat: Stat, service: Service) -> Option<Seen> {
+    let apart = || codec::decode_apart(&path, service.names).filter(|_| service.folds_names);
+    codec::decode(&path, service.names).or_else(apart).map(|key| (key, path, stat))
+}
 
 /// The keys of a folder's files; its folders are to be seen next.
-fn sort(folder: &str, entries: Vec<Entry>, service: Service, pending: &mut Vec<String>) -> Vec<Seen> {
+pub(super) fn sort(folder: &str, entries: Vec<Entry>, service: Service, pending: &mut Vec<String>) -> Vec<Seen> {
     let mut found = Vec::with_capacity(entries.len());
     for Entry { name, stat } in entries {
         let path = codec::join(folder, &name);
         match stat.kind {
             Kind::Folder if path != codec::RESERVED_DIR => pending.push(path),
-            Kind::File => {
-                let apart = || codec::decode_apart(&path, service.names).filter(|_| service.folds_names);
-                found.extend(codec::decode(&path, service.names).or_else(apart).map(|key| (key, path, stat)));
-            }
+            Kind::File => found.extend(seen(path, stat, service)),
             Kind::Folder | Kind::Other => {}
         }
     }
     found
 }
 
-/// Compares files with their rows, and refreshes those that differ. How many did.
-async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<usize> {
+/// Compares files with their rows, and refreshes those that differ. Which did.
+pub(super) async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<Vec<Seen>> {
     let rows = bucket.catalog.index_lookup(bucket.id, files.iter().map(|(key, ..)| key.clone()).collect()).await?;
     let differing: Vec<_> = files
         .iter()
@@ -159,7 +188,7 @@ async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<usize> {
         .filter(|((_, _, stat), row)| row.as_ref().is_none_or(|row| !is_fingerprint_of(&row.fingerprint, stat)))
         .map(|(seen, row)| (seen.clone(), row.is_some()))
         .collect();
-    let changed = differing.len();
+    let changed = differing.iter().map(|(seen, _)| seen.clone()).collect();
     // Many at once: their commits share transactions.
     let refreshing = futures_util::stream::iter(differing).map(|(seen, known)| meet(bucket, seen, known));
     refreshing.buffer_unordered(64).try_collect::<()>().await?;
@@ -197,7 +226,7 @@ async fn sweep(bucket: &Arc<Bucket>, seen: impl Fn(&ObjectKey) -> bool) -> Resul
     }
 }
 
-async fn missed(bucket: &Bucket, key: ObjectKey) -> Result<()> {
+pub(super) async fn missed(bucket: &Bucket, key: ObjectKey) -> Result<()> {
     let _guard = bucket.lock(&key).await;
     refresh_locked(bucket, &key).await
 }

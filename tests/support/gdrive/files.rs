@@ -140,6 +140,7 @@ pub fn update(shared: &Shared, call: &Call, id: &str, body: &Bytes) -> Result<Re
         file.trashed = trashed;
     }
     set_properties(file, &change["properties"]);
+    state.note(&id);
     call.answer(state.show(&state.files[&id]))
 }
 

@@ -5,12 +5,13 @@
 //! know are refused, replies hold the fields that were asked for and no more, files have exactly one parent, pieces of
 //! sessions are multiples of 256 KiB, and what is in a shared drive is not seen by who does not ask for it. Names are searched
 //! without regard to case, any number of files have one name, and deleting a folder takes all that is in it. What it lacks:
-//! permissions, revisions, changes, exports, shortcuts, `fields=*`, and verification of service accounts' signatures.
+//! permissions, revisions, exports, shortcuts, `fields=*`, and verification of service accounts' signatures.
 
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
 
 mod authority;
+mod changes;
 mod files;
 mod query;
 mod state;
@@ -225,6 +226,7 @@ impl FakeDrive {
         let mut state = self.shared.state();
         let revision = state.number();
         state.files.get_mut(id).expect("is there").fill(Bytes::copy_from_slice(content.as_ref()), revision);
+        state.note(id);
     }
 
     /// Files can be trashed no more, or can again.
@@ -237,6 +239,8 @@ impl FakeDrive {
         let mut state = self.shared.state();
         let last = state.files.values_mut().filter(|file| file.content.is_some()).max_by_key(|file| file.revision).expect("a file");
         last.name = name.to_owned();
+        let id = last.id.clone();
+        state.note(&id);
     }
 
     /// As others trash a folder or file.
@@ -246,7 +250,31 @@ impl FakeDrive {
     }
 
     pub fn trash(&self, id: &str) {
-        self.shared.state().files.get_mut(id).expect("is there").trashed = true;
+        let mut state = self.shared.state();
+        state.files.get_mut(id).expect("is there").trashed = true;
+        state.note(id);
+    }
+
+    /// As others move a file or folder, and give it another name.
+    pub fn relocate(&self, from: &str, folder: &str, name: &str) {
+        let at = |path: &str| self.paths(false).into_iter().find(|(found, _)| found == path).expect("is there").1.id;
+        let (id, parent) = (at(from), if folder.is_empty() { MY_DRIVE.to_owned() } else { at(folder) });
+        let mut state = self.shared.state();
+        let file = state.files.get_mut(&id).expect("is there");
+        (file.parent, file.name) = (Some(parent), name.to_owned());
+        state.note(&id);
+    }
+
+    /// As others delete it for good.
+    pub fn delete(&self, id: &str) {
+        self.shared.state().delete(id);
+    }
+
+    /// The log of changes is lost: marks of before mean nothing.
+    pub fn forget_changes(&self) {
+        let mut state = self.shared.state();
+        state.changes.clear();
+        state.forgotten = state.number();
     }
 
     /// Path and bytes of every file outside of the trash, sorted.
@@ -380,6 +408,8 @@ fn route(shared: &Shared, request: &Request<()>, body: Received) -> Result<Reply
         (&Method::GET, ["drive", "v3", "files", id]) => files::get(shared, &call, id),
         (&Method::PATCH, ["drive", "v3", "files", id]) => files::update(shared, &call, id, &body),
         (&Method::DELETE, ["drive", "v3", "files", id]) => files::delete(shared, &call, id),
+        (&Method::GET, ["drive", "v3", "changes"]) => changes::list(shared, &call),
+        (&Method::GET, ["drive", "v3", "changes", "startPageToken"]) => changes::start(shared, &call),
         (&Method::POST, ["drive", "v3", "files", id, "copy"]) => files::copy(shared, &call, id, &body),
         (&Method::POST, ["upload", "drive", "v3", "files"]) => upload(shared, &call, None, &body),
         (&Method::PATCH, ["upload", "drive", "v3", "files", id]) => upload(shared, &call, Some(id), &body),

@@ -36,7 +36,11 @@ pub struct State {
     pub reserved: BTreeSet<String>,
     pub uploads: BTreeMap<String, Upload>,
     pub quota: Option<u64>,
-    next: u64,
+    /// The number of its last change, of each file that was ever there.
+    pub changes: BTreeMap<String, u64>,
+    /// Changes before this number are not known any more.
+    pub forgotten: u64,
+    pub next: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -62,6 +66,8 @@ impl Default for State {
             reserved: BTreeSet::new(),
             uploads: BTreeMap::new(),
             quota: None,
+            changes: BTreeMap::new(),
+            forgotten: 0,
             next: 0,
         };
         state.add_top(MY_DRIVE, "My Drive");
@@ -91,6 +97,12 @@ impl State {
     pub fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
+    }
+
+    /// Its last change is now.
+    pub fn note(&mut self, id: &str) {
+        let number = self.number();
+        self.changes.insert(id.to_owned(), number);
     }
 
     /// Ids have no order.
@@ -183,6 +195,7 @@ impl State {
         };
         set_properties(&mut file, &metadata["properties"]);
         self.files.insert(id.clone(), file);
+        self.note(&id);
         Ok(id)
     }
 
@@ -197,6 +210,7 @@ impl State {
     /// With everything below it.
     pub fn delete(&mut self, id: &str) {
         self.files.remove(id);
+        self.note(id);
         let below: Vec<String> =
             self.files.values().filter(|file| file.parent.as_deref() == Some(id)).map(|file| file.id.clone()).collect();
         below.iter().for_each(|id| self.delete(id));

@@ -57,6 +57,7 @@ fn keep(state: &mut State, target: Target, content: Bytes) -> Result<String, Ref
             state.check_quota(content.len() as u64)?;
             let revision = state.number();
             state.files.get_mut(&id).ok_or_else(|| Refusal::not_found(&id))?.fill(content, revision);
+            state.note(&id);
             Ok(id)
         }
     }

@@ -98,7 +98,7 @@ fn project(document: Value, fields: &str) -> Result<Value, Refusal> {
         rest = more;
         let mut value = all.remove(name);
         if let Some(inner) = rest.strip_prefix('(') {
-            let end = inner.find(')').ok_or_else(|| Refusal::invalid(format!("Invalid field selection {fields}")))?;
+            let end = closing(inner).ok_or_else(|| Refusal::invalid(format!("Invalid field selection {fields}")))?;
             let (within, more) = inner.split_at(end);
             rest = &more[1..];
             value = match value {
@@ -115,6 +115,19 @@ fn project(document: Value, fields: &str) -> Result<Value, Refusal> {
         rest = rest.strip_prefix(',').unwrap_or(rest);
     }
     Ok(Value::Object(kept))
+}
+
+/// Of the parenthesis that is open.
+fn closing(text: &str) -> Option<usize> {
+    let mut open = 1;
+    text.char_indices().find_map(|(at, c)| {
+        open += match c {
+            '(' => 1,
+            ')' => -1,
+            _ => 0,
+        };
+        (open == 0).then_some(at)
+    })
 }
 
 pub fn json_reply(status: u16, document: &Value) -> Reply {

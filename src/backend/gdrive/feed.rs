@@ -1,0 +1,166 @@
+//! What others change, by Drive's log of changes ("Retrieve changes" of its documentation).
+//!
+//! The log names files by id and tells what they are now, not what they were. A file's path is found from its parents; where
+//! it was before is told by its id alone. A folder that was renamed or moved brings its files along without a word of them,
+//! and one that is gone takes them: of such as we have known elsewhere only a walk can tell.
+
+use super::{
+    GdriveFiles,
+    drive::Drive,
+    is_name,
+    item::{FIELDS, Item},
+};
+use crate::{
+    backend::{
+        codec::join,
+        tree::files::{Changes, Feed, Kind, OWN},
+        wire::Again,
+    },
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use http::StatusCode;
+use serde::Deserialize;
+use std::collections::HashMap;
+
+/// Google's largest page.
+const PAGE: &str = "1000";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Start {
+    start_page_token: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    #[serde(default)]
+    changes: Vec<Change>,
+    next_page_token: Option<String>,
+    new_start_page_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Change {
+    /// `None`: of a shared drive, not of a file.
+    file_id: Option<String>,
+    #[serde(default)]
+    removed: bool,
+    file: Option<Item>,
+}
+
+#[async_trait]
+impl Feed for GdriveFiles {
+    async fn mark(&self) -> Result<String> {
+        let call = self.drive.in_its_drive(self.drive.client.changes("/startPageToken")).query("fields", "startPageToken");
+        Ok(call.read::<Start>(Again::Harmless).await??.start_page_token)
+    }
+
+    async fn since(&self, mark: &str) -> Result<Option<Changes>> {
+        let fields = format!("nextPageToken,newStartPageToken,changes(fileId,removed,file({FIELDS}))");
+        let call = self.drive.in_its_drive(self.drive.client.changes("")).query("pageToken", mark).query("pageSize", PAGE);
+        let call = call.query("spaces", "drive").query("includeRemoved", "true").query("includeItemsFromAllDrives", "true");
+        let page = match call.query("fields", fields).read::<Page>(Again::Harmless).await? {
+            Ok(page) => page,
+            // A mark that Drive does not know any more.
+            Err(refusal) if matches!(refusal.status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::GONE) => {
+                return Ok(None);
+            }
+            Err(refusal) => return Err(refusal.into()),
+        };
+        let more = page.next_page_token.is_some();
+        let endless = || StoreError::new(StoreErrorKind::Internal, "Google Drive does not say where its log of changes goes on");
+        let mark = page.next_page_token.or(page.new_start_page_token).ok_or_else(endless)?;
+        let mut changes = Changes { mark, more, ..Changes::default() };
+        let mut ways = Ways { drive: &self.drive, known: HashMap::new() };
+        for change in page.changes {
+            if !ways.sort(change, &mut changes).await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(changes))
+    }
+}
+
+/// From files up to the root.
+struct Ways<'d> {
+    drive: &'d Drive,
+    /// Parent and name of folders. `None`: there is no way from there.
+    known: HashMap<String, Option<(String, String)>>,
+}
+
+impl Ways<'_> {
+    /// `false`: what this change means only a walk can tell.
+    async fn sort(&mut self, change: Change, changes: &mut Changes) -> Result<bool> {
+        let Some(id) = change.file_id.filter(|id| !self.drive.ids.is_gone(id)) else { return Ok(true) };
+        let place = self.drive.ids.place_of(&id);
+        let Some(item) = change.file.filter(|_| !change.removed) else {
+            changes.left.push(id);
+            return Ok(!self.has_lost(place));
+        };
+        match (item.kind(), self.way(&item).await?) {
+            (_, Way::Ours) => {}
+            (Kind::Folder, Way::At(path)) if !item.trashed => match place {
+                Some(place) if place == path => {}
+                None => changes.folders.push(path),
+                lost => return Ok(!self.has_lost(lost)),
+            },
+            (Kind::Folder, way) => return Ok(!self.has_lost(place) && matches!(way, Way::Elsewhere)),
+            (Kind::File, Way::At(path)) if !item.trashed => {
+                // Not one that we have put there or seen there before.
+                if self.drive.ids.recall(&path).is_none_or(|known| known.id != id) {
+                    changes.left.push(id);
+                }
+                changes.files.push((path, item.stat()));
+            }
+            (Kind::File, _) => changes.left.push(id),
+            (Kind::Other, _) => {}
+        }
+        Ok(true)
+    }
+
+    /// A folder that was there is there no more.
+    fn has_lost(&self, place: Option<String>) -> bool {
+        place.as_deref().inspect(|place| self.drive.ids.forget_below(place)).is_some()
+    }
+
+    async fn way(&mut self, item: &Item) -> Result<Way> {
+        let root = self.drive.root().await?;
+        let mut names = vec![item.name.clone()];
+        let mut at = item.parents.first().cloned();
+        if at.is_none() {
+            return Ok(Way::Elsewhere);
+        }
+        while let Some(folder) = at.filter(|folder| folder != root) {
+            if !self.known.contains_key(&folder) {
+                let found = self.drive.get(&folder).await?;
+                let way = found.and_then(|found| Some((found.parents.into_iter().next()?, found.name)));
+                self.known.insert(folder.clone(), way);
+            }
+            let Some((parent, name)) = self.known.get(&folder).and_then(Clone::clone) else { return Ok(Way::Elsewhere) };
+            names.push(name);
+            at = Some(parent);
+        }
+        if names.last().is_some_and(|name| name == OWN) {
+            return Ok(Way::Ours);
+        }
+        match names.iter().any(|name| !is_name(name)) {
+            true => Ok(Way::Elsewhere),
+            false => Ok(Way::At(names.iter().rev().fold(String::new(), |path, name| join(&path, name)))),
+        }
+    }
+}
+
+/// Where something lies.
+enum Way {
+    /// Below the root.
+    At(String),
+    /// Among our own files, which come and go.
+    Ours,
+    Elsewhere,
+}

@@ -1,0 +1,147 @@
+//! Following a storage that tells what changes in it, so that its folders need no walks.
+//!
+//! Owns the place in the feed that the index of a bucket has come to. Invariants: what is kept is never ahead of the
+//! index; a feed is followed from before the walk that it continues, and nothing between the two is missed; once a day a
+//! walk looks whether the feed has told all.
+
+use super::{
+    bucket::Bucket,
+    files::{Changes, Stat},
+    scan::{BATCH, LOOKS, Seen, missed, reconcile, seen, sort},
+};
+use crate::{
+    model::{ObjectKey, Timestamp},
+    store::Result,
+};
+use futures_util::{StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+use std::{collections::HashSet, sync::Arc};
+
+const STATE: &str = "feed";
+/// From where a walk that has not ended will be continued.
+const BEFORE: &str = "feed-before-walk";
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+#[derive(Serialize, Deserialize)]
+struct Place {
+    mark: String,
+    walked: Timestamp,
+}
+
+/// Whether the index is as the storage is now: otherwise it takes a walk.
+pub(super) async fn follow(bucket: &Arc<Bucket>) -> Result<bool> {
+    let Some(feed) = bucket.files.feed() else { return Ok(false) };
+    let kept = bucket.catalog.state(bucket.id, STATE).await?.and_then(|text| serde_json::from_str::<Place>(&text).ok());
+    let Some(mut place) = kept.filter(|place| Timestamp::now().millis() - place.walked.millis() < DAY) else { return Ok(false) };
+    loop {
+        let Some(changes) = feed.since(&place.mark).await? else {
+            bucket.catalog.set_state(bucket.id, STATE, None).await?;
+            return Ok(false);
+        };
+        let (mark, more) = (changes.mark.clone(), changes.more);
+        apply(bucket, changes).await?;
+        if mark != place.mark {
+            place.mark = mark;
+            keep(bucket, &place).await?;
+        }
+        if !more {
+            return Ok(true);
+        }
+    }
+}
+
+/// A walk that is taken up again is followed from before it began.
+pub(super) async fn before_a_walk(bucket: &Bucket) -> Result<()> {
+    if let Some(feed) = bucket.files.feed()
+        && bucket.catalog.state(bucket.id, BEFORE).await?.is_none()
+    {
+        bucket.catalog.set_state(bucket.id, BEFORE, Some(feed.mark().await?)).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn after_a_walk(bucket: &Bucket) -> Result<()> {
+    if bucket.files.feed().is_some()
+        && let Some(mark) = bucket.catalog.state(bucket.id, BEFORE).await?
+    {
+        keep(bucket, &Place { mark, walked: Timestamp::now() }).await?;
+        bucket.catalog.set_state(bucket.id, BEFORE, None).await?;
+    }
+    Ok(())
+}
+
+async fn keep(bucket: &Bucket, place: &Place) -> Result<()> {
+    let text = serde_json::to_string(place).unwrap_or_default();
+    Ok(bucket.catalog.set_state(bucket.id, STATE, Some(text)).await?)
+}
+
+async fn apply(bucket: &Arc<Bucket>, changes: Changes) -> Result<()> {
+    let service = bucket.files.service();
+    let mut settled = Settled { keys: HashSet::new(), left: changes.left.into_iter().collect() };
+    let files = changes.files.into_iter().filter_map(|(path, stat)| Some((below(bucket, &path)?, stat)));
+    let files: Vec<Seen> = files.filter_map(|(path, stat)| seen(path, stat, service)).collect();
+    settled.reconcile(bucket, &files).await?;
+    let mut pending: Vec<String> = changes.folders.iter().filter_map(|folder| below(bucket, folder)).collect();
+    while let Some(folder) = pending.pop() {
+        let at = bucket.at(&folder);
+        let mut entries = bucket.files.list(&at);
+        while let Some(entries) = entries.next().await.transpose()? {
+            let files = sort(&folder, entries, service, &mut pending);
+            settled.reconcile(bucket, &files).await?;
+        }
+    }
+    settled.sweep(bucket).await
+}
+
+/// A path of the storage as one in the bucket.
+fn below(bucket: &Bucket, path: &str) -> Option<String> {
+    match bucket.folder.as_str() {
+        "" => Some(path.to_owned()),
+        folder if folder == path => Some(String::new()),
+        folder => path.strip_prefix(folder)?.strip_prefix('/').map(str::to_owned),
+    }
+}
+
+struct Settled {
+    /// Whose rows are as the storage says.
+    keys: HashSet<ObjectKey>,
+    /// Files that others may be known as.
+    left: HashSet<String>,
+}
+
+impl Settled {
+    async fn reconcile(&mut self, bucket: &Arc<Bucket>, files: &[Seen]) -> Result<()> {
+        for batch in files.chunks(BATCH) {
+            for (key, _, stat) in reconcile(bucket, batch).await? {
+                self.left.extend(identity(&stat).map(str::to_owned));
+                self.keys.insert(key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at every row that is of a file which may be elsewhere now.
+    async fn sweep(self, bucket: &Arc<Bucket>) -> Result<()> {
+        let (mut after, left) = (None, self.left);
+        if left.is_empty() {
+            return Ok(());
+        }
+        loop {
+            let rows = bucket.catalog.index_rows(bucket.id, after.clone(), BATCH).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = Some(last.key.clone());
+            let is_left = |fingerprint: &[u8]| {
+                let known = serde_json::from_slice::<Stat>(fingerprint).ok();
+                known.as_ref().and_then(identity).is_some_and(|identity| left.contains(identity))
+            };
+            let missing = rows.into_iter().filter(|row| !self.keys.contains(&row.key) && is_left(&row.fingerprint));
+            let missing: Vec<ObjectKey> = missing.map(|row| row.key).collect();
+            let looking = futures_util::stream::iter(missing).map(|key| missed(bucket, key));
+            looking.buffer_unordered(LOOKS).try_collect::<()>().await?;
+        }
+    }
+}
+
+fn identity(stat: &Stat) -> Option<&str> {
+    stat.tag.as_deref().and_then(|tag| tag.split_once(':')).map(|(identity, _)| identity)
+}
