@@ -57,6 +57,7 @@ fn files_in_folders_do_what_the_model_does() {
     check(Driver::Tree(Manners::Sftp), 60);
     check(Driver::Tree(Manners::Drive), 60);
     check(Driver::Tree(Manners::Folding), 30);
+    check(Driver::Tree(Manners::Blind), 30);
 }
 
 #[test]

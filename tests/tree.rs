@@ -181,6 +181,29 @@ async fn keys_that_differ_in_case_are_objects_of_their_own_where_their_names_wou
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn storage_that_does_not_say_that_it_folds_names_loses_no_object_to_another() {
+    let bed = Bed::new(Manners::Blind).await;
+    bed.files.place("photos/Theirs.JPG", b"theirs");
+    let keys = ["A", "B/x", "a", "a/x", "b/x", "ü", "Ü/y"];
+    for name in keys {
+        bed.put(name, name).await.expect("is put");
+    }
+    let bed = bed.kill().await;
+    for look in 0..3 {
+        for name in keys {
+            assert_eq!(bed.get(name).await, told(name), "{name}, after {look} looks");
+        }
+        bed.tend().await;
+        assert_eq!(bed.names().await, ["A", "B/x", "Theirs.JPG", "a", "a/x", "b/x", "Ü/y", "ü"]);
+    }
+    assert_eq!(bed.get("Theirs.JPG").await, Ok((Bytes::from_static(b"theirs"), None)));
+    bed.put("Theirs.JPG", "ours").await.expect("is put");
+    assert_eq!(bed.get("Theirs.JPG").await, told("ours"));
+    bed.store.delete(&key("A"), &Default::default()).await.expect("is deleted");
+    assert_eq!((bed.head("A").await, bed.get("a").await), (Err(StoreErrorKind::NoSuchKey), told("a")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn objects_are_files_of_their_own_names() {
     let bed = Bed::new(Manners::Sftp).await;
     for name in ["a/b.jpg", "a/ü.txt", "x/", "c"] {

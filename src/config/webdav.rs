@@ -23,8 +23,6 @@ section! {
         password: Option<SecretSetting> = Unset("none"),
         /// A bearer token, instead of a user.
         token: Option<SecretSetting> = Unset("none"),
-        /// Whether `a` and `A` are one name there, as on servers over Windows or macOS.
-        folds_names: bool = Text("false"),
         /// Whether keys with `?`, `#` or `;` lie under escaped names: for servers that cannot move files to such names, as
         /// WsgiDAV. Without it these answer 400 to such keys; with it, files that others gave such names are not seen.
         escapes_marks: bool = Text("false"),

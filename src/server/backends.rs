@@ -185,7 +185,6 @@ fn webdav(webdav: &config::WebdavBackend) -> Result<WebdavSettings, StoreError> 
     Ok(WebdavSettings {
         url: webdav.url.clone(),
         access,
-        folds_names: webdav.folds_names,
         escapes_marks: webdav.escapes_marks,
         wire: wire(webdav.timeout, webdav.connect_timeout, webdav.attempts, webdav.max_requests, webdav.ca_file.as_deref()),
     })

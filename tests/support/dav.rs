@@ -59,7 +59,6 @@ impl DavFolder {
         WebdavSettings {
             url: Endpoint::parse(&self.url).expect("an address"),
             access: Access::Basic { user: USER.into(), password: Secret::new(PASSWORD) },
-            folds_names: false,
             escapes_marks: self.escapes_marks,
             wire: WireSettings::default(),
         }

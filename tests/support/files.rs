@@ -36,6 +36,8 @@ pub enum Manners {
     Drive,
     /// As `Drive`, and `a` and `A` are one name.
     Folding,
+    /// The same, and nobody says so: as servers over the file systems of Windows and macOS.
+    Blind,
 }
 
 #[derive(Debug, Clone)]
@@ -143,7 +145,7 @@ impl MemoryFiles {
         let revision = self.revision.fetch_add(1, Ordering::Relaxed);
         let (modified, tag, md5) = match self.manners {
             Manners::Sftp => (now - now.rem_euclid(1000), None, None),
-            Manners::Drive | Manners::Folding => (now, Some(format!("r{revision}")), Some(Md5::digest(bytes).into())),
+            Manners::Drive | Manners::Folding | Manners::Blind => (now, Some(format!("r{revision}")), Some(Md5::digest(bytes).into())),
         };
         Stat { kind: Kind::File, size: bytes.len() as u64, modified: Some(Timestamp::from_millis(modified)), tag, md5 }
     }
@@ -153,7 +155,23 @@ impl MemoryFiles {
         if path.is_empty() {
             return Some(Node::Folder);
         }
-        self.nodes.lock().expect("no panic").get(path).cloned()
+        let path = self.spelled(path);
+        self.nodes.lock().expect("no panic").get(&path).cloned()
+    }
+
+    /// As what is there under this name has it, if that is not the same.
+    fn spelled(&self, path: &str) -> String {
+        if self.manners != Manners::Blind {
+            return path.to_owned();
+        }
+        let nodes = self.nodes.lock().expect("no panic");
+        let mut spelled = String::new();
+        for name in path.split('/') {
+            let asked = if spelled.is_empty() { name.to_owned() } else { format!("{spelled}/{name}") };
+            let known = nodes.keys().find(|known| known.to_lowercase() == asked.to_lowercase());
+            spelled = known.cloned().unwrap_or(asked);
+        }
+        spelled
     }
 }
 
@@ -192,6 +210,9 @@ impl Files for MemoryFiles {
     }
 
     async fn create(&self, _name: &DraftName, _path: &str, _size: Option<u64>) -> Result<Box<dyn Draft>> {
+        if self.manners == Manners::Blind {
+            self.make_folder(OWN).await?;
+        }
         Ok(Box::new(Writing { files: self.clone(), bytes: Vec::new(), stat: None }))
     }
 
@@ -205,6 +226,7 @@ impl Files for MemoryFiles {
     }
 
     async fn rename(&self, from: &str, to: &str) -> Result<Option<Stat>> {
+        let (from, to) = (&*self.spelled(from), &*self.spelled(to));
         let renamed = {
             let mut nodes = self.nodes.lock().expect("no panic");
             assert!(!nodes.contains_key(to), "{to} is there");
@@ -219,6 +241,7 @@ impl Files for MemoryFiles {
 
     async fn remove(&self, path: &str) -> Result<bool> {
         self.stop_at(Stop::BeforeRemoving).await;
+        let path = &*self.spelled(path);
         let removed = {
             let mut nodes = self.nodes.lock().expect("no panic");
             let is_file = matches!(nodes.get(path), Some(Node::File { .. }));
@@ -232,6 +255,7 @@ impl Files for MemoryFiles {
     }
 
     async fn remove_folder(&self, path: &str) -> Result<bool> {
+        let path = &*self.spelled(path);
         let mut nodes = self.nodes.lock().expect("no panic");
         let below = format!("{path}/");
         if nodes.keys().any(|name| name.starts_with(&below)) || matches!(nodes.get(path), Some(Node::File { .. })) {
@@ -242,6 +266,7 @@ impl Files for MemoryFiles {
     }
 
     async fn make_folder(&self, path: &str) -> Result<()> {
+        let path = &*self.spelled(path);
         let mut nodes = self.nodes.lock().expect("no panic");
         for (at, _) in path.match_indices('/').chain([(path.len(), "")]) {
             nodes.entry(path[..at].to_owned()).or_insert(Node::Folder);
@@ -251,6 +276,7 @@ impl Files for MemoryFiles {
 
     fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>>> {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        let folder = self.spelled(folder);
         let below = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let nodes = self.nodes.lock().expect("no panic");
         let entry = |(path, node): (&String, &Node)| {
@@ -386,6 +412,7 @@ impl Draft for Writing {
 
 impl Writing {
     fn publish_now(self: Box<Self>, path: &str, absent: bool) -> Published {
+        let path = &*self.files.spelled(path);
         let nodes = self.files.nodes.clone();
         let mut nodes = nodes.lock().expect("no panic");
         if self.files.manners == Manners::Folding {

@@ -6,6 +6,7 @@
 use super::{
     drafts::Drafts,
     files::{Files, Kind, Opened, Stat},
+    folding::Folding,
     multipart::Uploads,
     record::{Intent, Record, Row, Verdict, foreign},
     scan::Scan,
@@ -44,6 +45,7 @@ pub(super) struct Bucket {
     /// One foreign file is read in the background at a time.
     pub(super) adopting: Arc<Semaphore>,
     pub(super) drafts: Arc<Drafts>,
+    pub(super) folding: Arc<Folding>,
     pub(super) durability: Durability,
 }
 
@@ -87,11 +89,19 @@ impl Bucket {
         codec::encode(key, self.files.service().names)
     }
 
-    /// Where others may put the file of a key, in the order in which they count.
+    /// Where a new object goes.
+    pub(super) fn home(&self, key: &ObjectKey) -> String {
+        if self.folding.confuses(key) { self.apart(key) } else { self.path_of(key).plain_path() }
+    }
+
+    /// Where the file of a key may be though no record says so, in the order in which they count.
     pub(super) fn native_places(&self, key: &ObjectKey) -> Vec<String> {
         let path = self.path_of(key);
-        let mut places = vec![path.plain_path(), path.beside_path()];
-        places.extend(self.files.service().folds_names.then(|| self.apart(key)));
+        let mut places = vec![path.plain_path(), path.beside_path(), self.apart(key)];
+        if self.folding.confuses(key) {
+            // What answers to the plain name may have another.
+            places.rotate_right(1);
+        }
         places
     }
 

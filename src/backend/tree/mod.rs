@@ -10,6 +10,7 @@
 //! | `spool` | parts that wait on local disk |
 //! | `adopt`, `scan` | files that others put there |
 //! | `trail` | how far a scan has come |
+//! | `folding` | storage that takes two names for one |
 //! | `feed` | following a storage that tells what changes in it |
 //! | `store` | all of it as a [`Store`] |
 //!
@@ -22,6 +23,7 @@ mod bucket;
 mod drafts;
 mod feed;
 pub mod files;
+mod folding;
 mod multipart;
 mod record;
 mod remove;
@@ -44,6 +46,7 @@ use async_trait::async_trait;
 use bucket::Bucket;
 use drafts::Drafts;
 use files::{Files, Kind};
+use folding::Folding;
 use futures_util::StreamExt;
 use spool::Spool;
 use std::{path::PathBuf, sync::Arc};
@@ -68,6 +71,7 @@ pub struct TreeBackend {
     spool: Arc<Spool>,
     drafts: Arc<Drafts>,
     adopting: Arc<Semaphore>,
+    folding: Arc<Folding>,
     durability: Durability,
     /// Where walks keep how far they have come.
     walks: PathBuf,
@@ -78,7 +82,7 @@ impl TreeBackend {
         let spool = Spool::open(settings.dir.join("parts"), settings.spool_size, settings.durability == Durability::Strict)?;
         let drafts = Arc::new(Drafts::open(&settings.dir)?);
         let (durability, walks) = (settings.durability, settings.dir.join("walks"));
-        Ok(Self { files, catalog, spool, drafts, adopting: Arc::new(Semaphore::new(1)), durability, walks })
+        Ok(Self { files, catalog, spool, drafts, adopting: Arc::new(Semaphore::new(1)), folding: Arc::default(), durability, walks })
     }
 
     fn folder(bucket: &BucketRecord) -> Result<String> {
@@ -121,6 +125,7 @@ impl Backend for TreeBackend {
             spool: self.spool.clone(),
             adopting: self.adopting.clone(),
             drafts: self.drafts.clone(),
+            folding: self.folding.clone(),
             durability: self.durability,
         };
         Ok(Arc::new(TreeStore { bucket: Arc::new(bucket) }))
@@ -162,6 +167,7 @@ impl Backend for TreeBackend {
 
     async fn tend(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<()> {
         self.drafts.tidy(&*self.files).await?;
+        self.folding.learn_early(&*self.files).await?;
         match store.as_any().downcast_ref::<TreeStore>() {
             Some(store) => {
                 multipart::sweep(&store.bucket).await?;

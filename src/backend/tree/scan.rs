@@ -161,8 +161,7 @@ pub(super) type Seen = (ObjectKey, String, Stat);
 
 /// A file as one of the bucket's, if it lies where a key's would.
 pub(super) fn seen(path: String, stat: Stat, service: Service) -> Option<Seen> {
-    let apart = || codec::decode_apart(&path, service.names).filter(|_| service.folds_names);
-    codec::decode(&path, service.names).or_else(apart).map(|key| (key, path, stat))
+    codec::decode(&path, service.names).or_else(|| codec::decode_apart(&path, service.names)).map(|key| (key, path, stat))
 }
 
 /// The keys of a folder's files; its folders are to be seen next.

@@ -144,8 +144,11 @@ async fn publish_locked(
         Making::Whole(ready) => *ready,
         Making::Late(ready) => ready.await?,
     };
-    let way = bucket.path_of(key);
-    let path = row.stands.as_ref().map_or_else(|| way.plain_path(), |record| record.path.clone());
+    if let Err(error) = bucket.folding.learn(&*bucket.files).await {
+        draft.discard().await;
+        return Err(error);
+    }
+    let path = row.stands.as_ref().map_or_else(|| bucket.home(key), |record| record.path.clone());
     let record = Record::new(path, expected, not_before(&row), identity);
     let mut publishing = Publishing { bucket, key, row, record, absent: conditions.wants_absent() };
     let outcome = publishing.run(draft).await;

@@ -66,8 +66,6 @@ pub struct WebdavSettings {
     /// Of the folder that is the root. It has to be there.
     pub url: Endpoint,
     pub access: Access,
-    /// `a` and `A` are one name there.
-    pub folds_names: bool,
     /// Names with `?`, `#` or `;` are escaped.
     pub escapes_marks: bool,
     pub wire: WireSettings,
@@ -90,7 +88,7 @@ impl WebdavFiles {
     pub fn new(settings: WebdavSettings) -> Result<Self> {
         let client = Client::new(Wire::new(settings.wire)?, settings.access.signer()?, settings.url)?;
         let names = if settings.escapes_marks { Names::Unmarked } else { Names::Printable };
-        let service = Service { names, folds_names: settings.folds_names, max_size: u64::MAX, precision: 1000, read_only: false };
+        let service = Service { names, folds_names: false, max_size: u64::MAX, precision: 1000, read_only: false };
         Ok(Self {
             client: Arc::new(client),
             claims: Arc::default(),

@@ -1,0 +1,40 @@
+//! Storage to which `a` and `A`, or two spellings of an accent, are one name, and which does not say so: servers over the
+//! file systems of Windows and macOS. There, keys whose names could be taken for others' lie where nothing can be
+//! (`codec::apart`), so that no object is written over another.
+//!
+//! Invariant: it is known before the first object is published, and as soon as our own folder is there.
+
+use super::files::{Files, OWN};
+use crate::{model::ObjectKey, store::Result};
+use std::sync::OnceLock;
+
+#[derive(Debug, Default)]
+pub(super) struct Folding(OnceLock<bool>);
+
+impl Folding {
+    /// Our own folder is there: drafts lie in it.
+    pub(super) async fn learn(&self, files: &dyn Files) -> Result<()> {
+        // Drivers that know of it tell spellings apart themselves.
+        if self.0.get().is_none() {
+            let folds = !files.service().folds_names && files.stat(&OWN.to_uppercase()).await?.is_some();
+            if folds && self.0.set(true).is_ok() {
+                tracing::warn!("the storage takes 'a' and 'A' for one name: keys with capitals or accents lie under escaped names");
+            }
+            let _ = self.0.set(folds);
+        }
+        Ok(())
+    }
+
+    /// At a start, when it may be too soon to know.
+    pub(super) async fn learn_early(&self, files: &dyn Files) -> Result<()> {
+        match self.0.get().is_none() && files.stat(OWN).await?.is_some() {
+            true => self.learn(files).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the name of this key could be taken for another's.
+    pub(super) fn confuses(&self, key: &ObjectKey) -> bool {
+        self.0.get() == Some(&true) && key.as_str().chars().any(|c| c.is_ascii_uppercase() || !c.is_ascii())
+    }
+}
