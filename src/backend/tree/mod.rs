@@ -6,6 +6,7 @@
 //! | `record` | what is known of an object beyond its file, and whether a file is the one that is known |
 //! | `bucket` | finding the file of a key; settling changes that were cut short |
 //! | `write`, `remove`, `multipart` | the way of a PUT, a DELETE, an upload |
+//! | `flow` | parts of an upload that are sent on while later ones arrive |
 //! | `drafts` | names of files that nobody sees yet |
 //! | `spool` | parts that wait on local disk |
 //! | `adopt`, `scan` | files that others put there |
@@ -20,6 +21,7 @@ mod adopt;
 mod bucket;
 mod drafts;
 pub mod files;
+mod flow;
 mod multipart;
 mod record;
 mod remove;
@@ -41,7 +43,8 @@ use crate::{
 use async_trait::async_trait;
 use bucket::Bucket;
 use drafts::Drafts;
-use files::{Files, Kind};
+use files::{FLOWS, Files, Kind};
+use flow::Flows;
 use futures_util::StreamExt;
 use spool::Spool;
 use std::{path::PathBuf, sync::Arc};
@@ -66,6 +69,8 @@ pub struct TreeBackend {
     spool: Arc<Spool>,
     drafts: Arc<Drafts>,
     adopting: Arc<Semaphore>,
+    /// For uploads whose parts flow on before they are complete.
+    flowing: Arc<Semaphore>,
     durability: Durability,
     /// Where walks keep how far they have come.
     walks: PathBuf,
@@ -76,7 +81,8 @@ impl TreeBackend {
         let spool = Spool::open(settings.dir.join("parts"), settings.spool_size, settings.durability == Durability::Strict)?;
         let drafts = Arc::new(Drafts::open(&settings.dir)?);
         let (durability, walks) = (settings.durability, settings.dir.join("walks"));
-        Ok(Self { files, catalog, spool, drafts, adopting: Arc::new(Semaphore::new(1)), durability, walks })
+        let (adopting, flowing) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(files.service().flows.min(FLOWS))));
+        Ok(Self { files, catalog, spool, drafts, adopting, flowing, durability, walks })
     }
 
     fn folder(bucket: &BucketRecord) -> Result<String> {
@@ -115,6 +121,7 @@ impl Backend for TreeBackend {
             locks: Arc::default(),
             completing: Arc::default(),
             uploads: Default::default(),
+            flows: Flows::new(self.flowing.clone()),
             scan: scan::Scan::new(scan::is_complete(&*self.catalog, bucket.id).await?, self.walks.join(bucket.id.0.to_string())),
             spool: self.spool.clone(),
             adopting: self.adopting.clone(),

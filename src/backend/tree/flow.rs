@@ -1,0 +1,256 @@
+//! Parts that flow on to the storage while later ones still arrive: of an upload whose parts come more or less in order, a
+//! draft is written part by part as they become recorded, and Complete has only the rest to send.
+//!
+//! It is never more than an acceleration. A draft does not outlive the process and an acknowledged part must, so the spool
+//! keeps every part until the upload ends; whatever goes wrong here, Complete builds the object from the spool.
+//!
+//! Invariants: nobody who puts a part waits for a flow; an upload has at most one, begun while it is known to be there and
+//! ended with it; what it hands over is what it wrote, part by part, and Complete takes it only if the object begins so.
+
+use super::{
+    bucket::Bucket,
+    drafts::Drafts,
+    files::{Draft, Files},
+    spool::{PartReader, Spool},
+};
+use crate::{
+    backend::slots::{Location, Move},
+    catalog::{BucketId, Catalog},
+    model::{ObjectKey, PartNumber, UploadId},
+    store::Result,
+};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
+
+/// One that has not advanced for so long leaves its place to others: its client went away, or sends no next part.
+const IDLE: Duration = Duration::from_secs(5 * 60);
+/// An upload of one part has nothing to flow before it is complete.
+const FIRST: [u16; 2] = [1, 2];
+
+/// The flows of the uploads of one bucket. One that has failed stays until its upload ends, so that it is not begun again.
+pub(super) struct Flows {
+    /// Of all buckets of a backend.
+    places: Arc<Semaphore>,
+    all: Mutex<HashMap<UploadId, Flow>>,
+}
+
+/// Dropped, it ends, and its draft is discarded.
+struct Flow {
+    /// Told again, parts have arrived.
+    wish: watch::Sender<Wish>,
+    /// The part that it writes or waits for.
+    at: Arc<AtomicU16>,
+    task: JoinHandle<Option<Flowed>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Wish {
+    GoOn,
+    GiveUp,
+    HandOver,
+}
+
+impl fmt::Debug for Flows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flows").field("places", &self.places).finish_non_exhaustive()
+    }
+}
+
+impl Flows {
+    pub(super) fn new(places: Arc<Semaphore>) -> Self {
+        Self { places, all: Mutex::default() }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<UploadId, Flow>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A part has been recorded, perhaps in place of one before. Waits for nothing.
+    pub(super) fn arrived(&self, bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadId, number: PartNumber, again: bool) {
+        if let Some(flow) = self.all().get(id) {
+            let overtaken = again && number.get() <= flow.at.load(Ordering::Acquire);
+            flow.wish.send_modify(|wish| *wish = if overtaken { Wish::GiveUp } else { *wish });
+            return;
+        }
+        let is_of_use = bucket.files.service().flows > 0 && bucket.files.slots().is_none();
+        if is_of_use && self.places.available_permits() > 0 {
+            let (bucket, key, id) = (bucket.clone(), key.clone(), id.clone());
+            tokio::spawn(async move {
+                if let Err(error) = bucket.flows.begin(&bucket, &key, &id).await {
+                    tracing::debug!(%key, %error, "parts do not flow on");
+                }
+            });
+        }
+    }
+
+    async fn begin(&self, bucket: &Bucket, key: &ObjectKey, id: &UploadId) -> Result<()> {
+        // Whoever ends the upload waits, or has ended it: then it has no parts.
+        let _only = bucket.completing.lock(id).await;
+        let first = bucket.catalog.parts(bucket.id, id, 0, FIRST.len()).await?;
+        if !first.iter().map(|part| part.number.get()).eq(FIRST) {
+            return Ok(());
+        }
+        let mut all = self.all();
+        if let (false, Ok(place)) = (all.contains_key(id), self.places.clone().try_acquire_owned()) {
+            let (wish, receiver) = watch::channel(Wish::GoOn);
+            let at = Arc::new(AtomicU16::new(0));
+            let source = Source {
+                files: bucket.files.clone(),
+                catalog: bucket.catalog.clone(),
+                spool: bucket.spool.clone(),
+                drafts: bucket.drafts.clone(),
+                bucket: bucket.id,
+                upload: id.clone(),
+                path: bucket.at(&bucket.path_of(key).plain_path()),
+                at: at.clone(),
+            };
+            all.insert(id.clone(), Flow { wish, at, task: tokio::spawn(run(source, receiver, place)) });
+        }
+        Ok(())
+    }
+
+    /// Ends a flow, for who completes its upload.
+    pub(super) async fn take(&self, id: &UploadId) -> Option<Flowed> {
+        let flow = self.all().remove(id)?;
+        flow.wish.send_replace(Wish::HandOver);
+        flow.task.await.ok().flatten()
+    }
+
+    /// The upload has ended.
+    pub(super) fn end(&self, id: &UploadId) {
+        self.all().remove(id);
+    }
+}
+
+/// What a flow needs of its bucket, which it does not keep alive.
+struct Source {
+    files: Arc<dyn Files>,
+    catalog: Arc<dyn Catalog>,
+    spool: Arc<Spool>,
+    drafts: Arc<Drafts>,
+    bucket: BucketId,
+    upload: UploadId,
+    /// Where the object will most likely be.
+    path: String,
+    at: Arc<AtomicU16>,
+}
+
+/// Why a flow stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    Wanted,
+    /// A part that it had written was sent again.
+    Overtaken,
+    Idle,
+    /// The upload has ended, or the bucket was closed.
+    Ended,
+}
+
+async fn run(source: Source, mut wish: watch::Receiver<Wish>, place: OwnedSemaphorePermit) -> Option<Flowed> {
+    let draft = match source.files.create(&source.drafts.name(), &source.path, None).await {
+        Ok(draft) => draft,
+        Err(error) => {
+            tracing::debug!(path = source.path, %error, "parts do not flow on");
+            return None;
+        }
+    };
+    let mut flowed = Flowed { draft, written: Vec::new(), open: None, _place: place };
+    match flowed.fill(&source, &mut wish).await {
+        Ok(Stopped::Wanted) => return Some(flowed),
+        Ok(why) => tracing::debug!(path = source.path, ?why, "parts do not flow on any more"),
+        Err(error) => tracing::debug!(path = source.path, %error, "parts do not flow on any more"),
+    }
+    flowed.draft.discard().await;
+    None
+}
+
+/// What a flow has written.
+pub(super) struct Flowed {
+    draft: Box<dyn Draft>,
+    /// Names in the spool, each given once. The object's parts have to begin with these.
+    written: Vec<Location>,
+    /// What is left of the last of them.
+    open: Option<PartReader>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Flowed {
+    async fn fill(&mut self, source: &Source, wish: &mut watch::Receiver<Wish>) -> Result<Stopped> {
+        let mut advanced = Instant::now();
+        for number in 1.. {
+            source.at.store(number, Ordering::Release);
+            let part = loop {
+                // What is told from here on is told again below.
+                if let Some(why) = stopped(wish) {
+                    return Ok(why);
+                }
+                let next = source.catalog.parts(source.bucket, &source.upload, number - 1, 1).await?.into_iter().next();
+                if let Some(part) = next.filter(|part| part.number.get() == number) {
+                    break part;
+                }
+                match timeout_at(advanced + IDLE, wish.changed()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return Ok(Stopped::Ended),
+                    Err(_) => return Ok(Stopped::Idle),
+                }
+            };
+            let reader = source.spool.read(source.bucket, &source.upload, &part.location).await?;
+            self.written.push(Location::Own(part.location));
+            let reader = self.open.insert(reader);
+            while let Some(bytes) = reader.next().await? {
+                self.draft.write(vec![bytes]).await?;
+                if let Some(why) = stopped(wish) {
+                    return Ok(why);
+                }
+            }
+            self.open = None;
+            advanced = Instant::now();
+        }
+        Ok(Stopped::Idle)
+    }
+
+    /// The draft, up to the end of a part, and how many of the object's parts are in it. `None`, and discarded, if it is not
+    /// how the object begins, or fails.
+    pub(super) async fn up_to_a_part(mut self, object: &[Move]) -> Option<(Box<dyn Draft>, usize)> {
+        let begins_so = self.written.len() <= object.len() && self.written.iter().zip(object).all(|(name, part)| *name == part.location);
+        let is_of_use = begins_so && !self.written.is_empty();
+        match if is_of_use { self.end_part().await } else { Ok(()) } {
+            Ok(()) if is_of_use => return Some((self.draft, self.written.len())),
+            Ok(()) => tracing::debug!("what has flowed on is not how the object begins"),
+            Err(error) => tracing::debug!(%error, "what has flowed on is lost"),
+        }
+        self.draft.discard().await;
+        None
+    }
+
+    async fn end_part(&mut self) -> Result<()> {
+        if let Some(mut reader) = self.open.take() {
+            while let Some(bytes) = reader.next().await? {
+                self.draft.write(vec![bytes]).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn stopped(wish: &mut watch::Receiver<Wish>) -> Option<Stopped> {
+    let wanted = *wish.borrow_and_update();
+    match (wanted, wish.has_changed()) {
+        (Wish::HandOver, _) => Some(Stopped::Wanted),
+        (Wish::GiveUp, _) => Some(Stopped::Overtaken),
+        (Wish::GoOn, Err(_)) => Some(Stopped::Ended),
+        (Wish::GoOn, Ok(_)) => None,
+    }
+}
