@@ -1,6 +1,8 @@
 //! S3 upon files in folders: what the store contract cannot see. What others do behind our back, what a process that is
 //! killed leaves, and what it costs.
 
+#[path = "tree/flow.rs"]
+mod flow;
 mod support;
 
 use bytes::{Bytes, BytesMut};
@@ -42,7 +44,7 @@ async fn open(
     is_new: bool,
 ) -> (Arc<dyn Catalog>, Arc<dyn Backend>, BucketRecord, Arc<dyn Store>) {
     let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory.path(), Durability::Relaxed).expect("opens"));
-    let settings = TreeSettings { dir: directory.path().join("spool"), spool_size: 1 << 20, durability: Durability::Relaxed };
+    let settings = TreeSettings { dir: directory.path().join("spool"), spool_size: 256 << 20, durability: Durability::Relaxed };
     let backend: Arc<dyn Backend> = Arc::new(TreeBackend::open(Arc::new(files.clone()), settings, catalog.clone()).expect("opens"));
     let name = BucketName::parse("photos").expect("a name");
     let record = match catalog.bucket(&name).await.expect("answers") {

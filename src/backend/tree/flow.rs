@@ -9,8 +9,7 @@
 
 use super::{
     bucket::Bucket,
-    drafts::Drafts,
-    files::{Draft, Files},
+    files::Draft,
     spool::{PartReader, Spool},
 };
 use crate::{
@@ -107,16 +106,24 @@ impl Flows {
             let (wish, receiver) = watch::channel(Wish::GoOn);
             let at = Arc::new(AtomicU16::new(0));
             let source = Source {
-                files: bucket.files.clone(),
                 catalog: bucket.catalog.clone(),
                 spool: bucket.spool.clone(),
-                drafts: bucket.drafts.clone(),
                 bucket: bucket.id,
                 upload: id.clone(),
-                path: bucket.at(&bucket.path_of(key).plain_path()),
                 at: at.clone(),
+                patience: IDLE,
             };
-            all.insert(id.clone(), Flow { wish, at, task: tokio::spawn(run(source, receiver, place)) });
+            let (files, name, path) = (bucket.files.clone(), bucket.drafts.name(), bucket.at(&bucket.path_of(key).plain_path()));
+            let task = tokio::spawn(async move {
+                match files.create(&name, &path, None).await {
+                    Ok(draft) => run(source, draft, receiver, place).await,
+                    Err(error) => {
+                        tracing::debug!(path, %error, "parts do not flow on");
+                        None
+                    }
+                }
+            });
+            all.insert(id.clone(), Flow { wish, at, task });
         }
         Ok(())
     }
@@ -136,15 +143,12 @@ impl Flows {
 
 /// What a flow needs of its bucket, which it does not keep alive.
 struct Source {
-    files: Arc<dyn Files>,
     catalog: Arc<dyn Catalog>,
     spool: Arc<Spool>,
-    drafts: Arc<Drafts>,
     bucket: BucketId,
     upload: UploadId,
-    /// Where the object will most likely be.
-    path: String,
     at: Arc<AtomicU16>,
+    patience: Duration,
 }
 
 /// Why a flow stopped.
@@ -158,19 +162,13 @@ enum Stopped {
     Ended,
 }
 
-async fn run(source: Source, mut wish: watch::Receiver<Wish>, place: OwnedSemaphorePermit) -> Option<Flowed> {
-    let draft = match source.files.create(&source.drafts.name(), &source.path, None).await {
-        Ok(draft) => draft,
-        Err(error) => {
-            tracing::debug!(path = source.path, %error, "parts do not flow on");
-            return None;
-        }
-    };
+async fn run(source: Source, draft: Box<dyn Draft>, mut wish: watch::Receiver<Wish>, place: OwnedSemaphorePermit) -> Option<Flowed> {
     let mut flowed = Flowed { draft, written: Vec::new(), open: None, _place: place };
+    let upload = &source.upload;
     match flowed.fill(&source, &mut wish).await {
         Ok(Stopped::Wanted) => return Some(flowed),
-        Ok(why) => tracing::debug!(path = source.path, ?why, "parts do not flow on any more"),
-        Err(error) => tracing::debug!(path = source.path, %error, "parts do not flow on any more"),
+        Ok(why) => tracing::debug!(%upload, ?why, "parts do not flow on any more"),
+        Err(error) => tracing::debug!(%upload, %error, "parts do not flow on any more"),
     }
     flowed.draft.discard().await;
     None
@@ -200,7 +198,7 @@ impl Flowed {
                 if let Some(part) = next.filter(|part| part.number.get() == number) {
                     break part;
                 }
-                match timeout_at(advanced + IDLE, wish.changed()).await {
+                match timeout_at(advanced + source.patience, wish.changed()).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => return Ok(Stopped::Ended),
                     Err(_) => return Ok(Stopped::Idle),
@@ -252,5 +250,85 @@ fn stopped(wish: &mut watch::Receiver<Wish>) -> Option<Stopped> {
         (Wish::GiveUp, _) => Some(Stopped::Overtaken),
         (Wish::GoOn, Err(_)) => Some(Stopped::Ended),
         (Wish::GoOn, Ok(_)) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        backend::tree::files::{Published, Stat},
+        catalog::{PartRecord, UploadRecord, sqlite::SqliteCatalog},
+        model::{Attributes, ChecksumAlgorithm, ChecksumSpec, Owner, Timestamp},
+        store::{Durability, error::StoreErrorKind},
+    };
+    use async_trait::async_trait;
+    use bytes::Bytes;
+
+    /// Keeps what is written, and says when it is discarded.
+    #[derive(Clone, Default)]
+    struct Paper {
+        text: Arc<Mutex<Vec<u8>>>,
+        discarded: Arc<Mutex<bool>>,
+    }
+
+    #[async_trait]
+    impl Draft for Paper {
+        async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+            self.text.lock().expect("no panic").extend(bytes.concat());
+            Ok(())
+        }
+
+        async fn finish(&mut self) -> Result<Option<Stat>> {
+            Ok(None)
+        }
+
+        async fn publish(self: Box<Self>, _path: &str, _absent: bool) -> Result<Published> {
+            Err(StoreErrorKind::NotImplemented.into())
+        }
+
+        async fn discard(self: Box<Self>) {
+            *self.discarded.lock().expect("no panic") = true;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flow_that_does_not_advance_leaves_its_place_and_discards_its_draft() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("opens"));
+        let spool = Spool::open(dir.path().join("parts"), 1 << 20, false).expect("opens");
+        let (bucket, upload) = (BucketId(1), UploadId::parse("a").expect("an id"));
+        let algorithm = ChecksumAlgorithm::Crc64Nvme;
+        let begun = UploadRecord {
+            bucket,
+            upload: upload.clone(),
+            key: ObjectKey::new("key").expect("a key"),
+            initiator: Owner { id: "o".into(), display_name: "o".into() },
+            initiated: Timestamp::now(),
+            attributes: Attributes::default(),
+            checksum: ChecksumSpec { algorithm, kind: algorithm.default_kind() },
+            explicit_checksum: false,
+            location: String::new(),
+        };
+        catalog.begin_upload(begun).await.expect("begins");
+        for n in [1, 2, 4] {
+            let number = PartNumber::new(n).expect("a number");
+            let mut part = spool.create(bucket, &upload, number).await.expect("is begun");
+            part.write(vec![Bytes::from(n.to_string())]).await.expect("is written");
+            part.finish().await.expect("is whole");
+            let location = part.name().to_owned();
+            part.keep();
+            let record = PartRecord { number, size: 1, md5: [0; 16], checksum: None, last_modified: Timestamp::now(), location };
+            catalog.put_part(bucket, &upload, record).await.expect("is recorded");
+        }
+        let places = Arc::new(Semaphore::new(1));
+        let place = places.clone().try_acquire_owned().expect("a place");
+        let (_wish, receiver) = watch::channel(Wish::GoOn);
+        let source = Source { catalog, spool, bucket, upload, at: Arc::default(), patience: Duration::ZERO };
+        let paper = Paper::default();
+        assert!(run(source, Box::new(paper.clone()), receiver, place).await.is_none());
+        assert_eq!(*paper.text.lock().expect("no panic"), b"12");
+        assert!(*paper.discarded.lock().expect("no panic"));
+        assert_eq!(places.available_permits(), 1);
     }
 }
