@@ -189,19 +189,26 @@ async fn complete_may_leave_out_what_has_flowed_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_draft_is_left_of_an_upload_that_is_aborted_or_a_bucket_that_is_closed() {
-    let bed = Bed::new(Manners::Drive).await;
-    for name in ["a", "b"] {
+async fn no_draft_is_left_when_an_upload_is_aborted_or_a_bucket_closed_or_the_server_stops() {
+    let mut bed = Bed::new(Manners::Drive).await;
+    for name in ["aborted", "closed", "stopped"] {
         let mut upload = Upload::begin(&bed, name).await;
         upload.part(1, 10).await;
         upload.part(2, 20).await;
         bed.files.drafts_hold(&[30]).await;
-        if name == "a" {
-            upload.store.abort_upload(&upload.key, &upload.id).await.expect("is there");
-            bed.files.drafts_hold(&[]).await;
+        match name {
+            "aborted" => upload.store.abort_upload(&upload.key, &upload.id).await.expect("is there"),
+            "closed" => {
+                drop(upload);
+                bed = bed.kill().await;
+            }
+            _ => {
+                bed.backend.close().await.expect("closes");
+                assert_eq!(bed.files.open_drafts(), 0);
+            }
         }
+        bed.files.drafts_hold(&[]).await;
     }
-    bed.kill().await.files.drafts_hold(&[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,7 +40,7 @@ pub(super) struct Bucket {
     pub(super) locks: Arc<Locks<ObjectKey>>,
     pub(super) completing: Arc<Locks<UploadId>>,
     pub(super) uploads: Uploads,
-    pub(super) flows: Flows,
+    pub(super) flows: Arc<Flows>,
     pub(super) scan: Scan,
     pub(super) spool: Arc<Spool>,
     /// One foreign file is read in the background at a time.

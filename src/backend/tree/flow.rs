@@ -30,11 +30,13 @@ use std::{
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinHandle,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 
 /// One that has not advanced for so long leaves its place to others: its client went away, or sends no next part.
 const IDLE: Duration = Duration::from_secs(5 * 60);
+/// How long a stop waits for drafts to be discarded.
+const CLOSING: Duration = Duration::from_secs(5);
 /// An upload of one part has nothing to flow before it is complete.
 const FIRST: [u16; 2] = [1, 2];
 
@@ -133,6 +135,14 @@ impl Flows {
         let flow = self.all().remove(id)?;
         flow.wish.send_replace(Wish::HandOver);
         flow.task.await.ok().flatten()
+    }
+
+    /// Ends all of them, and begins no others: what they wrote would only lie about until the next start.
+    pub(super) async fn close(&self) {
+        self.places.close();
+        let ending = std::mem::take(&mut *self.all()).into_values().map(|flow| flow.task);
+        // What takes longer, the next start tidies.
+        let _ = timeout(CLOSING, futures_util::future::join_all(ending.collect::<Vec<_>>())).await;
     }
 
     /// The upload has ended.

@@ -47,7 +47,10 @@ use files::{FLOWS, Files, Kind};
 use flow::Flows;
 use futures_util::StreamExt;
 use spool::Spool;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 use store::TreeStore;
 use tokio::sync::Semaphore;
 
@@ -71,6 +74,8 @@ pub struct TreeBackend {
     adopting: Arc<Semaphore>,
     /// For uploads whose parts flow on before they are complete.
     flowing: Arc<Semaphore>,
+    /// Of the buckets that are open.
+    flows: Mutex<Vec<Weak<Flows>>>,
     durability: Durability,
     /// Where walks keep how far they have come.
     walks: PathBuf,
@@ -82,7 +87,11 @@ impl TreeBackend {
         let drafts = Arc::new(Drafts::open(&settings.dir)?);
         let (durability, walks) = (settings.durability, settings.dir.join("walks"));
         let (adopting, flowing) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(files.service().flows.min(FLOWS))));
-        Ok(Self { files, catalog, spool, drafts, adopting, flowing, durability, walks })
+        Ok(Self { files, catalog, spool, drafts, adopting, flowing, flows: Mutex::default(), durability, walks })
+    }
+
+    fn flows<T>(&self, change: impl FnOnce(&mut Vec<Weak<Flows>>) -> T) -> T {
+        change(&mut self.flows.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn folder(bucket: &BucketRecord) -> Result<String> {
@@ -113,6 +122,11 @@ impl Backend for TreeBackend {
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>> {
+        let flows = Arc::new(Flows::new(self.flowing.clone()));
+        self.flows(|all| {
+            all.retain(|flows| flows.strong_count() > 0);
+            all.push(Arc::downgrade(&flows));
+        });
         let bucket = Bucket {
             id: bucket.id,
             folder: Self::folder(bucket)?,
@@ -121,7 +135,7 @@ impl Backend for TreeBackend {
             locks: Arc::default(),
             completing: Arc::default(),
             uploads: Default::default(),
-            flows: Flows::new(self.flowing.clone()),
+            flows,
             scan: scan::Scan::new(scan::is_complete(&*self.catalog, bucket.id).await?, self.walks.join(bucket.id.0.to_string())),
             spool: self.spool.clone(),
             adopting: self.adopting.clone(),
@@ -174,6 +188,12 @@ impl Backend for TreeBackend {
             }
             None => Err(StoreError::new(StoreErrorKind::Internal, format!("{} is not a bucket of this backend", bucket.bucket.name))),
         }
+    }
+
+    async fn close(&self) -> Result<()> {
+        let open: Vec<_> = self.flows(|all| all.iter().filter_map(Weak::upgrade).collect());
+        futures_util::future::join_all(open.iter().map(|flows| flows.close())).await;
+        Ok(())
     }
 
     fn traffic(&self) -> Option<Traffic> {
