@@ -232,12 +232,12 @@ impl Flowed {
     /// The draft, up to the end of a part, and how many of the object's parts are in it. `None`, and discarded, if it is not
     /// how the object begins, or fails.
     pub(super) async fn up_to_a_part(mut self, object: &[Move]) -> Option<(Box<dyn Draft>, usize)> {
-        let begins_so = self.written.len() <= object.len() && self.written.iter().zip(object).all(|(name, part)| *name == part.location);
-        let is_of_use = begins_so && !self.written.is_empty();
-        match if is_of_use { self.end_part().await } else { Ok(()) } {
-            Ok(()) if is_of_use => return Some((self.draft, self.written.len())),
-            Ok(()) => tracing::debug!("what has flowed on is not how the object begins"),
-            Err(error) => tracing::debug!(%error, "what has flowed on is lost"),
+        let begins_so = self.written.iter().eq(object.iter().take(self.written.len()).map(|part| &part.location));
+        if begins_so && !self.written.is_empty() {
+            match self.end_part().await {
+                Ok(()) => return Some((self.draft, self.written.len())),
+                Err(error) => tracing::debug!(%error, "what has flowed on is lost"),
+            }
         }
         self.draft.discard().await;
         None
