@@ -3,6 +3,8 @@
 
 #[path = "tree/feed.rs"]
 mod feed;
+#[path = "tree/flow.rs"]
+mod flow;
 mod support;
 
 use bytes::{Bytes, BytesMut};
@@ -44,7 +46,7 @@ async fn open(
     is_new: bool,
 ) -> (Arc<dyn Catalog>, Arc<dyn Backend>, BucketRecord, Arc<dyn Store>) {
     let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory.path(), Durability::Relaxed).expect("opens"));
-    let settings = TreeSettings { dir: directory.path().join("spool"), spool_size: 1 << 20, durability: Durability::Relaxed };
+    let settings = TreeSettings { dir: directory.path().join("spool"), spool_size: 256 << 20, durability: Durability::Relaxed };
     let backend: Arc<dyn Backend> = Arc::new(TreeBackend::open(files, settings, catalog.clone()).expect("opens"));
     let name = BucketName::parse("photos").expect("a name");
     let record = match catalog.bucket(&name).await.expect("answers") {

@@ -65,6 +65,7 @@ macro_rules! kinds {
                     a_draft_that_is_dropped_is_removed
                     tidying_removes_the_drafts_of_one_instance
                     a_copy_is_what_was_expected_or_there_is_none
+                    drafts_of_unknown_length_that_wait_for_more_leave_a_place_to_others
                 }
                 reading {
                     a_range_yields_exactly_its_bytes

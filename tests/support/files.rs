@@ -6,7 +6,7 @@ use bytes::Bytes;
 use causeway::{
     backend::{
         Names,
-        tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Opened, Published, Service, Slot, Slots, Stat},
+        tree::files::{Draft, DraftName, Entry, FLOWS, Files, Kind, OWN, Opened, Published, Service, Slot, Slots, Stat},
     },
     model::{Span, Timestamp},
     store::{
@@ -26,7 +26,7 @@ use std::{
     },
 };
 use tempfile::TempDir;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manners {
@@ -59,6 +59,12 @@ pub struct MemoryFiles {
     pub lose_replies: Arc<AtomicUsize>,
     /// And this many times before it was done.
     pub fail_publishing: Arc<AtomicUsize>,
+    /// Writing to a draft fails this many times.
+    pub fail_writing: Arc<AtomicUsize>,
+    /// Bytes that drafts were given, so far.
+    pub written: Arc<AtomicUsize>,
+    /// What each draft holds that is neither a file nor discarded yet.
+    drafts: Arc<watch::Sender<BTreeMap<usize, usize>>>,
     /// Changes stop here, as if the process were killed: the call never returns.
     pub stop: Arc<Mutex<Option<Stop>>>,
     stopped: Arc<Notify>,
@@ -67,6 +73,7 @@ pub struct MemoryFiles {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
+    BeforeWriting,
     BeforePublishing,
     AfterPublishing,
     BeforeRemoving,
@@ -84,6 +91,9 @@ impl MemoryFiles {
             calls: zero(),
             lose_replies: zero(),
             fail_publishing: zero(),
+            fail_writing: zero(),
+            written: zero(),
+            drafts: Arc::default(),
             stop: Arc::default(),
             stopped: Arc::default(),
             slots: Arc::new(tempfile::tempdir().expect("a directory")),
@@ -94,6 +104,23 @@ impl MemoryFiles {
     pub async fn has_stopped(&self) {
         self.stopped.notified().await;
         *self.stop.lock().expect("no panic") = None;
+    }
+
+    /// Waits until the drafts that there are hold this much, whichever came first.
+    pub async fn drafts_hold(&self, sizes: &[usize]) {
+        let mut drafts = self.drafts.subscribe();
+        drafts.wait_for(|drafts| drafts.values().eq(sizes)).await.expect("we keep it");
+    }
+
+    /// How many there are just now.
+    pub fn open_drafts(&self) -> usize {
+        self.drafts.borrow().len()
+    }
+
+    fn draft(&self, bytes: Vec<u8>) -> Box<Writing> {
+        let nth = self.revision.fetch_add(1, Ordering::Relaxed);
+        self.drafts.send_modify(|drafts| drafts.extend([(nth, bytes.len())]));
+        Box::new(Writing { files: self.clone(), nth, bytes, stat: None })
     }
 
     async fn stop_at(&self, stop: Stop) {
@@ -192,7 +219,8 @@ impl Files for MemoryFiles {
     fn service(&self) -> Service {
         let precision = if self.manners == Manners::Sftp { 1000 } else { 1 };
         let folds_names = self.manners == Manners::Folding;
-        Service { names: Names::Posix, folds_names, max_size: 5 << 40, precision, read_only: false }
+        let flows = if self.manners == Manners::Sftp { 0 } else { FLOWS };
+        Service { names: Names::Posix, folds_names, max_size: 5 << 40, precision, read_only: false, flows }
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {
@@ -213,14 +241,12 @@ impl Files for MemoryFiles {
         if self.manners == Manners::Blind {
             self.make_folder(OWN).await?;
         }
-        Ok(Box::new(Writing { files: self.clone(), bytes: Vec::new(), stat: None }))
+        Ok(self.draft(Vec::new()))
     }
 
     async fn copy(&self, _name: &DraftName, from: &str, expected: &Stat, _path: &str) -> Result<Option<Box<dyn Draft>>> {
         Ok(match self.node(from) {
-            Some(Node::File { bytes, stat }) if stat == *expected => {
-                Some(Box::new(Writing { files: self.clone(), bytes: bytes.to_vec(), stat: None }))
-            }
+            Some(Node::File { bytes, stat }) if stat == *expected => Some(self.draft(bytes.to_vec())),
             _ => None,
         })
     }
@@ -317,7 +343,7 @@ impl Slots for MemoryFiles {
         file.set_len(size).expect("is cut");
         let mut bytes = vec![0; usize::try_from(size).expect("in memory")];
         file.read_exact_at(&mut bytes, 0).expect("reads");
-        Ok(Box::new(Writing { files: self.clone(), bytes, stat: None }))
+        Ok(MemoryFiles::draft(self, bytes))
     }
 
     async fn read(&self, name: &str, span: Span) -> Result<ByteStream> {
@@ -374,15 +400,29 @@ impl Opened for Reading {
 
 struct Writing {
     files: MemoryFiles,
+    nth: usize,
     bytes: Vec<u8>,
     stat: Option<Stat>,
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.files.drafts.send_modify(|drafts| drafts.retain(|nth, _| *nth != self.nth));
+    }
 }
 
 #[async_trait]
 impl Draft for Writing {
     async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        self.files.stop_at(Stop::BeforeWriting).await;
         tokio::task::yield_now().await;
+        if take_one(&self.files.fail_writing) {
+            return Err(lost());
+        }
+        let before = self.bytes.len();
         bytes.iter().for_each(|frame| self.bytes.extend_from_slice(frame));
+        self.files.written.fetch_add(self.bytes.len() - before, Ordering::AcqRel);
+        self.files.drafts.send_modify(|drafts| drafts.extend([(self.nth, self.bytes.len())]));
         Ok(())
     }
 

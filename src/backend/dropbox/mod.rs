@@ -31,7 +31,7 @@ use super::{
     Traffic,
     codec::{Names, join},
     oauth::{Api, Authority, Grant, Tokens},
-    tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Opened, Service, Stat},
+    tree::files::{Draft, DraftName, Entry, FLOWS, Files, Kind, OWN, Opened, Service, Stat},
     wire::{Again, Wire, WireSettings},
 };
 use crate::{
@@ -102,7 +102,7 @@ fn drafts() -> String {
 #[async_trait]
 impl Files for DropboxFiles {
     fn service(&self) -> Service {
-        Service { names: Names::Dropbox, folds_names: true, max_size: LARGEST, precision: 1000, read_only: false }
+        Service { names: Names::Dropbox, folds_names: true, max_size: LARGEST, precision: 1000, read_only: false, flows: FLOWS }
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {

@@ -104,7 +104,8 @@ impl Lease {
 #[async_trait]
 impl Files for FtpFiles {
     fn service(&self) -> Service {
-        Service { names: Names::Lines, folds_names: false, max_size: i64::MAX as u64, precision: 1000, read_only: false }
+        let flows = self.remote.pool.flows();
+        Service { names: Names::Lines, folds_names: false, max_size: i64::MAX as u64, precision: 1000, read_only: false, flows }
     }
 
     fn traffic(&self) -> Option<Traffic> {

@@ -83,6 +83,11 @@ impl Pool {
         }))
     }
 
+    /// How many files may be written that wait for what is written next: others find a place beside them.
+    pub(super) fn flows(&self) -> usize {
+        (self.settings.max_connections - 2) / 2 / 2
+    }
+
     pub(super) fn settings(&self) -> &FtpSettings {
         &self.settings
     }

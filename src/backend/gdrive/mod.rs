@@ -39,7 +39,7 @@ mod refusal;
 use super::{
     codec::join,
     oauth::{Api, Authority, Grant, Tokens},
-    tree::files::{Draft, DraftName, Entry, Feed, Files, Kind, OWN, Opened, Service, Stat},
+    tree::files::{Draft, DraftName, Entry, FLOWS, Feed, Files, Kind, OWN, Opened, Service, Stat},
     wire::{Again, Wire, WireSettings},
 };
 use crate::{
@@ -130,7 +130,7 @@ fn drafts() -> String {
 #[async_trait]
 impl Files for GdriveFiles {
     fn service(&self) -> Service {
-        Service { names: Names::Printable, folds_names: false, max_size: LARGEST, precision: 1, read_only: false }
+        Service { names: Names::Printable, folds_names: false, max_size: LARGEST, precision: 1, read_only: false, flows: FLOWS }
     }
 
     fn traffic(&self) -> Option<Traffic> {

@@ -6,6 +6,7 @@
 use super::{
     drafts::Drafts,
     files::{Files, Kind, Opened, Stat},
+    flow::Flows,
     folding::Folding,
     multipart::Uploads,
     record::{Intent, Record, Row, Verdict, foreign},
@@ -40,6 +41,7 @@ pub(super) struct Bucket {
     pub(super) locks: Arc<Locks<ObjectKey>>,
     pub(super) completing: Arc<Locks<UploadId>>,
     pub(super) uploads: Uploads,
+    pub(super) flows: Arc<Flows>,
     pub(super) scan: Scan,
     pub(super) spool: Arc<Spool>,
     /// One foreign file is read in the background at a time.

@@ -87,6 +87,9 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
     }
 }
 
+/// As many as a backend ever has: each holds a few MiB, and shares the way to the storage with all else.
+pub const FLOWS: usize = 4;
+
 /// What is particular to a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Service {
@@ -100,6 +103,9 @@ pub struct Service {
     pub precision: i64,
     /// Nothing can be written.
     pub read_only: bool,
+    /// Drafts of unknown length that may stay open, mostly waiting for more to write, and take no place away from others. None
+    /// where such a draft is not sent as it is written.
+    pub flows: usize,
 }
 
 /// What a storage says of one of its files or folders.

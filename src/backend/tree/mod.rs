@@ -6,6 +6,7 @@
 //! | `record` | what is known of an object beyond its file, and whether a file is the one that is known |
 //! | `bucket` | finding the file of a key; settling changes that were cut short |
 //! | `write`, `remove`, `multipart` | the way of a PUT, a DELETE, an upload |
+//! | `flow` | parts of an upload that are sent on while later ones arrive |
 //! | `drafts` | names of files that nobody sees yet |
 //! | `spool` | parts that wait on local disk |
 //! | `adopt`, `scan` | files that others put there |
@@ -23,6 +24,7 @@ mod bucket;
 mod drafts;
 mod feed;
 pub mod files;
+mod flow;
 mod folding;
 mod multipart;
 mod record;
@@ -45,11 +47,15 @@ use crate::{
 use async_trait::async_trait;
 use bucket::Bucket;
 use drafts::Drafts;
-use files::{Files, Kind};
+use files::{FLOWS, Files, Kind};
+use flow::Flows;
 use folding::Folding;
 use futures_util::StreamExt;
 use spool::Spool;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 use store::TreeStore;
 use tokio::sync::Semaphore;
 
@@ -72,6 +78,10 @@ pub struct TreeBackend {
     drafts: Arc<Drafts>,
     adopting: Arc<Semaphore>,
     folding: Arc<Folding>,
+    /// For uploads whose parts flow on before they are complete.
+    flowing: Arc<Semaphore>,
+    /// Of the buckets that are open.
+    flows: Mutex<Vec<Weak<Flows>>>,
     durability: Durability,
     /// Where walks keep how far they have come.
     walks: PathBuf,
@@ -82,7 +92,13 @@ impl TreeBackend {
         let spool = Spool::open(settings.dir.join("parts"), settings.spool_size, settings.durability == Durability::Strict)?;
         let drafts = Arc::new(Drafts::open(&settings.dir)?);
         let (durability, walks) = (settings.durability, settings.dir.join("walks"));
-        Ok(Self { files, catalog, spool, drafts, adopting: Arc::new(Semaphore::new(1)), folding: Arc::default(), durability, walks })
+        let (adopting, flowing) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(files.service().flows.min(FLOWS))));
+        let (folding, flows) = Default::default();
+        Ok(Self { files, catalog, spool, drafts, adopting, folding, flowing, flows, durability, walks })
+    }
+
+    fn flows<T>(&self, change: impl FnOnce(&mut Vec<Weak<Flows>>) -> T) -> T {
+        change(&mut self.flows.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn folder(bucket: &BucketRecord) -> Result<String> {
@@ -113,6 +129,11 @@ impl Backend for TreeBackend {
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>> {
+        let flows = Arc::new(Flows::new(self.flowing.clone()));
+        self.flows(|all| {
+            all.retain(|flows| flows.strong_count() > 0);
+            all.push(Arc::downgrade(&flows));
+        });
         let bucket = Bucket {
             id: bucket.id,
             folder: Self::folder(bucket)?,
@@ -121,6 +142,7 @@ impl Backend for TreeBackend {
             locks: Arc::default(),
             completing: Arc::default(),
             uploads: Default::default(),
+            flows,
             scan: scan::Scan::new(scan::is_complete(&*self.catalog, bucket.id).await?, self.walks.join(bucket.id.0.to_string())),
             spool: self.spool.clone(),
             adopting: self.adopting.clone(),
@@ -175,6 +197,12 @@ impl Backend for TreeBackend {
             }
             None => Err(StoreError::new(StoreErrorKind::Internal, format!("{} is not a bucket of this backend", bucket.bucket.name))),
         }
+    }
+
+    async fn close(&self) -> Result<()> {
+        let open: Vec<_> = self.flows(|all| all.iter().filter_map(Weak::upgrade).collect());
+        futures_util::future::join_all(open.iter().map(|flows| flows.close())).await;
+        Ok(())
     }
 
     fn traffic(&self) -> Option<Traffic> {

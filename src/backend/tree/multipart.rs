@@ -1,13 +1,13 @@
 //! Multipart uploads on storage that has none. Where files can be written anywhere, parts go where they will lie
 //! (`backend::slots`), and Complete moves only those that had no free slot; elsewhere they wait in the spool, and Complete
-//! streams them into one file.
+//! streams them into one file, or what has not flowed on before.
 //!
 //! Invariants: a part is recorded in the catalog after its bytes are as durable as the setting says; a Complete that is
 //! refused leaves every part as it was; one that succeeded is answered the same again, also after a crash.
 
 use super::{
     bucket::{Bucket, to_the_end},
-    files::Slot,
+    files::{Draft, Slot, Stat},
     record::Identity,
     spool::SpooledPart,
     write::{self, Making, Ready, Sink},
@@ -86,9 +86,10 @@ pub(super) async fn put_part(
     };
     let written = PartWritten { etag: verified.etag(), checksum: part.checksum.clone(), last_modified: part.last_modified };
     // From here on to its end whatever becomes of the client: the catalog and the spool must agree.
-    let (bucket, id) = (bucket.clone(), id.clone());
+    let (bucket, key, id) = (bucket.clone(), key.clone(), id.clone());
     to_the_end(async move {
         let replaced = bucket.catalog.put_part(bucket.id, &id, part).await?;
+        bucket.flows.arrived(&bucket, &key, &id, number, replaced.is_some());
         if let Some(spooled) = spooled {
             spooled.keep();
         }
@@ -132,6 +133,7 @@ impl Bucket {
     /// Drops all that waits of an upload that has ended.
     async fn discard(&self, id: &UploadId, recorded: &[PartRecord]) -> Result<()> {
         self.uploads.all().remove(id);
+        self.flows.end(id);
         if let Some(slots) = self.files.slots() {
             let located = recorded.iter().filter_map(|part| Location::parse(&part.location));
             for location in located
@@ -266,19 +268,44 @@ fn identity(upload: UploadRecord, assembled: Assembled) -> Identity {
 }
 
 async fn build(bucket: &Bucket, key: &ObjectKey, upload: UploadRecord, moves: Vec<Move>, assembled: Assembled) -> Result<Ready> {
+    let id = &upload.upload;
+    if let Some(flowed) = bucket.flows.take(id).await
+        && let Some((draft, there)) = flowed.up_to_a_part(&moves).await
+    {
+        match pour(bucket, id, &moves[there..], draft, assembled.size).await {
+            Ok((draft, expected)) => return Ok(Ready { draft, expected, identity: identity(upload, assembled) }),
+            Err(error) => tracing::debug!(%key, %error, "what has flowed on is lost, and all of it is sent again"),
+        }
+    }
     let path = bucket.at(&bucket.path_of(key).plain_path());
-    let mut draft = bucket.files.create(&bucket.drafts.name(), &path, Some(assembled.size)).await?;
-    let filled = async {
-        for part in &moves {
-            let mut stream = bytes_of(bucket, &upload.upload, part).await?;
+    let draft = bucket.files.create(&bucket.drafts.name(), &path, Some(assembled.size)).await?;
+    let (draft, expected) = pour(bucket, id, &moves, draft, assembled.size).await?;
+    Ok(Ready { draft, expected, identity: identity(upload, assembled) })
+}
+
+/// Writes the last parts of an object of this size, and finishes it; or discards it.
+async fn pour(
+    bucket: &Bucket,
+    id: &UploadId,
+    parts: &[Move],
+    mut draft: Box<dyn Draft>,
+    size: u64,
+) -> Result<(Box<dyn Draft>, Option<Stat>)> {
+    let poured = async {
+        for part in parts {
+            let mut stream = bytes_of(bucket, id, part).await?;
             while let Some(bytes) = stream.next().await.transpose()? {
                 draft.write(vec![bytes]).await?;
             }
         }
-        draft.finish().await
+        let expected = draft.finish().await?;
+        match expected.as_ref().is_none_or(|stat| stat.size == size) {
+            true => Ok(expected),
+            false => Err(StoreError::new(StoreErrorKind::Unavailable, "the storage kept another size than was sent")),
+        }
     };
-    match filled.await {
-        Ok(expected) => Ok(Ready { draft, expected, identity: identity(upload, assembled) }),
+    match poured.await {
+        Ok(expected) => Ok((draft, expected)),
         Err(error) => {
             draft.discard().await;
             Err(error)

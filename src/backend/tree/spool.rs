@@ -84,7 +84,6 @@ impl Spool {
     /// Begins to write a part.
     pub(super) async fn create(self: &Arc<Self>, bucket: BucketId, upload: &UploadId, number: PartNumber) -> Result<SpooledPart> {
         let upload = folder(bucket, upload);
-        let nth = self.next.fetch_add(1, Ordering::Relaxed);
         let (spool, number) = (self.clone(), number.get());
         blocking(move || {
             let dir = spool.dir.join(&upload);
@@ -92,8 +91,9 @@ impl Spool {
                 fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
                 spool.sync(&spool.dir)?;
             }
-            // Names of a process before may be there.
-            for nth in nth.. {
+            // Names of a process before may be there; in this one each is given once.
+            loop {
+                let nth = spool.next.fetch_add(1, Ordering::Relaxed);
                 let name = format!("{number}.{nth}");
                 match File::options().write(true).create_new(true).open(dir.join(&name)) {
                     Ok(file) => return Ok(SpooledPart { spool: spool.clone(), upload, name, file: Some(file), size: 0, kept: false }),
@@ -101,7 +101,6 @@ impl Spool {
                     Err(error) => return Err(error),
                 }
             }
-            Err(io::ErrorKind::AlreadyExists.into())
         })
         .await
     }

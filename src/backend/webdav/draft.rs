@@ -16,7 +16,7 @@ use crate::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 /// Of making folders and moving into them, while somebody else removes them.
 const ROUNDS: usize = 4;
@@ -28,6 +28,7 @@ pub(super) struct WebdavDraft {
     /// Where it lies; `None` once it lies elsewhere or nowhere.
     at: Option<String>,
     size: Option<u64>,
+    written: u64,
     state: State,
 }
 
@@ -57,12 +58,12 @@ impl State {
 impl WebdavDraft {
     pub(super) fn new(files: WebdavFiles, name: &DraftName, size: Option<u64>) -> Self {
         let at = Some(super::draft_path(name));
-        Self { files, at, size, state: State::Gathering(Gathered::default()) }
+        Self { files, at, size, written: 0, state: State::Gathering(Gathered::default()) }
     }
 
     /// One that the server has made.
     pub(super) fn stored(files: WebdavFiles, name: &DraftName) -> Self {
-        Self { files, at: Some(super::draft_path(name)), size: None, state: State::Stored }
+        Self { files, at: Some(super::draft_path(name)), size: None, written: 0, state: State::Stored }
     }
 
     fn at(&self) -> Result<&str> {
@@ -103,7 +104,21 @@ impl WebdavDraft {
         Err(refused)
     }
 
+    /// Servers whose application is told the length before it gets the body, as with FastCGI, may answer that all is well and
+    /// keep an empty file.
+    async fn kept(&self) -> Result<()> {
+        if self.size.is_none() && self.files.look(self.at()?).await?.is_none_or(|stat| stat.size != self.written) {
+            self.files.wants_lengths.store(true, Ordering::Release);
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "the server kept another size than was sent"));
+        }
+        Ok(())
+    }
+
     async fn refused(&self, reply: Reply) -> StoreError {
+        // What RFC 9112 has for it, and what others say.
+        if self.size.is_none() && matches!(reply.status.as_u16(), 400 | 411 | 501) {
+            self.files.wants_lengths.store(true, Ordering::Release);
+        }
         if lacks_folder(reply.status) {
             self.files.forget_own_folder();
         }
@@ -199,6 +214,7 @@ fn failed() -> StoreError {
 #[async_trait]
 impl Draft for WebdavDraft {
     async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        self.written += bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
         match &mut self.state {
             State::Gathering(gathered) => {
                 if gathered.push(bytes) {
@@ -227,6 +243,7 @@ impl Draft for WebdavDraft {
                 if !refusal::is_done(&reply) {
                     return Err(self.refused(reply).await);
                 }
+                self.kept().await?;
             }
         }
         self.state = State::Stored;

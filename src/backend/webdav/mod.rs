@@ -33,7 +33,7 @@ pub use access::Access;
 use super::{
     claims::Claims,
     codec::join,
-    tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Opened, Service, Stat},
+    tree::files::{Draft, DraftName, Entry, FLOWS, Files, Kind, OWN, Opened, Service, Stat},
     wire::{Again, Wire, WireSettings},
 };
 use crate::{
@@ -80,6 +80,8 @@ pub struct WebdavFiles {
     making_own_folder: Arc<tokio::sync::Mutex<()>>,
     /// Whether the server has been seen to read addresses with marks in them.
     marks: Arc<OnceCell<bool>>,
+    /// Whether the server has been seen to take no body of unknown length: it refuses those, or keeps files without them.
+    wants_lengths: Arc<AtomicBool>,
     service: Service,
 }
 
@@ -88,13 +90,14 @@ impl WebdavFiles {
     pub fn new(settings: WebdavSettings) -> Result<Self> {
         let client = Client::new(Wire::new(settings.wire)?, settings.access.signer()?, settings.url)?;
         let names = if settings.escapes_marks { Names::Unmarked } else { Names::Printable };
-        let service = Service { names, folds_names: false, max_size: u64::MAX, precision: 1000, read_only: false };
+        let service = Service { names, folds_names: false, max_size: u64::MAX, precision: 1000, read_only: false, flows: FLOWS };
         Ok(Self {
             client: Arc::new(client),
             claims: Arc::default(),
             own_folder: Arc::default(),
             making_own_folder: Arc::default(),
             marks: Arc::default(),
+            wants_lengths: Arc::default(),
             service,
         })
     }
@@ -204,7 +207,10 @@ impl fmt::Debug for WebdavFiles {
 #[async_trait]
 impl Files for WebdavFiles {
     fn service(&self) -> Service {
-        self.service
+        match self.wants_lengths.load(Ordering::Acquire) {
+            true => Service { flows: 0, ..self.service },
+            false => self.service,
+        }
     }
 
     fn traffic(&self) -> Option<Traffic> {

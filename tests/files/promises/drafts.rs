@@ -58,3 +58,24 @@ pub async fn a_copy_is_what_was_expected_or_there_is_none(files: Storage) {
     let removed = async { while !own_files(&files).await.is_empty() {} };
     tokio::time::timeout(SOON, removed).await.expect("soon");
 }
+
+pub async fn drafts_of_unknown_length_that_wait_for_more_leave_a_place_to_others(files: Storage) {
+    let (half, rest) = (Bytes::from(pattern(5 << 20, 4)), Bytes::from(pattern(300_000, 5)));
+    let mut waiting = Vec::new();
+    for _ in 0..files.service().flows {
+        let mut draft = files.create(&name(), "a", None).await.expect("a draft");
+        draft.write(vec![half.clone()]).await.expect("it is taken");
+        waiting.push(draft);
+    }
+    put(&files, "other", &half).await;
+    assert!(get(&files, "other").await == Some(half.to_vec()));
+    for (n, mut draft) in waiting.into_iter().enumerate() {
+        for piece in rest.chunks(70_000) {
+            draft.write(vec![Bytes::copy_from_slice(piece)]).await.expect("it is taken");
+        }
+        draft.finish().await.expect("it is finished");
+        let path = format!("whole/{n}");
+        published(draft.publish(&path, true).await.expect("it is published"));
+        assert!(get(&files, &path).await == Some([&half[..], &rest].concat()));
+    }
+}

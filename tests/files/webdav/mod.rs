@@ -91,6 +91,29 @@ async fn statuses_that_stand_for_something_are_told_as_that() {
 }
 
 #[tokio::test]
+async fn a_server_that_wants_to_know_lengths_before_is_noticed() {
+    // It says so; or it says that all is well, and has kept nothing.
+    for status in [411, 201] {
+        let (_folder, proxy, files) = behind_proxy();
+        put(&files, "k", b"old").await;
+        assert!(files.service().flows > 0);
+        let mut draft = files.create(&name(), "k", None).await.expect("a draft");
+        proxy.answer_next(1, status, None);
+        let written = async {
+            draft.write(vec![pattern(300_000, 1).into()]).await?;
+            draft.finish().await
+        };
+        assert!(written.await.is_err(), "{status}");
+        assert!(draft.publish("k", false).await.is_err(), "{status}");
+        assert_eq!(files.service().flows, 0, "{status}");
+        assert_eq!(get(&files, "k").await, Some(b"old".to_vec()));
+        // With their lengths files go as before.
+        put(&files, "k", &pattern(300_000, 2)).await;
+        assert!(get(&files, "k").await == Some(pattern(300_000, 2)));
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_takes_marks_for_something_else_does_no_harm_to_other_files() {
     let folder = Dav::wsgidav().folder();
     let files: Storage = Arc::new(WebdavFiles::new(WebdavSettings { escapes_marks: false, ..folder.settings() }).expect("settings"));

@@ -1,0 +1,344 @@
+//! Parts that flow on to the storage while later ones still arrive: of an upload whose parts come more or less in order, a
+//! draft is written part by part as they become recorded, and Complete has only the rest to send.
+//!
+//! It is never more than an acceleration. A draft does not outlive the process and an acknowledged part must, so the spool
+//! keeps every part until the upload ends; whatever goes wrong here, Complete builds the object from the spool.
+//!
+//! Invariants: nobody who puts a part waits for a flow; an upload has at most one, begun while it is known to be there and
+//! ended with it; what it hands over is what it wrote, part by part, and Complete takes it only if the object begins so.
+
+use super::{
+    bucket::Bucket,
+    files::Draft,
+    spool::{PartReader, Spool},
+};
+use crate::{
+    backend::slots::{Location, Move},
+    catalog::{BucketId, Catalog},
+    model::{ObjectKey, PartNumber, UploadId},
+    store::Result,
+};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinHandle,
+    time::{Instant, timeout, timeout_at},
+};
+
+/// One that has not advanced for so long leaves its place to others: its client went away, or sends no next part.
+const IDLE: Duration = Duration::from_secs(5 * 60);
+/// How long a stop waits for drafts to be discarded.
+const CLOSING: Duration = Duration::from_secs(5);
+/// An upload of one part has nothing to flow before it is complete.
+const FIRST: [u16; 2] = [1, 2];
+
+/// The flows of the uploads of one bucket. One that has failed stays until its upload ends, so that it is not begun again.
+pub(super) struct Flows {
+    /// Of all buckets of a backend.
+    places: Arc<Semaphore>,
+    all: Mutex<HashMap<UploadId, Flow>>,
+}
+
+/// Dropped, it ends, and its draft is discarded.
+struct Flow {
+    /// Told again, parts have arrived.
+    wish: watch::Sender<Wish>,
+    /// The part that it writes or waits for.
+    at: Arc<AtomicU16>,
+    task: JoinHandle<Option<Flowed>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Wish {
+    GoOn,
+    GiveUp,
+    HandOver,
+}
+
+impl fmt::Debug for Flows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flows").field("places", &self.places).finish_non_exhaustive()
+    }
+}
+
+impl Flows {
+    pub(super) fn new(places: Arc<Semaphore>) -> Self {
+        Self { places, all: Mutex::default() }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<UploadId, Flow>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A part has been recorded, perhaps in place of one before. Waits for nothing.
+    pub(super) fn arrived(&self, bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadId, number: PartNumber, again: bool) {
+        if let Some(flow) = self.all().get(id) {
+            let overtaken = again && number.get() <= flow.at.load(Ordering::Acquire);
+            flow.wish.send_modify(|wish| *wish = if overtaken { Wish::GiveUp } else { *wish });
+            return;
+        }
+        let is_of_use = bucket.files.service().flows > 0 && bucket.files.slots().is_none();
+        if is_of_use && self.places.available_permits() > 0 {
+            let (bucket, key, id) = (bucket.clone(), key.clone(), id.clone());
+            tokio::spawn(async move {
+                if let Err(error) = bucket.flows.begin(&bucket, &key, &id).await {
+                    tracing::debug!(%key, %error, "parts do not flow on");
+                }
+            });
+        }
+    }
+
+    async fn begin(&self, bucket: &Bucket, key: &ObjectKey, id: &UploadId) -> Result<()> {
+        // Whoever ends the upload waits, or has ended it: then it has no parts.
+        let _only = bucket.completing.lock(id).await;
+        let first = bucket.catalog.parts(bucket.id, id, 0, FIRST.len()).await?;
+        if !first.iter().map(|part| part.number.get()).eq(FIRST) {
+            return Ok(());
+        }
+        let mut all = self.all();
+        if let (false, Ok(place)) = (all.contains_key(id), self.places.clone().try_acquire_owned()) {
+            let (wish, receiver) = watch::channel(Wish::GoOn);
+            let at = Arc::new(AtomicU16::new(0));
+            let source = Source {
+                catalog: bucket.catalog.clone(),
+                spool: bucket.spool.clone(),
+                bucket: bucket.id,
+                upload: id.clone(),
+                at: at.clone(),
+                patience: IDLE,
+            };
+            let (files, name, path) = (bucket.files.clone(), bucket.drafts.name(), bucket.at(&bucket.path_of(key).plain_path()));
+            let task = tokio::spawn(async move {
+                match files.create(&name, &path, None).await {
+                    Ok(draft) => run(source, draft, receiver, place).await,
+                    Err(error) => {
+                        tracing::debug!(path, %error, "parts do not flow on");
+                        None
+                    }
+                }
+            });
+            all.insert(id.clone(), Flow { wish, at, task });
+        }
+        Ok(())
+    }
+
+    /// Ends a flow, for who completes its upload.
+    pub(super) async fn take(&self, id: &UploadId) -> Option<Flowed> {
+        let flow = self.all().remove(id)?;
+        flow.wish.send_replace(Wish::HandOver);
+        flow.task.await.ok().flatten()
+    }
+
+    /// Ends all of them, and begins no others: what they wrote would only lie about until the next start.
+    pub(super) async fn close(&self) {
+        self.places.close();
+        let ending = std::mem::take(&mut *self.all()).into_values().map(|flow| flow.task);
+        // What takes longer, the next start tidies.
+        let _ = timeout(CLOSING, futures_util::future::join_all(ending.collect::<Vec<_>>())).await;
+    }
+
+    /// The upload has ended.
+    pub(super) fn end(&self, id: &UploadId) {
+        self.all().remove(id);
+    }
+}
+
+/// What a flow needs of its bucket, which it does not keep alive.
+struct Source {
+    catalog: Arc<dyn Catalog>,
+    spool: Arc<Spool>,
+    bucket: BucketId,
+    upload: UploadId,
+    at: Arc<AtomicU16>,
+    patience: Duration,
+}
+
+/// Why a flow stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    Wanted,
+    /// A part that it had written was sent again.
+    Overtaken,
+    Idle,
+    /// The upload has ended, or the bucket was closed.
+    Ended,
+}
+
+async fn run(source: Source, draft: Box<dyn Draft>, mut wish: watch::Receiver<Wish>, place: OwnedSemaphorePermit) -> Option<Flowed> {
+    let mut flowed = Flowed { draft, written: Vec::new(), open: None, _place: place };
+    let upload = &source.upload;
+    match flowed.fill(&source, &mut wish).await {
+        Ok(Stopped::Wanted) => return Some(flowed),
+        Ok(why) => tracing::debug!(%upload, ?why, "parts do not flow on any more"),
+        Err(error) => tracing::debug!(%upload, %error, "parts do not flow on any more"),
+    }
+    flowed.draft.discard().await;
+    None
+}
+
+/// What a flow has written.
+pub(super) struct Flowed {
+    draft: Box<dyn Draft>,
+    /// Names in the spool, each given once. The object's parts have to begin with these.
+    written: Vec<Location>,
+    /// What is left of the last of them.
+    open: Option<PartReader>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Flowed {
+    async fn fill(&mut self, source: &Source, wish: &mut watch::Receiver<Wish>) -> Result<Stopped> {
+        let mut advanced = Instant::now();
+        for number in 1.. {
+            source.at.store(number, Ordering::Release);
+            let part = loop {
+                // What is told from here on is told again below.
+                if let Some(why) = stopped(wish) {
+                    return Ok(why);
+                }
+                let next = source.catalog.parts(source.bucket, &source.upload, number - 1, 1).await?.into_iter().next();
+                if let Some(part) = next.filter(|part| part.number.get() == number) {
+                    break part;
+                }
+                match timeout_at(advanced + source.patience, wish.changed()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return Ok(Stopped::Ended),
+                    Err(_) => return Ok(Stopped::Idle),
+                }
+            };
+            let reader = source.spool.read(source.bucket, &source.upload, &part.location).await?;
+            self.written.push(Location::Own(part.location));
+            let reader = self.open.insert(reader);
+            while let Some(bytes) = reader.next().await? {
+                self.draft.write(vec![bytes]).await?;
+                if let Some(why) = stopped(wish) {
+                    return Ok(why);
+                }
+            }
+            self.open = None;
+            advanced = Instant::now();
+        }
+        Ok(Stopped::Idle)
+    }
+
+    /// The draft, up to the end of a part, and how many of the object's parts are in it. `None`, and discarded, if it is not
+    /// how the object begins, or fails.
+    pub(super) async fn up_to_a_part(mut self, object: &[Move]) -> Option<(Box<dyn Draft>, usize)> {
+        let begins_so = self.written.iter().eq(object.iter().take(self.written.len()).map(|part| &part.location));
+        if begins_so && !self.written.is_empty() {
+            match self.end_part().await {
+                Ok(()) => return Some((self.draft, self.written.len())),
+                Err(error) => tracing::debug!(%error, "what has flowed on is lost"),
+            }
+        }
+        self.draft.discard().await;
+        None
+    }
+
+    async fn end_part(&mut self) -> Result<()> {
+        if let Some(mut reader) = self.open.take() {
+            while let Some(bytes) = reader.next().await? {
+                self.draft.write(vec![bytes]).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn stopped(wish: &mut watch::Receiver<Wish>) -> Option<Stopped> {
+    let wanted = *wish.borrow_and_update();
+    match (wanted, wish.has_changed()) {
+        (Wish::HandOver, _) => Some(Stopped::Wanted),
+        (Wish::GiveUp, _) => Some(Stopped::Overtaken),
+        (Wish::GoOn, Err(_)) => Some(Stopped::Ended),
+        (Wish::GoOn, Ok(_)) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        backend::tree::files::{Published, Stat},
+        catalog::{PartRecord, UploadRecord, sqlite::SqliteCatalog},
+        model::{Attributes, ChecksumAlgorithm, ChecksumSpec, Owner, Timestamp},
+        store::{Durability, error::StoreErrorKind},
+    };
+    use async_trait::async_trait;
+    use bytes::Bytes;
+
+    /// Keeps what is written, and says when it is discarded.
+    #[derive(Clone, Default)]
+    struct Paper {
+        text: Arc<Mutex<Vec<u8>>>,
+        discarded: Arc<Mutex<bool>>,
+    }
+
+    #[async_trait]
+    impl Draft for Paper {
+        async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+            self.text.lock().expect("no panic").extend(bytes.concat());
+            Ok(())
+        }
+
+        async fn finish(&mut self) -> Result<Option<Stat>> {
+            Ok(None)
+        }
+
+        async fn publish(self: Box<Self>, _path: &str, _absent: bool) -> Result<Published> {
+            Err(StoreErrorKind::NotImplemented.into())
+        }
+
+        async fn discard(self: Box<Self>) {
+            *self.discarded.lock().expect("no panic") = true;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flow_that_does_not_advance_leaves_its_place_and_discards_its_draft() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("opens"));
+        let spool = Spool::open(dir.path().join("parts"), 1 << 20, false).expect("opens");
+        let (bucket, upload) = (BucketId(1), UploadId::parse("a").expect("an id"));
+        let algorithm = ChecksumAlgorithm::Crc64Nvme;
+        let begun = UploadRecord {
+            bucket,
+            upload: upload.clone(),
+            key: ObjectKey::new("key").expect("a key"),
+            initiator: Owner { id: "o".into(), display_name: "o".into() },
+            initiated: Timestamp::now(),
+            attributes: Attributes::default(),
+            checksum: ChecksumSpec { algorithm, kind: algorithm.default_kind() },
+            explicit_checksum: false,
+            location: String::new(),
+        };
+        catalog.begin_upload(begun).await.expect("begins");
+        for n in [1, 2, 4] {
+            let number = PartNumber::new(n).expect("a number");
+            let mut part = spool.create(bucket, &upload, number).await.expect("is begun");
+            part.write(vec![Bytes::from(n.to_string())]).await.expect("is written");
+            part.finish().await.expect("is whole");
+            let location = part.name().to_owned();
+            part.keep();
+            let record = PartRecord { number, size: 1, md5: [0; 16], checksum: None, last_modified: Timestamp::now(), location };
+            catalog.put_part(bucket, &upload, record).await.expect("is recorded");
+        }
+        let places = Arc::new(Semaphore::new(1));
+        let place = places.clone().try_acquire_owned().expect("a place");
+        let (_wish, receiver) = watch::channel(Wish::GoOn);
+        let source = Source { catalog, spool, bucket, upload, at: Arc::default(), patience: Duration::ZERO };
+        let paper = Paper::default();
+        assert!(run(source, Box::new(paper.clone()), receiver, place).await.is_none());
+        assert_eq!(*paper.text.lock().expect("no panic"), b"12");
+        assert!(*paper.discarded.lock().expect("no panic"));
+        assert_eq!(places.available_permits(), 1);
+    }
+}
