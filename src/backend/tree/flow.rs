@@ -268,8 +268,8 @@ mod tests {
     use super::*;
     use crate::{
         backend::tree::files::{Published, Stat},
-        catalog::{PartRecord, UploadRecord, sqlite::SqliteCatalog},
-        model::{Attributes, ChecksumAlgorithm, ChecksumSpec, Owner, Timestamp},
+        catalog::{NewBucket, PartRecord, UploadRecord, sqlite::SqliteCatalog},
+        model::{Attributes, BucketName, CannedAcl, ChecksumAlgorithm, ChecksumSpec, Owner, Timestamp},
         store::{Durability, error::StoreErrorKind},
     };
     use async_trait::async_trait;
@@ -307,13 +307,18 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("opens"));
         let spool = Spool::open(dir.path().join("parts"), 1 << 20, false).expect("opens");
-        let (bucket, upload) = (BucketId(1), UploadId::parse("a").expect("an id"));
+        let owner = Owner { id: "o".into(), display_name: "o".into() };
+        let name = BucketName::parse("bucket").expect("a name");
+        let (location, backend, place, created) = (String::new(), "b".into(), String::new(), Timestamp::now());
+        let new = NewBucket { name, owner: owner.clone(), created, acl: CannedAcl::Private, location, backend, place };
+        let bucket = catalog.create_bucket(new).await.expect("is made").id;
+        let upload = UploadId::parse("a").expect("an id");
         let algorithm = ChecksumAlgorithm::Crc64Nvme;
         let begun = UploadRecord {
             bucket,
             upload: upload.clone(),
             key: ObjectKey::new("key").expect("a key"),
-            initiator: Owner { id: "o".into(), display_name: "o".into() },
+            initiator: owner,
             initiated: Timestamp::now(),
             attributes: Attributes::default(),
             checksum: ChecksumSpec { algorithm, kind: algorithm.default_kind() },
