@@ -7,6 +7,7 @@ pub mod fs;
 mod locks;
 pub mod memory;
 mod names;
+pub mod opendal;
 mod parts;
 mod place;
 pub mod s3;

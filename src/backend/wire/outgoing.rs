@@ -266,6 +266,11 @@ impl Outgoing {
         Self::Full { bytes: Some(bytes), progress: Arc::default() }
     }
 
+    /// What is there already and too long for memory: `length` bytes, sent once.
+    pub(in crate::backend) fn once(frames: BoxStream<'static, Result<Bytes, PayloadError>>, length: u64) -> Self {
+        Self::Stream(Streaming { frames: Mutex::new(frames), left: length, progress: Arc::default() })
+    }
+
     /// What the next attempt would send, if there can be one.
     pub(super) fn again(&self) -> Option<Self> {
         match self {

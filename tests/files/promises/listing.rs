@@ -65,6 +65,10 @@ pub async fn odd_names_are_names(files: Storage) {
     let names = match files.service().names {
         Names::Posix => [&printable[..], &["new\nline", "tab\t", "back\\slash", "\u{1}", "\u{7f}", &long, &wide]].concat(),
         Names::Printable => [&printable[..], &["back\\slash", &wide]].concat(),
+        Names::Trimmed => {
+            let trimmed = printable.iter().copied().filter(|name| name.trim() == *name);
+            trimmed.chain([&*wide]).collect()
+        }
         Names::Windows => {
             vec!["a b", "-rf", "ünïcode 😀", "%41", "a+b&c=d#f", "'quote", "$HOME", ".hidden", "semi;colon", "[brackets]", &wide]
         }
