@@ -5,6 +5,7 @@ use super::{
     object_stores::{AzblobBackend, GcsBackend, S3Backend},
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
+    services::{self, ServiceBackend},
     sftp::SftpBackend,
     value::{Addresses, Domains, Interval, LogFormat, LogLevel, Setting, Size},
 };
@@ -152,6 +153,8 @@ pub enum Backend {
     Gcs(GcsBackend),
     Azblob(AzblobBackend),
     Sftp(SftpBackend),
+    /// What OpenDAL reaches.
+    Service(ServiceBackend),
 }
 
 /// One row per type: a new backend adds a section, a variant and a row.
@@ -192,13 +195,15 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
 ];
 
 /// Types that are planned: they deserve better than "unknown".
-pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["webdav", "gdrive", "onedrive", "dropbox", "ftp", "b2"];
+pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["webdav", "gdrive", "onedrive", "dropbox", "ftp"];
 
 /// Whether a secret may be at a path of keys: `backend.lake.secret_key`, `identity[0].secret_key`.
 pub(super) fn holds_secret(path: &str) -> bool {
     let secret = |rows: &[Row], key: &str| rows.iter().any(|row| row.name == key && row.kind == SecretSetting::KIND);
     match path.split('.').collect::<Vec<_>>().as_slice() {
-        ["backend", name, key] => !name.is_empty() && BACKEND_TYPES.iter().any(|backend| secret(backend.rows, key)),
+        ["backend", name, key] => {
+            !name.is_empty() && (BACKEND_TYPES.iter().any(|backend| secret(backend.rows, key)) || services::holds_secret(key))
+        }
         [identity, key] => {
             let number = identity.strip_prefix("identity[").and_then(|rest| rest.strip_suffix(']'));
             number.is_some_and(|number| number.parse::<usize>().is_ok()) && secret(Identity::ROWS, key)
@@ -216,6 +221,7 @@ impl Backend {
             Self::Gcs(_) => "gcs",
             Self::Azblob(_) => "azblob",
             Self::Sftp(_) => "sftp",
+            Self::Service(service) => service.service.name,
         }
     }
 
@@ -232,6 +238,7 @@ impl Backend {
                 (None, None) => "(its connection string says where)".to_owned(),
             },
             Self::Sftp(sftp) => sftp.address(),
+            Self::Service(service) => service.address(),
         }
     }
 
@@ -243,7 +250,7 @@ impl Backend {
     /// The one remote bucket or container that holds all of this backend's buckets.
     pub fn shared(&self) -> Option<&str> {
         match self {
-            Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) => None,
+            Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) | Self::Service(_) => None,
             Self::S3(s3) => s3.bucket.as_deref(),
             Self::Gcs(gcs) => gcs.bucket.as_deref(),
             Self::Azblob(azblob) => azblob.container.as_deref(),
@@ -263,6 +270,7 @@ impl Backend {
             Self::Gcs(gcs) => gcs.show(),
             Self::Azblob(azblob) => azblob.show(),
             Self::Sftp(sftp) => sftp.show(),
+            Self::Service(service) => service.show(),
         }
     }
 }

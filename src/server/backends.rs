@@ -6,6 +6,7 @@ use crate::{
         azblob::{AzblobBackend, AzblobSettings},
         fs::{FsBackend, FsSettings},
         memory::MemoryBackend,
+        opendal::{Evidence, OpenDalFiles, OpenDalSettings},
         s3::{Credentials, Dialect, S3Backend, S3Settings},
         sftp::{HostKeys, SftpFiles, SftpSettings},
         tree::{TreeBackend, TreeSettings, files::Files},
@@ -39,6 +40,7 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
         config::Backend::Gcs(gcs) => Arc::new(S3Backend::open(self::gcs(gcs)?, catalog)?),
         config::Backend::Azblob(azblob) => Arc::new(AzblobBackend::open(self::azblob(azblob), catalog)?),
         config::Backend::Sftp(sftp) => opening.tree(SftpFiles::open(self::sftp(sftp)?)?)?,
+        config::Backend::Service(service) => opening.tree(OpenDalFiles::open(self::service(service, &opening))?)?,
     })
 }
 
@@ -150,6 +152,22 @@ fn sftp(sftp: &config::SftpBackend) -> Result<SftpSettings, StoreError> {
         max_connections: sftp.max_connections,
         max_requests: sftp.max_requests,
     })
+}
+
+fn service(service: &config::ServiceBackend, opening: &Opening<'_>) -> OpenDalSettings {
+    if service.service.evidence == Evidence::Never {
+        let (backend, kind) = (opening.name, service.service.name);
+        tracing::warn!(backend, r#type = kind, "this type of backend was never run against its service: try it out before you trust it");
+    }
+    OpenDalSettings {
+        service: service.service,
+        options: service.options.iter().map(|(name, given)| ((*name).to_owned(), given.text())).collect(),
+        root: service.root.clone(),
+        hosts: service.hosts.clone(),
+        spool: opening.spool.join(opening.name).join("drafts"),
+        spool_size: opening.settings.server.spool_size.0,
+        wire: wire(service.timeout, service.connect_timeout, service.attempts, service.max_requests, service.ca_file.as_deref()),
+    }
 }
 
 fn keys(access: &Option<String>, secret: &Option<config::SecretSetting>) -> Result<Option<(String, crate::model::Secret)>, StoreError> {

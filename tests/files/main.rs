@@ -1,5 +1,7 @@
 //! Every storage of files in folders is held to every promise of `Files`; and what is particular to SFTP.
 
+#[path = "../support/clouds/mod.rs"]
+mod clouds;
 mod promises;
 #[path = "../support/proxy/mod.rs"]
 mod proxy;
@@ -79,4 +81,5 @@ macro_rules! kinds {
 kinds! {
     sftp_of_openssh = crate::Kind::Sftp;
     sftp_with_few_extensions = crate::Kind::PlainSftp;
+    b2_fake = crate::Kind::B2;
 }

@@ -60,7 +60,8 @@ impl Failure {
             (_, true, false) => excerpt,
             (Some(status), _, true) => format!("the storage answered {status}"),
             (Some(status), _, false) => format!("the storage answered {status}: {excerpt}"),
-            _ => format!("the storage's answer makes no sense here ({})", error.kind()),
+            // Without what the library put around it: URLs and headers.
+            _ => scrubbed(&error.message().chars().take(200).collect::<String>(), secrets),
         };
         Self {
             kind,

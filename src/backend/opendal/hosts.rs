@@ -5,7 +5,7 @@ use http::Uri;
 
 /// By host, as in URLs, with its port if it has one.
 #[derive(Debug, Clone, Default)]
-pub struct Hosts(pub Vec<(String, Endpoint)>);
+pub(super) struct Hosts(pub(super) Vec<(String, Endpoint)>);
 
 impl Hosts {
     /// Where a URL really leads. What was signed of it stays.

@@ -8,11 +8,13 @@ use crate::{
         error::{StoreError, StoreErrorKind},
     },
 };
-use ::opendal::Lister;
+use ::opendal::{Lister, options::ListOptions};
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream::BoxStream};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 const BATCH: usize = 500;
+/// As many as all services take, and none charges more for.
+const PAGE: usize = 1000;
 /// A page takes no longer than this, whatever a service does between pages.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -22,7 +24,9 @@ pub(super) fn list<'r>(remote: &'r Arc<Remote>, folder: &str) -> BoxStream<'r, R
         let below = if folder.is_empty() { "/".to_owned() } else { format!("{folder}/") };
         let path = &below;
         let opened = remote.call_with("listing a folder", Twice::Harmless, Limit::Short, None, |operator, transport| async move {
-            let mut lister = operator.lister(path).await?;
+            let limit = operator.info().capability().list_with_limit.then_some(PAGE);
+            let options = ListOptions { limit, ..Default::default() };
+            let mut lister = operator.lister_options(path, options).await?;
             // The first page is asked for here, where it can be asked for again.
             let first = lister.next().await.transpose()?;
             Ok((first, lister, transport))

@@ -142,7 +142,6 @@ pub fn service(name: &str) -> Option<&'static Service> {
     services().find(|service| service.name == name)
 }
 
-const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;

@@ -14,7 +14,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, FileExt},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -63,7 +63,8 @@ impl Spool {
         self.used.load(Ordering::Relaxed)
     }
 
-    pub(super) fn dir(&self) -> &Path {
+    #[cfg(test)]
+    fn dir(&self) -> &std::path::Path {
         &self.dir
     }
 }

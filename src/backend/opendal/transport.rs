@@ -75,6 +75,10 @@ impl Transport {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn has_succeeded(&self) -> bool {
+        self.seen().status.is_some_and(|status| status.is_success())
+    }
+
     fn outgoing(&self, body: &Buffer) -> Outgoing {
         let pieces: Vec<Bytes> = Iterator::collect(body.clone());
         let length = body.len() as u64;
