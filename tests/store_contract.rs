@@ -161,6 +161,8 @@ drivers! {
     azblob = crate::Driver::Azblob;
     files_of_seconds = crate::Driver::Tree(crate::Manners::Sftp);
     sftp = crate::Driver::Sftp;
+    b2_fake = crate::Driver::B2;
+    swift = crate::Driver::Swift;
     files_with_revisions = crate::Driver::Tree(crate::Manners::Drive);
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);
 }

@@ -14,7 +14,8 @@ use crate::{
 use Fallback::{Required, Text, Unset};
 use std::{path::PathBuf, time::Duration};
 
-pub(super) const ABOUT: &str = "Any other type: a service of [services](guide/services.md), which has the options of each. What all of them take:";
+pub(super) const ABOUT: &str =
+    "Any other type: a service of [services](guide/services.md), which has the options of each. What all of them take:";
 
 /// What all of them take.
 pub(super) const COMMON: &[Row] = &[
@@ -44,6 +45,7 @@ pub(super) const COMMON: &[Row] = &[
         fallback: Text("64"),
         help: "Requests on their way at most; further ones wait, and after `timeout` are answered 503 SlowDown.",
     },
+    Row { name: "rate", kind: usize::KIND, fallback: Unset("any"), help: "Requests a second at most." },
     Row {
         name: "ca_file",
         kind: PathBuf::KIND,
@@ -63,6 +65,7 @@ pub struct ServiceBackend {
     pub connect_timeout: Duration,
     pub attempts: usize,
     pub max_requests: usize,
+    pub rate: Option<usize>,
     pub ca_file: Option<PathBuf>,
 }
 
@@ -98,7 +101,8 @@ impl Setting for HostsSetting {
         let texts: Vec<&str> = match &node.raw {
             Raw::Text(text) => text.split(',').map(str::trim).collect(),
             Raw::List(items) => {
-                let texts = items.iter().map(|item| if let Raw::Text(text) = &item.raw { Ok(text.as_str()) } else { refuse::<Self, _>(node) });
+                let texts =
+                    items.iter().map(|item| if let Raw::Text(text) = &item.raw { Ok(text.as_str()) } else { refuse::<Self, _>(node) });
                 texts.collect::<Result<_, _>>()?
             }
             _ => return refuse::<Self, _>(node),
@@ -158,6 +162,7 @@ impl ServiceBackend {
             connect_timeout: reader.field("connect_timeout", fallback("connect_timeout"))?,
             attempts: reader.field("attempts", fallback("attempts"))?,
             max_requests: reader.field("max_requests", fallback("max_requests"))?,
+            rate: reader.field("rate", fallback("rate"))?,
             ca_file: reader.field("ca_file", fallback("ca_file"))?,
         })
     }
@@ -170,6 +175,7 @@ impl ServiceBackend {
             ("connect_timeout", self.connect_timeout.show()),
             ("attempts", self.attempts.show()),
             ("max_requests", self.max_requests.show()),
+            ("rate", self.rate.show()),
             ("ca_file", self.ca_file.show()),
         ]
     }
@@ -184,10 +190,12 @@ impl ServiceBackend {
 
     /// `b2 my-bucket/objects`
     pub(super) fn address(&self) -> String {
-        let plain = |name: &str| self.options.iter().find_map(|(option, given)| match given {
-            Given::Plain(text) if *option == name => Some(text.as_str()),
-            _ => None,
-        });
+        let plain = |name: &str| {
+            self.options.iter().find_map(|(option, given)| match given {
+                Given::Plain(text) if *option == name => Some(text.as_str()),
+                _ => None,
+            })
+        };
         let names = ["endpoint", "bucket", "container", "filesystem", "share_name", "repo_name", "owner", "repo"];
         let places = names.into_iter().filter_map(plain).chain([self.root.trim_matches('/')]).filter(|place| !place.is_empty());
         places.fold(self.service.name.to_owned(), |text, place| {

@@ -164,6 +164,7 @@ fn service(service: &config::ServiceBackend, opening: &Opening<'_>) -> OpenDalSe
         options: service.options.iter().map(|(name, given)| ((*name).to_owned(), given.text())).collect(),
         root: service.root.clone(),
         hosts: service.hosts.clone(),
+        rate: service.rate.and_then(|rate| u32::try_from(rate).ok()),
         spool: opening.spool.join(opening.name).join("drafts"),
         spool_size: opening.settings.server.spool_size.0,
         wire: wire(service.timeout, service.connect_timeout, service.attempts, service.max_requests, service.ca_file.as_deref()),

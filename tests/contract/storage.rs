@@ -6,6 +6,10 @@
 
 use crate::support::{
     self,
+    clouds::{
+        self, Fake,
+        b2::{self, B2},
+    },
     files::{Manners, MemoryFiles},
     gcs::FakeGcs,
     sshd::Sshd,
@@ -47,6 +51,10 @@ pub enum Driver {
     Tree(Manners),
     /// SFTP, by OpenSSH's server.
     Sftp,
+    /// Backblaze B2 by its native API, or what we make of its documentation.
+    B2,
+    /// OpenStack's Object Storage.
+    Swift,
 }
 
 /// Servers that speak S3.
@@ -64,6 +72,8 @@ enum Remote {
     Azblob(&'static Upstream),
     Files(MemoryFiles),
     Sftp(Box<Sshd>),
+    B2(Fake<B2>),
+    Swift(&'static Upstream),
 }
 
 /// How a process ends.
@@ -97,7 +107,9 @@ struct Open {
 impl Open {
     fn new(driver: Driver, directory: &Path, upstream: Option<&Remote>) -> Self {
         let durability = match driver {
-            Driver::Memory | Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) | Driver::Sftp => Durability::Relaxed,
+            Driver::Memory | Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) | Driver::Sftp | Driver::B2 | Driver::Swift => {
+                Durability::Relaxed
+            }
             Driver::Fs(durability) => durability,
         };
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory, durability).expect("the catalog opens"));
@@ -107,12 +119,13 @@ impl Open {
                 let settings = FsSettings { root: directory.join("root"), durability };
                 Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"))
             }
-            Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) | Driver::Sftp => {
+            Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) | Driver::Sftp | Driver::B2 | Driver::Swift => {
                 upstream.expect("is there").open(catalog.clone(), directory)
             }
         };
-        let shared =
-            upstream.filter(|remote| !matches!(remote, Remote::Files(_) | Remote::Sftp(_))).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
+        let shared = upstream
+            .filter(|remote| !matches!(remote, Remote::Files(_) | Remote::Sftp(_) | Remote::B2(_) | Remote::Swift(_)))
+            .map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
         Self { catalog, backend, buckets: Mutex::default(), shared }
     }
 
@@ -156,6 +169,12 @@ impl Remote {
             Self::Gcs(fake) => (Dialect::Gcs, fake.endpoint(), Credentials::GoogleToken(Secret::new(fake.token()))),
             Self::Files(files) => return tree(Arc::new(files.clone()), catalog, directory),
             Self::Sftp(server) => return tree(Arc::new(server.files()), catalog, directory),
+            Self::B2(fake) => return tree(Arc::new(b2::driver(fake, &directory.join("drafts"))), catalog, directory),
+            Self::Swift(server) => {
+                // One test's own, and the same after a restart.
+                let root = directory.file_name().expect("a name").to_string_lossy().into_owned();
+                return tree(Arc::new(clouds::swift(&server.endpoint(), &root, &directory.join("drafts"))), catalog, directory);
+            }
             Self::Azblob(azurite) => {
                 let settings = AzblobSettings {
                     account: Some(azurite.access_key.into()),
@@ -198,6 +217,8 @@ impl Storage {
             Driver::Azblob => Some(Remote::Azblob(Upstream::azurite())),
             Driver::Tree(manners) => Some(Remote::Files(MemoryFiles::new(manners))),
             Driver::Sftp => Some(Remote::Sftp(Box::new(Sshd::start()))),
+            Driver::B2 => Some(Remote::B2(B2::start())),
+            Driver::Swift => Some(Remote::Swift(Upstream::swift())),
         };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
     }
@@ -238,6 +259,10 @@ impl Storage {
         let fits = key.split('/').count() <= 254 && !TOO_LONG.iter().any(endless) && key != ".".repeat(1024);
         match self.driver {
             Driver::Azblob => fits,
+            // 1,024 bytes with the root before them, and 250 between slashes: an escaped name is longer than the segment it is of.
+            Driver::B2 | Driver::Swift => {
+                key.len() + 8 * key.split('/').filter(|segment| segment.trim() != *segment || segment.is_empty()).count() < 900
+            }
             Driver::Sftp => key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800,
             _ => true,
         }

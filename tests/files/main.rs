@@ -2,6 +2,7 @@
 
 #[path = "../support/clouds/mod.rs"]
 mod clouds;
+mod opendal;
 mod promises;
 #[path = "../support/proxy/mod.rs"]
 mod proxy;
@@ -9,6 +10,8 @@ mod sftp;
 #[path = "../support/sshd.rs"]
 mod sshd;
 mod storage;
+#[path = "../support/upstream.rs"]
+mod upstream;
 
 use storage::{Kind, Storage};
 
@@ -82,4 +85,7 @@ kinds! {
     sftp_of_openssh = crate::Kind::Sftp;
     sftp_with_few_extensions = crate::Kind::PlainSftp;
     b2_fake = crate::Kind::B2;
+    pcloud_fake = crate::Kind::Pcloud;
+    swift = crate::Kind::Swift;
+    yandex_disk_fake = crate::Kind::Yandex;
 }

@@ -6,6 +6,7 @@
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
 
+pub mod clouds;
 pub mod files;
 pub mod gcs;
 pub mod proxy;

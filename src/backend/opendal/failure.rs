@@ -86,9 +86,11 @@ fn error_says(error: &Error, words: &[&str]) -> bool {
 }
 
 fn scrubbed(text: &str, secrets: &[Secret]) -> String {
-    let text = secrets.iter().map(Secret::expose).filter(|secret| secret.len() > 3).fold(text.to_owned(), |text, secret| {
-        text.replace(secret, "(secret)")
-    });
+    let text = secrets
+        .iter()
+        .map(Secret::expose)
+        .filter(|secret| secret.len() > 3)
+        .fold(text.to_owned(), |text, secret| text.replace(secret, "(secret)"));
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 const INTRODUCTION: &str = "# Services through OpenDAL
 
-<!-- Made from src/backend/opendal/services; `CAUSEWAY_BLESS=1 cargo test --test server services` writes it again. -->
+<!-- Made from src/backend/opendal/services; `CAUSEWAY_BLESS=1 cargo test --test files page` writes it again. -->
 
 These types of `[backend.NAME]` are served by the drivers of [Apache OpenDAL](https://opendal.apache.org) 0.59.5, behind guards of our
 own. They hold files in folders, and the catalog keeps what S3 adds to them, as with SFTP: see [buckets](backends.md#sftp).
@@ -21,12 +21,15 @@ application_key = { env = \"B2_KEY\" }
 root = \"objects\"                       # buckets are folders in it
 ```
 
-Besides its own options each takes `root`, `timeout`, `connect_timeout`, `attempts`, `max_requests`, `ca_file` and `hosts`: see
+Besides its own options each takes `root`, `timeout`, `connect_timeout`, `attempts`, `max_requests`, `rate`, `ca_file` and `hosts`: see
 [configuration](../configuration.md). Secrets are best given as `{ env = \"…\" }` or `{ file = \"…\" }`.
 
 What is written waits in the spool (`server.spool`, with `server.spool_size` for files on their way besides that for parts of
 uploads) until it was verified, and then goes there in one upload. Conditions such as `If-None-Match: *` hold among the clients of
 this gateway; what others write at the same moment is not seen.
+
+Providers limit requests in ways of their own, mostly by account and plan: `rate` keeps below such a limit, and what is answered with
+429 or 503 is asked again a few times, and then answered 503 SlowDown.
 
 How to read the table:
 
@@ -41,14 +44,14 @@ How to read the table:
 
 pub fn page() -> String {
     let mut text = INTRODUCTION.to_owned();
-    text += "| type | tried | writes | a file is known by | times | largest file | names | a rename is | listings | requests a second |\n";
-    text += "|---|---|---|---|---|---|---|---|---|---|\n";
+    text += "| type | tried | writes | a file is known by | times | largest file | names | a rename is | listings |\n";
+    text += "|---|---|---|---|---|---|---|---|---|\n";
     let mut rows: Vec<&Service> = services().collect();
     rows.sort_by_key(|service| (service.evidence == Evidence::Never, service.is_read_only(), service.name));
     for row in &rows {
         let _ = writeln!(
             text,
-            "| [`{name}`](#{name}) | {} | {} | {} | {} | {} | {}{} | {} | {} | {} |",
+            "| [`{name}`](#{name}) | {} | {} | {} | {} | {} | {}{} | {} | {} |",
             tried(row.evidence),
             writes(row),
             known_by(row.identity),
@@ -58,7 +61,6 @@ pub fn page() -> String {
             if row.folds_names { ", `a` is `A`" } else { "" },
             renames(row),
             if row.is_sorted { "sorted" } else { "in any order" },
-            row.rate.map_or_else(|| "any".to_owned(), |rate| rate.to_string()),
             name = row.name,
         );
     }

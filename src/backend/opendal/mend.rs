@@ -153,9 +153,12 @@ mod tests {
         };
         assert_eq!(facts(0), (Some(sha1.to_owned()), Some(Timestamp::from_millis(1234)), None));
         assert_eq!(facts(1), (Some("j".to_owned()), Some(Timestamp::from_millis(5)), None));
-        let headers = |sha1: &str| HeaderMap::from_iter([("x-bz-file-id", "j"), ("x-bz-content-sha1", sha1)].map(|(name, value)| {
-            (http::HeaderName::from_static(name), value.parse().expect("a value"))
-        }));
+        let headers = |sha1: &str| {
+            HeaderMap::from_iter(
+                [("x-bz-file-id", "j"), ("x-bz-content-sha1", sha1)]
+                    .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().expect("a value"))),
+            )
+        };
         assert_eq!(Mend::B2.told(&headers(sha1)).as_deref(), Some(sha1));
         assert_eq!(Mend::B2.told(&headers("none")).as_deref(), Some("j"));
     }

@@ -61,6 +61,8 @@ pub struct OpenDalSettings {
     pub root: String,
     /// Other ways to hosts.
     pub hosts: Vec<(String, Endpoint)>,
+    /// Requests a second at most.
+    pub rate: Option<u32>,
     /// A directory for files on their way there.
     pub spool: PathBuf,
     pub spool_size: u64,
@@ -80,7 +82,9 @@ impl OpenDalFiles {
 
     fn writes(&self) -> Result<()> {
         match self.remote.service.writing {
-            services::Writing::Never(why) => Err(StoreError::new(StoreErrorKind::NotImplemented, format!("nothing is written here: {why}"))),
+            services::Writing::Never(why) => {
+                Err(StoreError::new(StoreErrorKind::NotImplemented, format!("nothing is written here: {why}")))
+            }
             _ => Ok(()),
         }
     }
@@ -88,6 +92,16 @@ impl OpenDalFiles {
     async fn opened(&self, path: &str) -> Result<Option<Reading>> {
         let stat = self.remote.look(path).await?.filter(|stat| stat.kind == Kind::File);
         Ok(stat.map(|stat| Reading { remote: self.remote.clone(), path: path.to_owned(), stat }))
+    }
+
+    async fn is_empty(&self, folder: &str) -> Result<bool> {
+        let mut entries = listing::list(&self.remote, folder);
+        while let Some(entries) = entries.try_next().await? {
+            if !entries.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Under another name as well, by the service or through here.
@@ -140,8 +154,8 @@ impl Files for OpenDalFiles {
         let _second = remote.locks.lock(&second.to_owned()).await;
         let Some(stat) = remote.look(from).await?.filter(|stat| stat.kind == Kind::File) else { return Ok(None) };
         if remote.service.renaming == Renaming::Native {
-            let renamed =
-                remote.call("renaming a file", Twice::OnlyIfRefused, Limit::Short, |operator| async move { operator.rename(from, to).await });
+            let renamed = remote
+                .call("renaming a file", Twice::OnlyIfRefused, Limit::Short, |operator| async move { operator.rename(from, to).await });
             return match renamed.await? {
                 Some(()) => remote.look(to).await,
                 None => Ok(None),
@@ -183,11 +197,8 @@ impl Files for OpenDalFiles {
         if kind != Some(Kind::Folder) {
             return Ok(kind.is_none());
         }
-        let mut entries = listing::list(&self.remote, path);
-        while let Some(entries) = entries.try_next().await? {
-            if !entries.is_empty() {
-                return Ok(false);
-            }
+        if !self.is_empty(path).await? {
+            return Ok(false);
         }
         if remote.service.is_flat() {
             remote.delete(&join(path, MARKER)).await?;
@@ -195,9 +206,17 @@ impl Files for OpenDalFiles {
         // Where folders are prefixes, it may have a marker of others' as well.
         if !remote.service.is_flat() || remote.look(path).await?.is_some() {
             let removed = remote.delete(&format!("{path}/")).await;
-            return match remote.look(path).await? {
-                None => Ok(true),
-                Some(_) => removed.map(|()| false),
+            return match (remote.look(path).await?, removed) {
+                (None, _) => Ok(true),
+                (Some(_), Ok(())) => Ok(false),
+                // Something came into it meanwhile, and services say that in many ways.
+                (Some(_), Err(error)) => {
+                    if self.is_empty(path).await? {
+                        Err(error)
+                    } else {
+                        Ok(false)
+                    }
+                }
             };
         }
         Ok(true)

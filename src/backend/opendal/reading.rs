@@ -129,7 +129,9 @@ impl Way {
                 }
                 Ok(Some(bytes)) => {
                     let before = self.last.replace(bytes);
-                    if self.is_told && let Some(bytes) = self.last.take() {
+                    if self.is_told
+                        && let Some(bytes) = self.last.take()
+                    {
                         return Ok(Some(bytes));
                     }
                     if before.is_some() {

@@ -85,9 +85,9 @@ pub(super) struct Session {
 
 impl Remote {
     pub(super) fn open(settings: OpenDalSettings) -> Result<Arc<Self>> {
-        let OpenDalSettings { service, options, root, hosts, spool, spool_size, wire } = settings;
+        let OpenDalSettings { service, options, root, hosts, rate, spool, spool_size, wire } = settings;
         let (attempts, patience) = (wire.attempts, wire.timeout);
-        let line = Line { wire: Wire::new(wire)?, hosts: Hosts(hosts), pace: Pace::new(service.rate), mend: Mend::of(service.name) };
+        let line = Line { wire: Wire::new(wire)?, hosts: Hosts(hosts), pace: Pace::new(rate), mend: Mend::of(service.name) };
         let is_secret = |name: &str| service.options.iter().any(|option| option.name == name && option.is_secret);
         let remote = Self {
             service,
@@ -228,7 +228,8 @@ impl Remote {
             Space::FoldersByName => Ok(None),
             Space::Folders => {
                 let path = &format!("{path}/");
-                let meta = self.call("looking at a folder", Twice::Harmless, Limit::Short, |operator| async move { operator.stat(path).await });
+                let meta =
+                    self.call("looking at a folder", Twice::Harmless, Limit::Short, |operator| async move { operator.stat(path).await });
                 Ok(meta.await?.map(|_| folder()))
             }
             Space::Flat | Space::FlatByListing => Ok(self.holds_something(path).await?.then(folder)),
@@ -247,7 +248,8 @@ impl Remote {
                 first.await?.flatten()
             }
             _ => {
-                let looked = self.call("looking at a file", Twice::Harmless, Limit::Short, |operator| async move { operator.stat(path).await });
+                let looked =
+                    self.call("looking at a file", Twice::Harmless, Limit::Short, |operator| async move { operator.stat(path).await });
                 looked.await?
             }
         };
@@ -320,7 +322,8 @@ impl Remote {
             let written = async {
                 let mut offset = 0;
                 while offset < file.size() {
-                    let failed = |error: StoreError| ::opendal::Error::new(ErrorKind::Unexpected, "reading the spool failed").set_source(error);
+                    let failed =
+                        |error: StoreError| ::opendal::Error::new(ErrorKind::Unexpected, "reading the spool failed").set_source(error);
                     let piece = file.read(offset, part).await.map_err(failed)?;
                     offset += piece.len() as u64;
                     writer.write(piece).await?;

@@ -32,8 +32,6 @@ pub struct Service {
     pub renaming: Renaming,
     /// Whether listings come in the order of names. Nothing depends on it.
     pub is_sorted: bool,
-    /// Requests a second at most, where the provider says so.
-    pub rate: Option<u32>,
     pub evidence: Evidence,
     /// What operators should know, in words.
     pub notes: &'static str,
@@ -174,7 +172,7 @@ mod tests {
         for service in services() {
             let options: BTreeSet<_> = service.options.iter().map(|option| option.name).collect();
             assert_eq!(options.len(), service.options.len(), "{}", service.name);
-            let common = ["type", "root", "hosts", "timeout", "connect_timeout", "attempts", "max_requests", "ca_file"];
+            let common = ["type", "root", "hosts", "timeout", "connect_timeout", "attempts", "max_requests", "rate", "ca_file"];
             assert!(!common.iter().any(|name| options.contains(name)), "{}", service.name);
             assert!(service.upload.is_streamed || service.upload.parts_above.unwrap_or(service.max_size) <= 16 * MIB, "{}", service.name);
         }

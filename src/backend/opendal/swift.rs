@@ -50,7 +50,8 @@ pub(super) async fn token(line: &Line, options: &Options) -> Result<String> {
         let reply = send(line, request, Outgoing::full(body.to_string().into())).await?;
         return found(&reply, "x-subject-token");
     }
-    let request = request(line, Method::GET, url)?.header("x-auth-user", secret(get("username"))?).header("x-auth-key", secret(get("password"))?);
+    let request =
+        request(line, Method::GET, url)?.header("x-auth-user", secret(get("username"))?).header("x-auth-key", secret(get("password"))?);
     let reply = send(line, request, Outgoing::empty()).await?;
     found(&reply, "x-auth-token")
 }

@@ -224,4 +224,3 @@ impl<S: Stream> Stream for Lone<S> {
         self.get_mut().0.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_next(cx)
     }
 }
-

@@ -212,7 +212,8 @@ impl Cloud for B2 {
             return error(401, "expired_auth_token", "authorize again");
         }
         if let Some(name) = asked.path.strip_prefix(&format!("/file/{BUCKET}/")) {
-            let found = state.files.get(name).and_then(|versions| versions.last()).and_then(|version| Some((version, version.bytes.clone()?)));
+            let found =
+                state.files.get(name).and_then(|versions| versions.last()).and_then(|version| Some((version, version.bytes.clone()?)));
             let Some((version, bytes)) = found else { return error(404, "not_found", "no such file") };
             let reply = asked.serve(&bytes);
             return reply
@@ -223,7 +224,9 @@ impl Cloud for B2 {
         let said: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
         let text = |name: &str| said[name].as_str().unwrap_or_default().to_owned();
         match (asked.method.clone(), asked.path.strip_prefix("/b2api/v2/").unwrap_or_default()) {
-            (Method::GET, "b2_get_upload_url") if asked.parameter("bucketId") == Some(BUCKET_ID) => upload_url(&mut state, address, BUCKET_ID),
+            (Method::GET, "b2_get_upload_url") if asked.parameter("bucketId") == Some(BUCKET_ID) => {
+                upload_url(&mut state, address, BUCKET_ID)
+            }
             (Method::GET, "b2_get_upload_part_url") => match asked.parameter("fileId") {
                 Some(id) if state.large.contains_key(id) => upload_url(&mut state, address, id),
                 _ => bad("no such file"),

@@ -7,6 +7,9 @@
 #![allow(dead_code)]
 
 pub mod b2;
+mod drive;
+pub mod pcloud;
+pub mod yandex;
 
 use bytes::Bytes;
 use causeway::{
@@ -21,7 +24,6 @@ use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
-    convert::Infallible,
     net::{SocketAddr, TcpListener},
     path::Path,
     sync::{Arc, Mutex},
@@ -32,11 +34,24 @@ use tokio::sync::oneshot;
 
 /// The driver, as a configuration would open it.
 pub fn driver(name: &str, options: &[(&str, &str)], hosts: &[(&str, &str)], spool: &Path) -> OpenDalFiles {
+    driver_below("some/root", name, options, hosts, spool)
+}
+
+/// For OpenStack's Object Storage at this URL. `root` is one test's own.
+pub fn swift(endpoint: &str, root: &str, spool: &Path) -> OpenDalFiles {
+    let (account, auth) = (format!("{endpoint}/v1/AUTH_test"), format!("{endpoint}/auth/v1.0"));
+    let options =
+        [("endpoint", &*account), ("container", "bucket"), ("auth_url", &*auth), ("username", "test:tester"), ("password", "testing")];
+    driver_below(root, "swift", &options, &[], spool)
+}
+
+fn driver_below(root: &str, name: &str, options: &[(&str, &str)], hosts: &[(&str, &str)], spool: &Path) -> OpenDalFiles {
     let settings = OpenDalSettings {
         service: service(name).expect("a service"),
         options: options.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect(),
-        root: "some/root".to_owned(),
+        root: root.to_owned(),
         hosts: hosts.iter().map(|(host, url)| ((*host).to_owned(), Endpoint::parse(url).expect("a URL"))).collect(),
+        rate: None,
         spool: spool.to_owned(),
         spool_size: 1 << 30,
         wire: WireSettings { timeout: Duration::from_secs(20), ..WireSettings::default() },

@@ -18,7 +18,6 @@ const DRIVE: Service = Service {
     removal: Removal::Recursive,
     renaming: Renaming::Native,
     is_sorted: false,
-    rate: None,
     evidence: Evidence::Never,
     notes: "",
 };
@@ -31,7 +30,6 @@ pub(super) const ROWS: &[Service] = &[
         options: &[secret("access_token", "An OAuth token with the rights to read and write. It lasts a year.")],
         names: Names::Trimmed,
         identity: Identity::TagAside,
-        rate: Some(40),
         evidence: Evidence::Fake,
         notes: "Files above 1 GiB need a paid plan. What is removed does not go to the trash.",
         ..DRIVE

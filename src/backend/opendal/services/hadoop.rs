@@ -18,7 +18,6 @@ const LAKE: Service = Service {
     removal: Removal::Empty,
     renaming: Renaming::Native,
     is_sorted: true,
-    rate: None,
     evidence: Evidence::Never,
     notes: "",
 };

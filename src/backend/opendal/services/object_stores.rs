@@ -18,7 +18,6 @@ const FLAT: Service = Service {
     removal: Removal::Empty,
     renaming: Renaming::Copied,
     is_sorted: true,
-    rate: None,
     evidence: Evidence::Never,
     notes: "",
 };
@@ -58,7 +57,7 @@ pub(super) const ROWS: &[Service] = &[
             optional("project_domain", "Keystone's domain of the project; without it `Default`."),
         ],
         max_size: 5 * GIB * 1000,
-        evidence: Evidence::Never,
+        evidence: Evidence::Server("OpenStack Swift 2.38"),
         notes: "Files above 100 MiB are static large objects, whose segments lie in `.segments` of the container: they stay when such \
                 a file is replaced.",
         ..FLAT

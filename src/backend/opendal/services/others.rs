@@ -18,7 +18,6 @@ const READ: Service = Service {
     removal: Removal::Empty,
     renaming: Renaming::Rewritten,
     is_sorted: false,
-    rate: None,
     evidence: Evidence::Never,
     notes: "",
 };
