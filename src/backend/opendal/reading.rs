@@ -1,6 +1,7 @@
 //! A file that is read as it was when it was opened, or not to its end.
 //!
-//! How that is known: by the tag that comes with the bytes; where none does, by looking again before the last piece is handed on.
+//! How that is known: by the tag that comes with the bytes; where none does, all of them come in one reply, which tells the size of
+//! the file, and it is looked at again before the last piece is handed on.
 //! A service whose only mark is the time (or the size) does not show a change within its precision: see the table.
 
 use super::{
@@ -82,7 +83,13 @@ impl Reading {
             Ok((first?, frames, transport))
         });
         let Some((first, rest, transport)) = opened.await? else { return Err(gone()) };
-        let told = remote.mend.told(&transport.seen().headers);
+        let (told, total) = {
+            let seen = transport.seen();
+            (remote.mend.told(&seen.headers), total(&seen.headers))
+        };
+        if total.is_some_and(|total| total != self.stat.size) {
+            return Err(gone());
+        }
         let is_told = match (tag, told) {
             (Some(tag), Some(told)) if tag == told => true,
             (Some(_), Some(_)) => return Err(gone()),
@@ -108,6 +115,11 @@ impl Reading {
         });
         Ok((fenced.boxed(), is_told))
     }
+}
+
+/// Of `Content-Range: bytes 0-9/10`.
+fn total(headers: &http::HeaderMap) -> Option<u64> {
+    headers.get(http::header::CONTENT_RANGE)?.to_str().ok()?.rsplit_once('/')?.1.parse().ok()
 }
 
 fn gone() -> StoreError {
@@ -141,7 +153,8 @@ impl Way {
                 Err(error) => {
                     self.frames = None;
                     self.failures += 1;
-                    if self.failures >= FAILURES || !error.is_temporary() {
+                    // Two replies without a tag may be of two files.
+                    if self.failures >= FAILURES || !error.is_temporary() || !self.is_told {
                         self.is_over = true;
                         return Err(error);
                     }
