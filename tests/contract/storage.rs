@@ -259,9 +259,12 @@ impl Storage {
         let fits = key.split('/').count() <= 254 && !TOO_LONG.iter().any(endless) && key != ".".repeat(1024);
         match self.driver {
             Driver::Azblob => fits,
-            // 1,024 bytes with the root before them, and 250 between slashes: an escaped name is longer than the segment it is of.
+            // Names have 1,024 bytes with the root before them, on B2 250 of them between slashes; escaped, keys are longer.
             Driver::B2 | Driver::Swift => {
-                key.len() + 8 * key.split('/').filter(|segment| segment.trim() != *segment || segment.is_empty()).count() < 900
+                let escaped = |segment: &str| segment.trim() != segment || segment.is_empty() || segment.contains(['\\', '%']);
+                let longer = key.split('/').filter(|segment| escaped(segment) || segment.contains(char::is_control)).count();
+                let fits = self.driver == Driver::Swift || key.split('/').all(|segment| segment.len() <= 240);
+                fits && key.len() + 8 * longer < 900 && !key.contains(&"\0".repeat(100)) && !key.contains(&" ".repeat(100))
             }
             Driver::Sftp => key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800,
             _ => true,

@@ -51,7 +51,8 @@ impl Failure {
             (_, Some(413), _) => StoreErrorKind::EntityTooLarge,
             (_, Some(423 | 429 | 503), _) | (_, _, ErrorKind::RateLimited) => StoreErrorKind::Busy,
             (_, Some(408 | 500 | 502 | 504), _) => StoreErrorKind::Unavailable,
-            (_, _, ErrorKind::ConditionNotMatch) => StoreErrorKind::Conflict,
+            // A file that was replaced while it was read: by its tag, or by its size.
+            (_, Some(412 | 416), _) | (_, _, ErrorKind::ConditionNotMatch | ErrorKind::RangeNotSatisfied) => StoreErrorKind::Conflict,
             (_, _, ErrorKind::Unsupported) => StoreErrorKind::NotImplemented,
             (_, None, ErrorKind::Unexpected) if error.is_temporary() => StoreErrorKind::Unavailable,
             _ => StoreErrorKind::Internal,

@@ -89,11 +89,6 @@ impl OpenDalFiles {
         }
     }
 
-    async fn opened(&self, path: &str) -> Result<Option<Reading>> {
-        let stat = self.remote.look(path).await?.filter(|stat| stat.kind == Kind::File);
-        Ok(stat.map(|stat| Reading { remote: self.remote.clone(), path: path.to_owned(), stat }))
-    }
-
     async fn is_empty(&self, folder: &str) -> Result<bool> {
         let mut entries = listing::list(&self.remote, folder);
         while let Some(entries) = entries.try_next().await? {
@@ -112,8 +107,8 @@ impl OpenDalFiles {
                 .call("copying a file", Twice::Harmless, Limit::Flowing, |operator| async move { operator.copy(from, to).await.map(drop) });
             return Ok(copied.await?.is_some());
         }
-        let Some(reading) = self.opened(from).await? else { return Ok(false) };
-        let (span, mut file) = (Span::whole(reading.stat.size), Spooled::new(&self.remote.spool));
+        let Some(reading) = Reading::open(&self.remote, from, None).await? else { return Ok(false) };
+        let (span, mut file) = (Span::whole(reading.stat().size), Spooled::new(&self.remote.spool));
         let mut bytes = Box::new(reading).read(span).await?;
         while let Some(piece) = bytes.try_next().await? {
             file.write(vec![piece]).await?;
@@ -134,8 +129,8 @@ impl Files for OpenDalFiles {
         self.remote.look(path).await
     }
 
-    async fn open(&self, path: &str, _ahead: Option<Span>) -> Result<Option<Box<dyn Opened>>> {
-        Ok(self.opened(path).await?.map(|reading| Box::new(reading) as Box<dyn Opened>))
+    async fn open(&self, path: &str, ahead: Option<Span>) -> Result<Option<Box<dyn Opened>>> {
+        Ok(Reading::open(&self.remote, path, ahead).await?.map(|reading| Box::new(reading) as Box<dyn Opened>))
     }
 
     async fn create(&self, name: &DraftName, _path: &str, _size: Option<u64>) -> Result<Box<dyn Draft>> {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     backend::{
-        tree::files::{Opened, Stat},
+        tree::files::{Kind, Opened, Stat},
         wire::pause,
     },
     model::Span,
@@ -27,17 +27,34 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 /// In a row, without a byte between.
 const FAILURES: u32 = 4;
 
+/// As often a file may be replaced while it is opened.
+const ROUNDS: usize = 8;
+
 pub(super) struct Reading {
-    pub(super) remote: Arc<Remote>,
-    pub(super) path: String,
-    pub(super) stat: Stat,
+    source: Source,
+    begun: Option<Begun>,
+}
+
+/// The file that was looked at.
+struct Source {
+    remote: Arc<Remote>,
+    path: String,
+    stat: Stat,
 }
 
 type Frames = BoxStream<'static, Result<Bytes>>;
 
+/// A reply whose first bytes are there.
+struct Begun {
+    span: Span,
+    frames: Frames,
+    /// Whether it said that it is of the file that was looked at.
+    is_told: bool,
+}
+
 /// A file on its way.
 struct Way {
-    reading: Reading,
+    source: Source,
     frames: Option<Frames>,
     /// What is still to come.
     span: Span,
@@ -52,22 +69,47 @@ struct Way {
 #[async_trait]
 impl Opened for Reading {
     fn stat(&self) -> &Stat {
-        &self.stat
+        &self.source.stat
     }
 
     async fn read(self: Box<Self>, span: Span) -> Result<ByteStream> {
         if span.is_empty() {
             return Ok(Box::pin(futures_util::stream::empty()));
         }
-        let (frames, is_told) = self.frames(span).await?;
-        let way = Way { reading: *self, frames: Some(frames), span, failures: 0, is_told, last: None, is_over: false };
+        let mut reading = self;
+        let begun = reading.begun.take().filter(|begun| begun.span.start == span.start && begun.span.end >= span.end);
+        let Begun { frames, is_told, .. } = match begun {
+            Some(begun) => begun,
+            None => reading.source.begin(span).await?.ok_or_else(gone)?,
+        };
+        let way = Way { source: reading.source, frames: Some(frames), span, failures: 0, is_told, last: None, is_over: false };
         Ok(Box::pin(futures_util::stream::try_unfold(way, |mut way| async move { Ok(way.next().await?.map(|bytes| (bytes, way))) })))
     }
 }
 
 impl Reading {
-    /// Its bytes, once a reply with them has begun; and whether that said that they are of this file.
-    async fn frames(&self, span: Span) -> Result<(Frames, bool)> {
+    /// The file at a path, if one is there. What is asked for ahead, or all of it, is on its way then.
+    pub(super) async fn open(remote: &Arc<Remote>, path: &str, ahead: Option<Span>) -> Result<Option<Self>> {
+        for _ in 0..ROUNDS {
+            let Some(stat) = remote.look(path).await?.filter(|stat| stat.kind == Kind::File) else { return Ok(None) };
+            let whole = Span::whole(stat.size);
+            let wanted = ahead.map_or(whole, |ahead| Span { start: ahead.start, end: ahead.end.min(stat.size) });
+            let source = Source { remote: remote.clone(), path: path.to_owned(), stat };
+            if wanted.start >= wanted.end {
+                return Ok(Some(Self { source, begun: None }));
+            }
+            let begun = source.begin(wanted).await?;
+            if begun.is_some() {
+                return Ok(Some(Self { source, begun }));
+            }
+        }
+        Err(StoreError::new(StoreErrorKind::Busy, "the file was replaced again and again while it was opened"))
+    }
+}
+
+impl Source {
+    /// These bytes of it, once a reply has begun. `None`: there is another file now, or none.
+    async fn begin(&self, span: Span) -> Result<Option<Begun>> {
         let (path, remote) = (&self.path, &self.remote);
         let tag = self.stat.tag.as_deref().filter(|_| remote.service.identity == Identity::Tag);
         let opened = remote.call_with("reading a file", Twice::Harmless, Limit::Flowing, None, |operator, transport| async move {
@@ -82,17 +124,23 @@ impl Reading {
             let first = first.map_err(|error| ::opendal::Error::new(::opendal::ErrorKind::Unexpected, "reading failed").set_source(error));
             Ok((first?, frames, transport))
         });
-        let Some((first, rest, transport)) = opened.await? else { return Err(gone()) };
+        let Some((first, rest, transport)) = (match opened.await {
+            // `If-Match` says so, and a range that is not there any more.
+            Err(error) if error.kind() == StoreErrorKind::Conflict => None,
+            opened => opened?,
+        }) else {
+            return Ok(None);
+        };
         let (told, total) = {
             let seen = transport.seen();
             (remote.mend.told(&seen.headers), total(&seen.headers))
         };
         if total.is_some_and(|total| total != self.stat.size) {
-            return Err(gone());
+            return Ok(None);
         }
         let is_told = match (tag, told) {
             (Some(tag), Some(told)) if tag == told => true,
-            (Some(_), Some(_)) => return Err(gone()),
+            (Some(_), Some(_)) => return Ok(None),
             _ => false,
         };
         let remote = remote.clone();
@@ -113,7 +161,7 @@ impl Reading {
                 }
             }
         });
-        Ok((fenced.boxed(), is_told))
+        Ok(Some(Begun { span, frames: fenced.boxed(), is_told }))
     }
 }
 
@@ -133,8 +181,8 @@ impl Way {
                 Ok(None) => {
                     self.is_over = true;
                     if !self.is_told {
-                        let now = self.reading.remote.look(&self.reading.path).await?;
-                        if now.as_ref() != Some(&self.reading.stat) {
+                        let now = self.source.remote.look(&self.source.path).await?;
+                        if now.as_ref() != Some(&self.source.stat) {
                             return Err(gone());
                         }
                     }
@@ -172,8 +220,8 @@ impl Way {
             return Ok(None);
         }
         if self.frames.is_none() {
-            let (frames, is_told) = self.reading.frames(self.span).await?;
-            (self.frames, self.is_told) = (Some(frames), self.is_told && is_told);
+            let begun = self.source.begin(self.span).await?.ok_or_else(gone)?;
+            (self.frames, self.is_told) = (Some(begun.frames), self.is_told && begun.is_told);
         }
         let Some(frames) = &mut self.frames else { return Ok(None) };
         let mut bytes = match frames.next().await {

@@ -25,7 +25,7 @@ fn option<'o>(options: &'o Options, name: &str) -> Option<&'o str> {
     options.iter().find(|(option, _)| option == name).map(|(_, value)| value.expose())
 }
 
-pub(super) fn given_to_opendal<'o>(options: &'o Options) -> impl Iterator<Item = &'o (String, Secret)> {
+pub(super) fn given_to_opendal(options: &Options) -> impl Iterator<Item = &(String, Secret)> {
     let is_swift = gets_tokens(options);
     options.iter().filter(move |(name, _)| !is_swift || !OURS.contains(&name.as_str()))
 }
