@@ -1,6 +1,6 @@
 # The one entry for chores. Everything works from a clean clone with cargo, python3 and make.
 
-.PHONY: run test test-rust scenarios backend-scenarios lint bench conformance backends fuzz static deploy-check
+.PHONY: run test test-rust binary scenarios backend-scenarios lint bench conformance backends fuzz static deploy-check
 
 run:
 	cargo run --release -- serve
@@ -11,14 +11,16 @@ test: test-rust scenarios backend-scenarios
 test-rust:
 	cargo test --locked
 
-scenarios:
-	cargo build --locked
+# The binary that tests use: `cargo build` would compile its dependencies anew, with other features.
+binary:
+	cargo test --locked --no-run --test architecture
+
+scenarios: binary
 	conformance/run scenarios --binary target/debug/causeway
 
 # The same clients with object stores behind the server.
-backend-scenarios:
-	cargo build --locked
-	conformance/run backends --only s3_causeway azblob --no-contract --binary target/debug/causeway
+backend-scenarios: binary
+	conformance/run backends --only s3_causeway azblob gcs_fake sftp gdrive_fake --no-contract --binary target/debug/causeway
 
 lint:
 	cargo fmt --check

@@ -35,8 +35,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("edge", &["model", "store", "s3"]),
     // What operators ask.
     ("admin", &["telemetry"]),
+    ("control", &["model", "store", "catalog", "backend", "buckets", "telemetry"]),
     // Sockets, and the one place that wires all of it.
-    ("server", &["model", "store", "catalog", "backend", "buckets", "config", "telemetry", "access", "jobs", "s3", "edge", "admin"]),
+    (
+        "server",
+        &["model", "store", "catalog", "backend", "buckets", "config", "telemetry", "access", "jobs", "s3", "edge", "admin", "control"],
+    ),
     // The process.
     ("cli", &["config", "telemetry", "server"]),
 ];
@@ -49,15 +53,15 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("opendal", &["backend/opendal"]),
     ("hyper", &["server", "edge", "admin", "backend/wire"]),
     ("hyper_util", &["server", "edge", "admin", "backend/wire"]),
-    ("tokio_rustls", &["server"]),
-    ("rustls", &["server", "backend/wire"]),
+    ("tokio_rustls", &["server", "backend/ftp"]),
+    ("rustls", &["server", "backend/wire", "backend/ftp"]),
     ("clap", &["cli"]),
     ("toml", &["config"]),
     ("toml_edit", &["config"]),
     ("tracing_subscriber", &["telemetry"]),
     ("prometheus_client", &["telemetry"]),
     ("crc_fast", &["model"]),
-    ("rustix", &["backend/fs", "access/root", "cli/prompt", "server/data", "server/listen", "telemetry/process"]),
+    ("rustix", &["backend/fs", "backend/ftp/connect", "access/root", "cli/prompt", "server/data", "server/listen", "telemetry/process"]),
 ];
 
 /// Lines of a file before its tests: one concept fits.

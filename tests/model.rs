@@ -56,11 +56,27 @@ fn azure_blob_storage_does_what_the_model_does() {
 fn files_in_folders_do_what_the_model_does() {
     check(Driver::Tree(Manners::Sftp), 60);
     check(Driver::Tree(Manners::Drive), 60);
+    check(Driver::Tree(Manners::Folding), 30);
+}
+
+#[test]
+fn webdav_does_what_the_model_does() {
+    check(Driver::Webdav, 12);
+}
+
+#[test]
+fn google_drive_does_what_the_model_does() {
+    check(Driver::Drive, 24);
 }
 
 #[test]
 fn sftp_does_what_the_model_does() {
     check(Driver::Sftp, 12);
+}
+
+#[test]
+fn ftp_does_what_the_model_does() {
+    check(Driver::Ftp, 8);
 }
 
 #[test]

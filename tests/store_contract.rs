@@ -161,6 +161,9 @@ drivers! {
     azblob = crate::Driver::Azblob;
     files_of_seconds = crate::Driver::Tree(crate::Manners::Sftp);
     sftp = crate::Driver::Sftp;
+    webdav = crate::Driver::Webdav;
+    drive_fake = crate::Driver::Drive;
+    ftp = crate::Driver::Ftp;
     b2_fake = crate::Driver::B2;
     swift = crate::Driver::Swift;
     files_with_revisions = crate::Driver::Tree(crate::Manners::Drive);

@@ -6,7 +6,7 @@ mod support;
 use bytes::{Bytes, BytesMut};
 use causeway::{
     backend::{
-        Backend,
+        Backend, Counts, Progress,
         tree::{TreeBackend, TreeSettings},
     },
     catalog::{BucketRecord, Catalog, NewBucket, WhichObjects, sqlite::SqliteCatalog},
@@ -145,6 +145,38 @@ fn told(body: &str) -> Result<(Bytes, Option<String>), StoreErrorKind> {
 }
 
 const BOTH: [Manners; 2] = [Manners::Sftp, Manners::Drive];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_differ_in_case_are_objects_of_their_own_where_their_names_would_be_one() {
+    let bed = Bed::new(Manners::Folding).await;
+    bed.files.place("photos/Taken/x", b"theirs");
+    let keys = ["A", "B/x", "a", "a/x", "b/x", "taken/x", "ü", "Ü/y"];
+    for name in keys {
+        bed.put(name, name).await.expect("is put");
+    }
+    let files: Vec<_> = bed.files.all().into_iter().map(|(path, _)| path).collect();
+    let natural = ["photos/A", "photos/B/x", "photos/Taken/x", "photos/ü"];
+    let apart = [".cw~da/.cw~fx", ".cw~db/.cw~fx", ".cw~dtaken/.cw~fx", ".cw~d%C3%9C/.cw~fy", ".cw~fa"];
+    let mut expected: Vec<_> = natural.map(str::to_owned).into_iter().chain(apart.map(|path| format!("photos/{path}"))).collect();
+    expected.sort();
+    assert_eq!(files, expected);
+    for look in 0..3 {
+        for name in keys {
+            assert_eq!(bed.get(name).await, told(name), "{name}, after {look} looks");
+        }
+        bed.tend().await;
+        assert_eq!(bed.names().await, ["A", "B/x", "Taken/x", "a", "a/x", "b/x", "taken/x", "Ü/y", "ü"]);
+    }
+    // What was apart stays there, and the first comer may go.
+    bed.store.delete(&key("A"), &Default::default()).await.expect("is deleted");
+    bed.put("a", "again").await.expect("is put");
+    assert_eq!(bed.head("A").await, Err(StoreErrorKind::NoSuchKey));
+    assert_eq!(bed.get("a").await, told("again"));
+    for name in ["B/x", "a", "a/x", "b/x", "taken/x", "Taken/x", "ü", "Ü/y"] {
+        bed.store.delete(&key(name), &Default::default()).await.expect("is deleted");
+    }
+    assert_eq!(bed.files.all(), []);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_are_files_of_their_own_names() {
@@ -350,4 +382,28 @@ async fn a_folder_without_objects_is_no_prefix() {
     bed.tend().await;
     let request = ListRequest { delimiter: Some("/".to_owned()), limit: 1000, ..Default::default() };
     assert_eq!(bed.store.list(request).await.expect("lists").entries, []);
+}
+
+#[tokio::test]
+async fn a_walk_that_was_cut_short_goes_on_where_it_was() {
+    let files = MemoryFiles::new(Manners::Sftp);
+    files.place("photos/done/a", b"a");
+    files.place("photos/left/b", b"b");
+    let bed = Bed::upon(files, false).await;
+    // As a process leaves it that was killed between the two folders.
+    let walks = bed.directory.path().join("spool/walks");
+    std::fs::create_dir_all(&walks).expect("a directory");
+    let trail = serde_json::json!({
+        "seed": 1, "writings": 7, "seen": 0, "pending": ["left"], "folders": 2, "objects": 1, "changed": 1, "at": Timestamp::now()
+    });
+    std::fs::write(walks.join(format!("{}.json", bed.record.id.0)), trail.to_string()).expect("a trail");
+    bed.catalog.set_state(bed.record.id, "trail", Some("0000000000000001-7".into())).await.expect("is kept");
+
+    let walk = async || {
+        let progress = Progress::default();
+        assert!(bed.backend.walk(&bed.record, &bed.store, &progress).await.expect("walks"));
+        (progress.counts(), bed.list().await.into_iter().map(|(key, ..)| key).collect::<Vec<_>>())
+    };
+    assert_eq!(walk().await, (Counts { folders: 3, objects: 2, changed: 2 }, vec!["left/b".to_owned()]));
+    assert_eq!(walk().await, (Counts { folders: 3, objects: 2, changed: 1 }, vec!["done/a".to_owned(), "left/b".to_owned()]));
 }

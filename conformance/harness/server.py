@@ -107,8 +107,9 @@ class Server:
             if self.process.poll() is not None:
                 raise ServerError(f"the server ended with {self.process.returncode} at start\n{self.log_tail()}")
             lines = address_file.read_text().splitlines() if address_file.exists() else []
-            if lines and ":" in lines[0]:
+            if len(lines) > 1 and ":" in lines[1]:
                 host, port = lines[0].rsplit(":", 1)
+                self.admin = lines[1]
                 with socket.create_connection((host, int(port)), timeout=START_SECONDS):
                     return lines[0]
             time.sleep(0.02)

@@ -5,6 +5,7 @@ Owns the table of backends and the processes of their upstreams.  A row is data;
 """
 
 import base64
+import getpass
 import os
 import re
 import secrets
@@ -23,7 +24,8 @@ STOP_SECONDS = 15
 
 @dataclass(frozen=True)
 class Backend:
-    """Texts in braces are filled in: home, work, binary, target, access_key, secret_key, secret_base64, address."""
+    """Texts in braces are filled in: home, work, binary, target, user, access_key, secret_key, secret_base64,
+    address, host, port."""
 
     name: str
     about: str
@@ -42,6 +44,16 @@ S3 = 'type = "s3"\nendpoint = "http://{address}"\naccess_key = "{access_key}"\ns
 AZBLOB = (
     'type = "azblob"\nconnection_string = "DefaultEndpointsProtocol=http;AccountName={access_key};'
     'AccountKey={secret_base64};BlobEndpoint=http://{address}/{access_key};"\n'
+)
+SFTP = (
+    'type = "sftp"\nhost = "127.0.0.1"\nport = {port}\nuser = "{user}"\nprivate_key = {{ file = "{work}/ssh/key" }}\n'
+    'known_hosts = "{work}/ssh/known_hosts"\nroot = "{work}/ssh/root"\n'
+)
+WEBDAV = 'type = "webdav"\nurl = "http://{address}"\nuser = "{access_key}"\npassword = "{secret_key}"\n'
+
+FTP = (
+    'type = "ftp"\nhost = "{host}"\nport = {port}\nuser = "{access_key}"\npassword = "{secret_key}"\n'
+    'root = "/"\ntls = "none"\n'
 )
 
 BACKENDS = (
@@ -99,6 +111,16 @@ BACKENDS = (
         toml=AZBLOB,
     ),
     Backend(
+        "ftp",
+        "pyftpdlib, over local disk",
+        contract="ftp",
+        installs="pyftpdlib",
+        starts=("{home}/bin/python", "-m", "pyftpdlib", "-i", "127.0.0.1", "-p", "0", "-w", "-d", "{work}/data")
+        + ("-u", "{access_key}", "-P", "{secret_key}"),
+        listens=r">>> starting FTP server on ",
+        toml=FTP,
+    ),
+    Backend(
         "gcs_fake",
         "our fake of Google Cloud Storage's XML API, in memory",
         contract="gcs_fake",
@@ -108,6 +130,66 @@ BACKENDS = (
         listens=r"^listening on http://",
         toml='type = "gcs"\nendpoint = "http://{address}"\nproject = "conformance"\n',
         gateway={"GCE_METADATA_HOST": "{address}"},
+    ),
+    Backend(
+        "sftp",
+        "OpenSSH, over local disk",
+        contract="sftp",
+        needs=("sshd", "ssh-keygen"),
+        starts=("python3", str(REPOSITORY / "tests/support/serve_sshd.py"), "{work}/ssh"),
+        listens=r"^serving on ",
+        toml=SFTP,
+    ),
+    Backend(
+        "webdav_rclone",
+        "rclone serve webdav, over local disk",
+        installs="rclone",
+        starts=("{home}/bin/rclone", "serve", "webdav", "--config", "", "--addr", "127.0.0.1:0")
+        + ("--user", "{access_key}", "--pass", "{secret_key}", "{work}/data"),
+        listens=r"WebDav Server started on \[http://",
+        toml=WEBDAV,
+    ),
+    Backend(
+        "webdav_wsgidav",
+        "WsgiDAV, over local disk",
+        installs="wsgidav",
+        starts=("{home}/bin/python", str(REPOSITORY / "tests/support/serve_wsgidav.py"), "{work}/data")
+        + ("{access_key}", "{secret_key}"),
+        listens=r"^serving on http://",
+        toml=WEBDAV + "escapes_marks = true\n",
+    ),
+    Backend(
+        "gdrive_fake",
+        "our fake of Google Drive's API, in memory",
+        contract="drive_fake",
+        needs=("cargo",),
+        builds=("cargo", "build", "--locked", "--example", "gdrive_fake"),
+        starts=("{target}/debug/examples/gdrive_fake",),
+        listens=r"^listening on http://",
+        toml='type = "gdrive"\nendpoint = "http://{address}"\ntoken_endpoint = "http://{address}/token"\n'
+        'client_id = "client.apps.example.com"\nclient_secret = "drive-client-secret"\n'
+        'refresh_token = "1//drive-refresh-token"\n',
+    ),
+    Backend(
+        "onedrive_fake",
+        "our fake of OneDrive's API, in memory",
+        needs=("cargo",),
+        builds=("cargo", "build", "--locked", "--example", "onedrive_fake"),
+        starts=("{target}/debug/examples/onedrive_fake",),
+        listens=r"^listening on http://",
+        toml='type = "onedrive"\nendpoint = "http://{address}/v1.0"\nlogin_endpoint = "http://{address}"\n'
+        'client_id = "11111111-2222-3333-4444-555555555555"\nrefresh_token = "M.R3_onedrive-refresh-token"\n',
+    ),
+    Backend(
+        "dropbox_fake",
+        "our fake of Dropbox's API, in memory",
+        needs=("cargo",),
+        builds=("cargo", "build", "--locked", "--example", "dropbox_fake"),
+        starts=("{target}/debug/examples/dropbox_fake",),
+        listens=r"^listening on http://",
+        toml='type = "dropbox"\nendpoint = "http://{address}"\ncontent_endpoint = "http://{address}/content"\n'
+        'token_endpoint = "http://{address}/oauth2/token"\nclient_id = "dropboxappkey"\n'
+        'client_secret = "dropbox-app-secret"\nrefresh_token = "dropbox-refresh-token"\n',
     ),
 )
 NAMES = tuple(backend.name for backend in BACKENDS)
@@ -131,7 +213,8 @@ def prepare(backend: Backend, cache: Path) -> Path | None:
 class Upstream:
     """One running upstream; `storage` is what the configuration of a server before it says."""
 
-    def __init__(self, backend: Backend, home: Path | None, work: Path, binary: Path):
+    def __init__(self, backend: Backend, home: Path | None, work: Path, binary: Path, between=lambda address: address):
+        """`between` makes the address that is written into the configuration out of the upstream's own."""
         self.name = backend.name
         self.log = work / "upstream.log"
         self.process = None
@@ -140,12 +223,13 @@ class Upstream:
             return
         (work / "data").mkdir(parents=True)
         # Keys that every one of them takes: letters and digits, and a secret of 40 of them.
-        identity = Identity("up" + secrets.token_hex(8), secrets.token_hex(20))
+        self.identity = identity = Identity("up" + secrets.token_hex(8), secrets.token_hex(20))
         values = {
             "home": home,
             "work": work,
             "binary": binary,
             "target": Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).absolute(),
+            "user": getpass.getuser(),
             "access_key": identity.access_key,
             "secret_key": identity.secret_key,
             "secret_base64": base64.b64encode(identity.secret_key.encode()).decode(),
@@ -163,7 +247,8 @@ class Upstream:
                 start_new_session=True,
             )
         try:
-            values["address"] = self._wait_for_address(backend.listens)
+            values["address"] = between(self._wait_for_address(backend.listens))
+            values["host"], _, values["port"] = values["address"].rpartition(":")
         except BaseException:
             self.stop()
             raise

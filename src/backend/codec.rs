@@ -8,9 +8,11 @@
 //! | `.cw~e…` | a segment that cannot be a name: empty, `.`, `..`, with NUL or what else is refused, over-long, reserved; percent-escaped |
 //! | `.cw~o…` | the object whose plain name is a directory: `a` beside `a/b` |
 //! | `.cw~s…` | a directory: the beginning of an over-long segment, which goes on in the next name |
+//! | `.cw~d…`, `.cw~t…`, `.cw~f…` | where `a` and `A` are one name: directory, its beginning, and object of a key that is spelled as another but for that |
 //!
-//! Invariants: every key has exactly one plain and one beside path, no path leaves the root, no path lies in
-//! `.causeway/`, and `decode` inverts both. Every UTF-8 name of at most 250 bytes that does not begin with `.cw~` and that
+//! Invariants: every key has exactly one plain, one beside and one apart path, no path leaves the root, no path lies in
+//! `.causeway/`, and `decode` inverts the first two, `decode_apart` the third. Of two keys no apart paths differ only in what
+//! some storage takes for one letter. Every UTF-8 name of at most 250 bytes that does not begin with `.cw~` and that
 //! the storage takes is a key by itself, so whatever lay there before is served under its own name.
 
 use crate::model::{MAX_KEY_BYTES, ObjectKey};
@@ -34,6 +36,15 @@ pub enum Names {
     Trimmed,
     /// What Windows takes: none of `" * : < > ? \ |`, no blank at an end, no dot at the last.
     Windows,
+    /// As `Printable`, without `#`, `;` and `?`: for servers that take them for parts of addresses wherever they are.
+    Unmarked,
+    /// What goes into a line and comes out of it again: no control characters, no blank at an end. FTP.
+    Lines,
+    /// What OneDrive and SharePoint take: none of `" * : < > ? \ |`, no blank at an end, no dot at the last, no names that
+    /// Windows or SharePoint have taken for themselves.
+    OneDrive,
+    /// What Dropbox takes: no `\`, no blank at the end, nothing that it would spell otherwise, no names that it never keeps.
+    Dropbox,
 }
 
 impl Names {
@@ -43,11 +54,18 @@ impl Names {
             Self::Posix => true,
             Self::Printable => !segment.contains(control),
             Self::Trimmed => !segment.contains(|c: char| control(c) || c == '\\') && segment.trim() == segment,
-            Self::Windows => {
-                !segment.contains(|c: char| control(c) || WINDOWS_REFUSES.contains(c))
-                    && !segment.starts_with([' ', '~'])
-                    && !segment.ends_with([' ', '.'])
-                    && !WINDOWS_DEVICES.iter().any(|device| segment.split('.').next().is_some_and(|name| name.eq_ignore_ascii_case(device)))
+            Self::Unmarked => !segment.contains(control) && !has_marks(segment),
+            Self::Lines => !segment.contains(control) && !segment.starts_with(' ') && !segment.ends_with(' '),
+            Self::Windows => is_windows_name(segment),
+            Self::OneDrive => {
+                is_windows_name(segment)
+                    && !SHAREPOINT_NAMES.iter().any(|name| segment.eq_ignore_ascii_case(name))
+                    && !segment.to_ascii_lowercase().contains("_vti_")
+            }
+            Self::Dropbox => {
+                !segment.contains(|c: char| control(c) || is_respelled(c))
+                    && !segment.ends_with(char::is_whitespace)
+                    && !DROPBOX_NAMES.iter().any(|name| segment.eq_ignore_ascii_case(name))
             }
         }
     }
@@ -58,10 +76,27 @@ impl Names {
             Self::Posix => c == '\0',
             Self::Printable => c.is_control(),
             Self::Trimmed => c.is_control() || c == '\\' || c.is_whitespace(),
+            Self::Unmarked => c.is_control() || MARKS.contains(&c),
+            Self::Lines => c.is_control() || c == ' ',
             // Blanks and dots only where they would be at an end, but which those are the last cut decides.
-            Self::Windows => c.is_control() || WINDOWS_REFUSES.contains(c) || matches!(c, ' ' | '.'),
+            Self::Windows | Self::OneDrive => c.is_control() || WINDOWS_REFUSES.contains(c) || matches!(c, ' ' | '.' | '_'),
+            Self::Dropbox => c.is_control() || is_respelled(c) || c.is_whitespace() || c == '.',
         }
     }
+}
+
+const MARKS: [char; 3] = ['#', ';', '?'];
+
+/// Whether a name or path has characters that have another meaning in addresses.
+pub(super) fn has_marks(name: &str) -> bool {
+    name.contains(MARKS)
+}
+
+fn is_windows_name(segment: &str) -> bool {
+    !segment.contains(|c: char| c.is_control() || WINDOWS_REFUSES.contains(c))
+        && !segment.starts_with([' ', '~'])
+        && !segment.ends_with([' ', '.'])
+        && !WINDOWS_DEVICES.iter().any(|device| segment.split('.').next().is_some_and(|name| name.eq_ignore_ascii_case(device)))
 }
 
 const WINDOWS_REFUSES: &str = "\"*:<>?\\|";
@@ -69,6 +104,15 @@ const WINDOWS_DEVICES: [&str; 24] = [
     "CON", "PRN", "AUX", "NUL", "COM0", "COM1", "COM2", "COM3", "COM4", "COM5", "COM6", "COM7", "COM8", "COM9", "LPT0", "LPT1", "LPT2",
     "LPT3", "LPT4", "LPT5", "LPT6", "LPT7", "LPT8", "LPT9",
 ];
+
+const SHAREPOINT_NAMES: [&str; 2] = [".lock", "desktop.ini"];
+/// Dropbox's help, "Ignored files".
+const DROPBOX_NAMES: [&str; 7] = [".dropbox", ".dropbox.attr", ".dropbox.cache", ".ds_store", "desktop.ini", "thumbs.db", "icon\r"];
+
+/// Backslashes, and marks that combine with the letter before them: Dropbox composes them.
+fn is_respelled(c: char) -> bool {
+    matches!(c, '\\' | '\u{300}'..='\u{36f}')
+}
 
 /// Where a key lives, relative to its bucket's root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +164,22 @@ pub(super) fn encode(key: &ObjectKey, names: Names) -> KeyPath {
     KeyPath { dir, plain: full, beside }
 }
 
+/// Where a key lives if its plain path, or that of a directory on the way, is another's but for what a storage takes for
+/// one letter: every character is escaped of which there may be several spellings.
+pub(super) fn apart(key: &ObjectKey, names: Names) -> String {
+    let escapes = |c: char| names.escapes(c) || c.is_ascii_uppercase() || !c.is_ascii();
+    let mut path = String::with_capacity(key.as_str().len() + 16);
+    let mut segments = key.as_str().split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        push_escaped_if(escapes, segment, ('t', if is_last { 'f' } else { 'd' }), &mut path);
+        if !is_last {
+            path.push('/');
+        }
+    }
+    path
+}
+
 fn is_plain(segment: &str, first: bool, names: Names) -> bool {
     !(segment.is_empty()
         || segment == "."
@@ -141,12 +201,16 @@ fn push_segment(segment: &str, first: bool, names: Names, out: &mut String) {
 
 /// `.cw~<form>…`, or `.cw~s…/…/.cw~<form>…` where one name is too short for it.
 fn push_escaped(segment: &str, form: char, names: Names, out: &mut String) {
+    push_escaped_if(|c| names.escapes(c), segment, ('s', form), out);
+}
+
+fn push_escaped_if(escapes: impl Fn(char) -> bool, segment: &str, (begun, form): (char, char), out: &mut String) {
     let mut name = String::new();
     for character in segment.chars() {
         let mut utf8 = [0; 4];
         let plain = &*character.encode_utf8(&mut utf8);
         let escaped: String;
-        let piece = match character == '%' || names.escapes(character) {
+        let piece = match character == '%' || escapes(character) {
             true => {
                 escaped = plain.bytes().map(|byte| format!("%{byte:02X}")).collect();
                 &escaped
@@ -155,7 +219,7 @@ fn push_escaped(segment: &str, form: char, names: Names, out: &mut String) {
         };
         if name.len() + piece.len() > MAX_PLAIN {
             out.push_str(MARK);
-            out.push('s');
+            out.push(begun);
             out.push_str(&name);
             out.push('/');
             name.clear();
@@ -170,6 +234,19 @@ fn push_escaped(segment: &str, form: char, names: Names, out: &mut String) {
 /// The key of a file at `path` (relative to the bucket's root); `None` if it is not an object's: a reserved name that
 /// is not one of ours, or too long for a key.
 pub(super) fn decode(path: &str, names: Names) -> Option<ObjectKey> {
+    let key = read(path)?;
+    // Only the canonical spelling is an object: two paths never claim one key.
+    let known = encode(&key, names);
+    (known.plain_path() == path || known.beside_path() == path).then_some(key)
+}
+
+/// As `decode`, of an apart path.
+pub(super) fn decode_apart(path: &str, names: Names) -> Option<ObjectKey> {
+    read(path).filter(|key| apart(key, names) == path)
+}
+
+/// The key that a path would be of, if it is spelled as it should be.
+fn read(path: &str) -> Option<ObjectKey> {
     let mut key = String::with_capacity(path.len());
     let mut begun = String::new();
     let mut parts = path.split('/').enumerate().peekable();
@@ -185,9 +262,10 @@ pub(super) fn decode(path: &str, names: Names) -> Option<ObjectKey> {
                 let (form, text) = (escaped.chars().next()?, escaped.get(1..)?);
                 begun.push_str(&unescape(text)?);
                 match form {
-                    's' if !last => continue,
+                    's' | 't' if !last => continue,
+                    'd' if !last => std::mem::take(&mut begun),
                     'e' => std::mem::take(&mut begun),
-                    'o' if last => std::mem::take(&mut begun),
+                    'o' | 'f' if last => std::mem::take(&mut begun),
                     _ => return None,
                 }
             }
@@ -200,10 +278,7 @@ pub(super) fn decode(path: &str, names: Names) -> Option<ObjectKey> {
     if key.len() > MAX_KEY_BYTES {
         return None;
     }
-    let key = ObjectKey::new(key).ok()?;
-    // Only the canonical spelling is an object: two paths never claim one key.
-    let known = encode(&key, names);
-    (known.plain_path() == path || known.beside_path() == path).then_some(key)
+    ObjectKey::new(key).ok()
 }
 
 /// Only what `push_escaped` writes is canonical, and `decode` holds names to that.
@@ -251,11 +326,38 @@ mod tests {
         }
     }
 
+    #[test]
+    fn keys_that_differ_in_case_or_accents_have_apart_paths_that_differ_in_more() {
+        let mut seen = std::collections::BTreeSet::new();
+        for key in ["a/b", "A/b", "a/B", "A/B", "A", "a", "ä", "Ä", "a\u{308}", "%41", "%c3%84", "a/"] {
+            assert!(seen.insert(apart(&ObjectKey::new(key).expect("a key"), Names::OneDrive).to_lowercase()), "{key}");
+        }
+        assert_eq!(apart(&ObjectKey::new("Photos/new.JPG").expect("a key"), Names::Printable), ".cw~d%50hotos/.cw~fnew.%4A%50%47");
+    }
+
+    #[test]
+    fn names_that_a_service_keeps_for_itself_are_escaped() {
+        for (names, refused) in [
+            (Names::OneDrive, &["~$a.docx", ".lock", "Desktop.INI", "a_vti_b", "com1.txt", "a.", " a", "a:b", "what?"][..]),
+            (Names::Dropbox, &["a ", "a\\b", ".DS_Store", "Thumbs.db", "e\u{301}"][..]),
+        ] {
+            for key in refused {
+                let path = encode(&ObjectKey::new(*key).expect("a key"), names).plain_path();
+                assert!(path.starts_with(".cw~e"), "{path}");
+            }
+            for key in ["a", ".hidden", "a b", "Forms", "ünïcode", "a#b", "50%"] {
+                assert_eq!(encode(&ObjectKey::new(key).expect("a key"), names).plain_path(), key);
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn every_key_round_trips_and_stays_inside(
-            key in "([a/.%\u{0}\u{85}\n :\\\\é~]|\\.cw~|\\.causeway|CON|o|e){1,40}|[x/é]{200,512}|[x%]{80,260}|[.:]{80,260}|x{256,1024}",
-            names in prop::sample::select(vec![Names::Posix, Names::Printable, Names::Trimmed, Names::Windows]),
+            key in "([a/.%#;?\u{0}\u{85}\n :\\\\é~]|\\.cw~|\\.causeway|CON|_vti_|desktop.ini|A|o|e){1,40}|[x/é]{200,512}|[x%]{80,260}|[.:]{80,260}|x{256,1024}",
+            names in prop::sample::select(vec![
+                Names::Posix, Names::Printable, Names::Trimmed, Names::Unmarked, Names::Lines, Names::Windows, Names::OneDrive, Names::Dropbox,
+            ]),
         ) {
             let key = ObjectKey::new(key).expect("a key");
             let encoded = encode(&key, names);
@@ -269,6 +371,10 @@ mod tests {
                 prop_assert!(path.split('/').next() != Some(RESERVED_DIR));
             }
             prop_assert_ne!(encoded.plain_path(), encoded.beside_path());
+            let apart = apart(&key, names);
+            prop_assert_eq!(decode_apart(&apart, names), Some(key.clone()), "{}", apart);
+            prop_assert_eq!(decode(&apart, names), None);
+            prop_assert!(apart.split('/').all(|name| name.len() <= 255 && names.takes(name)), "{}", apart);
         }
     }
 }

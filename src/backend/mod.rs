@@ -2,22 +2,33 @@
 //! builds backends from configuration.
 
 pub mod azblob;
+mod claims;
 mod codec;
+pub mod dropbox;
 pub mod fs;
+pub mod ftp;
+pub mod gdrive;
 mod locks;
 pub mod memory;
 mod names;
+pub mod oauth;
+pub mod onedrive;
 pub mod opendal;
 mod parts;
 mod place;
+mod progress;
 pub mod s3;
 pub mod sftp;
 mod slots;
+mod traffic;
 pub mod tree;
 mod uploads;
+pub mod webdav;
 mod wire;
 
 pub use codec::Names;
+pub use progress::{Counts, Progress};
+pub use traffic::Traffic;
 pub use wire::WireSettings;
 
 use crate::{
@@ -66,6 +77,17 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     /// One step of background upkeep (scan, adoption, cleaning); the caller decides when. Interrupting it is harmless.
     async fn tend(&self, _bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// Compares every file with the index that listings come from. `Ok(false)`: there is no such index, the storage lists
+    /// itself. Interrupting it is harmless, and another walk goes on about where it was.
+    async fn walk(&self, _bucket: &BucketRecord, _store: &Arc<dyn Store>, _progress: &Progress) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    /// What was asked of the storage so far. `None`: it is no other machine.
+    fn traffic(&self) -> Option<Traffic> {
+        None
     }
 
     /// Ends a visit that changed nothing: the next start finds what this one found. Instead of `close`.

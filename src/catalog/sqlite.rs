@@ -71,6 +71,11 @@ impl Gone {
     }
 }
 
+/// Removes the index of a catalog that nobody has open: the next to open it begins an empty one.
+pub fn forget_index(dir: &Path) -> Result<()> {
+    file::forget_index(dir)
+}
+
 impl SqliteCatalog {
     /// Opens the two files in `dir`, which has to exist; files that do not are made.
     pub fn open(dir: &Path, durability: Durability) -> Result<Self> {

@@ -1,7 +1,13 @@
-//! `causeway backend list | probe`.
+//! `causeway backend list | probe | authorize`.
 
-use super::{Configuration, FAILED, fail, report, wait};
-use crate::server::inspect;
+use super::{Configuration, FAILED, SENSELESS, fail, report, say, wait};
+use crate::{
+    config::{self, EditError},
+    server::{
+        authorize::{self, Telling, Way},
+        inspect,
+    },
+};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -30,13 +36,53 @@ pub(super) enum Command {
         #[arg(long, value_name = "PLACE")]
         place: Option<String>,
     },
+    /// Let a backend into a person's drive: the token that comes of it is stored sealed in the configuration.
+    ///
+    /// The configuration names the application (client_id and client_secret) that you have registered with the provider.
+    Authorize {
+        /// The backend's name in the configuration.
+        name: String,
+        #[command(flatten)]
+        configuration: Configuration,
+        /// With a code to type on another device, instead of a browser on this one. Google then shows only files that the
+        /// application has made.
+        #[arg(long)]
+        device: bool,
+    },
 }
 
 pub(super) fn run(command: Command) -> ExitCode {
     match command {
+        Command::Authorize { name, configuration, device } => {
+            authorize(&name, &configuration, if device { Way::Device } else { Way::Browser }).unwrap_or_else(|code| code)
+        }
         Command::List { configuration, json } => list(&configuration, json),
         Command::Probe { name, configuration, json, place } => probe(&name, &configuration, json, place.as_deref()),
     }
+}
+
+fn authorize(name: &str, configuration: &Configuration, way: Way) -> Result<ExitCode, ExitCode> {
+    let settings = configuration.load()?;
+    // On standard error: what is asked for is a change of the configuration, not these words.
+    let tell = |telling| match telling {
+        Telling::Page { authority, page } => {
+            eprintln!("Open this page in a browser, where you agree with {authority}:\n\n{page}\n");
+            eprintln!("If that browser is on another machine, it will end at an address that it cannot reach: paste that here.");
+        }
+        Telling::Device { authority, page, user_code } => {
+            eprintln!("Open {page} on any device, type {user_code}, and agree with {authority}.");
+        }
+    };
+    let token = wait(authorize::authorize(&settings, name, way, tell)).map_err(|error| fail(FAILED, error))?;
+    let path = configuration.path();
+    let edit = config::replace_secret(path, configuration.sources(None), name, authorize::KEY, token.expose());
+    let made = edit.and_then(config::Edit::write).map_err(|error| match error {
+        error @ EditError::Write { .. } => fail(FAILED, error),
+        error => fail(SENSELESS, error),
+    })?;
+    let words: String = made.iter().map(|made| format!("{made}\n")).collect();
+    say(&format!("{words}{} has the token for backend '{name}', sealed\n", path.display()));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn list(configuration: &Configuration, as_json: bool) -> ExitCode {

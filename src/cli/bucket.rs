@@ -1,12 +1,16 @@
-//! `causeway bucket list | validate | add | remove`.
+//! `causeway bucket list | validate | scan | add | remove`.
 
-use super::{Configuration, FAILED, SENSELESS, fail, prompt, report, say, wait};
+use super::{Configuration, FAILED, SENSELESS, catalog::Place, fail, prompt, report, say, wait};
 use crate::{
     config::{self, Addition, EditError, SecretSource},
-    server::{DataMemory, inspect},
+    server::{
+        DataMemory, inspect,
+        operate::{self, Done, Reply, Request, Scanned},
+    },
 };
 use serde_json::json;
 use std::{
+    io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -27,6 +31,18 @@ pub(super) enum Command {
         name: String,
         #[command(flatten)]
         configuration: Configuration,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look through a bucket's storage for what others put, changed or took away, so that listings show it.
+    ///
+    /// A running server does it. Interrupted, another scan goes on about where this one was.
+    Scan {
+        /// The bucket's name.
+        name: String,
+        #[command(flatten)]
+        place: Place,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -97,6 +113,7 @@ pub(super) fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::List { configuration, json } => list(&configuration, json),
         Command::Validate { name, configuration, json } => validate(&name, &configuration, json),
+        Command::Scan { name, place, json } => scan(name, &place, json),
         Command::Add(arguments) => add(*arguments),
         Command::Remove { name, configuration, data, with_backend } => remove(&name, &configuration, data, with_backend),
     };
@@ -123,6 +140,29 @@ fn validate(name: &str, configuration: &Configuration, as_json: bool) -> Result<
     let settings = configuration.load()?;
     let found = wait(inspect::bucket(&settings, name)).map_err(|error| fail(FAILED, error))?;
     Ok(report::conclude(&found, as_json))
+}
+
+fn scan(bucket: String, place: &Place, as_json: bool) -> Result<ExitCode, ExitCode> {
+    let settings = place.settings()?;
+    let is_watched = !as_json && std::io::stderr().is_terminal();
+    let words = |Scanned { folders, objects, changed }| format!("{objects} objects in {folders} folders, {changed} were not as listed");
+    let hear = async |reply| {
+        if let (Reply::Scanning(counts), true) = (reply, is_watched) {
+            eprint!("\r{}", words(counts));
+        }
+        Ok(())
+    };
+    let done = wait(operate::ask(&settings, Request::Scan { bucket: bucket.clone() }, hear));
+    if is_watched {
+        eprint!("\r\x1b[K");
+    }
+    match done.map_err(|error| fail(FAILED, error))? {
+        Done::Scanned(counts) if as_json => report::document(&json!({ "bucket": bucket, "indexed": true, "scanned": counts })),
+        Done::Scanned(counts) => say(&format!("bucket {bucket}: {}\n", words(counts))),
+        Done::Unindexed | Done::Exported if as_json => report::document(&json!({ "bucket": bucket, "indexed": false })),
+        Done::Unindexed | Done::Exported => say(&format!("bucket {bucket}: its storage lists itself, there is nothing to scan\n")),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What was refused made no sense; what could not be written may be so tomorrow.

@@ -4,6 +4,7 @@
 
 mod backend;
 mod bucket;
+mod catalog;
 mod config;
 mod health;
 mod prompt;
@@ -44,6 +45,9 @@ enum Command {
     /// Look at the buckets of the configuration, and add or remove them.
     #[command(subcommand)]
     Bucket(bucket::Command),
+    /// Write down what only the catalog knows, bring it back, and make what can be made from storage anew.
+    #[command(subcommand)]
+    Catalog(catalog::Command),
     /// Look at a configuration without starting anything.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -73,6 +77,7 @@ pub fn run() -> ExitCode {
         Command::Health(arguments) => health::run(&arguments),
         Command::Backend(command) => backend::run(command),
         Command::Bucket(command) => bucket::run(command),
+        Command::Catalog(command) => catalog::run(command),
         Command::Config(ConfigCommand::Check { config }) => config::check(config),
         Command::Config(ConfigCommand::Seal { key, configuration }) => config::seal(&key, &configuration),
     }
@@ -99,7 +104,12 @@ impl Configuration {
     }
 
     fn load(&self) -> Result<Settings, ExitCode> {
-        Settings::load(&self.sources(None)).map_err(|error| fail(SENSELESS, error))
+        self.load_with(None)
+    }
+
+    /// With another data directory.
+    fn load_with(&self, data: Option<&str>) -> Result<Settings, ExitCode> {
+        Settings::load(&self.sources(data)).map_err(|error| fail(SENSELESS, error))
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     seal::{self, SealKey},
     section::{Reader, Section},
     services::ServiceBackend,
-    settings::{BACKEND_TYPES, BACKEND_TYPES_TO_COME, Backend, Bucket, Defaults, FsBackend, Identity, LISTS, Root, Server, Settings},
+    settings::{BACKEND_TYPES, Backend, Bucket, Defaults, FsBackend, Identity, LISTS, Root, Server, Settings},
     tree::{Node, Raw, Table},
     validate,
     value::{Context, Setting},
@@ -153,16 +153,8 @@ fn backend(mut reader: Reader<'_>) -> Result<Backend, ConfigError> {
     if let Some(service) = opendal::service(given) {
         return ServiceBackend::read(service, &mut reader).map(Backend::Service);
     }
-    let mut problem = match BACKEND_TYPES_TO_COME.contains(&given.as_str()) {
-        true => {
-            format!("backend type '{given}' is not available in this version; available are {}", known().collect::<Vec<_>>().join(", "))
-        }
-        false => format!("unknown backend type '{given}'"),
-    };
-    if let Some(near) = nearest(given, known()).filter(|_| !BACKEND_TYPES_TO_COME.contains(&given.as_str())) {
-        problem += &format!("; did you mean '{near}'?");
-    }
-    Err(ConfigError::new(node.origin, problem))
+    let near = nearest(given, known()).map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+    Err(ConfigError::new(node.origin, format!("unknown backend type '{given}'{near}")))
 }
 
 fn root(environment: &BTreeMap<String, String>) -> Result<Option<Root>, ConfigError> {

@@ -10,15 +10,20 @@
 //! - an error says where the value came from (file and line, variable, or flag) and never repeats a secret.
 
 mod addition;
+mod dropbox;
 mod edit;
 mod environment;
 mod error;
 mod file;
+mod ftp;
+mod gdrive;
 mod load;
 mod object_stores;
+mod onedrive;
 mod provider;
 mod reference;
 mod removal;
+mod replacement;
 mod seal;
 mod secret;
 mod section;
@@ -28,16 +33,23 @@ mod sftp;
 mod tree;
 mod validate;
 mod value;
+mod webdav;
 
 pub use addition::{Added, Addition, SecretSource, add};
+pub use dropbox::DropboxBackend;
 pub use edit::{Edit, EditError, seal};
 pub use error::ConfigError;
+pub use ftp::FtpBackend;
+pub use gdrive::GdriveBackend;
 pub use load::{Flag, Sources};
 pub use object_stores::{AzblobBackend, GcsBackend, S3Backend};
+pub use onedrive::OnedriveBackend;
 pub use reference::reference;
 pub use removal::{Removed, remove};
+pub use replacement::replace_secret;
 pub use secret::SecretSetting;
 pub use services::{Given, ServiceBackend};
 pub use settings::{Backend, Bucket, Defaults, FsBackend, Identity, MemoryBackend, Root, Server, Settings};
 pub use sftp::SftpBackend;
-pub use value::{Addresses, Addressing, Domains, HostKeyPins, Interval, LogFormat, LogLevel, Port, Promise};
+pub use value::{Addresses, Addressing, Domains, FtpTls, HostKeyPins, Interval, LogFormat, LogLevel, Port, Promise};
+pub use webdav::WebdavBackend;

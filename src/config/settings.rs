@@ -1,13 +1,18 @@
 //! Every setting there is: names, types, defaults and words. The reference is made from this file.
 
 use super::{
+    dropbox::DropboxBackend,
     error::ConfigError,
+    ftp::FtpBackend,
+    gdrive::GdriveBackend,
     object_stores::{AzblobBackend, GcsBackend, S3Backend},
+    onedrive::OnedriveBackend,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     services::{self, ServiceBackend},
     sftp::SftpBackend,
     value::{Addresses, Domains, Interval, LogFormat, LogLevel, Setting, Size},
+    webdav::WebdavBackend,
 };
 use crate::{
     model::{AccessKey, BucketName, Role, Secret},
@@ -153,6 +158,11 @@ pub enum Backend {
     Gcs(GcsBackend),
     Azblob(AzblobBackend),
     Sftp(SftpBackend),
+    Webdav(WebdavBackend),
+    Gdrive(GdriveBackend),
+    Ftp(FtpBackend),
+    Onedrive(OnedriveBackend),
+    Dropbox(DropboxBackend),
     /// What OpenDAL reaches.
     Service(ServiceBackend),
 }
@@ -192,10 +202,37 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
         rows: SftpBackend::ROWS,
         read: |reader| SftpBackend::read(reader).map(Backend::Sftp),
     },
+    BackendType {
+        name: "webdav",
+        about: WebdavBackend::ABOUT,
+        rows: WebdavBackend::ROWS,
+        read: |reader| WebdavBackend::read(reader).map(Backend::Webdav),
+    },
+    BackendType {
+        name: "gdrive",
+        about: GdriveBackend::ABOUT,
+        rows: GdriveBackend::ROWS,
+        read: |reader| GdriveBackend::read(reader).map(Backend::Gdrive),
+    },
+    BackendType {
+        name: "ftp",
+        about: FtpBackend::ABOUT,
+        rows: FtpBackend::ROWS,
+        read: |reader| FtpBackend::read(reader).map(Backend::Ftp),
+    },
+    BackendType {
+        name: "onedrive",
+        about: OnedriveBackend::ABOUT,
+        rows: OnedriveBackend::ROWS,
+        read: |reader| OnedriveBackend::read(reader).map(Backend::Onedrive),
+    },
+    BackendType {
+        name: "dropbox",
+        about: DropboxBackend::ABOUT,
+        rows: DropboxBackend::ROWS,
+        read: |reader| DropboxBackend::read(reader).map(Backend::Dropbox),
+    },
 ];
-
-/// Types that are planned: they deserve better than "unknown".
-pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["webdav", "gdrive", "onedrive", "dropbox", "ftp"];
 
 /// Whether a secret may be at a path of keys: `backend.lake.secret_key`, `identity[0].secret_key`.
 pub(super) fn holds_secret(path: &str) -> bool {
@@ -221,6 +258,11 @@ impl Backend {
             Self::Gcs(_) => "gcs",
             Self::Azblob(_) => "azblob",
             Self::Sftp(_) => "sftp",
+            Self::Webdav(_) => "webdav",
+            Self::Gdrive(_) => "gdrive",
+            Self::Ftp(_) => "ftp",
+            Self::Onedrive(_) => "onedrive",
+            Self::Dropbox(_) => "dropbox",
             Self::Service(service) => service.service.name,
         }
     }
@@ -238,6 +280,17 @@ impl Backend {
                 (None, None) => "(its connection string says where)".to_owned(),
             },
             Self::Sftp(sftp) => sftp.address(),
+            Self::Webdav(webdav) => webdav.url.to_string(),
+            Self::Gdrive(gdrive) => {
+                let place = gdrive.folder.as_ref().or(gdrive.drive.as_ref()).map_or("My Drive", String::as_str);
+                join(format!("Google Drive: {place}"), gdrive.root.trim_matches('/'))
+            }
+            Self::Ftp(ftp) => ftp.address(),
+            Self::Onedrive(onedrive) => {
+                let place = onedrive.drive.as_deref().unwrap_or("the person's own");
+                join(format!("OneDrive: {place}"), onedrive.root.trim_matches('/'))
+            }
+            Self::Dropbox(dropbox) => join("Dropbox".to_owned(), dropbox.root.trim_matches('/')),
             Self::Service(service) => service.address(),
         }
     }
@@ -250,7 +303,8 @@ impl Backend {
     /// The one remote bucket or container that holds all of this backend's buckets.
     pub fn shared(&self) -> Option<&str> {
         match self {
-            Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) | Self::Service(_) => None,
+            Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) | Self::Ftp(_) | Self::Webdav(_) | Self::Gdrive(_) => None,
+            Self::Onedrive(_) | Self::Dropbox(_) | Self::Service(_) => None,
             Self::S3(s3) => s3.bucket.as_deref(),
             Self::Gcs(gcs) => gcs.bucket.as_deref(),
             Self::Azblob(azblob) => azblob.container.as_deref(),
@@ -270,6 +324,11 @@ impl Backend {
             Self::Gcs(gcs) => gcs.show(),
             Self::Azblob(azblob) => azblob.show(),
             Self::Sftp(sftp) => sftp.show(),
+            Self::Webdav(webdav) => webdav.show(),
+            Self::Gdrive(gdrive) => gdrive.show(),
+            Self::Ftp(ftp) => ftp.show(),
+            Self::Onedrive(onedrive) => onedrive.show(),
+            Self::Dropbox(dropbox) => dropbox.show(),
             Self::Service(service) => service.show(),
         }
     }

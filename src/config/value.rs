@@ -389,6 +389,15 @@ pub enum Promise {
 }
 
 choice!(Addressing, "\"auto\", \"path\" or \"virtual\"", "auto" => Addressing::Auto, "path" => Addressing::Path, "virtual" => Addressing::Virtual);
+/// When a connection of FTP turns to TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FtpTls {
+    None,
+    Explicit,
+    Implicit,
+}
+
+choice!(FtpTls, "\"none\", \"explicit\" or \"implicit\"", "none" => FtpTls::None, "explicit" => FtpTls::Explicit, "implicit" => FtpTls::Implicit);
 choice!(Promise, "\"auto\", \"yes\" or \"no\"", "auto" => Promise::Auto, "yes" => Promise::Kept, "no" => Promise::NotKept);
 
 impl Setting for bool {

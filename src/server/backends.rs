@@ -4,18 +4,29 @@ use crate::{
     backend::{
         Backend, WireSettings,
         azblob::{AzblobBackend, AzblobSettings},
+        dropbox::{DropboxFiles, DropboxSettings},
         fs::{FsBackend, FsSettings},
+        ftp::{FtpFiles, FtpSettings, Tls},
+        gdrive::{GdriveFiles, GdriveSettings},
         memory::MemoryBackend,
+        oauth::Grant,
+        onedrive::{OnedriveFiles, OnedriveSettings},
         opendal::{Evidence, OpenDalFiles, OpenDalSettings},
         s3::{Credentials, Dialect, S3Backend, S3Settings},
         sftp::{HostKeys, SftpFiles, SftpSettings},
         tree::{TreeBackend, TreeSettings, files::Files},
+        webdav::{Access, WebdavFiles, WebdavSettings},
     },
     catalog::Catalog,
     config::{self, Addressing, Promise, Settings},
+    model::Endpoint,
     store::error::{StoreError, StoreErrorKind},
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// What drivers are given besides their own settings.
 pub(super) struct Opening<'s> {
@@ -40,15 +51,25 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
         config::Backend::Gcs(gcs) => Arc::new(S3Backend::open(self::gcs(gcs)?, catalog)?),
         config::Backend::Azblob(azblob) => Arc::new(AzblobBackend::open(self::azblob(azblob), catalog)?),
         config::Backend::Sftp(sftp) => opening.tree(SftpFiles::open(self::sftp(sftp)?)?)?,
+        config::Backend::Gdrive(gdrive) => opening.tree(GdriveFiles::new(self::gdrive(gdrive)?)?)?,
+        config::Backend::Dropbox(dropbox) => opening.tree(DropboxFiles::new(self::dropbox(dropbox)?)?)?,
+        config::Backend::Onedrive(onedrive) => opening.tree(OnedriveFiles::new(self::onedrive(onedrive, opening.dir())?)?)?,
+        config::Backend::Webdav(webdav) => opening.tree(WebdavFiles::new(self::webdav(webdav)?)?)?,
+        config::Backend::Ftp(ftp) => opening.tree(FtpFiles::open(self::ftp(ftp))?)?,
         config::Backend::Service(service) => opening.tree(OpenDalFiles::open(self::service(service, &opening))?)?,
     })
 }
 
 impl Opening<'_> {
+    /// On local disk, this backend's alone.
+    fn dir(&self) -> PathBuf {
+        self.spool.join(self.name)
+    }
+
     /// S3 upon files in folders.
     fn tree(&self, files: impl Files) -> Result<Arc<dyn Backend>, StoreError> {
         let server = &self.settings.server;
-        let settings = TreeSettings { dir: self.spool.join(self.name), spool_size: server.spool_size.0, durability: server.durability };
+        let settings = TreeSettings { dir: self.dir(), spool_size: server.spool_size.0, durability: server.durability };
         Ok(Arc::new(TreeBackend::open(Arc::new(files), settings, self.catalog.clone())?))
     }
 }
@@ -152,6 +173,121 @@ fn sftp(sftp: &config::SftpBackend) -> Result<SftpSettings, StoreError> {
         max_connections: sftp.max_connections,
         max_requests: sftp.max_requests,
     })
+}
+
+fn webdav(webdav: &config::WebdavBackend) -> Result<WebdavSettings, StoreError> {
+    let secret = |setting: &config::SecretSetting| setting.secret.clone();
+    let access = match (&webdav.user, &webdav.password, &webdav.token) {
+        (None, None, None) => Access::Anonymous,
+        (Some(user), Some(password), None) => Access::Basic { user: user.clone(), password: secret(password) },
+        (None, None, Some(token)) => Access::Bearer(secret(token)),
+        (_, _, Some(_)) => return Err(senseless("of token and user only one can be used")),
+        _ => return Err(senseless("user and password go together")),
+    };
+    Ok(WebdavSettings {
+        url: webdav.url.clone(),
+        access,
+        folds_names: webdav.folds_names,
+        escapes_marks: webdav.escapes_marks,
+        wire: wire(webdav.timeout, webdav.connect_timeout, webdav.attempts, webdav.max_requests, webdav.ca_file.as_deref()),
+    })
+}
+
+fn gdrive(gdrive: &config::GdriveBackend) -> Result<GdriveSettings, StoreError> {
+    let secret = |setting: &config::SecretSetting| setting.secret.clone();
+    let grant = match (&gdrive.client_id, &gdrive.client_secret, &gdrive.refresh_token, &gdrive.service_account) {
+        (Some(client_id), Some(client_secret), Some(refresh_token), None) => Grant::Refresh {
+            client_id: client_id.clone(),
+            client_secret: Some(secret(client_secret)),
+            refresh_token: secret(refresh_token),
+        },
+        (None, None, None, Some(key)) => Grant::ServiceAccount { key: secret(key), subject: gdrive.subject.clone() },
+        _ => return Err(senseless("either client_id, client_secret and refresh_token are needed, or service_account alone")),
+    };
+    Ok(GdriveSettings {
+        endpoint: gdrive.endpoint.clone(),
+        token_endpoint: gdrive.token_endpoint.clone(),
+        grant,
+        drive: gdrive.drive.clone(),
+        folder: gdrive.folder.clone(),
+        root: gdrive.root.clone(),
+        trash: gdrive.trash,
+        wire: gdrive_wire(gdrive),
+    })
+}
+
+fn onedrive(onedrive: &config::OnedriveBackend, dir: PathBuf) -> Result<OnedriveSettings, StoreError> {
+    let secret = |setting: &config::SecretSetting| setting.secret.clone();
+    let client_id = onedrive.client_id.clone();
+    let grant = match (&onedrive.refresh_token, &onedrive.client_secret) {
+        (Some(token), client_secret) => {
+            Grant::Refresh { client_id, client_secret: client_secret.as_ref().map(secret), refresh_token: secret(token) }
+        }
+        (None, Some(client_secret)) => Grant::Client { client_id, client_secret: secret(client_secret) },
+        (None, None) => return Err(senseless("either refresh_token or client_secret is needed")),
+    };
+    Ok(OnedriveSettings {
+        endpoint: onedrive.endpoint.clone(),
+        token_endpoint: microsoft(onedrive, "token")?,
+        grant,
+        drive: onedrive.drive.clone(),
+        root: onedrive.root.clone(),
+        dir,
+        wire: onedrive_wire(onedrive),
+    })
+}
+
+/// One of the addresses of a directory's authority.
+pub(super) fn microsoft(onedrive: &config::OnedriveBackend, what: &str) -> Result<Endpoint, StoreError> {
+    let login = onedrive.login_endpoint.to_string();
+    let address = format!("{}/{}/oauth2/v2.0/{what}", login.trim_end_matches('/'), onedrive.tenant);
+    Endpoint::parse(&address).ok_or_else(|| senseless("tenant is no name of a directory"))
+}
+
+pub(super) fn onedrive_wire(onedrive: &config::OnedriveBackend) -> WireSettings {
+    wire(onedrive.timeout, onedrive.connect_timeout, onedrive.attempts, onedrive.max_requests, onedrive.ca_file.as_deref())
+}
+
+fn dropbox(dropbox: &config::DropboxBackend) -> Result<DropboxSettings, StoreError> {
+    let refresh_token = dropbox.refresh_token.as_ref().ok_or_else(|| senseless("refresh_token is missing"))?;
+    Ok(DropboxSettings {
+        endpoint: dropbox.endpoint.clone(),
+        content_endpoint: dropbox.content_endpoint.clone(),
+        token_endpoint: dropbox.token_endpoint.clone(),
+        app_key: dropbox.client_id.clone(),
+        app_secret: dropbox.client_secret.as_ref().map(|secret| secret.secret.clone()),
+        refresh_token: refresh_token.secret.clone(),
+        root: dropbox.root.clone(),
+        wire: dropbox_wire(dropbox),
+    })
+}
+
+pub(super) fn dropbox_wire(dropbox: &config::DropboxBackend) -> WireSettings {
+    wire(dropbox.timeout, dropbox.connect_timeout, dropbox.attempts, dropbox.max_requests, dropbox.ca_file.as_deref())
+}
+
+pub(super) fn gdrive_wire(gdrive: &config::GdriveBackend) -> WireSettings {
+    wire(gdrive.timeout, gdrive.connect_timeout, gdrive.attempts, gdrive.max_requests, gdrive.ca_file.as_deref())
+}
+
+fn ftp(ftp: &config::FtpBackend) -> FtpSettings {
+    FtpSettings {
+        host: ftp.host.clone(),
+        port: ftp.port(),
+        user: ftp.user.clone(),
+        password: ftp.password.as_ref().map(|password| password.secret.clone()),
+        root: ftp.root.clone(),
+        tls: match ftp.tls {
+            config::FtpTls::None => Tls::None,
+            config::FtpTls::Explicit => Tls::Explicit,
+            config::FtpTls::Implicit => Tls::Implicit,
+        },
+        ca_file: ftp.ca_file.clone(),
+        timeout: ftp.timeout,
+        connect_timeout: ftp.connect_timeout,
+        attempts: u32::try_from(ftp.attempts).unwrap_or(u32::MAX),
+        max_connections: ftp.max_connections,
+    }
 }
 
 fn service(service: &config::ServiceBackend, opening: &Opening<'_>) -> OpenDalSettings {

@@ -30,7 +30,7 @@ pub(super) struct DataDirectory {
 
 impl DataDirectory {
     pub(super) fn take(path: &Path) -> Result<Self, StartError> {
-        let own = path.join(OWN);
+        let own = Self::own_of(path);
         let failed = |error: std::io::Error| StartError::because(format_args!("the data directory {}", path.display()), error);
         std::fs::create_dir_all(path).map_err(failed)?;
         match std::fs::DirBuilder::new().mode(0o700).create(&own) {
@@ -58,7 +58,11 @@ impl DataDirectory {
 
     /// Whether a server was ever there.
     pub(super) fn was_taken(path: &Path) -> bool {
-        path.join(OWN).join("lock").exists()
+        Self::own_of(path).join("lock").exists()
+    }
+
+    pub(super) fn own_of(path: &Path) -> PathBuf {
+        path.join(OWN)
     }
 
     /// Where the catalog lives.

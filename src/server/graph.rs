@@ -24,7 +24,6 @@ pub(super) struct Graph {
     pub(super) service: Service,
     pub(super) buckets: Arc<Buckets>,
     pub(super) jobs: TaskTracker,
-    pub(super) catalog: Arc<dyn Catalog>,
 }
 
 impl Keys for Credentials {
@@ -41,20 +40,7 @@ pub(super) async fn build(
     stop: CancellationToken,
 ) -> Result<Graph, StartError> {
     let server = &settings.server;
-    let catalog = SqliteCatalog::open(data.own(), server.durability).map_err(|error| StartError::because("opening the catalog", error))?;
-    let catalog: Arc<dyn Catalog> = Arc::new(catalog);
-    let mut opened_backends: HashMap<String, Arc<dyn Backend>> = HashMap::new();
-    for (name, backend) in &settings.backends {
-        let spool = server.spool.clone().unwrap_or_else(|| data.own().join("spool"));
-        let opened = backends::open(backend, Opening { settings, name, spool: &spool, catalog: catalog.clone() });
-        opened_backends.insert(name.clone(), opened.map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))?);
-    }
-    let buckets = Arc::new(Buckets::new(catalog.clone(), opened_backends, settings.default_backend().to_owned()));
-    let Some(steward) = known.credentials.steward() else {
-        return Err(StartError::new("there is no identity"));
-    };
-    settle_buckets(settings, &buckets, steward).await?;
-
+    let buckets = buckets(settings, known, data).await?;
     let domains = server.domain.as_ref().map(|domains| domains.0.clone()).unwrap_or_default();
     let pace = Pace { stall: server.body_timeout, ..Pace::default() };
     let edge = Edge::new(EdgeSettings { domains, pace }, known.credentials.clone());
@@ -64,7 +50,26 @@ pub(super) async fn build(
         scan_interval: server.scan_interval.0.unwrap_or_default(),
         upload_expiry: server.upload_expiry.0.unwrap_or(Duration::MAX),
     };
-    Ok(Graph { edge, service, jobs: jobs::spawn(buckets.clone(), jobs, stop), buckets, catalog })
+    Ok(Graph { edge, service, jobs: jobs::spawn(buckets.clone(), jobs, stop), buckets })
+}
+
+/// The catalog of a data directory, every backend, and the buckets upon them.
+pub(super) async fn buckets(settings: &Settings, known: &KnownCredentials, data: &DataDirectory) -> Result<Arc<Buckets>, StartError> {
+    let server = &settings.server;
+    let catalog = SqliteCatalog::open(data.own(), server.durability).map_err(|error| StartError::because("opening the catalog", error))?;
+    let catalog: Arc<dyn Catalog> = Arc::new(catalog);
+    let mut opened_backends: HashMap<String, Arc<dyn Backend>> = HashMap::new();
+    for (name, backend) in &settings.backends {
+        let spool = server.spool.clone().unwrap_or_else(|| data.own().join("spool"));
+        let opened = backends::open(backend, Opening { settings, name, spool: &spool, catalog: catalog.clone() });
+        opened_backends.insert(name.clone(), opened.map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))?);
+    }
+    let buckets = Arc::new(Buckets::new(catalog, opened_backends, settings.default_backend().to_owned()));
+    let Some(steward) = known.credentials.steward() else {
+        return Err(StartError::new("there is no identity"));
+    };
+    settle_buckets(settings, &buckets, steward).await?;
+    Ok(buckets)
 }
 
 /// Buckets of the configuration, then those that lie on the default backend already.

@@ -2,12 +2,13 @@
 //!
 //! Owns connections and the order of starting and stopping. Knows nothing of S3 beyond handing requests over.
 //!
-//! `inspect` and `memory` open backends and the catalog without serving them, for the command line.
+//! `inspect`, `memory` and `operate` open backends and the catalog without serving them, for the command line.
 //!
 //! Starting: everything that can be wrong is found out first, then sockets are bound, then the data directory is taken,
 //! the graph built, and only when requests are served does anybody hear of it. Stopping goes the other way round.
 
 mod address_file;
+pub mod authorize;
 mod backends;
 mod connection;
 mod data;
@@ -18,6 +19,7 @@ mod idle;
 pub mod inspect;
 mod listen;
 mod memory;
+pub mod operate;
 mod record;
 mod request_id;
 mod signals;
@@ -28,8 +30,11 @@ pub use memory::DataMemory;
 
 use crate::{
     admin::{Admin, Phase},
+    backend::{Backend, Traffic},
+    buckets::Buckets,
     config::Settings,
-    telemetry::metrics::Metrics,
+    control,
+    telemetry::{backends::Asked, metrics::Metrics},
 };
 use connection::Door;
 use data::DataDirectory;
@@ -39,7 +44,7 @@ use listen::Listeners;
 use signals::Signals;
 use std::{io::Write, sync::Arc};
 use tls::Tls;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What of the configuration can be found wrong without starting anything.
 #[derive(Debug)]
@@ -69,10 +74,12 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
 
     let credentials = data.credentials(&settings)?;
     let stop = CancellationToken::new();
-    let Graph { edge, service, buckets, jobs, catalog } = graph::build(&settings, &credentials, &data, stop.clone()).await?;
+    let Graph { edge, service, buckets, jobs } = graph::build(&settings, &credentials, &data, stop.clone()).await?;
+    watch(&metrics, &buckets);
     let handler = Arc::new(Handler::new(edge, service, metrics.clone(), server.max_requests));
     let door = Arc::new(Door::new(server, tls.clone(), handler, metrics, stop.clone()));
     let (s3, connections) = door.open(listeners.s3)?;
+    let operators = operators(&data, &buckets, stop.clone());
 
     admin.enter(Phase::Ready);
     announce(&settings, &s3, listeners.admin_address, tls.is_some(), credentials.generated());
@@ -85,6 +92,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
     let drained = async {
         connections.wait().await;
         jobs.wait().await;
+        operators.wait().await;
     };
     let in_time = tokio::select! {
         () = signals.stop() => return Err(StartError::new("stopped at once by a second signal")),
@@ -100,13 +108,35 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
         // What is cut off may still write: the next start has to look, as after a crash.
         tracing::warn!(connections = connections.len(), "requests were cut off: they took longer than the drain timeout");
     }
-    if let Err(error) = catalog.close().await {
+    if let Err(error) = buckets.catalog().close().await {
         tracing::error!(%error, "closing the catalog failed");
     }
     address_file::remove(server.address_file.as_deref());
     drop(data);
     tracing::info!("stopped");
     Ok(())
+}
+
+fn watch(metrics: &Metrics, buckets: &Arc<Buckets>) {
+    let buckets = buckets.clone();
+    metrics.backends.read_by(move || {
+        let asked = |(name, backend): (&str, &Arc<dyn Backend>)| {
+            let Traffic { requests, repeats, failures } = backend.traffic()?;
+            Some((name.to_owned(), Asked { requests, repeats, failures }))
+        };
+        buckets.backends().filter_map(asked).collect()
+    });
+}
+
+/// Answers operators until `stop`. A server without that serves S3 all the same.
+fn operators(data: &DataDirectory, buckets: &Arc<Buckets>, stop: CancellationToken) -> TaskTracker {
+    let operators = TaskTracker::new();
+    match control::socket::Listener::bind(data.own()) {
+        Ok(listener) => drop(operators.spawn(stop.run_until_cancelled_owned(listener.serve(buckets.clone())))),
+        Err(error) => tracing::warn!(%error, "commands like 'bucket scan' will not reach this server"),
+    }
+    operators.close();
+    operators
 }
 
 /// What a person at a terminal needs. Never through the log: it may hold the generated secret.

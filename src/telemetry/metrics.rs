@@ -1,8 +1,9 @@
 //! Every metric there is, each declared once with its unit and its words.
 //!
-//! Labels are closed sets: operations, classes of status, error codes. Nothing that a client can choose is a label.
+//! Labels are closed sets: operations, classes of status, error codes, backends of the configuration. Nothing that a client
+//! can choose is a label.
 
-use super::process::Process;
+use super::{backends::Backends, process::Process};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -45,6 +46,8 @@ pub struct Ended {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// Known once the server is built.
+    pub backends: Backends,
     requests: Family<Outcome, Counter>,
     durations: Family<ByOperation, Histogram, fn() -> Histogram>,
     bytes_in: Counter,
@@ -64,6 +67,7 @@ impl Default for Metrics {
         let durations: fn() -> Histogram = || Histogram::new(DURATIONS);
         let metrics = Self {
             registry: Registry::default(),
+            backends: Backends::default(),
             requests: Family::default(),
             durations: Family::new_with_constructor(durations),
             bytes_in: Counter::default(),
@@ -104,6 +108,7 @@ impl Metrics {
             "Requests whose sender could not be authenticated, by error code",
             self.refused.clone(),
         );
+        registry.register_collector(Box::new(self.backends.clone()));
         registry.register("panics", "Requests that met a defect in Causeway", self.panics.clone());
         registry.register("connections", "S3 connections open now", self.connections.clone());
         registry.register("connections_accepted", "S3 connections accepted", self.connections_total.clone());

@@ -1,9 +1,11 @@
-//! The XML of storage protocols, both ways: requests of our clients, replies of object stores. Reading is bounded in size, depth and number of elements, and knows no entities but XML's five:
+//! The XML of storage protocols, both ways: requests of our clients, replies of object stores and of WebDAV. Reading is bounded in size, depth and number of elements, and knows no entities but XML's five:
 //! a document type is refused, so nothing can expand. Writing escapes everything that is not markup of ours.
 
+mod children;
 mod read;
 mod write;
 
+pub use children::Children;
 pub use read::{Element, Malformed, parse, parse_reply};
 pub use write::Writer;
 

@@ -47,48 +47,70 @@ pub fn parse_reply(document: &[u8]) -> Result<Element, Malformed> {
 }
 
 fn tree(document: &[u8]) -> Option<Element> {
-    let mut reader = Reader::from_reader(document);
-    reader.config_mut().expand_empty_elements = true;
-    let mut open: Vec<Element> = Vec::new();
+    let mut reader = reader(document);
+    let mut growing = Growing::default();
     let mut root = None;
-    let mut count = 0;
     loop {
         match reader.read_event().ok()? {
+            Event::Eof => return if growing.open.is_empty() { root } else { None },
+            Event::Start(_) if root.is_some() => return None,
+            event => root = growing.take(event)?.or(root),
+        }
+    }
+}
+
+pub(super) fn reader(document: &[u8]) -> Reader<&[u8]> {
+    let mut reader = Reader::from_reader(document);
+    reader.config_mut().expand_empty_elements = true;
+    reader
+}
+
+/// Elements that have begun.
+#[derive(Default)]
+pub(super) struct Growing {
+    open: Vec<Element>,
+    count: usize,
+}
+
+impl Growing {
+    /// The outermost element, if this ends it. Outside of `None` nothing is wrong with the document so far.
+    pub(super) fn take(&mut self, event: Event<'_>) -> Option<Option<Element>> {
+        match event {
             Event::Start(start) => {
-                count += 1;
-                if open.len() == MAX_DEPTH || count > MAX_ELEMENTS || root.is_some() {
+                self.count += 1;
+                if self.open.len() == MAX_DEPTH || self.count > MAX_ELEMENTS {
                     return None;
                 }
                 let name = std::str::from_utf8(start.local_name().into_inner()).ok()?.to_owned();
-                open.push(Element { name, ..Default::default() });
+                self.open.push(Element { name, ..Default::default() });
             }
             Event::End(_) => {
-                let done = open.pop()?;
-                match open.last_mut() {
+                let done = self.open.pop()?;
+                match self.open.last_mut() {
                     Some(parent) => parent.children.push(done),
-                    None => root = Some(done),
+                    None => return Some(Some(done)),
                 }
             }
             Event::Text(text) => {
                 let text = text.decode().ok()?;
-                match open.last_mut() {
+                match self.open.last_mut() {
                     Some(element) => element.text.push_str(&text),
                     None if text.trim().is_empty() => {}
                     None => return None,
                 }
             }
-            Event::CData(text) => open.last_mut()?.text.push_str(&text.decode().ok()?),
+            Event::CData(text) => self.open.last_mut()?.text.push_str(&text.decode().ok()?),
             Event::GeneralRef(reference) => {
-                let element = open.last_mut()?;
+                let element = self.open.last_mut()?;
                 match character(&reference.decode().ok()?) {
                     Some(character) => element.text.push(character),
                     None => element.text.push_str(quick_xml::escape::resolve_predefined_entity(&reference.decode().ok()?)?),
                 }
             }
             Event::DocType(_) => return None,
-            Event::Decl(_) | Event::Comment(_) | Event::PI(_) | Event::Empty(_) => {}
-            Event::Eof => return if open.is_empty() { root } else { None },
+            Event::Decl(_) | Event::Comment(_) | Event::PI(_) | Event::Empty(_) | Event::Eof => {}
         }
+        Some(None)
     }
 }
 

@@ -10,8 +10,11 @@ use crate::support::{
         self, Fake,
         b2::{self, B2},
     },
+    dav::{Dav, DavFolder},
     files::{Manners, MemoryFiles},
+    ftpd::{Ftpd, Place},
     gcs::FakeGcs,
+    gdrive::FakeDrive,
     sshd::Sshd,
     upstream::Upstream,
 };
@@ -51,6 +54,12 @@ pub enum Driver {
     Tree(Manners),
     /// SFTP, by OpenSSH's server.
     Sftp,
+    /// WebDAV, by Apache's server.
+    Webdav,
+    /// Google Drive, or what we make of its documentation.
+    Drive,
+    /// FTP, by pyftpdlib.
+    Ftp,
     /// Backblaze B2 by its native API, or what we make of its documentation.
     B2,
     /// OpenStack's Object Storage.
@@ -72,6 +81,9 @@ enum Remote {
     Azblob(&'static Upstream),
     Files(MemoryFiles),
     Sftp(Box<Sshd>),
+    Webdav(DavFolder),
+    Drive(FakeDrive),
+    Ftp(Place),
     B2(Fake<B2>),
     Swift(&'static Upstream),
 }
@@ -107,10 +119,8 @@ struct Open {
 impl Open {
     fn new(driver: Driver, directory: &Path, upstream: Option<&Remote>) -> Self {
         let durability = match driver {
-            Driver::Memory | Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) | Driver::Sftp | Driver::B2 | Driver::Swift => {
-                Durability::Relaxed
-            }
             Driver::Fs(durability) => durability,
+            _ => Durability::Relaxed,
         };
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory, durability).expect("the catalog opens"));
         let backend: Arc<dyn Backend> = match driver {
@@ -119,13 +129,10 @@ impl Open {
                 let settings = FsSettings { root: directory.join("root"), durability };
                 Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"))
             }
-            Driver::S3(_) | Driver::Gcs | Driver::Azblob | Driver::Tree(_) | Driver::Sftp | Driver::B2 | Driver::Swift => {
-                upstream.expect("is there").open(catalog.clone(), directory)
-            }
+            _ => upstream.expect("is there").open(catalog.clone(), directory),
         };
-        let shared = upstream
-            .filter(|remote| !matches!(remote, Remote::Files(_) | Remote::Sftp(_) | Remote::B2(_) | Remote::Swift(_)))
-            .map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
+        let is_shared = |remote: &&Remote| matches!(remote, Remote::S3(_) | Remote::Gcs(_) | Remote::Azblob(_));
+        let shared = upstream.filter(is_shared).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
         Self { catalog, backend, buckets: Mutex::default(), shared }
     }
 
@@ -169,6 +176,9 @@ impl Remote {
             Self::Gcs(fake) => (Dialect::Gcs, fake.endpoint(), Credentials::GoogleToken(Secret::new(fake.token()))),
             Self::Files(files) => return tree(Arc::new(files.clone()), catalog, directory),
             Self::Sftp(server) => return tree(Arc::new(server.files()), catalog, directory),
+            Self::Webdav(folder) => return tree(Arc::new(folder.files()), catalog, directory),
+            Self::Drive(drive) => return tree(Arc::new(drive.files()), catalog, directory),
+            Self::Ftp(place) => return tree(Arc::new(place.files()), catalog, directory),
             Self::B2(fake) => return tree(Arc::new(b2::driver(fake, &directory.join("drafts"))), catalog, directory),
             Self::Swift(server) => {
                 // One test's own, and the same after a restart.
@@ -217,6 +227,9 @@ impl Storage {
             Driver::Azblob => Some(Remote::Azblob(Upstream::azurite())),
             Driver::Tree(manners) => Some(Remote::Files(MemoryFiles::new(manners))),
             Driver::Sftp => Some(Remote::Sftp(Box::new(Sshd::start()))),
+            Driver::Webdav => Some(Remote::Webdav(Dav::apache().folder())),
+            Driver::Drive => Some(Remote::Drive(FakeDrive::start())),
+            Driver::Ftp => Some(Remote::Ftp(Ftpd::shared())),
             Driver::B2 => Some(Remote::B2(B2::start())),
             Driver::Swift => Some(Remote::Swift(Upstream::swift())),
         };
@@ -252,13 +265,20 @@ impl Storage {
     }
 
     /// Whether the storage has room for a key. Azure takes 1,024 characters, of which some are written as several, and 254
-    /// segments. SFTP servers take paths of 4,096 bytes: an empty segment is 5 of them.
+    /// segments. Servers over file systems take paths of 4,096 bytes: an empty segment is 5 of them. Drive has 100 levels.
     pub fn has_room_for(&self, key: &str) -> bool {
         const TOO_LONG: [&str; 2] = ["\0", " "];
         let endless = |piece: &&str| key.len() > 1000 && key.starts_with(&piece.repeat(300));
         let fits = key.split('/').count() <= 254 && !TOO_LONG.iter().any(endless) && key != ".".repeat(1024);
         match self.driver {
             Driver::Azblob => fits,
+            // pyftpdlib takes commands of 2,048 bytes.
+            Driver::Ftp => {
+                let escaped: usize =
+                    key.chars().map(|c| if c.is_control() || " %".contains(c) { 3 * c.len_utf8() } else { c.len_utf8() }).sum();
+                escaped + escaped / 40 + 5 * key.split('/').filter(|segment| segment.trim() != *segment || segment.len() < 3).count() < 1800
+            }
+            Driver::Drive => key.split('/').count() < 95,
             // Names have 1,024 bytes with the root before them, on B2 250 of them between slashes; escaped, keys are longer.
             Driver::B2 | Driver::Swift => {
                 let escaped = |segment: &str| segment.trim() != segment || segment.is_empty() || segment.contains(['\\', '%']);
@@ -266,7 +286,7 @@ impl Storage {
                 let fits = self.driver == Driver::Swift || key.split('/').all(|segment| segment.len() <= 240);
                 fits && key.len() + 8 * longer < 900 && !key.contains(&"\0".repeat(100)) && !key.contains(&" ".repeat(100))
             }
-            Driver::Sftp => key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800,
+            Driver::Sftp | Driver::Webdav => key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800,
             _ => true,
         }
     }

@@ -1,7 +1,23 @@
-//! Every storage of files in folders is held to every promise of `Files`; and what is particular to SFTP.
+//! Every storage of files in folders is held to every promise of `Files`; and what is particular to each.
 
+#[path = "../support/apache.rs"]
+mod apache;
 #[path = "../support/clouds/mod.rs"]
 mod clouds;
+#[path = "../support/dav.rs"]
+mod dav;
+mod drive;
+#[path = "../support/dropbox/mod.rs"]
+mod dropbox;
+mod dropboxes;
+mod ftp;
+#[path = "../support/ftpd.rs"]
+mod ftpd;
+#[path = "../support/gdrive/mod.rs"]
+mod gdrive;
+mod graph;
+#[path = "../support/onedrive/mod.rs"]
+mod onedrive;
 mod opendal;
 mod promises;
 #[path = "../support/proxy/mod.rs"]
@@ -12,8 +28,9 @@ mod sshd;
 mod storage;
 #[path = "../support/upstream.rs"]
 mod upstream;
+mod webdav;
 
-use storage::{Kind, Storage};
+use storage::{Kind, Storage, onedrive_library};
 
 /// One test per promise, for the kind in scope.
 macro_rules! promises {
@@ -84,6 +101,19 @@ macro_rules! kinds {
 kinds! {
     sftp_of_openssh = crate::Kind::Sftp;
     sftp_with_few_extensions = crate::Kind::PlainSftp;
+    webdav_of_apache = crate::Kind::Apache;
+    webdav_of_wsgidav = crate::Kind::Wsgidav;
+    webdav_of_rclone = crate::Kind::Rclone;
+    my_drive = crate::Kind::Drive;
+    shared_drive = crate::Kind::SharedDrive;
+    ftp_of_pyftpdlib = crate::Kind::Ftp;
+    ftps_of_pyftpdlib = crate::Kind::Ftps;
+    ftp_without_extensions = crate::Kind::OldFtp;
+    ftp_of_rclone = crate::Kind::FtpOfRclone;
+    ftp_of_vsftpd = crate::Kind::FtpOfVsftpd;
+    onedrive_of_a_person = crate::Kind::Onedrive;
+    sharepoint_library = crate::Kind::Library;
+    dropbox_of_a_person = crate::Kind::Dropbox;
     b2_fake = crate::Kind::B2;
     pcloud_fake = crate::Kind::Pcloud;
     swift = crate::Kind::Swift;

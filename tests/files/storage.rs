@@ -7,10 +7,21 @@ use crate::{
         pcloud::{self, Pcloud},
         yandex::{self, Yandex},
     },
+    dav::{Dav, DavFolder},
+    dropbox::FakeDropbox,
+    ftpd::{Ftpd, Place},
+    gdrive::FakeDrive,
+    onedrive::{FakeOnedrive, Manners},
     sshd::Sshd,
     upstream::Upstream,
 };
-use causeway::backend::{opendal::OpenDalFiles, tree::files::Files};
+use causeway::backend::{
+    dropbox::{DropboxFiles, DropboxSettings},
+    gdrive::{GdriveFiles, GdriveSettings},
+    onedrive::OnedriveFiles,
+    opendal::OpenDalFiles,
+    tree::files::Files,
+};
 use std::{
     any::Any,
     path::Path,
@@ -25,6 +36,24 @@ pub enum Kind {
     Sftp,
     /// As servers that know little more than version 3 of the protocol.
     PlainSftp,
+    Apache,
+    Wsgidav,
+    Rclone,
+    /// Google Drive, or what we make of its documentation.
+    Drive,
+    SharedDrive,
+    Ftp,
+    Ftps,
+    /// As servers that know little more than RFC 959.
+    OldFtp,
+    FtpOfRclone,
+    FtpOfVsftpd,
+    /// OneDrive, or what we make of its documentation.
+    Onedrive,
+    /// A document library that replaces nothing on a move, encodes paths and tells no hashes.
+    Library,
+    /// Dropbox, or what we make of its documentation.
+    Dropbox,
     B2,
     Pcloud,
     Swift,
@@ -39,23 +68,69 @@ pub struct Storage {
 
 impl Storage {
     pub async fn open(kind: Kind) -> Self {
-        let server = match kind {
-            Kind::Sftp => Sshd::start(),
-            Kind::PlainSftp => Sshd::with("-P hardlink,fsync,statvfs,copy-data,limits"),
-            Kind::B2 => return Self::cloud(B2::start(), b2::driver),
-            Kind::Pcloud => return Self::cloud(Pcloud::start(), pcloud::driver),
+        match kind {
+            Kind::Sftp => Self::sftp(Sshd::start()),
+            Kind::PlainSftp => Self::sftp(Sshd::with("-P hardlink,fsync,statvfs,copy-data,limits")),
+            Kind::Ftp => Self::ftp(Ftpd::shared()),
+            Kind::Ftps => Self::ftp(Ftpd::explicit()),
+            Kind::OldFtp => Self::ftp(Ftpd::old()),
+            Kind::FtpOfRclone => Self::ftp(Ftpd::rclone()),
+            Kind::FtpOfVsftpd => Self::ftp(Ftpd::vsftpd()),
+            Kind::Apache => Self::webdav(Dav::apache().folder()),
+            Kind::Wsgidav => Self::webdav(Dav::wsgidav().folder()),
+            Kind::Rclone => Self::webdav(Dav::rclone().folder()),
+            Kind::Drive => {
+                let drive = FakeDrive::start();
+                Self { files: Arc::new(drive.files()), _server: Box::new(drive) }
+            }
+            Kind::Onedrive => {
+                let drive = FakeOnedrive::start();
+                Self { files: Arc::new(drive.files()), _server: Box::new(drive) }
+            }
+            Kind::Library => {
+                let drive = FakeOnedrive::with(Manners { replaces: false, encodes_paths: true, tells_hashes: false });
+                Self { files: Arc::new(onedrive_library(&drive)), _server: Box::new(drive) }
+            }
+            Kind::Dropbox => {
+                let dropbox = FakeDropbox::start();
+                let settings = DropboxSettings { root: "objects of/everybody".into(), ..dropbox.settings() };
+                Self { files: Arc::new(DropboxFiles::new(settings).expect("settings")), _server: Box::new(dropbox) }
+            }
+            Kind::B2 => Self::cloud(B2::start(), b2::driver),
+            Kind::Pcloud => Self::cloud(Pcloud::start(), pcloud::driver),
             Kind::Swift => {
                 static NEXT: AtomicUsize = AtomicUsize::new(0);
                 let root = format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-                return Self::cloud(Upstream::swift(), |server, spool| clouds::swift(&server.endpoint(), &root, spool));
+                Self::cloud(Upstream::swift(), |server, spool| clouds::swift(&server.endpoint(), &root, spool))
             }
-            Kind::Yandex => return Self::cloud(Yandex::start(), yandex::driver),
-        };
-        Self { files: Arc::new(server.files()), _server: Box::new(server) }
+            Kind::Yandex => Self::cloud(Yandex::start(), yandex::driver),
+            Kind::SharedDrive => {
+                let drive = FakeDrive::start();
+                let shared = Some(drive.share_drive("team"));
+                let settings = GdriveSettings { drive: shared, root: "objects of/everybody".into(), trash: false, ..drive.settings() };
+                Self { files: Arc::new(GdriveFiles::new(settings).expect("settings")), _server: Box::new(drive) }
+            }
+        }
     }
 
     fn cloud<F: Send + Sync + 'static>(fake: F, driver: impl FnOnce(&F, &Path) -> OpenDalFiles) -> Self {
         let spool = tempfile::tempdir().expect("a directory");
         Self { files: Arc::new(driver(&fake, spool.path())), _server: Box::new((fake, spool)) }
     }
+
+    fn ftp(place: Place) -> Self {
+        Self { files: Arc::new(place.files()), _server: Box::new(place) }
+    }
+
+    fn sftp(server: Sshd) -> Self {
+        Self { files: Arc::new(server.files()), _server: Box::new(server) }
+    }
+
+    fn webdav(folder: DavFolder) -> Self {
+        Self { files: Arc::new(folder.files()), _server: Box::new(folder) }
+    }
+}
+
+pub fn onedrive_library(drive: &FakeOnedrive) -> OnedriveFiles {
+    OnedriveFiles::new(drive.library()).expect("settings")
 }

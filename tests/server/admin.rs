@@ -1,6 +1,9 @@
 //! Health and metrics.
 
-use super::process::{Place, connect, read_all};
+use super::{
+    process::{Place, connect, read_all},
+    support::{ALICE, Server, Who, raw::Raw},
+};
 use std::io::Write;
 
 #[test]
@@ -50,4 +53,35 @@ fn metrics_count_requests_by_operation_and_name_no_bucket() {
         let name = line.split(' ').nth(2).expect("a name");
         assert!(text.contains(&format!("# HELP {name} ")), "{name} says what it is");
     }
+}
+
+#[test]
+fn metrics_count_what_each_backend_is_asked() {
+    const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
+    let upstream = Server::start();
+    let place = Place::new();
+    place.write(
+        "causeway.toml",
+        &format!(
+            "[default]\nbackend = 'up'\n[backend.up]\ntype = 's3'\nendpoint = 'http://{}'\naccess_key = '{}'\nsecret_key = '{}'\n\
+             [backend.disk]\ntype = 'fs'\nroot = 'objects'\n",
+            upstream.address(),
+            ALICE.access_key,
+            ALICE.secret_key
+        ),
+    );
+    let server = place.serve(&["--data", "d"], &[("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)]);
+    let raw = Raw::new(server.s3, ROOT);
+    assert_eq!(raw.put("/photos", "").send().status, 200);
+    assert_eq!(raw.put("/photos/a", "x").send().status, 200);
+    let asked = || server.metric("causeway_backend_requests_total{backend=\"up\"}").expect("counted");
+    let before = asked();
+    assert_eq!(raw.get("/photos/a").send().status, 200);
+    assert!(asked() > before);
+    // No other machine is asked for what lies here.
+    assert_eq!(server.metric("causeway_backend_requests_total{backend=\"disk\"}"), None);
+    drop(upstream);
+    assert_eq!(raw.get("/photos/a").send().status, 503);
+    assert!(server.metric("causeway_backend_failures_total{backend=\"up\"}").expect("counted") > 0.0);
+    assert!(server.metric("causeway_backend_repeats_total{backend=\"up\"}").expect("counted") > 0.0);
 }

@@ -4,12 +4,15 @@
 mod support;
 
 mod admin;
+mod backend_authorize;
 mod backend_list;
 mod backend_probe;
 mod bucket_add;
 mod bucket_list;
 mod bucket_remove;
+mod bucket_scan;
 mod bucket_validate;
+mod catalog;
 mod config_seal;
 mod configuration;
 mod credentials;

@@ -34,6 +34,8 @@ pub enum Manners {
     Sftp,
     /// Milliseconds, revisions and MD5s, known when a file is there.
     Drive,
+    /// As `Drive`, and `a` and `A` are one name.
+    Folding,
 }
 
 #[derive(Debug, Clone)]
@@ -141,7 +143,7 @@ impl MemoryFiles {
         let revision = self.revision.fetch_add(1, Ordering::Relaxed);
         let (modified, tag, md5) = match self.manners {
             Manners::Sftp => (now - now.rem_euclid(1000), None, None),
-            Manners::Drive => (now, Some(format!("r{revision}")), Some(Md5::digest(bytes).into())),
+            Manners::Drive | Manners::Folding => (now, Some(format!("r{revision}")), Some(Md5::digest(bytes).into())),
         };
         Stat { kind: Kind::File, size: bytes.len() as u64, modified: Some(Timestamp::from_millis(modified)), tag, md5 }
     }
@@ -171,7 +173,8 @@ fn lost() -> StoreError {
 impl Files for MemoryFiles {
     fn service(&self) -> Service {
         let precision = if self.manners == Manners::Sftp { 1000 } else { 1 };
-        Service { names: Names::Posix, folds_names: false, max_size: 5 << 40, precision, read_only: false }
+        let folds_names = self.manners == Manners::Folding;
+        Service { names: Names::Posix, folds_names, max_size: 5 << 40, precision, read_only: false }
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {
@@ -385,6 +388,12 @@ impl Writing {
     fn publish_now(self: Box<Self>, path: &str, absent: bool) -> Published {
         let nodes = self.files.nodes.clone();
         let mut nodes = nodes.lock().expect("no panic");
+        if self.files.manners == Manners::Folding {
+            let on_the_way = |known: &str| format!("{path}/").to_lowercase().starts_with(&format!("{known}/").to_lowercase());
+            if nodes.keys().any(|known| on_the_way(known) && !format!("{path}/").starts_with(&format!("{known}/"))) {
+                return Published::Spelled(self);
+            }
+        }
         for (at, _) in path.match_indices('/') {
             if let Node::File { .. } = nodes.entry(path[..at].to_owned()).or_insert(Node::Folder) {
                 return Published::Obstructed(self);

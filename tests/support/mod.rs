@@ -6,9 +6,13 @@
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
 
+pub mod apache;
 pub mod clouds;
+pub mod dav;
 pub mod files;
+pub mod ftpd;
 pub mod gcs;
+pub mod gdrive;
 pub mod proxy;
 pub mod raw;
 pub mod sshd;

@@ -2,7 +2,10 @@
 
 use super::credentials::Access;
 use crate::{
-    backend::wire::{self, Again, Outgoing, Reply, Sign, Wire},
+    backend::{
+        Traffic,
+        wire::{self, Again, Outgoing, Reply, Sign, Wire},
+    },
     model::{Endpoint, Secret},
     store::{
         Result,
@@ -27,6 +30,10 @@ pub(super) struct Client {
 }
 
 impl Client {
+    pub(super) fn traffic(&self) -> Traffic {
+        self.wire.traffic()
+    }
+
     pub(super) fn new(wire: Arc<Wire>, access: Access) -> Self {
         Self { wire, signer: access.signer, endpoint: access.endpoint, sas: access.sas }
     }

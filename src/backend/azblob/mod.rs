@@ -43,7 +43,7 @@ mod sweep;
 mod writing;
 
 use super::{
-    Backend,
+    Backend, Traffic,
     place::Place,
     wire::{Again, Wire, WireSettings},
 };
@@ -152,6 +152,10 @@ fn container_name(bucket: &BucketName) -> String {
 impl Backend for AzblobBackend {
     fn capabilities(&self) -> Capabilities {
         store::CAPABILITIES
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        Some(self.client.traffic())
     }
 
     fn place_for(&self, name: &BucketName) -> String {

@@ -26,7 +26,7 @@ mod volume;
 mod write;
 
 use crate::{
-    backend::{Backend, codec, locks::Locks},
+    backend::{Backend, Progress, codec, locks::Locks},
     catalog::{BucketId, BucketRecord, Catalog},
     model::{BucketName, ObjectKey},
     store::{
@@ -190,6 +190,13 @@ impl Backend for FsBackend {
         match store.as_any().downcast_ref::<FsStore>() {
             Some(store) => store.tend().await,
             None => Err(StoreError::new(StoreErrorKind::Internal, format!("{} is not a bucket of this backend", bucket.bucket.name))),
+        }
+    }
+
+    async fn walk(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>, progress: &Progress) -> Result<bool> {
+        match store.as_any().downcast_ref::<FsStore>() {
+            Some(store) => store.walk(progress).await.map(|()| true),
+            None => Ok(false),
         }
     }
 

@@ -12,7 +12,10 @@ use super::{
     write::row,
 };
 use crate::{
-    backend::codec::{self, Names, decode, join},
+    backend::{
+        Progress,
+        codec::{self, Names, decode, join},
+    },
     catalog::{BucketId, Catalog, IndexChange, IndexRow},
     model::ObjectKey,
     store::{
@@ -90,7 +93,7 @@ fn begin(inner: &Arc<Inner>) {
     if !inner.scan.begun.swap(true, Ordering::AcqRel) {
         let inner = inner.clone();
         tokio::spawn(async move {
-            if let Err(error) = pass(&inner).await {
+            if let Err(error) = pass(&inner, Depth::Changed, &Progress::default()).await {
                 tracing::error!(bucket = inner.bucket.0, %error, "scanning a bucket failed");
                 inner.scan.begun.store(false, Ordering::Release);
             }
@@ -98,21 +101,31 @@ fn begin(inner: &Arc<Inner>) {
     }
 }
 
-/// One pass over the bucket. Unchanged directories are not looked into again.
-pub(super) async fn pass(inner: &Arc<Inner>) -> Result<()> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Directories that did not change since the last pass are not looked into again.
+    Changed,
+    /// Files that were changed in place are found, too.
+    Everything,
+}
+
+/// One pass over the bucket.
+pub(super) async fn pass(inner: &Arc<Inner>, depth: Depth, progress: &Progress) -> Result<()> {
     let mut seen = inner.scan.seen.lock().await;
     let before = std::mem::take(&mut seen.directories);
+    let before = if depth == Depth::Everything { HashMap::new() } else { before };
     let (send, mut batches) = mpsc::channel(2);
     let walk = Walk { volume: inner.volume.clone(), hasher: seen.hasher.clone(), before, send };
     let walking = tokio::task::spawn_blocking(move || walk.run());
     while let Some(batch) = batches.recv().await {
-        reconcile(inner, batch).await?;
+        progress.saw(batch.directories, batch.files.len());
+        progress.changed(reconcile(inner, batch.files).await?);
     }
     let walked = walking.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "a scan failed").with_source(e))?;
     let Walked { directories, changed } = walked.map_err(|e| StoreError::io("scanning a bucket", e))?;
     if !changed.is_empty() {
         let gone = |dir: u64| changed.contains(&dir) || !directories.contains_key(&dir);
-        sweep(inner, |key| gone(seen.hasher.hash_one(codec::encode(key, Names::Posix).dir))).await?;
+        progress.changed(sweep(inner, |key| gone(seen.hasher.hash_one(codec::encode(key, Names::Posix).dir))).await?);
     }
     seen.directories = directories;
     mark_complete(&*inner.catalog, inner.bucket).await?;
@@ -120,12 +133,12 @@ pub(super) async fn pass(inner: &Arc<Inner>) -> Result<()> {
     Ok(())
 }
 
-/// Rows of files that are no longer there, among those that `suspect` names.
-async fn sweep(inner: &Arc<Inner>, suspect: impl Fn(&ObjectKey) -> bool) -> Result<()> {
-    let mut after = None;
+/// Rows of files that are no longer there, among those that `suspect` names. How many there were.
+async fn sweep(inner: &Arc<Inner>, suspect: impl Fn(&ObjectKey) -> bool) -> Result<usize> {
+    let (mut after, mut gone) = (None, 0);
     loop {
         let rows = inner.catalog.index_rows(inner.bucket, after.clone(), BATCH).await?;
-        let Some(last) = rows.last() else { return Ok(()) };
+        let Some(last) = rows.last() else { return Ok(gone) };
         after = Some(last.key.clone());
         let keys: Vec<ObjectKey> = rows.into_iter().map(|row| row.key).filter(|key| suspect(key)).collect();
         let volume = inner.volume.clone();
@@ -139,15 +152,18 @@ async fn sweep(inner: &Arc<Inner>, suspect: impl Fn(&ObjectKey) -> bool) -> Resu
             Ok(missing)
         })
         .await?;
+        gone += missing.len();
         refresh_all(inner, missing).await?;
     }
 }
 
-/// Compares files with their rows, and refreshes those that differ.
-async fn reconcile(inner: &Arc<Inner>, batch: Vec<(ObjectKey, Fingerprint)>) -> Result<()> {
+/// Compares files with their rows, and refreshes those that differ. How many did.
+async fn reconcile(inner: &Arc<Inner>, batch: Vec<(ObjectKey, Fingerprint)>) -> Result<usize> {
     let rows = inner.catalog.index_lookup(inner.bucket, batch.iter().map(|(key, _)| key.clone()).collect()).await?;
     let differing = batch.into_iter().zip(rows).filter(|((_, seen), row)| row.as_ref().is_none_or(|row| row.fingerprint != seen.bytes()));
-    refresh_all(inner, differing.map(|((key, _), _)| key)).await
+    let differing: Vec<ObjectKey> = differing.map(|((key, _), _)| key).collect();
+    let changed = differing.len();
+    refresh_all(inner, differing).await.map(|()| changed)
 }
 
 /// Many at once: their commits share transactions.
@@ -184,7 +200,14 @@ struct Walk {
     volume: Arc<Volume>,
     hasher: RandomState,
     before: HashMap<u64, i64>,
-    send: mpsc::Sender<Vec<(ObjectKey, Fingerprint)>>,
+    send: mpsc::Sender<Batch>,
+}
+
+#[derive(Default)]
+struct Batch {
+    files: Vec<(ObjectKey, Fingerprint)>,
+    /// Looked into since the last batch.
+    directories: usize,
 }
 
 struct Walked {
@@ -197,7 +220,7 @@ impl Walk {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
         let mut walked = Walked { directories: HashMap::new(), changed: HashSet::new() };
         let mut pending = vec![String::new()];
-        let mut batch = Vec::with_capacity(BATCH);
+        let mut batch = Batch::default();
         while let Some(path) = pending.pop() {
             let dir = match self.volume.root.open_dir(&path) {
                 Ok(dir) => dir,
@@ -211,6 +234,7 @@ impl Walk {
             walked.directories.insert(hash, if now - mtime > SETTLED_NS { mtime } else { 0 });
             if !unchanged {
                 walked.changed.insert(hash);
+                batch.directories += 1;
             }
             for entry in entries(&dir)? {
                 let (name, kind) = entry?;
@@ -235,8 +259,8 @@ impl Walk {
                     },
                     Err(_) => continue,
                 };
-                batch.push((key, fingerprint));
-                if batch.len() == BATCH && self.send.blocking_send(std::mem::take(&mut batch)).is_err() {
+                batch.files.push((key, fingerprint));
+                if batch.files.len() == BATCH && self.send.blocking_send(std::mem::take(&mut batch)).is_err() {
                     return Ok(walked);
                 }
             }

@@ -3,11 +3,13 @@
 use super::{
     Inner, adopt, blocking,
     buffers::Buffers,
-    capabilities, multipart, scan,
+    capabilities, multipart,
+    scan::{self, Depth},
     volume::Found,
     write::{self, Draft},
 };
 use crate::{
+    backend::Progress,
     catalog::IndexChange,
     model::{ChecksumKind, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
@@ -41,7 +43,12 @@ impl FsStore {
     /// One pass of upkeep.
     pub(super) async fn tend(&self) -> Result<()> {
         multipart::sweep(&self.inner).await?;
-        scan::pass(&self.inner).await
+        scan::pass(&self.inner, Depth::Changed, &Progress::default()).await
+    }
+
+    /// All of it, whatever was seen before.
+    pub(super) async fn walk(&self, progress: &Progress) -> Result<()> {
+        scan::pass(&self.inner, Depth::Everything, progress).await
     }
 
     /// The object as a client may know it.

@@ -134,7 +134,11 @@ fn names(names: Names) -> &'static str {
         Names::Posix => "any",
         Names::Printable => "no control characters",
         Names::Trimmed => "no blanks at an end",
+        Names::Unmarked => "none of `#`, `;` and `?`",
+        Names::Lines => "what goes into a line",
         Names::Windows => "as on Windows",
+        Names::OneDrive => "as on OneDrive",
+        Names::Dropbox => "as on Dropbox",
     }
 }
 

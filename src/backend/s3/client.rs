@@ -2,7 +2,10 @@
 
 use super::{Dialect, S3Settings, credentials, probe::Promises};
 use crate::{
-    backend::wire::{self, Again, Outgoing, Reply, Sign, Wire},
+    backend::{
+        Traffic,
+        wire::{self, Again, Outgoing, Reply, Sign, Wire},
+    },
     model::Endpoint,
     store::{
         Result,
@@ -26,6 +29,10 @@ pub(super) struct Client {
 }
 
 impl Client {
+    pub(super) fn traffic(&self) -> Traffic {
+        self.wire.traffic()
+    }
+
     pub(super) fn new(wire: Arc<Wire>, settings: S3Settings) -> Result<Self> {
         let endpoint = match &settings.endpoint {
             Some(endpoint) => endpoint.clone(),

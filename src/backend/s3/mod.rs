@@ -37,7 +37,7 @@ mod store;
 mod writing;
 
 use super::{
-    Backend,
+    Backend, Traffic,
     place::Place,
     wire::{Again, Wire, WireSettings},
 };
@@ -116,6 +116,10 @@ impl S3Backend {
 impl Backend for S3Backend {
     fn capabilities(&self) -> Capabilities {
         probe::hoped_for(self.client.dialect())
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        Some(self.client.traffic())
     }
 
     fn place_for(&self, name: &BucketName) -> String {

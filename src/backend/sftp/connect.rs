@@ -8,6 +8,7 @@ use super::{
     hosts::Trusted,
     session::{Line, Session},
 };
+use crate::backend::traffic::Meter;
 use crate::store::{
     Result,
     error::{StoreError, StoreErrorKind},
@@ -46,7 +47,7 @@ pub(super) fn private_key(settings: &SftpSettings) -> Result<Option<Arc<PrivateK
     Ok(Some(Arc::new(key)))
 }
 
-pub(super) async fn dial(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>) -> Result<Session> {
+pub(super) async fn dial(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, meter: &Arc<Meter>) -> Result<Session> {
     let address = (settings.host.as_str(), settings.port);
     let socket = match tokio::time::timeout(settings.connect_timeout, TcpStream::connect(address)).await {
         Ok(Ok(socket)) => socket,
@@ -56,12 +57,18 @@ pub(super) async fn dial(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>)
     let greet = async {
         let trusted = settings.host_keys.trusted(&settings.host, settings.port).await;
         let trusted = trusted.map_err(|why| refused(format!("the server cannot be verified: {why}")))?;
-        greet(settings, key, socket, trusted).await
+        greet(settings, key, socket, trusted, meter.clone()).await
     };
     tokio::time::timeout(settings.timeout, greet).await.unwrap_or_else(|_| Err(away("the server did not let us in in time")))
 }
 
-async fn greet(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, socket: TcpStream, trusted: Trusted) -> Result<Session> {
+async fn greet(
+    settings: &SftpSettings,
+    key: Option<&Arc<PrivateKey>>,
+    socket: TcpStream,
+    trusted: Trusted,
+    meter: Arc<Meter>,
+) -> Result<Session> {
     let lost = |error: std::io::Error| away("the connection to the server was lost").with_source(error);
     socket.set_nodelay(true).map_err(lost)?;
     let socket = socket.into_std().map_err(lost)?;
@@ -90,7 +97,7 @@ async fn greet(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, socket: T
     }
     let (read, write) = channel.split();
     let line = Box::new(Socket { cut, _handle: handle });
-    Session::begin(read, write, line, settings.timeout).await.map_err(|failure| failure.told("greeting the server"))
+    Session::begin(read, write, line, settings.timeout, meter).await.map_err(|failure| failure.told("greeting the server"))
 }
 
 fn configuration(settings: &SftpSettings, trusted: &Trusted) -> client::Config {

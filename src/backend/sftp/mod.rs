@@ -24,6 +24,7 @@ mod writing;
 pub use hosts::HostKeys;
 
 use super::{
+    Traffic,
     codec::{Names, join},
     tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Opened, Service, Slots, Stat},
 };
@@ -130,6 +131,10 @@ impl SftpFiles {
 impl Files for SftpFiles {
     fn service(&self) -> Service {
         Service { names: Names::Posix, folds_names: false, max_size: i64::MAX as u64, precision: 1000, read_only: false }
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        Some(self.remote.traffic())
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {

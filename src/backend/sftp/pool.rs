@@ -5,7 +5,7 @@
 
 use super::{SftpSettings, connect, session::Session};
 use crate::{
-    backend::wire::pause,
+    backend::{traffic::Meter, wire::pause},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
@@ -25,6 +25,7 @@ const CROWD: usize = 4;
 
 pub(super) struct Pool {
     settings: SftpSettings,
+    pub(super) meter: Arc<Meter>,
     key: Option<Arc<PrivateKey>>,
     sessions: Mutex<Vec<Arc<Session>>>,
     places: Arc<Semaphore>,
@@ -36,6 +37,7 @@ impl Pool {
     pub(super) fn new(settings: SftpSettings) -> Result<Self> {
         Ok(Self {
             key: connect::private_key(&settings)?,
+            meter: Arc::default(),
             sessions: Mutex::new(Vec::new()),
             places: Arc::new(Semaphore::new(settings.max_requests)),
             dialling: tokio::sync::Mutex::new(None),
@@ -98,7 +100,7 @@ impl Pool {
 
     async fn dial(&self) -> Result<Arc<Session>> {
         for attempt in 1.. {
-            match connect::dial(&self.settings, self.key.as_ref()).await {
+            match connect::dial(&self.settings, self.key.as_ref(), &self.meter).await {
                 Ok(session) => return Ok(Arc::new(session)),
                 Err(error) if error.is_temporary() && attempt < self.settings.attempts => {
                     tracing::debug!(%error, attempt, "no connection to a backend; it is tried again");

@@ -14,7 +14,7 @@ use super::{
     requests::{present, stat},
 };
 use crate::{
-    backend::{tree::files::Kind, wire::pause},
+    backend::{Traffic, tree::files::Kind, wire::pause},
     store::Result,
 };
 use std::{
@@ -53,6 +53,10 @@ pub(super) enum Way {
 }
 
 impl Remote {
+    pub(super) fn traffic(&self) -> Traffic {
+        self.pool.meter.traffic()
+    }
+
     pub(super) fn new(settings: SftpSettings) -> Result<Arc<Self>> {
         let root = match settings.root.trim_end_matches('/') {
             "" if settings.root.starts_with('/') => "/".to_owned(),

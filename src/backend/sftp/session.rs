@@ -10,6 +10,7 @@ use super::{
     failure::Failure,
     packet::{self, Packets, Reply, Request},
 };
+use crate::backend::traffic::Meter;
 use bytes::Bytes;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client::Msg};
 use std::{
@@ -70,6 +71,7 @@ struct Shared {
     users: AtomicUsize,
     timeout: Duration,
     line: Box<dyn Line>,
+    meter: Arc<Meter>,
 }
 
 struct State {
@@ -94,6 +96,7 @@ impl Session {
         write: ChannelWriteHalf<Msg>,
         line: Box<dyn Line>,
         timeout: Duration,
+        meter: Arc<Meter>,
     ) -> Result<Self, Failure> {
         write.data_bytes(packet::greeting()).await.map_err(|_| LOST)?;
         let mut packets = Packets::default();
@@ -118,6 +121,7 @@ impl Session {
             users: AtomicUsize::new(0),
             timeout,
             line,
+            meter,
         });
         // Small: what waits here is in nobody's window.
         let (outgoing, requests) = mpsc::channel(4);
@@ -229,6 +233,7 @@ impl Core {
             state.progress = since;
         }
         state.waiting.insert(id, Waiting { answer, since, patience, _place: place });
+        self.shared.meter.request();
         room.send(request.framed(id));
         Ok(Answer { wait, core: self.clone() })
     }
@@ -315,6 +320,7 @@ impl Shared {
             state.ended.get_or_insert_with(|| why.clone());
             std::mem::take(&mut state.waiting)
         };
+        self.meter.failures(waiting.len());
         self.places.close();
         self.line.cut();
         for waiting in waiting.into_values() {

@@ -87,6 +87,19 @@ impl Bucket {
         codec::encode(key, self.files.service().names)
     }
 
+    /// Where others may put the file of a key, in the order in which they count.
+    pub(super) fn native_places(&self, key: &ObjectKey) -> Vec<String> {
+        let path = self.path_of(key);
+        let mut places = vec![path.plain_path(), path.beside_path()];
+        places.extend(self.files.service().folds_names.then(|| self.apart(key)));
+        places
+    }
+
+    /// Where a key lies that another is spelled like.
+    pub(super) fn apart(&self, key: &ObjectKey) -> String {
+        codec::apart(key, self.files.service().names)
+    }
+
     pub(super) async fn row(&self, key: &ObjectKey) -> Result<Row> {
         Row::read(self.catalog.object(self.id, key).await?)
     }
@@ -144,11 +157,11 @@ impl Bucket {
         if let Some(Intent::Put(record)) = &row.intended {
             places.push(record.path.clone());
         }
-        let path = self.path_of(key);
-        places.push(path.plain_path());
+        let mut native = self.native_places(key).into_iter();
+        places.extend(native.next());
         // A foreign file beside a folder has been seen by a scan, or is nothing yet.
         if row.stands.is_none() && self.catalog.index_lookup(self.id, vec![key.clone()]).await?.iter().any(Option::is_some) {
-            places.push(path.beside_path());
+            places.extend(native);
         }
         let mut seen = Vec::with_capacity(places.len());
         places.retain(|place| {

@@ -15,7 +15,7 @@
 //! - an error's text may come from the storage, but holds no secret.
 
 use crate::{
-    backend::codec::Names,
+    backend::{Traffic, codec::Names},
     model::{Span, Timestamp},
     store::{ByteStream, Result},
 };
@@ -55,7 +55,7 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
     /// Removes a file, not a folder. Whether there was one.
     async fn remove(&self, path: &str) -> Result<bool>;
 
-    /// Removes a folder if nothing is in it. Whether it is gone.
+    /// Removes a folder if nothing is in it, and nobody uses it just now. Whether it is gone.
     async fn remove_folder(&self, path: &str) -> Result<bool>;
 
     /// Makes a folder and those above it. What is there already is fine.
@@ -68,6 +68,11 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
     /// Removes drafts whose names begin with `instance`: those of a process that was killed.
     async fn tidy(&self, instance: &str) -> Result<()>;
 
+    /// What was asked of the storage so far. `None`: it is no other machine.
+    fn traffic(&self) -> Option<Traffic> {
+        None
+    }
+
     /// Storage that writes anywhere in a file: there, parts of uploads go where they will lie.
     fn slots(&self) -> Option<&dyn Slots> {
         None
@@ -78,7 +83,8 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Service {
     pub names: Names,
-    /// `a` and `A`, and other spellings of one letter, are one name.
+    /// `a` and `A`, and other spellings of one letter, are one name: of such only one is there at a time. A driver that says so
+    /// finds things only under the very names that they have.
     pub folds_names: bool,
     /// Largest file.
     pub max_size: u64,
@@ -166,6 +172,8 @@ pub enum Published {
     Obstructed(Box<dyn Draft>),
     /// A file is there, and was not to be replaced.
     Exists(Box<dyn Draft>),
+    /// Something is there, or on the way, that has another spelling of this name. Only of storage that folds names.
+    Spelled(Box<dyn Draft>),
 }
 
 /// `<instance>-<random>`: letters and digits.

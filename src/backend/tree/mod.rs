@@ -9,6 +9,7 @@
 //! | `drafts` | names of files that nobody sees yet |
 //! | `spool` | parts that wait on local disk |
 //! | `adopt`, `scan` | files that others put there |
+//! | `trail` | how far a scan has come |
 //! | `store` | all of it as a [`Store`] |
 //!
 //! The layout is native: object `a/b.jpg` is the file `a/b.jpg`; other keys are escaped (`backend::codec`). One gateway
@@ -25,10 +26,11 @@ mod remove;
 mod scan;
 mod spool;
 mod store;
+mod trail;
 mod write;
 
 use crate::{
-    backend::{Backend, codec},
+    backend::{Backend, Progress, Traffic, codec},
     catalog::{BucketRecord, Catalog},
     model::BucketName,
     store::{
@@ -65,13 +67,16 @@ pub struct TreeBackend {
     drafts: Arc<Drafts>,
     adopting: Arc<Semaphore>,
     durability: Durability,
+    /// Where walks keep how far they have come.
+    walks: PathBuf,
 }
 
 impl TreeBackend {
     pub fn open(files: Arc<dyn Files>, settings: TreeSettings, catalog: Arc<dyn Catalog>) -> Result<Self> {
         let spool = Spool::open(settings.dir.join("parts"), settings.spool_size, settings.durability == Durability::Strict)?;
         let drafts = Arc::new(Drafts::open(&settings.dir)?);
-        Ok(Self { files, catalog, spool, drafts, adopting: Arc::new(Semaphore::new(1)), durability: settings.durability })
+        let (durability, walks) = (settings.durability, settings.dir.join("walks"));
+        Ok(Self { files, catalog, spool, drafts, adopting: Arc::new(Semaphore::new(1)), durability, walks })
     }
 
     fn folder(bucket: &BucketRecord) -> Result<String> {
@@ -110,7 +115,7 @@ impl Backend for TreeBackend {
             locks: Arc::default(),
             completing: Arc::default(),
             uploads: Default::default(),
-            scan: scan::Scan::new(scan::is_complete(&*self.catalog, bucket.id).await?),
+            scan: scan::Scan::new(scan::is_complete(&*self.catalog, bucket.id).await?, self.walks.join(bucket.id.0.to_string())),
             spool: self.spool.clone(),
             adopting: self.adopting.clone(),
             drafts: self.drafts.clone(),
@@ -158,9 +163,20 @@ impl Backend for TreeBackend {
         match store.as_any().downcast_ref::<TreeStore>() {
             Some(store) => {
                 multipart::sweep(&store.bucket).await?;
-                scan::pass(&store.bucket).await
+                scan::pass(&store.bucket, &Progress::default()).await
             }
             None => Err(StoreError::new(StoreErrorKind::Internal, format!("{} is not a bucket of this backend", bucket.bucket.name))),
+        }
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        self.files.traffic()
+    }
+
+    async fn walk(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>, progress: &Progress) -> Result<bool> {
+        match store.as_any().downcast_ref::<TreeStore>() {
+            Some(store) => scan::pass(&store.bucket, progress).await.map(|()| true),
+            None => Ok(false),
         }
     }
 }

@@ -2,17 +2,19 @@
 //! had begun.
 //!
 //! Invariants: a bucket that was there before it was ours is listed only once it was walked through; a row changes only
-//! under its key's lock; memory is bounded, but for eight bytes an object and the names of the folders still to be seen.
+//! under its key's lock; memory is bounded, but for eight bytes an object and the names of the folders still to be seen. A
+//! pass that is cut short is taken up by the next one (`trail`).
 
 use super::{
     bucket::Bucket,
-    files::{Entry, Kind, Stat},
+    files::{Entry, Kind, Service, Stat},
     record::{Row, foreign_row, is_fingerprint_of},
+    trail::{self, Trail},
 };
 use crate::{
-    backend::codec::{self, Names},
+    backend::{Progress, codec},
     catalog::{BucketId, Catalog, IndexChange, WhichObjects},
-    model::ObjectKey,
+    model::{ObjectKey, Timestamp},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
@@ -20,8 +22,7 @@ use crate::{
 };
 use futures_util::{StreamExt, TryStreamExt};
 use std::{
-    collections::HashSet,
-    hash::{BuildHasher, RandomState},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -36,6 +37,7 @@ const LOOKS: usize = 8;
 /// How long a listing waits for the first walk before it answers SlowDown.
 const PATIENCE: Duration = Duration::from_secs(20);
 const STATE: &str = "scan";
+const TRAIL: &str = "trail";
 
 #[derive(Debug)]
 pub(super) struct Scan {
@@ -43,11 +45,13 @@ pub(super) struct Scan {
     begun: AtomicBool,
     /// One pass at a time.
     walking: tokio::sync::Mutex<()>,
+    /// Where its trail is kept.
+    trail: PathBuf,
 }
 
 impl Scan {
-    pub(super) fn new(ready: bool) -> Self {
-        Self { ready: watch::Sender::new(ready), begun: AtomicBool::new(false), walking: Default::default() }
+    pub(super) fn new(ready: bool, trail: PathBuf) -> Self {
+        Self { ready: watch::Sender::new(ready), begun: AtomicBool::new(false), walking: Default::default(), trail }
     }
 }
 
@@ -69,7 +73,7 @@ pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
     if !bucket.scan.begun.swap(true, Ordering::AcqRel) {
         let bucket = bucket.clone();
         tokio::spawn(async move {
-            if let Err(error) = pass(&bucket).await {
+            if let Err(error) = pass(&bucket, &Progress::default()).await {
                 tracing::error!(bucket = bucket.id.0, %error, "walking through a bucket failed");
             }
             bucket.scan.begun.store(false, Ordering::Release);
@@ -81,28 +85,33 @@ pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
     }
 }
 
-/// One pass: what was cut short is settled, then every folder is looked into.
-pub(super) async fn pass(bucket: &Arc<Bucket>) -> Result<()> {
+/// One pass: changes that were cut short are settled, then every folder is looked into.
+pub(super) async fn pass(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
     let _walking = bucket.scan.walking.lock().await;
     settle(bucket).await?;
-    let hasher = RandomState::new();
-    let mut seen = HashSet::new();
-    let mut pending = vec![String::new()];
-    while let Some(folder) = pending.pop() {
+    let stamp = bucket.catalog.state(bucket.id, TRAIL).await?;
+    let mut trail = Trail::take_up(bucket.scan.trail.clone(), stamp.as_deref(), Timestamp::now()).await?;
+    progress.resume(trail.counts);
+    while let Some(folder) = trail.pending.pop() {
         let at = bucket.at(&folder);
         let mut entries = bucket.files.list(&at);
         while let Some(entries) = entries.next().await.transpose()? {
-            let found = sort(&folder, entries, bucket.files.service().names, &mut pending);
+            let found = sort(&folder, entries, bucket.files.service(), &mut trail.pending);
             for batch in found.chunks(BATCH) {
-                seen.extend(batch.iter().map(|(key, ..)| hasher.hash_one(key)));
-                reconcile(bucket, batch).await?;
+                progress.changed(reconcile(bucket, batch).await?);
+                progress.saw(0, batch.len());
+                batch.iter().for_each(|(key, ..)| trail.saw(key));
             }
         }
+        progress.saw(1, 0);
+        if let Some(stamp) = trail.write_at_times(progress.counts(), Timestamp::now()).await? {
+            bucket.catalog.set_state(bucket.id, TRAIL, Some(stamp)).await?;
+        }
     }
-    sweep(bucket, |key| seen.contains(&hasher.hash_one(key))).await?;
+    progress.changed(sweep(bucket, |key| trail.has_seen(key)).await?);
     mark_complete(&*bucket.catalog, bucket.id).await?;
     bucket.scan.ready.send_replace(true);
-    Ok(())
+    trail.forget().await.map_err(trail::failed)
 }
 
 /// Changes that were begun by a process that was killed, or whose end a lost connection hid.
@@ -125,21 +134,24 @@ async fn settle_one(bucket: &Bucket, key: ObjectKey) -> Result<()> {
 type Seen = (ObjectKey, String, Stat);
 
 /// The keys of a folder's files; its folders are to be seen next.
-fn sort(folder: &str, entries: Vec<Entry>, names: Names, pending: &mut Vec<String>) -> Vec<Seen> {
+fn sort(folder: &str, entries: Vec<Entry>, service: Service, pending: &mut Vec<String>) -> Vec<Seen> {
     let mut found = Vec::with_capacity(entries.len());
     for Entry { name, stat } in entries {
         let path = codec::join(folder, &name);
         match stat.kind {
             Kind::Folder if path != codec::RESERVED_DIR => pending.push(path),
-            Kind::File => found.extend(codec::decode(&path, names).map(|key| (key, path, stat))),
+            Kind::File => {
+                let apart = || codec::decode_apart(&path, service.names).filter(|_| service.folds_names);
+                found.extend(codec::decode(&path, service.names).or_else(apart).map(|key| (key, path, stat)));
+            }
             Kind::Folder | Kind::Other => {}
         }
     }
     found
 }
 
-/// Compares files with their rows, and refreshes those that differ.
-async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<()> {
+/// Compares files with their rows, and refreshes those that differ. How many did.
+async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<usize> {
     let rows = bucket.catalog.index_lookup(bucket.id, files.iter().map(|(key, ..)| key.clone()).collect()).await?;
     let differing: Vec<_> = files
         .iter()
@@ -147,9 +159,11 @@ async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<()> {
         .filter(|((_, _, stat), row)| row.as_ref().is_none_or(|row| !is_fingerprint_of(&row.fingerprint, stat)))
         .map(|(seen, row)| (seen.clone(), row.is_some()))
         .collect();
+    let changed = differing.len();
     // Many at once: their commits share transactions.
     let refreshing = futures_util::stream::iter(differing).map(|(seen, known)| meet(bucket, seen, known));
-    refreshing.buffer_unordered(64).try_collect().await
+    refreshing.buffer_unordered(64).try_collect::<()>().await?;
+    Ok(changed)
 }
 
 /// A file that is not as the index says. What nobody knew yet is as the listing says; anything else deserves a look.
@@ -160,23 +174,24 @@ async fn meet(bucket: &Bucket, (key, path, stat): Seen, known: bool) -> Result<(
     if !unheard_of {
         return refresh_locked(bucket, &key).await;
     }
-    // Of the two places of a key the plain one wins.
-    let plain = bucket.path_of(&key).plain_path();
-    let hidden = path != plain && bucket.files.stat(&bucket.at(&plain)).await?.is_some_and(|stat| stat.kind == Kind::File);
-    match hidden {
-        true => Ok(()),
-        false => Ok(bucket.catalog.index(bucket.id, IndexChange::Put(foreign_row(&key, &stat))).await?),
+    // Of the places of a key the first one wins.
+    for earlier in bucket.native_places(&key).into_iter().take_while(|place| *place != path) {
+        if bucket.files.stat(&bucket.at(&earlier)).await?.is_some_and(|stat| stat.kind == Kind::File) {
+            return Ok(());
+        }
     }
+    Ok(bucket.catalog.index(bucket.id, IndexChange::Put(foreign_row(&key, &stat))).await?)
 }
 
-/// Rows of files that were not seen.
-async fn sweep(bucket: &Arc<Bucket>, seen: impl Fn(&ObjectKey) -> bool) -> Result<()> {
-    let mut after = None;
+/// Rows of files that were not seen. How many there were.
+async fn sweep(bucket: &Arc<Bucket>, seen: impl Fn(&ObjectKey) -> bool) -> Result<usize> {
+    let (mut after, mut unseen) = (None, 0);
     loop {
         let rows = bucket.catalog.index_rows(bucket.id, after.clone(), BATCH).await?;
-        let Some(last) = rows.last() else { return Ok(()) };
+        let Some(last) = rows.last() else { return Ok(unseen) };
         after = Some(last.key.clone());
         let missing: Vec<ObjectKey> = rows.into_iter().map(|row| row.key).filter(|key| !seen(key)).collect();
+        unseen += missing.len();
         let refreshing = futures_util::stream::iter(missing).map(|key| missed(bucket, key));
         refreshing.buffer_unordered(LOOKS).try_collect::<()>().await?;
     }

@@ -240,6 +240,11 @@ impl Publishing<'_> {
                     }
                     draft
                 }
+                Published::Spelled(draft) => {
+                    self.record.path = self.bucket.apart(self.key);
+                    self.intend().await?;
+                    draft
+                }
                 Published::Obstructed(draft) if held.is_empty() => {
                     for ancestor in codec::ancestors(self.key) {
                         held.push(self.bucket.lock(&ancestor).await);

@@ -15,7 +15,9 @@ mod outgoing;
 mod repeat;
 mod reply;
 mod resume;
-mod tls;
+mod sending;
+pub(super) mod tls;
+mod verdict;
 
 pub(super) use address::{encode_path, encode_query};
 pub(super) use credentials::{Sign, Unsigned, context};
@@ -23,7 +25,10 @@ pub(super) use outgoing::{Framing, Outcome, Outgoing, Sent, gather_or_stream};
 pub(super) use repeat::{Again, pause};
 pub(super) use reply::Reply;
 pub(super) use resume::{Reopen, resuming};
+pub(super) use sending::{Gathered, Sending};
+pub(super) use verdict::{Verdict, judged};
 
+use super::traffic::{Meter, Traffic};
 use crate::store::{
     Result,
     error::{StoreError, StoreErrorKind},
@@ -66,6 +71,7 @@ pub(super) struct Wire {
     client: Client<HttpsConnector<HttpConnector>, Outgoing>,
     places: Arc<Semaphore>,
     settings: WireSettings,
+    meter: Meter,
 }
 
 impl Wire {
@@ -86,11 +92,15 @@ impl Wire {
             .http1_max_buf_size(READ_BUFFER)
             .set_host(false)
             .build(connector);
-        Ok(Arc::new(Self { client, places: Arc::new(Semaphore::new(settings.max_requests)), settings }))
+        Ok(Arc::new(Self { client, places: Arc::new(Semaphore::new(settings.max_requests)), settings, meter: Meter::default() }))
     }
 
     pub(super) fn settings(&self) -> &WireSettings {
         &self.settings
+    }
+
+    pub(super) fn traffic(&self) -> Traffic {
+        self.meter.traffic()
     }
 
     /// Sends a request until there is a reply worth reading: any status that a repeat would not change. `head` has no
@@ -130,6 +140,7 @@ impl Wire {
                 }
                 Err(failure) => return Err(failure.error),
             };
+            self.meter.repeat();
             tokio::time::sleep(pause).await;
         }
         Err(StoreError::new(StoreErrorKind::Internal, "a request has no attempts"))
@@ -138,11 +149,13 @@ impl Wire {
     /// One exchange up to the head of the reply.
     async fn once(&self, timeout: Duration, request: http::Request<Outgoing>) -> std::result::Result<http::Response<Incoming>, Failure> {
         let progress = request.body().progress();
+        self.meter.request();
         let exchange = self.client.request(request);
-        tokio::select! {
+        let reply = tokio::select! {
             reply = exchange => reply.map_err(Failure::transport),
             () = progress.stalled_for(timeout) => Err(Failure::stalled()),
-        }
+        };
+        reply.inspect_err(|_| self.meter.failures(1))
     }
 }
 

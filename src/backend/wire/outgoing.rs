@@ -42,7 +42,8 @@ pub(in crate::backend) enum Outgoing {
 
 pub(in crate::backend) struct Streaming {
     frames: Mutex<BoxStream<'static, Result<Bytes, PayloadError>>>,
-    left: u64,
+    /// `None`: nobody knows, and it is sent in chunks.
+    left: Option<u64>,
     progress: Arc<Progress>,
 }
 
@@ -124,7 +125,7 @@ pub(in crate::backend) async fn gather_or_stream(
             (frames, chunked_length(length, algorithm))
         }
     };
-    Ok(Sent::Streamed { body: Outgoing::Stream(Streaming { frames: Mutex::new(frames), left, progress }), length, outcome })
+    Ok(Sent::Streamed { body: Outgoing::stream(frames, Some(left), progress), length, outcome })
 }
 
 /// Reads ahead by one piece, so that the last can wait for the verdict.
@@ -268,7 +269,11 @@ impl Outgoing {
 
     /// What is there already and too long for memory: `length` bytes, sent once.
     pub(in crate::backend) fn once(frames: BoxStream<'static, Result<Bytes, PayloadError>>, length: u64) -> Self {
-        Self::Stream(Streaming { frames: Mutex::new(frames), left: length, progress: Arc::default() })
+        Self::stream(frames, Some(length), Arc::default())
+    }
+
+    pub(super) fn stream(frames: BoxStream<'static, Result<Bytes, PayloadError>>, length: Option<u64>, progress: Arc<Progress>) -> Self {
+        Self::Stream(Streaming { frames: Mutex::new(frames), left: length, progress })
     }
 
     /// What the next attempt would send, if there can be one.
@@ -298,16 +303,19 @@ impl Outgoing {
             Self::Stream(Streaming { frames, progress, .. }) => {
                 let frames = frames.into_inner().unwrap_or_else(PoisonError::into_inner);
                 let shared = Arc::new(Mutex::new(Shared { frames, rest: Bytes::new() }));
-                let piece = |left| Streaming { frames: Mutex::new(Shared::take(shared.clone(), left)), left, progress: progress.clone() };
-                lengths.map(|length| Self::Stream(piece(length))).collect()
+                lengths.map(|length| Self::stream(Shared::take(shared.clone(), length), Some(length), progress.clone())).collect()
             }
         }
     }
 
-    /// Bytes on the wire.
+    /// Bytes on the wire, as far as they are known.
     pub(in crate::backend) fn length(&self) -> u64 {
+        self.known_length().unwrap_or(0)
+    }
+
+    pub(in crate::backend) fn known_length(&self) -> Option<u64> {
         match self {
-            Self::Full { bytes, .. } => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            Self::Full { bytes, .. } => Some(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Stream(stream) => stream.left,
         }
     }
@@ -324,7 +332,7 @@ impl http_body::Body for Outgoing {
                 let frames = stream.frames.get_mut().unwrap_or_else(PoisonError::into_inner);
                 let polled = frames.poll_next_unpin(cx);
                 if let Poll::Ready(Some(Ok(bytes))) = &polled {
-                    stream.left = stream.left.saturating_sub(bytes.len() as u64);
+                    stream.left = stream.left.map(|left| left.saturating_sub(bytes.len() as u64));
                     stream.progress.storage_has_the_turn();
                 }
                 polled.map(|frame| frame.map(|frame| frame.map(Frame::data)))
@@ -341,7 +349,7 @@ impl http_body::Body for Outgoing {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.length())
+        self.known_length().map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
@@ -362,11 +370,11 @@ impl Default for Progress {
 }
 
 impl Progress {
-    fn client_has_the_turn(&self) {
+    pub(super) fn client_has_the_turn(&self) {
         self.since.store(CLIENT, Ordering::Relaxed);
     }
 
-    fn storage_has_the_turn(&self) {
+    pub(super) fn storage_has_the_turn(&self) {
         self.since.store(self.elapsed(), Ordering::Relaxed);
     }
 

@@ -19,8 +19,8 @@ impl Again {
     /// `Some(least pause)` if a reply of this kind deserves another attempt.
     pub(super) fn after_reply(self, status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
         let worth = match status.as_u16() {
-            // Not even begun.
-            429 | 503 => true,
+            // Not even begun; what is locked is mostly so for as long as another request takes.
+            423 | 429 | 503 => true,
             408 | 500 | 502 | 504 => self == Self::Harmless,
             _ => false,
         };

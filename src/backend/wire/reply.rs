@@ -18,6 +18,10 @@ pub(in crate::backend) struct Reply {
     pub(in crate::backend) headers: HeaderMap,
     body: Incoming,
     timeout: Duration,
+    /// Bytes at the beginning that nobody asked for.
+    skip: u64,
+    /// The first piece, if it was waited for and nobody has taken it yet.
+    begun: Option<Bytes>,
     /// Given back with the body: a reply that nobody reads to its end costs its connection, and no place.
     _place: OwnedSemaphorePermit,
 }
@@ -25,7 +29,7 @@ pub(in crate::backend) struct Reply {
 impl Reply {
     pub(super) fn new(response: http::Response<Incoming>, place: OwnedSemaphorePermit, timeout: Duration) -> Self {
         let (head, body) = response.into_parts();
-        Self { status: head.status, headers: head.headers, body, timeout, _place: place }
+        Self { status: head.status, headers: head.headers, body, timeout, skip: 0, begun: None, _place: place }
     }
 
     /// A header that is text.
@@ -37,8 +41,23 @@ impl Reply {
         self.headers.get(name)?.to_str().ok()?.trim().parse().ok()
     }
 
+    /// Without the first bytes of its body: servers may answer a range with all there is.
+    pub(in crate::backend) fn skipping(mut self, bytes: u64) -> Self {
+        self.skip = bytes;
+        self
+    }
+
+    /// Waits for the first piece of the body: the storage has chosen its bytes by then. Ask for `skipping` before.
+    pub(in crate::backend) async fn begin(&mut self) -> Result<()> {
+        self.begun = self.frame().await?;
+        Ok(())
+    }
+
     /// The next piece of the body; `None` at its end.
     pub(in crate::backend) async fn frame(&mut self) -> Result<Option<Bytes>> {
+        if let Some(begun) = self.begun.take() {
+            return Ok(Some(begun));
+        }
         loop {
             let Ok(frame) = tokio::time::timeout(self.timeout, self.body.frame()).await else {
                 return Err(StoreError::new(StoreErrorKind::Unavailable, "the storage stopped in the middle of a reply"));
@@ -47,9 +66,10 @@ impl Reply {
                 None => return Ok(None),
                 Some(Ok(frame)) => {
                     // Trailers carry nothing we asked for.
-                    if let Ok(bytes) = frame.into_data()
-                        && !bytes.is_empty()
-                    {
+                    let Ok(mut bytes) = frame.into_data() else { continue };
+                    let skipped = bytes.split_to(usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len()));
+                    self.skip -= skipped.len() as u64;
+                    if !bytes.is_empty() {
                         return Ok(Some(bytes));
                     }
                 }

@@ -4,11 +4,11 @@ use crate::store::{
     Result,
     error::{StoreError, StoreErrorKind},
 };
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, client::Resumption};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use std::{path::Path, sync::Arc};
 
-pub(super) fn configuration(ca_file: Option<&Path>) -> Result<ClientConfig> {
+pub(in crate::backend) fn configuration(ca_file: Option<&Path>) -> Result<ClientConfig> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = ca_file {
         let failed = |error: String| StoreError::new(StoreErrorKind::Internal, format!("reading {}", path.display())).with_source(error);
@@ -22,4 +22,11 @@ pub(super) fn configuration(ca_file: Option<&Path>) -> Result<ClientConfig> {
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = versions.map_err(|error| StoreError::new(StoreErrorKind::Internal, "TLS").with_source(error))?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The same, with sessions that nobody else resumes.
+pub(in crate::backend) fn alone(configuration: &ClientConfig) -> ClientConfig {
+    let mut alone = configuration.clone();
+    alone.resumption = Resumption::in_memory_sessions(8);
+    alone
 }

@@ -82,6 +82,11 @@ pub(super) fn open_index(dir: &Path) -> Result<Connection> {
     }
 }
 
+/// Removes `index.sqlite`, which nobody has open.
+pub(in crate::catalog) fn forget_index(dir: &Path) -> Result<()> {
+    remove(&dir.join(INDEX.file))
+}
+
 /// A second writing connection to `index.sqlite`, once that is open.
 pub(super) fn open_index_checkpointer(dir: &Path) -> Result<Connection> {
     let db = connect(&dir.join(INDEX.file), OpenFlags::SQLITE_OPEN_READ_WRITE)?;

@@ -5,7 +5,7 @@ use causeway::backend::Names;
 use futures_util::{StreamExt, stream};
 
 pub async fn all_of_a_large_folder_is_listed_once(files: Storage) {
-    let mut expected: Vec<String> = (0..3000).map(|n| format!("file-{n:05}")).collect();
+    let mut expected: Vec<String> = (0..1200).map(|n| format!("file-{n:05}")).collect();
     let puts = stream::iter(expected.clone()).map(|name| {
         let files = files.clone();
         async move { drop(put(&files, &format!("large/{name}"), name.as_bytes()).await) }
@@ -69,7 +69,16 @@ pub async fn odd_names_are_names(files: Storage) {
             let trimmed = printable.iter().copied().filter(|name| name.trim() == *name);
             trimmed.chain([&*wide]).collect()
         }
-        Names::Windows => {
+        Names::Unmarked => {
+            let unmarked = |name: &&str| !name.contains(['#', ';', '?']);
+            [&printable[..], &["back\\slash", &wide]].concat().into_iter().filter(unmarked).collect()
+        }
+        Names::Lines => {
+            let trimmed = printable.iter().copied().filter(|name| name.trim() == *name);
+            trimmed.chain(["back\\slash", wide.as_str(), long.as_str()]).collect()
+        }
+        Names::Dropbox => printable.iter().copied().filter(|name| !matches!(*name, "trail " | "e\u{301}")).chain([&*wide]).collect(),
+        Names::OneDrive | Names::Windows => {
             vec!["a b", "-rf", "ünïcode 😀", "%41", "a+b&c=d#f", "'quote", "$HOME", ".hidden", "semi;colon", "[brackets]", &wide]
         }
     };

@@ -45,6 +45,7 @@ pub fn published(published: Published) -> Stat {
         Published::IsFolder(_) => panic!("a folder has the name"),
         Published::Obstructed(_) => panic!("a file is on the way"),
         Published::Exists(_) => panic!("a file is there"),
+        Published::Spelled(_) => panic!("something is spelled like it"),
     }
 }
 

@@ -3,6 +3,9 @@
 /// A head larger than this is none that a client of ours sends.
 const MAX_HEAD_BYTES: usize = 256 * 1024;
 
+/// How SSH and FTP begin.
+const OTHERS: [&[u8]; 3] = [b"SSH-", b"USER ", b"AUTH "];
+
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece {
     /// Request line and headers, with the empty line.
@@ -62,7 +65,9 @@ impl Requests {
     fn head(&mut self, bytes: &[u8], pieces: &mut Vec<Piece>) -> usize {
         let before = self.held.len();
         self.held.extend_from_slice(bytes);
-        let is_http = self.held[0].is_ascii_uppercase() && !self.held.starts_with(b"SSH-") && self.held.len() < MAX_HEAD_BYTES;
+        let is_http = self.held[0].is_ascii_uppercase()
+            && !OTHERS.iter().any(|other| self.held.starts_with(other))
+            && self.held.len() < MAX_HEAD_BYTES;
         let from = before.saturating_sub(3);
         match self.held[from..].windows(4).position(|window| window == b"\r\n\r\n") {
             Some(at) => {

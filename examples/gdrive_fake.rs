@@ -1,0 +1,13 @@
+//! The tests' fake of Google Drive as a process, for `conformance/run backends`.
+//!
+//! Prints its address, and serves until its standard input ends.
+
+#[path = "../tests/support/gdrive/mod.rs"]
+mod gdrive;
+
+fn main() -> std::io::Result<()> {
+    let fake = gdrive::FakeDrive::start();
+    println!("listening on {}", fake.endpoint());
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+    Ok(())
+}

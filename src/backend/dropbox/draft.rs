@@ -1,0 +1,358 @@
+//! Files that nobody sees yet: an upload session that is open, which becomes the file of a path when it is finished, or few
+//! bytes that are sent when they are published. Copies that Dropbox makes lie in our own folder until they are moved.
+
+use super::{
+    drive::{Drive, Look, Way},
+    item::{ContentHash, Item},
+    reading,
+    refusal::Refusal,
+};
+use crate::{
+    backend::{
+        tree::files::{Draft, DraftName, Kind, Published, Stat},
+        wire::{Again, Gathered, Outgoing},
+    },
+    model::Span,
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Of a session: one is held in memory.
+const CHUNK: usize = 4 << 20;
+/// Of publishing while others put things there.
+const ROUNDS: usize = 4;
+
+pub(super) struct DropboxDraft {
+    drive: Arc<Drive>,
+    hash: ContentHash,
+    written: u64,
+    state: State,
+    /// What has to be removed if this becomes no file.
+    path: Option<String>,
+}
+
+enum State {
+    /// Few bytes, of which Dropbox knows nothing.
+    Gathering(Gathered),
+    Session(Session),
+    Ready(Source, Hashed),
+    Failed,
+}
+
+/// What is published.
+enum Source {
+    Bytes(Bytes),
+    Session(String),
+    /// A file in our own folder.
+    File(Item),
+}
+
+#[derive(Clone)]
+struct Hashed {
+    hash: String,
+    size: u64,
+}
+
+impl DropboxDraft {
+    pub(super) fn new(drive: Arc<Drive>) -> Self {
+        let state = State::Gathering(Gathered::default());
+        Self { drive, hash: ContentHash::default(), written: 0, state, path: None }
+    }
+
+    /// One that Dropbox has made.
+    pub(super) fn stored(drive: Arc<Drive>, name: &DraftName, item: Item) -> Self {
+        let stat = item.stat();
+        let hashed = Hashed { hash: stat.tag.unwrap_or_default(), size: stat.size };
+        let path = Some(format!("{}/{}", super::drafts(), name.0));
+        Self { drive, hash: ContentHash::default(), written: hashed.size, state: State::Ready(Source::File(item), hashed), path }
+    }
+
+    async fn make_it(&mut self, path: &str, absent: bool) -> Result<Outcome> {
+        for _ in 0..ROUNDS {
+            match self.drive.way_to(path).await? {
+                Way::Free => {}
+                Way::Obstructed => return Ok(Outcome::Obstructed),
+                Way::Spelled => return Ok(Outcome::Spelled),
+            }
+            // Dropbox would replace what is spelled otherwise.
+            let there = match self.drive.look(path).await? {
+                Look::Spelled => return Ok(Outcome::Spelled),
+                Look::Item(item) if item.kind() != Kind::File => return Ok(Outcome::IsFolder),
+                Look::Item(_) if absent => return Ok(Outcome::Exists),
+                Look::Item(_) => true,
+                Look::Nothing => false,
+            };
+            let State::Ready(source, hashed) = &self.state else { return Err(failed()) };
+            let answer = match source {
+                Source::Bytes(bytes) => self.drive.content("upload", &self.commit(path, there)).body(Outgoing::full(bytes.clone())),
+                Source::Session(id) => {
+                    let cursor = json!({ "session_id": id, "offset": hashed.size });
+                    self.drive.content("upload_session/finish", &json!({ "cursor": cursor, "commit": self.commit(path, there) }))
+                }
+                Source::File(item) if there => {
+                    let id = download_into_session(&self.drive, item).await?;
+                    self.state = State::Ready(Source::Session(id), hashed.clone());
+                    continue;
+                }
+                Source::File(_) => {
+                    let from = self.path.clone().ok_or_else(failed)?;
+                    let answer = self.drive.relocate(&from, path).await;
+                    let answer = answer.map(|answer| answer.map(|changed| changed.metadata));
+                    match self.judge(path, hashed.clone(), answer).await? {
+                        Some(stat) => return Ok(Outcome::Moved(stat)),
+                        None => continue,
+                    }
+                }
+            };
+            let answer = answer.header("content-type", "application/octet-stream").read::<Item>(Again::OnlyIfRefused).await;
+            if let Some(stat) = self.judge(path, hashed.clone(), answer).await? {
+                return Ok(Outcome::Is(stat));
+            }
+        }
+        Err(StoreError::new(StoreErrorKind::Busy, "others change this folder all the time"))
+    }
+
+    /// What becomes of it, and only if nothing has come between.
+    fn commit(&self, path: &str, replaces: bool) -> Value {
+        let mode = if replaces { "overwrite" } else { "add" };
+        json!({ "path": self.drive.whole(path), "mode": mode, "autorename": false, "mute": true, "strict_conflict": true })
+    }
+
+    /// `None`: something else is there now.
+    async fn judge(&self, path: &str, hashed: Hashed, answer: Result<std::result::Result<Item, Refusal>>) -> Result<Option<Stat>> {
+        let wrong = || StoreError::new(StoreErrorKind::Unavailable, "Dropbox kept other bytes than were sent");
+        let (error, may_be_done) = match answer {
+            Ok(Ok(item)) if item.is_of(&hashed.hash, hashed.size) => return Ok(Some(item.stat())),
+            Ok(Ok(_)) => return Err(wrong()),
+            Ok(Err(refusal)) if refusal.says("conflict") => {
+                self.drive.forget(path.split('/').next().unwrap_or_default());
+                return Ok(None);
+            }
+            Ok(Err(refusal)) => {
+                let may_be_done = refusal.status.is_server_error();
+                (StoreError::from(refusal), may_be_done)
+            }
+            Err(error) => (error, true),
+        };
+        if !may_be_done {
+            return Err(error);
+        }
+        // The reply may have been lost, not the file.
+        let there = self.drive.file(path).await?.filter(|item| item.is_of(&hashed.hash, hashed.size));
+        there.map(|item| item.stat()).ok_or(error).map(Some)
+    }
+}
+
+enum Outcome {
+    Is(Stat),
+    /// The draft is the file.
+    Moved(Stat),
+    IsFolder,
+    Obstructed,
+    Exists,
+    Spelled,
+}
+
+fn failed() -> StoreError {
+    StoreError::new(StoreErrorKind::Internal, "writing this file has failed before")
+}
+
+/// A copy can be moved where nothing is; in place of a file only a session can be.
+async fn download_into_session(drive: &Arc<Drive>, item: &Item) -> Result<String> {
+    let (rev, size) = (item.rev.clone().unwrap_or_default(), item.stat().size);
+    let mut session = Session::new(drive.clone());
+    if size > 0 {
+        let mut reply = reading::part(drive, &rev, size, Span::whole(size)).await?;
+        while let Some(bytes) = reply.frame().await? {
+            session.write(vec![bytes]).await?;
+        }
+    }
+    session.finish().await
+}
+
+#[async_trait]
+impl Draft for DropboxDraft {
+    async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        for piece in &bytes {
+            self.hash.update(piece);
+            self.written += piece.len() as u64;
+        }
+        let passed = match &mut self.state {
+            State::Gathering(gathered) => {
+                if gathered.push(bytes) {
+                    return Ok(());
+                }
+                let pieces = std::mem::take(gathered).into_pieces();
+                let mut session = Session::new(self.drive.clone());
+                let passed = session.write(pieces).await;
+                self.state = State::Session(session);
+                passed
+            }
+            State::Session(session) => session.write(bytes).await,
+            _ => Err(failed()),
+        };
+        if passed.is_err() {
+            self.state = State::Failed;
+        }
+        passed
+    }
+
+    async fn finish(&mut self) -> Result<Option<Stat>> {
+        let source = match std::mem::replace(&mut self.state, State::Failed) {
+            State::Gathering(gathered) => Source::Bytes(gathered.concat()),
+            State::Session(session) => Source::Session(session.finish().await?),
+            ready @ State::Ready(..) => {
+                self.state = ready;
+                return Ok(None);
+            }
+            State::Failed => return Err(failed()),
+        };
+        let hashed = Hashed { hash: std::mem::take(&mut self.hash).finish(), size: self.written };
+        let stat = Stat { kind: Kind::File, size: hashed.size, modified: None, tag: Some(hashed.hash.clone()), md5: None };
+        self.state = State::Ready(source, hashed);
+        Ok(Some(stat))
+    }
+
+    async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
+        // Once begun it is ended, whoever waits for it.
+        let path = path.to_owned();
+        let publishing = async move {
+            let _claim = self.drive.claims.own(&[&path]).await;
+            Ok(match self.make_it(&path, absent).await? {
+                Outcome::Is(stat) => {
+                    self.discard().await;
+                    Published::As(stat)
+                }
+                Outcome::Moved(stat) => {
+                    self.path = None;
+                    Published::As(stat)
+                }
+                Outcome::IsFolder => Published::IsFolder(self as Box<dyn Draft>),
+                Outcome::Obstructed => Published::Obstructed(self),
+                Outcome::Exists => Published::Exists(self),
+                Outcome::Spelled => Published::Spelled(self),
+            })
+        };
+        let given_up = |error| StoreError::new(StoreErrorKind::Internal, "publishing was given up").with_source(error);
+        tokio::spawn(publishing).await.map_err(given_up)?
+    }
+
+    /// Sessions end by themselves, and nobody sees them.
+    async fn discard(mut self: Box<Self>) {
+        if let Some(path) = self.path.take() {
+            clear(&self.drive, &path).await;
+        }
+    }
+}
+
+impl Drop for DropboxDraft {
+    fn drop(&mut self) {
+        if let (Some(path), Ok(runtime)) = (self.path.take(), tokio::runtime::Handle::try_current()) {
+            let drive = self.drive.clone();
+            runtime.spawn(async move { clear(&drive, &path).await });
+        }
+    }
+}
+
+/// What cannot be removed now, the next start tidies.
+async fn clear(drive: &Drive, path: &str) {
+    if let Err(error) = drive.delete(path, None).await {
+        tracing::debug!(%error, "a draft was not removed");
+    }
+}
+
+/// Chunks one after the other, each as often as it takes.
+struct Session {
+    drive: Arc<Drive>,
+    id: Option<String>,
+    pieces: Vec<Bytes>,
+    held: usize,
+    /// Where they begin in the file.
+    offset: u64,
+}
+
+#[derive(Deserialize)]
+struct Begun {
+    session_id: String,
+}
+
+impl Session {
+    fn new(drive: Arc<Drive>) -> Self {
+        Self { drive, id: None, pieces: Vec::new(), held: 0, offset: 0 }
+    }
+
+    async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        for piece in bytes {
+            self.held += piece.len();
+            self.pieces.push(piece);
+            while self.held >= CHUNK {
+                let mut all: Bytes = std::mem::take(&mut self.pieces).concat().into();
+                let chunk = all.split_to(CHUNK);
+                self.held = all.len();
+                self.pieces.push(all);
+                self.put(chunk).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Its id: all that was written is in it.
+    async fn finish(mut self) -> Result<String> {
+        let rest: Bytes = std::mem::take(&mut self.pieces).concat().into();
+        if !rest.is_empty() || self.id.is_none() {
+            self.put(rest).await?;
+        }
+        self.id.ok_or_else(failed)
+    }
+
+    async fn put(&mut self, mut chunk: Bytes) -> Result<()> {
+        let octets = "application/octet-stream";
+        let Some(id) = self.id.clone() else {
+            // One whose reply is lost is nobody's, and ends by itself.
+            let call = self.drive.content("upload_session/start", &json!({ "close": false })).header("content-type", octets);
+            let Begun { session_id } = call.body(Outgoing::full(chunk.clone())).read(Again::Harmless).await??;
+            self.id = Some(session_id);
+            self.offset = chunk.len() as u64;
+            return Ok(());
+        };
+        let attempts = self.drive.api.attempts();
+        for attempt in 1.. {
+            let end = self.offset + chunk.len() as u64;
+            let cursor = json!({ "cursor": { "session_id": id, "offset": self.offset }, "close": false });
+            let call = self.drive.content("upload_session/append_v2", &cursor).header("content-type", octets);
+            let failure: StoreError = match call.body(Outgoing::full(chunk.clone())).send(Again::Harmless).await {
+                Ok(Ok(_)) => {
+                    self.offset = end;
+                    return Ok(());
+                }
+                Ok(Err(refusal)) => match refusal.correct_offset {
+                    // Taken before, and the reply was lost; or a part of it.
+                    Some(next) if (self.offset..=end).contains(&next) => {
+                        let _taken = chunk.split_to(usize::try_from(next - self.offset).unwrap_or(chunk.len()));
+                        self.offset = next;
+                        if chunk.is_empty() {
+                            return Ok(());
+                        }
+                        refusal.into()
+                    }
+                    Some(_) => return Err(StoreError::new(StoreErrorKind::Unavailable, "Dropbox has lost a part of the upload")),
+                    None if refusal.status.is_server_error() => refusal.into(),
+                    None => return Err(refusal.into()),
+                },
+                Err(error) if error.is_temporary() => error,
+                Err(error) => return Err(error),
+            };
+            if attempt >= attempts {
+                return Err(failure);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! From nothing to a session that is logged in: TCP, TLS, who we are, and what the server can do.
+
+use super::{
+    FtpSettings, Tls,
+    failure::Failure,
+    link::{Link, Security},
+    reply::quoted,
+    session::{Features, Session},
+};
+use crate::{
+    backend::wire::tls::alone,
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use rustix::net::sockopt;
+use rustls_pki_types::ServerName;
+use std::time::Duration;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::rustls::ClientConfig;
+
+/// While a file is sent for an hour nothing moves on its control connection: whatever counts connections between here and there
+/// would forget it.
+const KEEP_ALIVE: Duration = Duration::from_secs(45);
+
+/// What cannot be sent in a command is no setting; names of servers are checked where TLS will need them.
+pub(super) fn check(settings: &FtpSettings) -> Result<()> {
+    let password = settings.password.as_ref().map(|password| password.expose()).unwrap_or_default();
+    for (name, value) in [("user", settings.user.as_str()), ("password", password), ("root", &settings.root)] {
+        if value.contains(['\r', '\n', '\0']) {
+            return Err(StoreError::new(StoreErrorKind::InvalidRequest, format!("{name} has a line end in it, which FTP cannot send")));
+        }
+    }
+    server_name(settings).map(drop)
+}
+
+fn server_name(settings: &FtpSettings) -> Result<ServerName<'static>> {
+    let host = settings.host.trim_matches(['[', ']']).to_owned();
+    ServerName::try_from(host).map_err(|_| StoreError::new(StoreErrorKind::InvalidRequest, "host is no name or address of a server"))
+}
+
+pub(super) async fn dial(settings: &FtpSettings, tls: Option<&ClientConfig>) -> Result<Session> {
+    let security = match tls {
+        Some(tls) => Some(Security::new(alone(tls), server_name(settings)?)),
+        None => None,
+    };
+    match connect(settings, security).await {
+        Ok(session) => Ok(session),
+        Err(failure) => Err(failure.told("connecting")),
+    }
+}
+
+async fn connect(settings: &FtpSettings, security: Option<Security>) -> std::result::Result<Session, Failure> {
+    let within = settings.connect_timeout;
+    let host = settings.host.trim_matches(['[', ']']);
+    let tcp = match timeout(within, TcpStream::connect((host, settings.port))).await {
+        Ok(Ok(tcp)) => tcp,
+        Ok(Err(_)) => return Err(Failure::Lost("the server cannot be reached")),
+        Err(_) => return Err(Failure::Lost("the server could not be reached in time")),
+    };
+    // Neither is needed for anything to work.
+    let _ = (tcp.set_nodelay(true), sockopt::set_socket_keepalive(&tcp, true), sockopt::set_tcp_keepidle(&tcp, KEEP_ALIVE));
+    let address = tcp.peer_addr().map_err(|_| Failure::Lost("the connection was lost"))?;
+    let link = match &security {
+        Some(security) if settings.tls == Tls::Implicit => security.handshake(tcp, within).await?,
+        _ => Link::Plain(tcp),
+    };
+    let mut session = Session::new(link, address.ip(), settings.timeout);
+    let mut greeting = session.reply_within(within).await?;
+    while greeting.is_preliminary() {
+        // 120: ready in some minutes, or sooner.
+        greeting = session.reply().await?;
+    }
+    if greeting.code != 220 {
+        return Err(crowded(Failure::of(&greeting)));
+    }
+    if let Some(security) = &security
+        && settings.tls == Tls::Explicit
+    {
+        let reply = session.ask("AUTH", "TLS").await?;
+        if reply.code != 234 {
+            return Err(Failure::Denied(format!("TLS is not offered: {}", reply.words())));
+        }
+        session.secure(security, within).await?;
+    }
+    log_in(&mut session, settings).await?;
+    if security.is_some() {
+        session.tell("PBSZ", "0").await?;
+        session.tell("PROT", "P").await?;
+        session.security = security;
+    }
+    // Bytes as they are, not lines.
+    session.tell("TYPE", "I").await?;
+    learn(&mut session).await?;
+    session.root = root(&mut session, &settings.root).await?;
+    Ok(session)
+}
+
+async fn log_in(session: &mut Session, settings: &FtpSettings) -> std::result::Result<(), Failure> {
+    let refused = |code: u16| match code {
+        421 => crowded(Failure::Lost("the server has closed the connection")),
+        400..500 => Failure::Later(format!("logging in was answered {code}")),
+        // Servers say nothing more about it, or too much: what was sent is not repeated here.
+        _ => Failure::Denied(format!("logging in was answered {code}")),
+    };
+    let mut reply = session.ask("USER", &settings.user).await?;
+    if reply.code == 331 {
+        let password = settings.password.as_ref().map(|password| password.expose()).unwrap_or_default();
+        reply = session.ask("PASS", password).await?;
+    }
+    match reply.code {
+        200..300 => Ok(()),
+        332 => Err(Failure::Denied("the server wants an account besides user and password".to_owned())),
+        code => Err(refused(code)),
+    }
+}
+
+/// A server that has too many connections says so and hangs up.
+fn crowded(failure: Failure) -> Failure {
+    match failure {
+        Failure::Lost(_) => Failure::Later("it takes no further connections".to_owned()),
+        other => other,
+    }
+}
+
+async fn learn(session: &mut Session) -> std::result::Result<(), Failure> {
+    let reply = session.ask("FEAT", "").await?;
+    if !reply.is_positive() {
+        return Ok(());
+    }
+    let listed: Vec<String> = reply.inner().iter().map(|line| line.trim().to_ascii_uppercase()).collect();
+    let has = |feature: &str| listed.iter().any(|line| line.split(' ').next() == Some(feature));
+    session.features = Features { facts: has("MLST"), restarts: listed.iter().any(|line| line.starts_with("REST STREAM")) };
+    if has("UTF8") {
+        // Most speak it without being asked, and some do not know the question.
+        session.ask("OPTS", "UTF8 ON").await?;
+    }
+    if let Some(facts) = listed.iter().find_map(|line| line.strip_prefix("MLST ")) {
+        let offered = |fact: &&&str| facts.split(';').any(|one| one.trim().trim_end_matches('*').eq_ignore_ascii_case(fact));
+        let wanted: String = ["type", "size", "modify", "unique"].iter().filter(offered).map(|fact| format!("{fact};")).collect();
+        session.ask("OPTS", &format!("MLST {wanted}")).await?;
+    }
+    Ok(())
+}
+
+/// Absolute, so that no name is taken for an option or for somebody's home, and it does not matter where the server thinks we are.
+async fn root(session: &mut Session, root: &str) -> std::result::Result<String, Failure> {
+    let given = root.trim_end_matches('/');
+    if root.starts_with('/') {
+        return Ok(given.to_owned());
+    }
+    let reply = session.tell("PWD", "").await?;
+    let home = quoted(&reply.lines.concat()).ok_or(Failure::Lost("the server does not say where it has put us"))?;
+    let home = home.trim_end_matches('/');
+    match given.trim_start_matches("./") {
+        "" | "." => Ok(home.to_owned()),
+        below => Ok(format!("{home}/{below}")),
+    }
+}

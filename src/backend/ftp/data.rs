@@ -1,0 +1,222 @@
+//! Data connections: always made by us, to the host of the control connection.
+//!
+//! Invariant: after `begin` the control connection owes a reply, which only `finish`, `stored` and `cut` wait for; whoever does
+//! neither leaves it out of sync, and so closed.
+
+use super::{
+    failure::Failure,
+    link::Link,
+    reply::{Reply, extended_port, passive_port},
+    session::{PATIENCE, Session},
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::future::{Either, select};
+use std::{
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// Pieces that are read at once.
+const PIECE: usize = 128 << 10;
+/// How long a server may take to notice that nobody wants the rest.
+const NOTICING: Duration = Duration::from_secs(2);
+/// How long the other side may take to say goodbye when all else is said.
+const GOODBYE: Duration = Duration::from_millis(250);
+
+#[derive(Debug)]
+pub(super) struct Data {
+    link: Link,
+    within: Duration,
+    /// The server has said already that this was all.
+    last: Option<Reply>,
+}
+
+/// Whether EPSV is of use; servers and what lies between are alike for all connections.
+#[derive(Debug)]
+pub(super) struct Passive(AtomicBool);
+
+impl Default for Passive {
+    fn default() -> Self {
+        Self(AtomicBool::new(true))
+    }
+}
+
+impl Passive {
+    async fn connect(&self, session: &mut Session) -> Result<TcpStream, Failure> {
+        let mut failure = Failure::Lost("no data connection can be made");
+        if self.0.load(Ordering::Relaxed) || session.host.is_ipv6() {
+            let reply = session.ask("EPSV", "").await?;
+            match extended_port(&reply.words()).filter(|_| reply.code == 229) {
+                Some(port) => match dial(session, port).await {
+                    Ok(tcp) => return Ok(tcp),
+                    Err(lost) => failure = lost,
+                },
+                None if reply.code < 500 => return Err(Failure::of(&reply)),
+                None => failure = Failure::of(&reply),
+            }
+        }
+        if session.host.is_ipv6() {
+            return Err(failure);
+        }
+        let reply = session.ask("PASV", "").await?;
+        let Some(port) = passive_port(&reply.words()).filter(|_| reply.code == 227) else { return Err(Failure::of(&reply)) };
+        let tcp = dial(session, port).await?;
+        self.0.store(false, Ordering::Relaxed);
+        Ok(tcp)
+    }
+}
+
+async fn dial(session: &Session, port: u16) -> Result<TcpStream, Failure> {
+    match timeout(session.timeout, TcpStream::connect(SocketAddr::new(session.host, port))).await {
+        Ok(Ok(tcp)) => {
+            // Only a little slower without.
+            let _ = tcp.set_nodelay(true);
+            Ok(tcp)
+        }
+        _ => Err(Failure::Lost("no data connection can be made")),
+    }
+}
+
+impl Data {
+    /// Begins a transfer: `RETR`, `STOR`, `MLSD`, `LIST`. What is refused leaves the session in sync.
+    pub(super) async fn begin(
+        session: &mut Session,
+        passive: &Passive,
+        (verb, argument): (&str, &str),
+        offset: u64,
+    ) -> Result<Self, Failure> {
+        let within = session.timeout;
+        let tcp = passive.connect(session).await?;
+        if offset > 0 {
+            session.tell("REST", &offset.to_string()).await?;
+        }
+        session.send(verb, argument).await?;
+        let security = session.security.clone();
+        let Some(security) = security else {
+            return Self::begun(session.reply().await?, || Ok(Link::Plain(tcp)), within);
+        };
+        // Servers say that they begin before TLS or after it.
+        let (handshake, reply) = (pin!(security.handshake(tcp, within)), pin!(session.reply()));
+        match select(handshake, reply).await {
+            Either::Left((link, reply)) => {
+                let reply = reply.await?;
+                Self::begun(reply, || link, within)
+            }
+            Either::Right((reply, link)) => {
+                let reply = reply?;
+                let link = if reply.code < 300 { link.await } else { Err(Failure::of(&reply)) };
+                Self::begun(reply, || link, within)
+            }
+        }
+    }
+
+    fn begun(reply: Reply, link: impl FnOnce() -> Result<Link, Failure>, within: Duration) -> Result<Self, Failure> {
+        match reply.code {
+            100..200 => Ok(Self { link: link()?, within, last: None }),
+            200..300 => Ok(Self { link: link()?, within, last: Some(reply) }),
+            _ => Err(Failure::of(&reply)),
+        }
+    }
+
+    /// The next bytes; none at the end. Without TLS's goodbye an end looks like any other: the length tells, or the reply.
+    pub(super) async fn read(&mut self) -> Result<Option<Bytes>, Failure> {
+        let mut piece = BytesMut::with_capacity(PIECE);
+        // As much as there is, up to a piece: frames of TLS and TCP are small.
+        while piece.len() < PIECE / 2 {
+            let wait = if piece.is_empty() { self.within } else { Duration::from_millis(1) };
+            match timeout(wait, self.link.read_buf(&mut piece)).await {
+                Ok(Ok(0)) => break,
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+                Ok(Err(_)) => return Err(Failure::Lost("the data connection was lost")),
+                Err(_) if piece.is_empty() => return Err(Failure::Lost("the server sends nothing more")),
+                Err(_) => break,
+            }
+        }
+        Ok((!piece.is_empty()).then(|| piece.freeze()))
+    }
+
+    pub(super) async fn write(&mut self, mut bytes: Bytes) -> Result<(), Failure> {
+        while !bytes.is_empty() {
+            match timeout(self.within, self.link.write_buf(&mut bytes)).await {
+                Ok(Ok(1..)) => {}
+                Ok(Ok(0) | Err(_)) => return Err(Failure::Lost("the data connection was lost")),
+                Err(_) => return Err(Failure::Lost("the server takes nothing more")),
+            }
+        }
+        Ok(())
+    }
+
+    /// All was read: the server says whether that was all.
+    pub(super) async fn finish(self, session: &mut Session) -> Result<(), Failure> {
+        let last = self.last;
+        drop(self.link);
+        completed(match last {
+            Some(reply) => reply,
+            None => session.reply().await?,
+        })
+    }
+
+    /// All was written: the server says whether it has all.
+    pub(super) async fn stored(mut self, session: &mut Session) -> Result<(), Failure> {
+        let ended = timeout(self.within, async {
+            self.link.flush().await?;
+            self.link.shutdown().await
+        });
+        let ended = ended.await.is_ok_and(|ended| ended.is_ok());
+        let (last, link) = (self.last, &mut self.link);
+        // What the server still has to say over TLS are tickets, without which it may refuse the next data connection.
+        let drained = pin!(async {
+            let mut rest = [0; 1024];
+            while matches!(link, Link::Secure(_)) && matches!(link.read(&mut rest).await, Ok(1..)) {}
+        });
+        let within = session.timeout * PATIENCE;
+        let replied = pin!(async {
+            match last {
+                Some(reply) => Ok(reply),
+                None => session.reply_within(within).await,
+            }
+        });
+        let reply = match select(drained, replied).await {
+            Either::Left(((), reply)) => reply.await?,
+            Either::Right((reply, drained)) => {
+                // Without them the connection is only made anew.
+                let _ = timeout(GOODBYE, drained).await;
+                reply?
+            }
+        };
+        completed(reply)?;
+        if ended { Ok(()) } else { Err(Failure::Lost("the data connection was lost")) }
+    }
+
+    /// Nobody wants the rest. Whether the session can be used further: if it is in sync.
+    pub(super) async fn cut(self, session: &mut Session) {
+        let last = self.last;
+        drop(self.link);
+        if last.is_none() {
+            // One reply is due, whichever: that it was cut, or that all had been sent.
+            let _ = session.reply_within(NOTICING.min(session.timeout)).await;
+        }
+    }
+
+    /// Why nothing more was taken, if the server says so.
+    pub(super) async fn why(self, session: &mut Session, failure: Failure) -> Failure {
+        drop(self.link);
+        match session.reply_within(NOTICING.min(session.timeout)).await {
+            Ok(reply) if !reply.is_preliminary() && !reply.is_positive() => Failure::of(&reply),
+            _ => failure,
+        }
+    }
+}
+
+fn completed(reply: Reply) -> Result<(), Failure> {
+    if (200..300).contains(&reply.code) { Ok(()) } else { Err(Failure::of(&reply)) }
+}

@@ -1,0 +1,250 @@
+//! Files that nobody sees yet: stored in our folder, published by a rename.
+//!
+//! - What replaces a file is RNTO onto it, on servers that were found to do so. Others get no objects replaced: the answer is
+//!   `NotImplemented`. Moving the old file aside first would leave a moment, or after a crash more than that, without either.
+//! - Where nothing may be, looking and renaming are one step among our own clients, by a lock. The protocol has nothing that would
+//!   hold against others.
+//! - When the answer is lost, the draft tells: its name is gone, and its file is there.
+
+use super::{
+    data::Data,
+    drafts,
+    facts::Seen,
+    failure::Failure,
+    pool::{Lease, Use},
+    remote::{ROUNDS, Remote, Way, look, parent},
+};
+use crate::{
+    backend::{
+        codec::join,
+        tree::files::{Draft, DraftName, Published, Stat},
+        wire::pause,
+    },
+    store::Result,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+pub(super) struct FtpDraft {
+    remote: Arc<Remote>,
+    /// Where it is, below the root.
+    at: String,
+    writing: Option<Writing>,
+    /// Once it is whole.
+    seen: Option<Seen>,
+    /// It has another name now, or none.
+    is_gone: bool,
+}
+
+struct Writing {
+    lease: Lease,
+    data: Data,
+    position: u64,
+}
+
+/// What became of an attempt to give a draft its name.
+enum Placed {
+    There(Seen),
+    IsFolder,
+    Obstructed,
+    Exists,
+}
+
+impl FtpDraft {
+    pub(super) async fn create(remote: &Arc<Remote>, name: &DraftName) -> Result<Self> {
+        let first = &join(&drafts(), &name.0);
+        let writing = remote.repeat(Use::Writing, "making a file", |mut lease, repeated| async move {
+            // An attempt that was lost may still be carried out: it must not empty the file of the next one.
+            let mut random = [0; 4];
+            getrandom::fill(&mut random).map_err(|_| Failure::Lost("no randomness"))?;
+            let at = if repeated { format!("{first}-{}", hex::encode(random)) } else { first.clone() };
+            if repeated {
+                let (remote, lost) = (remote.clone(), first.clone());
+                tokio::spawn(async move { discard(&remote, &lost).await });
+            }
+            let path = lease.at(&at);
+            remote.prepare(&mut lease).await?;
+            let begun = match Data::begin(&mut lease, &remote.passive, ("STOR", &path), 0).await {
+                Err(Failure::Refused(_)) => {
+                    // Others may have removed it.
+                    remote.is_prepared.store(false, Ordering::Relaxed);
+                    remote.prepare(&mut lease).await?;
+                    Data::begin(&mut lease, &remote.passive, ("STOR", &path), 0).await
+                }
+                begun => begun,
+            };
+            Ok((Writing { data: begun?, lease, position: 0 }, at))
+        });
+        let (writing, at) = writing.await?;
+        Ok(Self { writing: Some(writing), remote: remote.clone(), at, seen: None, is_gone: false })
+    }
+
+    async fn place(&self, lease: &mut Lease, path: &str, absent: bool, repeated: bool) -> std::result::Result<Placed, Failure> {
+        let mut last = Failure::Refused("folders come and go where it belongs".to_owned());
+        for _ in 0..ROUNDS {
+            match look(lease, path).await? {
+                Some(seen) if seen.is_folder() => return Ok(Placed::IsFolder),
+                // Perhaps an attempt whose answer was lost took it there.
+                Some(seen) if repeated && self.is_same(&seen) && look(lease, &self.at).await?.is_none() => return Ok(Placed::There(seen)),
+                Some(_) if absent => return Ok(Placed::Exists),
+                Some(_) if !self.remote.manners.get().is_some_and(|manners| manners.replaces) => {
+                    return Err(Failure::Unsupported("it renames no file onto another, so nothing can be replaced".to_owned()));
+                }
+                Some(_) | None => {}
+            }
+            self.remote.readers.change(path);
+            let failure = match lease.rename(&self.at, path).await {
+                Ok(()) => {
+                    let found = look(lease, path).await?;
+                    return match found.filter(|found| self.is_same(found)) {
+                        Some(found) => Ok(Placed::There(found)),
+                        None => Err(Failure::Refused("what was published is not there".to_owned())),
+                    };
+                }
+                Err(failure) if failure.is_passing() => return Err(failure),
+                Err(failure) => failure,
+            };
+            // Why, the server does not say: looking does.
+            if look(lease, &self.at).await?.is_none() {
+                return Err(Failure::Refused("what was written is gone".to_owned()));
+            }
+            match self.remote.way(lease, parent(path)).await? {
+                Way::Clear if matches!(failure, Failure::Refused(_)) => {}
+                Way::Clear => return Err(failure),
+                Way::Missing => match self.remote.make_folders(lease, parent(path)).await? {
+                    Way::Clear | Way::Missing => {}
+                    Way::Barred => return Ok(Placed::Obstructed),
+                },
+                Way::Barred => return Ok(Placed::Obstructed),
+            }
+            last = failure;
+        }
+        Err(last)
+    }
+
+    /// As far as the server tells; renaming is no change, but some servers date it.
+    fn is_same(&self, found: &Seen) -> bool {
+        self.seen.as_ref().is_some_and(|seen| {
+            let differ = matches!((&seen.unique, &found.unique), (Some(a), Some(b)) if a != b);
+            found.is_file() && seen.stat.size == found.stat.size && !differ
+        })
+    }
+}
+
+#[async_trait]
+impl Draft for FtpDraft {
+    async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        let Some(mut writing) = self.writing.take() else {
+            return Err(Failure::Lost("a draft that has ended is not written to").told("writing a file"));
+        };
+        for piece in bytes {
+            let length = piece.len() as u64;
+            if let Err(failure) = writing.data.write(piece).await {
+                return Err(writing.data.why(&mut writing.lease, failure).await.told("writing a file"));
+            }
+            writing.position += length;
+        }
+        // A write that was given up on its way is not gone on with.
+        self.writing = Some(writing);
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<Option<Stat>> {
+        if let Some(Writing { mut lease, data, position }) = self.writing.take() {
+            let stored = async {
+                data.stored(&mut lease).await?;
+                look(&mut lease, &self.at).await
+            };
+            let seen = stored.await.map_err(|failure| {
+                self.remote.is_prepared.store(false, Ordering::Relaxed);
+                failure.told("writing a file")
+            })?;
+            let Some(seen) = seen.filter(|seen| seen.is_file() && seen.stat.size == position) else {
+                return Err(Failure::Refused("a file has not the size that was written".to_owned()).told("writing a file"));
+            };
+            self.seen = Some(seen);
+        }
+        match &self.seen {
+            Some(seen) => Ok(Some(seen.stat.clone())),
+            None => Err(Failure::Lost("its writing failed before").told("writing a file")),
+        }
+    }
+
+    async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
+        self.finish().await?;
+        if !absent {
+            // Whether it may replace what is there.
+            self.remote.manners().await?;
+        }
+        let attempts = self.remote.pool.settings().attempts;
+        for attempt in 1.. {
+            let mut lease = self.remote.pool.lease(Use::Short).await?;
+            let guard = self.remote.locks.lock(&path.to_owned()).await;
+            let placed = self.place(&mut lease, path, absent, attempt > 1).await;
+            drop((guard, lease));
+            match placed {
+                Ok(Placed::There(seen)) => {
+                    self.is_gone = true;
+                    return Ok(Published::As(seen.stat));
+                }
+                Ok(Placed::IsFolder) => return Ok(Published::IsFolder(self)),
+                Ok(Placed::Obstructed) => return Ok(Published::Obstructed(self)),
+                Ok(Placed::Exists) => return Ok(Published::Exists(self)),
+                Err(failure) if failure.is_passing() && attempt < attempts => {
+                    tracing::debug!(%failure, attempt, "publishing a file was lost on the way; it is tried again");
+                    self.remote.pool.forget_idle();
+                    tokio::time::sleep(pause(attempt, Duration::ZERO)).await;
+                }
+                Err(failure) => return Err(failure.told("publishing a file")),
+            }
+        }
+        Err(Failure::Lost("it has no attempts").told("publishing a file"))
+    }
+
+    async fn discard(mut self: Box<Self>) {
+        self.is_gone = true;
+        give_up(self.writing.take()).await;
+        discard(&self.remote, &self.at).await;
+    }
+}
+
+impl Drop for FtpDraft {
+    fn drop(&mut self) {
+        if self.is_gone {
+            return;
+        }
+        let (remote, at, writing) = (self.remote.clone(), std::mem::take(&mut self.at), self.writing.take());
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                give_up(writing).await;
+                discard(&remote, &at).await;
+            });
+        }
+    }
+}
+
+/// Waits until the server has done with what was written: some make the file only then.
+async fn give_up(writing: Option<Writing>) {
+    if let Some(Writing { mut lease, data, .. }) = writing {
+        data.cut(&mut lease).await;
+    }
+}
+
+async fn discard(remote: &Remote, at: &str) {
+    let removed = remote.repeat(Use::Short, "removing a draft", |mut lease, _| async move {
+        let path = lease.at(at);
+        match lease.tell("DELE", &path).await {
+            // A server that has not noticed yet that its writer is gone may refuse, or make it anew.
+            Err(failure @ Failure::Refused(_)) if look(&mut lease, at).await?.is_some() => Err(Failure::Later(failure.to_string())),
+            Err(Failure::Refused(_)) | Ok(_) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    });
+    if let Err(error) = removed.await {
+        tracing::debug!(%error, "a draft could not be removed; it stays until the next start");
+    }
+}

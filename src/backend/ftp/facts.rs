@@ -1,0 +1,98 @@
+//! What MLST and MLSD say, RFC 3659: `type=file;size=1024;modify=20071029155301;unique=8g2; name`.
+
+use super::reply::time;
+use crate::backend::tree::files::{Kind, Stat};
+
+/// What lies somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) stat: Stat,
+    /// Which file it is, if the server tells: two files of one name, one after the other, are not the same. Good for comparing
+    /// what was seen a moment ago, but nothing to remember: servers number files anew when it suits them.
+    pub(super) unique: Option<String>,
+}
+
+impl Seen {
+    pub(super) fn is_file(&self) -> bool {
+        self.stat.kind == Kind::File
+    }
+
+    pub(super) fn is_folder(&self) -> bool {
+        self.stat.kind == Kind::Folder
+    }
+
+    pub(super) fn of(kind: Kind, size: u64) -> Self {
+        Self { stat: Stat { kind, size, modified: None, tag: None, md5: None }, unique: None }
+    }
+}
+
+/// The facts and the name behind them, which may begin with blanks. `None`: this is no such line.
+pub(super) fn line(line: &[u8]) -> Option<(Seen, &[u8])> {
+    let end = line.iter().position(|c| *c == b' ')?;
+    let (facts, name) = (&line[..end], &line[end + 1..]);
+    Some((seen(std::str::from_utf8(facts).ok()?)?, name))
+}
+
+/// Of facts alone. A file without a size is nothing we could serve.
+pub(super) fn seen(facts: &str) -> Option<Seen> {
+    let fact = |wanted: &str| {
+        let mut facts = facts.split(';').filter_map(|fact| fact.split_once('='));
+        facts.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
+    };
+    let kind = match fact("type")?.to_ascii_lowercase().as_str() {
+        "file" => Kind::File,
+        "dir" | "cdir" | "pdir" => Kind::Folder,
+        _ => Kind::Other,
+    };
+    let size = match (kind, fact("size").map(str::parse)) {
+        (Kind::File, Some(Ok(size))) => size,
+        (Kind::File, _) => return None,
+        _ => 0,
+    };
+    let modified = fact("modify").filter(|_| kind == Kind::File).and_then(time);
+    let stat = Stat { kind, size, modified, tag: None, md5: None };
+    Some(Seen { stat, unique: fact("unique").map(str::to_owned) })
+}
+
+/// Whether a line of MLSD is about the folder itself, or the one above.
+pub(super) fn is_itself(facts: &[u8]) -> bool {
+    let lower = facts.to_ascii_lowercase();
+    [&b"type=cdir;"[..], b"type=pdir;"].iter().any(|kind| lower.windows(kind.len()).any(|window| window == *kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn facts_come_in_any_order_and_spelling() {
+        let (seen, name) = line(b"Size=10;modify=20071029155301;perm=r;TYPE=File;Unique=a; a;b =c").expect("a line");
+        assert_eq!((seen.stat.kind, seen.stat.size, name), (Kind::File, 10, &b"a;b =c"[..]));
+        assert_eq!(seen.stat.modified.map(|time| time.seconds()), Some(1_193_673_181));
+        assert_eq!(seen.unique.as_deref(), Some("a"));
+        assert_eq!(line(b"type=dir;  lead").map(|(_, name)| name), Some(&b" lead"[..]));
+        assert_eq!(line(b"type=OS.unix=slink:/etc; x").map(|(seen, _)| seen.stat.kind), Some(Kind::Other));
+        for wrong in [&b"type=file; no size"[..], b"size=1; no type", b"type=file;size=x; y", b"type=dir;", b"", b"type=file;size=-1; x"] {
+            assert_eq!(line(wrong), None);
+        }
+        assert!(is_itself(b"Type=cdir;size=0;") && is_itself(b"a=b;type=PDIR;") && !is_itself(b"type=dir;"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_server_writes_is_what_is_read(size: u64, name in "[^\r\n\0]{1,40}", is_folder: bool) {
+            let kind = if is_folder { "dir" } else { "file" };
+            let text = format!("type={kind};size={size};modify=20200101000000;unix.mode=0644; {name}");
+            let (seen, found) = line(text.as_bytes()).expect("a line");
+            prop_assert_eq!(found, name.as_bytes());
+            prop_assert_eq!(seen.is_folder(), is_folder);
+            prop_assert!(is_folder || seen.stat.size == size);
+        }
+
+        #[test]
+        fn nothing_that_servers_may_say_is_a_panic(text: Vec<u8>) {
+            let _ = (line(&text), is_itself(&text));
+        }
+    }
+}

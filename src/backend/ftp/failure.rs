@@ -1,0 +1,91 @@
+//! What can go wrong with a command, and what S3 says of it.
+
+use super::reply::Reply;
+use crate::store::error::{StoreError, StoreErrorKind};
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("the server denies permission: {0}")]
+    Denied(String),
+    #[error("the server does not do this: {0}")]
+    Unsupported(String),
+    #[error("a name with a line end cannot be sent to the server")]
+    BadName,
+    #[error("a name is too long for a command to the server")]
+    LongName,
+    #[error("no space is left, or a quota is used up")]
+    Full,
+    /// Which of all other reasons, servers do not tell in a way that could be relied upon: looking does.
+    #[error("the server refused: {0}")]
+    Refused(String),
+    /// Nothing was done; it may be asked again.
+    #[error("the server cannot do it now: {0}")]
+    Later(String),
+    /// Whether it was carried out nobody knows.
+    #[error("{0}")]
+    Lost(&'static str),
+}
+
+/// Codes say little: `550` is everything from a missing file to a full disk. Words are what servers add to them.
+const DENIED: [&str; 5] = ["permission", "denied", "privilege", "not permitted", "not authorized"];
+const FULL: [&str; 5] = ["no space", "quota", "disk full", "insufficient", "storage allocation"];
+
+impl Failure {
+    pub(super) fn of(reply: &Reply) -> Self {
+        let words = reply.words();
+        let lower = words.to_ascii_lowercase();
+        let says = |signs: &[&str]| signs.iter().any(|sign| lower.contains(sign));
+        match reply.code {
+            421 => Self::Lost("the server has closed the connection"),
+            425 | 426 => Self::Lost("the data connection was lost"),
+            452 | 552 => Self::Full,
+            400..500 if says(&FULL) => Self::Full,
+            400..500 => Self::Later(words),
+            500 | 502 | 504 => Self::Unsupported(words),
+            530 | 532 => Self::Denied(words),
+            500..600 if says(&DENIED) => Self::Denied(words),
+            500..600 if says(&FULL) => Self::Full,
+            500..600 => Self::Refused(words),
+            _ => Self::Lost("the server answered something else than was asked"),
+        }
+    }
+
+    /// Another attempt may do better.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self, Self::Lost(_) | Self::Later(_))
+    }
+
+    /// While doing `what`.
+    pub(super) fn told(self, what: &str) -> StoreError {
+        let kind = match self {
+            Self::Full => StoreErrorKind::StorageFull,
+            Self::BadName => StoreErrorKind::InvalidRequest,
+            Self::LongName => StoreErrorKind::KeyTooLong,
+            Self::Unsupported(_) => StoreErrorKind::NotImplemented,
+            Self::Lost(_) | Self::Later(_) => StoreErrorKind::Unavailable,
+            Self::Denied(_) | Self::Refused(_) => StoreErrorKind::Internal,
+        };
+        StoreError::new(kind, format!("FTP: {what}: {self}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(code: u16, words: &str) -> Failure {
+        Failure::of(&Reply { code, lines: vec![words.to_owned()] })
+    }
+
+    #[test]
+    fn words_tell_what_codes_do_not() {
+        assert_eq!(of(550, "Not enough privileges."), Failure::Denied("Not enough privileges.".into()));
+        assert_eq!(of(553, "No such folder"), Failure::Refused("No such folder".into()));
+        assert_eq!(of(451, "write: No space left on device"), Failure::Full);
+        assert_eq!(of(552, "x"), Failure::Full);
+        assert!(of(450, "busy").is_passing() && of(421, "bye").is_passing());
+        assert_eq!(of(200, "OK"), Failure::Lost("the server answered something else than was asked"));
+        assert_eq!(of(502, "no").told("x").kind(), StoreErrorKind::NotImplemented);
+        assert_eq!(Failure::Full.told("x").kind(), StoreErrorKind::StorageFull);
+    }
+}

@@ -1,0 +1,183 @@
+//! What is in a folder: by MLSD, or by LIST and then looking at each file for its time.
+//!
+//! Names that are not UTF-8, or no names at all, are passed over: they stay where they are, and keep their folder. Up to some ten
+//! thousand entries are read whether or not somebody takes them, so that whoever looks at each does not hold a connection
+//! meanwhile; of larger folders the server waits with the rest.
+
+use super::{
+    data::Data,
+    facts,
+    failure::Failure,
+    formats::{self, Line},
+    pool::{Lease, Use},
+    remote::{Remote, look, modified},
+    session::present,
+};
+use crate::{
+    backend::{
+        codec::join,
+        tree::files::{Entry, Kind, Stat},
+    },
+    store::Result,
+};
+use bytes::BytesMut;
+use futures_util::{
+    TryStreamExt,
+    stream::{self, BoxStream, StreamExt},
+};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Entries handed over at once.
+const BATCH: usize = 256;
+/// Batches read before anybody takes them.
+const AHEAD: usize = 64;
+/// Of one line.
+const LONGEST_LINE: usize = 16 << 10;
+
+struct Listing {
+    remote: Arc<Remote>,
+    folder: String,
+    lease: Lease,
+    /// Until its end.
+    data: Option<Data>,
+    unread: BytesMut,
+    has_facts: bool,
+}
+
+pub(super) fn list<'r>(remote: &'r Arc<Remote>, folder: &str) -> BoxStream<'r, Result<Vec<Entry>>> {
+    let folder = folder.to_owned();
+    let batches = async move {
+        let begun = remote.repeat(Use::Listing, "listing a folder", |lease, _| begin(remote, lease, &folder));
+        let Some((first, mut listing)) = begun.await? else { return Ok(stream::empty().boxed()) };
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        tokio::spawn(async move {
+            while let Some(batch) = listing.batch().await.transpose() {
+                let is_last = batch.is_err();
+                let batch = batch.map_err(|failure| failure.told("listing a folder"));
+                if sender.send(batch).await.is_err() || is_last {
+                    break;
+                }
+            }
+        });
+        let rest = stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+        Result::Ok(stream::once(async { Ok(first) }).chain(rest).boxed())
+    };
+    stream::once(batches).try_flatten().boxed()
+}
+
+/// The first entries, and where the others come from: what is lost until here is repeated.
+async fn begin(remote: &Arc<Remote>, mut lease: Lease, folder: &str) -> std::result::Result<Option<(Vec<Entry>, Listing)>, Failure> {
+    let at = lease.at(folder);
+    let has_facts = lease.features.facts;
+    let data = if has_facts {
+        // Some servers list a file as if it were a folder that it is in.
+        if !look(&mut lease, folder).await?.is_some_and(|seen| seen.is_folder()) {
+            return Ok(None);
+        }
+        match Data::begin(&mut lease, &remote.passive, ("MLSD", &at), 0).await {
+            Err(failure @ Failure::Refused(_)) => {
+                // Perhaps it is no folder any more.
+                return if look(&mut lease, folder).await?.is_some_and(|seen| seen.is_folder()) { Err(failure) } else { Ok(None) };
+            }
+            begun => begun?,
+        }
+    } else {
+        if present(lease.tell("CWD", &at).await)?.is_none() {
+            return Ok(None);
+        }
+        // Names that begin with a dot are shown to those who ask for them, by most servers; the argument is no pattern then.
+        match Data::begin(&mut lease, &remote.passive, ("LIST", "-a"), 0).await {
+            Err(Failure::Refused(_) | Failure::Unsupported(_) | Failure::Later(_)) => {
+                match Data::begin(&mut lease, &remote.passive, ("LIST", ""), 0).await {
+                    // That nothing is there some servers call a failure.
+                    Err(Failure::Refused(_) | Failure::Later(_)) => return Ok(None),
+                    begun => begun?,
+                }
+            }
+            begun => begun?,
+        }
+    };
+    let mut listing =
+        Listing { remote: remote.clone(), folder: folder.to_owned(), lease, data: Some(data), unread: BytesMut::new(), has_facts };
+    Ok(listing.batch().await?.map(|first| (first, listing)))
+}
+
+impl Listing {
+    async fn batch(&mut self) -> std::result::Result<Option<Vec<Entry>>, Failure> {
+        let mut entries = Vec::new();
+        while let Some(data) = &mut self.data {
+            while let Some(end) = self.unread.iter().position(|c| *c == b'\n') {
+                let line = self.unread.split_to(end + 1);
+                entries.extend(entry(&line, self.has_facts)?);
+                if entries.len() >= BATCH {
+                    return self.dated(entries).await.map(Some);
+                }
+            }
+            if self.unread.len() > LONGEST_LINE {
+                return Err(Failure::Unsupported("a line of its listing has no end".to_owned()));
+            }
+            match data.read().await? {
+                Some(bytes) => self.unread.extend_from_slice(&bytes),
+                None => {
+                    let line = self.unread.split();
+                    entries.extend(entry(&line, self.has_facts)?);
+                    if let Some(data) = self.data.take() {
+                        data.finish(&mut self.lease).await?;
+                    }
+                }
+            }
+        }
+        match entries.is_empty() {
+            true => Ok(None),
+            false => self.dated(entries).await.map(Some),
+        }
+    }
+
+    /// LIST has no times that could be used. The connection is busy with it: another one asks.
+    async fn dated(&self, entries: Vec<Entry>) -> std::result::Result<Vec<Entry>, Failure> {
+        if self.has_facts {
+            return Ok(entries);
+        }
+        let mut lease = self.remote.pool.lease(Use::Short).await.map_err(|error| Failure::Later(error.to_string()))?;
+        let mut dated = Vec::with_capacity(entries.len());
+        for mut entry in entries {
+            if entry.stat.kind == Kind::File {
+                let at = lease.at(&join(&self.folder, &entry.name));
+                entry.stat.modified = modified(&mut lease, &at).await?;
+            }
+            dated.push(entry);
+        }
+        Ok(dated)
+    }
+}
+
+/// All of it: for folders that are small.
+pub(super) async fn whole(remote: &Arc<Remote>, folder: &str) -> Result<Vec<Entry>> {
+    list(remote, folder).try_concat().await
+}
+
+fn entry(line: &[u8], has_facts: bool) -> std::result::Result<Option<Entry>, Failure> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let strange =
+        || Failure::Unsupported(format!("a line of its listing is not understood: {}", String::from_utf8_lossy(line).escape_debug()));
+    let (name, stat) = match has_facts {
+        true if line.is_empty() => return Ok(None),
+        true => {
+            let facts = line.split(|c| *c == b' ').next().unwrap_or_default();
+            if facts::is_itself(facts) {
+                return Ok(None);
+            }
+            let (seen, name) = facts::line(line).ok_or_else(strange)?;
+            (name, seen.stat)
+        }
+        false => match formats::line(line) {
+            Line::Void => return Ok(None),
+            Line::Strange => return Err(strange()),
+            Line::Entry { kind, size, name } => (name, Stat { kind, size, modified: None, tag: None, md5: None }),
+        },
+    };
+    let name = std::str::from_utf8(name).ok().filter(|name| !matches!(*name, "" | "." | "..") && !name.contains('/'));
+    Ok(name.map(|name| Entry { name: name.to_owned(), stat }))
+}

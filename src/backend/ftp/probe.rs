@@ -1,0 +1,128 @@
+//! What no server says of itself: tried out once, with files of a few bytes in our own folder, when it first matters.
+
+use super::{
+    data::Data,
+    drafts,
+    failure::Failure,
+    pool::{Lease, Use},
+    remote::{Remote, look},
+};
+use crate::{
+    backend::codec::join,
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use bytes::Bytes;
+use std::sync::Arc;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Manners {
+    /// RNTO gives a name that a file has to another file.
+    pub(super) replaces: bool,
+    /// REST is obeyed by RETR.
+    pub(super) restarts: bool,
+    /// RMD refuses a folder that something is in.
+    pub(super) keeps_full_folders: bool,
+}
+
+const CONTENT: &[u8] = b"0123456789";
+
+impl Remote {
+    pub(super) async fn manners(self: &Arc<Self>) -> Result<Manners> {
+        let found = self.manners.get_or_try_init(|| async {
+            let remote = self.clone();
+            // To its end, whoever waits: what it has made it removes.
+            let trying = tokio::spawn(async move { remote.try_out().await });
+            let died = |error| StoreError::new(StoreErrorKind::Internal, "FTP: trying a server out failed").with_source(error);
+            trying.await.map_err(died)?
+        });
+        found.await.copied()
+    }
+
+    /// Whether a transfer may begin in the middle of a file.
+    pub(super) async fn restarts(self: &Arc<Self>) -> Result<bool> {
+        match self.manners().await {
+            Ok(manners) => Ok(manners.restarts),
+            Err(error) if error.is_temporary() => Err(error),
+            // Nothing can be written there: what the server says of itself has to do.
+            Err(_) => Ok(self.pool.lease(Use::Short).await?.features.restarts),
+        }
+    }
+
+    async fn try_out(&self) -> Result<Manners> {
+        let mut random = [0; 8];
+        let unlucky = |error| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(format!("{error}"));
+        getrandom::fill(&mut random).map_err(unlucky)?;
+        let name = join(&drafts(), &format!("probe-{}", hex::encode(random)));
+        let manners = self.repeat(Use::Writing, "trying the server out", |mut lease, _| {
+            let name = &name;
+            async move {
+                let [one, two, folder] = ["one", "two", "folder"].map(|part| format!("{name}-{part}"));
+                let found = self.attempt(&mut lease, [&one, &two, &folder]).await;
+                for (verb, path) in [("DELE", &one), ("DELE", &two), ("DELE", &join(&folder, "one")), ("RMD", &folder)] {
+                    let at = lease.at(path);
+                    // Most of them are not there any more.
+                    let _ = lease.ask(verb, &at).await;
+                }
+                found
+            }
+        });
+        let manners = manners.await?;
+        tracing::debug!(?manners, "an FTP server was tried out");
+        if !manners.replaces {
+            tracing::warn!(host = %self.pool.settings().host, "this FTP server does not rename a file onto another: objects are not replaced");
+        }
+        Ok(manners)
+    }
+
+    async fn attempt(&self, lease: &mut Lease, [one, two, folder]: [&str; 3]) -> std::result::Result<Manners, Failure> {
+        self.prepare(lease).await?;
+        self.store(lease, one, CONTENT).await?;
+        self.store(lease, two, &CONTENT[..3]).await?;
+        let restarts = self.from(lease, one, 4).await?;
+        let replaces = rename(lease, two, one).await? && look(lease, one).await?.is_some_and(|seen| seen.stat.size == 3);
+        let inside = join(folder, "one");
+        let at = lease.at(folder);
+        lease.tell("MKD", &at).await?;
+        let filled = rename(lease, one, &inside).await?;
+        let removed = lease.ask("RMD", &at).await?;
+        let keeps_full_folders = filled && !removed.is_positive() && look(lease, &inside).await?.is_some();
+        Ok(Manners { replaces, restarts, keeps_full_folders })
+    }
+
+    async fn store(&self, lease: &mut Lease, path: &str, content: &'static [u8]) -> std::result::Result<(), Failure> {
+        let at = lease.at(path);
+        let mut data = Data::begin(lease, &self.passive, ("STOR", &at), 0).await?;
+        data.write(Bytes::from_static(content)).await?;
+        data.stored(lease).await
+    }
+
+    async fn from(&self, lease: &mut Lease, path: &str, offset: u64) -> std::result::Result<bool, Failure> {
+        let at = lease.at(path);
+        let mut data = match Data::begin(lease, &self.passive, ("RETR", &at), offset).await {
+            Ok(data) => data,
+            Err(failure) if failure.is_passing() => return Err(failure),
+            Err(_) => return Ok(false),
+        };
+        let mut read = Vec::new();
+        while let Some(bytes) = data.read().await? {
+            read.extend_from_slice(&bytes);
+            if read.len() > CONTENT.len() {
+                return Err(Failure::Lost("the server sends another file"));
+            }
+        }
+        data.finish(lease).await?;
+        Ok(read == CONTENT[usize::try_from(offset).unwrap_or_default()..])
+    }
+}
+
+/// Whether it was done.
+async fn rename(lease: &mut Lease, from: &str, to: &str) -> std::result::Result<bool, Failure> {
+    match lease.rename(from, to).await {
+        Ok(()) => Ok(true),
+        Err(failure) if failure.is_passing() => Err(failure),
+        Err(_) => Ok(false),
+    }
+}

@@ -1,0 +1,101 @@
+//! Who reads which file, and what became of it meanwhile through ourselves.
+//!
+//! FTP names files by their paths alone: a reader's file can be replaced between looking and reading, in the same second and of
+//! the same size. Among our own clients this tells; it also tells a reader whose file we replace that this is no reason to fail.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Readers(Mutex<HashMap<String, Vec<Weak<AtomicU8>>>>);
+
+/// Has looked, and not begun to read.
+const LOOKING: u8 = 0;
+/// The server has the file open.
+const READING: u8 = 1;
+/// Another file has its name since it was looked at.
+const MISSED: u8 = 2;
+/// Another file, or none, has its name since it was opened.
+const LEFT: u8 = 3;
+
+#[derive(Debug)]
+pub(super) struct Reader {
+    state: Arc<AtomicU8>,
+    path: String,
+    readers: Arc<Readers>,
+}
+
+impl Readers {
+    /// To be called before looking.
+    pub(super) fn enter(self: &Arc<Self>, path: &str) -> Reader {
+        let state = Arc::new(AtomicU8::new(LOOKING));
+        self.map().entry(path.to_owned()).or_default().push(Arc::downgrade(&state));
+        Reader { state, path: path.to_owned(), readers: self.clone() }
+    }
+
+    /// To be called before the file of a path changes.
+    pub(super) fn change(&self, path: &str) {
+        for state in self.map().get(path).into_iter().flatten().filter_map(Weak::upgrade) {
+            let next = |state| match state {
+                LOOKING => Some(MISSED),
+                READING => Some(LEFT),
+                _ => None,
+            };
+            let _ = state.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        }
+    }
+
+    fn map(&self) -> MutexGuard<'_, HashMap<String, Vec<Weak<AtomicU8>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader {
+    /// The server has opened the file. Whether it is the one that was looked at.
+    pub(super) fn begins(&self) -> bool {
+        let begun = self.state.compare_exchange(LOOKING, READING, Ordering::AcqRel, Ordering::Acquire);
+        matches!(begun, Ok(_) | Err(READING))
+    }
+
+    /// We ourselves have given its name to another file, or to none.
+    pub(super) fn is_left(&self) -> bool {
+        self.state.load(Ordering::Acquire) == LEFT
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let mut map = self.readers.map();
+        if let Some(states) = map.get_mut(&self.path) {
+            let mine = Arc::downgrade(&self.state);
+            states.retain(|state| !state.ptr_eq(&mine));
+            if states.is_empty() {
+                map.remove(&self.path);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_knows_what_became_of_its_file() {
+        let readers = Arc::new(Readers::default());
+        let (early, late, other) = (readers.enter("a"), readers.enter("a"), readers.enter("b"));
+        assert!(early.begins());
+        readers.change("a");
+        assert!(early.is_left() && !late.is_left() && !late.begins());
+        assert!(other.begins() && !other.is_left());
+        readers.change("a");
+        assert!(early.is_left());
+        drop((early, late, other));
+        assert!(readers.map().is_empty());
+    }
+}

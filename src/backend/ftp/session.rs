@@ -1,0 +1,199 @@
+//! One control connection: commands out, replies in, one at a time.
+//!
+//! Invariants:
+//! - a command is one line of bounded length: what has a line end or NUL in it is never sent, nor what a server could cut in two;
+//! - a connection on which a reply is still due, or one came that nobody asked for, is not `in_sync` and is not used again: whoever
+//!   goes away while he waits leaves it so;
+//! - replies have limits in size and time.
+
+use super::{
+    failure::Failure,
+    link::{Link, Security},
+    reply::{Gathering, Reply},
+};
+use crate::backend::traffic::Meter;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+
+/// Of one reply. A FEAT has some thirty lines, a greeting may be a page.
+const LONGEST_REPLY: usize = 64 << 10;
+/// Of one command. Servers have buffers of 2 KiB, and some take what does not fit in for the next command.
+const LONGEST_COMMAND: usize = 2000;
+/// Storing what was sent, checking it for viruses: some servers answer late.
+pub(super) const PATIENCE: u32 = 10;
+
+/// What the server says it does beyond RFC 959.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Features {
+    /// MLST and MLSD: what lies somewhere, in words for machines.
+    pub(super) facts: bool,
+    /// REST before RETR.
+    pub(super) restarts: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Session {
+    link: Option<Link>,
+    unread: Vec<u8>,
+    pub(super) features: Features,
+    /// The server's address: data connections go there, wherever else it would have them go.
+    pub(super) host: IpAddr,
+    /// For data connections too.
+    pub(super) security: Option<Security>,
+    pub(super) timeout: Duration,
+    /// The root there: absolute, without a slash at its end.
+    pub(super) root: String,
+    /// Of the backend.
+    pub(super) meter: Arc<Meter>,
+    is_in_sync: bool,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if matches!(self, Self::Plain(_)) { "Plain" } else { "Secure" })
+    }
+}
+
+impl Session {
+    /// A greeting is due.
+    pub(super) fn new(link: Link, host: IpAddr, within: Duration) -> Self {
+        Self { link: Some(link), host, timeout: within, ..Self::closed() }
+    }
+
+    /// No connection: what is left where one was taken from.
+    pub(super) fn closed() -> Self {
+        Self {
+            link: None,
+            unread: Vec::new(),
+            features: Features::default(),
+            host: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            security: None,
+            timeout: Duration::ZERO,
+            root: String::new(),
+            meter: Arc::default(),
+            is_in_sync: false,
+        }
+    }
+
+    pub(super) fn is_in_sync(&self) -> bool {
+        self.is_in_sync && self.unread.is_empty() && self.link.is_some()
+    }
+
+    /// As the server takes it.
+    pub(super) fn at(&self, path: &str) -> String {
+        match (self.root.as_str(), path) {
+            ("", "") => "/".to_owned(),
+            (root, "") => root.to_owned(),
+            (root, path) => format!("{root}/{path}"),
+        }
+    }
+
+    /// Goes on with TLS. Nothing may have come after the reply that allowed it: it would be taken for the server's.
+    pub(super) async fn secure(&mut self, security: &Security, within: Duration) -> Result<(), Failure> {
+        match self.link.take() {
+            Some(Link::Plain(tcp)) if self.is_in_sync && self.unread.is_empty() => {
+                self.link = Some(security.handshake(tcp, within).await?);
+                Ok(())
+            }
+            _ => Err(Failure::Lost("something was said before TLS began")),
+        }
+    }
+
+    /// Sends a command. Its reply is due.
+    pub(super) async fn send(&mut self, verb: &str, argument: &str) -> Result<(), Failure> {
+        let line = match argument {
+            "" => format!("{verb}\r\n"),
+            argument => format!("{verb} {argument}\r\n"),
+        };
+        if line[..line.len() - 2].contains(['\r', '\n', '\0']) {
+            return Err(Failure::BadName);
+        }
+        if line.len() > LONGEST_COMMAND {
+            return Err(Failure::LongName);
+        }
+        if !self.is_in_sync() {
+            return Err(Failure::Lost("the server has said something that nobody asked for"));
+        }
+        self.is_in_sync = false;
+        self.meter.request();
+        let Some(link) = &mut self.link else { return Err(Failure::Lost("the connection is closed")) };
+        let sent = timeout(self.timeout, async {
+            link.write_all(line.as_bytes()).await?;
+            link.flush().await
+        });
+        match sent.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Failure::Lost("the connection to the server was lost")),
+            Err(_) => Err(Failure::Lost("the server takes no commands")),
+        }
+    }
+
+    /// The next reply, preliminary ones too.
+    pub(super) async fn reply(&mut self) -> Result<Reply, Failure> {
+        self.reply_within(self.timeout).await
+    }
+
+    pub(super) async fn reply_within(&mut self, within: Duration) -> Result<Reply, Failure> {
+        let reply = timeout(within, self.gather()).await.unwrap_or(Err(Failure::Lost("the server does not answer in time")))?;
+        self.is_in_sync = !reply.is_preliminary();
+        if reply.code == 421 {
+            self.is_in_sync = false;
+        }
+        Ok(reply)
+    }
+
+    async fn gather(&mut self) -> Result<Reply, Failure> {
+        let (mut gathering, mut length) = (Gathering::default(), 0);
+        loop {
+            while let Some(end) = self.unread.iter().position(|c| *c == b'\n') {
+                let line: Vec<u8> = self.unread.drain(..=end).collect();
+                let line = line.strip_suffix(b"\n").unwrap_or(&line);
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
+                length += line.len();
+                if let Some(reply) = gathering.take(line).map_err(|()| Failure::Lost("what answers there does not speak FTP"))? {
+                    return Ok(reply);
+                }
+            }
+            if length + self.unread.len() > LONGEST_REPLY {
+                return Err(Failure::Lost("the server answers without end"));
+            }
+            let Some(link) = &mut self.link else { return Err(Failure::Lost("the connection is closed")) };
+            match link.read_buf(&mut self.unread).await {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Err(Failure::Lost("the connection to the server was lost")),
+            }
+        }
+    }
+
+    /// A command and its one reply, whatever it is.
+    pub(super) async fn ask(&mut self, verb: &str, argument: &str) -> Result<Reply, Failure> {
+        self.send(verb, argument).await?;
+        let reply = self.reply().await?;
+        match reply.is_preliminary() {
+            true => Err(Failure::Lost("the server answered something else than was asked")),
+            false => Ok(reply),
+        }
+    }
+
+    /// A command that is to succeed.
+    pub(super) async fn tell(&mut self, verb: &str, argument: &str) -> Result<Reply, Failure> {
+        let reply = self.ask(verb, argument).await?;
+        if reply.is_positive() { Ok(reply) } else { Err(Failure::of(&reply)) }
+    }
+}
+
+/// Where there may be nothing: what the server refuses is not there.
+pub(super) fn present<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(Failure::Refused(_)) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}

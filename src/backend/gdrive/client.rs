@@ -1,0 +1,45 @@
+//! Addresses of Drive's API.
+
+use super::refusal::Refusal;
+use crate::backend::{
+    Traffic,
+    oauth::{Api, Call},
+    wire,
+};
+use http::Method;
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(super) struct Client(Arc<Api<Refusal>>);
+
+impl Client {
+    pub(super) fn new(api: Arc<Api<Refusal>>) -> Self {
+        Self(api)
+    }
+
+    pub(super) fn attempts(&self) -> u32 {
+        self.0.attempts()
+    }
+
+    pub(super) fn traffic(&self) -> Traffic {
+        self.0.traffic()
+    }
+
+    /// `/files/…` of the API, in any drive.
+    pub(super) fn files(&self, method: Method, below: &str) -> Call<Refusal> {
+        self.0.call(method, &format!("/drive/v3/files{below}")).query("supportsAllDrives", "true")
+    }
+
+    pub(super) fn file(&self, method: Method, id: &str) -> Call<Refusal> {
+        self.files(method, &format!("/{}", wire::encode_path(id)))
+    }
+
+    pub(super) fn upload(&self, kind: &str) -> Call<Refusal> {
+        self.0.call(Method::POST, "/upload/drive/v3/files").query("supportsAllDrives", "true").query("uploadType", kind)
+    }
+
+    /// What Drive has named: an upload that was begun.
+    pub(super) fn session(&self, method: Method, target: &str) -> Call<Refusal> {
+        self.0.named(method, target)
+    }
+}

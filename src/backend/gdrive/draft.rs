@@ -1,0 +1,384 @@
+//! Files that nobody sees yet: in our own folder until one request moves them to their folder, under their name.
+
+use super::{
+    drive::{Drive, Made, split},
+    item::{FIELDS, GENERATION, Item, REPLACES},
+};
+use crate::{
+    backend::{
+        tree::files::{Draft, DraftName, Kind, Published, Stat},
+        wire::{Again, Gathered, Outgoing, Sending},
+    },
+    model::Timestamp,
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Method, StatusCode, Uri};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Of files whose length nobody knows: a multiple of 256 KiB, as Drive wants it. One is held in memory.
+const CHUNK: usize = 4 << 20;
+/// Of moving into folders that somebody else removes.
+const ROUNDS: usize = 4;
+
+pub(super) struct GdriveDraft {
+    drive: Arc<Drive>,
+    name: String,
+    size: Option<u64>,
+    written: u64,
+    state: State,
+    /// What has to be removed if this becomes no file.
+    id: Option<String>,
+}
+
+enum State {
+    /// Few bytes, of which Drive knows nothing.
+    Gathering(Gathered),
+    /// All of it in one request.
+    Sending(Sending),
+    Chunks(Chunks),
+    Stored(Item),
+    Failed,
+}
+
+impl GdriveDraft {
+    pub(super) fn new(drive: Arc<Drive>, name: &DraftName, size: Option<u64>) -> Self {
+        Self { drive, name: name.0.clone(), size, written: 0, state: State::Gathering(Gathered::default()), id: None }
+    }
+
+    /// One that Drive has made.
+    pub(super) fn stored(drive: Arc<Drive>, name: &DraftName, item: Item) -> Self {
+        let id = Some(item.id.clone());
+        Self { drive, name: name.0.clone(), size: None, written: item.stat().size, state: State::Stored(item), id }
+    }
+
+    /// What the new file is called, and where it lies.
+    async fn description(&mut self) -> Result<Value> {
+        let parent = own_folder(&self.drive).await?;
+        let id = self.drive.fresh_id().await?;
+        let description = json!({ "id": id, "name": self.name, "parents": [parent], "mimeType": "application/octet-stream" });
+        self.id = Some(id);
+        Ok(description)
+    }
+
+    fn named(&self) -> Result<&str> {
+        self.id.as_deref().ok_or_else(failed)
+    }
+
+    async fn put(&mut self, bytes: Bytes) -> Result<Item> {
+        let description = self.description().await?;
+        let boundary = format!("causeway-{}", self.named()?);
+        let mut body = format!("--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{description}\r\n").into_bytes();
+        body.extend_from_slice(format!("--{boundary}\r\nContent-Type: application/octet-stream\r\n\r\n").as_bytes());
+        body.extend_from_slice(&bytes);
+        body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+        let call = self.drive.client.upload("multipart").query("fields", FIELDS);
+        let call = call.header("content-type", &format!("multipart/related; boundary={boundary}")).body(Outgoing::full(body.into()));
+        match call.read::<Item>(Again::Harmless).await? {
+            Ok(item) => Ok(item),
+            // Made by the attempt before, of which we have heard nothing.
+            Err(refusal) if refusal.status == StatusCode::CONFLICT => self.made().await?.ok_or_else(|| refusal.into()),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// The file, if all of it has arrived after all.
+    async fn made(&self) -> Result<Option<Item>> {
+        let made = self.drive.get(self.named()?).await?;
+        Ok(made.filter(|item| item.is_file() && item.stat().size == self.written))
+    }
+
+    /// The address of a session of this file.
+    async fn begin(&mut self) -> Result<String> {
+        let description = self.description().await?;
+        let mut call = self.drive.client.upload("resumable").query("fields", FIELDS);
+        call = call.header("x-upload-content-type", "application/octet-stream");
+        if let Some(size) = self.size {
+            call = call.header("x-upload-content-length", &size.to_string());
+        }
+        let reply = call.json(&description).send(Again::Harmless).await??;
+        let target = reply
+            .header("location")
+            .and_then(|location| location.parse::<Uri>().ok())
+            .and_then(|uri| Some(uri.path_and_query()?.to_string()));
+        target.ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "Google Drive begins no upload"))
+    }
+
+    async fn send(&mut self, gathered: Gathered) -> Result<()> {
+        let session = self.begin().await?;
+        match self.size {
+            Some(size) => {
+                let call = self.drive.client.session(Method::PUT, &session);
+                let sending = Sending::begin(Some(size), |body| async move { Ok(call.body(body).send(Again::OnlyIfRefused).await??) });
+                self.state = State::Sending(sending);
+            }
+            None => self.state = State::Chunks(Chunks::new(self.drive.clone(), session)),
+        }
+        self.pass(gathered.into_pieces()).await
+    }
+
+    async fn pass(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        let passed = match &mut self.state {
+            State::Sending(sending) => match sending.write(bytes).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) => Err(StoreError::new(StoreErrorKind::Unavailable, "Google Drive took only a part of the file")),
+                Err(error) => Err(error),
+            },
+            State::Chunks(chunks) => chunks.write(bytes).await,
+            _ => Err(failed()),
+        };
+        if passed.is_err() {
+            self.state = State::Failed;
+        }
+        passed
+    }
+
+    async fn end(&mut self) -> Result<Item> {
+        let answer = match std::mem::replace(&mut self.state, State::Failed) {
+            State::Stored(item) => return Ok(item),
+            State::Failed => return Err(failed()),
+            State::Gathering(gathered) => return self.put(gathered.concat()).await,
+            State::Sending(sending) => match sending.finish().await {
+                Ok(reply) => reply.bytes(64 << 10).await,
+                Err(error) => Err(error),
+            },
+            State::Chunks(chunks) => chunks.finish().await,
+        };
+        match answer {
+            Ok(document) => crate::backend::oauth::parse::<_, super::refusal::Refusal>(&document),
+            // The reply may have been lost, not the file.
+            Err(error) if error.kind() == StoreErrorKind::Unavailable => self.made().await?.ok_or(error),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One request makes it the file; what it replaces goes afterwards, and is not seen any more by then.
+    async fn make_it(&mut self, path: &str, absent: bool) -> Result<Outcome> {
+        let State::Stored(draft) = &self.state else { return Err(failed()) };
+        let (id, mut from) = (draft.id.clone(), draft.parents.clone());
+        let (folder, name) = split(path);
+        for _ in 0..ROUNDS {
+            let parent = match self.drive.make(folder).await? {
+                Made::Folder(id) => id,
+                Made::Obstructed => return Ok(Outcome::Obstructed),
+            };
+            let there = self.drive.resolve(path).await?;
+            match there.as_ref().map(Item::kind) {
+                Some(Kind::Folder) => return Ok(Outcome::IsFolder),
+                Some(_) if absent => return Ok(Outcome::Exists),
+                _ => {}
+            }
+            let now = u64::try_from(Timestamp::now().millis()).unwrap_or(0);
+            let generation = there.as_ref().map_or(0, |there| there.generation() + 1).max(now);
+            // Documents of Google's own that have this name stay what they are.
+            let replaced = there.filter(Item::is_file);
+            let change = json!({
+                "name": name,
+                "properties": { GENERATION: generation.to_string(), REPLACES: replaced.as_ref().map(|item| &item.id) },
+            });
+            let leave: Vec<&str> = from.iter().map(String::as_str).filter(|folder| *folder != parent).collect();
+            let mut call = self.drive.client.file(Method::PATCH, &id).query("fields", FIELDS).query("addParents", parent.as_str());
+            if !leave.is_empty() {
+                call = call.query("removeParents", leave.join(","));
+            }
+            let moved = match call.json(&change).read::<Item>(Again::Harmless).await {
+                Ok(Ok(item)) => item,
+                Ok(Err(refusal)) if refusal.is_not_found() => {
+                    self.drive.ids.forget_along(folder);
+                    continue;
+                }
+                Ok(Err(refusal)) => return Err(refusal.into()),
+                Err(error) => match self.drive.get(&id).await? {
+                    Some(item) if item.is_in(&parent, name) => item,
+                    _ => return Err(error),
+                },
+            };
+            if !moved.is_in(&parent, name) {
+                // Into a folder that is in the trash.
+                self.drive.ids.forget_along(folder);
+                from = moved.parents;
+                continue;
+            }
+            self.drive.ids.learn(path, &moved.id, false);
+            if let Some(replaced) = replaced
+                && let Err(error) = self.drive.remove(&replaced.id, self.drive.trash).await
+            {
+                tracing::warn!(%error, "a file that was replaced stays in its folder, hidden");
+            }
+            return Ok(Outcome::Is(moved.stat()));
+        }
+        Err(StoreError::new(StoreErrorKind::Busy, "others remove this folder all the time"))
+    }
+}
+
+enum Outcome {
+    Is(Stat),
+    IsFolder,
+    Obstructed,
+    Exists,
+}
+
+pub(super) async fn own_folder(drive: &Drive) -> Result<String> {
+    match drive.make(&super::drafts()).await? {
+        Made::Folder(id) => Ok(id),
+        Made::Obstructed => Err(StoreError::new(StoreErrorKind::Internal, "a file has the name of our own folder")),
+    }
+}
+
+fn failed() -> StoreError {
+    StoreError::new(StoreErrorKind::Internal, "writing this file has failed before")
+}
+
+#[async_trait]
+impl Draft for GdriveDraft {
+    async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        self.written += bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+        match &mut self.state {
+            State::Gathering(gathered) => {
+                if gathered.push(bytes) {
+                    return Ok(());
+                }
+                let gathered = std::mem::take(gathered);
+                self.state = State::Failed;
+                self.send(gathered).await
+            }
+            _ => self.pass(bytes).await,
+        }
+    }
+
+    async fn finish(&mut self) -> Result<Option<Stat>> {
+        let item = self.end().await?;
+        let stat = item.stat();
+        if stat.size != self.written {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "Google Drive kept only a part of the file"));
+        }
+        self.state = State::Stored(item);
+        // Moving it may change its time.
+        Ok(Some(Stat { modified: None, ..stat }))
+    }
+
+    async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
+        // Once begun it is ended: what it replaces has to go.
+        let path = path.to_owned();
+        let publishing = async move {
+            let _claim = self.drive.claims.own(&[&path]).await;
+            Ok(match self.make_it(&path, absent).await? {
+                Outcome::Is(stat) => {
+                    self.id = None;
+                    Published::As(stat)
+                }
+                Outcome::IsFolder => Published::IsFolder(self as Box<dyn Draft>),
+                Outcome::Obstructed => Published::Obstructed(self),
+                Outcome::Exists => Published::Exists(self),
+            })
+        };
+        let given_up = |error| StoreError::new(StoreErrorKind::Internal, "publishing was given up").with_source(error);
+        tokio::spawn(publishing).await.map_err(given_up)?
+    }
+
+    async fn discard(mut self: Box<Self>) {
+        self.state = State::Failed;
+        if let Some(id) = self.id.take() {
+            remove(&self.drive, &id).await;
+        }
+    }
+}
+
+impl Drop for GdriveDraft {
+    fn drop(&mut self) {
+        // The request that writes it ends first.
+        self.state = State::Failed;
+        if let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) {
+            let drive = self.drive.clone();
+            runtime.spawn(async move { remove(&drive, &id).await });
+        }
+    }
+}
+
+/// Never into the trash. What cannot be removed now, the next start tidies.
+async fn remove(drive: &Drive, id: &str) {
+    if let Err(error) = drive.remove(id, false).await {
+        tracing::debug!(%error, "a draft was not removed");
+    }
+}
+
+/// A session of unknown length: one chunk after the other, each as often as it takes.
+struct Chunks {
+    drive: Arc<Drive>,
+    session: String,
+    pieces: Vec<Bytes>,
+    held: usize,
+    /// Where they begin in the file.
+    offset: u64,
+}
+
+impl Chunks {
+    fn new(drive: Arc<Drive>, session: String) -> Self {
+        Self { drive, session, pieces: Vec::new(), held: 0, offset: 0 }
+    }
+
+    /// The last chunk has to have something in it: it is held back.
+    async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        for piece in bytes {
+            self.held += piece.len();
+            self.pieces.push(piece);
+            while self.held > CHUNK {
+                let mut all: Bytes = std::mem::take(&mut self.pieces).concat().into();
+                let chunk = all.split_to(CHUNK);
+                self.held = all.len();
+                self.pieces.push(all);
+                self.put(chunk, None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<Bytes> {
+        let rest: Bytes = std::mem::take(&mut self.pieces).concat().into();
+        let total = self.offset + rest.len() as u64;
+        let strange = || StoreError::new(StoreErrorKind::Unavailable, "Google Drive does not end an upload");
+        self.put(rest, Some(total)).await?.ok_or_else(strange)
+    }
+
+    /// The file, if this ended it.
+    async fn put(&mut self, mut chunk: Bytes, total: Option<u64>) -> Result<Option<Bytes>> {
+        let size = total.map_or_else(|| "*".to_owned(), |total| total.to_string());
+        let attempts = self.drive.client.attempts();
+        for attempt in 1.. {
+            let last = self.offset + chunk.len() as u64;
+            let range = format!("bytes {}-{}/{size}", self.offset, last - 1);
+            let call = self.drive.client.session(Method::PUT, &self.session).header("content-range", &range);
+            let mut answer = call.body(Outgoing::full(chunk.clone())).send(Again::OnlyIfRefused).await;
+            if attempt < attempts && matches!(&answer, Err(error) if error.is_temporary())
+                || matches!(&answer, Ok(Err(refusal)) if refusal.status.is_server_error())
+            {
+                // How far did it come?
+                let call = self.drive.client.session(Method::PUT, &self.session).header("content-range", &format!("bytes */{size}"));
+                answer = call.send(Again::Harmless).await;
+            }
+            let reply = answer??;
+            if reply.status != StatusCode::PERMANENT_REDIRECT {
+                return reply.bytes(64 << 10).await.map(Some);
+            }
+            // `bytes=0-N`, or nothing of it.
+            let kept = reply.header("range").and_then(|range| range.rsplit_once('-')?.1.parse::<u64>().ok()).map_or(0, |at| at + 1);
+            if kept < self.offset || kept > last {
+                return Err(StoreError::new(StoreErrorKind::Unavailable, "Google Drive has lost a part of the upload"));
+            }
+            let _taken = chunk.split_to(usize::try_from(kept - self.offset).unwrap_or(chunk.len()));
+            self.offset = kept;
+            if chunk.is_empty() {
+                return Ok(None);
+            }
+            if attempt >= attempts {
+                break;
+            }
+        }
+        Err(StoreError::new(StoreErrorKind::Unavailable, "Google Drive does not take a part of the upload"))
+    }
+}

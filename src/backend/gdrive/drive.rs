@@ -1,0 +1,321 @@
+//! From paths to ids: folders found and made, names looked up, files removed.
+//!
+//! Drive's searches may lag behind its changes by seconds, while asking for an id does not: what was just written is found
+//! by its id, and what was just removed is left out of what searches still show.
+
+use super::{
+    client::Client,
+    ids::Ids,
+    item::{FIELDS, FOLDER, Item},
+    refusal::Refusal,
+};
+use crate::{
+    backend::{claims::Claims, codec::join, locks::Locks, oauth::Refusal as _, tree::files::Kind, wire::Again},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::OnceCell;
+
+/// Google's largest page.
+const PAGE: &str = "1000";
+/// Levels of folders that a drive may have.
+const DEEPEST: usize = 100;
+/// Ids that are got at once.
+const BATCH: &str = "100";
+
+#[derive(Debug)]
+pub(super) struct Drive {
+    pub(super) client: Arc<Client>,
+    pub(super) ids: Ids,
+    pub(super) claims: Arc<Claims>,
+    /// Of names in folders, while folders are made: two of one name would be possible.
+    making: Arc<Locks<String>>,
+    /// Ids for new files: a request that names its id can be repeated.
+    fresh: Mutex<Vec<String>>,
+    root: OnceCell<String>,
+    /// A shared drive.
+    drive: Option<String>,
+    beginning: Beginning,
+    pub(super) trash: bool,
+}
+
+/// Where the root is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Beginning {
+    /// A folder's id; else the top of the drive.
+    pub(super) id: Option<String>,
+    /// Folders from there on, made if they are missing.
+    pub(super) path: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Page {
+    #[serde(default)]
+    pub(super) files: Vec<Item>,
+    pub(super) next_page_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Fresh {
+    #[serde(default)]
+    ids: Vec<String>,
+}
+
+/// How making folders ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Made {
+    Folder(String),
+    /// One of them is a file.
+    Obstructed,
+}
+
+impl Drive {
+    pub(super) fn new(client: Client, drive: Option<String>, beginning: Beginning, trash: bool) -> Self {
+        Self {
+            client: Arc::new(client),
+            ids: Ids::default(),
+            claims: Arc::default(),
+            making: Arc::default(),
+            fresh: Mutex::default(),
+            root: OnceCell::new(),
+            drive,
+            beginning,
+            trash,
+        }
+    }
+
+    pub(super) async fn root(&self) -> Result<&str> {
+        let found = self.root.get_or_try_init(|| async {
+            let top = self.beginning.id.as_deref().or(self.drive.as_deref()).unwrap_or("root");
+            // The real id, for `root` is only its alias.
+            let Some(top) = self.get(top).await?.filter(|top| top.kind() == Kind::Folder) else {
+                return Err(StoreError::new(StoreErrorKind::Unavailable, "the drive or folder of this backend is not there"));
+            };
+            let mut id = top.id;
+            for name in self.beginning.path.split('/').filter(|name| !name.is_empty()) {
+                id = match self.make_child(&id, name).await? {
+                    Made::Folder(id) => id,
+                    Made::Obstructed => return Err(StoreError::new(StoreErrorKind::InvalidRequest, "the root of this backend is a file")),
+                };
+            }
+            Ok(id)
+        });
+        found.await.map(String::as_str)
+    }
+
+    /// By its id, as it is now. Nothing in the trash.
+    pub(super) async fn get(&self, id: &str) -> Result<Option<Item>> {
+        let item = self.client.file(Method::GET, id).query("fields", FIELDS).read::<Item>(Again::Harmless).await?;
+        found(item).map(|item| item.filter(|item| !item.trashed))
+    }
+
+    /// The folder of a path.
+    pub(super) async fn folder(&self, path: &str) -> Result<Option<String>> {
+        if is_too_deep(path) {
+            return Ok(None);
+        }
+        let mut id = self.root().await?.to_owned();
+        let mut at = String::new();
+        // From the innermost that is known.
+        let mut rest: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
+        for known in (1..=rest.len()).rev() {
+            let prefix = rest[..known].join("/");
+            if let Some(found) = self.ids.recall(&prefix).filter(|found| found.is_folder) {
+                (id, at) = (found.id, prefix);
+                rest.drain(..known);
+                break;
+            }
+        }
+        for name in rest {
+            at = join(&at, name);
+            match self.children(&id, name).await?.into_iter().next() {
+                Some(item) if item.kind() == Kind::Folder => id = item.id,
+                _ => return Ok(None),
+            }
+            self.ids.learn(&at, &id, true);
+        }
+        Ok(Some(id))
+    }
+
+    /// What lies at a path other than the root.
+    pub(super) async fn resolve(&self, path: &str) -> Result<Option<Item>> {
+        let (parent, name) = split(path);
+        let Some(parent) = self.folder(parent).await? else { return Ok(None) };
+        if let Some(known) = self.ids.recall(path) {
+            if let Some(item) = self.get(&known.id).await?.filter(|item| item.is_in(&parent, name)) {
+                return Ok(Some(item));
+            }
+            self.ids.forget(path);
+        }
+        let found = self.children(&parent, name).await?.into_iter().next();
+        if let Some(item) = &found {
+            self.ids.learn(path, &item.id, item.kind() == Kind::Folder);
+        }
+        Ok(found)
+    }
+
+    /// Everything of this name in a folder; the first is the one.
+    pub(super) async fn children(&self, parent: &str, name: &str) -> Result<Vec<Item>> {
+        let query = format!("'{}' in parents and name = '{}' and trashed = false", quoted(parent), quoted(name));
+        let mut items = Vec::new();
+        let mut token = None;
+        loop {
+            let page = self.page(&query, token.as_deref(), FIELDS).await?;
+            // Drive's `=` takes no notice of case.
+            items.extend(page.files.into_iter().filter(|item| item.is_in(parent, name) && !self.ids.is_gone(&item.id)));
+            token = page.next_page_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        items.sort_by(|a, b| a.rank().cmp(&b.rank()));
+        Ok(items)
+    }
+
+    /// A page of what is in a folder.
+    pub(super) async fn page_of(&self, folder: &str, token: Option<&str>) -> Result<Page> {
+        let query = format!("'{}' in parents and trashed = false", quoted(folder));
+        let mut page = self.page(&query, token, FIELDS).await?;
+        page.files.retain(|item| !item.trashed && !self.ids.is_gone(&item.id));
+        Ok(page)
+    }
+
+    async fn page(&self, query: &str, token: Option<&str>, fields: &str) -> Result<Page> {
+        let mut call = self.client.files(Method::GET, "").query("q", query).query("pageSize", PAGE).query("spaces", "drive");
+        call = call.query("fields", format!("nextPageToken,files({fields})")).query("includeItemsFromAllDrives", "true");
+        if let Some(drive) = &self.drive {
+            call = call.query("corpora", "drive").query("driveId", drive.as_str());
+        }
+        if let Some(token) = token {
+            call = call.query("pageToken", token);
+        }
+        match call.read::<Page>(Again::Harmless).await? {
+            Ok(page) => Ok(page),
+            // The folder is not there any more.
+            Err(refusal) if refusal.is_not_found() => Ok(Page { files: Vec::new(), next_page_token: None }),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// An id that nothing has yet.
+    pub(super) async fn fresh_id(&self) -> Result<String> {
+        let kept = || self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = kept().pop() {
+            return Ok(id);
+        }
+        let call = self.client.files(Method::GET, "/generateIds").query("count", BATCH).query("space", "drive").query("type", "files");
+        let mut more = call.read::<Fresh>(Again::Harmless).await??.ids;
+        let id = more.pop().ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "Google Drive gives out no ids"))?;
+        kept().extend(more);
+        Ok(id)
+    }
+
+    /// A folder and those above it.
+    pub(super) async fn make(&self, path: &str) -> Result<Made> {
+        if is_too_deep(path) {
+            return Err(StoreError::new(StoreErrorKind::KeyTooLong, "Google Drive has no folders so deep"));
+        }
+        if let Some(id) = self.folder(path).await? {
+            return Ok(Made::Folder(id));
+        }
+        let mut id = self.root().await?.to_owned();
+        let mut at = String::new();
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            at = join(&at, name);
+            id = match self.ids.recall(&at).filter(|known| known.is_folder) {
+                Some(known) => known.id,
+                None => match self.make_child(&id, name).await? {
+                    Made::Folder(id) => id,
+                    Made::Obstructed => return Ok(Made::Obstructed),
+                },
+            };
+            self.ids.learn(&at, &id, true);
+        }
+        Ok(Made::Folder(id))
+    }
+
+    async fn make_child(&self, parent: &str, name: &str) -> Result<Made> {
+        let _making = self.making.lock(&format!("{parent}/{name}")).await;
+        match self.children(parent, name).await?.into_iter().next() {
+            Some(item) if item.kind() == Kind::Folder => return Ok(Made::Folder(item.id)),
+            Some(_) => return Ok(Made::Obstructed),
+            None => {}
+        }
+        let id = self.fresh_id().await?;
+        let folder = json!({ "id": id, "name": name, "mimeType": FOLDER, "parents": [parent] });
+        match self.client.files(Method::POST, "").query("fields", "id").json(&folder).send(Again::Harmless).await? {
+            Ok(_) => {}
+            // Made by the attempt before, of which we have heard nothing.
+            Err(refusal) if refusal.status == StatusCode::CONFLICT => {}
+            Err(refusal) => return Err(refusal.into()),
+        }
+        Ok(Made::Folder(id))
+    }
+
+    /// Into the trash, or out of the world. Of a file that was there; whoever was faster has done our work.
+    pub(super) async fn remove(&self, id: &str, trash: bool) -> Result<()> {
+        let mut outcome = match trash {
+            true => self.trash(id).await?,
+            false => self.client.file(Method::DELETE, id).send(Again::Harmless).await?.map(drop),
+        };
+        // In shared drives few may delete, but all who write may trash.
+        if outcome.as_ref().is_err_and(|refusal| refusal.status == StatusCode::FORBIDDEN && !trash && !refusal.is_rate_limit()) {
+            outcome = self.trash(id).await?;
+        }
+        match outcome {
+            Err(refusal) if !refusal.is_not_found() => Err(refusal.into()),
+            _ => {
+                self.ids.removed(id);
+                Ok(())
+            }
+        }
+    }
+
+    async fn trash(&self, id: &str) -> Result<std::result::Result<(), Refusal>> {
+        let call = self.client.file(Method::PATCH, id).query("fields", "id").json(&json!({ "trashed": true }));
+        Ok(call.send(Again::Harmless).await?.map(drop))
+    }
+}
+
+/// A refusal because there is no such thing is an answer.
+pub(super) fn found<T>(answer: std::result::Result<T, Refusal>) -> Result<Option<T>> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(refusal) if refusal.is_not_found() => Ok(None),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// Asked before anything is made on the way there.
+fn is_too_deep(path: &str) -> bool {
+    path.split('/').count() > DEEPEST
+}
+
+/// The folder of a path, and the name in it.
+pub(super) fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+/// Within quotes of Drive's queries.
+fn quoted(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\'', "\\'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_their_quotes() {
+        assert_eq!(quoted(r"a\' or name != 'x"), r"a\\\' or name != \'x");
+        assert_eq!(split("a/b/c"), ("a/b", "c"));
+        assert_eq!(split("c"), ("", "c"));
+    }
+}

@@ -1,0 +1,315 @@
+//! Files that nobody sees yet: in our own folder until one request moves them to their folder, under their name.
+
+use super::{
+    drive::{Drive, Look, Made, split},
+    item::Item,
+    upload::Session,
+};
+use crate::{
+    backend::{
+        tree::files::{Draft, DraftName, Published, Stat},
+        wire::{Again, Gathered, Outgoing},
+    },
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use http::Method;
+use std::sync::Arc;
+use tokio::{
+    fs::File,
+    io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt},
+};
+
+/// Of moving into folders that somebody else removes.
+const ROUNDS: usize = 4;
+const BATCH: usize = 1 << 20;
+
+pub(super) struct OnedriveDraft {
+    drive: Arc<Drive>,
+    name: String,
+    size: Option<u64>,
+    written: u64,
+    state: State,
+    /// What has to be removed if this becomes no file.
+    id: Option<String>,
+}
+
+enum State {
+    /// Few bytes, of which OneDrive knows nothing.
+    Gathering(Gathered),
+    Session(Session),
+    /// A session needs to know its length before its first byte.
+    Spooled(File),
+    Stored(Box<Item>),
+    Failed,
+}
+
+impl OnedriveDraft {
+    pub(super) fn new(drive: Arc<Drive>, name: &DraftName, size: Option<u64>) -> Self {
+        Self { drive, name: name.0.clone(), size, written: 0, state: State::Gathering(Gathered::default()), id: None }
+    }
+
+    /// One that OneDrive has made.
+    pub(super) fn stored(drive: Arc<Drive>, name: &DraftName, item: Item) -> Self {
+        let id = Some(item.id.clone());
+        Self { drive, name: name.0.clone(), size: None, written: item.stat().size, state: State::Stored(Box::new(item)), id }
+    }
+
+    async fn put(&self, bytes: Bytes) -> Result<Item> {
+        let folder = self.drive.own_folder().await?;
+        let call = self.drive.child(Method::PUT, &folder, &self.name, "/content").query("@microsoft.graph.conflictBehavior", "replace");
+        let call = call.header("content-type", "application/octet-stream").body(Outgoing::full(bytes));
+        Ok(call.read::<Item>(Again::Harmless).await??)
+    }
+
+    async fn session(&self, size: u64) -> Result<Session> {
+        let folder = self.drive.own_folder().await?;
+        Session::begin(self.drive.clone(), &folder, &self.name, size).await
+    }
+
+    /// Bytes that are too many to be held.
+    async fn pass(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        let passed = match &mut self.state {
+            State::Session(session) => session.write(bytes).await,
+            State::Spooled(file) => spool(file, bytes).await,
+            _ => Err(failed()),
+        };
+        if passed.is_err()
+            && let State::Session(session) = std::mem::replace(&mut self.state, State::Failed)
+        {
+            session.cancel().await;
+        }
+        passed
+    }
+
+    async fn end(&mut self) -> Result<Item> {
+        let mut session = match std::mem::replace(&mut self.state, State::Failed) {
+            State::Stored(item) => return Ok(*item),
+            State::Failed => return Err(failed()),
+            State::Gathering(gathered) => return self.put(gathered.concat()).await,
+            State::Session(session) => session,
+            State::Spooled(file) => {
+                let mut session = self.session(self.written).await?;
+                match unspool(file, &mut session).await {
+                    Ok(()) => session,
+                    Err(error) => {
+                        session.cancel().await;
+                        return Err(error);
+                    }
+                }
+            }
+        };
+        match session.finish().await {
+            Ok(Some(item)) => Ok(item),
+            Ok(None) => {
+                let lost = || StoreError::new(StoreErrorKind::Unavailable, "OneDrive has lost an upload");
+                self.drive.file(&format!("{}/{}", super::drafts(), self.name)).await?.ok_or_else(lost)
+            }
+            Err(error) => {
+                session.cancel().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn make_it(&mut self, path: &str, absent: bool) -> Result<Outcome> {
+        let State::Stored(draft) = &self.state else { return Err(failed()) };
+        let (folder, name) = split(path);
+        let Some(whole) = self.drive.whole(path).await? else { return Err(super::drive::too_long()) };
+        for _ in 0..ROUNDS {
+            let parent = match self.drive.make(folder).await? {
+                Made::Folder(id) => id,
+                Made::Obstructed => return Ok(Outcome::Obstructed),
+                Made::Spelled => return Ok(Outcome::Spelled),
+            };
+            // What a folder would lose must never depend on what `replace` does with folders.
+            let replaces = match self.drive.look(path).await? {
+                Look::Nothing => false,
+                Look::Spelled => return Ok(Outcome::Spelled),
+                Look::Item(item) if !item.is_file() => return Ok(Outcome::IsFolder),
+                Look::Item(_) if absent => return Ok(Outcome::Exists),
+                Look::Item(_) => true,
+            };
+            let behaviour = if replaces { "replace" } else { "fail" };
+            let moved = match self.drive.relocate(&draft.id, Some(&parent), name, behaviour).await {
+                Ok(Ok(item)) => item,
+                Ok(Err(refusal)) if refusal.is_conflict() && replaces => match self.copy_over(draft, &parent, path).await? {
+                    Some(stat) => return Ok(Outcome::Copied(stat)),
+                    None => continue,
+                },
+                // Somebody was faster, or the folder has another name now: what is there?
+                Ok(Err(refusal)) if refusal.is_conflict() || refusal.is_not_found() => {
+                    self.drive.forget_along(folder);
+                    continue;
+                }
+                Ok(Err(refusal)) => return Err(refusal.into()),
+                Err(error) => match self.drive.get(&draft.id).await? {
+                    Some(item) if item.is_at(&whole) => item,
+                    _ => return Err(error),
+                },
+            };
+            if !moved.is_at(&whole) {
+                // The folder was renamed meanwhile.
+                self.drive.forget_along(folder);
+                continue;
+            }
+            return Ok(Outcome::Moved(moved.stat()));
+        }
+        Err(StoreError::new(StoreErrorKind::Busy, "others change this folder all the time"))
+    }
+
+    /// For drives that replace nothing when they move: a copy that the service makes in place of the file.
+    async fn copy_over(&self, draft: &Item, parent: &str, path: &str) -> Result<Option<Stat>> {
+        match self.drive.copy(draft, parent, split(path).1, "replace").await? {
+            Ok(()) => {}
+            Err(refusal) if refusal.is_not_found() => {
+                self.drive.forget_along(split(path).0);
+                return Ok(None);
+            }
+            Err(refusal) => {
+                let words = "this drive does not replace files by others";
+                return Err(StoreError::new(StoreErrorKind::NotImplemented, words).with_source(StoreError::from(refusal)));
+            }
+        }
+        let made = self.drive.file(path).await?.map(|item| item.stat());
+        let strange = || StoreError::new(StoreErrorKind::Unavailable, "a file that was copied into its place is not there");
+        made.filter(|stat| stat.size == draft.stat().size).ok_or_else(strange).map(Some)
+    }
+}
+
+enum Outcome {
+    Moved(Stat),
+    /// The draft is left.
+    Copied(Stat),
+    IsFolder,
+    Obstructed,
+    Exists,
+    Spelled,
+}
+
+fn failed() -> StoreError {
+    StoreError::new(StoreErrorKind::Internal, "writing this file has failed before")
+}
+
+/// A file without a name: whatever happens, it is gone in the end.
+async fn unnamed(drive: &Drive, name: &str) -> Result<File> {
+    let path = drive.spool.join(name);
+    let made = async {
+        tokio::fs::create_dir_all(&drive.spool).await?;
+        let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path).await?;
+        tokio::fs::remove_file(&path).await?;
+        Ok(file)
+    };
+    made.await.map_err(|error: std::io::Error| StoreError::io(format!("making {}", path.display()), error))
+}
+
+async fn spool(file: &mut File, bytes: Vec<Bytes>) -> Result<()> {
+    for piece in bytes {
+        file.write_all(&piece).await.map_err(|error| StoreError::io("writing a body of unknown length to the spool", error))?;
+    }
+    Ok(())
+}
+
+async fn unspool(mut file: File, session: &mut Session) -> Result<()> {
+    let failed = |error| StoreError::io("reading a body of unknown length from the spool", error);
+    file.flush().await.map_err(failed)?;
+    file.rewind().await.map_err(failed)?;
+    loop {
+        let mut batch = BytesMut::with_capacity(BATCH);
+        if file.read_buf(&mut batch).await.map_err(failed)? == 0 {
+            return Ok(());
+        }
+        session.write(vec![batch.freeze()]).await?;
+    }
+}
+
+#[async_trait]
+impl Draft for OnedriveDraft {
+    async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        self.written += bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+        if let State::Gathering(gathered) = &mut self.state {
+            if gathered.push(bytes) {
+                return Ok(());
+            }
+            let pieces = std::mem::take(gathered).into_pieces();
+            self.state = State::Failed;
+            self.state = match self.size {
+                Some(size) => State::Session(self.session(size).await?),
+                None => State::Spooled(unnamed(&self.drive, &self.name).await?),
+            };
+            return self.pass(pieces).await;
+        }
+        self.pass(bytes).await
+    }
+
+    async fn finish(&mut self) -> Result<Option<Stat>> {
+        let item = self.end().await?;
+        self.id = Some(item.id.clone());
+        let stat = item.stat();
+        if stat.size != self.written {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "OneDrive kept only a part of the file"));
+        }
+        self.state = State::Stored(Box::new(item));
+        // Moving it may change its time.
+        Ok(Some(Stat { modified: None, ..stat }))
+    }
+
+    async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
+        // Once begun it is ended, whoever waits for it.
+        let path = path.to_owned();
+        let publishing = async move {
+            let _claim = self.drive.claims.own(&[&path]).await;
+            Ok(match self.make_it(&path, absent).await? {
+                Outcome::Moved(stat) => {
+                    self.id = None;
+                    Published::As(stat)
+                }
+                Outcome::Copied(stat) => {
+                    self.discard().await;
+                    Published::As(stat)
+                }
+                Outcome::IsFolder => Published::IsFolder(self as Box<dyn Draft>),
+                Outcome::Obstructed => Published::Obstructed(self),
+                Outcome::Exists => Published::Exists(self),
+                Outcome::Spelled => Published::Spelled(self),
+            })
+        };
+        let given_up = |error| StoreError::new(StoreErrorKind::Internal, "publishing was given up").with_source(error);
+        tokio::spawn(publishing).await.map_err(given_up)?
+    }
+
+    async fn discard(mut self: Box<Self>) {
+        let state = std::mem::replace(&mut self.state, State::Failed);
+        clear(&self.drive, self.id.take(), state).await;
+    }
+}
+
+impl Drop for OnedriveDraft {
+    fn drop(&mut self) {
+        let state = std::mem::replace(&mut self.state, State::Failed);
+        let id = self.id.take();
+        if id.is_none() && !matches!(state, State::Session(_)) {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let drive = self.drive.clone();
+            runtime.spawn(async move { clear(&drive, id, state).await });
+        }
+    }
+}
+
+/// What cannot be removed now, the next start tidies; sessions end by themselves.
+async fn clear(drive: &Drive, id: Option<String>, state: State) {
+    if let State::Session(session) = state {
+        session.cancel().await;
+    }
+    if let Some(id) = id
+        && let Err(error) = drive.delete(&id, None).await
+    {
+        tracing::debug!(%error, "a draft was not removed");
+    }
+}

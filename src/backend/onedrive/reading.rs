@@ -1,0 +1,169 @@
+//! Files on their way out. Downloads have no conditions, so what was sent is judged before its last piece is passed on: by
+//! its hash if it is the whole file, else by asking whether the file still has these bytes.
+
+use super::{drive::Drive, hash::QuickXor, item::Item};
+use crate::{
+    backend::{
+        tree::files::{Opened, Stat},
+        wire::{Again, Reply, Verdict, judged, resuming},
+    },
+    model::Span,
+    store::{
+        ByteStream, Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use http::{Method, StatusCode, header};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use tokio::task::JoinHandle;
+
+#[derive(Debug)]
+pub(super) struct OnedriveOpened {
+    drive: Arc<Drive>,
+    item: Item,
+    stat: Stat,
+    /// Asked for at once.
+    ahead: Option<(Span, Reply)>,
+}
+
+impl OnedriveOpened {
+    pub(super) async fn new(drive: Arc<Drive>, item: Item, ahead: Option<Span>) -> Self {
+        let stat = item.stat();
+        let span = ahead.map(|span| Span { start: span.start, end: span.end.min(stat.size) }).filter(|span| span.start < span.end);
+        let ahead = match span {
+            Some(span) => part(&drive, &item, span).await.ok().map(|reply| (span, reply)),
+            None => None,
+        };
+        Self { drive, item, stat, ahead }
+    }
+}
+
+#[async_trait]
+impl Opened for OnedriveOpened {
+    fn stat(&self) -> &Stat {
+        &self.stat
+    }
+
+    async fn read(self: Box<Self>, span: Span) -> Result<ByteStream> {
+        if span.is_empty() {
+            return Ok(Box::pin(futures_util::stream::empty()));
+        }
+        let Self { drive, item, stat, ahead } = *self;
+        let first = match ahead {
+            Some((held, reply)) if held == span => reply,
+            _ => part(&drive, &item, span).await?,
+        };
+        let reopened = Arc::new(AtomicBool::new(false));
+        let check: Box<dyn Verdict> = match item.quick_xor().filter(|_| span == Span::whole(stat.size)) {
+            Some(hash) => Box::new(Hashed { hash: QuickXor::default(), expected: hash.to_owned() }),
+            None => Box::new(Asked::new(drive.clone(), item.id.clone(), stat.clone(), reopened.clone())),
+        };
+        let attempts = drive.api.attempts();
+        let reopen = move |read: u64| {
+            reopened.store(true, Ordering::Release);
+            let (drive, id, stat) = (drive.clone(), item.id.clone(), stat.clone());
+            let rest = Span { start: span.start + read, end: span.end };
+            Box::pin(async move {
+                // Addresses of downloads end some day.
+                let item = same(&drive, &id, &stat).await?;
+                part(&drive, &item, rest).await
+            }) as futures_util::future::BoxFuture<'static, Result<Reply>>
+        };
+        Ok(judged(resuming(first, span.len(), attempts, Box::new(reopen)), check))
+    }
+}
+
+/// The item, if it has the bytes that it had.
+async fn same(drive: &Drive, id: &str, stat: &Stat) -> Result<Item> {
+    drive.get(id).await?.filter(|item| item.stat().is_same(stat)).ok_or_else(changed)
+}
+
+/// The reply begins with the first byte of `span`, which is not empty.
+async fn part(drive: &Drive, item: &Item, span: Span) -> Result<Reply> {
+    let address = match &item.download_url {
+        Some(address) => address.clone(),
+        None => {
+            let reply = super::drive::found(drive.item(Method::GET, &item.id, "/content").send(Again::Harmless).await?)?;
+            let address = reply.as_ref().and_then(|reply| reply.header(header::LOCATION));
+            address.ok_or_else(changed)?.to_owned()
+        }
+    };
+    let mut call = drive.api.unsigned(Method::GET, &address)?;
+    if span != Span::whole(item.stat().size) {
+        call = call.header("range", &format!("bytes={}-{}", span.start, span.end - 1));
+    }
+    match call.send(Again::Harmless).await? {
+        Ok(reply) if reply.status == StatusCode::PARTIAL_CONTENT => {
+            let starts = |range: &str| range.strip_prefix("bytes ")?.split('-').next()?.parse::<u64>().ok();
+            match reply.header(header::CONTENT_RANGE).and_then(starts) == Some(span.start) {
+                true => Ok(reply),
+                false => Err(StoreError::new(StoreErrorKind::Internal, "OneDrive sent another range than was asked for")),
+            }
+        }
+        Ok(reply) => Ok(reply.skipping(span.start)),
+        Err(refusal) if refusal.is_not_found() || refusal.status == StatusCode::RANGE_NOT_SATISFIABLE => Err(changed()),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+struct Hashed {
+    hash: QuickXor,
+    expected: String,
+}
+
+#[async_trait]
+impl Verdict for Hashed {
+    fn saw(&mut self, bytes: &[u8]) {
+        self.hash.update(bytes);
+    }
+
+    async fn give(self: Box<Self>) -> Result<()> {
+        if self.hash.finish() == self.expected { Ok(()) } else { Err(changed()) }
+    }
+}
+
+/// While the bytes flow: OneDrive has chosen them by then.
+struct Asked {
+    drive: Arc<Drive>,
+    id: String,
+    stat: Stat,
+    asked: JoinHandle<Result<()>>,
+    /// Since then, other bytes were asked for.
+    reopened: Arc<AtomicBool>,
+}
+
+impl Asked {
+    fn new(drive: Arc<Drive>, id: String, stat: Stat, reopened: Arc<AtomicBool>) -> Self {
+        let question = (drive.clone(), id.clone(), stat.clone());
+        let asked = tokio::spawn(async move { same(&question.0, &question.1, &question.2).await.map(drop) });
+        Self { drive, id, stat, asked, reopened }
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.asked.abort();
+    }
+}
+
+#[async_trait]
+impl Verdict for Asked {
+    fn saw(&mut self, _bytes: &[u8]) {}
+
+    async fn give(mut self: Box<Self>) -> Result<()> {
+        let given_up = |error| StoreError::new(StoreErrorKind::Internal, "a check was given up").with_source(error);
+        (&mut self.asked).await.map_err(given_up)??;
+        match self.reopened.load(Ordering::Acquire) {
+            true => same(&self.drive, &self.id, &self.stat).await.map(drop),
+            false => Ok(()),
+        }
+    }
+}
+
+fn changed() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "the file changed while it was read")
+}

@@ -1,0 +1,304 @@
+//! Files that nobody sees yet: below our own folder until MOVE makes them the file of a path.
+
+use super::{WebdavFiles, refusal};
+use crate::{
+    backend::{
+        claims::Claim,
+        codec,
+        tree::files::{Draft, DraftName, Kind, Published, Stat},
+        wire::{Again, Gathered, Outgoing, Reply, Sending},
+    },
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::StatusCode;
+use std::time::Duration;
+
+/// Of making folders and moving into them, while somebody else removes them.
+const ROUNDS: usize = 4;
+/// How long servers take to notice that a request is over, of which some keep what has come: when to remove that.
+const CUT: [Duration; 4] = [Duration::from_millis(50), Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(10)];
+
+pub(super) struct WebdavDraft {
+    files: WebdavFiles,
+    /// Where it lies; `None` once it lies elsewhere or nowhere.
+    at: Option<String>,
+    size: Option<u64>,
+    state: State,
+}
+
+enum State {
+    /// Few bytes, of which the server knows nothing.
+    Gathering(Gathered),
+    Sending(Sending),
+    Stored,
+    /// The server refused it, or was lost.
+    Failed,
+}
+
+impl State {
+    /// Whether a request that was cut short may still write. It is over on our side after this.
+    async fn cut(self) -> bool {
+        match self {
+            Self::Gathering(_) | Self::Stored => false,
+            Self::Sending(sending) => {
+                sending.cut().await;
+                true
+            }
+            Self::Failed => true,
+        }
+    }
+}
+
+impl WebdavDraft {
+    pub(super) fn new(files: WebdavFiles, name: &DraftName, size: Option<u64>) -> Self {
+        let at = Some(super::draft_path(name));
+        Self { files, at, size, state: State::Gathering(Gathered::default()) }
+    }
+
+    /// One that the server has made.
+    pub(super) fn stored(files: WebdavFiles, name: &DraftName) -> Self {
+        Self { files, at: Some(super::draft_path(name)), size: None, state: State::Stored }
+    }
+
+    fn at(&self) -> Result<&str> {
+        self.at.as_deref().ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "there is no such draft any more"))
+    }
+
+    /// All of it in one request, which can be repeated.
+    async fn put(&self, bytes: Bytes) -> Result<()> {
+        for attempt in 0..2 {
+            let call = self.files.client.file("PUT", self.at()?).body(Outgoing::full(bytes.clone()));
+            let reply = call.send(Again::Harmless).await?;
+            if attempt == 0 && lacks_folder(reply.status) {
+                self.files.make_own_folder(true).await?;
+                continue;
+            }
+            return refusal::done(reply).await;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, gathered: Gathered) -> Result<()> {
+        self.files.make_own_folder(false).await?;
+        let call = self.files.client.file("PUT", self.at()?);
+        // Nothing that streams is sent twice.
+        let sending = Sending::begin(self.size, |body| call.body(body).send(Again::OnlyIfRefused));
+        self.state = State::Sending(sending);
+        self.pass(gathered.into_pieces()).await
+    }
+
+    async fn pass(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        let State::Sending(sending) = &mut self.state else { return Err(failed()) };
+        let refused = match sending.write(bytes).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(reply)) => self.refused(reply).await,
+            Err(error) => error,
+        };
+        self.state = State::Failed;
+        Err(refused)
+    }
+
+    async fn refused(&self, reply: Reply) -> StoreError {
+        if lacks_folder(reply.status) {
+            self.files.forget_own_folder();
+        }
+        match refusal::is_done(&reply) {
+            true => StoreError::new(StoreErrorKind::Unavailable, "the server took only a part of the file"),
+            false => refusal::read(reply).await.into(),
+        }
+    }
+
+    /// MOVE, and again after what can be done about a refusal. The caller owns the path.
+    async fn make_it(&self, path: &str, absent: bool) -> Result<Outcome> {
+        let at = self.at()?;
+        if codec::has_marks(path) && !self.files.understands_marks(at).await? {
+            return Err(StoreError::new(
+                StoreErrorKind::InvalidRequest,
+                "The server behind this bucket takes '?', '#' and ';' in names for something else",
+            ));
+        }
+        let mut replacing = false;
+        // Whether a MOVE may have been carried out though nobody said so.
+        let mut doubtful = false;
+        // Whether somebody else has made the folders, since they were missing or from the start.
+        let mut folders_there = false;
+        for _ in 0..ROUNDS {
+            let reply = match self.files.client.file("MOVE", at).to(path, replacing).send(Again::OnlyIfRefused).await {
+                Ok(reply) if refusal::is_done(&reply) => return Ok(Outcome::Moved),
+                Ok(reply) => reply,
+                // Lost on the way, there or back.
+                Err(error) if error.kind() == StoreErrorKind::Unavailable && !doubtful => {
+                    doubtful = true;
+                    if self.files.look(at).await?.is_none() {
+                        return Ok(Outcome::Moved);
+                    }
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if doubtful && self.files.look(at).await?.is_none() {
+                return Ok(Outcome::Moved);
+            }
+            let status = reply.status;
+            let refusal = refusal::read(reply).await;
+            if matches!(refusal.status.as_u16(), 401 | 413 | 423 | 429 | 503 | 507) {
+                return Err(refusal.into());
+            }
+            // Of all others servers mean different things: what is there tells which.
+            let found = self.files.look(path).await?;
+            match found.map(|found| found.kind) {
+                Some(Kind::Folder) => return Ok(Outcome::IsFolder),
+                Some(_) if absent => return Ok(Outcome::Exists),
+                Some(_) if !replacing => replacing = true,
+                // It went away while it was to be replaced.
+                None if status == StatusCode::PRECONDITION_FAILED => replacing = false,
+                Some(_) => return Err(refusal.into()),
+                None => match self.files.make_parents(path).await? {
+                    Folders::Made => {}
+                    Folders::Obstructed => return Ok(Outcome::Obstructed),
+                    Folders::There if !folders_there => folders_there = true,
+                    Folders::There => return Err(refusal.into()),
+                },
+            }
+        }
+        Err(StoreError::new(StoreErrorKind::Busy, "others change this path all the time"))
+    }
+}
+
+enum Outcome {
+    Moved,
+    IsFolder,
+    Obstructed,
+    Exists,
+}
+
+/// How making folders ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Folders {
+    Made,
+    /// They had been there.
+    There,
+    /// One of them is a file.
+    Obstructed,
+}
+
+/// RFC 4918: 409. Others: 404, 403.
+fn lacks_folder(status: StatusCode) -> bool {
+    matches!(status, StatusCode::CONFLICT | StatusCode::NOT_FOUND | StatusCode::FORBIDDEN)
+}
+
+fn failed() -> StoreError {
+    StoreError::new(StoreErrorKind::Internal, "writing this file has failed before")
+}
+
+#[async_trait]
+impl Draft for WebdavDraft {
+    async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        match &mut self.state {
+            State::Gathering(gathered) => {
+                if gathered.push(bytes) {
+                    return Ok(());
+                }
+                let gathered = std::mem::take(gathered);
+                self.state = State::Failed;
+                self.send(gathered).await
+            }
+            State::Sending(_) => self.pass(bytes).await,
+            State::Stored | State::Failed => Err(failed()),
+        }
+    }
+
+    /// A rename changes what some servers say of a file, so nothing is told before.
+    async fn finish(&mut self) -> Result<Option<Stat>> {
+        match std::mem::replace(&mut self.state, State::Failed) {
+            State::Stored => {}
+            State::Failed => return Err(failed()),
+            State::Gathering(gathered) => {
+                self.files.make_own_folder(false).await?;
+                self.put(gathered.concat()).await?;
+            }
+            State::Sending(sending) => {
+                let reply = sending.finish().await?;
+                if !refusal::is_done(&reply) {
+                    return Err(self.refused(reply).await);
+                }
+            }
+        }
+        self.state = State::Stored;
+        Ok(None)
+    }
+
+    async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
+        if !matches!(self.state, State::Stored) {
+            return Err(failed());
+        }
+        // Once begun it is ended: a MOVE half done would leave nobody to look after it.
+        let path = path.to_owned();
+        let publishing = async move {
+            let claim: Claim = self.files.claims.own(&[&path]).await;
+            let outcome = self.make_it(&path, absent).await?;
+            match outcome {
+                Outcome::Moved => self.at = None,
+                Outcome::IsFolder => return Ok(Published::IsFolder(self as Box<dyn Draft>)),
+                Outcome::Obstructed => return Ok(Published::Obstructed(self)),
+                Outcome::Exists => return Ok(Published::Exists(self)),
+            }
+            let found = self.files.look(&path).await?;
+            drop(claim);
+            let gone = || StoreError::new(StoreErrorKind::Unavailable, "the file went away as soon as it was there");
+            found.filter(|stat| stat.kind == Kind::File).map(Published::As).ok_or_else(gone)
+        };
+        let given_up = |error| StoreError::new(StoreErrorKind::Internal, "publishing was given up").with_source(error);
+        tokio::spawn(publishing).await.map_err(given_up)?
+    }
+
+    async fn discard(mut self: Box<Self>) {
+        let cut = std::mem::replace(&mut self.state, State::Failed).cut().await;
+        if let Some(at) = self.at.take()
+            && !remove(&self.files, &at).await
+            && cut
+        {
+            tokio::spawn(remove_late(self.files.clone(), at));
+        }
+    }
+}
+
+impl Drop for WebdavDraft {
+    fn drop(&mut self) {
+        let unsent = matches!(self.state, State::Gathering(_));
+        if let (Some(at), Ok(runtime), false) = (self.at.take(), tokio::runtime::Handle::try_current(), unsent) {
+            let (files, state) = (self.files.clone(), std::mem::replace(&mut self.state, State::Failed));
+            runtime.spawn(async move {
+                let cut = state.cut().await;
+                if !remove(&files, &at).await && cut {
+                    remove_late(files, at).await;
+                }
+            });
+        }
+    }
+}
+
+/// Whether there was one, and is no more. What cannot be removed now, the next start tidies.
+async fn remove(files: &WebdavFiles, at: &str) -> bool {
+    let removed = async { refusal::done(files.client.file("DELETE", at).send(Again::Harmless).await?).await };
+    let removed = removed.await;
+    if let Err(error) = &removed {
+        tracing::debug!(%error, "a draft was not removed");
+    }
+    removed.is_ok()
+}
+
+/// What comes to light only now.
+async fn remove_late(files: WebdavFiles, at: String) {
+    for pause in CUT {
+        tokio::time::sleep(pause).await;
+        if remove(&files, &at).await {
+            return;
+        }
+    }
+}

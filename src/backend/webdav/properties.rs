@@ -1,0 +1,222 @@
+//! PROPFIND: what a server says of its files and folders. Long replies are read piece by piece.
+
+use super::{client::Client, hrefs::Relation, refusal};
+use crate::{
+    backend::{
+        tree::files::{Entry, Kind, Stat},
+        wire::{Again, Reply},
+    },
+    model::Timestamp,
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+    xml::{Children, Element, Malformed},
+};
+use futures_util::{StreamExt, stream::BoxStream};
+use http::StatusCode;
+use std::sync::Arc;
+
+const ASKED: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><D:propfind xmlns:D=\"DAV:\"><D:prop><D:resourcetype/>\
+    <D:getcontentlength/><D:getlastmodified/><D:getetag/></D:prop></D:propfind>";
+
+/// What is there is told without looking at the address: servers that fold names answer with theirs.
+pub(super) async fn stat(client: &Arc<Client>, path: &str) -> Result<Option<Stat>> {
+    let mut reply = propfind(client, path, false, "0").await?;
+    if reply.status.is_redirection() && leads_to_folder(client, path, &reply) {
+        reply = propfind(client, path, true, "0").await?;
+    }
+    if is_nothing(reply.status) || is_below_file(client, path, reply.status).await? {
+        return Ok(None);
+    }
+    only(reply).await
+}
+
+async fn only(reply: Reply) -> Result<Option<Stat>> {
+    let mut replies = Responses::of(reply).await?;
+    let mut first = None;
+    while let Some(more) = replies.next().await? {
+        first = first.or(more.into_iter().next());
+    }
+    Ok(first.as_ref().and_then(stat_of))
+}
+
+/// Of `folder`, some at a time, as the reply arrives.
+pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Result<Vec<Entry>>> {
+    enum State {
+        Begin,
+        Reading(Box<Responses>),
+    }
+    let begin = (State::Begin, client, folder);
+    futures_util::stream::try_unfold(begin, |(state, client, folder)| async move {
+        let mut replies = match state {
+            State::Reading(replies) => replies,
+            State::Begin => {
+                let reply = propfind(&client, &folder, true, "1").await?;
+                if is_nothing(reply.status) || is_below_file(&client, &folder, reply.status).await? {
+                    return Ok(None);
+                }
+                Box::new(Responses::of(reply).await?)
+            }
+        };
+        let Some(found) = replies.next().await? else { return Ok(None) };
+        let mut entries = Vec::with_capacity(found.len());
+        for response in &found {
+            let href = response.value("href").ok_or_else(strange)?;
+            if let (Relation::Child(name), Some(stat)) = (client.base.relate(&folder, href)?, stat_of(response)) {
+                entries.push(Entry { name, stat });
+            }
+        }
+        Ok(Some((entries, (State::Reading(replies), client, folder))))
+    })
+    .boxed()
+}
+
+async fn propfind(client: &Arc<Client>, path: &str, folder: bool, depth: &'static str) -> Result<Reply> {
+    let call = if folder || path.is_empty() { client.folder("PROPFIND", path) } else { client.file("PROPFIND", path) };
+    let call = if depth == "0" { call } else { call.patiently() };
+    call.header("depth", depth).xml(ASKED).send(Again::Harmless).await
+}
+
+/// 409 and 405 are what some say of a path below a file.
+fn is_nothing(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::CONFLICT | StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// Apache says 400 of what seems to be below a file, and so do servers to what they do not understand.
+async fn is_below_file(client: &Arc<Client>, path: &str, status: StatusCode) -> Result<bool> {
+    if status != StatusCode::BAD_REQUEST {
+        return Ok(false);
+    }
+    let ways: Vec<&str> = path.match_indices('/').map(|(at, _)| &path[..at]).chain([path]).collect();
+    // The innermost that the server understands: the file. Halving, for paths have hundreds of segments.
+    let (mut understood, mut not) = (0, ways.len());
+    let mut innermost = None;
+    while understood < not {
+        let middle = (understood + not) / 2;
+        let reply = propfind(client, ways[middle], false, "0").await?;
+        match reply.status {
+            StatusCode::BAD_REQUEST => not = middle,
+            StatusCode::MULTI_STATUS => (understood, innermost) = (middle + 1, only(reply).await?),
+            // It has just gone, or is a folder.
+            status => return Ok(is_nothing(status)),
+        }
+    }
+    Ok(innermost.is_some_and(|found| found.kind == Kind::File))
+}
+
+/// Some redirect from the name of a folder to the same with a slash.
+fn leads_to_folder(client: &Client, path: &str, reply: &Reply) -> bool {
+    reply
+        .header("location")
+        .is_some_and(|location| location.ends_with('/') && client.base.relate(path, location).ok() == Some(Relation::Itself))
+}
+
+/// The `response` elements of a multistatus.
+struct Responses {
+    reply: Reply,
+    document: Option<Children>,
+}
+
+impl Responses {
+    async fn of(reply: Reply) -> Result<Self> {
+        match reply.status {
+            StatusCode::MULTI_STATUS => Ok(Self { reply, document: Some(Children::of("multistatus")) }),
+            _ if reply.status.is_success() => Err(strange()),
+            _ => Err(refusal::read(reply).await.into()),
+        }
+    }
+
+    /// `None`: there were no more, and the document was whole.
+    async fn next(&mut self) -> Result<Option<Vec<Element>>> {
+        loop {
+            let Some(document) = &mut self.document else { return Ok(None) };
+            match self.reply.frame().await? {
+                Some(bytes) => {
+                    let mut found = document.feed(&bytes).map_err(malformed)?;
+                    found.retain(|element| element.name == "response");
+                    if !found.is_empty() {
+                        return Ok(Some(found));
+                    }
+                }
+                None => self.document.take().map(Children::finish).transpose().map_err(malformed)?.unwrap_or_default(),
+            }
+        }
+    }
+}
+
+fn malformed(error: Malformed) -> StoreError {
+    strange().with_source(error)
+}
+
+fn strange() -> StoreError {
+    StoreError::new(StoreErrorKind::Internal, "the storage's reply to PROPFIND is not one: is the url that of a WebDAV folder?")
+}
+
+/// `None`: the server has nothing to say of it, but why.
+fn stat_of(response: &Element) -> Option<Stat> {
+    let told = |found: &&Element| found.value("status").and_then(refusal::status).is_none_or(|status| status.is_success());
+    let properties: Vec<&Element> = response.all("propstat").filter(told).filter_map(|found| found.child("prop")).collect();
+    if properties.is_empty() {
+        return None;
+    }
+    let value = |name| properties.iter().find_map(|found| found.value(name)).map(str::trim).filter(|text| !text.is_empty());
+    let types = properties.iter().find_map(|found| found.child("resourcetype"));
+    let size = value("getcontentlength").and_then(|text| text.parse().ok());
+    let kind = match (types.is_some_and(|types| types.child("collection").is_some()), size) {
+        (true, _) => Kind::Folder,
+        (false, Some(_)) => Kind::File,
+        // A length that nobody knows before: nothing that S3 could serve.
+        (false, None) => Kind::Other,
+    };
+    if kind == Kind::Folder {
+        return Some(Stat { kind, size: 0, modified: None, tag: None, md5: None });
+    }
+    let modified = value("getlastmodified").and_then(Timestamp::parse_http_date);
+    Some(Stat { kind, size: size.unwrap_or(0), modified, tag: value("getetag").and_then(strong), md5: None })
+}
+
+/// The text of a strong entity tag, with or without its quotes. A weak one does not tell bytes apart.
+pub(super) fn strong(tag: &str) -> Option<String> {
+    let tag = tag.trim();
+    let bare = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(tag);
+    (!tag.starts_with("W/") && !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"'))
+        .then(|| bare.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stat(response: &str) -> Option<Stat> {
+        stat_of(&crate::xml::parse(response.as_bytes(), "response").expect("is well-formed"))
+    }
+
+    #[test]
+    fn properties_are_read_from_the_propstat_that_was_granted() {
+        let response = "<d:response xmlns:d='DAV:'><d:href>/a</d:href>\
+            <d:propstat><d:prop><d:resourcetype/><d:getcontentlength>7</d:getcontentlength><d:getetag>\"abc\"</d:getetag>\
+            <d:getlastmodified>Mon, 12 Oct 2009 17:50:30 GMT</d:getlastmodified></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat>\
+            <d:propstat><d:prop><d:getetag/></d:prop><d:status>HTTP/1.1 404 Not Found</d:status></d:propstat></d:response>";
+        let stat = stat(response).expect("a file");
+        assert_eq!((stat.kind, stat.size, stat.tag.as_deref()), (Kind::File, 7, Some("abc")));
+        assert_eq!(stat.modified.map(Timestamp::seconds), Some(1_255_369_830));
+    }
+
+    #[test]
+    fn folders_and_things_without_a_length_are_no_files() {
+        let of = |inner: &str| stat(&format!("<response><propstat><prop>{inner}</prop></propstat></response>")).map(|stat| stat.kind);
+        assert_eq!(of("<resourcetype><collection/></resourcetype><getcontentlength>4096</getcontentlength>"), Some(Kind::Folder));
+        assert_eq!(of("<resourcetype/>"), Some(Kind::Other));
+        assert_eq!(stat("<response><href>/a</href><status>HTTP/1.1 403 Forbidden</status></response>"), None);
+    }
+
+    #[test]
+    fn only_strong_tags_count_however_they_are_quoted() {
+        for (written, read) in
+            [("\"a\"", Some("a")), ("a", Some("a")), ("W/\"a\"", None), ("\"\"", None), ("\"a\"b\"", None), ("\"ä\"", None)]
+        {
+            assert_eq!(strong(written).as_deref(), read, "{written}");
+        }
+    }
+}

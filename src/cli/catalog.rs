@@ -1,0 +1,160 @@
+//! `causeway catalog export | import | rebuild`.
+
+use super::{Configuration, FAILED, fail, say, wait};
+use crate::server::{
+    StartError,
+    operate::{self, Clash, Header, Reply, Request, Scanned},
+};
+use serde::Serialize;
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufWriter, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Write down what only the catalog knows: the buckets, and metadata of objects whose storage keeps none.
+    ///
+    /// A running server is asked for it. Uploads in progress are left out.
+    Export {
+        /// The file to write: lines of JSON. "-" is standard output.
+        file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Bring an exported catalog into a data directory, while no server uses it.
+    ///
+    /// Nothing is changed if a line makes no sense, or if a bucket is elsewhere. The next start looks through every bucket.
+    Import {
+        /// What `causeway catalog export` wrote.
+        file: PathBuf,
+        /// Objects that the catalog knows already are kept as they are, unless this is said.
+        #[arg(long)]
+        replace: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Make the index that listings come from anew, while no server runs.
+    ///
+    /// Interrupted, the next start completes it.
+    Rebuild {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Whose catalog.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    #[command(flatten)]
+    configuration: Configuration,
+    /// The server's data directory, if not that of the configuration.
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+}
+
+impl Place {
+    pub(super) fn settings(&self) -> Result<crate::config::Settings, ExitCode> {
+        self.configuration.load_with(self.data.as_deref())
+    }
+}
+
+pub(super) fn run(command: Command) -> ExitCode {
+    let done = match command {
+        Command::Export { file, place } => export(&file, &place),
+        Command::Import { file, replace, place } => import(&file, if replace { Clash::Replace } else { Clash::Keep }, &place),
+        Command::Rebuild { place } => rebuild(&place),
+    };
+    done.unwrap_or_else(|code| code)
+}
+
+fn export(file: &Path, place: &Place) -> Result<ExitCode, ExitCode> {
+    let settings = place.settings()?;
+    let failed = |error: io::Error| StartError::because(format_args!("writing {}", file.display()), error);
+    let exported = wait(async {
+        let mut out = Out::begin(file).map_err(failed)?;
+        out.line(&Header::default()).map_err(failed)?;
+        let hear = async |reply| match reply {
+            Reply::Row(row) => out.line(&row).map_err(failed),
+            _ => Ok(()),
+        };
+        operate::ask(&settings, Request::Export, hear).await?;
+        out.end().map_err(failed)
+    });
+    exported.map(|()| ExitCode::SUCCESS).map_err(|error| fail(FAILED, error))
+}
+
+fn import(file: &Path, clash: Clash, place: &Place) -> Result<ExitCode, ExitCode> {
+    let settings = place.settings()?;
+    let imported = wait(operate::import(&settings, file, clash)).map_err(|error| fail(FAILED, error))?;
+    let kept = if imported.kept > 0 { format!(", {} were there and were kept", imported.kept) } else { String::new() };
+    say(&format!("imported {} buckets and {} objects{kept}\n", imported.buckets, imported.objects));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rebuild(place: &Place) -> Result<ExitCode, ExitCode> {
+    let settings = place.settings()?;
+    let mut failures = 0;
+    let hear = async |bucket: &str, scanned: Result<Option<Scanned>, String>| match scanned {
+        Ok(Some(Scanned { folders, objects, .. })) => say(&format!("bucket {bucket}: {objects} objects in {folders} folders\n")),
+        Ok(None) => say(&format!("bucket {bucket}: its storage lists itself\n")),
+        Err(error) => {
+            failures += 1;
+            let _ = fail(FAILED, error);
+        }
+    };
+    wait(operate::rebuild(&settings, hear)).map_err(|error| fail(FAILED, error))?;
+    Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+/// A file that appears when it is whole, or standard output.
+enum Out<'f> {
+    File { file: BufWriter<File>, draft: PathBuf, path: &'f Path },
+    Standard(BufWriter<io::Stdout>),
+}
+
+impl<'f> Out<'f> {
+    fn begin(path: &'f Path) -> io::Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self::Standard(BufWriter::new(io::stdout())));
+        }
+        let mut draft = path.as_os_str().to_owned();
+        draft.push(format!(".{}", std::process::id()));
+        let draft = PathBuf::from(draft);
+        // Metadata may be private.
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        Ok(Self::File { file: BufWriter::new(file), draft, path })
+    }
+
+    fn line(&mut self, row: &impl Serialize) -> io::Result<()> {
+        let out: &mut dyn Write = match self {
+            Self::File { file, .. } => file,
+            Self::Standard(out) => out,
+        };
+        serde_json::to_writer(&mut *out, row)?;
+        out.write_all(b"\n")
+    }
+
+    fn end(mut self) -> io::Result<()> {
+        match &mut self {
+            Self::Standard(out) => out.flush(),
+            Self::File { file, draft, path } => {
+                file.flush()?;
+                file.get_ref().sync_all()?;
+                fs::rename(draft, path)
+            }
+        }
+    }
+}
+
+impl Drop for Out<'_> {
+    fn drop(&mut self) {
+        if let Self::File { draft, .. } = self {
+            // Gone already if it is whole.
+            let _ = fs::remove_file(draft);
+        }
+    }
+}

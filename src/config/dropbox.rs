@@ -1,0 +1,45 @@
+//! Settings of Dropbox as a backend.
+
+use super::{
+    error::ConfigError,
+    secret::SecretSetting,
+    section::{Fallback, Reader, Row, Section, section},
+    value::Setting,
+};
+use crate::model::Endpoint;
+use Fallback::{Required, Text, Unset};
+use std::{path::PathBuf, time::Duration};
+
+section! {
+    /// `type = "dropbox"`: Dropbox. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the bucket's folder. What S3 knows
+    /// beyond that is in the catalog. The application needs the scopes `files.metadata.read`, `files.content.read`,
+    /// `files.metadata.write` and `files.content.write`.
+    DropboxBackend {
+        /// The key of the application that is registered with Dropbox.
+        client_id: String = Required,
+        /// Its secret. Applications that were authorized with PKCE need none.
+        client_secret: Option<SecretSetting> = Unset("none"),
+        /// The token that it got for a person, as `causeway backend authorize` gets it.
+        refresh_token: Option<SecretSetting> = Unset("none: nothing works before"),
+        /// A path of folders to the one that holds the buckets. They are made if they are missing.
+        root: String = Text(""),
+        /// Where the API is.
+        endpoint: Endpoint = Text("https://api.dropboxapi.com"),
+        /// Where the API takes and gives bytes.
+        content_endpoint: Endpoint = Text("https://content.dropboxapi.com"),
+        /// The page where a person lets the application in.
+        authorize_endpoint: Endpoint = Text("https://www.dropbox.com/oauth2/authorize"),
+        /// Where tokens are got.
+        token_endpoint: Endpoint = Text("https://api.dropboxapi.com/oauth2/token"),
+        /// A reply, or the next piece of one, must come within this time.
+        timeout: Duration = Text("60s"),
+        /// A connection must be made within this time.
+        connect_timeout: Duration = Text("5s"),
+        /// How often a request is sent at most, where repeating it is safe.
+        attempts: usize = Text("4"),
+        /// Requests in flight at most; further ones wait, and after `timeout` are answered 503 SlowDown.
+        max_requests: usize = Text("32"),
+        /// A PEM file with certificates to trust besides the public ones.
+        ca_file: Option<PathBuf> = Unset("the public authorities only"),
+    }
+}

@@ -1,0 +1,42 @@
+//! Settings of WebDAV servers as backends.
+
+use super::{
+    error::ConfigError,
+    secret::SecretSetting,
+    section::{Fallback, Reader, Row, Section, section},
+    value::Setting,
+};
+use crate::model::Endpoint;
+use Fallback::{Required, Text, Unset};
+use std::{path::PathBuf, time::Duration};
+
+section! {
+    /// `type = "webdav"`: a folder of a WebDAV server: Nextcloud, ownCloud, Koofr, Apache, rclone and the like. Object `a/b.jpg` of
+    /// a bucket is the file `a/b.jpg` in the bucket's folder. What S3 knows beyond that is in the catalog.
+    WebdavBackend {
+        /// The folder that holds the buckets, which has to be there: `https://cloud.example.com/remote.php/dav/files/alice/objects`.
+        /// Redirects are not followed.
+        url: Endpoint = Required,
+        /// The user name, for basic authentication.
+        user: Option<String> = Unset("no authentication"),
+        /// The password: of an app, where the server has such.
+        password: Option<SecretSetting> = Unset("none"),
+        /// A bearer token, instead of a user.
+        token: Option<SecretSetting> = Unset("none"),
+        /// Whether `a` and `A` are one name there, as on servers over Windows or macOS.
+        folds_names: bool = Text("false"),
+        /// Whether keys with `?`, `#` or `;` lie under escaped names: for servers that cannot move files to such names, as
+        /// WsgiDAV. Without it these answer 400 to such keys; with it, files that others gave such names are not seen.
+        escapes_marks: bool = Text("false"),
+        /// A reply, or the next piece of one, must come within this time.
+        timeout: Duration = Text("30s"),
+        /// A connection must be made within this time.
+        connect_timeout: Duration = Text("5s"),
+        /// How often a request is sent at most, where repeating it is safe.
+        attempts: usize = Text("4"),
+        /// Requests in flight at most; further ones wait, and after `timeout` are answered 503 SlowDown.
+        max_requests: usize = Text("64"),
+        /// A PEM file with certificates to trust besides the public ones.
+        ca_file: Option<PathBuf> = Unset("the public authorities only"),
+    }
+}

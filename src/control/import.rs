@@ -1,0 +1,109 @@
+//! Exported rows, brought into a catalog that no server uses.
+//!
+//! Invariants: repeating an import that was cut short completes it. The caller has the rows checked before, and forgets the
+//! index in between: it would say less than the catalog.
+
+use super::rows::{Row, RowError};
+use crate::{
+    catalog::{BucketId, Catalog, CatalogError, CatalogErrorKind, ObjectRow},
+    model::BucketName,
+};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use std::collections::HashMap;
+
+/// Commits that share transactions.
+const AT_ONCE: usize = 64;
+
+/// What becomes of rows for objects that the catalog knows already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clash {
+    Keep,
+    Replace,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// That were not there before.
+    pub buckets: u64,
+    pub objects: u64,
+    /// That were there, and were kept as they are.
+    pub kept: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    #[error(transparent)]
+    Row(#[from] RowError),
+    #[error("bucket '{name}' is at '{place}' on backend '{backend}' here, and elsewhere in what is imported")]
+    Elsewhere { name: BucketName, place: String, backend: String },
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
+
+/// Whether every row makes sense, and no bucket is elsewhere here.
+pub async fn check(catalog: &dyn Catalog, rows: impl Iterator<Item = Result<Row, RowError>>) -> Result<(), ImportError> {
+    for row in rows {
+        if let Row::Bucket(bucket) = row?
+            && let Some(known) = catalog.bucket(&bucket.name).await?
+            && (known.bucket.backend != bucket.backend || known.bucket.place != bucket.place)
+        {
+            return Err(ImportError::Elsewhere { name: bucket.name, place: known.bucket.place, backend: known.bucket.backend });
+        }
+    }
+    Ok(())
+}
+
+/// Rows that were checked.
+pub async fn import(
+    catalog: &dyn Catalog,
+    clash: Clash,
+    rows: impl Iterator<Item = Result<Row, RowError>>,
+) -> Result<Imported, ImportError> {
+    let mut imported = Imported::default();
+    let mut ids: HashMap<BucketName, BucketId> = HashMap::new();
+    let mut batch = Vec::with_capacity(AT_ONCE);
+    for row in rows {
+        match row? {
+            Row::Bucket(bucket) => {
+                let name = bucket.name.clone();
+                let id = match catalog.bucket(&name).await? {
+                    Some(known) => known.id,
+                    None => {
+                        imported.buckets += 1;
+                        catalog.create_bucket(bucket.into()).await?.id
+                    }
+                };
+                ids.insert(name, id);
+            }
+            Row::Object(object) => {
+                let id = ids.get(&object.bucket).copied();
+                batch.push((id.ok_or_else(|| changed("its bucket"))?, object.row().map_err(changed)?));
+                if batch.len() == AT_ONCE {
+                    write(catalog, clash, &mut imported, std::mem::take(&mut batch)).await?;
+                }
+            }
+            Row::End(_) => {}
+        }
+    }
+    write(catalog, clash, &mut imported, batch).await?;
+    Ok(imported)
+}
+
+fn changed(why: impl Into<String>) -> CatalogError {
+    CatalogError::new(CatalogErrorKind::Internal, format!("the rows changed while they were read: {}", why.into()))
+}
+
+async fn write(catalog: &dyn Catalog, clash: Clash, imported: &mut Imported, batch: Vec<(BucketId, ObjectRow)>) -> Result<(), ImportError> {
+    let writing = stream::iter(batch).map(async |(bucket, row)| {
+        if clash == Clash::Keep && catalog.object(bucket, &row.key).await?.is_some() {
+            return Ok::<_, CatalogError>(false);
+        }
+        catalog.set_object(bucket, row).await?;
+        Ok(true)
+    });
+    let written: Vec<bool> = writing.buffer_unordered(AT_ONCE).try_collect().await?;
+    let new = written.iter().filter(|written| **written).count() as u64;
+    imported.objects += new;
+    imported.kept += written.len() as u64 - new;
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! What operators ask of buckets and the catalog, beside S3: one request, answered line by line.
+//!
+//! The same code answers in a running server, asked through the socket in its data directory (`socket`), and in a command
+//! that has taken a data directory at rest.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `scan` | making the index of a bucket say what its storage says |
+//! | `rows` | the format of an exported catalog |
+//! | `export`, `import` | what only the catalog knows, out of it and into it |
+//! | `socket` | requests and replies as lines |
+
+mod export;
+mod import;
+mod rows;
+mod scan;
+pub mod socket;
+
+pub use import::{Clash, ImportError, Imported, check, import};
+pub use rows::{Header, Row, RowError, Rows};
+
+use crate::{buckets::Buckets, telemetry::log::Chain};
+use serde::{Deserialize, Serialize};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::mpsc;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    Scan { bucket: String },
+    Export,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    Scanning(Scanned),
+    Row(Row),
+    /// The last one, if all went well.
+    Done(Done),
+    /// The last one, if not.
+    Failed(String),
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scanned {
+    pub folders: u64,
+    pub objects: u64,
+    pub changed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Done {
+    Scanned(Scanned),
+    /// There is no index: the storage lists itself.
+    Unindexed,
+    Exported,
+}
+
+/// Between two words on how far a scan has come.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+/// Replies on their way to a slow reader.
+const AHEAD: usize = 64;
+
+/// Answers a request. Dropping the receiver ends the work.
+pub fn answer(buckets: Arc<Buckets>, request: Request) -> mpsc::Receiver<Reply> {
+    let (replies, receiver) = mpsc::channel(AHEAD);
+    tokio::spawn(async move {
+        let work = async {
+            match request {
+                Request::Scan { bucket } => scan::scan(&buckets, &bucket, &replies).await,
+                Request::Export => {
+                    let exported = export::export(&**buckets.catalog(), &replies).await;
+                    exported.map(|()| Done::Exported).map_err(|error| Chain(&error).to_string())
+                }
+            }
+        };
+        let last = tokio::select! {
+            () = replies.closed() => return,
+            done = work => done.map_or_else(Reply::Failed, Reply::Done),
+        };
+        // Whoever asked may have gone.
+        let _ = replies.send(last).await;
+    });
+    receiver
+}

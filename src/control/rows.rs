@@ -1,0 +1,218 @@
+//! The format of an exported catalog: one JSON object a line. The first says what the file is, the last that it is whole.
+//!
+//! ```text
+//! {"causeway_catalog":1}
+//! {"bucket":{"name":"photos","owner":{…},"created":…,"acl":"private","location":"","backend":"nas","place":"photos"}}
+//! {"object":{"bucket":"photos","key":"a.jpg","stands":"…","intended":null}}
+//! {"end":{"buckets":1,"objects":1}}
+//! ```
+//!
+//! A bucket comes before its objects. What an object's row says is the words of its driver.
+
+use crate::{
+    catalog::{NewBucket, ObjectRow},
+    model::{BucketName, CannedAcl, ObjectKey, Owner, Timestamp},
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::HashSet, io::BufRead};
+
+/// Of the format. A change that older readers would misread is a new one.
+const VERSION: u32 = 1;
+/// A key is 1 KiB and metadata are 2 KiB, tags and parts some more.
+const LONGEST_LINE: usize = 16 << 20;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    pub causeway_catalog: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Row {
+    Bucket(BucketRow),
+    Object(ObjectLine),
+    End(End),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BucketRow {
+    pub name: BucketName,
+    pub owner: Owner,
+    pub created: Timestamp,
+    pub acl: CannedAcl,
+    pub location: String,
+    pub backend: String,
+    pub place: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectLine {
+    pub bucket: BucketName,
+    pub key: String,
+    pub stands: Option<String>,
+    pub intended: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    pub buckets: u64,
+    pub objects: u64,
+}
+
+impl Default for Header {
+    fn default() -> Self {
+        Self { causeway_catalog: VERSION }
+    }
+}
+
+impl From<NewBucket> for BucketRow {
+    fn from(NewBucket { name, owner, created, acl, location, backend, place }: NewBucket) -> Self {
+        Self { name, owner, created, acl, location, backend, place }
+    }
+}
+
+impl From<BucketRow> for NewBucket {
+    fn from(BucketRow { name, owner, created, acl, location, backend, place }: BucketRow) -> Self {
+        Self { name, owner, created, acl, location, backend, place }
+    }
+}
+
+impl ObjectLine {
+    pub(super) fn new(bucket: BucketName, row: ObjectRow) -> Self {
+        Self { bucket, key: row.key.as_str().to_owned(), stands: row.stands, intended: row.intended }
+    }
+
+    pub(super) fn row(self) -> Result<ObjectRow, String> {
+        let key = ObjectKey::new(self.key.as_str()).map_err(|error| format!("the key '{}': {error}", self.key))?;
+        Ok(ObjectRow { key, stands: self.stands, intended: self.intended })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RowError {
+    #[error("line {line}: {why}")]
+    Line { line: u64, why: String },
+    #[error("reading it: {0}")]
+    Read(#[from] std::io::Error),
+}
+
+/// The rows of an exported catalog, each checked as far as it can be alone. Ends after the last line of a whole file, and
+/// with an error in one that is not.
+pub struct Rows<R> {
+    lines: R,
+    line: u64,
+    buckets: HashSet<BucketName>,
+    counted: End,
+    ended: bool,
+}
+
+impl<R: BufRead> Rows<R> {
+    pub fn begin(lines: R) -> Result<Self, RowError> {
+        let mut rows = Self { lines, line: 0, buckets: HashSet::new(), counted: End::default(), ended: false };
+        let header = rows.next_line()?.ok_or_else(|| rows.wrong("the file is empty"))?;
+        match serde_json::from_slice::<Header>(&header) {
+            Ok(Header { causeway_catalog: VERSION }) => Ok(rows),
+            Ok(Header { causeway_catalog }) => {
+                Err(rows.wrong(format_args!("format {causeway_catalog} is not known here: this Causeway reads {VERSION}")))
+            }
+            Err(_) => Err(rows.wrong("this is no exported catalog")),
+        }
+    }
+
+    fn next_row(&mut self) -> Result<Option<Row>, RowError> {
+        let Some(line) = self.next_line()? else {
+            return if self.ended { Ok(None) } else { Err(self.wrong("the file ends here, but is not whole")) };
+        };
+        if self.ended {
+            return Err(self.wrong("there is more after the end"));
+        }
+        let row = serde_json::from_slice::<Row>(&line).map_err(|error| self.wrong(error))?;
+        match &row {
+            Row::Bucket(bucket) => {
+                self.counted.buckets += 1;
+                if !self.buckets.insert(bucket.name.clone()) {
+                    return Err(self.wrong(format_args!("bucket '{}' is there twice", bucket.name)));
+                }
+            }
+            Row::Object(object) => {
+                self.counted.objects += 1;
+                if !self.buckets.contains(&object.bucket) {
+                    return Err(self.wrong(format_args!("bucket '{}' did not come before its objects", object.bucket)));
+                }
+                object.clone().row().map_err(|why| self.wrong(why))?;
+            }
+            Row::End(end) => {
+                self.ended = true;
+                if *end != self.counted {
+                    return Err(self.wrong(format_args!("rows are missing: {:?} were announced, {:?} are there", end, self.counted)));
+                }
+            }
+        }
+        Ok(Some(row))
+    }
+
+    fn next_line(&mut self) -> Result<Option<Vec<u8>>, RowError> {
+        let mut line = Vec::new();
+        let read = std::io::Read::take(&mut self.lines, LONGEST_LINE as u64).read_until(b'\n', &mut line)?;
+        self.line += 1;
+        match (read, line.pop()) {
+            (0, _) => Ok(None),
+            (_, Some(b'\n')) => Ok(Some(line)),
+            _ => Err(self.wrong("the line is cut short, or too long")),
+        }
+    }
+
+    fn wrong(&self, why: impl std::fmt::Display) -> RowError {
+        RowError::Line { line: self.line, why: why.to_string() }
+    }
+}
+
+impl<R: BufRead> Iterator for Rows<R> {
+    type Item = Result<Row, RowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_row().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUCKET: &str = r#"{"bucket":{"name":"photos","owner":{"id":"i","display_name":"d"},"created":1,"acl":"private","location":"","backend":"b","place":"p"}}"#;
+    const OBJECT: &str = r#"{"object":{"bucket":"photos","key":"a","stands":"x","intended":null}}"#;
+
+    fn read(lines: &[&str]) -> Result<usize, String> {
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let rows = Rows::begin(text.as_bytes()).map_err(|error| error.to_string())?;
+        rows.collect::<Result<Vec<_>, _>>().map(|rows| rows.len()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_whole_file_is_read_to_its_end() {
+        let lines = [r#"{"causeway_catalog":1}"#, BUCKET, OBJECT, r#"{"end":{"buckets":1,"objects":1}}"#];
+        assert_eq!(read(&lines), Ok(3));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        let header = r#"{"causeway_catalog":1}"#;
+        let cases: [(&[&str], &str); 7] = [
+            (&[], "line 1: the file is empty"),
+            (&["{}"], "line 1: this is no exported catalog"),
+            (&[r#"{"causeway_catalog":2}"#], "line 1: format 2 is not known here"),
+            (&[header, BUCKET], "line 3: the file ends here, but is not whole"),
+            (&[header, OBJECT], "line 2: bucket 'photos' did not come before"),
+            (&[header, BUCKET, BUCKET], "line 3: bucket 'photos' is there twice"),
+            (&[header, BUCKET, r#"{"end":{"buckets":1,"objects":1}}"#], "line 3: rows are missing"),
+        ];
+        for (lines, words) in cases {
+            let error = read(lines).expect_err("refused");
+            assert!(error.starts_with(words), "{error}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Requests to a running server, and its replies: lines of JSON through a socket in its data directory.
+//!
+//! Who may open the directory may ask; nobody else can. The socket is reached through the opened directory, since its own
+//! path may be longer than a socket's may be.
+
+use super::{Reply, Request, answer};
+use crate::buckets::Buckets;
+use std::{
+    fs::{File, Permissions},
+    io,
+    os::{fd::AsRawFd, unix::fs::PermissionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::{Semaphore, mpsc},
+    time::timeout,
+};
+
+const NAME: &str = "control.sock";
+/// Operators; whoever opens more waits.
+const CONNECTIONS: usize = 8;
+const PATIENCE: Duration = Duration::from_secs(10);
+const LONGEST_REQUEST: u64 = 64 << 10;
+const LONGEST_REPLY: u64 = 32 << 20;
+
+/// An opened directory, and the socket in it.
+struct Place {
+    _dir: File,
+    socket: PathBuf,
+}
+
+impl Place {
+    fn open(dir: &Path) -> io::Result<Self> {
+        let dir = File::open(dir)?;
+        Ok(Self { socket: PathBuf::from(format!("/proc/self/fd/{}/{NAME}", dir.as_raw_fd())), _dir: dir })
+    }
+}
+
+/// Listens in a directory that this process holds.
+#[derive(Debug)]
+pub struct Listener {
+    listener: UnixListener,
+    dir: PathBuf,
+}
+
+impl Listener {
+    pub fn bind(dir: &Path) -> io::Result<Self> {
+        let place = Place::open(dir)?;
+        remove(dir)?;
+        let listener = UnixListener::bind(&place.socket)?;
+        std::fs::set_permissions(&place.socket, Permissions::from_mode(0o600))?;
+        Ok(Self { listener, dir: dir.to_owned() })
+    }
+
+    /// Answers until dropped.
+    pub async fn serve(self, buckets: Arc<Buckets>) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        while let Ok(place) = places.clone().acquire_owned().await {
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let buckets = buckets.clone();
+                    tokio::spawn(async move {
+                        if let Err(error) = converse(stream, buckets).await {
+                            tracing::debug!(%error, "an operator's connection failed");
+                        }
+                        drop(place);
+                    });
+                }
+                // Out of descriptors, most likely: the next try may find one.
+                Err(error) => {
+                    tracing::warn!(%error, "an operator's connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = remove(&self.dir);
+    }
+}
+
+fn remove(dir: &Path) -> io::Result<()> {
+    match std::fs::remove_file(dir.join(NAME)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn converse(mut stream: UnixStream, buckets: Arc<Buckets>) -> io::Result<()> {
+    let (reading, mut writing) = stream.split();
+    let mut reading = BufReader::new(reading);
+    let mut line = String::new();
+    timeout(PATIENCE, (&mut reading).take(LONGEST_REQUEST).read_line(&mut line)).await??;
+    let mut replies = match serde_json::from_str::<Request>(&line) {
+        Ok(request) => {
+            tracing::info!(?request, "an operator asks");
+            answer(buckets, request)
+        }
+        Err(error) => {
+            let (replies, receiver) = mpsc::channel(1);
+            let _ = replies.try_send(Reply::Failed(format!("this server does not know the request: {error}")));
+            receiver
+        }
+    };
+    loop {
+        let mut end = [0];
+        tokio::select! {
+            reply = replies.recv() => {
+                let Some(reply) = reply else { return writing.shutdown().await };
+                let mut line = serde_json::to_vec(&reply)?;
+                line.push(b'\n');
+                writing.write_all(&line).await?;
+            }
+            // Whoever asked says no more, but may leave: then the work ends.
+            gone = reading.read(&mut end) => {
+                gone?;
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Asks the server that holds a directory. `None`: none does.
+pub async fn ask(dir: &Path, request: &Request) -> io::Result<Option<mpsc::Receiver<Reply>>> {
+    let absent = |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
+    let place = match Place::open(dir) {
+        Err(error) if absent(&error) => return Ok(None),
+        place => place?,
+    };
+    let mut stream = match UnixStream::connect(&place.socket).await {
+        Err(error) if absent(&error) => return Ok(None),
+        stream => stream?,
+    };
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line).await?;
+    let (replies, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut stream = BufReader::new(stream);
+        loop {
+            let mut line = Vec::new();
+            let read = tokio::select! {
+                read = async { (&mut stream).take(LONGEST_REPLY).read_until(b'\n', &mut line).await } => read,
+                () = replies.closed() => return,
+            };
+            let reply = match read.map(|_| serde_json::from_slice(&line)) {
+                Ok(Ok(reply)) => reply,
+                Ok(Err(_)) if line.is_empty() => return,
+                Ok(Err(error)) => Reply::Failed(format!("the server's reply makes no sense: {error}")),
+                Err(error) => Reply::Failed(format!("the server's reply: {error}")),
+            };
+            if replies.send(reply).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(Some(receiver))
+}

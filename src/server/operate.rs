@@ -1,0 +1,135 @@
+//! What operators ask of a data directory: by the server that holds it if one runs, or here.
+
+use super::{data::DataDirectory, error::StartError, graph};
+use crate::{
+    buckets::Buckets,
+    catalog::{BucketsQuery, Catalog, sqlite, sqlite::SqliteCatalog},
+    config::Settings,
+    control::{self, RowError, Rows, socket},
+    store::Durability,
+    telemetry::log::Chain,
+};
+pub use control::{Clash, Done, Header, Imported, Reply, Request, Row, Scanned};
+use std::{fs::File, io::BufReader, path::Path, sync::Arc};
+use tokio::sync::mpsc::Receiver;
+
+/// Asks, and hears every reply before the last one.
+pub async fn ask(
+    settings: &Settings,
+    request: Request,
+    hear: impl AsyncFnMut(Reply) -> Result<(), StartError>,
+) -> Result<Done, StartError> {
+    let path = &settings.server.data;
+    let own = DataDirectory::own_of(path);
+    let asked = socket::ask(&own, &request).await;
+    let asked = asked.map_err(|error| StartError::because(format_args!("asking the server that uses {}", path.display()), error))?;
+    if let Some(replies) = asked {
+        return drain(replies, hear).await;
+    }
+    let visit = Visit::begin(settings, &request).await?;
+    let done = visit.ask(request, hear).await;
+    visit.end().await;
+    done
+}
+
+async fn drain(mut replies: Receiver<Reply>, mut hear: impl AsyncFnMut(Reply) -> Result<(), StartError>) -> Result<Done, StartError> {
+    while let Some(reply) = replies.recv().await {
+        match reply {
+            Reply::Done(done) => return Ok(done),
+            Reply::Failed(why) => return Err(StartError::new(why)),
+            reply => hear(reply).await?,
+        }
+    }
+    Err(StartError::new("it was stopped before it was done"))
+}
+
+/// Brings an exported catalog into a data directory that no server uses. What listings come from is made anew by the next
+/// start.
+pub async fn import(settings: &Settings, file: &Path, clash: Clash) -> Result<Imported, StartError> {
+    let failed = |error: &(dyn std::error::Error + 'static)| StartError::new(format!("importing {}: {}", file.display(), Chain(error)));
+    let rows =
+        || File::open(file).map_err(RowError::from).and_then(|file| Rows::begin(BufReader::new(file))).map_err(|error| failed(&error));
+    let data = DataDirectory::take(&settings.server.data)?;
+    let catalog = open_catalog(&data)?;
+    let checked = control::check(&catalog, rows()?).await.map_err(|error| failed(&error));
+    close_catalog(catalog).await?;
+    checked?;
+    // In between: it must never say less than the catalog and look complete.
+    forget_index(&data)?;
+    let catalog = open_catalog(&data)?;
+    let imported = control::import(&catalog, clash, rows()?).await.map_err(|error| failed(&error));
+    close_catalog(catalog).await?;
+    imported
+}
+
+fn open_catalog(data: &DataDirectory) -> Result<SqliteCatalog, StartError> {
+    SqliteCatalog::open(data.own(), Durability::Strict).map_err(|error| StartError::because("opening the catalog", error))
+}
+
+async fn close_catalog(catalog: SqliteCatalog) -> Result<(), StartError> {
+    catalog.close().await.map_err(|error| StartError::because("closing the catalog", error))
+}
+
+/// Makes the index of every bucket anew, from what storage and catalog say. No server may run.
+pub async fn rebuild(settings: &Settings, mut hear: impl AsyncFnMut(&str, Result<Option<Scanned>, String>)) -> Result<(), StartError> {
+    let data = DataDirectory::take(&settings.server.data)?;
+    forget_index(&data)?;
+    let visit = Visit::of(settings, data).await?;
+    let known = visit.buckets.list(BucketsQuery { limit: usize::MAX, ..Default::default() }).await;
+    let known = known.map_err(|error| StartError::because("listing the buckets", error))?;
+    for record in known.buckets {
+        let name = record.bucket.name.to_string();
+        let done = visit.ask(Request::Scan { bucket: name.clone() }, async |_| Ok(())).await;
+        hear(
+            &name,
+            done.map_err(|error| error.to_string()).map(|done| match done {
+                Done::Scanned(counts) => Some(counts),
+                Done::Unindexed | Done::Exported => None,
+            }),
+        )
+        .await;
+    }
+    visit.end().await;
+    Ok(())
+}
+
+fn forget_index(data: &DataDirectory) -> Result<(), StartError> {
+    sqlite::forget_index(data.own()).map_err(|error| StartError::because("forgetting the index", error))
+}
+
+/// A data directory and all that it knows, taken for a while.
+struct Visit {
+    buckets: Arc<Buckets>,
+    // Let go last.
+    _data: DataDirectory,
+}
+
+impl Visit {
+    async fn begin(settings: &Settings, request: &Request) -> Result<Self, StartError> {
+        let path = &settings.server.data;
+        if *request == Request::Export && !DataDirectory::was_taken(path) {
+            return Err(StartError::new(format!("no server ever used {}: there is nothing to export", path.display())));
+        }
+        Self::of(settings, DataDirectory::take(path)?).await
+    }
+
+    async fn of(settings: &Settings, data: DataDirectory) -> Result<Self, StartError> {
+        let known = data.credentials(settings)?;
+        Ok(Self { buckets: graph::buckets(settings, &known, &data).await?, _data: data })
+    }
+
+    async fn ask(&self, request: Request, hear: impl AsyncFnMut(Reply) -> Result<(), StartError>) -> Result<Done, StartError> {
+        drain(control::answer(self.buckets.clone(), request), hear).await
+    }
+
+    async fn end(self) {
+        for (name, backend) in self.buckets.backends() {
+            if let Err(error) = backend.release().await {
+                tracing::error!(backend = name, %error, "closing a backend failed");
+            }
+        }
+        if let Err(error) = self.buckets.catalog().close().await {
+            tracing::error!(%error, "closing the catalog failed");
+        }
+    }
+}

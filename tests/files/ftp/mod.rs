@@ -1,0 +1,24 @@
+//! What is particular to FTP.
+
+mod faults;
+mod servers;
+
+use crate::{
+    ftpd::{Ftpd, PASSWORD, Place},
+    promises::{Storage, draft, get, list, names, own_files, pattern, published, put},
+};
+use causeway::{
+    backend::ftp::{FtpFiles, FtpSettings, Tls},
+    backend::tree::files::Published,
+    model::{Secret, Span},
+    store::error::StoreErrorKind,
+};
+use std::sync::Arc;
+
+fn on(settings: FtpSettings) -> Storage {
+    Arc::new(FtpFiles::open(settings).expect("settings"))
+}
+
+fn of(place: &Place) -> Storage {
+    on(place.settings())
+}

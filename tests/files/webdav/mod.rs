@@ -1,0 +1,124 @@
+//! What is particular to WebDAV.
+
+use crate::{
+    dav::{Dav, DavFolder, PASSWORD},
+    promises::{Storage, draft, get, name, own_files, pattern, published, put},
+    proxy::{Direction, Proxy},
+};
+use bytes::Bytes;
+use causeway::{
+    backend::WireSettings,
+    backend::webdav::{Access, WebdavFiles, WebdavSettings},
+    model::{Endpoint, Secret},
+    store::error::StoreErrorKind,
+};
+use std::{sync::Arc, time::Duration};
+
+/// rclone, which sees what is put into its directory past it: not at once.
+fn behind_proxy() -> (DavFolder, Proxy, Storage) {
+    let folder = Dav::rclone().folder();
+    let url: http::Uri = folder.url.parse().expect("an address");
+    let proxy = Proxy::to(url.authority().expect("a host").as_str().parse().expect("an address"));
+    let url = Endpoint::parse(&format!("{}{}", proxy.endpoint(), url.path())).expect("an address");
+    let wire = WireSettings { timeout: Duration::from_secs(5), ..WireSettings::default() };
+    let files = WebdavFiles::new(WebdavSettings { url, wire, ..folder.settings() }).expect("settings");
+    (folder, proxy, Arc::new(files))
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_without_it() {
+    let folder = Dav::wsgidav().folder();
+    let access = Access::Basic { user: "alice".into(), password: Secret::new("hunter2") };
+    let files: Storage = Arc::new(WebdavFiles::new(WebdavSettings { access, ..folder.settings() }).expect("settings"));
+    let error = files.stat("k").await.expect_err("it is refused");
+    assert_eq!(error.kind(), StoreErrorKind::Internal);
+    let shown = format!("{error} {error:?} {files:?}");
+    assert!(shown.contains("credentials") && !shown.contains("hunter2") && !shown.contains(PASSWORD), "{shown}");
+}
+
+#[tokio::test]
+async fn a_write_that_is_cut_leaves_the_old_file_and_in_the_end_no_draft() {
+    let (_folder, proxy, files) = behind_proxy();
+    put(&files, "k", b"old").await;
+    let mut draft = files.create(&name(), "k", Some(32 << 20)).await.expect("a draft");
+    proxy.cut(Direction::Up, 1 << 20, 1);
+    let written = async {
+        for n in 0..128 {
+            draft.write(vec![Bytes::from(pattern(256 << 10, n))]).await?;
+        }
+        draft.finish().await
+    };
+    let error = written.await.expect_err("the connection was cut");
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+    assert!(draft.finish().await.is_err() && draft.publish("k", false).await.is_err(), "and it never will be whole");
+    assert_eq!(get(&files, "k").await, Some(b"old".to_vec()));
+    let removed = async { while !own_files(&files).await.is_empty() {} };
+    tokio::time::timeout(Duration::from_secs(30), removed).await.expect("soon");
+}
+
+#[tokio::test]
+async fn what_was_moved_though_the_reply_was_lost_is_published() {
+    let (_folder, proxy, files) = behind_proxy();
+    put(&files, "k", b"old").await;
+    let draft = draft(&files, "k", b"new").await;
+    // Of the next connection nothing comes back.
+    proxy.refuse();
+    proxy.accept();
+    proxy.cut(Direction::Down, 0, 1);
+    published(draft.publish("k", false).await.expect("it is published"));
+    assert_eq!(get(&files, "k").await, Some(b"new".to_vec()));
+    assert_eq!(own_files(&files).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn statuses_that_stand_for_something_are_told_as_that() {
+    let (_folder, proxy, files) = behind_proxy();
+    put(&files, "k", b"old").await;
+    for (status, kind) in [(423, StoreErrorKind::Busy), (507, StoreErrorKind::StorageFull), (302, StoreErrorKind::Internal)] {
+        proxy.answer_next(if status == 423 { 4 } else { 1 }, status, None);
+        assert_eq!(files.stat("k").await.expect_err("it is refused").kind(), kind, "{status}");
+    }
+    proxy.answer_next(1, 503, Some(0));
+    assert!(files.stat("k").await.expect("it is asked again").is_some());
+    let mut full = files.create(&name(), "k", Some(300_000)).await.expect("a draft");
+    proxy.answer_next(1, 507, None);
+    let written = async {
+        full.write(vec![pattern(300_000, 1).into()]).await?;
+        full.finish().await
+    };
+    assert_eq!(written.await.expect_err("it is full").kind(), StoreErrorKind::StorageFull);
+    assert_eq!(get(&files, "k").await, Some(b"old".to_vec()));
+}
+
+#[tokio::test]
+async fn a_server_that_takes_marks_for_something_else_does_no_harm_to_other_files() {
+    let folder = Dav::wsgidav().folder();
+    let files: Storage = Arc::new(WebdavFiles::new(WebdavSettings { escapes_marks: false, ..folder.settings() }).expect("settings"));
+    put(&files, "a", b"of its own name").await;
+    for path in ["a;b", "a?b", "b;c", "d#e"] {
+        let draft = draft(&files, path, b"other").await;
+        let error = draft.publish(path, false).await.err().unwrap_or_else(|| panic!("{path}"));
+        assert_eq!(error.kind(), StoreErrorKind::InvalidRequest, "{path}: {error}");
+    }
+    assert_eq!(get(&files, "a").await, Some(b"of its own name".to_vec()));
+    assert_eq!(std::fs::read_dir(&folder.path).expect("a directory").count(), 2, "the file and our own folder");
+}
+
+#[tokio::test]
+async fn every_step_costs_what_it_must() {
+    let (_folder, proxy, files) = behind_proxy();
+    put(&files, "d/warm", b"1").await;
+    let mut before = proxy.requests();
+    let mut cost = || {
+        let now = proxy.requests();
+        now - std::mem::replace(&mut before, now)
+    };
+    put(&files, "d/k", &pattern(100_000, 1)).await;
+    assert_eq!(cost(), 3, "PUT, MOVE, and what it is now");
+    put(&files, "d/k", &pattern(300_000, 2)).await;
+    assert_eq!(cost(), 5, "MOVE once more, after a look at what is to be replaced");
+    assert!(get(&files, "d/k").await.is_some());
+    assert_eq!(cost(), 2);
+    assert!(files.remove("d/k").await.expect("an answer"));
+    assert_eq!(cost(), 2);
+}

@@ -1,0 +1,115 @@
+//! `causeway catalog export | import | rebuild`.
+
+use super::{
+    process::Place,
+    support::{Who, raw::Raw, sshd::Sshd},
+};
+
+const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
+const ENVIRONMENT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
+
+/// In front of storage that keeps nothing but bytes.
+fn before(sshd: &Sshd) -> Place {
+    let place = Place::new();
+    let (host, port) = (sshd.address().ip(), sshd.address().port());
+    place.write(
+        "causeway.toml",
+        &format!(
+            "[server]\ndata = 'data'\nscan_interval = 'off'\n[default]\nbackend = 'nas'\n[backend.nas]\ntype = 'sftp'\nhost = '{host}'\n\
+             port = {port}\nuser = '{}'\nprivate_key = {{ file = {:?} }}\nhost_key = '{}'\nroot = {:?}\n",
+            Sshd::user(),
+            sshd.key_file(),
+            sshd.fingerprint(),
+            sshd.root(),
+        ),
+    );
+    place
+}
+
+/// What a client sees of `/photos/a b`.
+fn seen(raw: &Raw) -> (u16, Option<String>, Option<String>, Option<String>) {
+    let reply = raw.get("/photos/a%20b").send();
+    let header = |name| reply.header(name).map(str::to_owned);
+    (reply.status, header("content-type"), header("x-amz-meta-who"), header("etag"))
+}
+
+#[test]
+fn what_only_the_catalog_knows_moves_to_another_data_directory() {
+    let sshd = Sshd::start();
+    let first = before(&sshd);
+    let server = first.serve(&[], &ENVIRONMENT);
+    let raw = Raw::new(server.s3, ROOT);
+    assert_eq!(raw.put("/photos", "").send().status, 200);
+    let put = raw.put("/photos/a%20b", "meow").header("content-type", "image/cat").header("x-amz-meta-who", "me");
+    assert_eq!(put.send().status, 200);
+    let known = seen(&raw);
+    assert_eq!((known.0, known.2.as_deref()), (200, Some("me")));
+
+    // By the running server, and with none.
+    first.run(&["catalog", "export", "live.jsonl"], &[]).succeeded();
+    assert_eq!(first.mode("live.jsonl"), 0o600);
+    let said = first.run(&["catalog", "import", "live.jsonl"], &[]).failed(1);
+    assert!(said.contains("is in use by another server"), "{said}");
+    drop(server);
+    assert_eq!(first.run(&["catalog", "export", "-"], &[]).succeeded(), first.read("live.jsonl"));
+
+    let second = before(&sshd);
+    second.write("moved.jsonl", &first.read("live.jsonl"));
+    assert_eq!(second.run(&["catalog", "import", "moved.jsonl"], &[]).succeeded(), "imported 1 buckets and 1 objects\n");
+    let again = second.run(&["catalog", "import", "moved.jsonl"], &[]).succeeded();
+    assert_eq!(again, "imported 0 buckets and 0 objects, 1 were there and were kept\n");
+    let server = second.serve(&[], &ENVIRONMENT);
+    let raw = Raw::new(server.s3, ROOT);
+    assert_eq!(seen(&raw), known);
+    let etag = known.3.expect("an ETag").trim_matches('"').to_owned();
+    let listed = raw.get("/photos?list-type=2").send().text();
+    assert!(listed.contains("<Key>a b</Key>") && listed.contains(&etag), "{listed}");
+}
+
+#[test]
+fn a_catalog_that_is_not_whole_is_not_imported() {
+    let sshd = Sshd::start();
+    let place = before(&sshd);
+    drop(place.serve(&[], &ENVIRONMENT));
+    place.write("torn.jsonl", "{\"causeway_catalog\":1}\n{\"bucket\":");
+    let said = place.run(&["catalog", "import", "torn.jsonl"], &[]).failed(1);
+    assert_eq!(said, "causeway: importing torn.jsonl: line 2: the line is cut short, or too long\n");
+    let bucket = |name: &str, at: &str| {
+        format!(
+            "{{\"bucket\":{{\"name\":\"{name}\",\"owner\":{{\"id\":\"i\",\"display_name\":\"d\"}},\"created\":1,\"acl\":\"private\",\"location\":\"\",\"backend\":\"nas\",\"place\":\"{at}\"}}}}\n"
+        )
+    };
+    let file =
+        |buckets: &str, count: usize| format!("{{\"causeway_catalog\":1}}\n{buckets}{{\"end\":{{\"buckets\":{count},\"objects\":0}}}}\n");
+    place.write("one.jsonl", &file(&bucket("photos", "photos"), 1));
+    place.run(&["catalog", "import", "one.jsonl"], &[]).succeeded();
+    // From here on the index knows something: that it is complete.
+    place.run(&["bucket", "scan", "photos"], &[]).succeeded();
+    let index = || std::fs::read(place.path("data/.causeway/index.sqlite")).expect("an index");
+    let before = index();
+    place.write("two.jsonl", &file(&(bucket("films", "films") + &bucket("photos", "elsewhere")), 2));
+    let said = place.run(&["catalog", "import", "two.jsonl"], &[]).failed(1);
+    assert!(said.contains("bucket 'photos' is at 'photos' on backend 'nas' here"), "{said}");
+    place.run(&["catalog", "import", "torn.jsonl"], &[]).failed(1);
+    assert_eq!(index(), before, "what was refused had the index made anew");
+    let exported = place.run(&["catalog", "export", "-"], &[]).succeeded();
+    assert!(exported.contains("photos") && !exported.contains("films"), "{exported}");
+}
+
+#[test]
+fn the_index_is_made_anew_from_storage_and_catalog() {
+    let sshd = Sshd::start();
+    let place = before(&sshd);
+    let server = place.serve(&[], &ENVIRONMENT);
+    let raw = Raw::new(server.s3, ROOT);
+    assert_eq!(raw.put("/photos", "").send().status, 200);
+    assert_eq!(raw.put("/photos/ours", "x").header("x-amz-meta-who", "me").send().status, 200);
+    let said = place.run(&["catalog", "rebuild"], &[]).failed(1);
+    assert!(said.contains("is in use by another server"), "{said}");
+    let listed = raw.get("/photos?list-type=2").send().text();
+    drop(server);
+    std::fs::remove_file(place.path("data/.causeway/index.sqlite")).expect("lost");
+    assert_eq!(place.run(&["catalog", "rebuild"], &[]).succeeded(), "bucket photos: 1 objects in 1 folders\n");
+    let server = place.serve(&[], &ENVIRONMENT);
+    assert_eq!(Raw::new(server.s3, ROOT).get("/photos?list-type=2").send().text(), listed);
+}

@@ -1,0 +1,72 @@
+"""pyftpdlib's server with less than it can do, or with TLS from the first byte: servers differ.
+
+Prints the address it listens on, as `pyftpdlib` itself does.
+"""
+
+import argparse
+import os
+
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.filesystems import AbstractedFS
+from pyftpdlib.handlers import FTPHandler, TLS_FTPHandler
+from pyftpdlib.servers import FTPServer
+
+parser = argparse.ArgumentParser()
+parser.add_argument("root")
+parser.add_argument("--certificate", nargs=2)
+parser.add_argument("--implicit", action="store_true")
+parser.add_argument("--without", nargs="*", default=[], help="commands that it does not know")
+parser.add_argument("--no-replacing", action="store_true", help="RNTO refuses a name that is taken")
+parser.add_argument("--read-only", action="store_true")
+parser.add_argument("--careless", action="store_true", help="RMD removes what is in a folder, and RETR does not care for REST")
+parser.add_argument("--lying", action="store_true", help="PASV names another host")
+parser.add_argument("--max-connections", type=int, default=512)
+arguments = parser.parse_args()
+
+base = TLS_FTPHandler if arguments.certificate else FTPHandler
+
+
+class FileSystem(AbstractedFS):
+    def rename(self, src, dst):
+        if arguments.no_replacing and os.path.exists(dst):
+            raise FileExistsError(17, "File exists")
+        super().rename(src, dst)
+
+    def chdir(self, path):
+        # Its own makes the whole server go there, and fail when the folder is removed.
+        if not os.path.isdir(path):
+            raise NotADirectoryError(20, "Not a directory")
+        self.cwd = self.fs2ftp(path)
+
+    def rmdir(self, path):
+        if arguments.careless:
+            for name in os.listdir(path):
+                os.remove(os.path.join(path, name))
+        super().rmdir(path)
+
+
+class Handler(base):
+    abstracted_fs = FileSystem
+    proto_cmds = {name: how for name, how in base.proto_cmds.items() if name not in arguments.without}
+
+    def handle(self):
+        if arguments.implicit:
+            self.secure_connection(self.ssl_context)
+        super().handle()
+
+    def ftp_RETR(self, file):
+        if arguments.careless:
+            self._restart_position = 0
+        return super().ftp_RETR(file)
+
+
+Handler.authorizer = DummyAuthorizer()
+Handler.authorizer.add_user("user", "pass word", arguments.root, perm="elr" if arguments.read_only else "elradfmwMT")
+if arguments.certificate:
+    Handler.certfile, Handler.keyfile = arguments.certificate
+    Handler.tls_control_required = Handler.tls_data_required = True
+if arguments.lying:
+    Handler.masquerade_address = "192.0.2.1"
+server = FTPServer(("127.0.0.1", 0), Handler)
+server.max_cons = arguments.max_connections
+server.serve_forever()
