@@ -130,8 +130,18 @@ async fn a_small_file_costs_few_requests() {
     let read = fake.take_requests().len();
     files.remove("d/k").await.expect("an answer");
     let removed = fake.take_requests().len();
-    // `some/root` is not looked at, `d` is.
-    assert_eq!((written, read, removed), (6, 2, 2));
+    // Looking, an upload URL, the upload, and looking at what lies there: `d` was seen a moment ago.
+    assert_eq!((written, read, removed), (4, 2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_service_is_asked_is_counted() {
+    let (fake, files, _spool) = b2();
+    put(&files, "a", b"1").await;
+    fake.fail("b2_list_file_names", 503, 1);
+    files.stat("a").await.expect("an answer");
+    let traffic = files.traffic().expect("it is another machine");
+    assert_eq!((traffic.requests, traffic.repeats, traffic.failures), (fake.take_requests().len() as u64, 1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

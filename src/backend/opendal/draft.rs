@@ -21,7 +21,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 pub(super) struct OpenDalDraft {
     pub(super) remote: Arc<Remote>,
@@ -69,7 +69,10 @@ impl OpenDalDraft {
         };
         put?;
         match remote.look(path).await? {
-            Some(stat) if stat.kind == Kind::File && stat.size == self.file.size() => Ok(Placed::There(stat)),
+            Some(stat) if stat.kind == Kind::File && stat.size == self.file.size() => {
+                remote.ways.cleared(parent(path), Instant::now());
+                Ok(Placed::There(stat))
+            }
             // Another came at once, or what was stored is not what was sent.
             _ => Err(StoreError::new(StoreErrorKind::Unavailable, "what was written is not what lies there now")),
         }

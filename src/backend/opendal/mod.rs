@@ -7,6 +7,7 @@
 //! | `transport`, `hosts`, `pace` | HTTP by our own client |
 //! | `mend` | what OpenDAL's drivers get wrong |
 //! | `remote` | one operation: fence, limits, repeats, credentials |
+//! | `ways` | what needs no second look |
 //! | `spool`, `draft` | writing |
 //! | `reading`, `listing` | reading |
 //! | `failure` | errors |
@@ -28,12 +29,13 @@ mod services;
 mod spool;
 mod swift;
 mod transport;
+mod ways;
 
 pub use guide::page;
 pub use services::{Evidence, Service, ServiceOption, service, services};
 
 use super::{
-    WireSettings,
+    Traffic, WireSettings,
     codec::join,
     tree::files::{self, Draft, DraftName, Entry, Files, Kind, Opened, Stat},
 };
@@ -102,6 +104,7 @@ impl OpenDalFiles {
     /// Under another name as well, by the service or through here.
     async fn doubled(&self, from: &str, to: &str) -> Result<bool> {
         if self.remote.service.renaming == Renaming::Copied {
+            self.remote.ways.taken(to);
             let copied = self
                 .remote
                 .call("copying a file", Twice::Harmless, Limit::Flowing, |operator| async move { operator.copy(from, to).await.map(drop) });
@@ -225,6 +228,10 @@ impl Files for OpenDalFiles {
 
     fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>>> {
         listing::list(&self.remote, folder)
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        Some(self.remote.traffic())
     }
 
     async fn tidy(&self, instance: &str) -> Result<()> {

@@ -19,9 +19,14 @@ use crate::{
         error::{StoreError, StoreErrorKind},
     },
 };
+use ::opendal::ErrorKind;
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{FutureExt, StreamExt, stream::BoxStream};
+use futures_util::{
+    FutureExt, StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
+use http::StatusCode;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 /// In a row, without a byte between.
@@ -74,16 +79,19 @@ impl Opened for Reading {
 
     async fn read(self: Box<Self>, span: Span) -> Result<ByteStream> {
         if span.is_empty() {
-            return Ok(Box::pin(futures_util::stream::empty()));
+            return Ok(Box::pin(stream::empty()));
         }
         let mut reading = self;
         let begun = reading.begun.take().filter(|begun| begun.span.start == span.start && begun.span.end >= span.end);
         let Begun { frames, is_told, .. } = match begun {
             Some(begun) => begun,
-            None => reading.source.begin(span).await?.ok_or_else(gone)?,
+            None => {
+                let replaced = || StoreError::new(StoreErrorKind::Conflict, "the file was replaced or removed before it was read");
+                reading.source.begin(span).await?.ok_or_else(replaced)?
+            }
         };
         let way = Way { source: reading.source, frames: Some(frames), span, failures: 0, is_told, last: None, is_over: false };
-        Ok(Box::pin(futures_util::stream::try_unfold(way, |mut way| async move { Ok(way.next().await?.map(|bytes| (bytes, way))) })))
+        Ok(Box::pin(stream::try_unfold(way, |mut way| async move { Ok(way.next().await?.map(|bytes| (bytes, way))) })))
     }
 }
 
@@ -91,7 +99,7 @@ impl Reading {
     /// The file at a path, if one is there. What is asked for ahead, or all of it, is on its way then.
     pub(super) async fn open(remote: &Arc<Remote>, path: &str, ahead: Option<Span>) -> Result<Option<Self>> {
         for _ in 0..ROUNDS {
-            let Some(stat) = remote.look(path).await?.filter(|stat| stat.kind == Kind::File) else { return Ok(None) };
+            let Some(stat) = remote.look_at_file(path).await?.filter(|stat| stat.kind == Kind::File) else { return Ok(None) };
             let whole = Span::whole(stat.size);
             let wanted = ahead.map_or(whole, |ahead| Span { start: ahead.start, end: ahead.end.min(stat.size) });
             let source = Source { remote: remote.clone(), path: path.to_owned(), stat };
@@ -118,11 +126,15 @@ impl Source {
                 Some(tag) => operator.reader_with(path).if_match(&format!("\"{tag}\"")).await?,
                 None => operator.reader(path).await?,
             };
-            let mut frames = reader.into_bytes_stream(span.start..span.end).await?;
+            let mut frames = reader.into_stream(span.start..span.end).await?;
             // Nothing is asked for before.
-            let first = frames.next().await.transpose();
-            let first = first.map_err(|error| ::opendal::Error::new(::opendal::ErrorKind::Unexpected, "reading failed").set_source(error));
-            Ok((first?, frames, transport))
+            match frames.try_next().await {
+                // Links to files are told apart from files, and not every driver knows what their end means.
+                Err(error) if matches!(transport.seen().status, Some(StatusCode::NOT_FOUND | StatusCode::GONE)) => {
+                    Err(::opendal::Error::new(ErrorKind::NotFound, "it is gone").set_source(error))
+                }
+                first => Ok((first?, frames, transport)),
+            }
         });
         let Some((first, rest, transport)) = (match opened.await {
             // `If-Match` says so, and a range that is not there any more.
@@ -144,14 +156,15 @@ impl Source {
             _ => false,
         };
         let remote = remote.clone();
-        let failed = move |error: std::io::Error| {
-            let unexpected = ::opendal::Error::new(::opendal::ErrorKind::Unexpected, error.to_string()).set_temporary();
-            remote.failure(&unexpected, &transport).into_error("reading a file")
+        // What began well may be asked for again, whatever ended it.
+        let failed = move |error: ::opendal::Error| {
+            let passing = ::opendal::Error::new(ErrorKind::Unexpected, error.message().to_owned()).set_temporary();
+            remote.failure(&passing, &transport).into_error("reading a file")
         };
-        let rest = rest.map(move |frame| frame.map_err(&failed));
-        let first = futures_util::stream::iter(first.map(Ok));
+        let pieces = stream::iter(first.map(Ok)).chain(rest.map_err(failed));
+        let frames = pieces.map_ok(|piece| stream::iter(Iterator::map(piece, Ok))).try_flatten();
         // The library's own code runs while these are polled.
-        let fenced = futures_util::stream::unfold(Some(first.chain(rest).boxed()), |frames| async move {
+        let fenced = stream::unfold(Some(frames.boxed()), |frames| async move {
             let mut frames = frames?;
             match AssertUnwindSafe(frames.next()).catch_unwind().await {
                 Ok(frame) => frame.map(|frame| (frame, Some(frames))),

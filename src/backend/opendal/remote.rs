@@ -15,9 +15,11 @@ use super::{
     spool::{Spool, Spooled},
     swift,
     transport::{Line, Transport, Upload},
+    ways::Ways,
 };
 use crate::{
     backend::{
+        Traffic,
         codec::join,
         locks::Locks,
         tree::files::{Kind, Stat},
@@ -32,7 +34,12 @@ use crate::{
 use ::opendal::{ErrorKind, HttpTransporter, Metadata, OperationContext, Operator, options::ListOptions};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
-use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::{Mutex, RwLock};
 
 /// An empty object of this name makes a folder where there are none. It is no key's: `.cw~f` means nothing.
@@ -43,6 +50,15 @@ pub(super) const MARKER: &str = ".cw~folder";
 pub(super) enum Twice {
     Harmless,
     OnlyIfRefused,
+}
+
+/// Of the names that begin with a path.
+enum First {
+    Nothing,
+    File(Stat),
+    /// In the folder of that name.
+    Below,
+    Other,
 }
 
 /// How long an operation may take.
@@ -61,6 +77,7 @@ pub(super) struct Remote {
     /// Held for writing while a folder goes with all that is in it, for reading while something comes.
     pub(super) gate: RwLock<()>,
     pub(super) root: String,
+    pub(super) ways: Ways,
     line: Arc<Line>,
     options: Vec<(String, Secret)>,
     secrets: Vec<Secret>,
@@ -96,6 +113,7 @@ impl Remote {
             locks: Arc::default(),
             gate: RwLock::new(()),
             root,
+            ways: Ways::default(),
             line: Arc::new(line),
             secrets: options.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.clone()).collect(),
             options,
@@ -108,6 +126,10 @@ impl Remote {
             remote.build(None)?;
         }
         Ok(Arc::new(remote))
+    }
+
+    pub(super) fn traffic(&self) -> Traffic {
+        self.line.wire.traffic()
     }
 
     fn build(&self, more: Option<(&str, String)>) -> Result<Operator> {
@@ -196,6 +218,7 @@ impl Remote {
             if !may || attempt >= self.attempts {
                 return Err(failure.into_error(what));
             }
+            self.line.wire.meter().repeat();
             tokio::time::sleep(pause(attempt, Duration::ZERO)).await;
             attempt += 1;
         }
@@ -221,6 +244,14 @@ impl Remote {
         if path.is_empty() {
             return Ok(Some(folder()));
         }
+        if self.service.space == Space::FlatByListing {
+            return Ok(match self.first_of(path).await? {
+                First::Nothing => None,
+                First::File(stat) => Some(stat),
+                First::Below => Some(folder()),
+                First::Other => self.holds_something(path).await?.then(folder),
+            });
+        }
         if let Some(stat) = self.look_at_file(path).await? {
             return Ok(Some(stat));
         }
@@ -237,23 +268,28 @@ impl Remote {
     }
 
     /// A file; and a folder, where names tell nothing.
-    async fn look_at_file(&self, path: &str) -> Result<Option<Stat>> {
-        let meta = match self.service.space {
-            Space::FlatByListing => {
-                let first = self.call("looking at a file", Twice::Harmless, Limit::Short, |operator| async move {
-                    let options = ListOptions { limit: Some(1), recursive: true, ..Default::default() };
-                    let first = operator.lister_options(path, options).await?.next().await.transpose()?;
-                    Ok(first.filter(|entry| entry.path() == path).map(|entry| entry.metadata().clone()))
-                });
-                first.await?.flatten()
-            }
-            _ => {
-                let looked =
-                    self.call("looking at a file", Twice::Harmless, Limit::Short, |operator| async move { operator.stat(path).await });
-                looked.await?
-            }
-        };
-        Ok(meta.map(|meta| self.stat_of(&meta)).filter(|stat| stat.kind == Kind::File || self.service.space == Space::FoldersByName))
+    pub(super) async fn look_at_file(&self, path: &str) -> Result<Option<Stat>> {
+        if self.service.space == Space::FlatByListing {
+            let first = self.first_of(path).await?;
+            return Ok(if let First::File(stat) = first { Some(stat) } else { None });
+        }
+        let looked = self.call("looking at a file", Twice::Harmless, Limit::Short, |operator| async move { operator.stat(path).await });
+        let stat = looked.await?.map(|meta| self.stat_of(&meta));
+        Ok(stat.filter(|stat| stat.kind == Kind::File || self.service.space == Space::FoldersByName))
+    }
+
+    /// The first of the names that begin with a path. None is before the path itself.
+    async fn first_of(&self, path: &str) -> Result<First> {
+        let first = self.call("looking at a file", Twice::Harmless, Limit::Short, |operator| async move {
+            let options = ListOptions { limit: Some(1), recursive: true, ..Default::default() };
+            operator.lister_options(path, options).await?.next().await.transpose()
+        });
+        Ok(match first.await?.flatten() {
+            None => First::Nothing,
+            Some(entry) if entry.path() == path => First::File(self.stat_of(entry.metadata())),
+            Some(entry) if entry.path().strip_prefix(path).is_some_and(|rest| rest.starts_with('/')) => First::Below,
+            Some(_) => First::Other,
+        })
     }
 
     pub(super) async fn is_file(&self, path: &str) -> Result<bool> {
@@ -267,21 +303,44 @@ impl Remote {
             let options = ListOptions { limit: Some(1), recursive: true, ..Default::default() };
             Ok(operator.lister_options(below, options).await?.next().await.transpose()?.is_some())
         });
-        Ok(found.await?.unwrap_or_default())
+        let holds = found.await?.unwrap_or_default();
+        if holds {
+            self.ways.cleared(folder, Instant::now());
+        }
+        Ok(holds)
     }
 
-    /// The first of the folders on the way to a path that is a file.
-    pub(super) async fn obstacle(&self, path: &str) -> Result<bool> {
-        for (at, _) in path.match_indices('/') {
-            if self.is_file(&path[..at]).await? {
-                return Ok(true);
-            }
+    /// Whether a path is a folder, if it is no file.
+    async fn is_folder(&self, path: &str) -> Result<bool> {
+        match self.service.is_flat() {
+            true => Ok(self.ways.is_clear(path, Instant::now()) || self.holds_something(path).await?),
+            false => Ok(self.look(path).await?.is_some_and(|stat| stat.kind == Kind::Folder)),
         }
-        Ok(false)
+    }
+
+    /// Whether one of the folders on the way to a path is a file.
+    pub(super) async fn obstacle(&self, path: &str) -> Result<bool> {
+        let folders: Vec<&str> = path.match_indices('/').map(|(at, _)| &path[..at]).collect();
+        // Above a folder are only folders: so one file at most can be on the way, right below the last of them.
+        let (mut clear, mut unclear) = (0, folders.len());
+        let mut next = unclear;
+        while clear < unclear {
+            // The last first: mostly it is there.
+            match self.is_folder(folders[next - 1]).await? {
+                true => clear = next,
+                false => unclear = next - 1,
+            }
+            next = clear + (unclear - clear).div_ceil(2);
+        }
+        match folders.get(clear) {
+            Some(folder) => self.is_file(folder).await,
+            None => Ok(false),
+        }
     }
 
     /// Puts a file there, in one step or not at all.
     pub(super) async fn upload(&self, path: &str, file: &Arc<Spooled>) -> Result<()> {
+        self.ways.taken(path);
         let in_parts = self.service.upload.parts_above.is_some_and(|above| file.size() > above);
         let wrote = match (in_parts, self.service.upload.is_streamed) {
             (true, _) => self.upload_parts(path, file).await?,

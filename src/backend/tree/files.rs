@@ -143,7 +143,7 @@ pub struct Entry {
 pub trait Opened: Send {
     fn stat(&self) -> &Stat;
 
-    /// These bytes of it, which it has. A stream that ends early has an error at its end.
+    /// These bytes of it, which it has. A stream that ends early has an error at its end. `Conflict`: it was replaced before.
     async fn read(self: Box<Self>, span: Span) -> Result<ByteStream>;
 }
 

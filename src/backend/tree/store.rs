@@ -24,6 +24,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::{any::Any, sync::Arc};
 
+/// As often a file may be replaced between being opened and being read.
+const ROUNDS: usize = 8;
+
 #[derive(Debug)]
 pub(super) struct TreeStore {
     pub(super) bucket: Arc<Bucket>,
@@ -53,6 +56,22 @@ impl TreeStore {
         let info = record.info();
         request.conditions.check(&info.etag, info.last_modified).ok()?;
         select(&info, request.selection).ok()
+    }
+
+    /// The object as it is now, and what is wanted of it on its way.
+    async fn begin(&self, key: &ObjectKey, request: &GetRequest) -> Result<GetReply> {
+        let row = self.bucket.row(key).await?;
+        let ahead = Self::ahead(&row, request);
+        let (found, opened) = self.bucket.find(key, row, Look::Open(ahead)).await?.ok_or(StoreErrorKind::NoSuchKey)?;
+        let info = adopt::describe(&self.bucket, key, &found).await?;
+        request.conditions.check(&info.etag, info.last_modified)?;
+        let span = select(&info, request.selection)?;
+        let opened = opened.ok_or(StoreErrorKind::Internal)?;
+        let body = match span.is_empty() {
+            true => ObjectBody::Full(Bytes::new()),
+            false => ObjectBody::Stream(opened.read(span).await?),
+        };
+        Ok(GetReply { info, span, body })
     }
 
     /// A copy by the storage itself: what the source's record says holds for the copy as well.
@@ -99,18 +118,14 @@ impl Store for TreeStore {
     }
 
     async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        let row = self.bucket.row(key).await?;
-        let ahead = Self::ahead(&row, &request);
-        let (found, opened) = self.bucket.find(key, row, Look::Open(ahead)).await?.ok_or(StoreErrorKind::NoSuchKey)?;
-        let info = adopt::describe(&self.bucket, key, &found).await?;
-        request.conditions.check(&info.etag, info.last_modified)?;
-        let span = select(&info, request.selection)?;
-        let opened = opened.ok_or(StoreErrorKind::Internal)?;
-        let body = match span.is_empty() {
-            true => ObjectBody::Full(Bytes::new()),
-            false => ObjectBody::Stream(opened.read(span).await?),
-        };
-        Ok(GetReply { info, span, body })
+        for _ in 0..ROUNDS {
+            match self.begin(key, &request).await {
+                // The file that was opened was replaced before a byte of it was read.
+                Err(error) if error.kind() == StoreErrorKind::Conflict => {}
+                begun => return begun,
+            }
+        }
+        Err(StoreError::new(StoreErrorKind::Busy, "the object was replaced again and again while it was opened"))
     }
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {

@@ -49,6 +49,7 @@ struct Version {
     bytes: Option<Bytes>,
     /// As the API tells it: `none` for large files.
     sha1: String,
+    md5: Option<String>,
     time: u64,
 }
 
@@ -128,7 +129,8 @@ impl State {
 
     fn store(&mut self, name: &str, bytes: Bytes, is_large: bool) -> Value {
         let sha1 = if is_large { "none".to_owned() } else { format!("unverified:{}", sha1(&bytes)) };
-        let version = Version { id: self.id(), sha1, time: self.now(), bytes: Some(bytes) };
+        let md5 = (!is_large).then(|| md5(&bytes));
+        let version = Version { id: self.id(), sha1, md5, time: self.now(), bytes: Some(bytes) };
         let told = told(name, &version);
         self.files.entry(name.to_owned()).or_default().push(version);
         told
@@ -174,11 +176,9 @@ impl State {
 }
 
 fn told(name: &str, version: &Version) -> Value {
-    let bytes = version.bytes.clone().unwrap_or_default();
     json!({
         "accountId": "account", "action": "upload", "bucketId": BUCKET_ID, "fileId": version.id, "fileName": name,
-        "contentLength": bytes.len(), "contentSha1": version.sha1,
-        "contentMd5": (version.sha1 != "none").then(|| md5(&bytes)),
+        "contentLength": version.bytes.as_ref().map_or(0, Bytes::len), "contentSha1": version.sha1, "contentMd5": version.md5,
         "contentType": "application/octet-stream", "fileInfo": {}, "uploadTimestamp": version.time,
     })
 }
@@ -259,7 +259,7 @@ impl Cloud for B2 {
                 match state.files.get_mut(&name) {
                     Some(versions) if versions.last().is_some_and(|version| version.bytes.is_none()) => error(400, "already_hidden", ""),
                     Some(versions) => {
-                        versions.push(Version { id, bytes: None, sha1: String::new(), time });
+                        versions.push(Version { id, bytes: None, sha1: String::new(), md5: None, time });
                         Reply::json(200, json!({ "action": "hide", "fileName": name }))
                     }
                     None => error(400, "no_such_file", "File not present"),

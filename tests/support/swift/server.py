@@ -1,5 +1,5 @@
-"""OpenStack Object Storage in one directory, on ports of its own: one replica on one device, TempAuth, and the cache that it keeps
-tokens in.
+"""OpenStack Object Storage in one directory, on ports of its own: one replica on one device, and TempAuth. Nothing in it outlives
+the process, and many tests wait for it: so it neither syncs nor logs requests, and what it keeps in memcached is in `memory`.
 
     python server.py DIRECTORY
 
@@ -10,53 +10,13 @@ import ctypes
 import os
 import signal
 import socket
-import socketserver
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 
 root = os.path.abspath(sys.argv[1])
-programs = os.path.dirname(sys.executable)
-
-
-class Memcache(socketserver.StreamRequestHandler):
-    """As much of memcached's protocol as Swift uses."""
-
-    store = {}
-    lock = threading.Lock()
-
-    def handle(self):
-        while line := self.rfile.readline():
-            words = line.split()
-            if words:
-                with self.lock:
-                    self.wfile.write(self.answer(words))
-
-    def answer(self, words):
-        verb, names = words[0], words[1:]
-        if verb in (b"get", b"gets"):
-            found = [(name, *self.store[name]) for name in names if name in self.store]
-            return b"".join(b"VALUE %s %s %d\r\n%s\r\n" % (name, flags, len(value), value) for name, flags, value in found) + b"END\r\n"
-        if verb in (b"set", b"add"):
-            value = self.rfile.read(int(words[4]) + 2)[:-2]
-            if verb == b"add" and names[0] in self.store:
-                return b"NOT_STORED\r\n"
-            self.store[names[0]] = (words[2], value)
-            return b"STORED\r\n"
-        if verb == b"delete":
-            return b"DELETED\r\n" if self.store.pop(names[0], None) else b"NOT_FOUND\r\n"
-        if verb in (b"incr", b"decr") and names[0] in self.store:
-            flags, value = self.store[names[0]]
-            number = max(0, int(value) + (1 if verb == b"incr" else -1) * int(words[2]))
-            self.store[names[0]] = (flags, b"%d" % number)
-            return b"%d\r\n" % number
-        return b"NOT_FOUND\r\n" if verb in (b"incr", b"decr", b"touch") else b"ERROR\r\n"
-
-
-class Threaded(socketserver.ThreadingTCPServer):
-    daemon_threads = True
+here = os.path.dirname(os.path.abspath(__file__))
 
 
 def free():
@@ -70,8 +30,6 @@ def with_us():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-memcache = Threaded(("127.0.0.1", 0), Memcache)
-threading.Thread(target=memcache.serve_forever, daemon=True).start()
 ports = {name: free() for name in ("account", "container", "object", "proxy")}
 os.makedirs(f"{root}/etc")
 os.makedirs(f"{root}/srv/d1")
@@ -96,23 +54,26 @@ devices = {root}/srv
 mount_check = false
 swift_dir = {root}/etc
 workers = 0
+log_level = ERROR
+log_requests = false
 """
 PROXY = f"""[pipeline:main]
-pipeline = catch_errors gatekeeper cache listing_formats tempauth copy slo dlo versioned_writes proxy-server
+pipeline = catch_errors gatekeeper cache listing_formats tempauth copy slo dlo proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
 [filter:cache]
-use = egg:swift#memcache
-memcache_servers = 127.0.0.1:{memcache.server_address[1]}
+paste.filter_factory = memory:filter_factory
 [filter:tempauth]
 use = egg:swift#tempauth
 user_test_tester = testing .admin
 """ + "".join(
-    f"[filter:{name}]\nuse = egg:swift#{name}\n" for name in ("catch_errors", "gatekeeper", "listing_formats", "copy", "slo", "dlo", "versioned_writes")
+    f"[filter:{name}]\nuse = egg:swift#{name}\n" for name in ("catch_errors", "gatekeeper", "listing_formats", "copy", "slo", "dlo")
 )
 START = """
-import sys
+import gc, os, sys
+os.fsync = os.fdatasync = lambda file: None
+gc.set_threshold(50_000, 50, 100)
 from swift.common.wsgi import run_wsgi
 sys.exit(run_wsgi(sys.argv[1], sys.argv[2]))
 """
@@ -126,7 +87,7 @@ for name, port in ports.items():
     with open(f"{root}/etc/{name}.conf", "w") as file:
         file.write(COMMON.format(port=port) + app)
     arguments = [sys.executable, "-c", START, f"{root}/etc/{name}.conf", f"{name}-server"]
-    servers.append(subprocess.Popen(arguments, preexec_fn=with_us))
+    servers.append(subprocess.Popen(arguments, preexec_fn=with_us, env=os.environ | {"PYTHONPATH": here}))
 
 
 def created():
