@@ -3,7 +3,8 @@
 //! Layers, top to bottom; imports point down only (`tests/architecture.rs` holds them to it):
 //!
 //! `cli` > `server` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `backend` > `catalog` > `store` > `model`;
-//! `xml`, `config` and `telemetry` stand beside them and know only `model` and `store`.
+//! `xml`, `config` and `telemetry` stand beside them and know only `model` and `store`; `config` also the table of services that
+//! `backend` has.
 
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)]

@@ -22,7 +22,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Which buckets there are, and the stack of each.
     ("buckets", &["model", "store", "catalog", "backend"]),
     // Beside the layers: settings are data, and metrics are names.
-    ("config", &["model", "store"]),
+    // Types of backends are a table of their driver's, of which settings are made.
+    ("config", &["model", "store", "backend"]),
     ("telemetry", &["model", "store"]),
     // Who may come in.
     ("access", &["model"]),
@@ -49,6 +50,7 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("rusqlite", &["catalog/sqlite"]),
     ("quick_xml", &["xml"]),
     ("russh", &["backend/sftp"]),
+    ("opendal", &["backend/opendal"]),
     ("hyper", &["server", "edge", "admin", "backend/wire"]),
     ("hyper_util", &["server", "edge", "admin", "backend/wire"]),
     ("tokio_rustls", &["server", "backend/ftp"]),

@@ -166,6 +166,8 @@ drivers! {
     onedrive_fake = crate::Driver::Onedrive;
     dropbox_fake = crate::Driver::Dropbox;
     ftp = crate::Driver::Ftp;
+    b2_fake = crate::Driver::B2;
+    swift = crate::Driver::Swift;
     files_with_revisions = crate::Driver::Tree(crate::Manners::Drive);
     files_of_folded_names = crate::Driver::Tree(crate::Manners::Folding);
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);

@@ -193,6 +193,28 @@ BACKENDS = (
         'token_endpoint = "http://{address}/oauth2/token"\nclient_id = "dropboxappkey"\n'
         'client_secret = "dropbox-app-secret"\nrefresh_token = "dropbox-refresh-token"\n',
     ),
+    Backend(
+        "b2_fake",
+        "our fake of Backblaze B2's native API, in memory, through OpenDAL",
+        contract="b2_fake",
+        needs=("cargo",),
+        builds=("cargo", "build", "--locked", "--example", "b2_fake"),
+        starts=("{target}/debug/examples/b2_fake",),
+        listens=r"^listening on http://",
+        toml='type = "b2"\nhosts = "api.backblazeb2.com=http://{address}"\nroot = "objects"\n'
+        'bucket = "my-bucket"\nbucket_id = "4a48fe8875c6214145260818"\n'
+        'application_key_id = "004a48fe8875c62000000000a"\napplication_key = "K004+a/secret-of-b2"\n',
+    ),
+    Backend(
+        "swift",
+        "OpenStack Swift, over local disk, through OpenDAL",
+        contract="swift",
+        installs="swift",
+        starts=("{home}/bin/python", str(REPOSITORY / "tests/support/swift/server.py"), "{work}/data/swift"),
+        listens=r"^listening on ",
+        toml='type = "swift"\nendpoint = "http://{address}/v1/AUTH_test"\ncontainer = "bucket"\nroot = "objects"\n'
+        'auth_url = "http://{address}/auth/v1.0"\nusername = "test:tester"\npassword = "testing"\n',
+    ),
 )
 NAMES = tuple(backend.name for backend in BACKENDS)
 

@@ -13,6 +13,7 @@ pub mod memory;
 mod names;
 pub mod oauth;
 pub mod onedrive;
+pub mod opendal;
 mod parts;
 mod place;
 mod progress;

@@ -6,12 +6,16 @@ use super::{
     file,
     seal::{self, SealKey},
     section::{Reader, Section},
-    settings::{BACKEND_TYPES, BACKEND_TYPES_TO_COME, Backend, Bucket, Defaults, FsBackend, Identity, LISTS, Root, Server, Settings},
+    services::ServiceBackend,
+    settings::{BACKEND_TYPES, Backend, Bucket, Defaults, FsBackend, Identity, LISTS, Root, Server, Settings},
     tree::{Node, Raw, Table},
     validate,
     value::{Context, Setting},
 };
-use crate::model::{AccessKey, BucketName, Secret};
+use crate::{
+    backend::opendal,
+    model::{AccessKey, BucketName, Secret},
+};
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// Everything that can say a setting, from weakest to strongest. Defaults are below all of them.
@@ -136,7 +140,7 @@ fn named(node: Node, section: &str) -> Result<Table, ConfigError> {
 }
 
 fn backend(mut reader: Reader<'_>) -> Result<Backend, ConfigError> {
-    let known = || BACKEND_TYPES.iter().map(|row| row.name);
+    let known = || BACKEND_TYPES.iter().map(|row| row.name).chain(opendal::services().map(|service| service.name));
     let Some(node) = reader.take("type") else {
         return Err(reader.missing("type", &known().collect::<Vec<_>>().join(", ")));
     };
@@ -146,16 +150,11 @@ fn backend(mut reader: Reader<'_>) -> Result<Backend, ConfigError> {
     if let Some(row) = BACKEND_TYPES.iter().find(|row| row.name == given) {
         return (row.read)(&mut reader);
     }
-    let mut problem = match BACKEND_TYPES_TO_COME.contains(&given.as_str()) {
-        true => {
-            format!("backend type '{given}' is not available in this version; available are {}", known().collect::<Vec<_>>().join(", "))
-        }
-        false => format!("unknown backend type '{given}'"),
-    };
-    if let Some(near) = nearest(given, known()).filter(|_| !BACKEND_TYPES_TO_COME.contains(&given.as_str())) {
-        problem += &format!("; did you mean '{near}'?");
+    if let Some(service) = opendal::service(given) {
+        return ServiceBackend::read(service, &mut reader).map(Backend::Service);
     }
-    Err(ConfigError::new(node.origin, problem))
+    let near = nearest(given, known()).map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+    Err(ConfigError::new(node.origin, format!("unknown backend type '{given}'{near}")))
 }
 
 fn root(environment: &BTreeMap<String, String>) -> Result<Option<Root>, ConfigError> {

@@ -2,6 +2,7 @@
 
 use super::{
     section::{Fallback, Row, Section},
+    services,
     settings::{BACKEND_TYPES, Bucket, Defaults, Identity, Server, Settings},
 };
 use std::fmt::Write;
@@ -87,6 +88,7 @@ pub fn reference() -> String {
     for backend in BACKEND_TYPES {
         section("[backend.NAME]", backend.about, backend.rows);
     }
+    section("[backend.NAME]", services::ABOUT, services::COMMON);
     section("[bucket.NAME]", Bucket::ABOUT, Bucket::ROWS);
     section("[default]", Defaults::ABOUT, Defaults::ROWS);
     text + EXAMPLE

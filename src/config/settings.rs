@@ -9,6 +9,7 @@ use super::{
     onedrive::OnedriveBackend,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
+    services::{self, ServiceBackend},
     sftp::SftpBackend,
     value::{Addresses, Domains, Interval, LogFormat, LogLevel, Setting, Size},
     webdav::WebdavBackend,
@@ -162,6 +163,8 @@ pub enum Backend {
     Ftp(FtpBackend),
     Onedrive(OnedriveBackend),
     Dropbox(DropboxBackend),
+    /// What OpenDAL reaches.
+    Service(ServiceBackend),
 }
 
 /// One row per type: a new backend adds a section, a variant and a row.
@@ -231,14 +234,13 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
     },
 ];
 
-/// Types that are planned: they deserve better than "unknown".
-pub(super) const BACKEND_TYPES_TO_COME: &[&str] = &["b2"];
-
 /// Whether a secret may be at a path of keys: `backend.lake.secret_key`, `identity[0].secret_key`.
 pub(super) fn holds_secret(path: &str) -> bool {
     let secret = |rows: &[Row], key: &str| rows.iter().any(|row| row.name == key && row.kind == SecretSetting::KIND);
     match path.split('.').collect::<Vec<_>>().as_slice() {
-        ["backend", name, key] => !name.is_empty() && BACKEND_TYPES.iter().any(|backend| secret(backend.rows, key)),
+        ["backend", name, key] => {
+            !name.is_empty() && (BACKEND_TYPES.iter().any(|backend| secret(backend.rows, key)) || services::holds_secret(key))
+        }
         [identity, key] => {
             let number = identity.strip_prefix("identity[").and_then(|rest| rest.strip_suffix(']'));
             number.is_some_and(|number| number.parse::<usize>().is_ok()) && secret(Identity::ROWS, key)
@@ -261,6 +263,7 @@ impl Backend {
             Self::Ftp(_) => "ftp",
             Self::Onedrive(_) => "onedrive",
             Self::Dropbox(_) => "dropbox",
+            Self::Service(service) => service.service.name,
         }
     }
 
@@ -288,6 +291,7 @@ impl Backend {
                 join(format!("OneDrive: {place}"), onedrive.root.trim_matches('/'))
             }
             Self::Dropbox(dropbox) => join("Dropbox".to_owned(), dropbox.root.trim_matches('/')),
+            Self::Service(service) => service.address(),
         }
     }
 
@@ -300,7 +304,7 @@ impl Backend {
     pub fn shared(&self) -> Option<&str> {
         match self {
             Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) | Self::Ftp(_) | Self::Webdav(_) | Self::Gdrive(_) => None,
-            Self::Onedrive(_) | Self::Dropbox(_) => None,
+            Self::Onedrive(_) | Self::Dropbox(_) | Self::Service(_) => None,
             Self::S3(s3) => s3.bucket.as_deref(),
             Self::Gcs(gcs) => gcs.bucket.as_deref(),
             Self::Azblob(azblob) => azblob.container.as_deref(),
@@ -325,6 +329,7 @@ impl Backend {
             Self::Ftp(ftp) => ftp.show(),
             Self::Onedrive(onedrive) => onedrive.show(),
             Self::Dropbox(dropbox) => dropbox.show(),
+            Self::Service(service) => service.show(),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::{
         memory::MemoryBackend,
         oauth::Grant,
         onedrive::{OnedriveFiles, OnedriveSettings},
+        opendal::{Evidence, OpenDalFiles, OpenDalSettings},
         s3::{Credentials, Dialect, S3Backend, S3Settings},
         sftp::{HostKeys, SftpFiles, SftpSettings},
         tree::{TreeBackend, TreeSettings, files::Files},
@@ -55,6 +56,7 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
         config::Backend::Onedrive(onedrive) => opening.tree(OnedriveFiles::new(self::onedrive(onedrive, opening.dir())?)?)?,
         config::Backend::Webdav(webdav) => opening.tree(WebdavFiles::new(self::webdav(webdav)?)?)?,
         config::Backend::Ftp(ftp) => opening.tree(FtpFiles::open(self::ftp(ftp))?)?,
+        config::Backend::Service(service) => opening.tree(OpenDalFiles::open(self::service(service, &opening))?)?,
     })
 }
 
@@ -284,6 +286,23 @@ fn ftp(ftp: &config::FtpBackend) -> FtpSettings {
         connect_timeout: ftp.connect_timeout,
         attempts: u32::try_from(ftp.attempts).unwrap_or(u32::MAX),
         max_connections: ftp.max_connections,
+    }
+}
+
+fn service(service: &config::ServiceBackend, opening: &Opening<'_>) -> OpenDalSettings {
+    if service.service.evidence == Evidence::Never {
+        let (backend, kind) = (opening.name, service.service.name);
+        tracing::warn!(backend, r#type = kind, "this type of backend was never run against its service: try it out before you trust it");
+    }
+    OpenDalSettings {
+        service: service.service,
+        options: service.options.iter().map(|(name, given)| ((*name).to_owned(), given.text())).collect(),
+        root: service.root.clone(),
+        hosts: service.hosts.clone(),
+        rate: service.rate.and_then(|rate| u32::try_from(rate).ok()),
+        spool: opening.spool.join(opening.name).join("drafts"),
+        spool_size: opening.settings.server.spool_size.0,
+        wire: wire(service.timeout, service.connect_timeout, service.attempts, service.max_requests, service.ca_file.as_deref()),
     }
 }
 

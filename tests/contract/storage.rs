@@ -6,6 +6,10 @@
 
 use crate::support::{
     self,
+    clouds::{
+        self, Fake,
+        b2::{self, B2},
+    },
     dav::{Dav, DavFolder},
     dropbox::FakeDropbox,
     files::{Manners, MemoryFiles},
@@ -62,6 +66,10 @@ pub enum Driver {
     Dropbox,
     /// FTP, by pyftpdlib.
     Ftp,
+    /// Backblaze B2 by its native API, or what we make of its documentation.
+    B2,
+    /// OpenStack's Object Storage.
+    Swift,
 }
 
 /// Servers that speak S3.
@@ -84,6 +92,8 @@ enum Remote {
     Onedrive(FakeOnedrive),
     Dropbox(FakeDropbox),
     Ftp(Place),
+    B2(Fake<B2>),
+    Swift(&'static Upstream),
 }
 
 /// How a process ends.
@@ -179,6 +189,12 @@ impl Remote {
             Self::Onedrive(drive) => return tree(Arc::new(drive.files()), catalog, directory),
             Self::Dropbox(dropbox) => return tree(Arc::new(dropbox.files()), catalog, directory),
             Self::Ftp(place) => return tree(Arc::new(place.files()), catalog, directory),
+            Self::B2(fake) => return tree(Arc::new(b2::driver(fake, &directory.join("drafts"))), catalog, directory),
+            Self::Swift(server) => {
+                // One test's own, and the same after a restart.
+                let root = directory.file_name().expect("a name").to_string_lossy().into_owned();
+                return tree(Arc::new(clouds::swift(&server.endpoint(), &root, &directory.join("drafts"))), catalog, directory);
+            }
             Self::Azblob(azurite) => {
                 let settings = AzblobSettings {
                     account: Some(azurite.access_key.into()),
@@ -226,6 +242,8 @@ impl Storage {
             Driver::Onedrive => Some(Remote::Onedrive(FakeOnedrive::start())),
             Driver::Dropbox => Some(Remote::Dropbox(FakeDropbox::start())),
             Driver::Ftp => Some(Remote::Ftp(Ftpd::shared())),
+            Driver::B2 => Some(Remote::B2(B2::start())),
+            Driver::Swift => Some(Remote::Swift(Upstream::swift())),
         };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
     }
@@ -278,6 +296,13 @@ impl Storage {
                 key.chars().map(written).sum::<usize>() + 16 * key.split('/').count() < 360
             }
             Driver::Drive => key.split('/').count() < 95,
+            // Names have 1,024 bytes with the root before them, on B2 250 of them between slashes; escaped, keys are longer.
+            Driver::B2 | Driver::Swift => {
+                let escaped = |segment: &str| segment.trim() != segment || segment.is_empty() || segment.contains(['\\', '%']);
+                let longer = key.split('/').filter(|segment| escaped(segment) || segment.contains(char::is_control)).count();
+                let fits = self.driver == Driver::Swift || key.split('/').all(|segment| segment.len() <= 240);
+                fits && key.len() + 8 * longer < 900 && !key.contains(&"\0".repeat(100)) && !key.contains(&" ".repeat(100))
+            }
             Driver::Sftp | Driver::Webdav => key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800,
             _ => true,
         }

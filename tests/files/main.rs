@@ -2,6 +2,8 @@
 
 #[path = "../support/apache.rs"]
 mod apache;
+#[path = "../support/clouds/mod.rs"]
+mod clouds;
 #[path = "../support/dav.rs"]
 mod dav;
 mod drive;
@@ -16,6 +18,7 @@ mod gdrive;
 mod graph;
 #[path = "../support/onedrive/mod.rs"]
 mod onedrive;
+mod opendal;
 mod promises;
 #[path = "../support/proxy/mod.rs"]
 mod proxy;
@@ -112,4 +115,8 @@ kinds! {
     onedrive_of_a_person = crate::Kind::Onedrive;
     sharepoint_library = crate::Kind::Library;
     dropbox_of_a_person = crate::Kind::Dropbox;
+    b2_fake = crate::Kind::B2;
+    pcloud_fake = crate::Kind::Pcloud;
+    swift = crate::Kind::Swift;
+    yandex_disk_fake = crate::Kind::Yandex;
 }

@@ -1,20 +1,35 @@
 //! The storages that the promises are tried on. A driver is added here, and gets a row in `main`.
 
 use crate::{
+    clouds::{
+        self,
+        b2::{self, B2},
+        pcloud::{self, Pcloud},
+        yandex::{self, Yandex},
+    },
     dav::{Dav, DavFolder},
     dropbox::FakeDropbox,
     ftpd::{Ftpd, Place},
     gdrive::FakeDrive,
     onedrive::{FakeOnedrive, Manners},
     sshd::Sshd,
+    upstream::Upstream,
 };
 use causeway::backend::{
     dropbox::{DropboxFiles, DropboxSettings},
     gdrive::{GdriveFiles, GdriveSettings},
     onedrive::OnedriveFiles,
+    opendal::OpenDalFiles,
     tree::files::Files,
 };
-use std::{any::Any, sync::Arc};
+use std::{
+    any::Any,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -39,6 +54,10 @@ pub enum Kind {
     Library,
     /// Dropbox, or what we make of its documentation.
     Dropbox,
+    B2,
+    Pcloud,
+    Swift,
+    Yandex,
 }
 
 /// Empty, and gone when it is dropped.
@@ -77,6 +96,14 @@ impl Storage {
                 let settings = DropboxSettings { root: "objects of/everybody".into(), ..dropbox.settings() };
                 Self { files: Arc::new(DropboxFiles::new(settings).expect("settings")), _server: Box::new(dropbox) }
             }
+            Kind::B2 => Self::cloud(B2::start(), b2::driver),
+            Kind::Pcloud => Self::cloud(Pcloud::start(), pcloud::driver),
+            Kind::Swift => {
+                static NEXT: AtomicUsize = AtomicUsize::new(0);
+                let root = format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+                Self::cloud(Upstream::swift(), |server, spool| clouds::swift(&server.endpoint(), &root, spool))
+            }
+            Kind::Yandex => Self::cloud(Yandex::start(), yandex::driver),
             Kind::SharedDrive => {
                 let drive = FakeDrive::start();
                 let shared = Some(drive.share_drive("team"));
@@ -84,6 +111,11 @@ impl Storage {
                 Self { files: Arc::new(GdriveFiles::new(settings).expect("settings")), _server: Box::new(drive) }
             }
         }
+    }
+
+    fn cloud<F: Send + Sync + 'static>(fake: F, driver: impl FnOnce(&F, &Path) -> OpenDalFiles) -> Self {
+        let spool = tempfile::tempdir().expect("a directory");
+        Self { files: Arc::new(driver(&fake, spool.path())), _server: Box::new((fake, spool)) }
     }
 
     fn ftp(place: Place) -> Self {

@@ -7,6 +7,7 @@
 #![allow(dead_code)]
 
 pub mod apache;
+pub mod clouds;
 pub mod dav;
 pub mod dropbox;
 pub mod files;

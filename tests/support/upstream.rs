@@ -117,6 +117,22 @@ impl Upstream {
         Self { address, access_key: "devstoreaccount1", secret_key, leashed, dir }
     }
 
+    /// OpenStack's own Object Storage, with a container `bucket`.
+    pub fn swift() -> &'static Self {
+        static ONE: OnceLock<Upstream> = OnceLock::new();
+        ONE.get_or_init(|| {
+            let dir = tempfile::tempdir().expect("a directory");
+            let mut command = Command::new(installed("swift").join("bin/python"));
+            command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/swift/server.py")).arg(dir.path().join("swift"));
+            let mut leashed = Leashed::spawn(command, dir.path());
+            let address = leashed.wait_for(|log| {
+                let (_, rest) = log.split_once("listening on ")?;
+                rest.lines().next().filter(|_| rest.contains('\n'))?.trim().parse().ok()
+            });
+            Self { address, access_key: "test:tester", secret_key: "testing", leashed, dir }
+        })
+    }
+
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -103,6 +103,11 @@ impl Wire {
         self.meter.traffic()
     }
 
+    /// For who repeats by himself.
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
     /// Sends a request until there is a reply worth reading: any status that a repeat would not change. `head` has no
     /// signature yet; each attempt gets its own.
     pub(super) async fn send(&self, signer: &dyn Sign, head: Parts, body: Outgoing, again: Again) -> Result<Reply> {

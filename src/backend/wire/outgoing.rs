@@ -267,6 +267,11 @@ impl Outgoing {
         Self::Full { bytes: Some(bytes), progress: Arc::default() }
     }
 
+    /// What is there already and too long for memory: `length` bytes, sent once.
+    pub(in crate::backend) fn once(frames: BoxStream<'static, Result<Bytes, PayloadError>>, length: u64) -> Self {
+        Self::stream(frames, Some(length), Arc::default())
+    }
+
     pub(super) fn stream(frames: BoxStream<'static, Result<Bytes, PayloadError>>, length: Option<u64>, progress: Arc<Progress>) -> Self {
         Self::Stream(Streaming { frames: Mutex::new(frames), left: length, progress })
     }

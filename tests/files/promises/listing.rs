@@ -65,6 +65,10 @@ pub async fn odd_names_are_names(files: Storage) {
     let names = match files.service().names {
         Names::Posix => [&printable[..], &["new\nline", "tab\t", "back\\slash", "\u{1}", "\u{7f}", &long, &wide]].concat(),
         Names::Printable => [&printable[..], &["back\\slash", &wide]].concat(),
+        Names::Trimmed => {
+            let trimmed = printable.iter().copied().filter(|name| name.trim() == *name);
+            trimmed.chain([&*wide]).collect()
+        }
         Names::Unmarked => {
             let unmarked = |name: &&str| !name.contains(['#', ';', '?']);
             [&printable[..], &["back\\slash", &wide]].concat().into_iter().filter(unmarked).collect()
@@ -74,7 +78,7 @@ pub async fn odd_names_are_names(files: Storage) {
             trimmed.chain(["back\\slash", wide.as_str(), long.as_str()]).collect()
         }
         Names::Dropbox => printable.iter().copied().filter(|name| !matches!(*name, "trail " | "e\u{301}")).chain([&*wide]).collect(),
-        Names::OneDrive => {
+        Names::OneDrive | Names::Windows => {
             vec!["a b", "-rf", "ünïcode 😀", "%41", "a+b&c=d#f", "'quote", "$HOME", ".hidden", "semi;colon", "[brackets]", &wide]
         }
     };

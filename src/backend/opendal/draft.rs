@@ -1,0 +1,127 @@
+//! Files that nobody sees yet: they wait in the spool, and go to the service when they are published.
+//!
+//! How a draft takes a name: nothing else of ours changes that name meanwhile (a lock), what is there is looked at, and then it is
+//! uploaded in one step ([`Writing::Direct`]), or into our folder and renamed ([`Writing::Renamed`]). Others who write the same
+//! name in the moment between looking and uploading are not seen: these services offer nothing that would.
+
+use super::{
+    remote::{Limit, Remote, Twice},
+    services::Writing,
+    spool::Spooled,
+};
+use crate::{
+    backend::{
+        codec::join,
+        tree::files::{Draft, DraftName, Kind, OWN, Published, Stat},
+    },
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::{sync::Arc, time::Instant};
+
+pub(super) struct OpenDalDraft {
+    pub(super) remote: Arc<Remote>,
+    pub(super) name: DraftName,
+    pub(super) file: Arc<Spooled>,
+}
+
+enum Placed {
+    There(Stat),
+    IsFolder,
+    Obstructed,
+    Exists,
+}
+
+pub(super) fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+pub(super) fn drafts() -> String {
+    format!("{OWN}/tmp")
+}
+
+impl OpenDalDraft {
+    async fn place(&self, path: &str, absent: bool) -> Result<Placed> {
+        let remote = &*self.remote;
+        let _gate = remote.gate.read().await;
+        let _lock = remote.locks.lock(&path.to_owned()).await;
+        match remote.look(path).await? {
+            Some(stat) if stat.kind == Kind::Folder => return Ok(Placed::IsFolder),
+            Some(_) if absent => return Ok(Placed::Exists),
+            Some(_) => {}
+            // Flat storage would take it, and have both.
+            None if remote.service.is_flat() && remote.obstacle(path).await? => return Ok(Placed::Obstructed),
+            None => {}
+        }
+        let put = match self.put(path).await {
+            Ok(()) => Ok(()),
+            // Services say in many ways that a folder is missing, or is none.
+            Err(_) if !remote.service.is_flat() && remote.obstacle(path).await? => return Ok(Placed::Obstructed),
+            Err(error) if !remote.service.is_flat() && remote.look(parent(path)).await?.is_none() => {
+                remote.make_folder(parent(path)).await?;
+                self.put(path).await.map_err(|_| error)
+            }
+            Err(error) => Err(error),
+        };
+        put?;
+        match remote.look(path).await? {
+            Some(stat) if stat.kind == Kind::File && stat.size == self.file.size() => {
+                remote.ways.cleared(parent(path), Instant::now());
+                Ok(Placed::There(stat))
+            }
+            // Another came at once, or what was stored is not what was sent.
+            _ => Err(StoreError::new(StoreErrorKind::Unavailable, "what was written is not what lies there now")),
+        }
+    }
+
+    async fn put(&self, path: &str) -> Result<()> {
+        let remote = &*self.remote;
+        match remote.service.writing {
+            Writing::Direct => remote.upload(path, &self.file).await,
+            Writing::Renamed => {
+                let at = &join(&drafts(), &self.name.0);
+                remote.upload(at, &self.file).await?;
+                let renamed = remote
+                    .call("renaming a file", Twice::OnlyIfRefused, Limit::Short, |operator| async move { operator.rename(at, path).await });
+                match renamed.await {
+                    Ok(Some(())) => Ok(()),
+                    Ok(None) => Err(StoreError::new(StoreErrorKind::Unavailable, "renaming a file: it is gone, or the folder is")),
+                    Err(error) => {
+                        if let Err(left) = remote.delete(at).await {
+                            tracing::warn!(error = %left, "a draft stays until the next start");
+                        }
+                        Err(error)
+                    }
+                }
+            }
+            Writing::Never(why) => Err(StoreError::new(StoreErrorKind::NotImplemented, format!("nothing is written here: {why}"))),
+        }
+    }
+}
+
+#[async_trait]
+impl Draft for OpenDalDraft {
+    async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        let file = Arc::get_mut(&mut self.file);
+        file.ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "a draft is written to while it is sent"))?.write(bytes).await
+    }
+
+    async fn finish(&mut self) -> Result<Option<Stat>> {
+        Ok(None)
+    }
+
+    async fn publish(self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
+        Ok(match self.place(path, absent).await? {
+            Placed::There(stat) => Published::As(stat),
+            Placed::IsFolder => Published::IsFolder(self),
+            Placed::Obstructed => Published::Obstructed(self),
+            Placed::Exists => Published::Exists(self),
+        })
+    }
+
+    async fn discard(self: Box<Self>) {}
+}

@@ -1,0 +1,132 @@
+//! What went wrong, in the kinds that S3 has answers for. Texts of OpenDAL's are not passed on: they hold URLs and headers, and
+//! those hold secrets. What the storage itself said is, without what we know to be secret.
+
+use super::transport::Seen;
+use crate::{
+    model::Secret,
+    store::error::{StoreError, StoreErrorKind},
+};
+use ::opendal::{Error, ErrorKind};
+
+/// Words of providers for a quota that is used up, in the text of an error reply.
+const QUOTA: &[&str] = &[
+    "storage_cap_exceeded",
+    "DiskStorageQuotaExceeded",
+    "DiskResourceLockedError: quota",
+    "\"result\": 2008",
+    "\"result\":2008",
+    "QuotaExceeded",
+    "quota exceeded",
+    "out of quota",
+    "Out of quota",
+    "InsufficientStorage",
+];
+/// For a cap on requests or traffic: it ends with the day, or sooner.
+const CAPS: &[&str] = &["download_cap_exceeded", "transaction_cap_exceeded"];
+
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) kind: StoreErrorKind,
+    text: String,
+    /// Whether it surely was not carried out.
+    pub(super) is_refused: bool,
+    /// Whether new credentials may help.
+    pub(super) is_unauthorised: bool,
+}
+
+impl Failure {
+    pub(super) fn new(kind: StoreErrorKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), is_refused: false, is_unauthorised: false }
+    }
+
+    pub(super) fn of(error: &Error, seen: &Seen, secrets: &[Secret]) -> Self {
+        let status = seen.status.filter(|status| status.is_client_error() || status.is_server_error()).map(|status| status.as_u16());
+        let excerpt = scrubbed(&seen.excerpt, secrets);
+        let says = |words: &[&str]| words.iter().any(|word| seen.excerpt.contains(word));
+        let kind = match (seen.lost, status, error.kind()) {
+            (Some(kind), ..) => kind,
+            (_, Some(507), _) => StoreErrorKind::StorageFull,
+            _ if says(QUOTA) || error_says(error, QUOTA) => StoreErrorKind::StorageFull,
+            _ if says(CAPS) => StoreErrorKind::Busy,
+            (_, Some(413), _) => StoreErrorKind::EntityTooLarge,
+            (_, Some(423 | 429 | 503), _) | (_, _, ErrorKind::RateLimited) => StoreErrorKind::Busy,
+            (_, Some(408 | 500 | 502 | 504), _) => StoreErrorKind::Unavailable,
+            // A file that was replaced while it was read: by its tag, or by its size.
+            (_, Some(412 | 416), _) | (_, _, ErrorKind::ConditionNotMatch | ErrorKind::RangeNotSatisfied) => StoreErrorKind::Conflict,
+            (_, _, ErrorKind::Unsupported) => StoreErrorKind::NotImplemented,
+            (_, None, ErrorKind::Unexpected) if error.is_temporary() => StoreErrorKind::Unavailable,
+            _ => StoreErrorKind::Internal,
+        };
+        let text = match (status, seen.lost.is_some(), excerpt.is_empty()) {
+            (_, true, false) => excerpt,
+            (Some(status), _, true) => format!("the storage answered {status}"),
+            (Some(status), _, false) => format!("the storage answered {status}: {excerpt}"),
+            // Without what the library put around it: URLs and headers.
+            _ => scrubbed(&error.message().chars().take(200).collect::<String>(), secrets),
+        };
+        Self {
+            kind,
+            text,
+            is_refused: matches!(status, Some(400..=499 | 503)),
+            is_unauthorised: matches!(status, Some(401 | 403)) && kind == StoreErrorKind::Internal,
+        }
+    }
+
+    pub(super) fn is_temporary(&self) -> bool {
+        matches!(self.kind, StoreErrorKind::Busy | StoreErrorKind::Unavailable)
+    }
+
+    pub(super) fn into_error(self, what: &str) -> StoreError {
+        StoreError::new(self.kind, format!("{what}: {}", self.text))
+    }
+}
+
+/// Services that answer 200 with an error in it.
+fn error_says(error: &Error, words: &[&str]) -> bool {
+    words.iter().any(|word| error.message().contains(word)) || error.message().contains("result: 2008")
+}
+
+fn scrubbed(text: &str, secrets: &[Secret]) -> String {
+    let text = secrets
+        .iter()
+        .map(Secret::expose)
+        .filter(|secret| secret.len() > 3)
+        .fold(text.to_owned(), |text, secret| text.replace(secret, "(secret)"));
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+
+    fn seen(status: u16, excerpt: &str) -> Seen {
+        Seen { status: StatusCode::from_u16(status).ok(), excerpt: excerpt.to_owned(), ..Seen::default() }
+    }
+
+    #[test]
+    fn replies_have_the_kinds_that_s3_answers_by() {
+        let error = Error::new(ErrorKind::Unexpected, "x");
+        for (status, excerpt, kind) in [
+            (429, "", StoreErrorKind::Busy),
+            (503, "", StoreErrorKind::Busy),
+            (500, "", StoreErrorKind::Unavailable),
+            (507, "", StoreErrorKind::StorageFull),
+            (403, r#"{"code": "storage_cap_exceeded"}"#, StoreErrorKind::StorageFull),
+            (403, r#"{"code": "transaction_cap_exceeded"}"#, StoreErrorKind::Busy),
+            (403, "no", StoreErrorKind::Internal),
+            (413, "", StoreErrorKind::EntityTooLarge),
+        ] {
+            assert_eq!(Failure::of(&error, &seen(status, excerpt), &[]).kind, kind, "{status} {excerpt}");
+        }
+        assert!(Failure::of(&error, &seen(401, ""), &[]).is_unauthorised);
+    }
+
+    #[test]
+    fn no_secret_comes_through() {
+        let error = Error::new(ErrorKind::Unexpected, "https://x/?password=hunter2").with_context("uri", "hunter2");
+        let failure = Failure::of(&error, &seen(400, "bad\n password 'hunter2'"), &[Secret::new("hunter2")]);
+        let text = failure.into_error("looking").to_string();
+        assert_eq!(text, "looking: the storage answered 400: bad password '(secret)'");
+    }
+}

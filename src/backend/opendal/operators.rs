@@ -1,0 +1,40 @@
+//! From options to OpenDAL's operators. The only list of its types; each belongs to a cargo feature.
+
+use ::opendal::{Error, ErrorKind, Operator, Result};
+
+type Options = Vec<(String, String)>;
+
+macro_rules! operators {
+    ($($feature:literal $name:literal $type:ident)+) => {
+        /// An operator without a way to the network yet.
+        pub(super) fn operator(service: &str, options: Options) -> Result<Operator> {
+            match service {
+                $(#[cfg(feature = $feature)] $name => Operator::from_iter::<::opendal::services::$type>(options),)+
+                _ => {
+                    drop(options);
+                    Err(Error::new(ErrorKind::ConfigInvalid, "this service is not part of this build"))
+                }
+            }
+        }
+    };
+}
+
+operators! {
+    "service-azdls" "azdls" Azdls
+    "service-azfile" "azfile" Azfile
+    "service-b2" "b2" B2
+    "service-cos" "cos" Cos
+    "service-github" "github" Github
+    "service-ipfs" "ipfs" Ipfs
+    "service-koofr" "koofr" Koofr
+    "service-obs" "obs" Obs
+    "service-oss" "oss" Oss
+    "service-pcloud" "pcloud" Pcloud
+    "service-seafile" "seafile" Seafile
+    "service-swift" "swift" Swift
+    "service-tos" "tos" Tos
+    "service-upyun" "upyun" Upyun
+    "service-vercel-blob" "vercel-blob" VercelBlob
+    "service-webhdfs" "webhdfs" Webhdfs
+    "service-yandex-disk" "yandex-disk" YandexDisk
+}

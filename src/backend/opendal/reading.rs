@@ -1,0 +1,246 @@
+//! A file that is read as it was when it was opened, or not to its end.
+//!
+//! How that is known: by the tag that comes with the bytes; where none does, all of them come in one reply, which tells the size of
+//! the file, and it is looked at again before the last piece is handed on.
+//! A service whose only mark is the time (or the size) does not show a change within its precision: see the table.
+
+use super::{
+    remote::{Limit, Remote, Twice},
+    services::Identity,
+};
+use crate::{
+    backend::{
+        tree::files::{Kind, Opened, Stat, changed},
+        wire::pause,
+    },
+    model::Span,
+    store::{
+        ByteStream, Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use ::opendal::ErrorKind;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{
+    FutureExt, StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
+use http::StatusCode;
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+/// In a row, without a byte between.
+const FAILURES: u32 = 4;
+
+/// As often a file may be replaced while it is opened.
+const ROUNDS: usize = 8;
+
+pub(super) struct Reading {
+    source: Source,
+    begun: Option<Begun>,
+}
+
+/// The file that was looked at.
+struct Source {
+    remote: Arc<Remote>,
+    path: String,
+    stat: Stat,
+}
+
+type Frames = BoxStream<'static, Result<Bytes>>;
+
+/// A reply whose first bytes are there.
+struct Begun {
+    span: Span,
+    frames: Frames,
+    /// Whether it said that it is of the file that was looked at.
+    is_told: bool,
+}
+
+/// A file on its way.
+struct Way {
+    source: Source,
+    frames: Option<Frames>,
+    /// What is still to come.
+    span: Span,
+    failures: u32,
+    /// Whether all that came so far was surely of this file.
+    is_told: bool,
+    /// Held back until the file was looked at again.
+    last: Option<Bytes>,
+    is_over: bool,
+}
+
+#[async_trait]
+impl Opened for Reading {
+    fn stat(&self) -> &Stat {
+        &self.source.stat
+    }
+
+    async fn read(self: Box<Self>, span: Span) -> Result<ByteStream> {
+        if span.is_empty() {
+            return Ok(Box::pin(stream::empty()));
+        }
+        let mut reading = self;
+        let begun = reading.begun.take().filter(|begun| begun.span.start == span.start && begun.span.end >= span.end);
+        let Begun { frames, is_told, .. } = match begun {
+            Some(begun) => begun,
+            None => reading.source.begin(span).await?.ok_or_else(changed)?,
+        };
+        let way = Way { source: reading.source, frames: Some(frames), span, failures: 0, is_told, last: None, is_over: false };
+        Ok(Box::pin(stream::try_unfold(way, |mut way| async move { Ok(way.next().await?.map(|bytes| (bytes, way))) })))
+    }
+}
+
+impl Reading {
+    /// The file at a path, if one is there. What is asked for ahead, or all of it, is on its way then.
+    pub(super) async fn open(remote: &Arc<Remote>, path: &str, ahead: Option<Span>) -> Result<Option<Self>> {
+        for _ in 0..ROUNDS {
+            let Some(stat) = remote.look_at_file(path).await?.filter(|stat| stat.kind == Kind::File) else { return Ok(None) };
+            let whole = Span::whole(stat.size);
+            let wanted = ahead.map_or(whole, |ahead| Span { start: ahead.start, end: ahead.end.min(stat.size) });
+            let source = Source { remote: remote.clone(), path: path.to_owned(), stat };
+            if wanted.start >= wanted.end {
+                return Ok(Some(Self { source, begun: None }));
+            }
+            let begun = source.begin(wanted).await?;
+            if begun.is_some() {
+                return Ok(Some(Self { source, begun }));
+            }
+        }
+        Err(StoreError::new(StoreErrorKind::Busy, "the file was replaced again and again while it was opened"))
+    }
+}
+
+impl Source {
+    /// These bytes of it, once a reply has begun. `None`: there is another file now, or none.
+    async fn begin(&self, span: Span) -> Result<Option<Begun>> {
+        let (path, remote) = (&self.path, &self.remote);
+        let tag = self.stat.tag.as_deref().filter(|_| remote.service.identity == Identity::Tag);
+        let opened = remote.call_with("reading a file", Twice::Harmless, Limit::Flowing, None, |operator, transport| async move {
+            let if_match = operator.info().capability().read_with_if_match && tag.is_some();
+            let reader = match tag.filter(|_| if_match) {
+                Some(tag) => operator.reader_with(path).if_match(&format!("\"{tag}\"")).await?,
+                None => operator.reader(path).await?,
+            };
+            let mut frames = reader.into_stream(span.start..span.end).await?;
+            // Nothing is asked for before.
+            match frames.try_next().await {
+                // Links to files are told apart from files, and not every driver knows what their end means.
+                Err(error) if matches!(transport.seen().status, Some(StatusCode::NOT_FOUND | StatusCode::GONE)) => {
+                    Err(::opendal::Error::new(ErrorKind::NotFound, "it is gone").set_source(error))
+                }
+                first => Ok((first?, frames, transport)),
+            }
+        });
+        let Some((first, rest, transport)) = (match opened.await {
+            // `If-Match` says so, and a range that is not there any more.
+            Err(error) if error.kind() == StoreErrorKind::Conflict => None,
+            opened => opened?,
+        }) else {
+            return Ok(None);
+        };
+        let (told, total) = {
+            let seen = transport.seen();
+            (remote.mend.told(&seen.headers), total(&seen.headers))
+        };
+        if total.is_some_and(|total| total != self.stat.size) {
+            return Ok(None);
+        }
+        let is_told = match (tag, told) {
+            (Some(tag), Some(told)) if tag == told => true,
+            (Some(_), Some(_)) => return Ok(None),
+            _ => false,
+        };
+        let remote = remote.clone();
+        // What began well may be asked for again, whatever ended it.
+        let failed = move |error: ::opendal::Error| {
+            let passing = ::opendal::Error::new(ErrorKind::Unexpected, error.message().to_owned()).set_temporary();
+            remote.failure(&passing, &transport).into_error("reading a file")
+        };
+        let pieces = stream::iter(first.map(Ok)).chain(rest.map_err(failed));
+        let frames = pieces.map_ok(|piece| stream::iter(Iterator::map(piece, Ok))).try_flatten();
+        // The library's own code runs while these are polled.
+        let fenced = stream::unfold(Some(frames.boxed()), |frames| async move {
+            let mut frames = frames?;
+            match AssertUnwindSafe(frames.next()).catch_unwind().await {
+                Ok(frame) => frame.map(|frame| (frame, Some(frames))),
+                Err(_) => {
+                    let failed = StoreError::new(StoreErrorKind::Internal, "reading a file: the service's driver failed inside");
+                    Some((Err(failed), None))
+                }
+            }
+        });
+        Ok(Some(Begun { span, frames: fenced.boxed(), is_told }))
+    }
+}
+
+/// Of `Content-Range: bytes 0-9/10`.
+fn total(headers: &http::HeaderMap) -> Option<u64> {
+    headers.get(http::header::CONTENT_RANGE)?.to_str().ok()?.rsplit_once('/')?.1.parse().ok()
+}
+
+fn gone() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "the file was replaced or removed while it was read")
+}
+
+impl Way {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        while !self.is_over {
+            match self.piece().await {
+                Ok(None) => {
+                    self.is_over = true;
+                    if !self.is_told {
+                        let now = self.source.remote.look(&self.source.path).await?;
+                        if now.as_ref() != Some(&self.source.stat) {
+                            return Err(gone());
+                        }
+                    }
+                }
+                Ok(Some(bytes)) => {
+                    let before = self.last.replace(bytes);
+                    if self.is_told
+                        && let Some(bytes) = self.last.take()
+                    {
+                        return Ok(Some(bytes));
+                    }
+                    if before.is_some() {
+                        return Ok(before);
+                    }
+                }
+                Err(error) => {
+                    self.frames = None;
+                    self.failures += 1;
+                    // Two replies without a tag may be of two files.
+                    if self.failures >= FAILURES || !error.is_temporary() || !self.is_told {
+                        self.is_over = true;
+                        return Err(error);
+                    }
+                    tracing::debug!(%error, "reading from a backend is resumed");
+                    tokio::time::sleep(pause(self.failures, Duration::ZERO)).await;
+                }
+            }
+        }
+        Ok(self.last.take())
+    }
+
+    /// What comes next; `None` when all was there.
+    async fn piece(&mut self) -> Result<Option<Bytes>> {
+        if self.span.is_empty() {
+            return Ok(None);
+        }
+        if self.frames.is_none() {
+            let begun = self.source.begin(self.span).await?.ok_or_else(gone)?;
+            (self.frames, self.is_told) = (Some(begun.frames), self.is_told && begun.is_told);
+        }
+        let Some(frames) = &mut self.frames else { return Ok(None) };
+        let mut bytes = match frames.next().await {
+            Some(bytes) => bytes?,
+            None => return Err(StoreError::new(StoreErrorKind::Unavailable, "a reply of the storage ended too early")),
+        };
+        bytes.truncate(usize::try_from(self.span.len()).unwrap_or(usize::MAX));
+        self.span.start += bytes.len() as u64;
+        self.failures = 0;
+        Ok(Some(bytes))
+    }
+}

@@ -1,0 +1,445 @@
+//! One operation on a service: within its time, behind a fence, repeated where that is safe, with new credentials if the old ended.
+//!
+//! Invariants:
+//! - a panic in OpenDAL's code ends the operation, not the request or the process;
+//! - what may have been carried out is repeated only if the caller says that this is harmless.
+
+use super::{
+    OpenDalSettings,
+    failure::Failure,
+    hosts::Hosts,
+    mend::Mend,
+    operators,
+    pace::Pace,
+    services::{Service, Space},
+    spool::{Spool, Spooled},
+    swift,
+    transport::{Line, Transport, Upload},
+    ways::Ways,
+};
+use crate::{
+    backend::{
+        Traffic,
+        codec::join,
+        locks::Locks,
+        tree::files::{Kind, Stat},
+        wire::{Wire, pause},
+    },
+    model::{Secret, Timestamp},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use ::opendal::{ErrorKind, HttpTransporter, Metadata, OperationContext, Operator, options::ListOptions};
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt};
+use std::{
+    fmt,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::{Mutex, RwLock};
+
+/// An empty object of this name makes a folder where there are none. It is no key's: `.cw~f` means nothing.
+pub(super) const MARKER: &str = ".cw~folder";
+
+/// Whether an operation may be carried out twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Twice {
+    Harmless,
+    OnlyIfRefused,
+}
+
+/// Of the names that begin with a path.
+enum First {
+    Nothing,
+    File(Stat),
+    /// In the folder of that name.
+    Below,
+    Other,
+}
+
+/// How long an operation may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limit {
+    Short,
+    /// As long as bytes flow: each request has its own limits.
+    Flowing,
+}
+
+pub(super) struct Remote {
+    pub(super) service: &'static Service,
+    pub(super) mend: Mend,
+    pub(super) spool: Arc<Spool>,
+    pub(super) locks: Arc<Locks<String>>,
+    /// Held for writing while a folder goes with all that is in it, for reading while something comes.
+    pub(super) gate: RwLock<()>,
+    pub(super) root: String,
+    pub(super) ways: Ways,
+    line: Arc<Line>,
+    options: Vec<(String, Secret)>,
+    secrets: Vec<Secret>,
+    /// With the number of its credentials.
+    operator: Mutex<Option<(u64, Operator)>>,
+    attempts: u32,
+    patience: Duration,
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("service", &self.service.name).field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+/// An operator for one operation.
+pub(super) struct Session {
+    pub(super) operator: Operator,
+    pub(super) transport: Transport,
+    credentials: u64,
+}
+
+impl Remote {
+    pub(super) fn open(settings: OpenDalSettings) -> Result<Arc<Self>> {
+        let OpenDalSettings { service, options, root, hosts, rate, spool, spool_size, wire } = settings;
+        let (attempts, patience) = (wire.attempts, wire.timeout);
+        let line = Line { wire: Wire::new(wire)?, hosts: Hosts(hosts), pace: Pace::new(rate), mend: Mend::of(service.name) };
+        let is_secret = |name: &str| service.options.iter().any(|option| option.name == name && option.is_secret);
+        let remote = Self {
+            service,
+            mend: Mend::of(service.name),
+            spool: Spool::open(spool, spool_size)?,
+            locks: Arc::default(),
+            gate: RwLock::new(()),
+            root,
+            ways: Ways::default(),
+            line: Arc::new(line),
+            secrets: options.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.clone()).collect(),
+            options,
+            operator: Mutex::new(None),
+            attempts,
+            patience,
+        };
+        if !swift::gets_tokens(&remote.options) {
+            // What is wrong in the options is said at once.
+            remote.build(None)?;
+        }
+        Ok(Arc::new(remote))
+    }
+
+    pub(super) fn traffic(&self) -> Traffic {
+        self.line.wire.traffic()
+    }
+
+    fn build(&self, more: Option<(&str, String)>) -> Result<Operator> {
+        let given = swift::given_to_opendal(&self.options);
+        let mut options: Vec<_> = given.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
+        options.retain(|(name, _)| more.as_ref().is_none_or(|(other, _)| name != other));
+        options.extend(more.map(|(name, value)| (name.to_owned(), value)));
+        options.push(("root".to_owned(), self.root.clone()));
+        let built = std::panic::catch_unwind(AssertUnwindSafe(|| operators::operator(self.service.name, options)));
+        let wrong = |text: &str| StoreError::new(StoreErrorKind::InvalidRequest, format!("{}: {text}", self.service.name));
+        built.map_err(|_| wrong("these options make no backend"))?.map_err(|error| wrong(error.message()))
+    }
+
+    async fn authorised(&self) -> Result<Operator> {
+        match swift::gets_tokens(&self.options) {
+            true => self.build(Some(("token", swift::token(&self.line, &self.options).await?))),
+            false => self.build(None),
+        }
+    }
+
+    async fn session(&self, upload: Option<Upload>) -> Result<Session> {
+        let mut current = self.operator.lock().await;
+        let (credentials, operator) = match &*current {
+            Some((credentials, operator)) => (*credentials, operator.clone()),
+            None => current.insert((0, self.authorised().await?)).clone(),
+        };
+        drop(current);
+        let transport = Transport::new(self.line.clone(), upload);
+        let context = OperationContext::new().with_http_transport(HttpTransporter::new(transport.clone()));
+        Ok(Session { operator: operator.with_context(context), transport, credentials })
+    }
+
+    /// New credentials, unless somebody was here already.
+    async fn renew(&self, session: &Session) -> Result<()> {
+        let mut current = self.operator.lock().await;
+        if current.as_ref().is_some_and(|(credentials, _)| *credentials == session.credentials) {
+            *current = Some((session.credentials + 1, self.authorised().await?));
+        }
+        Ok(())
+    }
+
+    /// What `work` yields; `None` if what it is about is not there.
+    pub(super) async fn call<T, W, F>(&self, what: &str, twice: Twice, limit: Limit, work: W) -> Result<Option<T>>
+    where
+        W: Fn(Operator) -> F + Send + Sync,
+        F: Future<Output = ::opendal::Result<T>> + Send,
+        T: Send,
+    {
+        self.call_with(what, twice, limit, None, move |operator, _| work(operator)).await
+    }
+
+    pub(super) async fn call_with<T, W, F>(
+        &self,
+        what: &str,
+        twice: Twice,
+        limit: Limit,
+        upload: Option<Upload>,
+        work: W,
+    ) -> Result<Option<T>>
+    where
+        W: Fn(Operator, Transport) -> F + Send + Sync,
+        F: Future<Output = ::opendal::Result<T>> + Send,
+        T: Send,
+    {
+        let (mut attempt, mut is_renewed) = (1, false);
+        loop {
+            let session = self.session(upload.clone()).await?;
+            let fenced = AssertUnwindSafe(work(session.operator.clone(), session.transport.clone())).catch_unwind();
+            let outcome = match limit {
+                Limit::Flowing => Ok(fenced.await),
+                Limit::Short => tokio::time::timeout(self.patience * (self.attempts + 1), fenced).await,
+            };
+            let failure = match outcome {
+                Ok(Ok(Ok(done))) => return Ok(Some(done)),
+                Ok(Ok(Err(error))) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                Ok(Ok(Err(error))) => self.failure(&error, &session.transport),
+                Ok(Err(_)) => Failure::new(StoreErrorKind::Internal, "the service's driver failed inside"),
+                Err(_) => Failure::new(StoreErrorKind::Unavailable, "the storage did not answer in time"),
+            };
+            if failure.is_unauthorised && !is_renewed {
+                is_renewed = true;
+                self.renew(&session).await?;
+                continue;
+            }
+            let may = failure.is_temporary() && (failure.is_refused || twice == Twice::Harmless);
+            if !may || attempt >= self.attempts {
+                return Err(failure.into_error(what));
+            }
+            self.line.wire.meter().repeat();
+            tokio::time::sleep(pause(attempt, Duration::ZERO)).await;
+            attempt += 1;
+        }
+    }
+
+    pub(super) fn failure(&self, error: &::opendal::Error, transport: &Transport) -> Failure {
+        Failure::of(error, &transport.seen(), &self.secrets)
+    }
+
+    pub(super) fn stat_of(&self, meta: &Metadata) -> Stat {
+        let kind = if meta.is_dir() { Kind::Folder } else { Kind::File };
+        let (tag, modified, md5) = self.mend.facts(meta);
+        let floor = |time: Timestamp| Timestamp::from_millis(time.millis().div_euclid(self.service.precision) * self.service.precision);
+        match kind {
+            Kind::File => Stat { kind, size: meta.content_length(), modified: modified.map(floor), tag, md5 },
+            _ => Stat { kind, size: 0, modified: None, tag: None, md5: None },
+        }
+    }
+
+    /// What has a name. On flat storage a file goes before a folder of the same name.
+    pub(super) async fn look(&self, path: &str) -> Result<Option<Stat>> {
+        let folder = || Stat { kind: Kind::Folder, size: 0, modified: None, tag: None, md5: None };
+        if path.is_empty() {
+            return Ok(Some(folder()));
+        }
+        if self.service.space == Space::FlatByListing {
+            return Ok(match self.first_of(path).await? {
+                First::Nothing => None,
+                First::File(stat) => Some(stat),
+                First::Below => Some(folder()),
+                First::Other => self.holds_something(path).await?.then(folder),
+            });
+        }
+        if let Some(stat) = self.look_at_file(path).await? {
+            return Ok(Some(stat));
+        }
+        match self.service.space {
+            Space::FoldersByName => Ok(None),
+            Space::Folders => {
+                let path = &format!("{path}/");
+                let meta =
+                    self.call("looking at a folder", Twice::Harmless, Limit::Short, |operator| async move { operator.stat(path).await });
+                Ok(meta.await?.map(|_| folder()))
+            }
+            Space::Flat | Space::FlatByListing => Ok(self.holds_something(path).await?.then(folder)),
+        }
+    }
+
+    /// A file; and a folder, where names tell nothing.
+    pub(super) async fn look_at_file(&self, path: &str) -> Result<Option<Stat>> {
+        if self.service.space == Space::FlatByListing {
+            let first = self.first_of(path).await?;
+            return Ok(if let First::File(stat) = first { Some(stat) } else { None });
+        }
+        let looked = self.call("looking at a file", Twice::Harmless, Limit::Short, |operator| async move { operator.stat(path).await });
+        let stat = looked.await?.map(|meta| self.stat_of(&meta));
+        Ok(stat.filter(|stat| stat.kind == Kind::File || self.service.space == Space::FoldersByName))
+    }
+
+    /// The first of the names that begin with a path. None is before the path itself.
+    async fn first_of(&self, path: &str) -> Result<First> {
+        let first = self.call("looking at a file", Twice::Harmless, Limit::Short, |operator| async move {
+            let options = ListOptions { limit: Some(1), recursive: true, ..Default::default() };
+            operator.lister_options(path, options).await?.next().await.transpose()
+        });
+        Ok(match first.await?.flatten() {
+            None => First::Nothing,
+            Some(entry) if entry.path() == path => First::File(self.stat_of(entry.metadata())),
+            Some(entry) if entry.path().strip_prefix(path).is_some_and(|rest| rest.starts_with('/')) => First::Below,
+            Some(_) => First::Other,
+        })
+    }
+
+    pub(super) async fn is_file(&self, path: &str) -> Result<bool> {
+        Ok(self.look_at_file(path).await?.is_some_and(|stat| stat.kind == Kind::File))
+    }
+
+    /// Whether a prefix has anything below it, on flat storage.
+    async fn holds_something(&self, folder: &str) -> Result<bool> {
+        let below = &format!("{folder}/");
+        let found = self.call("looking at a folder", Twice::Harmless, Limit::Short, |operator| async move {
+            let options = ListOptions { limit: Some(1), recursive: true, ..Default::default() };
+            Ok(operator.lister_options(below, options).await?.next().await.transpose()?.is_some())
+        });
+        let holds = found.await?.unwrap_or_default();
+        if holds {
+            self.ways.cleared(folder, Instant::now());
+        }
+        Ok(holds)
+    }
+
+    /// Whether a path is a folder, if it is no file.
+    async fn is_folder(&self, path: &str) -> Result<bool> {
+        match self.service.is_flat() {
+            true => Ok(self.ways.is_clear(path, Instant::now()) || self.holds_something(path).await?),
+            false => Ok(self.look(path).await?.is_some_and(|stat| stat.kind == Kind::Folder)),
+        }
+    }
+
+    /// Whether one of the folders on the way to a path is a file.
+    pub(super) async fn obstacle(&self, path: &str) -> Result<bool> {
+        let folders: Vec<&str> = path.match_indices('/').map(|(at, _)| &path[..at]).collect();
+        // Above a folder are only folders: so one file at most can be on the way, right below the last of them.
+        let (mut clear, mut unclear) = (0, folders.len());
+        let mut next = unclear;
+        while clear < unclear {
+            // The last first: mostly it is there.
+            match self.is_folder(folders[next - 1]).await? {
+                true => clear = next,
+                false => unclear = next - 1,
+            }
+            next = clear + (unclear - clear).div_ceil(2);
+        }
+        match folders.get(clear) {
+            Some(folder) => self.is_file(folder).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Puts a file there, in one step or not at all.
+    pub(super) async fn upload(&self, path: &str, file: &Arc<Spooled>) -> Result<()> {
+        self.ways.taken(path);
+        let in_parts = self.service.upload.parts_above.is_some_and(|above| file.size() > above);
+        let wrote = match (in_parts, self.service.upload.is_streamed) {
+            (true, _) => self.upload_parts(path, file).await?,
+            (false, true) => {
+                let stand_in = random()?;
+                let upload = Upload { file: file.clone(), stand_in: stand_in.clone() };
+                let written = self.call_with("writing a file", Twice::Harmless, Limit::Flowing, Some(upload), |operator, transport| {
+                    let stand_in = stand_in.clone();
+                    async move {
+                        match operator.write(path, stand_in).await {
+                            // It knows of the stand-in only. What lies there is looked at when it is published.
+                            Err(error) if error.message().starts_with("writer got too ") && transport.has_succeeded() => Ok(()),
+                            written => written.map(drop),
+                        }
+                    }
+                });
+                written.await?
+            }
+            (false, false) => {
+                let whole = file.read(0, usize::try_from(file.size()).unwrap_or(usize::MAX)).await?;
+                let written = self.call("writing a file", Twice::Harmless, Limit::Flowing, |operator| {
+                    let whole = whole.clone();
+                    async move { operator.write(path, whole).await.map(drop) }
+                });
+                written.await?
+            }
+        };
+        wrote.ok_or_else(|| StoreError::new(StoreErrorKind::Unavailable, "writing a file: the folder, bucket or container is not there"))
+    }
+
+    /// Parts are in memory while they are sent.
+    async fn upload_parts(&self, path: &str, file: &Arc<Spooled>) -> Result<Option<()>> {
+        // At most 10,000 of them, wherever there are parts.
+        let part = (file.size() / 9_000).next_multiple_of(1 << 20).max(8 << 20);
+        let part = usize::try_from(part).map_err(|_| StoreErrorKind::EntityTooLarge)?;
+        let written = self.call("writing a file in parts", Twice::Harmless, Limit::Flowing, |operator| async move {
+            let mut writer = operator.writer_with(path).chunk(part).concurrent(2).await?;
+            let written = async {
+                let mut offset = 0;
+                while offset < file.size() {
+                    let failed =
+                        |error: StoreError| ::opendal::Error::new(ErrorKind::Unexpected, "reading the spool failed").set_source(error);
+                    let piece = file.read(offset, part).await.map_err(failed)?;
+                    offset += piece.len() as u64;
+                    writer.write(piece).await?;
+                }
+                writer.close().await
+            };
+            match written.await {
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    // What went there already is nobody's, if this fails as well.
+                    let _ = writer.abort().await;
+                    Err(error)
+                }
+            }
+        });
+        written.await
+    }
+
+    /// Makes a folder and those above it, none of which is a file.
+    pub(super) async fn make_folder(&self, path: &str) -> Result<()> {
+        let refused = || StoreError::new(StoreErrorKind::Internal, "making a folder: a file has its name, or is on the way");
+        if path.is_empty() {
+            return Ok(());
+        }
+        if self.service.is_flat() {
+            if self.is_file(path).await? || self.obstacle(path).await? {
+                return Err(refused());
+            }
+            let marker = join(path, MARKER);
+            return self.upload(&marker, &Arc::new(Spooled::new(&self.spool))).await;
+        }
+        if self.look(path).await?.is_some_and(|stat| stat.kind == Kind::Folder) {
+            return Ok(());
+        }
+        let folder = &format!("{path}/");
+        let made = self.call("making a folder", Twice::Harmless, Limit::Short, |operator| async move { operator.create_dir(folder).await });
+        let made = made.await;
+        // Another may have made it meanwhile, and services answer that in many ways.
+        match self.look(path).await? {
+            Some(stat) if stat.kind == Kind::Folder => Ok(()),
+            Some(_) => Err(refused()),
+            None => match made {
+                Err(error) => Err(error),
+                Ok(_) => Err(refused()),
+            },
+        }
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> Result<()> {
+        let deleted = self.call("removing", Twice::Harmless, Limit::Short, |operator| async move { operator.delete(path).await });
+        deleted.await.map(drop)
+    }
+}
+
+fn random() -> Result<Bytes> {
+    let mut random = [0; 24];
+    let unlucky = |error| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(format!("{error}"));
+    getrandom::fill(&mut random).map_err(unlucky)?;
+    Ok(hex::encode(random).into())
+}

@@ -1,0 +1,68 @@
+//! Folders of flat storage that lately held something: on the way through them there is no file, and nobody has to look again.
+//!
+//! Invariant: a name that we give to a file is no longer known as a folder, nor is anything below it. What others do is learned
+//! when `FRESH` is over.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+const FRESH: Duration = Duration::from_secs(10);
+const MOST: usize = 1000;
+
+#[derive(Debug, Default)]
+pub(super) struct Ways(Mutex<HashMap<String, Instant>>);
+
+impl Ways {
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_clear(&self, folder: &str, now: Instant) -> bool {
+        self.known().get(folder).is_some_and(|seen| is_fresh(*seen, now))
+    }
+
+    pub(super) fn cleared(&self, folder: &str, now: Instant) {
+        let mut known = self.known();
+        if known.len() >= MOST {
+            known.retain(|_, seen| is_fresh(*seen, now));
+        }
+        if known.len() < MOST {
+            known.insert(folder.to_owned(), now);
+        }
+    }
+
+    /// A file takes this name.
+    pub(super) fn taken(&self, path: &str) {
+        self.known().retain(|folder, _| folder.strip_prefix(path).is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/')));
+    }
+}
+
+fn is_fresh(seen: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(seen) < FRESH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_is_clear_for_a_while_and_until_a_file_is_on_it() {
+        let (ways, now) = (Ways::default(), Instant::now());
+        for folder in ["a", "a/b", "ab"] {
+            ways.cleared(folder, now);
+        }
+        ways.taken("a");
+        assert_eq!(["a", "a/b", "ab"].map(|folder| ways.is_clear(folder, now)), [false, false, true]);
+        let later = now + FRESH;
+        assert!(!ways.is_clear("ab", later));
+        for n in 0..2 * MOST {
+            ways.cleared(&n.to_string(), later);
+        }
+        assert_eq!(ways.known().len(), MOST);
+        ways.cleared("c", later + FRESH);
+        assert!(ways.is_clear("c", later + FRESH));
+    }
+}
