@@ -29,6 +29,10 @@ use std::{
     time::Duration,
 };
 
+/// How long a file that was stored may seem to be less.
+const SETTLING: [Duration; 4] =
+    [Duration::from_millis(20), Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
+
 pub(super) struct FtpDraft {
     remote: Arc<Remote>,
     /// Where it is, below the root.
@@ -159,14 +163,27 @@ impl Draft for FtpDraft {
                 data.stored(&mut lease).await?;
                 look(&mut lease, &self.at).await
             };
-            let seen = stored.await.map_err(|failure| {
+            let mut seen = stored.await.map_err(|failure| {
                 self.remote.is_prepared.store(false, Ordering::Relaxed);
                 failure.told("writing a file")
             })?;
-            let Some(seen) = seen.filter(|seen| seen.is_file() && seen.stat.size == position) else {
-                return Err(Failure::Refused("a file has not the size that was written".to_owned()).told("writing a file"));
-            };
-            self.seen = Some(seen);
+            drop(lease);
+            let is_whole = |seen: &Option<Seen>| seen.as_ref().is_some_and(|seen| seen.is_file() && seen.stat.size == position);
+            // Servers may say that they have it all a moment before it is in the file.
+            for wait in SETTLING {
+                if is_whole(&seen) {
+                    break;
+                }
+                tokio::time::sleep(wait).await;
+                let again = self.remote.repeat(Use::Short, "looking at a file", |mut lease, _| async move { look(&mut lease, &self.at).await });
+                seen = again.await?;
+            }
+            if !is_whole(&seen) {
+                let there = seen.map_or_else(|| "is not there".to_owned(), |seen| format!("has {} bytes", seen.stat.size));
+                let words = format!("a file of which {position} bytes were written {there}");
+                return Err(Failure::Lost("what was written is not what is there").told("writing a file").with_source(words));
+            }
+            self.seen = seen;
         }
         match &self.seen {
             Some(seen) => Ok(Some(seen.stat.clone())),

@@ -118,7 +118,12 @@ impl Pool {
     fn take(&self) -> Option<Session> {
         let mut idle = self.idle();
         idle.retain(|(_, since)| since.elapsed() < IDLE);
-        idle.pop().map(|(session, _)| session)
+        while let Some((mut session, _)) = idle.pop() {
+            if session.is_quiet() {
+                return Some(session);
+            }
+        }
+        None
     }
 
     async fn dial(&self) -> Result<Session> {

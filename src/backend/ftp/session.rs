@@ -12,6 +12,7 @@ use super::{
     reply::{Gathering, Reply},
 };
 use crate::backend::traffic::Meter;
+use futures_util::FutureExt;
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
@@ -84,6 +85,12 @@ impl Session {
 
     pub(super) fn is_in_sync(&self) -> bool {
         self.is_in_sync && self.unread.is_empty() && self.link.is_some()
+    }
+
+    /// Whether the server has said nothing since the last reply. Some give two where one is due, or say that they leave.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let Some(link) = &mut self.link else { return false };
+        link.read_buf(&mut self.unread).now_or_never().is_none()
     }
 
     /// As the server takes it.

@@ -144,12 +144,17 @@ impl Bucket {
     /// `None`: only whoever holds the lock can tell.
     async fn find_by(&self, key: &ObjectKey, row: &Row, look: Look, locked: bool) -> Result<Option<Option<Looked>>> {
         for path in self.places(key, row).await? {
-            let (stat, opened) = match look {
-                Look::Only => (self.files.stat(&self.at(&path)).await?, None),
-                Look::Open(ahead) => match self.files.open(&self.at(&path), ahead).await? {
+            let looked = match look {
+                Look::Only => self.files.stat(&self.at(&path)).await.map(|stat| (stat, None)),
+                Look::Open(ahead) => self.files.open(&self.at(&path), ahead).await.map(|opened| match opened {
                     Some(opened) => (Some(opened.stat().clone()), Some(opened)),
                     None => (None, None),
-                },
+                }),
+            };
+            let (stat, opened) = match looked {
+                // Nothing can be where nothing could be put.
+                Err(error) if error.kind() == StoreErrorKind::KeyTooLong => continue,
+                looked => looked?,
             };
             let Some(stat) = stat.filter(|stat| stat.kind == Kind::File) else { continue };
             match row.judge(&path, &stat) {
