@@ -13,7 +13,7 @@ use super::{
     value::{Context, Setting},
 };
 use crate::{
-    backend::opendal,
+    backend::opendal::{service, services},
     model::{AccessKey, BucketName, Secret},
 };
 use std::{collections::BTreeMap, path::PathBuf};
@@ -140,7 +140,7 @@ fn named(node: Node, section: &str) -> Result<Table, ConfigError> {
 }
 
 fn backend(mut reader: Reader<'_>) -> Result<Backend, ConfigError> {
-    let known = || BACKEND_TYPES.iter().map(|row| row.name).chain(opendal::services().map(|service| service.name));
+    let known = || BACKEND_TYPES.iter().map(|row| row.name).chain(services().map(|service| service.name));
     let Some(node) = reader.take("type") else {
         return Err(reader.missing("type", &known().collect::<Vec<_>>().join(", ")));
     };
@@ -150,7 +150,7 @@ fn backend(mut reader: Reader<'_>) -> Result<Backend, ConfigError> {
     if let Some(row) = BACKEND_TYPES.iter().find(|row| row.name == given) {
         return (row.read)(&mut reader);
     }
-    if let Some(service) = opendal::service(given) {
+    if let Some(service) = service(given) {
         return ServiceBackend::read(service, &mut reader).map(Backend::Service);
     }
     let near = nearest(given, known()).map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();

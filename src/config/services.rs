@@ -8,7 +8,7 @@ use super::{
     value::{Context, Setting, quote, refuse},
 };
 use crate::{
-    backend::opendal::{self, Service},
+    backend::opendal::{Service, ServiceOption, services},
     model::{Endpoint, Secret},
 };
 use Fallback::{Required, Text, Unset};
@@ -125,14 +125,14 @@ impl Setting for HostsSetting {
     }
 }
 
-fn row(option: &opendal::ServiceOption) -> Row {
+fn row(option: &ServiceOption) -> Row {
     let kind = if option.is_secret { SecretSetting::KIND } else { String::KIND };
     Row { name: option.name, kind, fallback: if option.is_required { Required } else { Unset("none") }, help: option.help }
 }
 
 /// Whether an option of any service may be secret.
 pub(super) fn holds_secret(key: &str) -> bool {
-    opendal::services().any(|service| service.options.iter().any(|option| option.name == key && option.is_secret))
+    services().any(|service| service.options.iter().any(|option| option.name == key && option.is_secret))
 }
 
 impl ServiceBackend {

@@ -1,5 +1,6 @@
 //! From the settings of a backend to its driver: one row per type.
 
+use crate::backend::opendal::{Evidence, OpenDalFiles, OpenDalSettings};
 use crate::{
     backend::{
         Backend, WireSettings,
@@ -11,7 +12,6 @@ use crate::{
         memory::MemoryBackend,
         oauth::Grant,
         onedrive::{OnedriveFiles, OnedriveSettings},
-        opendal::{Evidence, OpenDalFiles, OpenDalSettings},
         s3::{Credentials, Dialect, S3Backend, S3Settings},
         sftp::{HostKeys, SftpFiles, SftpSettings},
         tree::{TreeBackend, TreeSettings, files::Files},

@@ -135,6 +135,20 @@ async fn a_small_file_costs_few_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn names_that_are_too_long_are_refused_before_anything_is_sent() {
+    let (fake, files, _spool) = b2();
+    for name in ["x".repeat(251), format!("{}/k", "x".repeat(251)), vec!["x".repeat(100); 11].join("/")] {
+        let Err(error) = files.create(&crate::promises::name(), &name, None).await else { panic!("it is too long") };
+        assert_eq!(error.kind(), StoreErrorKind::KeyTooLong);
+        assert_eq!(files.stat(&name).await.expect("an answer"), None);
+        let Err(error) = draft(&files, "a", b"1").await.publish(&name, false).await else { panic!("it is too long") };
+        assert_eq!(error.kind(), StoreErrorKind::KeyTooLong);
+    }
+    assert!(!fake.take_requests().iter().any(|request| request.contains("xxx")));
+    put(&files, &"x".repeat(250), b"1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_service_is_asked_is_counted() {
     let (fake, files, _spool) = b2();
     put(&files, "a", b"1").await;

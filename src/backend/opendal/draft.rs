@@ -47,6 +47,7 @@ pub(super) fn drafts() -> String {
 impl OpenDalDraft {
     async fn place(&self, path: &str, absent: bool) -> Result<Placed> {
         let remote = &*self.remote;
+        remote.check(path)?;
         let _gate = remote.gate.read().await;
         let _lock = remote.locks.lock(&path.to_owned()).await;
         match remote.look(path).await? {

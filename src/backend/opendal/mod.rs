@@ -104,6 +104,7 @@ impl OpenDalFiles {
     /// Under another name as well, by the service or through here.
     async fn doubled(&self, from: &str, to: &str) -> Result<bool> {
         if self.remote.service.renaming == Renaming::Copied {
+            self.remote.check(to)?;
             self.remote.ways.taken(to);
             let copied = self
                 .remote
@@ -136,8 +137,9 @@ impl Files for OpenDalFiles {
         Ok(Reading::open(&self.remote, path, ahead).await?.map(|reading| Box::new(reading) as Box<dyn Opened>))
     }
 
-    async fn create(&self, name: &DraftName, _path: &str, _size: Option<u64>) -> Result<Box<dyn Draft>> {
+    async fn create(&self, name: &DraftName, path: &str, _size: Option<u64>) -> Result<Box<dyn Draft>> {
         self.writes()?;
+        self.remote.check(path)?;
         let file = Arc::new(Spooled::new(&self.remote.spool));
         Ok(Box::new(OpenDalDraft { remote: self.remote.clone(), name: name.clone(), file }))
     }

@@ -238,11 +238,29 @@ impl Remote {
         }
     }
 
+    /// Whether there can be such a name.
+    fn fits(&self, path: &str) -> bool {
+        let longest = self.service.longest;
+        let root = self.root.trim_matches('/');
+        let whole = if root.is_empty() { path.len() } else { root.len() + 1 + path.len() };
+        whole <= longest.path && path.split('/').all(|name| name.len() <= longest.name)
+    }
+
+    pub(super) fn check(&self, path: &str) -> Result<()> {
+        match self.fits(path) {
+            true => Ok(()),
+            false => Err(StoreError::new(StoreErrorKind::KeyTooLong, "the service takes no names so long")),
+        }
+    }
+
     /// What has a name. On flat storage a file goes before a folder of the same name.
     pub(super) async fn look(&self, path: &str) -> Result<Option<Stat>> {
         let folder = || Stat { kind: Kind::Folder, size: 0, modified: None, tag: None, md5: None };
         if path.is_empty() {
             return Ok(Some(folder()));
+        }
+        if !self.fits(path) {
+            return Ok(None);
         }
         if self.service.space == Space::FlatByListing {
             return Ok(match self.first_of(path).await? {
@@ -269,6 +287,9 @@ impl Remote {
 
     /// A file; and a folder, where names tell nothing.
     pub(super) async fn look_at_file(&self, path: &str) -> Result<Option<Stat>> {
+        if !self.fits(path) {
+            return Ok(None);
+        }
         if self.service.space == Space::FlatByListing {
             let first = self.first_of(path).await?;
             return Ok(if let First::File(stat) = first { Some(stat) } else { None });
@@ -298,6 +319,9 @@ impl Remote {
 
     /// Whether a prefix has anything below it, on flat storage.
     async fn holds_something(&self, folder: &str) -> Result<bool> {
+        if !self.fits(folder) {
+            return Ok(false);
+        }
         let below = &format!("{folder}/");
         let found = self.call("looking at a folder", Twice::Harmless, Limit::Short, |operator| async move {
             let options = ListOptions { limit: Some(1), recursive: true, ..Default::default() };
@@ -340,6 +364,7 @@ impl Remote {
 
     /// Puts a file there, in one step or not at all.
     pub(super) async fn upload(&self, path: &str, file: &Arc<Spooled>) -> Result<()> {
+        self.check(path)?;
         self.ways.taken(path);
         let in_parts = self.service.upload.parts_above.is_some_and(|above| file.size() > above);
         let wrote = match (in_parts, self.service.upload.is_streamed) {

@@ -22,6 +22,7 @@ pub struct Service {
     pub space: Space,
     pub writing: Writing,
     pub upload: Upload,
+    pub longest: Longest,
     /// Largest file.
     pub max_size: u64,
     pub identity: Identity,
@@ -68,6 +69,19 @@ pub enum Writing {
     Renamed,
     /// Not here, and why.
     Never(&'static str),
+}
+
+/// In bytes. What is longer is refused here, in words of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Longest {
+    /// Between slashes.
+    pub name: usize,
+    /// In all, with the root.
+    pub path: usize,
+}
+
+impl Longest {
+    const ANY: Self = Self { name: usize::MAX, path: usize::MAX };
 }
 
 /// How bytes go there.

@@ -12,6 +12,7 @@ const DRIVE: Service = Service {
     space: Space::FoldersByName,
     writing: Writing::Direct,
     upload: Upload { is_streamed: true, parts_above: None },
+    longest: Longest::ANY,
     max_size: 50 * GIB,
     identity: Identity::Time,
     precision: 1000,

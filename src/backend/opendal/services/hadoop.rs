@@ -12,6 +12,7 @@ const LAKE: Service = Service {
     space: Space::FoldersByName,
     writing: Writing::Renamed,
     upload: Upload { is_streamed: false, parts_above: Some(8 * MIB) },
+    longest: Longest::ANY,
     max_size: 4 * TIB,
     identity: Identity::Tag,
     precision: 1000,

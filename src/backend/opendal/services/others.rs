@@ -12,6 +12,7 @@ const READ: Service = Service {
     space: Space::FoldersByName,
     writing: Writing::Never("it is read only"),
     upload: Upload { is_streamed: true, parts_above: None },
+    longest: Longest::ANY,
     max_size: TIB,
     identity: Identity::Size,
     precision: 1,
