@@ -30,8 +30,7 @@ use std::{
 };
 
 /// How long a file that was stored may seem to be less.
-const SETTLING: [Duration; 4] =
-    [Duration::from_millis(20), Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
+const SETTLING: [Duration; 4] = [Duration::from_millis(20), Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
 
 pub(super) struct FtpDraft {
     remote: Arc<Remote>,
@@ -175,7 +174,8 @@ impl Draft for FtpDraft {
                     break;
                 }
                 tokio::time::sleep(wait).await;
-                let again = self.remote.repeat(Use::Short, "looking at a file", |mut lease, _| async move { look(&mut lease, &self.at).await });
+                let at = &self.at;
+                let again = self.remote.repeat(Use::Short, "looking at a file", |mut lease, _| async move { look(&mut lease, at).await });
                 seen = again.await?;
             }
             if !is_whole(&seen) {
