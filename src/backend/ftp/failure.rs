@@ -1,7 +1,10 @@
 //! What can go wrong with a command, and what S3 says of it.
 
 use super::reply::Reply;
-use crate::store::error::{StoreError, StoreErrorKind};
+use crate::{
+    backend::tree::files::changed,
+    store::error::{StoreError, StoreErrorKind},
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Failure {
@@ -18,6 +21,9 @@ pub(super) enum Failure {
     /// Which of all other reasons, servers do not tell in a way that could be relied upon: looking does.
     #[error("the server refused: {0}")]
     Refused(String),
+    /// A file that was looked at is another one, or none, by now.
+    #[error("the file was changed while it was read")]
+    Changed,
     /// Nothing was done; it may be asked again.
     #[error("the server cannot do it now: {0}")]
     Later(String),
@@ -63,6 +69,7 @@ impl Failure {
             Self::LongName => StoreErrorKind::KeyTooLong,
             Self::Unsupported(_) => StoreErrorKind::NotImplemented,
             Self::Lost(_) | Self::Later(_) => StoreErrorKind::Unavailable,
+            Self::Changed => return changed(),
             Self::Denied(_) | Self::Refused(_) => StoreErrorKind::Internal,
         };
         StoreError::new(kind, format!("FTP: {what}: {self}"))

@@ -64,7 +64,7 @@ impl Reading {
                 None => None,
                 Some(span) => match Transfer::begin(remote, lease, path, span.start, restarts).await {
                     Ok(transfer) if reader.begins() => Some((span.start, transfer)),
-                    Ok(_) => return Err(changed()),
+                    Ok(_) => return Err(Failure::Changed),
                     Err((mut lease, failure @ Failure::Refused(_))) => {
                         // Others may have removed it.
                         return if look(&mut lease, path).await?.is_some_and(|seen| seen.is_file()) { Err(failure) } else { Ok(None) };
@@ -85,11 +85,11 @@ impl Reading {
             let _alone = self.remote.locks.lock(&self.path).await;
             match look(&mut lease, &self.path).await? {
                 Some(seen) if seen == self.seen => {}
-                _ => return Err(changed()),
+                _ => return Err(Failure::Changed),
             }
             let begun = Transfer::begin(&self.remote, lease, &self.path, start, restarts).await;
             let transfer = begun.map_err(|(_, failure)| failure)?;
-            if self.reader.begins() { Ok(transfer) } else { Err(changed()) }
+            if self.reader.begins() { Ok(transfer) } else { Err(Failure::Changed) }
         });
         begun.await
     }
@@ -164,7 +164,7 @@ impl Sending {
     async fn piece(&mut self) -> std::result::Result<Option<Bytes>, Failure> {
         let Some(data) = &mut self.data else { return Ok(None) };
         while self.left > 0 {
-            let Some(mut bytes) = data.read().await? else { return Err(changed()) };
+            let Some(mut bytes) = data.read().await? else { return Err(Failure::Changed) };
             let skipped = self.skip.min(bytes.len() as u64);
             self.skip -= skipped;
             let _ = bytes.split_to(usize::try_from(skipped).unwrap_or(usize::MAX));
@@ -173,7 +173,7 @@ impl Sending {
             }
             let beyond = (bytes.len() as u64).saturating_sub(self.left);
             if beyond > self.after {
-                return Err(changed());
+                return Err(Failure::Changed);
             }
             bytes.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
             self.left -= bytes.len() as u64;
@@ -191,10 +191,10 @@ impl Sending {
         let Some(mut data) = self.data.take() else { return Ok(()) };
         if self.after <= CHEAP {
             while let Some(bytes) = data.read().await? {
-                self.after = self.after.checked_sub(bytes.len() as u64).ok_or_else(changed)?;
+                self.after = self.after.checked_sub(bytes.len() as u64).ok_or(Failure::Changed)?;
             }
             if self.after > 0 {
-                return Err(changed());
+                return Err(Failure::Changed);
             }
             data.finish(&mut self.lease).await?;
         } else {
@@ -216,10 +216,6 @@ impl Sending {
             }
             found => found?,
         };
-        if found.as_ref() == Some(seen) || reader.is_left() { Ok(()) } else { Err(changed()) }
+        if found.as_ref() == Some(seen) || reader.is_left() { Ok(()) } else { Err(Failure::Changed) }
     }
-}
-
-fn changed() -> Failure {
-    Failure::Refused("the file was changed while it was read".to_owned())
 }

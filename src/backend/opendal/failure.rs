@@ -86,6 +86,11 @@ fn error_says(error: &Error, words: &[&str]) -> bool {
     words.iter().any(|word| error.message().contains(word)) || error.message().contains("result: 2008")
 }
 
+/// "File not found", and "Directory does not exist", as pCloud says it with 200.
+pub(super) fn is_gone(error: &Error) -> bool {
+    ["result: 2009,", "result: 2005,"].iter().any(|word| error.message().contains(word))
+}
+
 fn scrubbed(text: &str, secrets: &[Secret]) -> String {
     let text = secrets
         .iter()

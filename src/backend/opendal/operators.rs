@@ -26,7 +26,6 @@ operators! {
     "service-cos" "cos" Cos
     "service-github" "github" Github
     "service-ipfs" "ipfs" Ipfs
-    "service-koofr" "koofr" Koofr
     "service-obs" "obs" Obs
     "service-oss" "oss" Oss
     "service-pcloud" "pcloud" Pcloud

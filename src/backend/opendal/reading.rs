@@ -5,6 +5,7 @@
 //! A service whose only mark is the time (or the size) does not show a change within its precision: see the table.
 
 use super::{
+    failure::is_gone,
     remote::{Limit, Remote, Twice},
     services::Identity,
 };
@@ -127,7 +128,7 @@ impl Source {
             // Nothing is asked for before.
             match frames.try_next().await {
                 // Links to files are told apart from files, and not every driver knows what their end means.
-                Err(error) if matches!(transport.seen().status, Some(StatusCode::NOT_FOUND | StatusCode::GONE)) => {
+                Err(error) if matches!(transport.seen().status, Some(StatusCode::NOT_FOUND | StatusCode::GONE)) || is_gone(&error) => {
                     Err(::opendal::Error::new(ErrorKind::NotFound, "it is gone").set_source(error))
                 }
                 first => Ok((first?, frames, transport)),

@@ -9,7 +9,7 @@ pub mod slots;
 
 use bytes::Bytes;
 use causeway::{
-    backend::tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Published, Stat},
+    backend::tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Published, Stat, is_changed},
     model::Span,
 };
 use futures_util::TryStreamExt;
@@ -55,10 +55,18 @@ pub async fn put(files: &Storage, path: &str, content: &[u8]) -> Stat {
 
 /// All of a file, if there is one.
 pub async fn get(files: &Storage, path: &str) -> Option<Vec<u8>> {
-    let opened = files.open(path, None).await.expect("an answer")?;
-    let span = Span::whole(opened.stat().size);
-    let pieces: Vec<Bytes> = opened.read(span).await.expect("a stream").try_collect().await.expect("all of it");
-    Some(pieces.concat())
+    loop {
+        let read = async {
+            let Some(opened) = files.open(path, None).await? else { return Ok(None) };
+            let span = Span::whole(opened.stat().size);
+            opened.read(span).await?.try_collect::<Vec<Bytes>>().await.map(Some)
+        };
+        match read.await {
+            // Another one by now, or so the storage says: then that one.
+            Err(error) if is_changed(&error) => {}
+            read => return read.expect("all of it").map(|pieces| pieces.concat()),
+        }
+    }
 }
 
 /// Sorted by name.

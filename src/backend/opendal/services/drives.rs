@@ -51,19 +51,6 @@ pub(super) const ROWS: &[Service] = &[
         ..DRIVE
     },
     Service {
-        name: "koofr",
-        about: "Koofr. By `type = \"webdav\"` it is served as well.",
-        is_built: cfg!(feature = "service-koofr"),
-        options: &[
-            required("endpoint", "`https://api.koofr.net`"),
-            required("email", "The account's e-mail address."),
-            secret("password", "A password made for this application."),
-        ],
-        folds_names: true,
-        precision: 1,
-        ..DRIVE
-    },
-    Service {
         name: "seafile",
         about: "Seafile, one library of it.",
         is_built: cfg!(feature = "service-seafile"),
