@@ -68,8 +68,9 @@ async fn one_bucket(buckets: &Buckets, record: &BucketRecord, round: Round) -> R
         return Ok(());
     }
     let bucket = buckets.get(&record.bucket.name).await?;
-    Ok(match round {
+    match round {
         Round::Tend => backend.tend(bucket.record(), bucket.store()).await?,
         Round::Follow => backend.follow(bucket.record(), bucket.store()).await?,
-    })
+    }
+    Ok(())
 }

@@ -38,6 +38,9 @@ macro_rules! promises {
         $(mod $area {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $promise() {
+                if crate::storage::excuses(super::KIND, stringify!($promise)) {
+                    return;
+                }
                 let storage = crate::Storage::open(super::KIND).await;
                 crate::promises::$area::$promise(storage.files.clone()).await;
             })+
