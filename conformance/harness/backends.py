@@ -23,7 +23,7 @@ from harness.upstreams import BACKENDS, Backend, Upstream
 # One scenario a client, and what only conditions and odd keys show.
 SCENARIOS = (
     *("aws-cli", "aws-cli-objects", "boto3-objects", "boto3-multipart", "boto3-listing", "conditional-writers"),
-    *("restic", "rclone"),
+    *("restic", "rclone", "duckdb"),
 )
 
 

@@ -3,6 +3,7 @@
 Owns ranged reads of one file, globs, and hive partitions written and pruned.
 """
 
+import re
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -54,12 +55,19 @@ with scenario.check("a filter reads the rows it asks for"):
 with scenario.check("COPY of more than one part's worth is a multipart upload"):
     database.execute("SET s3_uploader_max_parts_per_file = 10000")
     database.execute("SET s3_uploader_max_filesize = '50GB'")  # together: the smallest parts S3 allows, 5 MiB
-    noise = "SELECT hash(i) AS a, hash(i + 1) AS b, hash(i * 7) AS c FROM range(1000000) r(i)"
+    noise = "SELECT i AS id, hash(i) AS a, hash(i + 1) AS b, hash(i * 7) AS c FROM range(1000000) r(i)"
     database.execute(f"COPY ({noise}) TO '{URL}/noise.parquet' (FORMAT parquet, COMPRESSION uncompressed)")
     same(
         rows(f"SELECT sum(a % 1000), sum(b % 1000), sum(c % 1000) FROM '{URL}/noise.parquet'"),
         rows(f"SELECT sum(a % 1000), sum(b % 1000), sum(c % 1000) FROM ({noise})"),
     )
+
+with scenario.check("one row of a large file is read by ranges, which are a small part of it"):
+    ((_, profile),) = rows(f"EXPLAIN ANALYZE SELECT a, b FROM '{URL}/noise.parquet' WHERE id = 500000")
+    carried = re.search(r"in: ([0-9.]+) (bytes|KiB|MiB)", profile)
+    assert carried, profile
+    mib = float(carried[1]) / {"bytes": 1 << 20, "KiB": 1 << 10, "MiB": 1}[carried[2]]
+    assert mib < 8, f"{mib} MiB of 31 were read for one row"
 
 with scenario.check("COPY partitions by hive keys, a glob reads them back"):
     database.execute(f"COPY ({EVENTS}) TO '{URL}/hive' (FORMAT parquet, PARTITION_BY (region, kind))")
