@@ -17,7 +17,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(180);
 
 /// One server, and how to reach it.
 #[derive(Debug)]
