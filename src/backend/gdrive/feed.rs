@@ -100,17 +100,18 @@ impl Ways<'_> {
         let Some(id) = change.file_id.filter(|id| !self.drive.ids.is_gone(id)) else { return Ok(true) };
         let place = self.drive.ids.place_of(&id);
         let Some(item) = change.file.filter(|_| !change.removed) else {
+            let is_lost = self.is_lost(&id, place.as_deref());
             changes.left.push(id);
-            return Ok(!self.has_lost(place));
+            return Ok(!is_lost);
         };
         match (item.kind(), self.way(&item).await?) {
             (_, Way::Ours) => {}
             (Kind::Folder, Way::At(path)) if !item.trashed => match place {
                 Some(place) if place == path => {}
-                None => changes.folders.push(path),
-                lost => return Ok(!self.has_lost(lost)),
+                place if self.is_lost(&id, place.as_deref()) => return Ok(false),
+                _ => changes.folders.push(path),
             },
-            (Kind::Folder, way) => return Ok(!self.has_lost(place) && matches!(way, Way::Elsewhere)),
+            (Kind::Folder, way) => return Ok(!self.is_lost(&id, place.as_deref()) && matches!(way, Way::Elsewhere)),
             (Kind::File, Way::At(path)) if !item.trashed => {
                 // Not one that we have put there or seen there before.
                 if self.drive.ids.recall(&path).is_none_or(|known| known.id != id) {
@@ -124,9 +125,12 @@ impl Ways<'_> {
         Ok(true)
     }
 
-    /// A folder that was there is there no more.
-    fn has_lost(&self, place: Option<String>) -> bool {
-        place.as_deref().inspect(|place| self.drive.ids.forget_below(place)).is_some()
+    /// A folder that we knew at another place.
+    fn is_lost(&self, id: &str, place: Option<&str>) -> bool {
+        if let Some(place) = place {
+            self.drive.ids.moved(id, place);
+        }
+        self.drive.ids.has_moved(id)
     }
 
     async fn way(&mut self, item: &Item) -> Result<Way> {

@@ -24,6 +24,8 @@ pub(super) struct Ids {
     paths: Mutex<Generations<Known>>,
     /// Ids that we have removed.
     gone: Mutex<Generations<()>>,
+    /// Ids of folders that others have moved away from where we knew them.
+    moved: Mutex<Generations<()>>,
 }
 
 #[derive(Debug)]
@@ -73,12 +75,18 @@ impl Ids {
     }
 
     /// A folder is not where it was, and nothing below it.
-    pub(super) fn forget_below(&self, folder: &str) {
+    pub(super) fn moved(&self, id: &str, folder: &str) {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), ());
         let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         let is_elsewhere =
             |path: &String, _: &mut Known| path.strip_prefix(folder).is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/'));
         paths.young.retain(is_elsewhere);
         paths.old.retain(is_elsewhere);
+    }
+
+    /// Each bucket hears of a change by itself, and the first of them has made us forget where the folder was.
+    pub(super) fn has_moved(&self, id: &str) -> bool {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).get(id).is_some()
     }
 
     /// A folder is not where it was; whether those above it are, nobody knows.
@@ -130,5 +138,11 @@ mod tests {
         assert!(ids.recall(&last).is_some() && ids.has_fresh_below("d") && !ids.has_fresh_below("d/1"));
         ids.forget(&last);
         assert_eq!(ids.recall(&last), None);
+        ids.learn("e", "folder", true);
+        ids.learn("e/f", "file", false);
+        ids.learn("ef", "other", true);
+        ids.moved("folder", "e");
+        assert!(ids.has_moved("folder") && ids.place_of("folder").is_none());
+        assert_eq!((ids.recall("e/f"), ids.recall("ef").is_some()), (None, true));
     }
 }

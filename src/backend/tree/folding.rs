@@ -2,7 +2,8 @@
 //! file systems of Windows and macOS. There, keys whose names could be taken for others' lie where nothing can be
 //! (`codec::apart`), so that no object is written over another.
 //!
-//! Invariant: it is known before the first object is published, and as soon as our own folder is there.
+//! Invariant: it is known before the first object is published, and as soon as our own folder is there. Drivers that keep
+//! drafts elsewhere have no such folder, and have to know by themselves.
 
 use super::files::{Files, OWN};
 use crate::{model::ObjectKey, store::Result};

@@ -55,7 +55,7 @@ pub async fn put(files: &Storage, path: &str, content: &[u8]) -> Stat {
 
 /// All of a file, if there is one.
 pub async fn get(files: &Storage, path: &str) -> Option<Vec<u8>> {
-    loop {
+    for _ in 0..100 {
         let read = async {
             let Some(opened) = files.open(path, None).await? else { return Ok(None) };
             let span = Span::whole(opened.stat().size);
@@ -67,6 +67,7 @@ pub async fn get(files: &Storage, path: &str) -> Option<Vec<u8>> {
             read => return read.expect("all of it").map(|pieces| pieces.concat()),
         }
     }
+    panic!("{path} is another file each time that it is read")
 }
 
 /// Sorted by name.
