@@ -4,6 +4,7 @@ use super::{
     environment,
     error::{ConfigError, Origin, nearest},
     file,
+    layers::Layers,
     seal::{self, SealKey},
     section::{Reader, Section},
     services::ServiceBackend,
@@ -78,13 +79,14 @@ impl Settings {
             .enumerate()
             .map(|(n, node)| Identity::read(&mut Reader::new(format!("identity[{n}]"), node, context)?))
             .collect::<Result<_, _>>()?;
-        let mut backends = BTreeMap::new();
+        let (mut backends, mut layers) = (BTreeMap::new(), BTreeMap::new());
         for (name, node) in named(take(&mut tree, "backend"), "backend")? {
             if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
                 return Err(ConfigError::new(node.origin, format!("backend '{name}': a name has letters, digits, '-' and '_'")));
             }
-            let backend = backend(Reader::new(format!("backend.{name}"), node, context)?)?;
-            backends.insert(name, backend);
+            let mut reader = Reader::new(format!("backend.{name}"), node, context)?;
+            layers.insert(name.clone(), Layers::read(&mut reader.set_apart(Layers::ROWS))?);
+            backends.insert(name, backend(reader)?);
         }
         if backends.is_empty() {
             let disk = FsBackend { root: server.data.clone(), durability: None };
@@ -97,7 +99,8 @@ impl Settings {
             buckets.insert(parsed, Bucket::read(&mut Reader::new(format!("bucket.{name}"), node, context)?)?);
         }
         let default = Defaults::read(&mut Reader::new("default", take(&mut tree, "default"), context)?)?;
-        let mut settings = Self { server, root: root(context.environment)?, identities, backends, buckets, default };
+        let mut settings =
+            Self { server, root: root(context.environment)?, identities, backends, layers, order: Vec::new(), buckets, default };
         validate::validate(&mut settings, &origins)?;
         Ok(settings)
     }

@@ -1,6 +1,7 @@
 //! The settings as text: all of them for `docs/configuration.md`, and those in effect for `causeway config check`.
 
 use super::{
+    layers::Layers,
     section::{Fallback, Row, Section},
     services,
     settings::{BACKEND_TYPES, Bucket, Defaults, Identity, Server, Settings},
@@ -89,6 +90,7 @@ pub fn reference() -> String {
         section("[backend.NAME]", backend.about, backend.rows);
     }
     section("[backend.NAME]", services::ABOUT, services::COMMON);
+    section("[backend.NAME]", Layers::ABOUT, Layers::ROWS);
     section("[bucket.NAME]", Bucket::ABOUT, Bucket::ROWS);
     section("[default]", Defaults::ABOUT, Defaults::ROWS);
     text + EXAMPLE
@@ -111,6 +113,7 @@ impl Settings {
         for (name, backend) in &self.backends {
             let mut values = vec![("type", Some(super::value::quote(backend.type_name())))];
             values.extend(backend.show());
+            values.extend(self.layers.get(name).map(Section::show).unwrap_or_default());
             section(format!("[backend.{name}]"), values);
         }
         for (name, bucket) in &self.buckets {

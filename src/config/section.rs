@@ -64,6 +64,8 @@ pub(super) struct Reader<'a> {
     /// As in messages: `server`, `backend.disk`, `identity[0]`.
     path: String,
     entries: Table,
+    /// Keys that are understood here and read elsewhere.
+    apart: &'static [Row],
     origin: super::error::Origin,
     context: &'a Context<'a>,
 }
@@ -72,21 +74,29 @@ impl<'a> Reader<'a> {
     pub(super) fn new(path: impl Into<String>, node: Node, context: &'a Context<'a>) -> Result<Self, ConfigError> {
         let (path, origin) = (path.into(), node.origin);
         match node.raw {
-            Raw::Table(entries) => Ok(Self { path, entries, origin, context }),
+            Raw::Table(entries) => Ok(Self { path, entries, apart: &[], origin, context }),
             _ => Err(ConfigError::new(origin, format!("'{path}' is a section, not a value"))),
         }
     }
 
     pub(super) fn refuse_unknown(&self, rows: &[Row]) -> Result<(), ConfigError> {
-        let known = || rows.iter().map(|row| row.name);
+        let known = || rows.iter().chain(self.apart).map(|row| row.name);
         let Some((name, node)) = self.entries.iter().find(|(name, _)| !known().any(|row| row == name)) else { return Ok(()) };
         let mut problem = format!("unknown key '{}.{name}'", self.path);
         match nearest(name, known()) {
             Some(near) => problem += &format!("; did you mean '{}.{near}'?", self.path),
-            None if rows.is_empty() => problem += "; this section has none",
+            None if rows.is_empty() && self.apart.is_empty() => problem += "; this section has none",
             None => problem += &format!("; the keys here are {}", known().collect::<Vec<_>>().join(", ")),
         }
         Err(ConfigError::new(node.origin.clone(), problem))
+    }
+
+    /// The entries that `rows` name, as a section of their own with the same path: what several sections have in common.
+    pub(super) fn set_apart(&mut self, rows: &'static [Row]) -> Self {
+        let apart = |(name, _): &(String, Node)| rows.iter().any(|row| row.name == name);
+        let (entries, rest) = std::mem::take(&mut self.entries).into_iter().partition(apart);
+        (self.entries, self.apart) = (rest, rows);
+        Self { path: self.path.clone(), entries, apart: &[], origin: self.origin.clone(), context: self.context }
     }
 
     pub(super) fn take(&mut self, name: &str) -> Option<Node> {

@@ -5,6 +5,7 @@ use super::{
     error::ConfigError,
     ftp::FtpBackend,
     gdrive::GdriveBackend,
+    layers::Layers,
     object_stores::{AzblobBackend, GcsBackend, S3Backend},
     onedrive::OnedriveBackend,
     secret::SecretSetting,
@@ -30,6 +31,10 @@ pub struct Settings {
     pub identities: Vec<Identity>,
     /// By name; at least one.
     pub backends: BTreeMap<String, Backend>,
+    /// What is stacked upon each. None of the backend that is there where none is configured.
+    pub layers: BTreeMap<String, Layers>,
+    /// All backends, each behind those that it consists of.
+    pub order: Vec<String>,
     pub buckets: BTreeMap<BucketName, Bucket>,
     pub default: Defaults,
 }
@@ -267,6 +272,11 @@ impl Backend {
         }
     }
 
+    /// The backends that it consists of.
+    pub fn over(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
     /// Where the storage is, in words for an operator.
     pub fn address(&self) -> String {
         match self {
@@ -355,6 +365,22 @@ impl Settings {
     pub fn location_of(&self, name: &BucketName, bucket: &Bucket) -> String {
         let backend = self.backends.get(self.backend_of(bucket)).map(Backend::address);
         join(backend.unwrap_or_default(), &self.place_of(name, bucket))
+    }
+
+    /// Every backend behind those that it consists of.
+    pub fn in_order(&self) -> impl Iterator<Item = (&String, &Backend)> {
+        self.order.iter().filter_map(|name| self.backends.get_key_value(name))
+    }
+
+    /// A backend behind those that it consists of.
+    pub fn parts_of(&self, name: &str) -> Vec<(&String, &Backend)> {
+        let mut needed = vec![name];
+        for (name, backend) in self.in_order().collect::<Vec<_>>().into_iter().rev() {
+            if needed.contains(&name.as_str()) {
+                needed.extend(backend.over());
+            }
+        }
+        self.in_order().filter(|(name, _)| needed.contains(&name.as_str())).collect()
     }
 
     /// The name of the backend that holds a bucket.

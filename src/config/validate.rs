@@ -2,7 +2,7 @@
 
 use super::{
     error::{ConfigError, Origin, nearest},
-    settings::{Bucket, Settings},
+    settings::{Backend, Bucket, Settings},
     tree::{Node, Raw, Table},
 };
 use crate::model::BucketName;
@@ -83,6 +83,23 @@ pub(super) fn validate(settings: &mut Settings, origins: &Origins) -> Result<(),
             return fail("backend", format!("default.backend is missing: which of {} takes new buckets?", names.join(", ")));
         }
     };
+    for (name, backend) in &settings.backends {
+        for part in backend.over() {
+            known(&format!("backend.{name}"), part)?;
+        }
+    }
+    let mut opened = Vec::new();
+    while opened.len() < settings.backends.len() {
+        let ready = |(name, backend): &(&String, &Backend)| {
+            !opened.contains(*name) && backend.over().iter().all(|part| opened.iter().any(|done: &String| done == part))
+        };
+        let Some((next, _)) = settings.backends.iter().find(ready) else {
+            let circular = settings.backends.keys().find(|name| !opened.contains(*name)).cloned().unwrap_or_default();
+            return fail(&format!("backend.{circular}"), format!("backend.{circular} consists of itself"));
+        };
+        opened.push(next.clone());
+    }
+    settings.order = opened;
     for (name, bucket) in &settings.buckets {
         if let Some(backend) = &bucket.backend {
             known(&format!("bucket.{name}.backend"), backend)?;

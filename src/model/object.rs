@@ -1,6 +1,6 @@
 //! What a store knows of one object.
 
-use super::{Attributes, Checksum, ETag, ObjectChecksum, Timestamp};
+use super::{Attributes, Checksum, ETag, Notes, ObjectChecksum, Timestamp};
 
 /// Everything HEAD can say of an object.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +14,7 @@ pub struct ObjectInfo {
     pub checksum: Option<ObjectChecksum>,
     /// The parts of an object made by multipart upload, in order; empty for any other.
     pub parts: Vec<ObjectPart>,
+    pub notes: Notes,
 }
 
 /// One part of a completed multipart object, as GetObjectAttributes and `?partNumber` show it.

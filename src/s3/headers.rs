@@ -9,6 +9,7 @@ mod copy_source;
 mod demands;
 mod integrity;
 mod keeping;
+mod notes;
 mod object;
 
 pub(super) use attributes::{attributes, canned_acl, tag_error};
@@ -18,4 +19,5 @@ pub(super) use copy_source::copy_source;
 pub(super) use demands::{admit, expected_owner, refuse_unsupported, version};
 pub(super) use integrity::require_integrity;
 pub(super) use keeping::{ENCRYPTION, STORAGE_CLASS, encryption_headers};
+pub(super) use notes::notes;
 pub(super) use object::{ReplyView, object_headers};

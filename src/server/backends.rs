@@ -23,6 +23,7 @@ use crate::{
     store::error::{StoreError, StoreErrorKind},
 };
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -36,6 +37,8 @@ pub(super) struct Opening<'s> {
     /// Where spools go.
     pub(super) spool: &'s Path,
     pub(super) catalog: Arc<dyn Catalog>,
+    /// Those that it may consist of.
+    pub(super) opened: &'s HashMap<String, Arc<dyn Backend>>,
 }
 
 pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Arc<dyn Backend>, StoreError> {

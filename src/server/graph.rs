@@ -59,9 +59,9 @@ pub(super) async fn buckets(settings: &Settings, known: &KnownCredentials, data:
     let catalog = SqliteCatalog::open(data.own(), server.durability).map_err(|error| StartError::because("opening the catalog", error))?;
     let catalog: Arc<dyn Catalog> = Arc::new(catalog);
     let mut opened_backends: HashMap<String, Arc<dyn Backend>> = HashMap::new();
-    for (name, backend) in &settings.backends {
+    for (name, backend) in settings.in_order() {
         let spool = server.spool.clone().unwrap_or_else(|| data.own().join("spool"));
-        let opened = backends::open(backend, Opening { settings, name, spool: &spool, catalog: catalog.clone() });
+        let opened = backends::open(backend, Opening { settings, name, spool: &spool, catalog: catalog.clone(), opened: &opened_backends });
         opened_backends.insert(name.clone(), opened.map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))?);
     }
     let buckets = Arc::new(Buckets::new(catalog, opened_backends, settings.default_backend().to_owned()));

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 pub use probe::{Depth, Outcome, Report, Step};
-use std::{os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
 
 /// What was tried, where, and what came of it.
 #[derive(Debug)]
@@ -131,13 +131,18 @@ impl<'s> Visit<'s> {
         let scratch = Scratch::make().map_err(|error| StartError::because("making a temporary directory", error))?;
         let catalog = SqliteCatalog::open(&scratch.0, Durability::Relaxed);
         let catalog: Arc<dyn Catalog> = Arc::new(catalog.map_err(|error| StartError::because("opening a temporary catalog", error))?);
-        let opening = Opening { settings, name, spool: &scratch.0.join("spool"), catalog: catalog.clone() };
-        let backend = backends::open(configured, opening).map_err(|error| match (configured, error.kind()) {
-            (config::Backend::Fs(_), StoreErrorKind::Unavailable) => {
-                StartError::new(format!("backend '{name}' is in use: {error}; it can be tried out once that process has stopped"))
-            }
-            _ => StartError::because(format_args!("opening backend '{name}'"), error),
-        })?;
+        let mut opened = HashMap::new();
+        for (name, part) in settings.parts_of(name) {
+            let opening = Opening { settings, name, spool: &scratch.0.join("spool"), catalog: catalog.clone(), opened: &opened };
+            let backend = backends::open(part, opening).map_err(|error| match (part, error.kind()) {
+                (config::Backend::Fs(_), StoreErrorKind::Unavailable) => {
+                    StartError::new(format!("backend '{name}' is in use: {error}; it can be tried out once that process has stopped"))
+                }
+                _ => StartError::because(format_args!("opening backend '{name}'"), error),
+            })?;
+            opened.insert(name.clone(), backend);
+        }
+        let Some(backend) = opened.remove(name) else { return Err(StartError::new(format!("there is no backend '{name}'"))) };
         Ok(Self { settings, name, is_directory: matches!(configured, config::Backend::Fs(_)), backend, catalog, _scratch: scratch })
     }
 

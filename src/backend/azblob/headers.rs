@@ -173,6 +173,7 @@ impl Found {
             attributes,
             checksum: record.as_ref().and_then(|record| record.checksum.clone()),
             parts: record.as_ref().map(|record| record.parts.list()).unwrap_or_default(),
+            notes: Default::default(),
         };
         Ok(Self { info, record, native, tag, changed })
     }

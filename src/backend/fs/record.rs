@@ -108,6 +108,7 @@ impl Record {
             tag_count: self.attributes.tags.len(),
             checksum: self.checksum.clone(),
             parts: self.parts(),
+            notes: Default::default(),
         }
     }
 

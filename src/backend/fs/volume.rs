@@ -49,6 +49,7 @@ impl Found {
                 tag_count: 0,
                 checksum: None,
                 parts: Vec::new(),
+                notes: Default::default(),
             },
         }
     }

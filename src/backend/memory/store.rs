@@ -157,6 +157,7 @@ impl Store for MemoryStore {
             attributes: request.attributes,
             checksum: verified.checksum().cloned().map(ObjectChecksum::full),
             parts: Vec::new(),
+            notes: Default::default(),
         };
         self.lock().publish(key, &request.conditions, info, content)
     }
@@ -286,6 +287,7 @@ impl Upload {
             tag_count: self.begun.attributes.tags.len(),
             checksum: assembled.checksum,
             parts: assembled.parts,
+            notes: Default::default(),
         };
         Ok((info, content))
     }

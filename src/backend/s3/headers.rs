@@ -150,6 +150,7 @@ pub(super) fn info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<O
         tag_count,
         checksum: checksum(headers),
         parts: Vec::new(),
+        notes: Default::default(),
     };
     if dialect == Dialect::Gcs {
         gcs::facts::show(headers, &mut info);

@@ -81,6 +81,7 @@ impl Record {
             tag_count: self.attributes.tags.len(),
             checksum: self.checksum.clone(),
             parts: self.parts(),
+            notes: Default::default(),
         }
     }
 
@@ -115,6 +116,7 @@ pub(super) fn foreign(stat: &Stat) -> ObjectInfo {
         tag_count: 0,
         checksum: None,
         parts: Vec::new(),
+        notes: Default::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What HEAD and GET say of an object.
 
-use super::{attributes::USER_PREFIX, checksum::checksum_headers, keeping};
+use super::{attributes::USER_PREFIX, checksum::checksum_headers, keeping, notes};
 use crate::model::ObjectInfo;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -56,6 +56,7 @@ pub(in crate::s3) fn object_headers(info: &ObjectInfo, view: ReplyView) -> Heade
         headers.insert(HeaderName::from_static(keeping::STORAGE_CLASS), HeaderValue::from_static(class.as_str()));
     }
     headers.extend(keeping::encryption_headers(attributes.encryption.as_ref()));
+    headers.extend(notes::notes(&info.notes));
     if view.parts && !info.parts.is_empty() {
         headers.insert(HeaderName::from_static("x-amz-mp-parts-count"), info.parts.len().into());
     }
@@ -84,6 +85,7 @@ mod tests {
             attributes,
             checksum: Some(ObjectChecksum::full(crc)),
             parts: vec![ObjectPart { number: 1, size: 3, checksum: None }],
+            notes: Default::default(),
         }
     }
 

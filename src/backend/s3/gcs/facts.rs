@@ -231,6 +231,7 @@ mod tests {
             tag_count: 0,
             checksum: None,
             parts: Vec::new(),
+            notes: Default::default(),
         };
         show(headers, &mut info);
         info

@@ -1,0 +1,62 @@
+//! What layers have to say of how a reply was had: for its headers and nobody's memory.
+
+/// Beside what an object is; never stored, and empty where no layer had anything to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notes {
+    pub cache: Option<CacheUse>,
+    pub replicas: Option<Replicas>,
+}
+
+/// `x-cache`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheUse {
+    Hit,
+    Miss,
+    /// Served though it was old: the storage did not answer.
+    Stale,
+}
+
+impl CacheUse {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// Where copies of a replicated object are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replicas {
+    /// Backends that hold it as it is now.
+    pub current: Vec<String>,
+    /// Backends that will.
+    pub pending: Vec<String>,
+}
+
+impl Replicas {
+    /// `x-amz-replication-status`
+    pub fn status(&self) -> &'static str {
+        if self.pending.is_empty() { "COMPLETED" } else { "PENDING" }
+    }
+
+    /// `disk=current, lake=pending`
+    pub fn text(&self) -> String {
+        let said = |names: &[String], state: &'static str| names.iter().map(|name| format!("{name}={state}")).collect::<Vec<_>>();
+        [said(&self.current, "current"), said(&self.pending, "pending")].concat().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replication_is_complete_when_no_copy_is_pending() {
+        let mut replicas = Replicas { current: vec!["disk".into(), "nas".into()], pending: Vec::new() };
+        assert_eq!((replicas.status(), replicas.text().as_str()), ("COMPLETED", "disk=current, nas=current"));
+        replicas.pending.push("lake".into());
+        assert_eq!((replicas.status(), replicas.text().as_str()), ("PENDING", "disk=current, nas=current, lake=pending"));
+    }
+}
