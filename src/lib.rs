@@ -2,7 +2,7 @@
 //!
 //! Layers, top to bottom; imports point down only (`tests/architecture.rs` holds them to it):
 //!
-//! `cli` > `server` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `backend` > `catalog` > `store` > `model`;
+//! `cli` > `server` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `replicate` > `backend` > `catalog` > `store` > `model`;
 //! `xml`, `config` and `telemetry` stand beside them and know only `model` and `store`; `config` also the table of services that
 //! `backend` has.
 
@@ -20,6 +20,7 @@ pub mod control;
 pub mod edge;
 pub mod jobs;
 pub mod model;
+pub mod replicate;
 pub mod s3;
 pub mod server;
 pub mod store;

@@ -14,7 +14,7 @@ use tokio::sync::OwnedMutexGuard;
 type Shard<K> = Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>;
 
 #[derive(Debug)]
-pub(super) struct Locks<K> {
+pub struct Locks<K> {
     shards: Box<[Shard<K>]>,
     hasher: RandomState,
 }
@@ -26,7 +26,7 @@ impl<K> Default for Locks<K> {
 }
 
 impl<K: Clone + Eq + Hash> Locks<K> {
-    pub(super) async fn lock(self: &Arc<Self>, key: &K) -> Guard<K> {
+    pub async fn lock(self: &Arc<Self>, key: &K) -> Guard<K> {
         let lock = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default().clone();
         Guard { held: Some(lock.lock_owned().await), key: key.clone(), locks: self.clone() }
     }
@@ -37,7 +37,7 @@ impl<K: Clone + Eq + Hash> Locks<K> {
 }
 
 /// Releases on drop, wherever that happens.
-pub(super) struct Guard<K: Clone + Eq + Hash> {
+pub struct Guard<K: Clone + Eq + Hash> {
     held: Option<OwnedMutexGuard<()>>,
     key: K,
     locks: Arc<Locks<K>>,

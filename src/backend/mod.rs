@@ -8,26 +8,28 @@ pub mod dropbox;
 pub mod fs;
 pub mod ftp;
 pub mod gdrive;
-mod locks;
+pub mod locks;
 pub mod memory;
 mod names;
 pub mod oauth;
 pub mod onedrive;
 pub mod opendal;
-mod parts;
+pub mod parts;
 mod place;
 mod progress;
+mod replication;
 pub mod s3;
 pub mod sftp;
 mod slots;
 mod traffic;
 pub mod tree;
-mod uploads;
+pub mod uploads;
 pub mod webdav;
 mod wire;
 
 pub use codec::Names;
 pub use progress::{Counts, Progress};
+pub use replication::{ReplicaState, Replication, ReplicationCounts, Scrub};
 pub use traffic::Traffic;
 pub use wire::WireSettings;
 
@@ -93,6 +95,16 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     /// Brings the index up to date with what the storage tells of others' changes. Interrupting it is harmless.
     async fn follow(&self, _bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// What operators may ask of it, where it keeps its buckets on several others.
+    fn replication(&self) -> Option<&dyn Replication> {
+        None
+    }
+
+    /// Others are to be preferred, where there are others.
+    fn avoid(&self) -> bool {
+        false
     }
 
     /// What was asked of the storage so far. `None`: it is no other machine.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// The parts of a multipart object, as runs of the same size.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Parts {
+pub struct Parts {
     /// First number, how many, size of each.
     runs: Vec<(u16, u16, u64)>,
     /// Their checksums one after the other, if all have the same algorithm.
@@ -17,7 +17,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn of(parts: &[ObjectPart]) -> Self {
+    pub fn of(parts: &[ObjectPart]) -> Self {
         let mut runs: Vec<(u16, u16, u64)> = Vec::new();
         for part in parts {
             match runs.last_mut() {
@@ -38,7 +38,7 @@ impl Parts {
         Self { runs, sums }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
@@ -47,7 +47,7 @@ impl Parts {
         self.sums.take().map(|_| whole)
     }
 
-    pub(super) fn list(&self) -> Vec<ObjectPart> {
+    pub fn list(&self) -> Vec<ObjectPart> {
         let numbered = self.runs.iter().flat_map(|&(first, count, size)| (0..count).map(move |n| (first.saturating_add(n), size)));
         let sums = self.sums.as_ref().and_then(|(algorithm, text)| Some((*algorithm, STANDARD.decode(text).ok()?)));
         let sum = |nth: usize| {

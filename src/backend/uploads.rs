@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// In order of time, so that the uploads of one key are listed in it, and unguessable.
-pub(super) fn new_id(now: Timestamp) -> Result<UploadId> {
+pub fn new_id(now: Timestamp) -> Result<UploadId> {
     let mut random = [0; 16];
     let failed = |error| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(format!("{error}"));
     getrandom::fill(&mut random).map_err(failed)?;

@@ -21,8 +21,8 @@ use crate::{
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 pub use record::{
-    BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CompletedUpload, IndexChange, IndexRow, NewBucket, ObjectRow,
-    PartRecord, UploadRecord, WhichObjects,
+    BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CompletedUpload, IndexChange, IndexRow, NewBucket, NewReplica,
+    ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, UploadRecord, WhichObjects,
 };
 use std::fmt;
 
@@ -39,8 +39,15 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn bucket(&self, name: &BucketName) -> Result<Option<BucketRecord>>;
     async fn buckets(&self, query: BucketsQuery) -> Result<BucketsPage>;
     async fn update_bucket(&self, bucket: BucketId, change: BucketChange) -> Result<()>;
-    /// Removes the bucket with its index, state, uploads and parts.
+    /// Removes the bucket, or a replica, with its index, state, uploads, parts and replicas.
     async fn delete_bucket(&self, bucket: BucketId) -> Result<()>;
+
+    // Replicas of a bucket: truth. Each is a bucket to its driver, with an id of its own, and none to anybody else.
+    /// In order of rank.
+    async fn replicas(&self, bucket: BucketId) -> Result<Vec<ReplicaRecord>>;
+    /// Behind the others. `Exists` if there is one on that backend.
+    async fn add_replica(&self, bucket: BucketId, replica: NewReplica) -> Result<ReplicaRecord>;
+    async fn update_replica(&self, replica: BucketId, change: ReplicaChange) -> Result<()>;
 
     // The ordered key index: derived.
     /// Enqueues a change, at once and in order; see the module's words on order.
@@ -75,7 +82,7 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn completed_upload(&self, bucket: BucketId, upload: &UploadId) -> Result<Option<CompletedUpload>>;
     /// Whether there was one to abort.
     async fn abort_upload(&self, bucket: BucketId, upload: &UploadId) -> Result<bool>;
-    /// Uploads begun before a time, oldest first.
+    /// Uploads begun before a time, oldest first. Not those of replicas: they end with the upload that they are part of.
     async fn stale_uploads(&self, before: Timestamp, limit: usize) -> Result<Vec<UploadRecord>>;
     /// Forgets how uploads ended that did so before a time.
     async fn forget_completed(&self, before: Timestamp) -> Result<()>;

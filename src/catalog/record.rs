@@ -29,6 +29,32 @@ pub struct BucketRecord {
     pub bucket: NewBucket,
 }
 
+/// A replica of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaRecord {
+    /// What its driver knows it by.
+    pub id: BucketId,
+    pub backend: String,
+    pub place: String,
+    /// Lower ones are read first.
+    pub rank: i64,
+    /// It had everything once, so that what it lacks now is in the queue of repairs.
+    pub seeded: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewReplica {
+    pub backend: String,
+    pub place: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplicaChange {
+    Seeded,
+    /// It ranks before all others.
+    First,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum BucketChange {
     Acl(CannedAcl),

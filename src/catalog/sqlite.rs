@@ -18,13 +18,14 @@ mod index;
 mod listing;
 mod object;
 mod reader;
+mod replica;
 mod schema;
 mod upload;
 mod writer;
 
 use super::{
     BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, Commit, CompletedUpload, IndexChange, IndexRow, NewBucket,
-    ObjectRow, PartRecord, Result, UploadRecord, WhichObjects,
+    NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord, WhichObjects,
 };
 use crate::{
     model::{BucketName, ObjectKey, Timestamp, UploadId},
@@ -155,6 +156,18 @@ impl Catalog for SqliteCatalog {
             Ok(())
         });
         task.await.unwrap_or_else(|_| Err(error::internal("deleting a bucket was interrupted")))
+    }
+
+    async fn replicas(&self, bucket: BucketId) -> Result<Vec<ReplicaRecord>> {
+        self.truth.readers.read(move |db| replica::list(db, bucket)).await
+    }
+
+    async fn add_replica(&self, bucket: BucketId, replica: NewReplica) -> Result<ReplicaRecord> {
+        self.truth.writer.submit(move |db| replica::add(db, bucket, &replica)).await
+    }
+
+    async fn update_replica(&self, replica: BucketId, change: ReplicaChange) -> Result<()> {
+        self.truth.writer.submit(move |db| replica::update(db, replica, change)).await
     }
 
     fn index(&self, bucket: BucketId, change: IndexChange) -> Commit {

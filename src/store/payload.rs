@@ -28,6 +28,12 @@ pub trait BodySource: Send {
     fn trailing_checksum(&self) -> Option<Checksum> {
         None
     }
+
+    /// What the whole came to, where whoever sends it has verified it: asked once the stream has ended, of the source of a
+    /// [`Payload::foretold`] only.
+    fn foretold(&self) -> Option<Arrived> {
+        None
+    }
 }
 
 /// What the request announced about its body.
@@ -103,13 +109,20 @@ pub struct Payload {
     /// Never locked, only owned: a mutex makes the payload `Sync`, so that a request may be borrowed across an await.
     source: Mutex<Pin<Box<dyn BodySource>>>,
     announced: Announced,
+    foretold: bool,
     read: u64,
     ended: bool,
 }
 
 impl Payload {
     pub fn new(source: impl BodySource + 'static, announced: Announced) -> Self {
-        Self { source: Mutex::new(Box::pin(source)), announced, read: 0, ended: false }
+        Self { source: Mutex::new(Box::pin(source)), announced, foretold: false, read: 0, ended: false }
+    }
+
+    /// A body that somebody else verifies, and tells what it came to at its end, not before: one of several with the same
+    /// bytes, which are digested once. `announced` says which checksum that will be.
+    pub fn foretold(source: impl BodySource + 'static, announced: Announced) -> Self {
+        Self { foretold: true, ..Self::new(source, announced) }
     }
 
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
@@ -145,11 +158,14 @@ impl Payload {
 
     /// The digests this body needs: MD5 for the ETag, the announced ones, and `default` if no checksum was announced.
     pub fn digests(&self, default: Option<ChecksumAlgorithm>) -> Digests {
-        Digests { md5: Some(Md5::new()), ..self.digests_sent(default) }
+        Digests { md5: (!self.foretold).then(Md5::new), ..self.digests_sent(default) }
     }
 
     /// As `digests`, for storage that makes the ETag itself: MD5, the dearest of them, only if it was announced.
     pub fn digests_sent(&self, default: Option<ChecksumAlgorithm>) -> Digests {
+        if self.foretold {
+            return Digests { md5: None, sha256: None, checksum: None, size: 0 };
+        }
         Digests {
             md5: self.announced.md5.map(|_| Md5::new()),
             sha256: self.announced.sha256.map(|_| ChecksumHasher::new(ChecksumAlgorithm::Sha256)),
@@ -191,6 +207,10 @@ impl Payload {
     pub fn check(self, digests: Digests) -> Result<Arrived, PayloadError> {
         if !self.ended || digests.size != self.read || self.announced.length.is_some_and(|length| length != self.read) {
             return Err(PayloadError::Incomplete);
+        }
+        if self.foretold {
+            let source = self.source.into_inner().unwrap_or_else(PoisonError::into_inner);
+            return source.foretold().filter(|arrived| arrived.size == self.read).ok_or(PayloadError::Incomplete);
         }
         let md5: Option<[u8; 16]> = digests.md5.map(|md5| md5.finalize().into());
         if let (Some(announced), Some(hasher)) = (self.announced.sha256, digests.sha256)

@@ -35,7 +35,9 @@ pub(super) fn create(db: &Connection, bucket: &NewBucket) -> Applied<BucketRecor
 }
 
 pub(super) fn find(db: &Connection, name: &BucketName) -> rusqlite::Result<Option<BucketRecord>> {
-    db.prepare_cached(&format!("SELECT {COLUMNS} FROM buckets WHERE name = ?1"))?.query_row([name.as_str()], record).optional()
+    db.prepare_cached(&format!("SELECT {COLUMNS} FROM buckets WHERE name = ?1 AND replica_of IS NULL"))?
+        .query_row([name.as_str()], record)
+        .optional()
 }
 
 pub(super) fn list(db: &Connection, query: &BucketsQuery) -> rusqlite::Result<BucketsPage> {
@@ -47,7 +49,9 @@ pub(super) fn list(db: &Connection, query: &BucketsQuery) -> rusqlite::Result<Bu
     let end = format!("{}\u{10ffff}", query.prefix);
     let limit = i64::try_from(query.limit.saturating_add(1)).unwrap_or(i64::MAX);
     let owner = if query.owner.is_some() { "owner_id = ?5" } else { "?5 IS NULL" };
-    let sql = format!("SELECT {COLUMNS} FROM buckets WHERE {owner} AND name >= ?1 AND name > ?2 AND name < ?3 ORDER BY name LIMIT ?4");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM buckets WHERE {owner} AND replica_of IS NULL AND name >= ?1 AND name > ?2 AND name < ?3 ORDER BY name LIMIT ?4"
+    );
     let mut statement = db.prepare_cached(&sql)?;
     let rows = statement.query_map(params![query.prefix, after, end, limit, query.owner], record)?;
     let mut buckets = rows.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -68,8 +72,11 @@ pub(super) fn update(db: &Connection, bucket: BucketId, change: &BucketChange) -
     }
 }
 
-/// With everything that the truth holds of it.
+/// With its replicas, and everything that the truth holds of them.
 pub(super) fn delete(db: &Connection, bucket: BucketId) -> Applied<()> {
+    for replica in super::replica::list(db, bucket)? {
+        delete(db, replica.id)?;
+    }
     for sql in [
         "DELETE FROM parts WHERE upload IN (SELECT id FROM uploads WHERE bucket = ?1)",
         "DELETE FROM uploads WHERE bucket = ?1",

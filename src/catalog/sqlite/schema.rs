@@ -23,7 +23,8 @@ impl Format {
 }
 
 /// What cannot be had again: buckets, uploads, their parts, how uploads ended, and what storage cannot keep of its objects.
-pub(super) const TRUTH: Format = Format { file: "catalog.sqlite", application_id: 0x4357_5459, upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3] };
+pub(super) const TRUTH: Format =
+    Format { file: "catalog.sqlite", application_id: 0x4357_5459, upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3, TRUTH_4] };
 
 /// What can: the ordered key index, and how far its making has come.
 pub(super) const INDEX: Format = Format { file: "index.sqlite", application_id: 0x4357_4958, upgrades: &[INDEX_1] };
@@ -97,6 +98,13 @@ CREATE TABLE objects (
     PRIMARY KEY (bucket, key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX objects_unsettled ON objects (bucket, key) WHERE intended IS NOT NULL;
+";
+
+const TRUTH_4: &str = "
+ALTER TABLE buckets ADD COLUMN replica_of INTEGER;
+ALTER TABLE buckets ADD COLUMN rank INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE buckets ADD COLUMN seeded INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX buckets_by_replicated ON buckets (replica_of, rank) WHERE replica_of IS NOT NULL;
 ";
 
 const INDEX_1: &str = "

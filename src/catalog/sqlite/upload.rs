@@ -52,9 +52,12 @@ pub(super) fn find(db: &Connection, bucket: BucketId, upload: &UploadId) -> rusq
 
 pub(super) fn stale(db: &Connection, before: Timestamp, limit: usize) -> rusqlite::Result<Vec<UploadRecord>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    db.prepare_cached(&format!("SELECT {UPLOAD} FROM uploads WHERE initiated < ?1 ORDER BY initiated, id LIMIT ?2"))?
-        .query_map(params![Column(before), limit], record)?
-        .collect()
+    db.prepare_cached(&format!(
+        "SELECT {UPLOAD} FROM uploads WHERE initiated < ?1
+         AND bucket NOT IN (SELECT id FROM buckets WHERE replica_of IS NOT NULL) ORDER BY initiated, id LIMIT ?2"
+    ))?
+    .query_map(params![Column(before), limit], record)?
+    .collect()
 }
 
 pub(super) fn put_part(db: &Connection, bucket: BucketId, upload: &UploadId, part: &PartRecord) -> Applied<Option<PartRecord>> {

@@ -1,0 +1,63 @@
+//! What operators may ask of a backend that keeps its buckets on several others.
+
+use crate::{catalog::BucketRecord, store::error::StoreError};
+use async_trait::async_trait;
+
+/// How one replica of a bucket is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaState {
+    pub backend: String,
+    pub place: String,
+    /// Why it is out, if it is.
+    pub down: Option<String>,
+    /// It had everything once.
+    pub seeded: bool,
+    /// Objects that it lacks of those that changed since, or has to forget.
+    pub pending: u64,
+}
+
+/// What was looked at, and what came of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReplicationCounts {
+    pub objects: u64,
+    /// Objects that others had put into a replica.
+    pub adopted: u64,
+    /// Copies that were not as they should be.
+    pub differing: u64,
+    pub copied: u64,
+    /// Copies that are still not as they should be.
+    pub failed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scrub {
+    /// By ETags, as replicas list them.
+    Listing,
+    /// By reading every byte.
+    Bytes,
+}
+
+type Tell<'t> = &'t (dyn Fn(ReplicationCounts) + Send + Sync);
+
+#[async_trait]
+pub trait Replication: Send + Sync {
+    /// Its backends, and what is wrong with each.
+    fn health(&self) -> Vec<(String, Option<String>)>;
+
+    /// In order of rank.
+    async fn status(&self, bucket: &BucketRecord) -> Result<Vec<ReplicaState>, StoreError>;
+
+    /// Brings to replicas what they are known to lack.
+    async fn repair(&self, bucket: &BucketRecord, tell: Tell<'_>) -> Result<ReplicationCounts, StoreError>;
+
+    /// Finds out what replicas lack, and repairs it.
+    async fn scrub(&self, bucket: &BucketRecord, how: Scrub, tell: Tell<'_>) -> Result<ReplicationCounts, StoreError>;
+
+    /// Repeating it after it was cut short completes it.
+    async fn add(&self, bucket: &BucketRecord, backend: &str, tell: Tell<'_>) -> Result<ReplicationCounts, StoreError>;
+
+    async fn remove(&self, bucket: &BucketRecord, backend: &str) -> Result<(), StoreError>;
+
+    /// Makes it the first to be read.
+    async fn promote(&self, bucket: &BucketRecord, backend: &str) -> Result<(), StoreError>;
+}

@@ -1,0 +1,287 @@
+//! One body to several replicas: read once, digested once, passed on without being copied.
+//!
+//! Invariants:
+//! - no replica sees the last bytes before the body was verified and its turn has come ([`Leg::release`]): until then none can
+//!   publish anything;
+//! - the pace is that of as many replicas as the write needs; one that falls too far behind them is left behind, and gets the
+//!   object later from the others;
+//! - a leg holds no more than [`BEHIND`] bytes.
+
+use crate::{
+    model::ChecksumAlgorithm,
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+        payload::{Announced, AnnouncedChecksum, Arrived, BodySource, Digests, Payload, PayloadError, Verified},
+    },
+};
+use bytes::Bytes;
+use std::{
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+use tokio::{sync::Notify, task::JoinHandle};
+
+/// Read at once.
+const BATCH: usize = 128 << 10;
+/// How far a replica that the write needs may be ahead of what was taken from it.
+const AHEAD: usize = 1 << 20;
+/// How far any replica may be behind.
+const BEHIND: usize = 8 << 20;
+/// How long all of a body may wait for one that is that far behind.
+const GRACE: Duration = Duration::from_millis(250);
+/// Bodies up to here are digested where they are read.
+const SMALL: u64 = 64 << 10;
+
+/// What S3 computes when a client names no checksum.
+const DEFAULT_CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
+
+/// A body on its way.
+pub(super) struct Broadcast {
+    pub(super) legs: Vec<Arc<Leg>>,
+    shared: Arc<Notify>,
+    length: Option<u64>,
+    checksum: ChecksumAlgorithm,
+    /// The end of the body, so far.
+    last: Option<Bytes>,
+    grace: Duration,
+}
+
+/// A whole body but for its last bytes, which nobody has yet.
+#[derive(Debug, Clone)]
+pub(super) struct Ended {
+    last: Option<Bytes>,
+    pub(super) verified: Verified,
+}
+
+/// The way to one replica.
+pub(super) struct Leg {
+    state: Mutex<State>,
+    /// Something was taken, or the leg is over.
+    room: Arc<Notify>,
+    begun: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    frames: VecDeque<Bytes>,
+    waiting: usize,
+    begun: bool,
+    end: Option<std::result::Result<Arrived, PayloadError>>,
+    /// Nobody takes any more.
+    over: bool,
+    waker: Option<Waker>,
+}
+
+impl Broadcast {
+    /// `checksum` is what is computed where the client chose none.
+    pub(super) fn new(payload: &Payload, legs: usize, checksum: Option<ChecksumAlgorithm>) -> Self {
+        let shared = Arc::new(Notify::new());
+        let leg = || Arc::new(Leg { state: Mutex::default(), room: shared.clone(), begun: Notify::new() });
+        Self {
+            legs: (0..legs).map(|_| leg()).collect(),
+            shared: shared.clone(),
+            length: payload.length(),
+            checksum: payload.checksum_algorithm().or(checksum).unwrap_or(DEFAULT_CHECKSUM),
+            last: None,
+            grace: GRACE,
+        }
+    }
+
+    /// What the replica at the end of `leg` reads.
+    pub(super) fn payload(&self, leg: &Arc<Leg>) -> Payload {
+        let announced = Announced { length: self.length, checksum: AnnouncedChecksum::Algorithm(self.checksum), ..Default::default() };
+        Payload::foretold(Source { leg: leg.clone(), arrived: None }, announced)
+    }
+
+    /// Reads the body to its end. At least `needed` legs are kept up with.
+    pub(super) async fn send(mut self, mut payload: Payload, needed: usize) -> Result<Ended> {
+        let mut digests = Some(payload.digests(Some(self.checksum)));
+        let mut hashing: Option<JoinHandle<Digests>> = None;
+        let small = self.length.is_some_and(|length| length <= SMALL);
+        while let Some(batch) = payload.read(BATCH).await? {
+            for frame in &batch {
+                if let Some(before) = self.last.replace(frame.clone()) {
+                    self.legs.iter().for_each(|leg| leg.push(before.clone()));
+                }
+            }
+            let mut running = match (hashing.take(), digests.take()) {
+                (Some(task), _) => task.await.map_err(hashing_failed)?,
+                (None, Some(digests)) => digests,
+                (None, None) => return Err(StoreErrorKind::Internal.into()),
+            };
+            if small {
+                batch.iter().for_each(|frame| running.update(frame));
+                digests = Some(running);
+                continue;
+            }
+            hashing = Some(tokio::task::spawn_blocking(move || {
+                batch.iter().for_each(|frame| running.update(frame));
+                running
+            }));
+            self.room(needed).await?;
+        }
+        let digests = match (hashing, digests) {
+            (Some(task), _) => task.await.map_err(hashing_failed)?,
+            (None, Some(digests)) => digests,
+            (None, None) => return Err(StoreErrorKind::Internal.into()),
+        };
+        Ok(Ended { last: self.last.take(), verified: payload.verify(digests)? })
+    }
+
+    /// Waits until enough legs have taken enough, and leaves behind those that take too long.
+    async fn room(&mut self, needed: usize) -> Result<()> {
+        let begun = tokio::time::Instant::now();
+        let patience = tokio::time::sleep(self.grace);
+        tokio::pin!(patience);
+        loop {
+            // Before looking, so that nothing is missed.
+            let changed = self.shared.notified();
+            let waiting: Vec<usize> = self.legs.iter().filter_map(|leg| leg.waiting()).collect();
+            if waiting.len() < needed {
+                return Err(super::member::too_few(waiting.len(), needed));
+            }
+            let ready = waiting.iter().filter(|waiting| **waiting <= AHEAD).count();
+            let all = waiting.iter().all(|waiting| *waiting < BEHIND);
+            if ready >= needed && all {
+                self.grace = self.grace.saturating_sub(begun.elapsed());
+                return Ok(());
+            }
+            if ready >= needed && (self.grace.is_zero() || patience.is_elapsed()) {
+                self.grace = Duration::ZERO;
+                self.legs
+                    .iter()
+                    .filter(|leg| leg.waiting().is_some_and(|waiting| waiting >= BEHIND))
+                    .for_each(|leg| leg.fail(PayloadError::Source));
+                return Ok(());
+            }
+            tokio::select! {
+                () = changed => {}
+                () = &mut patience, if ready >= needed && !patience.is_elapsed() => {}
+            }
+        }
+    }
+}
+
+fn hashing_failed(error: tokio::task::JoinError) -> StoreError {
+    StoreError::new(StoreErrorKind::Internal, "digesting a body failed").with_source(error)
+}
+
+impl Leg {
+    /// Resolves when there is something to send; `false`: there never will be.
+    pub(super) async fn begun(&self) -> bool {
+        loop {
+            let begun = self.begun.notified();
+            {
+                let state = self.state();
+                if state.begun || state.end.is_some() {
+                    return state.begun;
+                }
+            }
+            begun.await;
+        }
+    }
+
+    /// The last bytes, and what the whole came to.
+    pub(super) fn release(&self, ended: &Ended) {
+        let mut state = self.state();
+        if state.end.is_none() {
+            state.frames.extend(ended.last.clone());
+            state.begun = true;
+            state.end = Some(Ok(ended.verified.clone().into()));
+        }
+        drop(state);
+        self.wake();
+    }
+
+    pub(super) fn fail(&self, error: PayloadError) {
+        let mut state = self.state();
+        if state.end.is_none() {
+            state.end = Some(Err(error));
+            state.over = true;
+            state.frames.clear();
+        }
+        drop(state);
+        self.wake();
+    }
+
+    fn push(&self, frame: Bytes) {
+        let mut state = self.state();
+        if state.end.is_none() && !state.over {
+            state.waiting += frame.len();
+            state.begun = true;
+            state.frames.push_back(frame);
+            drop(state);
+            self.wake();
+        }
+    }
+
+    /// Bytes that wait here; `None` where nobody takes them.
+    fn waiting(&self) -> Option<usize> {
+        let state = self.state();
+        (!state.over).then_some(state.waiting)
+    }
+
+    fn wake(&self) {
+        let waker = self.state().waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        self.begun.notify_waiters();
+        self.room.notify_waiters();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Leg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leg").field("waiting", &self.waiting()).finish_non_exhaustive()
+    }
+}
+
+struct Source {
+    leg: Arc<Leg>,
+    arrived: Option<Arrived>,
+}
+
+impl BodySource for Source {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::result::Result<Bytes, PayloadError>>> {
+        let leg = self.leg.clone();
+        let mut state = leg.state();
+        if let Some(frame) = state.frames.pop_front() {
+            state.waiting = state.waiting.saturating_sub(frame.len());
+            drop(state);
+            leg.room.notify_waiters();
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        match &state.end {
+            None => {
+                state.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            Some(Ok(arrived)) => {
+                self.arrived = Some(arrived.clone());
+                Poll::Ready(None)
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(*error))),
+        }
+    }
+
+    fn foretold(&self) -> Option<Arrived> {
+        self.arrived.clone()
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.leg.state().over = true;
+        self.leg.room.notify_waiters();
+    }
+}

@@ -1,0 +1,199 @@
+//! A replicated bucket: its members, and what everything that happens in it shares.
+//!
+//! Order of locks: a key's lock first, a place in a lane under it, and nothing that waits for another key.
+
+use super::{
+    ReadPolicy, WritePolicy,
+    lanes::Lanes,
+    member::{Member, too_few},
+    record::{Record, Row},
+    records::{Hold, Records, Seen},
+    resolve,
+    uploads::Uploads,
+};
+use crate::{
+    backend::locks::{Guard, Locks},
+    catalog::{BucketRecord, Catalog, Commit, IndexChange},
+    model::{ObjectKey, PartNumber, UploadId},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// A listing waits this long for the first walk over what was there before.
+const FIRST_WALK: Duration = Duration::from_secs(20);
+
+#[derive(Debug)]
+pub(super) struct Bucket {
+    pub(super) record: BucketRecord,
+    pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) write: WritePolicy,
+    pub(super) read: ReadPolicy,
+    pub(super) records: Arc<Records>,
+    pub(super) locks: Arc<Locks<ObjectKey>>,
+    pub(super) lanes: Lanes,
+    pub(super) uploads: Uploads,
+    pub(super) parts: Arc<Locks<(UploadId, PartNumber)>>,
+    /// Repairs are wanted.
+    pub(super) wake: Arc<Notify>,
+    /// A backend came back.
+    pub(super) recovered: watch::Receiver<u64>,
+    /// What goes on after its request was answered.
+    pub(super) tasks: TaskTracker,
+    pub(super) stop: CancellationToken,
+    members: RwLock<Arc<[Arc<Member>]>>,
+    /// Counts replicas that came to have everything.
+    pub(super) seeded: watch::Sender<u64>,
+}
+
+/// What a bucket is made from.
+pub(super) struct Opening {
+    pub(super) record: BucketRecord,
+    pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) write: WritePolicy,
+    pub(super) read: ReadPolicy,
+    pub(super) recovered: watch::Receiver<u64>,
+    pub(super) members: Vec<Arc<Member>>,
+    pub(super) stop: CancellationToken,
+}
+
+/// A member that takes part in a change, and its place among those on their way there.
+pub(super) type Writer = (Arc<Member>, OwnedSemaphorePermit);
+
+impl Bucket {
+    pub(super) fn new(opening: Opening) -> Arc<Self> {
+        let Opening { record, catalog, write, read, recovered, members, stop } = opening;
+        Arc::new(Self {
+            records: Records::new(catalog.clone(), record.id),
+            record,
+            catalog,
+            write,
+            read,
+            locks: Arc::default(),
+            lanes: Lanes::default(),
+            uploads: Uploads::default(),
+            parts: Arc::default(),
+            wake: Arc::default(),
+            recovered,
+            tasks: TaskTracker::new(),
+            stop,
+            members: RwLock::new(members.into()),
+            seeded: watch::Sender::new(0),
+        })
+    }
+
+    /// In order of rank.
+    pub(super) fn members(&self) -> Arc<[Arc<Member>]> {
+        self.members.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn change_members(&self, change: impl FnOnce(&mut Vec<Arc<Member>>)) {
+        let mut members = self.members.write().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = members.to_vec();
+        change(&mut changed);
+        changed.sort_by_key(|member| (member.rank(), member.number));
+        *members = changed.into();
+    }
+
+    pub(super) fn member(&self, name: &str) -> Option<Arc<Member>> {
+        self.members().iter().find(|member| member.name == name).cloned()
+    }
+
+    /// How many replicas must have a change before it is acknowledged.
+    pub(super) fn needed(&self) -> usize {
+        match self.write {
+            // One that is being filled does not count yet.
+            WritePolicy::All => self.members().iter().filter(|member| member.is_seeded()).count().max(1),
+            WritePolicy::Quorum(count) => count,
+            WritePolicy::First | WritePolicy::BestEffort => 1,
+        }
+    }
+
+    /// Who takes part in a change now.
+    pub(super) fn writers(&self) -> Result<Vec<Writer>> {
+        let writers: Vec<_> = self
+            .members()
+            .iter()
+            .filter(|member| member.health.is_up())
+            .filter_map(|member| Some((member.clone(), member.slot()?)))
+            .collect();
+        if writers.len() >= self.needed() { Ok(writers) } else { Err(too_few(writers.len(), self.needed())) }
+    }
+
+    pub(super) async fn lock(&self, key: &ObjectKey) -> Guard<ObjectKey> {
+        self.locks.lock(key).await
+    }
+
+    /// The row of a key, to be changed; what a crash left of it is resolved. The guard is of that key.
+    pub(super) async fn hold(self: &Arc<Self>, key: &ObjectKey, _guard: &Guard<ObjectKey>) -> Result<Hold> {
+        let hold = self.records.hold(key).await?;
+        if hold.row().begun.is_some() {
+            resolve::begun(self, key, &hold).await?;
+        } else if self.may_be_foreign(&hold.row()) {
+            resolve::adopt(self, key, &hold).await?;
+        }
+        Ok(hold)
+    }
+
+    /// What a key holds.
+    pub(super) async fn see(self: &Arc<Self>, key: &ObjectKey) -> Result<Row> {
+        match self.records.see(key).await? {
+            Seen::Row(row) if !self.may_be_foreign(&row) => return Ok(row),
+            _ => {}
+        }
+        let guard = self.lock(key).await;
+        Ok(self.hold(key, &guard).await?.row())
+    }
+
+    /// The record of the object that a key holds.
+    pub(super) async fn find(self: &Arc<Self>, key: &ObjectKey) -> Result<Record> {
+        let stands = self.see(key).await?.stands;
+        stands.filter(|record| record.object().is_some()).ok_or_else(|| StoreErrorKind::NoSuchKey.into())
+    }
+
+    /// Nothing is known of the key, and some replica was not looked through yet.
+    fn may_be_foreign(&self, row: &Row) -> bool {
+        row.stands.is_none() && row.begun.is_none() && self.members().iter().any(|member| !member.is_seeded())
+    }
+
+    /// Waits until what was there before is known, which it is for good after the first walk.
+    pub(super) async fn looked_through(&self) -> Result<()> {
+        let mut seeded = self.seeded.subscribe();
+        let known = seeded.wait_for(|_| self.members().iter().any(|member| member.is_seeded()));
+        match tokio::time::timeout(FIRST_WALK, known).await {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                Err(StoreError::new(StoreErrorKind::Busy, "the replicas are being looked through for the first time: try again soon"))
+            }
+        }
+    }
+
+    /// Enqueues what listings shall show. Under the key's lock.
+    pub(super) fn index(&self, key: &ObjectKey, record: &Record) -> Commit {
+        let change = match record.object() {
+            Some(object) => IndexChange::Put(object.row(key)),
+            None => IndexChange::Delete(key.clone()),
+        };
+        self.catalog.index(self.record.id, change)
+    }
+
+    /// Looks for repairs soon.
+    pub(super) fn call_for_repair(&self) {
+        self.wake.notify_one();
+    }
+
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+}
+
+pub(super) fn interrupted(error: tokio::task::JoinError) -> StoreError {
+    StoreError::new(StoreErrorKind::Internal, "a change was interrupted").with_source(error)
+}

@@ -1,0 +1,178 @@
+//! Whether a backend answers: what keeps requests from waiting for one that does not.
+//!
+//! Not being there, answering too late, failing: those are strikes, and some in a row take a backend out until a probe is
+//! answered. That there is no such key, or that it is too much at once, are answers.
+
+use crate::store::error::{StoreError, StoreErrorKind};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::watch, time::Instant};
+
+const STRIKES: u32 = 3;
+/// Before the first probe, and at most before the next.
+const RESTS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
+/// Answers whose time is remembered.
+const REMEMBERED: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Health {
+    state: Mutex<State>,
+    /// Counts recoveries of any backend: what waits for one looks again.
+    recovered: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    strikes: u32,
+    down: Option<Down>,
+    /// The latest, oldest first once it is full.
+    times: Vec<Duration>,
+    next: usize,
+}
+
+#[derive(Debug)]
+struct Down {
+    since: Instant,
+    why: String,
+}
+
+/// What became of a strike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    AsBefore,
+    /// Somebody has to probe it now.
+    WentDown,
+}
+
+impl Health {
+    pub(super) fn new(recovered: watch::Sender<u64>) -> Self {
+        Self { state: Mutex::default(), recovered }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.state().down.is_none()
+    }
+
+    /// Since when, and why.
+    pub(super) fn down(&self) -> Option<(Duration, String)> {
+        self.state().down.as_ref().map(|down| (down.since.elapsed(), down.why.clone()))
+    }
+
+    /// It answered, after this time if somebody waited for it.
+    pub(super) fn answered(&self, after: Option<Duration>) {
+        let mut state = self.state();
+        state.strikes = 0;
+        if let Some(after) = after {
+            let at = state.next % REMEMBERED;
+            if state.times.len() < REMEMBERED {
+                state.times.push(after)
+            } else {
+                state.times[at] = after
+            }
+            state.next = state.next.wrapping_add(1);
+        }
+        if state.down.take().is_some() {
+            drop(state);
+            self.recovered.send_modify(|count| *count += 1);
+        }
+    }
+
+    pub(super) fn struck(&self, why: &str) -> Verdict {
+        let mut state = self.state();
+        state.strikes = state.strikes.saturating_add(1);
+        if state.strikes < STRIKES || state.down.is_some() {
+            return Verdict::AsBefore;
+        }
+        state.down = Some(Down { since: Instant::now(), why: why.to_owned() });
+        Verdict::WentDown
+    }
+
+    /// What an outcome says of the backend.
+    pub(super) fn judge(&self, error: Option<&StoreError>) -> Verdict {
+        match error.map(|error| (error, error.kind())) {
+            Some((error, StoreErrorKind::Unavailable | StoreErrorKind::Internal)) => self.struck(&error.to_string()),
+            // Neither: it is there, and cannot.
+            Some((_, StoreErrorKind::Busy | StoreErrorKind::Payload)) => Verdict::AsBefore,
+            _ => {
+                self.answered(None);
+                Verdict::AsBefore
+            }
+        }
+    }
+
+    /// Within which time 95 of 100 answers came, lately.
+    pub(super) fn p95(&self) -> Option<Duration> {
+        let mut times = self.state().times.clone();
+        if times.len() < REMEMBERED / 4 {
+            return None;
+        }
+        times.sort_unstable();
+        times.get(times.len() * 95 / 100).copied()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Rests between probes: each twice the one before, give or take a fifth.
+pub(super) fn rests() -> impl Iterator<Item = Duration> {
+    let (first, longest) = RESTS;
+    std::iter::successors(Some(first), move |rest| Some((*rest * 2).min(longest))).map(|rest| {
+        let mut random = [0];
+        // Without randomness all wait alike.
+        let _ = getrandom::fill(&mut random);
+        rest.mul_f64(0.8 + f64::from(random[0]) / 255.0 * 0.4)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health() -> Health {
+        Health::new(watch::Sender::new(0))
+    }
+
+    fn error(kind: StoreErrorKind) -> StoreError {
+        StoreError::new(kind, "why")
+    }
+
+    #[test]
+    fn strikes_in_a_row_take_a_backend_out_and_an_answer_brings_it_back() {
+        let health = health();
+        let mut recovered = health.recovered.subscribe();
+        let away = error(StoreErrorKind::Unavailable);
+        for expected in [Verdict::AsBefore, Verdict::AsBefore, Verdict::WentDown, Verdict::AsBefore] {
+            assert_eq!(health.judge(Some(&away)), expected);
+        }
+        assert!(!health.is_up() && health.down().is_some_and(|(_, why)| why == "why"));
+        assert!(!recovered.has_changed().expect("open"));
+        health.answered(None);
+        assert!(health.is_up() && recovered.has_changed().expect("open"));
+        recovered.mark_unchanged();
+    }
+
+    #[test]
+    fn answers_are_no_strikes_and_throttling_is_neither() {
+        let health = health();
+        let struck = |kind| health.judge(Some(&error(kind)));
+        struck(StoreErrorKind::Unavailable);
+        struck(StoreErrorKind::Unavailable);
+        assert_eq!(struck(StoreErrorKind::Busy), Verdict::AsBefore);
+        assert_eq!(struck(StoreErrorKind::NoSuchKey), Verdict::AsBefore);
+        assert_eq!(struck(StoreErrorKind::Unavailable), Verdict::AsBefore, "the answer began a new count");
+        assert!(health.is_up());
+    }
+
+    #[test]
+    fn the_time_of_answers_is_that_of_the_latest() {
+        let health = health();
+        assert_eq!(health.p95(), None);
+        (0..1000).for_each(|_| health.answered(Some(Duration::from_secs(9))));
+        (0..64u64).for_each(|n| health.answered(Some(Duration::from_millis(n))));
+        assert_eq!(health.p95(), Some(Duration::from_millis(60)));
+    }
+}

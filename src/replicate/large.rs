@@ -1,0 +1,63 @@
+//! Copying what is too large for one request: in parts, as a client would.
+
+use super::{
+    bucket::Bucket,
+    member::Member,
+    record::{Copy, Record},
+    repair,
+    write::{in_time, nothing},
+};
+use crate::{
+    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ObjectKey, PartNumber, Span, UploadId},
+    store::{BeginUpload, CompletePart, CompleteUpload, Result, error::StoreError, error::StoreErrorKind},
+};
+use std::sync::Arc;
+
+/// At least; there are 10,000 at most.
+const PART: u64 = 64 << 20;
+
+/// Whether it was; else something else stands by now.
+pub(super) async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Record) -> Result<bool> {
+    let object = record.object().ok_or_else(nothing)?;
+    let store = member.store().await?;
+    let begin = BeginUpload {
+        attributes: member.keeps(&object.attributes),
+        checksum: ChecksumSpec { algorithm: ChecksumAlgorithm::Crc64Nvme, kind: ChecksumKind::FullObject },
+        explicit_checksum: false,
+        initiator: bucket.record.bucket.owner.clone(),
+    };
+    let upload = store.begin_upload(key, begin).await?;
+    let copied = parts(bucket, key, member, record, &upload).await;
+    if !matches!(copied, Ok(Some(_)))
+        && let Err(error) = store.abort_upload(key, &upload).await
+    {
+        tracing::debug!(%key, backend = member.name, %error, "an upload for repair was not aborted; it expires");
+    }
+    let Some(copy) = copied? else { return Ok(false) };
+    repair::confirm(bucket, key, record.change.generation, member, copy).await?;
+    Ok(true)
+}
+
+async fn parts(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Record, upload: &UploadId) -> Result<Option<Copy>> {
+    let size = record.object().ok_or_else(nothing)?.size;
+    let step = PART.max(size.div_ceil(9_000));
+    let store = member.store().await?;
+    let mut parts = Vec::new();
+    let mut start = 0;
+    while start < size {
+        let span = Span { start, end: (start + step).min(size) };
+        let number = u16::try_from(parts.len() + 1).ok().and_then(PartNumber::new).ok_or(StoreErrorKind::EntityTooLarge)?;
+        let (_, payload) = repair::bytes(bucket, key, record, span).await?;
+        let written = in_time(Some(span.len()), store.put_part(key, upload, number, payload)).await?;
+        parts.push(CompletePart { number, etag: written.etag, checksum: written.checksum });
+        start = span.end;
+    }
+    let Some(mut turn) = repair::turn(bucket, key, member, record.change.generation).await? else { return Ok(None) };
+    turn.come().await;
+    let known = member.find(key, super::record::Known::Unknown).await?;
+    let conditions = member.guard(member.capabilities().conditional_completes, &known);
+    let complete = CompleteUpload { parts, conditions, checksum: None, size: Some(size) };
+    let written = in_time(Some(size), store.complete_upload(key, upload, complete)).await;
+    let written = written.map_err(|error| StoreError::new(error.kind(), "completing a repair failed").with_source(error))?;
+    Ok(Some(Copy { etag: Some(written.etag) }))
+}

@@ -1,0 +1,207 @@
+//! One replica of a bucket, as its siblings see it.
+
+use super::{
+    health::{self, Health, Verdict},
+    record::{Known, Record},
+};
+use crate::{
+    backend::Backend,
+    catalog::{BucketRecord, ReplicaRecord},
+    model::{Attributes, ETag, ObjectInfo, ObjectKey},
+    store::{
+        Capabilities, Guarantee, Keeping, ListRequest, Result, Store,
+        condition::{ETagMatch, WriteConditions},
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+
+/// Changes on their way to one replica: one that is slow must not gather all there are.
+const AT_ONCE: usize = 64;
+/// A probe that takes longer is not answered.
+const PROBE: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(super) struct Member {
+    /// Its backend's.
+    pub(super) name: String,
+    /// Tells it from others of this process.
+    pub(super) number: usize,
+    /// The bucket that it is to its driver.
+    pub(super) record: BucketRecord,
+    pub(super) health: Arc<Health>,
+    pub(super) backend: Arc<dyn Backend>,
+    store: OnceCell<Arc<dyn Store>>,
+    slots: Arc<Semaphore>,
+    seeded: AtomicBool,
+    rank: AtomicI64,
+}
+
+impl Member {
+    pub(super) fn new(bucket: &BucketRecord, replica: ReplicaRecord, backend: Arc<dyn Backend>, health: Arc<Health>) -> Arc<Self> {
+        static NUMBERS: AtomicUsize = AtomicUsize::new(0);
+        let mut record = bucket.clone();
+        record.id = replica.id;
+        record.bucket.backend = replica.backend.clone();
+        record.bucket.place = replica.place;
+        Arc::new(Self {
+            name: replica.backend,
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            record,
+            health,
+            backend,
+            store: OnceCell::new(),
+            slots: Arc::new(Semaphore::new(AT_ONCE)),
+            seeded: AtomicBool::new(replica.seeded),
+            rank: AtomicI64::new(replica.rank),
+        })
+    }
+
+    /// Opened when it is first needed: storage that is away when the bucket is opened may be back later.
+    pub(super) async fn store(&self) -> Result<Arc<dyn Store>> {
+        self.store.get_or_try_init(|| self.backend.open(&self.record)).await.cloned()
+    }
+
+    /// A place among the changes on their way, if there is one.
+    pub(super) fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        self.slots.clone().try_acquire_owned().ok()
+    }
+
+    pub(super) fn capabilities(&self) -> Capabilities {
+        self.backend.capabilities()
+    }
+
+    /// It had everything once.
+    pub(super) fn is_seeded(&self) -> bool {
+        self.seeded.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_seeded(&self) {
+        self.seeded.store(true, Ordering::Release);
+    }
+
+    pub(super) fn rank(&self) -> i64 {
+        self.rank.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_rank(&self, rank: i64) {
+        self.rank.store(rank, Ordering::Relaxed);
+    }
+
+    /// What is known of a key here, by its record.
+    pub(super) fn known(&self, record: Option<&Record>) -> Known {
+        match record {
+            Some(record) => record.known(&self.name),
+            None if self.is_seeded() => Known::Absent,
+            None => Known::Unknown,
+        }
+    }
+
+    /// As `known`, by asking where nobody knows.
+    pub(super) async fn find(&self, key: &ObjectKey, known: Known) -> Result<Known> {
+        match known {
+            Known::Unknown => Ok(self.look(key).await?.map_or(Known::Absent, |info| Known::Held(info.etag))),
+            known => Ok(known),
+        }
+    }
+
+    /// What its storage says, or that there is nothing.
+    pub(super) async fn look(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>> {
+        match self.store().await?.head(key, &Default::default()).await {
+            Ok(info) => Ok(Some(info)),
+            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Conditions under which a change finds what it expects: one that comes late, after others, finds something else and does
+    /// nothing. Without, where the storage has no such conditions.
+    pub(super) fn guard(&self, guarantee: Guarantee, known: &Known) -> WriteConditions {
+        let none = WriteConditions::default();
+        match known {
+            _ if guarantee == Guarantee::Refused => none,
+            Known::Unknown => none,
+            Known::Absent => WriteConditions { if_none_match: Some(ETagMatch::Any), ..none },
+            Known::Held(etag) => WriteConditions { if_match: Some(one(etag)), ..none },
+        }
+    }
+
+    /// What of the attributes this storage keeps. The record has them all.
+    pub(super) fn keeps(&self, attributes: &Attributes) -> Attributes {
+        let capabilities = self.capabilities();
+        let mut kept = attributes.clone();
+        if capabilities.tags == Keeping::NotKept {
+            kept.tags = Default::default();
+        }
+        if capabilities.object_acls == Keeping::NotKept {
+            kept.acl = Default::default();
+        }
+        kept
+    }
+
+    /// What an outcome says of the backend.
+    pub(super) fn judge<T>(self: &Arc<Self>, outcome: &Result<T>) {
+        self.heed(self.health.judge(outcome.as_ref().err()));
+    }
+
+    /// It keeps others waiting.
+    pub(super) fn lagged(self: &Arc<Self>) {
+        self.heed(self.health.struck("it did not answer in time"));
+    }
+
+    fn heed(self: &Arc<Self>, verdict: Verdict) {
+        if verdict == Verdict::AsBefore {
+            return;
+        }
+        let why = self.health.down().map(|(_, why)| why).unwrap_or_default();
+        tracing::warn!(backend = self.name, why, "a replica is taken out until it answers again");
+        let member = Arc::downgrade(self);
+        let health = self.health.clone();
+        tokio::spawn(async move {
+            for rest in health::rests() {
+                tokio::time::sleep(rest).await;
+                // A real request may have brought it back.
+                if health.is_up() {
+                    break;
+                }
+                let Some(member) = member.upgrade() else {
+                    // Nobody is left to ask through; the next to use this backend finds out by itself.
+                    health.answered(None);
+                    return;
+                };
+                if member.probe().await {
+                    health.answered(None);
+                    break;
+                }
+            }
+            if let Some(member) = member.upgrade() {
+                tracing::info!(backend = member.name, "a replica answers again");
+            }
+        });
+    }
+
+    async fn probe(&self) -> bool {
+        let asked = async { self.store().await?.list(ListRequest { limit: 1, ..Default::default() }).await };
+        match tokio::time::timeout(PROBE, asked).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => !matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Internal | StoreErrorKind::Busy),
+            Err(_) => false,
+        }
+    }
+}
+
+pub(super) fn one(etag: &ETag) -> ETagMatch {
+    ETagMatch::OneOf(vec![etag.clone()])
+}
+
+/// Too few replicas can be had.
+pub(super) fn too_few(had: usize, needed: usize) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, format!("{had} replicas answer, and {needed} are needed"))
+}

@@ -1,0 +1,342 @@
+//! Replicated buckets: one bucket on several backends of any kinds, with one truth about it.
+//!
+//! A backend of its own, upon others: `type = "replicated"`. Each replica is an ordinary bucket to its driver. What an object
+//! is, and which replica holds it, is a record in the catalog (`record`); a PUT is read once and goes to all replicas at once
+//! (`broadcast`, `write`), takes effect under the key's lock (`publish`), and is acknowledged when enough have it. Reads ask one
+//! replica for the very ETag that the record has of it, and go on with another where that one fails (`read`, `relay`). What was
+//! left behind is repaired (`repair`, `worker`), and what replicas have is compared with the records (`survey`).
+//!
+//! Owns no protocol and no storage. Invariants:
+//! - an acknowledged change is never lost while one replica that has it is there, and never comes back once it was replaced;
+//! - no client reads bytes that are not those of the record, however late, torn or changed by others a replica's copy is;
+//! - a replica that is slow or away delays nobody who does not need it.
+
+mod broadcast;
+mod bucket;
+mod health;
+mod lanes;
+mod large;
+mod member;
+mod multipart;
+mod operate;
+mod publish;
+mod read;
+mod record;
+mod records;
+mod relay;
+mod repair;
+mod resolve;
+mod store;
+mod survey;
+mod uploads;
+mod worker;
+mod write;
+
+use crate::{
+    backend::{Backend, Progress, Replication},
+    catalog::{BucketId, BucketRecord, Catalog, NewReplica, ReplicaChange, ReplicaRecord},
+    model::BucketName,
+    store::{
+        Capabilities, ListRequest, Store,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use bucket::{Bucket, Opening};
+use health::Health;
+use member::Member;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// When a write is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WritePolicy {
+    /// Every replica has it.
+    All,
+    /// So many have it.
+    Quorum(usize),
+    /// One has it; the others get it in the background.
+    First,
+    /// All have answered or are late, and one has it.
+    BestEffort,
+}
+
+/// Which replica is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadPolicy {
+    /// The first that answers, in order of rank.
+    Ordered,
+    /// The one that was fastest lately.
+    Fastest,
+    /// As `Fastest`, and another one too if it takes longer than it nearly always does.
+    Hedged,
+}
+
+#[derive(Debug)]
+pub struct ReplicatedSettings {
+    /// Its own name.
+    pub name: String,
+    /// Names of those that it consists of, in order.
+    pub members: Vec<String>,
+    /// Those it may ever consist of.
+    pub backends: HashMap<String, Arc<dyn Backend>>,
+    pub write: WritePolicy,
+    pub read: ReadPolicy,
+}
+
+#[derive(Debug)]
+pub struct ReplicatedBackend {
+    settings: ReplicatedSettings,
+    catalog: Arc<dyn Catalog>,
+    health: Mutex<HashMap<String, Arc<Health>>>,
+    recovered: watch::Sender<u64>,
+    buckets: Mutex<HashMap<BucketId, Weak<Bucket>>>,
+    stop: CancellationToken,
+    _stopped_when_dropped: DropGuard,
+}
+
+impl ReplicatedBackend {
+    pub fn open(settings: ReplicatedSettings, catalog: Arc<dyn Catalog>) -> Result<Self, StoreError> {
+        let wrong = |why: String| Err(StoreError::new(StoreErrorKind::InvalidRequest, why));
+        let distinct: BTreeSet<_> = settings.members.iter().collect();
+        if distinct.len() != settings.members.len() || distinct.is_empty() {
+            return wrong("its backends must be several, each once".to_owned());
+        }
+        if let Some(unknown) = settings.members.iter().find(|name| !settings.backends.contains_key(*name)) {
+            return wrong(format!("there is no backend '{unknown}'"));
+        }
+        if let WritePolicy::Quorum(count) = settings.write
+            && !(1..=settings.members.len()).contains(&count)
+        {
+            return wrong(format!("a quorum of {count} of {} backends makes no sense", settings.members.len()));
+        }
+        let stop = CancellationToken::new();
+        Ok(Self {
+            settings,
+            catalog,
+            health: Mutex::default(),
+            recovered: watch::Sender::new(0),
+            buckets: Mutex::default(),
+            _stopped_when_dropped: stop.clone().drop_guard(),
+            stop,
+        })
+    }
+
+    fn backend(&self, name: &str) -> Result<&Arc<dyn Backend>, StoreError> {
+        let unknown = || StoreError::new(StoreErrorKind::Unavailable, format!("a replica is on backend '{name}', which is not configured"));
+        self.settings.backends.get(name).ok_or_else(unknown)
+    }
+
+    fn members(&self) -> impl Iterator<Item = (&String, &Arc<dyn Backend>)> {
+        self.settings.members.iter().filter_map(|name| self.settings.backends.get_key_value(name))
+    }
+
+    /// One for all buckets: what one finds out spares the others.
+    fn health_of(&self, name: &str) -> Arc<Health> {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        health.entry(name.to_owned()).or_insert_with(|| Arc::new(Health::new(self.recovered.clone()))).clone()
+    }
+
+    fn opened(&self) -> MutexGuard<'_, HashMap<BucketId, Weak<Bucket>>> {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a bucket lies on one of the backends.
+    fn place_on(backend: &dyn Backend, bucket: &BucketRecord) -> Result<String, StoreError> {
+        let place = &bucket.bucket.place;
+        let prefix = (place != bucket.bucket.name.as_str()).then_some(place.as_str());
+        backend.place_at(&bucket.bucket.name, None, prefix)
+    }
+
+    fn member(&self, bucket: &BucketRecord, replica: ReplicaRecord) -> Result<Arc<Member>, StoreError> {
+        let (backend, health) = (self.backend(&replica.backend)?.clone(), self.health_of(&replica.backend));
+        Ok(Member::new(bucket, replica, backend, health))
+    }
+
+    /// The replicas that the catalog knows, and those of the configuration that it does not, which are filled.
+    async fn replicas(&self, bucket: &BucketRecord) -> Result<Vec<ReplicaRecord>, StoreError> {
+        let mut known = self.catalog.replicas(bucket.id).await?;
+        for (name, backend) in self.members() {
+            if !known.iter().any(|replica| replica.backend == *name) {
+                let new = NewReplica { backend: name.clone(), place: Self::place_on(&**backend, bucket)? };
+                known.push(self.catalog.add_replica(bucket.id, new).await?);
+            }
+        }
+        for replica in known.iter().filter(|replica| !self.settings.members.contains(&replica.backend)) {
+            tracing::warn!(
+                bucket = %bucket.bucket.name, backend = replica.backend,
+                "a replica is not in the configuration of '{}': it is kept until 'causeway replicate remove'", self.settings.name
+            );
+        }
+        Ok(known)
+    }
+
+    async fn opened_bucket(&self, bucket: &BucketRecord) -> Result<Arc<Bucket>, StoreError> {
+        if let Some(open) = self.opened().get(&bucket.id).and_then(Weak::upgrade) {
+            return Ok(open);
+        }
+        let replicas = self.replicas(bucket).await?;
+        let members = replicas.into_iter().map(|replica| self.member(bucket, replica)).collect::<Result<_, _>>()?;
+        let (write, read, recovered) = (self.settings.write, self.settings.read, self.recovered.subscribe());
+        let (record, catalog, stop) = (bucket.clone(), self.catalog.clone(), self.stop.child_token());
+        let open = Bucket::new(Opening { record, catalog, write, read, recovered, members, stop });
+        // Another may have come first: then that is the one.
+        let mut opened = self.opened();
+        if let Some(first) = opened.get(&bucket.id).and_then(Weak::upgrade) {
+            return Ok(first);
+        }
+        opened.insert(bucket.id, Arc::downgrade(&open));
+        tokio::spawn(worker::run(Arc::downgrade(&open)));
+        Ok(open)
+    }
+}
+
+#[async_trait]
+impl Backend for ReplicatedBackend {
+    fn capabilities(&self) -> Capabilities {
+        store::capabilities(self.members().map(|(_, backend)| backend.capabilities()))
+    }
+
+    fn place_for(&self, name: &BucketName) -> String {
+        name.as_str().to_owned()
+    }
+
+    /// A new bucket has nothing in it that nobody knows, where its places are empty.
+    async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
+        let mut made = 0;
+        let mut failure = None;
+        let replicas = self.replicas(bucket).await?;
+        for replica in replicas {
+            let member = self.member(bucket, replica)?;
+            let outcome = async {
+                member.backend.create(&member.record).await?;
+                member.store().await?.list(ListRequest { limit: 1, ..Default::default() }).await
+            };
+            let outcome = outcome.await;
+            member.judge(&outcome);
+            match outcome {
+                Ok(page) => {
+                    made += 1;
+                    if page.entries.is_empty() {
+                        self.catalog.update_replica(member.record.id, ReplicaChange::Seeded).await?;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(bucket = %bucket.bucket.name, backend = member.name, %error, "a replica of a new bucket could not be made; it is tried again");
+                    failure = Some(error);
+                }
+            }
+        }
+        let needed = match self.settings.write {
+            WritePolicy::All => self.settings.members.len(),
+            WritePolicy::Quorum(count) => count,
+            WritePolicy::First | WritePolicy::BestEffort => 1,
+        };
+        match failure {
+            Some(error) if made < needed => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(Arc::new(store::ReplicatedStore(self.opened_bucket(bucket).await?)))
+    }
+
+    async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
+        let open = self.opened_bucket(bucket).await?;
+        // Objects whose removal some replica has not heard of.
+        if worker::drain(&open, |_| ()).await?.left > 0 {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "a replica still has objects that were deleted, and does not answer"));
+        }
+        for member in open.members().iter() {
+            if !member.backend.remove(&member.record).await? {
+                return Ok(false);
+            }
+        }
+        open.stop.cancel();
+        self.opened().remove(&bucket.id);
+        Ok(true)
+    }
+
+    async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
+        let mut names = BTreeSet::new();
+        for (name, backend) in self.members() {
+            match backend.discover().await {
+                Ok(found) => names.extend(found),
+                Err(error) => tracing::warn!(backend = name, %error, "buckets on a replica could not be looked for"),
+            }
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    async fn tend(&self, bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        self.each(bucket, Upkeep::Tend).await
+    }
+
+    async fn walk(&self, bucket: &BucketRecord, _store: &Arc<dyn Store>, progress: &Progress) -> Result<bool, StoreError> {
+        self.each(bucket, Upkeep::Walk(progress)).await?;
+        let open = self.opened_bucket(bucket).await?;
+        for member in open.members().iter() {
+            survey::survey(&open, member, survey::Depth::Listing, |_| ()).await?;
+        }
+        Ok(true)
+    }
+
+    fn tells_changes(&self) -> bool {
+        self.members().any(|(_, backend)| backend.tells_changes())
+    }
+
+    async fn follow(&self, bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        self.each(bucket, Upkeep::Follow).await
+    }
+
+    fn replication(&self) -> Option<&dyn Replication> {
+        Some(self)
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.stop.cancel();
+        let open: Vec<_> = self.opened().values().filter_map(Weak::upgrade).collect();
+        for bucket in open {
+            bucket.tasks.close();
+            bucket.tasks.wait().await;
+        }
+        Ok(())
+    }
+}
+
+/// What drivers do for their buckets without being asked by a client.
+#[derive(Clone, Copy)]
+enum Upkeep<'p> {
+    Tend,
+    Walk(&'p Progress),
+    Follow,
+}
+
+impl ReplicatedBackend {
+    /// What each member's driver does with its own. One that fails does not keep the others from it.
+    async fn each(&self, bucket: &BucketRecord, upkeep: Upkeep<'_>) -> Result<(), StoreError> {
+        let open = self.opened_bucket(bucket).await?;
+        let mut last = Ok(());
+        for member in open.members().iter().filter(|member| member.health.is_up()) {
+            let done = async {
+                let store = member.store().await?;
+                match upkeep {
+                    Upkeep::Tend => member.backend.tend(&member.record, &store).await,
+                    Upkeep::Walk(progress) => member.backend.walk(&member.record, &store, progress).await.map(drop),
+                    Upkeep::Follow if member.backend.tells_changes() => member.backend.follow(&member.record, &store).await,
+                    Upkeep::Follow => Ok(()),
+                }
+            };
+            if let Err(error) = done.await {
+                tracing::debug!(bucket = %bucket.bucket.name, backend = member.name, %error, "upkeep of a replica failed");
+                last = Err(error);
+            }
+        }
+        last
+    }
+}

@@ -1,0 +1,323 @@
+//! Multipart uploads: one of ours in the catalog, one of its own on every member, part by part the same bytes.
+//!
+//! Invariants: what an upload is and which parts it has is what the catalog says; a part is acknowledged when every member that
+//! goes on with the upload has it, and at least as many as a write needs.
+
+use super::{
+    broadcast::{Broadcast, Leg},
+    bucket::{Bucket, Writer, interrupted},
+    member::{Member, too_few},
+    publish::{self, Outcome, Plan, Step},
+    record::{Copy, Known, Object, Row},
+    uploads::Places,
+    write::{in_time, nothing},
+};
+use crate::{
+    catalog::{CatalogErrorKind, CompletedUpload, PartRecord, UploadRecord},
+    model::{ETag, ObjectKey, PartNumber, Timestamp, UploadId},
+    store::{
+        BeginUpload, CompletePart, CompleteUpload, ListedPart, PartWritten, PartsPage, Result, UploadInfo, Written,
+        condition::WriteConditions,
+        error::{StoreError, StoreErrorKind},
+        multipart::{self, RecordedPart},
+        payload::{Payload, PayloadError},
+    },
+};
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::{task::JoinHandle, time::timeout};
+
+/// How much longer than those that are needed others may take with a part.
+const LAG: Duration = Duration::from_millis(500);
+/// Parts read from the catalog at once.
+const PAGE: usize = 1000;
+
+type Answers<T> = FuturesUnordered<BoxFuture<'static, (Arc<Member>, Result<T>)>>;
+
+/// What members answer, until as many did as are needed, and a little longer.
+async fn gather<T>(mut asked: Answers<T>, needed: usize) -> (BTreeMap<String, T>, Option<StoreError>) {
+    let (mut got, mut failure) = (BTreeMap::new(), None);
+    while let Some((member, answer)) = match got.len() >= needed {
+        false => asked.next().await,
+        true => timeout(LAG, asked.next()).await.ok().flatten(),
+    } {
+        member.judge(&answer);
+        match answer {
+            Ok(answer) => drop(got.insert(member.name.clone(), answer)),
+            Err(error) => failure = Some(error),
+        }
+    }
+    (got, failure)
+}
+
+pub(super) async fn begin(bucket: &Arc<Bucket>, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
+    let initiated = Timestamp::now();
+    let upload = crate::backend::uploads::new_id(initiated)?;
+    let asked = Answers::new();
+    for (member, slot) in bucket.writers()? {
+        let request = BeginUpload { attributes: member.keeps(&request.attributes), ..request.clone() };
+        let key = key.clone();
+        asked.push(Box::pin(async move {
+            let _slot = slot;
+            let begun = async { member.store().await?.begin_upload(&key, request).await }.await;
+            (member, begun)
+        }));
+    }
+    let (begun, failure) = gather(asked, bucket.needed()).await;
+    if begun.len() < bucket.needed() {
+        return Err(failure.unwrap_or_else(|| too_few(begun.len(), bucket.needed())));
+    }
+    let places = Places(begun.into_iter().map(|(name, id)| (name, id.as_str().to_owned())).collect());
+    let record = UploadRecord {
+        bucket: bucket.record.id,
+        upload: upload.clone(),
+        key: key.clone(),
+        initiator: request.initiator,
+        initiated,
+        attributes: request.attributes,
+        checksum: request.checksum,
+        explicit_checksum: request.explicit_checksum,
+        location: places.text(),
+    };
+    bucket.catalog.begin_upload(record).await?;
+    bucket.uploads.begin(&upload, places);
+    Ok(upload)
+}
+
+async fn find(bucket: &Bucket, key: &ObjectKey, upload: &UploadId) -> Result<UploadRecord> {
+    let record = bucket.catalog.upload(bucket.record.id, upload).await?;
+    record.filter(|record| record.key == *key).ok_or_else(|| StoreErrorKind::NoSuchUpload.into())
+}
+
+/// Who goes on with an upload, and its id there.
+async fn members(bucket: &Bucket, record: &UploadRecord) -> Result<Places> {
+    if let Some(members) = bucket.uploads.members(&record.upload) {
+        return Ok(members);
+    }
+    let mut members = Places::parse(&record.location);
+    for part in parts(bucket, &record.upload).await? {
+        members.retain(&Places::parse(&part.location));
+    }
+    bucket.uploads.begin(&record.upload, members.clone());
+    Ok(members)
+}
+
+async fn parts(bucket: &Bucket, upload: &UploadId) -> Result<Vec<PartRecord>> {
+    let mut all: Vec<PartRecord> = Vec::new();
+    loop {
+        let after = all.last().map_or(0, |part| part.number.get());
+        let page = bucket.catalog.parts(bucket.record.id, upload, after, PAGE).await?;
+        let is_last = page.len() < PAGE;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+pub(super) async fn put_part(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    upload: &UploadId,
+    number: PartNumber,
+    payload: Payload,
+) -> Result<PartWritten> {
+    let record = find(bucket, key, upload).await?;
+    let algorithm = multipart::part_algorithm(record.checksum, record.explicit_checksum, payload.checksum_algorithm())?;
+    let places = members(bucket, &record).await?;
+    let needed = bucket.needed();
+    let mut writers = bucket.writers()?;
+    writers.retain(|(member, _)| places.0.contains_key(&member.name));
+    if writers.len() < needed {
+        return Err(too_few(writers.len(), needed));
+    }
+    let broadcast = Broadcast::new(&payload, writers.len(), Some(algorithm));
+    let legs = broadcast.legs.clone();
+    let asked = Answers::new();
+    for ((member, slot), leg) in writers.into_iter().zip(&legs) {
+        let there = places.0.get(&member.name).and_then(|id| UploadId::parse(id)).ok_or(StoreErrorKind::NoSuchUpload)?;
+        let (payload, key, leg) = (broadcast.payload(leg), key.clone(), leg.clone());
+        // A task: the body must flow while nobody looks at the answers.
+        let own = member.clone();
+        let task = tokio::spawn(async move {
+            let _slot = slot;
+            if !leg.begun().await {
+                return Err(PayloadError::Disconnected.into());
+            }
+            let length = payload.length();
+            in_time(length, own.store().await?.put_part(&key, &there, number, payload)).await
+        });
+        asked.push(Box::pin(Sending { member, task }.wait()));
+    }
+    let _fail = FailOnDrop(&legs);
+    let ended = broadcast.send(payload, needed).await?;
+    // Parts of one number come one after the other: what a member has then is what the catalog says.
+    let _turn = bucket.parts.lock(&(upload.clone(), number)).await;
+    legs.iter().for_each(|leg| leg.release(&ended));
+    let (sent, failure) = gather(asked, needed).await;
+    let having = Places(sent.into_iter().map(|(name, part)| (name, part.etag.as_str().to_owned())).collect());
+    if !bucket.uploads.narrow(upload, &having, needed) {
+        return Err(failure.filter(|error| !error.is_temporary()).unwrap_or_else(|| too_few(having.0.len(), needed)));
+    }
+    let part = PartRecord {
+        number,
+        size: ended.verified.size(),
+        md5: ended.verified.md5(),
+        checksum: ended.verified.checksum().cloned(),
+        last_modified: Timestamp::now(),
+        location: having.text(),
+    };
+    let written = PartWritten { etag: ended.verified.etag(), checksum: part.checksum.clone(), last_modified: part.last_modified };
+    match bucket.catalog.put_part(bucket.record.id, upload, part).await {
+        Ok(_) => Ok(written),
+        Err(error) if error.kind() == CatalogErrorKind::NotFound => Err(StoreErrorKind::NoSuchUpload.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A body that breaks off reaches nobody. One that was let go has its end already.
+struct FailOnDrop<'l>(&'l [Arc<Leg>]);
+
+impl Drop for FailOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|leg| leg.fail(PayloadError::Disconnected));
+    }
+}
+
+/// A member's share of a part, given up when nobody waits for it any more.
+struct Sending {
+    member: Arc<Member>,
+    task: JoinHandle<Result<PartWritten>>,
+}
+
+impl Sending {
+    async fn wait(mut self) -> (Arc<Member>, Result<PartWritten>) {
+        let sent = (&mut self.task).await.unwrap_or_else(|error| Err(interrupted(error)));
+        (self.member.clone(), sent)
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+pub(super) async fn list_parts(bucket: &Bucket, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+    let record = find(bucket, key, upload).await?;
+    let mut parts = bucket.catalog.parts(bucket.record.id, upload, after, limit.saturating_add(1)).await?;
+    let truncated = limit > 0 && parts.len() > limit;
+    parts.truncate(limit);
+    let listed = |part: PartRecord| ListedPart {
+        number: part.number,
+        size: part.size,
+        etag: ETag::from_md5(part.md5),
+        checksum: part.checksum,
+        last_modified: part.last_modified,
+    };
+    let UploadRecord { key, upload, initiator, initiated, checksum, explicit_checksum, .. } = record;
+    let upload = UploadInfo { key, upload, initiator, initiated, checksum, explicit_checksum };
+    Ok(PartsPage { upload, parts: parts.into_iter().map(listed).collect(), truncated })
+}
+
+pub(super) async fn complete(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+    if let Some(done) = completed(bucket, key, upload).await? {
+        return Ok(done);
+    }
+    let record = find(bucket, key, upload).await?;
+    let parts = parts(bucket, upload).await?;
+    let recorded: Vec<_> = parts.iter().map(recorded).collect();
+    let assembled = multipart::assemble(record.checksum, record.explicit_checksum, &request, &recorded)?;
+    let places = members(bucket, &record).await?;
+    let mut writers = bucket.writers()?;
+    writers.retain(|(member, _)| places.0.contains_key(&member.name));
+    if writers.len() < bucket.needed() {
+        return Err(too_few(writers.len(), bucket.needed()));
+    }
+    let chosen: Vec<&PartRecord> = request.parts.iter().filter_map(|part| parts.iter().find(|known| known.number == part.number)).collect();
+    let step = |writer: Writer| complete_step(writer, key, &places, &chosen, assembled.size);
+    let steps = writers.into_iter().map(step).collect::<Result<_>>()?;
+    let object = Object::new(assembled.size, assembled.etag, record.attributes.clone(), assembled.checksum)
+        .of_parts(&assembled.parts, upload.clone());
+    let own = upload.clone();
+    let make = Box::new(move |row: &Row| match row.object() {
+        // Somebody else completed it meanwhile.
+        Some(there) if there.upload.as_ref() == Some(&own) => Ok(Outcome::Stays),
+        _ => Ok(Outcome::Becomes(Some(object))),
+    });
+    let published = publish::publish(bucket, key, Plan { conditions: request.conditions, make, steps, ended: None }).await;
+    let written = match published {
+        Ok(Some(record)) => record.object().map(Object::written).ok_or_else(nothing)?,
+        // The one that stands; conditions were those of the other.
+        Ok(None) => bucket.find(key).await?.object().map(Object::written).ok_or_else(nothing)?,
+        Err(error) => match completed(bucket, key, upload).await? {
+            Some(done) => return Ok(done),
+            None => return Err(error),
+        },
+    };
+    let done = CompletedUpload { key: key.clone(), written: written.clone(), at: Timestamp::now() };
+    match bucket.catalog.finish_upload(bucket.record.id, upload, done).await {
+        Err(error) if error.kind() != CatalogErrorKind::NotFound => return Err(error.into()),
+        _ => bucket.uploads.end(upload),
+    }
+    let mut left = Places::parse(&record.location);
+    left.0.retain(|name, _| !places.0.contains_key(name));
+    abandon(bucket, key, left);
+    Ok(written)
+}
+
+/// How an upload ended, whether the catalog was told or not.
+async fn completed(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &UploadId) -> Result<Option<Written>> {
+    if let Some(done) = bucket.catalog.completed_upload(bucket.record.id, upload).await?.filter(|done| done.key == *key) {
+        return Ok(Some(done.written));
+    }
+    let row = bucket.see(key).await?;
+    Ok(row.object().filter(|object| object.upload.as_ref() == Some(upload)).map(Object::written))
+}
+
+fn recorded(part: &PartRecord) -> RecordedPart {
+    RecordedPart { number: part.number, size: part.size, md5: part.md5, checksum: part.checksum.clone() }
+}
+
+fn complete_step(writer: Writer, key: &ObjectKey, places: &Places, parts: &[&PartRecord], size: u64) -> Result<Step> {
+    let name = writer.0.name.clone();
+    let there = places.0.get(&name).and_then(|id| UploadId::parse(id)).ok_or(StoreErrorKind::NoSuchUpload)?;
+    let of = |part: &&PartRecord| {
+        let etag = Places::parse(&part.location).0.get(&name).map(|etag| ETag::parse(etag)).ok_or(StoreErrorKind::InvalidPart)?;
+        Ok(CompletePart { number: part.number, etag, checksum: part.checksum.clone() })
+    };
+    let parts = parts.iter().map(of).collect::<Result<_>>()?;
+    Ok(Step::act(writer, key.clone(), move |member, key, known: Known| async move {
+        let conditions: WriteConditions = member.guard(member.capabilities().conditional_completes, &known);
+        let request = CompleteUpload { parts, conditions, checksum: None, size: Some(size) };
+        let written = in_time(Some(size), member.store().await?.complete_upload(&key, &there, request)).await?;
+        Ok(Copy { etag: Some(written.etag) })
+    }))
+}
+
+pub(super) async fn abort(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &UploadId) -> Result<()> {
+    let record = find(bucket, key, upload).await?;
+    if !bucket.catalog.abort_upload(bucket.record.id, upload).await? {
+        return Err(StoreErrorKind::NoSuchUpload.into());
+    }
+    bucket.uploads.end(upload);
+    abandon(bucket, key, Places::parse(&record.location));
+    Ok(())
+}
+
+/// What members keep of an upload that is over takes room and does no harm: nobody waits for it to go.
+fn abandon(bucket: &Arc<Bucket>, key: &ObjectKey, places: Places) {
+    for (name, id) in places.0 {
+        let (Some(member), Some(there)) = (bucket.member(&name), UploadId::parse(&id)) else { continue };
+        let (key, stop) = (key.clone(), bucket.stop.clone());
+        bucket.spawn(async move {
+            let abort = async { member.store().await?.abort_upload(&key, &there).await };
+            let outcome: Result<()> = tokio::select! { outcome = in_time(None, abort) => outcome, () = stop.cancelled() => return };
+            if let Err(error) = outcome
+                && error.kind() != StoreErrorKind::NoSuchUpload
+            {
+                tracing::debug!(%key, backend = member.name, %error, "an upload of a replica was not aborted; it expires");
+            }
+        });
+    }
+}

@@ -1,0 +1,181 @@
+//! What operators ask of a replicated bucket: how it is, and to change who is in it.
+
+use super::{
+    ReplicatedBackend, WritePolicy,
+    bucket::Bucket,
+    member::Member,
+    survey::{self, Depth},
+    worker,
+};
+use crate::{
+    backend::{ReplicaState, Replication, ReplicationCounts, Scrub},
+    catalog::{BucketRecord, NewReplica, ReplicaChange, WhichObjects},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use std::sync::Arc;
+
+const PAGE: usize = 1000;
+
+fn refuse<T>(why: String) -> Result<T> {
+    Err(StoreError::new(StoreErrorKind::InvalidRequest, why))
+}
+
+/// Objects that each member lacks, of those that the queue knows.
+async fn pending(bucket: &Bucket) -> Result<Vec<(Arc<Member>, u64)>> {
+    let mut lacking: Vec<_> = bucket.members().iter().map(|member| (member.clone(), 0)).collect();
+    let mut after = None;
+    loop {
+        let page = bucket.catalog.objects(bucket.record.id, after.take(), PAGE, WhichObjects::Unsettled).await?;
+        for row in &page {
+            let row = super::record::Row::parse(row)?;
+            for (member, count) in &mut lacking {
+                let has = row.begun.is_none() && row.stands.as_ref().is_some_and(|record| record.copies.contains_key(&member.name));
+                *count += u64::from(!has);
+            }
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
+            _ => return Ok(lacking),
+        }
+    }
+}
+
+fn find(bucket: &Bucket, backend: &str) -> Result<Arc<Member>> {
+    match bucket.member(backend) {
+        Some(member) => Ok(member),
+        None => refuse(format!("there is no replica on backend '{backend}'")),
+    }
+}
+
+impl From<survey::Surveyed> for ReplicationCounts {
+    fn from(survey::Surveyed { objects, adopted, differing, copied, failed }: survey::Surveyed) -> Self {
+        Self { objects, adopted, differing, copied, failed }
+    }
+}
+
+#[async_trait]
+impl Replication for ReplicatedBackend {
+    fn health(&self) -> Vec<(String, Option<String>)> {
+        let why = |name: &String| self.health_of(name).down().map(|(since, why)| format!("for {} s: {why}", since.as_secs()));
+        self.settings.members.iter().map(|name| (name.clone(), why(name))).collect()
+    }
+
+    async fn status(&self, bucket: &BucketRecord) -> Result<Vec<ReplicaState>> {
+        let open = self.opened_bucket(bucket).await?;
+        let state = |(member, pending): (Arc<Member>, u64)| ReplicaState {
+            backend: member.name.clone(),
+            place: member.record.bucket.place.clone(),
+            down: member.health.down().map(|(_, why)| why),
+            seeded: member.is_seeded(),
+            pending,
+        };
+        Ok(pending(&open).await?.into_iter().map(state).collect())
+    }
+
+    async fn repair(&self, bucket: &BucketRecord, tell: &(dyn Fn(ReplicationCounts) + Send + Sync)) -> Result<ReplicationCounts> {
+        let open = self.opened_bucket(bucket).await?;
+        let counts = |repaired: super::repair::Repaired| ReplicationCounts {
+            objects: repaired.copied + repaired.removed + repaired.found,
+            copied: repaired.copied,
+            failed: repaired.left,
+            ..Default::default()
+        };
+        worker::drain(&open, |repaired| tell(counts(repaired))).await.map(counts)
+    }
+
+    async fn scrub(
+        &self,
+        bucket: &BucketRecord,
+        how: Scrub,
+        tell: &(dyn Fn(ReplicationCounts) + Send + Sync),
+    ) -> Result<ReplicationCounts> {
+        let open = self.opened_bucket(bucket).await?;
+        let depth = if how == Scrub::Bytes { Depth::Bytes } else { Depth::Listing };
+        let mut sum = survey::Surveyed::default();
+        for member in open.members().iter() {
+            let before = sum;
+            let seen = survey::survey(&open, member, depth, |seen| {
+                let mut so_far = before;
+                so_far += seen;
+                tell(so_far.into());
+            });
+            sum += seen.await?;
+        }
+        // What was found in one may be lacking in others that were looked at before.
+        let drained = worker::drain(&open, |_| ()).await?;
+        sum.copied += drained.copied;
+        sum.failed += drained.left;
+        Ok(sum.into())
+    }
+
+    async fn add(
+        &self,
+        bucket: &BucketRecord,
+        backend: &str,
+        tell: &(dyn Fn(ReplicationCounts) + Send + Sync),
+    ) -> Result<ReplicationCounts> {
+        let open = self.opened_bucket(bucket).await?;
+        let member = match open.member(backend) {
+            // Begun before, and cut short.
+            Some(member) if !member.is_seeded() => member,
+            Some(_) => return refuse(format!("there is a replica on backend '{backend}' already")),
+            None => {
+                let driver = self.backend(backend)?;
+                if driver.replication().is_some() {
+                    return refuse(format!("backend '{backend}' is replicated itself"));
+                }
+                let place = Self::place_on(&**driver, bucket)?;
+                let replica = self.catalog.add_replica(bucket.id, NewReplica { backend: backend.to_owned(), place }).await?;
+                let member = self.member(bucket, replica)?;
+                open.change_members(|members| members.push(member.clone()));
+                member
+            }
+        };
+        // New changes go there from now on; this brings what was there before.
+        survey::survey(&open, &member, Depth::Listing, |seen| tell(seen.into())).await.map(Into::into)
+    }
+
+    async fn remove(&self, bucket: &BucketRecord, backend: &str) -> Result<()> {
+        let open = self.opened_bucket(bucket).await?;
+        let member = find(&open, backend)?;
+        if self.settings.members.iter().any(|name| name == backend) {
+            return refuse(format!("backend '{backend}' is in the configuration of '{}': take it out there first", self.settings.name));
+        }
+        let others: Vec<_> = open.members().iter().filter(|other| other.number != member.number && other.is_seeded()).cloned().collect();
+        let promised = match self.settings.write {
+            WritePolicy::All => self.settings.members.len(),
+            WritePolicy::Quorum(count) => count,
+            WritePolicy::First | WritePolicy::BestEffort => 1,
+        };
+        if others.len() < promised {
+            return refuse(format!("{} replicas would be left that have everything, and {promised} are promised", others.len()));
+        }
+        // Every object has to have as many copies elsewhere.
+        let lacking: u64 = pending(&open).await?.iter().filter(|(other, _)| other.number != member.number).map(|(_, count)| count).sum();
+        if lacking > 0 {
+            return refuse(format!("the other replicas lack {lacking} copies still: 'causeway replicate repair' brings them"));
+        }
+        open.change_members(|members| members.retain(|other| other.number != member.number));
+        self.catalog.delete_bucket(member.record.id).await?;
+        tracing::info!(bucket = %bucket.bucket.name, backend, "a replica was removed: what is on its backend stays there");
+        Ok(())
+    }
+
+    async fn promote(&self, bucket: &BucketRecord, backend: &str) -> Result<()> {
+        let open = self.opened_bucket(bucket).await?;
+        let member = find(&open, backend)?;
+        self.catalog.update_replica(member.record.id, ReplicaChange::First).await?;
+        let ranks = self.catalog.replicas(bucket.id).await?;
+        for member in open.members().iter() {
+            if let Some(replica) = ranks.iter().find(|replica| replica.id == member.record.id) {
+                member.set_rank(replica.rank);
+            }
+        }
+        open.change_members(|_| ());
+        Ok(())
+    }
+}

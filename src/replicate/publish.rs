@@ -1,0 +1,273 @@
+//! The moment at which a change takes effect, on every replica.
+//!
+//! Under the key's lock: the conditions are checked against the record, the change is written down in the catalog, and the
+//! replicas are let go, all at once. It is acknowledged when it is written down durably and as many replicas have it as the
+//! policy wants; whoever is slower goes on behind it (`tail`), in the order of the lanes.
+//!
+//! Invariants:
+//! - an acknowledged change stands in the catalog, begun at least: after a crash `resolve` finds it where the replicas are;
+//! - a change that reached any replica stands, whether or not its client was told so: what was there before may be gone;
+//! - nothing here ends with the client's request: this runs in a task of its own.
+
+use super::{
+    WritePolicy,
+    broadcast::Ended,
+    bucket::{Bucket, interrupted},
+    lanes::Turn,
+    member::{Member, too_few},
+    record::{Copy, Known, Object, Record, Row},
+    records::Hold,
+};
+use crate::{
+    model::ObjectKey,
+    store::{
+        Result,
+        condition::WriteConditions,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    task::JoinHandle,
+    time::sleep,
+};
+
+/// A replica that is this much slower than those a change needed has a strike.
+const LAG: Duration = Duration::from_secs(2);
+
+/// One replica's share of a change: a task that waits for its `go`, and gives up without.
+pub(super) struct Step {
+    pub(super) member: Arc<Member>,
+    pub(super) go: oneshot::Sender<Go>,
+    pub(super) outcome: JoinHandle<Result<Copy>>,
+}
+
+/// What a step is told when its change is decided.
+pub(super) struct Go {
+    pub(super) turn: Turn,
+    /// What the replica holds now, as far as that is known.
+    pub(super) known: Known,
+    /// Of a change with a body.
+    pub(super) ended: Option<Ended>,
+}
+
+/// What becomes of a key.
+pub(super) struct Plan {
+    pub(super) conditions: WriteConditions,
+    /// From what is there.
+    pub(super) make: Box<dyn FnOnce(&Row) -> Result<Outcome> + Send>,
+    pub(super) steps: Vec<Step>,
+    pub(super) ended: Option<Ended>,
+}
+
+pub(super) enum Outcome {
+    Becomes(Option<Object>),
+    /// There is nothing to do.
+    Stays,
+}
+
+impl Step {
+    pub(super) fn new(member: Arc<Member>, run: impl FnOnce(oneshot::Receiver<Go>) -> BoxFuture<'static, Result<Copy>>) -> Self {
+        let (go, going) = oneshot::channel();
+        Self { member, go, outcome: tokio::spawn(run(going)) }
+    }
+
+    /// A change without a body: `act` finds what the replica holds.
+    pub(super) fn act<F>(
+        (member, slot): (Arc<Member>, OwnedSemaphorePermit),
+        key: ObjectKey,
+        act: impl FnOnce(Arc<Member>, ObjectKey, Known) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Copy>> + Send + 'static,
+    {
+        let own = member.clone();
+        Self::new(member, |going| {
+            Box::pin(async move {
+                let _slot = slot;
+                let Ok(mut go) = going.await else { return Err(given_up()) };
+                go.turn.come().await;
+                let known = own.find(&key, go.known).await?;
+                act(own, key, known).await
+            })
+        })
+    }
+}
+
+pub(super) fn given_up() -> StoreError {
+    StoreError::new(StoreErrorKind::Payload, "the change was given up")
+}
+
+/// The steps of a change that have not ended.
+#[derive(Default)]
+struct Running {
+    outcomes: FuturesUnordered<BoxFuture<'static, (Arc<Member>, Result<Copy>)>>,
+    members: Vec<Arc<Member>>,
+}
+
+impl Running {
+    fn push(&mut self, member: Arc<Member>, outcome: JoinHandle<Result<Copy>>) {
+        self.members.push(member.clone());
+        self.outcomes.push(Box::pin(async move { (member, outcome.await.unwrap_or_else(|error| Err(interrupted(error)))) }));
+    }
+
+    fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The next to end; never, if there is none.
+    async fn next(&mut self) -> (Arc<Member>, Result<Copy>) {
+        let Some((member, outcome)) = self.outcomes.next().await else { return std::future::pending().await };
+        self.members.retain(|waiting| waiting.number != member.number);
+        member.judge(&outcome);
+        (member, outcome)
+    }
+}
+
+/// The record that stands then. `None`: nothing had to be done.
+pub(super) async fn publish(bucket: &Arc<Bucket>, key: &ObjectKey, plan: Plan) -> Result<Option<Record>> {
+    let (own, key) = (bucket.clone(), key.clone());
+    let (tell, told) = oneshot::channel();
+    // A task of the bucket's: it ends in order when the server stops.
+    bucket.spawn(async move {
+        let _ = tell.send(run(own, key, plan).await);
+    });
+    told.await.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Internal, "a change was interrupted")))
+}
+
+async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<Record>> {
+    let Plan { conditions, make, steps, ended } = plan;
+    let guard = bucket.lock(&key).await;
+    let hold = bucket.hold(&key, &guard).await?;
+    let row = hold.row();
+    row.check(&conditions)?;
+    let change = match make(&row)? {
+        Outcome::Becomes(object) => row.next(object),
+        Outcome::Stays => return Ok(None),
+    };
+    let mut record = Record::new(change.clone());
+    hold.begin(change);
+    let mut running = Running::default();
+    for Step { member, go, outcome } in steps {
+        let turn = bucket.lanes.join(member.number, &key);
+        let known = member.known(row.stands.as_ref());
+        // A step that has failed already is heard of below.
+        let _ = go.send(Go { turn, known, ended: ended.clone() });
+        running.push(member, outcome);
+    }
+    let Round { running, saved, errors } = gather(&bucket, &hold, running, &mut record).await;
+    let enough = record.copies.len() >= bucket.needed();
+    let outcome = match saved {
+        Ok(()) if enough => Ok(Some(record.clone())),
+        Ok(()) => Err(telling(errors, record.copies.len(), bucket.needed())),
+        Err(error) => Err(error),
+    };
+    let indexed = if record.copies.is_empty() {
+        hold.leave();
+        None
+    } else {
+        hold.decide(Some(record.clone()));
+        Some(bucket.index(&key, &record))
+    };
+    drop(guard);
+    let generation = record.change.generation;
+    bucket.spawn(tail(bucket.clone(), key, hold, running, generation));
+    if let Some(indexed) = indexed {
+        indexed.await?;
+    }
+    outcome
+}
+
+struct Round {
+    /// Those that have not ended yet.
+    running: Running,
+    saved: Result<()>,
+    errors: Vec<StoreError>,
+}
+
+/// Until enough have it, or cannot.
+async fn gather(bucket: &Bucket, hold: &Hold, mut running: Running, record: &mut Record) -> Round {
+    let needed = bucket.needed();
+    let (mut saved, mut errors) = (None, Vec::new());
+    let saving = hold.save();
+    tokio::pin!(saving);
+    let waits_for_all = bucket.write == WritePolicy::BestEffort;
+    let late = sleep(LAG);
+    tokio::pin!(late);
+    loop {
+        let is_enough = record.copies.len() >= needed && (!waits_for_all || running.len() == 0 || late.is_elapsed());
+        let is_hopeless = record.copies.len() + running.len() < needed;
+        if saved.is_some() && (is_enough || is_hopeless) {
+            return Round { running, saved: saved.unwrap_or(Ok(())), errors };
+        }
+        tokio::select! {
+            done = &mut saving, if saved.is_none() => saved = Some(done),
+            (member, outcome) = running.next(), if running.len() > 0 => match outcome {
+                Ok(copy) => drop(record.copies.insert(member.name.clone(), copy)),
+                Err(error) => errors.push(error),
+            },
+            () = &mut late, if waits_for_all && !late.is_elapsed() => {}
+        }
+    }
+}
+
+/// What a client should hear: what cannot be rather than what is away.
+fn telling(mut errors: Vec<StoreError>, had: usize, needed: usize) -> StoreError {
+    let firm = |error: &StoreError| {
+        !error.is_temporary()
+            && !matches!(error.kind(), StoreErrorKind::Internal | StoreErrorKind::PreconditionFailed | StoreErrorKind::Payload)
+    };
+    match errors.iter().position(firm) {
+        Some(at) => errors.swap_remove(at),
+        None => {
+            let error = too_few(had, needed);
+            match errors.pop() {
+                Some(last) => error.with_source(last),
+                None => error,
+            }
+        }
+    }
+}
+
+/// Hears the rest out, and writes down how it ended.
+async fn tail(bucket: Arc<Bucket>, key: ObjectKey, hold: Hold, mut running: Running, generation: u64) {
+    let late = sleep(LAG);
+    tokio::pin!(late);
+    let mut ended = Vec::new();
+    while running.len() > 0 {
+        tokio::select! {
+            (member, outcome) = running.next() => match outcome {
+                Ok(copy) => ended.push((member.name.clone(), copy)),
+                Err(error) => tracing::debug!(%key, backend = member.name, %error, "a replica has to catch up"),
+            },
+            () = &mut late, if !late.is_elapsed() => {
+                running.members.iter().for_each(Member::lagged);
+                // What is known so far must not wait for those that may never answer.
+                write_down(&bucket, &key, &hold, std::mem::take(&mut ended), generation).await;
+            }
+        }
+    }
+    write_down(&bucket, &key, &hold, ended, generation).await;
+}
+
+async fn write_down(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, ended: Vec<(String, Copy)>, generation: u64) {
+    let guard = bucket.lock(key).await;
+    let members = bucket.members();
+    let wants_repair = hold.change(|row| {
+        // Something newer may stand: then this copy is one of the past.
+        if let Some(record) = row.stands.as_mut().filter(|record| record.change.generation == generation) {
+            record.copies.extend(ended);
+        }
+        row.settle(members.iter().map(|member| member.name.as_str()));
+        row.wants_repair || row.begun.is_some()
+    });
+    if let Err(error) = hold.save().await {
+        tracing::error!(%key, %error, "the record of a change was not saved; it is found out when it is needed");
+    }
+    drop(guard);
+    if wants_repair {
+        bucket.call_for_repair();
+    }
+}

@@ -1,0 +1,223 @@
+//! Reading: which replica is asked, and who next where that one fails, or takes its time.
+//!
+//! The record says what the object is; a replica only has the bytes, and is asked for those of the very ETag that the record
+//! has of it. So it does not matter to a client who answers.
+
+use super::{
+    ReadPolicy,
+    bucket::Bucket,
+    member::{Member, one},
+    record::Record,
+    relay::{Relay, Wanted},
+    resolve,
+};
+use crate::{
+    model::{ByteRange, ETag, ObjectInfo, ObjectKey, Span},
+    store::{
+        ByteStream, GetReply, GetRequest, ObjectBody, Result, Selection,
+        condition::ReadConditions,
+        error::{StoreError, StoreErrorKind},
+        selection::select,
+    },
+};
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep};
+
+/// Who is asked first may take so long before the next is asked too: where nobody knows better, and at least and at most.
+const PATIENCE: Duration = Duration::from_secs(1);
+const SHORTEST: Duration = Duration::from_millis(5);
+/// An ordered read is patient for this many times what nearly all answers take.
+const ORDERED: u32 = 4;
+const ORDERED_SHORTEST: Duration = Duration::from_millis(250);
+/// How often a record that no replica goes by is looked up again.
+const TRIES: usize = 3;
+
+pub(super) async fn head(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+    let record = bucket.find(key).await?;
+    let info = info(bucket, &record)?;
+    conditions.check(&info.etag, info.last_modified)?;
+    Ok(info)
+}
+
+fn info(bucket: &Bucket, record: &Record) -> Result<ObjectInfo> {
+    let mut info = record.object().ok_or(StoreErrorKind::NoSuchKey)?.info();
+    info.notes.replicas = Some(record.replicas(bucket.members().iter().map(|member| member.name.as_str())));
+    Ok(info)
+}
+
+pub(super) async fn get(bucket: &Arc<Bucket>, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+    let mut tries = 0;
+    loop {
+        let record = bucket.find(key).await?;
+        let info = info(bucket, &record)?;
+        request.conditions.check(&info.etag, info.last_modified)?;
+        let span = select(&info, request.selection)?;
+        if span.is_empty() {
+            return Ok(GetReply { info, span, body: ObjectBody::Full(Default::default()) });
+        }
+        tries += 1;
+        match open(bucket, key, &record, span, &[]).await {
+            Ok(opened) => {
+                let body = match opened.body {
+                    ObjectBody::Full(bytes) if bytes.len() as u64 == span.len() => ObjectBody::Full(bytes),
+                    body => Relay::begin(bucket.clone(), key.clone(), record, Wanted { span, member: opened.member, body }),
+                };
+                return Ok(GetReply { info, span, body });
+            }
+            // What the record says may have changed meanwhile, or was set right just now.
+            Err(error) if error.kind() == StoreErrorKind::Conflict && tries < TRIES => {}
+            Err(error) if error.kind() == StoreErrorKind::Conflict => {
+                return Err(StoreError::new(StoreErrorKind::Unavailable, "no replica has the object as it was written").with_source(error));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A replica that answered.
+pub(super) struct Opened {
+    pub(super) member: Arc<Member>,
+    pub(super) body: ObjectBody,
+}
+
+type Asking = BoxFuture<'static, (Arc<Member>, Instant, Result<GetReply>)>;
+
+/// The bytes of `span` from whoever has them. `Conflict`: those that answered have something else, and the record was seen to.
+pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, span: Span, without: &[usize]) -> Result<Opened> {
+    let size = record.object().map(|object| object.size).unwrap_or_default();
+    let mut next = order(bucket, record, without).into_iter();
+    let mut asked: FuturesUnordered<Asking> = FuturesUnordered::new();
+    let (mut slow, mut wrong, mut failure) = (Vec::new(), Vec::new(), None);
+    let mut waits = Duration::ZERO;
+    loop {
+        if asked.is_empty() || waits.is_zero() {
+            match next.next() {
+                Some((member, etag)) => {
+                    waits = patience(bucket.read, &member);
+                    slow.push((member.clone(), Instant::now()));
+                    asked.push(ask(member, key.clone(), etag, span, size));
+                }
+                None if asked.is_empty() => break,
+                None => waits = Duration::MAX,
+            }
+        }
+        tokio::select! {
+            Some((member, begun, reply)) = asked.next(), if !asked.is_empty() => {
+                slow.retain(|(waiting, _): &(Arc<Member>, Instant)| waiting.number != member.number);
+                match reply {
+                    Ok(reply) => {
+                        member.health.answered(Some(begun.elapsed()));
+                        // Those that were asked before and let a later one answer first.
+                        slow.iter().filter(|(slow, since)| since.elapsed() >= overdue(slow)).for_each(|(slow, _)| slow.lagged());
+                        heal(bucket, key, record, wrong);
+                        return Ok(Opened { member, body: reply.body });
+                    }
+                    Err(error) if matches!(error.kind(), StoreErrorKind::NoSuchKey | StoreErrorKind::PreconditionFailed) => {
+                        member.health.answered(None);
+                        wrong.push(member);
+                    }
+                    Err(error) => {
+                        member.judge::<()>(&Err(StoreError::new(error.kind(), error.message())));
+                        failure = Some(error);
+                    }
+                }
+                waits = Duration::ZERO;
+            }
+            () = sleep(waits), if waits < Duration::MAX => waits = Duration::ZERO,
+        }
+    }
+    if wrong.is_empty() {
+        return Err(unavailable(failure));
+    }
+    for member in wrong {
+        resolve::distrust(bucket, key, record.change.generation, &member).await?;
+    }
+    match failure {
+        // Others may have it.
+        Some(failure) => Err(unavailable(Some(failure))),
+        None => Err(StoreErrorKind::Conflict.into()),
+    }
+}
+
+fn unavailable(failure: Option<StoreError>) -> StoreError {
+    let kind = match &failure {
+        Some(error) if error.kind() == StoreErrorKind::Busy => StoreErrorKind::Busy,
+        _ => StoreErrorKind::Unavailable,
+    };
+    let error = StoreError::new(kind, "no replica that has the object answers");
+    match failure {
+        Some(failure) => error.with_source(failure),
+        None => error,
+    }
+}
+
+/// In the background: the reader has what it came for.
+fn heal(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, wrong: Vec<Arc<Member>>) {
+    if wrong.is_empty() {
+        return;
+    }
+    let (own, key, generation) = (bucket.clone(), key.clone(), record.change.generation);
+    bucket.spawn(async move {
+        for member in wrong {
+            if let Err(error) = resolve::distrust(&own, &key, generation, &member).await {
+                tracing::warn!(%key, backend = member.name, %error, "a replica that is not as it should be was not noted; a scrub will find it");
+            }
+        }
+    });
+}
+
+/// Those that have the object: by the policy, those that do not answer last, and those over their budget before them.
+fn order(bucket: &Bucket, record: &Record, without: &[usize]) -> Vec<(Arc<Member>, ETag)> {
+    let mut holders: Vec<_> = bucket
+        .members()
+        .iter()
+        .filter(|member| !without.contains(&member.number))
+        .filter_map(|member| Some((member.clone(), record.copies.get(&member.name)?.etag.clone()?)))
+        .collect();
+    holders.sort_by_key(|(member, _)| {
+        let time = match bucket.read {
+            ReadPolicy::Ordered => Duration::ZERO,
+            ReadPolicy::Fastest | ReadPolicy::Hedged => member.health.p95().unwrap_or_default(),
+        };
+        (!member.health.is_up(), member.backend.avoid(), time)
+    });
+    holders
+}
+
+fn patience(policy: ReadPolicy, member: &Member) -> Duration {
+    match (policy, member.health.p95()) {
+        (ReadPolicy::Hedged, Some(p95)) => p95.clamp(SHORTEST, PATIENCE),
+        _ => overdue(member),
+    }
+}
+
+/// An answer that takes longer is no answer of a replica that is well.
+fn overdue(member: &Member) -> Duration {
+    member.health.p95().map_or(PATIENCE, |p95| (p95 * ORDERED).clamp(ORDERED_SHORTEST, PATIENCE))
+}
+
+fn ask(member: Arc<Member>, key: ObjectKey, etag: ETag, span: Span, size: u64) -> Asking {
+    let selection =
+        if span == Span::whole(size) { Selection::Whole } else { Selection::Range(ByteRange::FromTo(span.start, span.end - 1)) };
+    let conditions = ReadConditions { if_match: Some(one(&etag)), ..Default::default() };
+    Box::pin(async move {
+        let begun = Instant::now();
+        let reply = async {
+            let reply = member.store().await?.get(&key, GetRequest { conditions, selection }).await?;
+            // A storage without such conditions, or one that lied.
+            let is_it = reply.info.etag == etag && reply.info.size == size && reply.span == span;
+            if is_it { Ok(reply) } else { Err(StoreErrorKind::PreconditionFailed.into()) }
+        };
+        let reply = reply.await;
+        (member, begun, reply)
+    })
+}
+
+/// As one stream.
+pub(super) fn stream(body: ObjectBody) -> ByteStream {
+    match body {
+        ObjectBody::Full(bytes) => futures_util::stream::iter([Ok(bytes)]).boxed(),
+        ObjectBody::Stream(stream) => stream,
+    }
+}

@@ -1,0 +1,295 @@
+//! What is known of a replicated object: the stored form, and what it means.
+//!
+//! Invariants:
+//! - the record, not any replica, says what an object is; a replica holds the object only while its own ETag is the one that
+//!   the record has of it, so that a copy that came late, or was changed by others, is never served;
+//! - a deleted object keeps its record until every replica has confirmed that it is gone.
+
+use crate::{
+    backend::parts::Parts,
+    catalog::{IndexRow, ObjectRow},
+    model::{Attributes, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, ObjectPart, Replicas, Timestamp, UploadId},
+    store::{
+        Result, Written,
+        condition::{Current, WriteConditions},
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
+
+const VERSION: u8 = 1;
+
+/// The stored form, version 1. Fields are only ever added, each with a default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Record {
+    v: u8,
+    pub(super) change: Change,
+    /// Who has made the change, by backend.
+    pub(super) copies: BTreeMap<String, Copy>,
+}
+
+/// What a key came to hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Change {
+    /// Above that of whatever was there before.
+    pub(super) generation: u64,
+    /// `None`: it was deleted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) object: Option<Box<Object>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Object {
+    pub(super) size: u64,
+    pub(super) modified: Timestamp,
+    pub(super) etag: ETag,
+    #[serde(flatten)]
+    pub(super) attributes: Attributes,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) checksum: Option<ObjectChecksum>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    parts: Option<Parts>,
+    /// The upload it was completed from: a Complete repeated after a crash finds its work done.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) upload: Option<UploadId>,
+}
+
+/// What one replica has of a change. Of a deletion: nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Copy {
+    /// As that replica's storage says it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) etag: Option<ETag>,
+}
+
+/// What a replica is known to hold of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Known {
+    Absent,
+    Held(ETag),
+    Unknown,
+}
+
+impl Object {
+    pub(super) fn of(info: ObjectInfo) -> Self {
+        let ObjectInfo { size, etag, last_modified, attributes, checksum, parts, .. } = info;
+        let parts = (!parts.is_empty()).then(|| Parts::of(&parts));
+        Self { size, modified: last_modified, etag, attributes, checksum, parts, upload: None }
+    }
+
+    pub(super) fn new(size: u64, etag: ETag, attributes: Attributes, checksum: Option<ObjectChecksum>) -> Self {
+        Self { size, modified: Timestamp::now(), etag, attributes, checksum, parts: None, upload: None }
+    }
+
+    pub(super) fn of_parts(self, parts: &[ObjectPart], upload: UploadId) -> Self {
+        Self { parts: Some(Parts::of(parts)), upload: Some(upload), ..self }
+    }
+
+    pub(super) fn info(&self) -> ObjectInfo {
+        ObjectInfo {
+            size: self.size,
+            etag: self.etag.clone(),
+            last_modified: self.modified,
+            attributes: self.attributes.clone(),
+            tag_count: self.attributes.tags.len(),
+            checksum: self.checksum.clone(),
+            parts: self.parts.as_ref().map(Parts::list).unwrap_or_default(),
+            notes: Default::default(),
+        }
+    }
+
+    pub(super) fn written(&self) -> Written {
+        Written { etag: self.etag.clone(), last_modified: self.modified, checksum: self.checksum.clone() }
+    }
+
+    pub(super) fn current(&self) -> Current<'_> {
+        Current { etag: &self.etag, size: self.size, last_modified: self.modified }
+    }
+
+    /// How listings show it.
+    pub(super) fn row(&self, key: &ObjectKey) -> IndexRow {
+        IndexRow {
+            key: key.clone(),
+            size: self.size,
+            etag: self.etag.clone(),
+            last_modified: self.modified,
+            checksum: self.checksum.as_ref().map(|sum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind }),
+            fingerprint: Vec::new(),
+        }
+    }
+
+    /// Whether what a replica shows can be this object.
+    pub(super) fn may_be(&self, size: u64, etag: &ETag) -> bool {
+        let same = match (self.etag.as_md5(), etag.as_md5()) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            // Made of parts, here or there, or by a storage with ETags of its own.
+            _ => true,
+        };
+        size == self.size && same
+    }
+}
+
+impl Record {
+    pub(super) fn new(change: Change) -> Self {
+        Self { v: VERSION, change, copies: BTreeMap::new() }
+    }
+
+    pub(super) fn object(&self) -> Option<&Object> {
+        self.change.object.as_deref()
+    }
+
+    pub(super) fn known(&self, member: &str) -> Known {
+        match (self.copies.get(member), &self.change.object) {
+            (None, _) => Known::Unknown,
+            (Some(_), None) => Known::Absent,
+            (Some(Copy { etag: Some(etag) }), Some(_)) => Known::Held(etag.clone()),
+            (Some(Copy { etag: None }), Some(_)) => Known::Unknown,
+        }
+    }
+
+    /// Who of `members` has it, and who will.
+    pub(super) fn replicas<'m>(&self, members: impl Iterator<Item = &'m str>) -> Replicas {
+        let (current, pending) = members.map(str::to_owned).partition(|name| self.copies.contains_key(name));
+        Replicas { current, pending }
+    }
+
+    pub(super) fn lacks<'m>(&self, mut members: impl Iterator<Item = &'m str>) -> bool {
+        members.any(|name| !self.copies.contains_key(name))
+    }
+}
+
+/// What the catalog knows of a key.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Row {
+    pub(super) stands: Option<Record>,
+    /// A change whose end is not known.
+    pub(super) begun: Option<Change>,
+    /// Some replica has to catch up.
+    pub(super) wants_repair: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Intent {
+    Change(Change),
+    Repair,
+}
+
+impl Row {
+    pub(super) fn parse(row: &ObjectRow) -> Result<Self> {
+        let intended = row.intended.as_deref().map(read::<Intent>).transpose()?;
+        let (begun, wants_repair) = match intended {
+            Some(Intent::Change(change)) => (Some(change), false),
+            Some(Intent::Repair) => (None, true),
+            None => (None, false),
+        };
+        Ok(Self { stands: row.stands.as_deref().map(read).transpose()?, begun, wants_repair })
+    }
+
+    pub(super) fn store(&self, key: &ObjectKey) -> Result<ObjectRow> {
+        let intended = match (&self.begun, self.wants_repair) {
+            (Some(change), _) => Some(Intent::Change(change.clone())),
+            (None, true) => Some(Intent::Repair),
+            (None, false) => None,
+        };
+        Ok(ObjectRow {
+            key: key.clone(),
+            stands: self.stands.as_ref().map(write).transpose()?,
+            intended: intended.as_ref().map(write).transpose()?,
+        })
+    }
+
+    pub(super) fn object(&self) -> Option<&Object> {
+        self.stands.as_ref()?.object()
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        let of = |change: Option<&Change>| change.map_or(0, |change| change.generation);
+        of(self.stands.as_ref().map(|record| &record.change)).max(of(self.begun.as_ref()))
+    }
+
+    pub(super) fn check(&self, conditions: &WriteConditions) -> Result<()> {
+        Ok(conditions.check(self.object().map(Object::current))?)
+    }
+
+    /// The change that follows: later than all before, also by the clock, so that nothing is taken for older after its row
+    /// was forgotten.
+    pub(super) fn next(&self, object: Option<Object>) -> Change {
+        let clock = u64::try_from(Timestamp::now().millis()).unwrap_or_default() << 8;
+        let object = object.map(|mut object| {
+            object.modified = self.object().map_or(object.modified, |old| old.modified.max(object.modified));
+            Box::new(object)
+        });
+        Change { generation: clock.max(self.generation() + 1), object }
+    }
+
+    /// Settles what is left to do: nothing is remembered of an object that is gone everywhere.
+    pub(super) fn settle<'m>(&mut self, members: impl Iterator<Item = &'m str>) {
+        let Some(record) = &self.stands else {
+            self.wants_repair = false;
+            return;
+        };
+        self.wants_repair = record.lacks(members);
+        if !self.wants_repair && record.change.object.is_none() {
+            self.stands = None;
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
+    let wrong = |error| StoreError::new(StoreErrorKind::Internal, "the catalog's record of a replicated object").with_source(error);
+    serde_json::from_str(text).map_err(wrong)
+}
+
+fn write<T: Serialize>(value: &T) -> Result<String> {
+    let wrong = |error| StoreError::new(StoreErrorKind::Internal, "writing the record of a replicated object").with_source(error);
+    serde_json::to_string(value).map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(etag: &str) -> Object {
+        Object::new(3, ETag::parse(etag), Attributes::default(), None)
+    }
+
+    #[test]
+    fn a_row_comes_back_from_the_catalog_as_it_was_stored() {
+        let key = ObjectKey::new("a/b").expect("a key");
+        let mut row = Row::default();
+        let first = row
+            .next(Some(object("a").of_parts(&[ObjectPart { number: 1, size: 3, checksum: None }], UploadId::parse("u").expect("an id"))));
+        row.stands = Some(Record::new(first));
+        row.stands.as_mut().expect("stands").copies.insert("disk".into(), Copy { etag: Some(ETag::parse("x")) });
+        for (begun, wants_repair) in [(None, false), (None, true), (Some(row.next(None)), false)] {
+            let row = Row { begun, wants_repair, ..row.clone() };
+            assert_eq!(Row::parse(&row.store(&key).expect("is stored")).expect("is read"), row);
+        }
+    }
+
+    #[test]
+    fn a_deletion_is_forgotten_once_every_member_confirmed_it() {
+        let mut row = Row::default();
+        row.stands = Some(Record::new(row.next(None)));
+        row.settle(["disk", "lake"].into_iter());
+        assert!(row.wants_repair && row.stands.is_some());
+        let copies = &mut row.stands.as_mut().expect("stands").copies;
+        copies.insert("disk".into(), Copy::default());
+        copies.insert("lake".into(), Copy::default());
+        row.settle(["disk", "lake"].into_iter());
+        assert_eq!(row, Row::default());
+    }
+
+    #[test]
+    fn generations_and_times_never_run_backwards() {
+        let mut row = Row::default();
+        let mut late = object("a");
+        late.modified = Timestamp::from_millis(i64::from(u32::MAX) * 10_000);
+        row.stands = Some(Record::new(row.next(Some(late.clone()))));
+        let next = row.next(Some(object("b")));
+        assert!(next.generation > row.generation());
+        assert_eq!(next.object.expect("an object").modified, late.modified);
+    }
+}

@@ -1,0 +1,233 @@
+//! Brings the replicas of one key up to date with its record.
+//!
+//! Invariants:
+//! - a replica gets what stands at the moment when it is let go, or nothing: by then no newer change has begun;
+//! - what is copied is verified against the record's digests on the way, so that bytes that have rotted in one replica do not
+//!   spread to another;
+//! - a replica that has the object already is not sent it again.
+
+use super::{
+    broadcast::Broadcast,
+    bucket::{Bucket, Writer, interrupted},
+    lanes::Turn,
+    large,
+    member::Member,
+    publish::{Go, Step},
+    read,
+    record::{Copy, Known, Object, Record},
+    relay::{Relay, Wanted},
+    resolve,
+    write::{self, nothing},
+};
+use crate::{
+    model::{ChecksumKind, ObjectKey, Span},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+        payload::{Announced, AnnouncedChecksum, Payload, PayloadError},
+    },
+};
+use futures_util::StreamExt;
+use std::sync::Arc;
+
+/// Above this, an object is copied in parts.
+pub(super) const LARGE: u64 = 1 << 30;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Repaired {
+    pub(super) copied: u64,
+    pub(super) removed: u64,
+    /// Replicas that had it already, it turned out.
+    pub(super) found: u64,
+    /// Replicas that still lack it.
+    pub(super) left: u64,
+}
+
+pub(super) async fn key(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Repaired> {
+    let mut repaired = Repaired::default();
+    let Some(record) = bucket.see(key).await?.stands else { return Ok(repaired) };
+    let mut last = None;
+    for member in bucket.members().iter().filter(|member| !record.copies.contains_key(&member.name)) {
+        let outcome = if member.health.is_up() { one(bucket, key, member).await } else { Ok(Done::Later) };
+        match outcome {
+            Ok(Done::Copied) => repaired.copied += 1,
+            Ok(Done::Removed) => repaired.removed += 1,
+            Ok(Done::Found) => repaired.found += 1,
+            Ok(Done::Overtaken) => {}
+            Ok(Done::Later) => repaired.left += 1,
+            Err(error) => {
+                repaired.left += 1;
+                tracing::debug!(%key, backend = member.name, %error, "a replica was not repaired; it is tried again");
+                last = Some(error);
+            }
+        }
+    }
+    if repaired == Repaired::default() {
+        // Nobody lacks it any more: only its row does not say so yet.
+        let guard = bucket.lock(key).await;
+        let hold = bucket.hold(key, &guard).await?;
+        let members = bucket.members();
+        if hold.change(|row| std::mem::replace(row, settled(row.clone(), &members)) != *row) {
+            hold.save().await?;
+        }
+    }
+    match last {
+        Some(error) if repaired.copied + repaired.removed + repaired.found == 0 => Err(error),
+        _ => Ok(repaired),
+    }
+}
+
+fn settled(mut row: super::record::Row, members: &[Arc<Member>]) -> super::record::Row {
+    row.settle(members.iter().map(|member| member.name.as_str()));
+    row
+}
+
+enum Done {
+    Copied,
+    Removed,
+    Found,
+    /// Something else stands by now, and is seen to by itself.
+    Overtaken,
+    Later,
+}
+
+async fn one(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Result<Done> {
+    // Whoever is on the way to it may be about to do what is to be done here.
+    bucket.lanes.join(member.number, key).come().await;
+    let Some(record) = bucket.see(key).await?.stands.filter(|record| !record.copies.contains_key(&member.name)) else {
+        return Ok(Done::Overtaken);
+    };
+    let generation = record.change.generation;
+    let outcome = match record.object() {
+        None => match turn(bucket, key, member, generation).await? {
+            None => return Ok(Done::Overtaken),
+            Some(mut turn) => {
+                turn.come().await;
+                let known = member.find(key, Known::Unknown).await;
+                let removed = async { write::remove(member, key, known?).await };
+                removed.await.map(|copy| (copy, Done::Removed))
+            }
+        },
+        Some(object) => match already(member, key, object).await {
+            Ok(Some(copy)) => Ok((copy, Done::Found)),
+            Ok(None) if object.size > LARGE => return large::copy(bucket, key, member, &record).await.map(done),
+            Ok(None) => match copy(bucket, key, member, &record).await {
+                Ok(None) => return Ok(Done::Overtaken),
+                Ok(Some(copy)) => Ok((copy, Done::Copied)),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        },
+    };
+    member.judge(&outcome);
+    let (copy, done) = outcome?;
+    confirm(bucket, key, generation, member, copy).await?;
+    Ok(done)
+}
+
+fn done(copied: bool) -> Done {
+    if copied { Done::Copied } else { Done::Overtaken }
+}
+
+/// Whether a replica has the object as it is, only that nobody heard of it.
+async fn already(member: &Member, key: &ObjectKey, object: &Object) -> Result<Option<Copy>> {
+    let Some(info) = member.look(key).await? else { return Ok(None) };
+    if info.size != object.size || info.etag != object.etag || info.etag.as_md5().is_none() {
+        return Ok(None);
+    }
+    match member.store().await?.describe(key, &Default::default()).await {
+        Ok(described) if described.etag == info.etag && described.attributes == member.keeps(&object.attributes) => {
+            Ok(Some(Copy { etag: Some(info.etag) }))
+        }
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A place behind all changes so far, if what is to be copied still stands.
+pub(super) async fn turn(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Member, generation: u64) -> Result<Option<Turn>> {
+    let guard = bucket.lock(key).await;
+    let hold = bucket.hold(key, &guard).await?;
+    let stands =
+        hold.row().stands.is_some_and(|record| record.change.generation == generation && !record.copies.contains_key(&member.name));
+    Ok(stands.then(|| bucket.lanes.join(member.number, key)))
+}
+
+/// As the record says now.
+pub(super) async fn confirm(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, member: &Member, copy: Copy) -> Result<()> {
+    let guard = bucket.lock(key).await;
+    let hold = bucket.hold(key, &guard).await?;
+    let members = bucket.members();
+    let changed = hold.change(|row| {
+        let Some(record) = row.stands.as_mut().filter(|record| record.change.generation == generation) else { return false };
+        record.copies.insert(member.name.clone(), copy);
+        *row = settled(row.clone(), &members);
+        true
+    });
+    if changed { hold.save().await } else { Ok(()) }
+}
+
+/// The bytes of a span, from those that have them, whoever that is by the end.
+pub(super) async fn bytes(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, span: Span) -> Result<(Arc<Member>, Payload)> {
+    let object = record.object().ok_or_else(nothing)?;
+    let is_whole = span == Span::whole(object.size);
+    let checksum = object.checksum.as_ref().filter(|sum| is_whole && sum.kind == ChecksumKind::FullObject);
+    let announced = Announced {
+        length: Some(span.len()),
+        md5: object.etag.as_md5().filter(|_| is_whole),
+        checksum: checksum.map_or(AnnouncedChecksum::None, |sum| AnnouncedChecksum::Header(sum.checksum.clone())),
+        ..Default::default()
+    };
+    if span.is_empty() {
+        let member = bucket.members().first().cloned().ok_or_else(nothing)?;
+        return Ok((member, Payload::from_stream(futures_util::stream::empty(), announced)));
+    }
+    let opened = read::open(bucket, key, record, span, &[]).await?;
+    let source = opened.member.clone();
+    let body = Relay::begin(bucket.clone(), key.clone(), record.clone(), Wanted { span, member: opened.member, body: opened.body });
+    let frames = read::stream(body).map(|frame| {
+        frame.map_err(|error| {
+            tracing::debug!(%error, "reading a replica for repair failed");
+            PayloadError::Source
+        })
+    });
+    Ok((source, Payload::from_stream(frames, announced)))
+}
+
+/// `None`: something else stands by now.
+async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Record) -> Result<Option<Copy>> {
+    let object = record.object().ok_or_else(nothing)?;
+    let (source, payload) = bytes(bucket, key, record, Span::whole(object.size)).await?;
+    let Some(slot) = member.slot() else { return Err(StoreErrorKind::Busy.into()) };
+    let broadcast = Broadcast::new(&payload, 1, object.checksum.as_ref().map(|sum| sum.algorithm()));
+    let leg = broadcast.legs[0].clone();
+    let writer: Writer = (member.clone(), slot);
+    let Step { go, outcome, .. } = write::put_step(writer, key, &object.attributes, &leg, broadcast.payload(&leg));
+    let ended = match broadcast.send(payload, 1).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            suspect(bucket, key, record, &source, &error).await;
+            drop(go);
+            // The member says better why it took no more.
+            return match outcome.await {
+                Ok(Err(own)) if own.payload().is_none() && own.kind() != StoreErrorKind::Payload => Err(own),
+                _ => Err(StoreError::new(StoreErrorKind::Unavailable, "copying from another replica failed").with_source(error)),
+            };
+        }
+    };
+    let Some(turn) = turn(bucket, key, member, record.change.generation).await? else { return Ok(None) };
+    let _ = go.send(Go { turn, known: Known::Unknown, ended: Some(ended) });
+    outcome.await.unwrap_or_else(|error| Err(interrupted(error))).map(Some)
+}
+
+/// A replica that sends other bytes than were written has lost them, whatever its ETag says.
+async fn suspect(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, source: &Member, error: &StoreError) {
+    let rotten = matches!(error.payload(), Some(PayloadError::Md5Mismatch | PayloadError::ChecksumMismatch(_)));
+    if rotten && record.copies.len() > 1 {
+        tracing::error!(%key, backend = source.name, "a replica has other bytes than were written");
+        if let Err(error) = resolve::distrust(bucket, key, record.change.generation, source).await {
+            tracing::warn!(%key, backend = source.name, %error, "a replica with other bytes was not noted");
+        }
+    }
+}

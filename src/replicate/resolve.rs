@@ -1,0 +1,235 @@
+//! What stands, where the record does not say: after a crash amid a change, a change whose end nobody heard of, objects that
+//! others put into a replica, and replicas that all hold something else than they should.
+//!
+//! Under the key's lock, always.
+
+use super::{
+    bucket::Bucket,
+    member::Member,
+    record::{Change, Copy, Known, Object, Record, Row},
+    records::Hold,
+};
+use crate::{
+    model::{ETag, ObjectInfo, ObjectKey},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use futures_util::future::join_all;
+use std::sync::Arc;
+
+/// What a replica says of a key.
+struct Seen {
+    member: Arc<Member>,
+    /// `None` inside: there is nothing.
+    found: Result<Option<ObjectInfo>>,
+}
+
+async fn look(members: impl Iterator<Item = &Arc<Member>>, key: &ObjectKey) -> Vec<Seen> {
+    let look = |member: &Arc<Member>| {
+        let (member, key) = (member.clone(), key.clone());
+        async move {
+            let found = member.look(&key).await;
+            member.judge(&found);
+            Seen { member, found }
+        }
+    };
+    join_all(members.map(look)).await
+}
+
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    Has(Copy),
+    HasNot,
+    Unknown,
+}
+
+impl Verdict {
+    fn copy(self) -> Option<Copy> {
+        if let Self::Has(copy) = self { Some(copy) } else { None }
+    }
+}
+
+/// Whether a replica has made a change that was begun upon what stood.
+fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change) -> Verdict {
+    let Ok(found) = &seen.found else { return Verdict::Unknown };
+    let (info, object) = match (found, &change.object) {
+        (None, None) => return Verdict::Has(Copy::default()),
+        (None, Some(_)) | (Some(_), None) => return Verdict::HasNot,
+        (Some(info), Some(object)) => (info, object),
+    };
+    let has = Verdict::Has(Copy { etag: Some(info.etag.clone()) });
+    match seen.member.known(stands) {
+        _ if !object.may_be(info.size, &info.etag) => Verdict::HasNot,
+        // The same bytes, whichever change brought them.
+        _ if object.etag == info.etag && is_digest(&info.etag) => has,
+        Known::Absent => has,
+        Known::Held(before) if before != info.etag => has,
+        Known::Held(_) => Verdict::HasNot,
+        // Perhaps it is something else of the same size.
+        Known::Unknown => Verdict::Unknown,
+    }
+}
+
+/// A change was begun, and nobody knows whether it took effect. If any replica has it, it stands; if so many replicas do not
+/// that it cannot have been acknowledged, it never was.
+pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
+    let Row { stands, begun: Some(change), .. } = hold.row() else { return Ok(()) };
+    let members = bucket.members();
+    let seen = look(members.iter(), key).await;
+    let verdicts: Vec<Verdict> = seen.iter().map(|seen| verdict(seen, stands.as_ref(), &change)).collect();
+    let mut record = Record::new(change.clone());
+    let without = verdicts.iter().filter(|verdict| **verdict == Verdict::HasNot).count();
+    record.copies = seen.iter().zip(verdicts).filter_map(|(seen, verdict)| Some((seen.member.name.clone(), verdict.copy()?))).collect();
+    let becomes = if !record.copies.is_empty() {
+        tracing::info!(%key, "a change that was cut short stands: a replica has it");
+        Some(record)
+    } else if without + bucket.needed() > seen.len() {
+        tracing::info!(%key, "a change that was cut short never took effect");
+        stands
+    } else {
+        return Err(StoreError::new(StoreErrorKind::Unavailable, "too few replicas answer to tell what the key holds"));
+    };
+    settle(bucket, key, hold, becomes).await
+}
+
+/// Nobody knows the key, and some replicas were not looked through yet: what is there is ours from now on.
+pub(super) async fn adopt(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
+    let members = bucket.members();
+    let strangers = members.iter().filter(|member| !member.is_seeded());
+    let seen = look(strangers, key).await;
+    match newest(key, &seen, &hold.row()).await? {
+        Some(record) => settle(bucket, key, hold, Some(record)).await,
+        // One that does not answer is looked through when it does.
+        None if seen.iter().any(|seen| seen.found.is_ok()) || members.iter().any(|member| member.is_seeded()) => Ok(()),
+        None => Err(StoreError::new(StoreErrorKind::Unavailable, "no replica answers")),
+    }
+}
+
+/// No replica has what the record says. If they all answer, what they have is what there is.
+pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
+    let row = hold.row();
+    let Some(record) = row.stands.as_ref().filter(|record| record.object().is_some()) else { return Ok(()) };
+    let members = bucket.members();
+    let seen = look(members.iter(), key).await;
+    let holds = |seen: &Seen| {
+        let (Ok(Some(info)), Some(copy)) = (&seen.found, record.copies.get(&seen.member.name)) else { return false };
+        copy.etag.as_ref() == Some(&info.etag)
+    };
+    if seen.iter().any(holds) {
+        return Ok(());
+    }
+    // The same bytes under another name for them: a storage that tells its own ETag only later.
+    let object = record.object().cloned();
+    let same = |seen: &Seen| {
+        let (Ok(Some(info)), Some(object)) = (&seen.found, &object) else { return None };
+        let certain = object.etag.as_md5().is_some() && object.etag == info.etag;
+        certain.then(|| (seen.member.name.clone(), Copy { etag: Some(info.etag.clone()) }))
+    };
+    let mut same_as = Record::new(record.change.clone());
+    same_as.copies = seen.iter().filter_map(same).collect();
+    if !same_as.copies.is_empty() {
+        return settle(bucket, key, hold, Some(same_as)).await;
+    }
+    if let Some(away) = seen.into_iter().find_map(|seen| seen.found.err()) {
+        return Err(StoreError::new(StoreErrorKind::Unavailable, "no replica that answers has the object").with_source(away));
+    }
+    let seen = look(members.iter(), key).await;
+    let becomes = newest(key, &seen, &row).await?;
+    match &becomes {
+        Some(_) => tracing::warn!(%key, "every replica of an object was changed by others: the newest stands"),
+        None => tracing::error!(%key, "every replica of an object was removed by others"),
+    }
+    settle(bucket, key, hold, becomes).await
+}
+
+/// The newest of what replicas have, with all who have it.
+async fn newest(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Option<Record>> {
+    let found = seen.iter().filter_map(|seen| Some((&seen.member, seen.found.as_ref().ok()?.as_ref()?)));
+    // Of those that are equally new the first: by rank.
+    let Some((member, info)) = found.clone().reduce(|best, next| if next.1.last_modified > best.1.last_modified { next } else { best })
+    else {
+        return Ok(None);
+    };
+    let described = match member.store().await?.describe(key, &Default::default()).await {
+        Ok(described) => described,
+        Err(error) if error.kind() == StoreErrorKind::NoSuchKey => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let same = |other: &ObjectInfo| other.size == info.size && other.etag == info.etag && is_digest(&info.etag);
+    let holders = found.filter(|(holder, other)| holder.number == member.number || same(other));
+    let copies = holders.map(|(holder, other)| (holder.name.clone(), Copy { etag: Some(other.etag.clone()) })).collect();
+    let mut record = Record::new(row.next(Some(Object::of(described))));
+    record.copies = copies;
+    Ok(Some(record))
+}
+
+fn is_digest(etag: &ETag) -> bool {
+    etag.as_md5().is_some()
+}
+
+async fn settle(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, becomes: Option<Record>) -> Result<()> {
+    let indexed = match &becomes {
+        Some(record) => bucket.index(key, record),
+        None => bucket.index(key, &Record::new(Change { generation: 0, object: None })),
+    };
+    hold.decide(becomes);
+    let members = bucket.members();
+    let wants_repair = hold.change(|row| {
+        row.settle(members.iter().map(|member| member.name.as_str()));
+        row.wants_repair
+    });
+    hold.save().await?;
+    indexed.await?;
+    if wants_repair {
+        bucket.call_for_repair();
+    }
+    Ok(())
+}
+
+/// A replica turned out not to have what the record says it has.
+pub(super) async fn distrust(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, member: &Member) -> Result<()> {
+    let guard = bucket.lock(key).await;
+    let hold = bucket.hold(key, &guard).await?;
+    let stands = hold.row().stands.filter(|record| record.change.generation == generation);
+    let Some(record) = stands.filter(|record| record.copies.contains_key(&member.name)) else { return Ok(()) };
+    if record.copies.len() == 1 {
+        // The last that had it: whatever is there has to be looked at before anything is given up.
+        return lost(bucket, key, &hold).await;
+    }
+    tracing::warn!(%key, backend = member.name, "a replica does not have what it had: it is repaired");
+    hold.change(|row| {
+        if let Some(record) = &mut row.stands {
+            record.copies.remove(&member.name);
+        }
+        row.wants_repair = true;
+    });
+    hold.save().await?;
+    bucket.call_for_repair();
+    Ok(())
+}
+
+/// A replica lists an object that no record knew: it is ours, unless there is a record by now, or the object is gone.
+pub(super) async fn found(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Result<bool> {
+    let guard = bucket.lock(key).await;
+    let hold = bucket.records.hold(key).await?;
+    let row = hold.row();
+    if row.stands.is_some() || row.begun.is_some() {
+        return Ok(false);
+    }
+    // Others may have it too: of several the newest.
+    let members = bucket.members();
+    let seen = look(members.iter(), key).await;
+    if seen.iter().any(|seen| seen.member.number == member.number && seen.found.is_err()) {
+        return Err(StoreError::new(StoreErrorKind::Unavailable, "the replica does not answer"));
+    }
+    match newest(key, &seen, &row).await? {
+        Some(record) => {
+            settle(bucket, key, &hold, Some(record)).await?;
+            drop(guard);
+            Ok(true)
+        }
+        None => Ok(false),
+    }
+}

@@ -1,0 +1,100 @@
+//! A replicated bucket as a [`Store`].
+
+use super::{bucket::Bucket, multipart, read, write};
+use crate::{
+    model::{ObjectInfo, ObjectKey, PartNumber, UploadId},
+    store::{
+        BeginUpload, Capabilities, Change, CompleteUpload, Durability, GetReply, GetRequest, Guarantee, Keeping, ListPage, ListRequest,
+        ListUploadsRequest, MultipartSupport, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        condition::{ReadConditions, WriteConditions},
+        payload::Payload,
+    },
+};
+use async_trait::async_trait;
+use std::{any::Any, sync::Arc};
+
+#[derive(Debug)]
+pub(super) struct ReplicatedStore(pub(super) Arc<Bucket>);
+
+/// The record keeps what some storage cannot. Where and how storage keeps objects is its own.
+pub(super) fn capabilities(members: impl Iterator<Item = Capabilities>) -> Capabilities {
+    let rank = |durability: Durability| match durability {
+        Durability::Volatile => 0,
+        Durability::Relaxed => 1,
+        Durability::Strict => 2,
+    };
+    let durability = members.map(|member| member.durability).min_by_key(|durability| rank(*durability));
+    Capabilities {
+        conditional_writes: Guarantee::Leased,
+        conditional_completes: Guarantee::Leased,
+        conditional_deletes: Guarantee::Leased,
+        checksums: Keeping::Kept,
+        tags: Keeping::Kept,
+        object_acls: Keeping::Kept,
+        parts: Keeping::Kept,
+        storage_classes: Keeping::NotKept,
+        encryption: Keeping::NotKept,
+        multipart: MultipartSupport::InPlace,
+        durability: durability.unwrap_or(Durability::Volatile),
+    }
+}
+
+#[async_trait]
+impl Store for ReplicatedStore {
+    fn capabilities(&self) -> Capabilities {
+        capabilities(self.0.members().iter().map(|member| member.capabilities()))
+    }
+
+    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        read::head(&self.0, key, conditions).await
+    }
+
+    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+        read::get(&self.0, key, request).await
+    }
+
+    async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        write::put(&self.0, key, request).await
+    }
+
+    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+        write::delete(&self.0, key, conditions).await
+    }
+
+    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
+        write::update(&self.0, key, change).await
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<ListPage> {
+        self.0.looked_through().await?;
+        Ok(self.0.catalog.list(self.0.record.id, request).await?)
+    }
+
+    async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
+        multipart::begin(&self.0, key, request).await
+    }
+
+    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+        multipart::put_part(&self.0, key, upload, number, payload).await
+    }
+
+    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+        multipart::list_parts(&self.0, key, upload, after, limit).await
+    }
+
+    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+        multipart::complete(&self.0, key, upload, request).await
+    }
+
+    async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
+        multipart::abort(&self.0, key, upload).await
+    }
+
+    async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
+        Ok(self.0.catalog.list_uploads(self.0.record.id, request).await?)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,296 @@
+//! Compares what a replica lists with what the records say it has, and sees to what differs: seeding, scrubbing and adopting
+//! are this one walk.
+//!
+//! | the replica lists | the records say | then |
+//! |---|---|---|
+//! | the ETag it should | it has it | nothing, or its bytes are read and digested (`Depth::Bytes`) |
+//! | nothing, or another ETag | it has it | it is asked once more, and repaired from the others |
+//! | anything | it lacks the object | it is repaired; what is there already is not sent again |
+//! | an object | nothing of it | the object is ours from now on, and goes to the others |
+//!
+//! Listings may be old: nothing is done before the replica was asked about the key itself, under the key's lock.
+
+use super::{
+    bucket::Bucket,
+    member::Member,
+    record::{Object, Record, Row},
+    repair, resolve,
+    write::nothing,
+};
+use crate::{
+    catalog::{IndexChange, ObjectRow, ReplicaChange, WhichObjects},
+    model::ObjectKey,
+    store::{
+        GetRequest, ListEntry, ListRequest, ListedObject, Result,
+        condition::ReadConditions,
+        payload::{Announced, AnnouncedChecksum, Payload, PayloadError},
+    },
+};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use std::{collections::VecDeque, sync::Arc};
+
+const PAGE: usize = 1000;
+/// Keys that are seen to at once.
+const AT_ONCE: usize = 16;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// By what the replica lists.
+    Listing,
+    /// By its bytes too.
+    Bytes,
+}
+
+/// What was found in a replica, and what came of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Surveyed {
+    pub objects: u64,
+    /// Objects that nobody knew.
+    pub adopted: u64,
+    /// Replicas that were not as they should be.
+    pub differing: u64,
+    pub copied: u64,
+    /// Left as they are: another replica does not answer, or this one does not take them.
+    pub failed: u64,
+}
+
+impl std::ops::AddAssign for Surveyed {
+    fn add_assign(&mut self, other: Self) {
+        self.objects += other.objects;
+        self.adopted += other.adopted;
+        self.differing += other.differing;
+        self.copied += other.copied;
+        self.failed += other.failed;
+    }
+}
+
+/// One walk over a replica.
+pub(super) async fn survey(bucket: &Arc<Bucket>, member: &Arc<Member>, depth: Depth, mut tell: impl FnMut(Surveyed)) -> Result<Surveyed> {
+    if !member.is_seeded() {
+        // It may have been away when the bucket was made.
+        member.backend.create(&member.record).await?;
+    }
+    let mut listed = Listed { member: member.clone(), page: VecDeque::new(), after: None, ended: false };
+    let mut rows = Rows { bucket: bucket.clone(), page: VecDeque::new(), after: None, ended: false };
+    let mut sum = Surveyed::default();
+    let mut working = FuturesUnordered::new();
+    loop {
+        let (there, known) = (listed.peek().await?.cloned(), rows.peek().await?.cloned());
+        let case = match (there, known) {
+            (None, None) => break,
+            (there, known) => {
+                let key = match (&there, &known) {
+                    (Some(there), Some(known)) => (&there.key).min(&known.key).clone(),
+                    (Some(there), None) => there.key.clone(),
+                    (None, Some(known)) => known.key.clone(),
+                    (None, None) => break,
+                };
+                let there = there.filter(|there| there.key == key).inspect(|_| drop(listed.page.pop_front()));
+                let known = known.filter(|known| known.key == key).inspect(|_| drop(rows.page.pop_front()));
+                Case { key, there, known }
+            }
+        };
+        working.push(see_to(bucket, member, depth, case));
+        if working.len() >= AT_ONCE
+            && let Some(seen) = working.next().await
+        {
+            sum += seen;
+            tell(sum);
+        }
+    }
+    while let Some(seen) = working.next().await {
+        sum += seen;
+        tell(sum);
+    }
+    if sum.failed == 0 && !member.is_seeded() {
+        bucket.catalog.update_replica(member.record.id, ReplicaChange::Seeded).await?;
+        member.set_seeded();
+        bucket.seeded.send_modify(|count| *count += 1);
+        tracing::info!(bucket = %bucket.record.bucket.name, backend = member.name, objects = sum.objects, copied = sum.copied, "a replica has everything");
+    }
+    Ok(sum)
+}
+
+struct Case {
+    key: ObjectKey,
+    there: Option<ListedObject>,
+    known: Option<ObjectRow>,
+}
+
+async fn see_to(bucket: &Arc<Bucket>, member: &Arc<Member>, depth: Depth, case: Case) -> Surveyed {
+    let key = case.key.clone();
+    match examine(bucket, member, depth, case).await {
+        Ok(seen) => seen,
+        Err(error) => {
+            tracing::warn!(%key, backend = member.name, %error, "an object was left as it is; it is looked at again");
+            Surveyed { objects: 1, failed: 1, ..Default::default() }
+        }
+    }
+}
+
+async fn examine(bucket: &Arc<Bucket>, member: &Arc<Member>, depth: Depth, Case { key, there, known }: Case) -> Result<Surveyed> {
+    let mut seen = Surveyed { objects: 1, ..Default::default() };
+    let row = known.as_ref().map(Row::parse).transpose()?.unwrap_or_default();
+    if row.stands.is_none() && row.begun.is_none() {
+        seen.adopted += u64::from(resolve::found(bucket, &key, member).await?);
+        seen.objects = u64::from(there.is_some());
+    }
+    if let Some(record) = &row.stands
+        && record.copies.contains_key(&member.name)
+        && !is_right(member, depth, &key, record, there.as_ref()).await?
+    {
+        seen.differing += 1;
+        resolve::distrust(bucket, &key, record.change.generation, member).await?;
+    }
+    let lacks =
+        row.begun.is_some() || row.stands.as_ref().is_some_and(|record| !record.copies.contains_key(&member.name)) || seen.differing > 0;
+    if lacks {
+        let repaired = repair::key(bucket, &key).await?;
+        seen.copied += repaired.copied;
+        // The others are seen to when it is their turn.
+        let stands = bucket.see(&key).await?.stands;
+        seen.failed += u64::from(stands.is_some_and(|record| !record.copies.contains_key(&member.name)));
+    }
+    if let Some(object) = row.object() {
+        index(bucket, &key, object).await?;
+    }
+    Ok(seen)
+}
+
+/// Whether a replica has what it should.
+async fn is_right(member: &Arc<Member>, depth: Depth, key: &ObjectKey, record: &Record, there: Option<&ListedObject>) -> Result<bool> {
+    let etag = record.copies.get(&member.name).and_then(|copy| copy.etag.as_ref());
+    let object = record.object();
+    let listed = match (object, there) {
+        (None, None) => return Ok(true),
+        (Some(object), Some(there)) => Some(&there.etag) == etag && there.size == object.size,
+        _ => false,
+    };
+    if !listed {
+        let info = member.look(key).await?;
+        let same = match (object, &info) {
+            (Some(object), Some(info)) => Some(&info.etag) == etag && info.size == object.size,
+            (None, found) => found.is_none(),
+            (Some(_), None) => false,
+        };
+        if !same {
+            return Ok(false);
+        }
+    }
+    match object {
+        Some(object) if depth == Depth::Bytes => bytes_are_right(member, key, record, object).await,
+        _ => Ok(true),
+    }
+}
+
+async fn bytes_are_right(member: &Arc<Member>, key: &ObjectKey, record: &Record, object: &Object) -> Result<bool> {
+    let etag = record.copies.get(&member.name).and_then(|copy| copy.etag.as_ref()).ok_or_else(nothing)?;
+    let conditions = ReadConditions { if_match: Some(super::member::one(etag)), ..Default::default() };
+    let reply = member.store().await?.get(key, GetRequest { conditions, ..Default::default() }).await?;
+    let checksum = object.checksum.as_ref().filter(|sum| sum.kind == crate::model::ChecksumKind::FullObject);
+    let announced = Announced {
+        length: Some(object.size),
+        md5: object.etag.as_md5(),
+        checksum: checksum.map_or(AnnouncedChecksum::None, |sum| AnnouncedChecksum::Header(sum.checksum.clone())),
+        ..Default::default()
+    };
+    let failed = Arc::new(std::sync::OnceLock::new());
+    let noted = failed.clone();
+    let frames = super::read::stream(reply.body).map(move |frame| {
+        frame.map_err(|error| {
+            let _ = noted.set(error);
+            PayloadError::Source
+        })
+    });
+    let mut payload = Payload::from_stream(frames, announced);
+    let mut digests = payload.digests_sent(None);
+    let verified = loop {
+        match payload.read(1 << 20).await {
+            Ok(Some(batch)) => {
+                digests = tokio::task::spawn_blocking(move || {
+                    batch.iter().for_each(|frame| digests.update(frame));
+                    digests
+                })
+                .await
+                .map_err(super::bucket::interrupted)?;
+            }
+            Ok(None) => break payload.check(digests).map(drop),
+            Err(error) => break Err(error),
+        }
+    };
+    match (verified, Arc::into_inner(failed).and_then(std::sync::OnceLock::into_inner)) {
+        (Ok(()), _) => Ok(true),
+        // It could not be read: that says nothing of what is there.
+        (Err(_), Some(error)) => Err(error),
+        (Err(why), None) => {
+            tracing::error!(%key, backend = member.name, %why, "a replica has other bytes than were written");
+            Ok(false)
+        }
+    }
+}
+
+/// Listings come from an index that may lose its newest rows.
+async fn index(bucket: &Bucket, key: &ObjectKey, object: &Object) -> Result<()> {
+    let shown = bucket.catalog.index_lookup(bucket.record.id, vec![key.clone()]).await?.pop().flatten();
+    let expected = object.row(key);
+    if shown.as_ref() != Some(&expected) {
+        let guard = bucket.lock(key).await;
+        // What stands now, which may be newer than what was expected.
+        let row = bucket.records.hold(key).await?.row();
+        let change = row.object().map_or_else(|| IndexChange::Delete(key.clone()), |object| IndexChange::Put(object.row(key)));
+        let indexed = bucket.catalog.index(bucket.record.id, change);
+        drop(guard);
+        indexed.await?;
+    }
+    Ok(())
+}
+
+/// What a replica lists, in order.
+struct Listed {
+    member: Arc<Member>,
+    page: VecDeque<ListedObject>,
+    after: Option<String>,
+    ended: bool,
+}
+
+impl Listed {
+    async fn peek(&mut self) -> Result<Option<&ListedObject>> {
+        while self.page.is_empty() && !self.ended {
+            let request = ListRequest { after: self.after.take(), limit: PAGE, ..Default::default() };
+            let page = self.member.store().await?.list(request).await;
+            self.member.judge(&page);
+            let page = page?;
+            self.ended = !page.truncated;
+            self.after = page.entries.last().map(|entry| entry.name().to_owned());
+            self.page = page
+                .entries
+                .into_iter()
+                .filter_map(|entry| match entry {
+                    ListEntry::Object(object) => Some(object),
+                    ListEntry::CommonPrefix(_) => None,
+                })
+                .collect();
+        }
+        Ok(self.page.front())
+    }
+}
+
+/// The records, in order.
+struct Rows {
+    bucket: Arc<Bucket>,
+    page: VecDeque<ObjectRow>,
+    after: Option<ObjectKey>,
+    ended: bool,
+}
+
+impl Rows {
+    async fn peek(&mut self) -> Result<Option<&ObjectRow>> {
+        while self.page.is_empty() && !self.ended {
+            let page = self.bucket.catalog.objects(self.bucket.record.id, self.after.take(), PAGE, WhichObjects::All).await?;
+            self.ended = page.len() < PAGE;
+            self.after = page.last().map(|row| row.key.clone());
+            self.page = page.into();
+        }
+        Ok(self.page.front())
+    }
+}

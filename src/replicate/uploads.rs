@@ -1,0 +1,88 @@
+//! What is remembered of uploads on their way: which members still have all the parts.
+//!
+//! A member that misses one part is out of the upload for good, and gets the object by repair. Enough stay, or the part is not
+//! taken: so a Complete finds as many members with every part as it needs. The catalog says who has each part; this is its sum.
+
+use crate::model::UploadId;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// By backend: an upload's id there, or a part's ETag. The stored form.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Places(pub(super) BTreeMap<String, String>);
+
+impl Places {
+    pub(super) fn parse(text: &str) -> Self {
+        // What nobody can read names nobody: the upload is then too short of members, and says so.
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    pub(super) fn retain(&mut self, others: &Self) {
+        self.0.retain(|name, _| others.0.contains_key(name));
+    }
+}
+
+/// Those that have all the parts so far, with the upload's id there.
+#[derive(Debug, Default)]
+pub(super) struct Uploads(Mutex<HashMap<UploadId, Places>>);
+
+impl Uploads {
+    pub(super) fn members(&self, upload: &UploadId) -> Option<Places> {
+        self.lock().get(upload).cloned()
+    }
+
+    pub(super) fn begin(&self, upload: &UploadId, members: Places) {
+        self.lock().insert(upload.clone(), members);
+    }
+
+    /// Only `having` go on, if that leaves at least `needed`. Says whether it did.
+    pub(super) fn narrow(&self, upload: &UploadId, having: &Places, needed: usize) -> bool {
+        let mut uploads = self.lock();
+        let Some(members) = uploads.get_mut(upload) else { return false };
+        let mut left = members.clone();
+        left.retain(having);
+        let enough = left.0.len() >= needed;
+        if enough {
+            *members = left;
+        }
+        enough
+    }
+
+    pub(super) fn end(&self, upload: &UploadId) {
+        self.lock().remove(upload);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Places>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(names: &[&str]) -> Places {
+        Places(names.iter().map(|name| ((*name).to_owned(), format!("at {name}"))).collect())
+    }
+
+    #[test]
+    fn an_upload_loses_members_until_too_few_would_be_left() {
+        let uploads = Uploads::default();
+        let upload = UploadId::parse("u").expect("an id");
+        uploads.begin(&upload, places(&["a", "b", "c"]));
+        assert!(uploads.narrow(&upload, &places(&["a", "b"]), 2));
+        assert!(!uploads.narrow(&upload, &places(&["b", "c"]), 2), "c is out for good");
+        assert_eq!(uploads.members(&upload), Some(places(&["a", "b"])));
+        assert_eq!(Places::parse(&places(&["a", "b"]).text()), places(&["a", "b"]));
+        uploads.end(&upload);
+        assert!(!uploads.narrow(&upload, &places(&["a", "b"]), 2));
+    }
+}

@@ -1,0 +1,152 @@
+//! PUT, DELETE and changes of tags and ACLs, on every replica.
+
+use super::{
+    broadcast::{Broadcast, Leg},
+    bucket::{Bucket, Writer},
+    member::Member,
+    publish::{self, Go, Outcome, Plan, Step, given_up},
+    record::{Copy, Known, Object, Row},
+};
+use crate::{
+    model::{Attributes, ObjectChecksum, ObjectKey},
+    store::{
+        Change, Keeping, PutRequest, Result, Written,
+        condition::WriteConditions,
+        error::{StoreError, StoreErrorKind},
+        payload::{Payload, PayloadError},
+    },
+};
+use futures_util::future::join;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::oneshot, time::timeout};
+
+/// What a replica may take to publish, besides a second for each MiB: longer than drivers take to find out that nobody answers.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+    let PutRequest { attributes, conditions, payload } = request;
+    let writers = bucket.writers()?;
+    let broadcast = Broadcast::new(&payload, writers.len(), None);
+    let step = |(writer, leg): (Writer, &Arc<Leg>)| put_step(writer, key, &attributes, leg, broadcast.payload(leg));
+    let legs = broadcast.legs.clone();
+    let steps = writers.into_iter().zip(&legs).map(step).collect();
+    let ended = broadcast.send(payload, bucket.needed()).await?;
+    let verified = &ended.verified;
+    let object = Object::new(verified.size(), verified.etag(), attributes, verified.checksum().cloned().map(ObjectChecksum::full));
+    let make = Box::new(move |_: &Row| Ok(Outcome::Becomes(Some(object))));
+    let record = publish::publish(bucket, key, Plan { conditions, make, steps, ended: Some(ended) }).await?;
+    record.as_ref().and_then(|record| record.object()).map(Object::written).ok_or_else(nothing)
+}
+
+/// A short body waits until its turn has come, and then goes only over what it expects. A long one is on its way before that;
+/// nothing of it counts without its end, which waits.
+pub(super) fn put_step((member, slot): Writer, key: &ObjectKey, attributes: &Attributes, leg: &Arc<Leg>, payload: Payload) -> Step {
+    let (own, key, attributes, leg) = (member.clone(), key.clone(), member.keeps(attributes), leg.clone());
+    Step::new(member, move |mut going| {
+        Box::pin(async move {
+            let _slot = slot;
+            tokio::select! {
+                biased;
+                go = &mut going => {
+                    let Ok(Go { mut turn, known, ended: Some(ended) }) = go else { return Err(given_up()) };
+                    turn.come().await;
+                    let known = own.find(&key, known).await?;
+                    leg.release(&ended);
+                    let conditions = own.guard(own.capabilities().conditional_writes, &known);
+                    send(&own, &key, PutRequest { attributes, conditions, payload }).await
+                }
+                _ = leg.begun() => {
+                    let put = send(&own, &key, PutRequest { attributes, conditions: WriteConditions::default(), payload });
+                    let (copy, _turn) = join(put, pass(going, &leg)).await;
+                    copy
+                }
+            }
+        })
+    })
+}
+
+/// Lets a body that is on its way come to its end, when its turn has come.
+async fn pass(going: oneshot::Receiver<Go>, leg: &Leg) -> Option<super::lanes::Turn> {
+    let Ok(Go { mut turn, ended: Some(ended), .. }) = going.await else {
+        leg.fail(PayloadError::Disconnected);
+        return None;
+    };
+    turn.come().await;
+    leg.release(&ended);
+    Some(turn)
+}
+
+async fn send(member: &Member, key: &ObjectKey, request: PutRequest) -> Result<Copy> {
+    let store = member.store().await?;
+    let written = in_time(request.payload.length(), store.put(key, request)).await?;
+    Ok(Copy { etag: Some(written.etag) })
+}
+
+/// A replica that never answers must not keep those behind it waiting for ever.
+pub(super) async fn in_time<T>(bytes: Option<u64>, change: impl Future<Output = Result<T>>) -> Result<T> {
+    let patience = PATIENCE + Duration::from_secs(bytes.unwrap_or(0) >> 20);
+    let late = |_| StoreError::new(StoreErrorKind::Unavailable, "a replica did not end a change in time");
+    timeout(patience, change).await.map_err(late)?
+}
+
+pub(super) async fn delete(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+    let steps = bucket.writers()?.into_iter().map(|writer| delete_step(writer, key)).collect();
+    let make = Box::new(move |row: &Row| Ok(if row.object().is_some() { Outcome::Becomes(None) } else { Outcome::Stays }));
+    publish::publish(bucket, key, Plan { conditions: conditions.clone(), make, steps, ended: None }).await?;
+    Ok(())
+}
+
+fn delete_step(writer: Writer, key: &ObjectKey) -> Step {
+    Step::act(writer, key.clone(), |member, key, known| async move { remove(&member, &key, known).await })
+}
+
+/// What a replica holds, gone.
+pub(super) async fn remove(member: &Member, key: &ObjectKey, known: Known) -> Result<Copy> {
+    if known != Known::Absent {
+        let conditions = member.guard(member.capabilities().conditional_deletes, &known);
+        let deleted = in_time(None, member.store().await?.delete(key, &conditions)).await;
+        match deleted {
+            Err(error) if error.kind() != StoreErrorKind::NoSuchKey => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(Copy::default())
+}
+
+/// Of tags or the ACL: the record has them, and replicas that keep such things.
+pub(super) async fn update(bucket: &Arc<Bucket>, key: &ObjectKey, change: Change) -> Result<()> {
+    let step = |writer: Writer| {
+        let change = change.clone();
+        Step::act(writer, key.clone(), |member, key, known| async move { alter(&member, &key, known, change).await })
+    };
+    let steps = bucket.writers()?.into_iter().map(step).collect();
+    let make = Box::new(move |row: &Row| {
+        let mut object = row.object().cloned().ok_or(StoreErrorKind::NoSuchKey)?;
+        match change {
+            Change::Tags(tags) => object.attributes.tags = tags,
+            Change::Acl(acl) => object.attributes.acl = acl,
+        }
+        Ok(Outcome::Becomes(Some(object)))
+    });
+    publish::publish(bucket, key, Plan { conditions: WriteConditions::default(), make, steps, ended: None }).await?;
+    Ok(())
+}
+
+async fn alter(member: &Member, key: &ObjectKey, known: Known, change: Change) -> Result<Copy> {
+    let Known::Held(etag) = known else {
+        return Err(StoreError::new(StoreErrorKind::NoSuchKey, "the replica does not have the object"));
+    };
+    let capabilities = member.capabilities();
+    let keeps = match &change {
+        Change::Tags(_) => capabilities.tags,
+        Change::Acl(_) => capabilities.object_acls,
+    };
+    if keeps == Keeping::Kept {
+        in_time(None, member.store().await?.update(key, change)).await?;
+    }
+    Ok(Copy { etag: Some(etag) })
+}
+
+pub(super) fn nothing() -> StoreError {
+    StoreError::new(StoreErrorKind::Internal, "a write left nothing")
+}
