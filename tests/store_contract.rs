@@ -5,7 +5,7 @@ mod contract;
 mod exceptions;
 mod support;
 
-use contract::storage::{Driver, Server, Storage};
+use contract::storage::{Driver, Replicas, Server, Storage};
 use support::files::Manners;
 
 /// One test per promise, for the driver in scope.
@@ -171,4 +171,6 @@ drivers! {
     files_with_revisions = crate::Driver::Tree(crate::Manners::Drive);
     files_of_folded_names = crate::Driver::Tree(crate::Manners::Folding);
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);
+    replicas_alike = crate::Driver::Replicated(crate::Replicas::Alike);
+    replicas_unlike = crate::Driver::Replicated(crate::Replicas::Unlike);
 }

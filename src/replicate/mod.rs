@@ -190,7 +190,7 @@ impl ReplicatedBackend {
             return Ok(first);
         }
         opened.insert(bucket.id, Arc::downgrade(&open));
-        tokio::spawn(worker::run(Arc::downgrade(&open)));
+        open.tasks.spawn(worker::run(Arc::downgrade(&open)));
         Ok(open)
     }
 }

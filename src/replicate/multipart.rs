@@ -157,6 +157,8 @@ pub(super) async fn put_part(
     let (sent, failure) = gather(asked, needed).await;
     let having = Places(sent.into_iter().map(|(name, part)| (name, part.etag.as_str().to_owned())).collect());
     if !bucket.uploads.narrow(upload, &having, needed) {
+        // It may have ended meanwhile.
+        find(bucket, key, upload).await?;
         return Err(failure.filter(|error| !error.is_temporary()).unwrap_or_else(|| too_few(having.0.len(), needed)));
     }
     let part = PartRecord {

@@ -31,13 +31,14 @@ use causeway::{
     },
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
+    replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},
     store::{Durability, Store},
 };
 use std::{
     collections::BTreeMap,
     path::Path,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -70,6 +71,17 @@ pub enum Driver {
     B2,
     /// OpenStack's Object Storage.
     Swift,
+    /// Several of these, with one truth about them.
+    Replicated(Replicas),
+}
+
+/// What replicas are on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replicas {
+    /// Three directories.
+    Alike,
+    /// A directory, files in folders, and an object store.
+    Unlike,
 }
 
 /// Servers that speak S3.
@@ -94,6 +106,7 @@ enum Remote {
     Ftp(Place),
     B2(Fake<B2>),
     Swift(&'static Upstream),
+    Several(MemoryFiles, Box<Remote>),
 }
 
 /// How a process ends.
@@ -122,6 +135,8 @@ struct Open {
     buckets: Mutex<BTreeMap<String, Arc<dyn Store>>>,
     /// The number of this test among those that share a server.
     shared: Option<usize>,
+    /// What the backend consists of.
+    parts: Vec<Weak<dyn Backend>>,
 }
 
 impl Open {
@@ -131,17 +146,19 @@ impl Open {
             _ => Durability::Relaxed,
         };
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory, durability).expect("the catalog opens"));
+        let mut parts = Vec::new();
         let backend: Arc<dyn Backend> = match driver {
             Driver::Memory => Arc::new(MemoryBackend::new()),
             Driver::Fs(durability) => {
                 let settings = FsSettings { root: directory.join("root"), durability };
                 Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"))
             }
+            Driver::Replicated(replicas) => replicated(replicas, catalog.clone(), directory, upstream, &mut parts),
             _ => upstream.expect("is there").open(catalog.clone(), directory),
         };
         let is_shared = |remote: &&Remote| matches!(remote, Remote::S3(_) | Remote::Gcs(_) | Remote::Azblob(_));
         let shared = upstream.filter(is_shared).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
-        Self { catalog, backend, buckets: Mutex::default(), shared }
+        Self { catalog, backend, buckets: Mutex::default(), shared, parts }
     }
 
     /// Servers are shared by tests, buckets on them are not.
@@ -182,6 +199,7 @@ impl Remote {
                 (Dialect::S3, upstream.endpoint(), Credentials::Keys { access_key, secret_key, session_token: None })
             }
             Self::Gcs(fake) => (Dialect::Gcs, fake.endpoint(), Credentials::GoogleToken(Secret::new(fake.token()))),
+            Self::Several(..) => unreachable!("opened one by one"),
             Self::Files(files) => return tree(Arc::new(files.clone()), catalog, directory),
             Self::Sftp(server) => return tree(Arc::new(server.files()), catalog, directory),
             Self::Webdav(folder) => return tree(Arc::new(folder.files()), catalog, directory),
@@ -226,6 +244,37 @@ fn tree(files: Arc<dyn Files>, catalog: Arc<dyn Catalog>, directory: &Path) -> A
     Arc::new(TreeBackend::open(files, settings, catalog).expect("the backend opens"))
 }
 
+fn fs(root: &Path, catalog: Arc<dyn Catalog>) -> Arc<dyn Backend> {
+    let settings = FsSettings { root: root.to_owned(), durability: Durability::Relaxed };
+    Arc::new(FsBackend::open(settings, catalog).expect("the backend opens"))
+}
+
+fn replicated(
+    replicas: Replicas,
+    catalog: Arc<dyn Catalog>,
+    directory: &Path,
+    remote: Option<&Remote>,
+    parts: &mut Vec<Weak<dyn Backend>>,
+) -> Arc<dyn Backend> {
+    let backends: Vec<(&str, Arc<dyn Backend>)> = match (replicas, remote) {
+        (Replicas::Unlike, Some(Remote::Several(files, gcs))) => vec![
+            ("disk", fs(&directory.join("a"), catalog.clone())),
+            ("nas", tree(Arc::new(files.clone()), catalog.clone(), directory)),
+            ("cloud", gcs.open(catalog.clone(), directory)),
+        ],
+        _ => ["a", "b", "c"].map(|name| (name, fs(&directory.join(name), catalog.clone()))).to_vec(),
+    };
+    parts.extend(backends.iter().map(|(_, backend)| Arc::downgrade(backend)));
+    let settings = ReplicatedSettings {
+        name: "tested".into(),
+        members: backends.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        backends: backends.into_iter().map(|(name, backend)| (name.to_owned(), backend)).collect(),
+        write: WritePolicy::Quorum(2),
+        read: ReadPolicy::Ordered,
+    };
+    Arc::new(ReplicatedBackend::open(settings, catalog).expect("the backend opens"))
+}
+
 impl Storage {
     pub async fn open(driver: Driver) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
@@ -244,6 +293,8 @@ impl Storage {
             Driver::Ftp => Some(Remote::Ftp(Ftpd::shared())),
             Driver::B2 => Some(Remote::B2(B2::start())),
             Driver::Swift => Some(Remote::Swift(Upstream::swift())),
+            Driver::Replicated(Replicas::Alike) => None,
+            Driver::Replicated(Replicas::Unlike) => Some(Remote::Several(MemoryFiles::new(Manners::Sftp), Box::new(Remote::Gcs(FakeGcs::start())))),
         };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
     }
@@ -266,6 +317,12 @@ impl Storage {
             open.catalog.close().await.expect("the catalog closes");
             if stop == Stop::Orderly {
                 open.backend.close().await.expect("the backend closes");
+            }
+            // What goes on behind requests has to notice that it is over.
+            let parts = open.parts.clone();
+            drop(open);
+            while parts.iter().any(|part| part.strong_count() > 0) {
+                tokio::task::yield_now().await;
             }
         }
         self.open = Some(Open::new(self.driver, self.directory.path(), self.upstream.as_ref()));
