@@ -2,7 +2,7 @@
 //!
 //! Layers, top to bottom; imports point down only (`tests/architecture.rs` holds them to it):
 //!
-//! `cli` > `server` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `backend` > `catalog` > `store` > `model`;
+//! `cli` > `server` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `faults` > `backend` > `catalog` > `store` > `model`;
 //! `xml`, `config` and `telemetry` stand beside them and know only `model` and `store`; `config` also the table of services that
 //! `backend` has.
 
@@ -18,6 +18,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod edge;
+pub mod faults;
 pub mod jobs;
 pub mod model;
 pub mod s3;

@@ -19,6 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("catalog", &["model", "store"]),
     // Drivers.
     ("backend", &["model", "store", "catalog", "xml"]),
+    // A backend that fails on purpose.
+    ("faults", &["model", "store", "catalog", "backend"]),
     // Which buckets there are, and the stack of each.
     ("buckets", &["model", "store", "catalog", "backend"]),
     // Beside the layers: settings are data, and metrics are names.
@@ -39,7 +41,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Sockets, and the one place that wires all of it.
     (
         "server",
-        &["model", "store", "catalog", "backend", "buckets", "config", "telemetry", "access", "jobs", "s3", "edge", "admin", "control"],
+        &[
+            "model",
+            "store",
+            "catalog",
+            "backend",
+            "faults",
+            "buckets",
+            "config",
+            "telemetry",
+            "access",
+            "jobs",
+            "s3",
+            "edge",
+            "admin",
+            "control",
+        ],
     ),
     // The process.
     ("cli", &["config", "telemetry", "server"]),

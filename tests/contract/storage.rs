@@ -30,6 +30,7 @@ use causeway::{
         tree::{TreeBackend, TreeSettings, files::Files},
     },
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
+    faults::{Faults, FaultyBackend, Plan},
     model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
     store::{Durability, Store},
 };
@@ -70,6 +71,8 @@ pub enum Driver {
     B2,
     /// OpenStack's Object Storage.
     Swift,
+    /// Memory behind a backend that could fail and does not.
+    Faulty,
 }
 
 /// Servers that speak S3.
@@ -133,6 +136,7 @@ impl Open {
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory, durability).expect("the catalog opens"));
         let backend: Arc<dyn Backend> = match driver {
             Driver::Memory => Arc::new(MemoryBackend::new()),
+            Driver::Faulty => Arc::new(FaultyBackend::new(Arc::new(MemoryBackend::new()), Faults::new(1, Plan::default()))),
             Driver::Fs(durability) => {
                 let settings = FsSettings { root: directory.join("root"), durability };
                 Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"))
@@ -230,7 +234,7 @@ impl Storage {
     pub async fn open(driver: Driver) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let upstream = match driver {
-            Driver::Memory | Driver::Fs(_) => None,
+            Driver::Memory | Driver::Faulty | Driver::Fs(_) => None,
             Driver::S3(Server::Causeway) => Some(Remote::S3(Upstream::causeway())),
             Driver::S3(Server::Moto) => Some(Remote::S3(Upstream::moto())),
             Driver::Gcs => Some(Remote::Gcs(FakeGcs::start())),
@@ -315,6 +319,6 @@ impl Storage {
 
     /// Whether what was acknowledged outlives `restart`.
     pub fn is_durable(&self) -> bool {
-        self.driver != Driver::Memory
+        !matches!(self.driver, Driver::Memory | Driver::Faulty)
     }
 }
