@@ -2,7 +2,8 @@
 //!
 //! Layers, top to bottom; imports point down only (`tests/architecture.rs` holds them to it):
 //!
-//! `cli` > `server` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `replicate` > `backend` > `catalog` > `store` > `model`;
+//! `cli` > `server` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `replicate`, `faults` > `backend` >
+//! `catalog` > `store` > `model`;
 //! `xml`, `config` and `telemetry` stand beside them and know only `model` and `store`; `config` also the table of services that
 //! `backend` has.
 
@@ -18,6 +19,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod edge;
+pub mod faults;
 pub mod jobs;
 pub mod model;
 pub mod replicate;

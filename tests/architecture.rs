@@ -19,8 +19,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("catalog", &["model", "store"]),
     // Drivers.
     ("backend", &["model", "store", "catalog", "xml"]),
-    // Layers upon drivers.
+    // One bucket on several backends.
     ("replicate", &["model", "store", "catalog", "backend"]),
+    // A backend that fails on purpose.
+    ("faults", &["model", "store", "catalog", "backend"]),
     // Which buckets there are, and the stack of each.
     ("buckets", &["model", "store", "catalog", "backend"]),
     // Beside the layers: settings are data, and metrics are names.
@@ -47,6 +49,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "catalog",
             "backend",
             "replicate",
+            "faults",
             "buckets",
             "config",
             "telemetry",

@@ -44,7 +44,7 @@ impl Lines<'_> {
                 Err(_) => return Err(ConfigError::new(origin, format!("{} is too large a number", number.as_str()))),
             },
             DeValue::Boolean(truth) => Raw::Boolean(*truth),
-            DeValue::Float(_) => Raw::Other("a number with a fraction"),
+            DeValue::Float(number) => Raw::Fraction(number.as_str().to_owned()),
             DeValue::Datetime(_) => Raw::Other("a date"),
             DeValue::Array(items) => {
                 let item = |item: &toml::Spanned<DeValue<'_>>| self.node(item.get_ref(), self.at(item.span().start));

@@ -3,6 +3,7 @@
 use super::{
     dropbox::DropboxBackend,
     error::ConfigError,
+    faulty::FaultyBackend,
     ftp::FtpBackend,
     gdrive::GdriveBackend,
     layers::Layers,
@@ -168,6 +169,7 @@ pub enum Backend {
     Ftp(FtpBackend),
     Onedrive(OnedriveBackend),
     Dropbox(DropboxBackend),
+    Faulty(FaultyBackend),
     /// What OpenDAL reaches.
     Service(ServiceBackend),
 }
@@ -237,6 +239,12 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
         rows: DropboxBackend::ROWS,
         read: |reader| DropboxBackend::read(reader).map(Backend::Dropbox),
     },
+    BackendType {
+        name: "faulty",
+        about: FaultyBackend::ABOUT,
+        rows: FaultyBackend::ROWS,
+        read: |reader| FaultyBackend::read(reader).map(Backend::Faulty),
+    },
 ];
 
 /// Whether a secret may be at a path of keys: `backend.lake.secret_key`, `identity[0].secret_key`.
@@ -268,13 +276,17 @@ impl Backend {
             Self::Ftp(_) => "ftp",
             Self::Onedrive(_) => "onedrive",
             Self::Dropbox(_) => "dropbox",
+            Self::Faulty(_) => "faulty",
             Self::Service(service) => service.service.name,
         }
     }
 
     /// The backends that it consists of.
     pub fn over(&self) -> Vec<&str> {
-        Vec::new()
+        match self {
+            Self::Faulty(faulty) => vec![&faulty.backend],
+            _ => Vec::new(),
+        }
     }
 
     /// Where the storage is, in words for an operator.
@@ -301,6 +313,7 @@ impl Backend {
                 join(format!("OneDrive: {place}"), onedrive.root.trim_matches('/'))
             }
             Self::Dropbox(dropbox) => join("Dropbox".to_owned(), dropbox.root.trim_matches('/')),
+            Self::Faulty(faulty) => format!("backend '{}'", faulty.backend),
             Self::Service(service) => service.address(),
         }
     }
@@ -314,7 +327,7 @@ impl Backend {
     pub fn shared(&self) -> Option<&str> {
         match self {
             Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) | Self::Ftp(_) | Self::Webdav(_) | Self::Gdrive(_) => None,
-            Self::Onedrive(_) | Self::Dropbox(_) | Self::Service(_) => None,
+            Self::Onedrive(_) | Self::Dropbox(_) | Self::Service(_) | Self::Faulty(_) => None,
             Self::S3(s3) => s3.bucket.as_deref(),
             Self::Gcs(gcs) => gcs.bucket.as_deref(),
             Self::Azblob(azblob) => azblob.container.as_deref(),
@@ -339,6 +352,7 @@ impl Backend {
             Self::Ftp(ftp) => ftp.show(),
             Self::Onedrive(onedrive) => onedrive.show(),
             Self::Dropbox(dropbox) => dropbox.show(),
+            Self::Faulty(faulty) => faulty.show(),
             Self::Service(service) => service.show(),
         }
     }
@@ -351,7 +365,8 @@ fn join(outer: String, inner: &str) -> String {
 impl Settings {
     /// Where a bucket of the configuration lies on its backend, as drivers say it too.
     pub fn place_of(&self, name: &BucketName, bucket: &Bucket) -> String {
-        let shared = self.backends.get(self.backend_of(bucket)).filter(|backend| backend.is_object_store()).map(Backend::shared);
+        let backend = self.backends.get(self.backend_of(bucket)).map(|backend| self.below(backend));
+        let shared = backend.filter(|backend| backend.is_object_store()).map(Backend::shared);
         match (shared, bucket.remote.as_deref()) {
             // A directory, or a bucket in memory.
             (None, _) => bucket.place().unwrap_or(name.as_str()).to_owned(),
@@ -363,8 +378,18 @@ impl Settings {
 
     /// Where it is, in words for an operator.
     pub fn location_of(&self, name: &BucketName, bucket: &Bucket) -> String {
-        let backend = self.backends.get(self.backend_of(bucket)).map(Backend::address);
+        let backend = self.backends.get(self.backend_of(bucket)).map(|backend| self.below(backend).address());
         join(backend.unwrap_or_default(), &self.place_of(name, bucket))
+    }
+
+    /// Where the objects of a backend are that only stands before another.
+    pub fn below<'s>(&'s self, mut backend: &'s Backend) -> &'s Backend {
+        while let Backend::Faulty(faulty) = backend
+            && let Some(below) = self.backends.get(&faulty.backend)
+        {
+            backend = below;
+        }
+        backend
     }
 
     /// Every backend behind those that it consists of.

@@ -13,7 +13,9 @@ pub(super) enum Raw {
     Text(String),
     Integer(i64),
     Boolean(bool),
-    /// A TOML type that no setting has: floats and dates. Its name.
+    /// A number with a fraction, as it was written.
+    Fraction(String),
+    /// A TOML type that no setting has: dates. Its name.
     Other(&'static str),
     List(Vec<Node>),
     Table(Table),

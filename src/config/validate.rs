@@ -87,6 +87,12 @@ pub(super) fn validate(settings: &mut Settings, origins: &Origins) -> Result<(),
         for part in backend.over() {
             known(&format!("backend.{name}"), part)?;
         }
+        if let Backend::Faulty(faulty) = backend
+            && faulty.up.is_some() != faulty.down.is_some()
+        {
+            let path = format!("backend.{name}");
+            return fail(&path, format!("{path}.up and {path}.down go together"));
+        }
     }
     let mut opened = Vec::new();
     while opened.len() < settings.backends.len() {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     model::{AccessKey, Endpoint, Role},
-    store::Durability,
+    store::{Durability, operation::Operations},
 };
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -48,6 +48,7 @@ pub(super) fn refuse<T: Setting, V>(node: &Node) -> Result<V, String> {
         Raw::Text(text) => format!("'{text}'"),
         Raw::Integer(number) => number.to_string(),
         Raw::Boolean(truth) => truth.to_string(),
+        Raw::Fraction(text) => text.clone(),
         Raw::Other(name) => (*name).to_owned(),
         Raw::List(_) => "a list".to_owned(),
         Raw::Table(_) => "a table".to_owned(),
@@ -340,6 +341,45 @@ impl Setting for Size {
     }
 }
 
+/// A part of all, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share(pub f64);
+
+impl Setting for Share {
+    const KIND: &'static str = "a share such as 0.05 or 5%";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'.').then(|| text.parse::<f64>().ok()).flatten();
+        let share = match &node.raw {
+            Raw::Integer(whole @ 0..=1) => Some(*whole as f64),
+            Raw::Text(text) | Raw::Fraction(text) => match text.trim().strip_suffix('%') {
+                Some(percent) => number(percent.trim_end()).map(|percent| percent / 100.0),
+                None => number(text.trim()),
+            },
+            _ => None,
+        };
+        share.filter(|share| (0.0..=1.0).contains(share)).map(Self).map_or_else(|| refuse::<Self, _>(node), Ok)
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(self.0.to_string())
+    }
+}
+
+impl Setting for Operations {
+    const KIND: &'static str =
+        "all, reads, lists, writes, upkeep, the name of an operation such as put or complete_upload, or a list of them";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        let named = |word: &str| Operations::named(word).map_or_else(|| refuse::<Self, _>(&Node::text(word, node.origin.clone())), Ok);
+        texts::<Self>(node)?.into_iter().map(named).try_fold(Operations::NONE, |all, more| Ok(all.and(more?)))
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quote_all(self.words().into_iter().map(str::to_owned)))
+    }
+}
+
 /// A setting with a closed set of words.
 macro_rules! choice {
     ($type:ty, $kind:literal, $($word:literal => $value:path),+) => {
@@ -479,6 +519,16 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_a_part_of_all() {
+        for (text, share) in [("0.05", 0.05), ("5%", 0.05), ("2.5 %", 0.025), ("0", 0.0), ("1", 1.0), ("100%", 1.0)] {
+            assert_eq!(parse(text), Ok(Share(share)), "{text}");
+        }
+        for wrong in ["", "%", "1.01", "101%", "-0.1", "1e-3", "nan", "half"] {
+            assert!(parse::<Share>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn what_is_shown_reads_back_as_the_same_value() {
         fn round<T: Setting + PartialEq + std::fmt::Debug>(text: &str) {
             let value: T = parse(text).unwrap_or_else(|why| panic!("{text} {why}"));
@@ -486,6 +536,7 @@ mod tests {
             let again = match &shown["v"] {
                 toml::Value::String(text) => parse(text),
                 toml::Value::Integer(number) => parse(&number.to_string()),
+                toml::Value::Float(number) => parse(&number.to_string()),
                 toml::Value::Array(items) => parse(&items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")),
                 other => panic!("{other}"),
             };
@@ -494,6 +545,8 @@ mod tests {
         round::<Duration>("1500ms");
         round::<Interval>("off");
         round::<Size>("10MB");
+        round::<Share>("7.5%");
+        round::<Operations>("reads, put");
         round::<Addresses>("127.0.0.1:9000, [::1]:9000");
         round::<Domains>("S3.example.com");
         round::<LogLevel>("info,access=debug");

@@ -19,6 +19,7 @@ use crate::{
     },
     catalog::Catalog,
     config::{self, Addressing, Promise, Settings},
+    faults::{Faults, FaultyBackend, Flapping, Plan},
     model::Endpoint,
     store::error::{StoreError, StoreErrorKind},
 };
@@ -59,6 +60,7 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
         config::Backend::Onedrive(onedrive) => opening.tree(OnedriveFiles::new(self::onedrive(onedrive, opening.dir())?)?)?,
         config::Backend::Webdav(webdav) => opening.tree(WebdavFiles::new(self::webdav(webdav)?)?)?,
         config::Backend::Ftp(ftp) => opening.tree(FtpFiles::open(self::ftp(ftp))?)?,
+        config::Backend::Faulty(faulty) => Arc::new(self::faulty(faulty, &opening)?),
         config::Backend::Service(service) => opening.tree(OpenDalFiles::open(self::service(service, &opening))?)?,
     })
 }
@@ -67,6 +69,11 @@ impl Opening<'_> {
     /// On local disk, this backend's alone.
     fn dir(&self) -> PathBuf {
         self.spool.join(self.name)
+    }
+
+    /// Another backend, of which this one consists.
+    fn part(&self, name: &str) -> Result<Arc<dyn Backend>, StoreError> {
+        self.opened.get(name).cloned().ok_or_else(|| senseless(&format!("backend '{name}' is not open")))
     }
 
     /// S3 upon files in folders.
@@ -290,6 +297,27 @@ fn ftp(ftp: &config::FtpBackend) -> FtpSettings {
         attempts: u32::try_from(ftp.attempts).unwrap_or(u32::MAX),
         max_connections: ftp.max_connections,
     }
+}
+
+fn faulty(faulty: &config::FaultyBackend, opening: &Opening<'_>) -> Result<FaultyBackend, StoreError> {
+    let plan = Plan {
+        operations: faulty.operations,
+        latency: faulty.latency.unwrap_or_default(),
+        jitter: faulty.jitter.unwrap_or_default(),
+        down: false,
+        flapping: faulty.up.zip(faulty.down).map(|(up, down)| Flapping { up, down }),
+        hang: faulty.hang.0,
+        unavailable: faulty.unavailable.0,
+        throttled: faulty.throttled.0,
+        lost_reply: faulty.lost_reply.0,
+        late: faulty.late.0,
+        late_by: faulty.late_by,
+        torn_body: faulty.torn_body.0,
+        stale_list: faulty.stale_list.0,
+    };
+    let (backend, below) = (opening.name, &faulty.backend);
+    tracing::warn!(backend, below, "this backend fails on purpose, as its settings say: it is for trials, not for data that matters");
+    Ok(FaultyBackend::new(opening.part(below)?, Faults::new(faulty.seed as u64, plan)))
 }
 
 fn service(service: &config::ServiceBackend, opening: &Opening<'_>) -> OpenDalSettings {

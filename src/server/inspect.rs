@@ -39,7 +39,7 @@ pub async fn backend(settings: &Settings, name: &str, place: Option<&str>) -> Re
     let found = async {
         let place = match place {
             Some(place) => visit.within(place.trim_matches('/').to_owned())?,
-            None if configured.shared().is_some() || !configured.is_object_store() => visit.beside_all()?,
+            None if settings.below(configured).shared().is_some() || !settings.below(configured).is_object_store() => visit.beside_all()?,
             None => {
                 let mut held = settings.buckets.iter().filter(|(_, bucket)| settings.backend_of(bucket) == name);
                 let Some((bucket, _)) = held.next() else {

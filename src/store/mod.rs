@@ -17,6 +17,7 @@ pub mod copy;
 pub mod error;
 pub mod grouping;
 pub mod multipart;
+pub mod operation;
 pub mod payload;
 pub mod selection;
 

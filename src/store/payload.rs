@@ -142,6 +142,32 @@ impl Payload {
         Self::new(Frames(Box::pin(stream)), announced)
     }
 
+    /// The same body with `wrap` around its source: what was announced stays announced. Before anything was read.
+    pub fn through<W: BodySource + 'static>(self, wrap: impl FnOnce(Pin<Box<dyn BodySource>>) -> W) -> Self {
+        let source = self.source.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Self { source: Mutex::new(Box::pin(wrap(source))), ..self }
+    }
+
+    /// The same body once all of it has come, in memory: it needs its sender no more. Before anything was read.
+    pub async fn held(mut self) -> Result<Self, PayloadError> {
+        struct Held {
+            frames: std::vec::IntoIter<Bytes>,
+            trailer: Option<Checksum>,
+        }
+        impl BodySource for Held {
+            fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
+                Poll::Ready(self.frames.next().map(Ok))
+            }
+
+            fn trailing_checksum(&self) -> Option<Checksum> {
+                self.trailer.clone()
+            }
+        }
+        let frames = self.read(usize::MAX).await?.unwrap_or_default().into_iter();
+        let held = |source: Pin<Box<dyn BodySource>>| Held { frames, trailer: source.trailing_checksum() };
+        Ok(Self { read: 0, ended: false, ..self }.through(held))
+    }
+
     /// The declared length. A store may use it to place a part, never to trust it: `verify` compares.
     pub fn length(&self) -> Option<u64> {
         self.announced.length
@@ -383,6 +409,18 @@ mod tests {
         let digests = body.digests(None);
         while body.read(64).await.expect("readable").is_some() {}
         assert_eq!(body.verify(digests), Err(PayloadError::Incomplete));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_held_is_the_body_that_came() {
+        let right = Announced { md5: Some(Md5::digest(b"hello").into()), ..Default::default() };
+        let held = payload(&["he", "llo"], right).held().await.expect("all of it came");
+        assert_eq!(verify(held).await.map(|v| v.size()), Ok(5));
+        let wrong = Announced { md5: Some([0; 16]), ..Default::default() };
+        let held = payload(&["hello"], wrong).held().await.expect("all of it came");
+        assert_eq!(verify(held).await, Err(PayloadError::Md5Mismatch));
+        let short = Announced { length: Some(4), ..Default::default() };
+        assert_eq!(payload(&["hello"], short).held().await.err(), Some(PayloadError::Incomplete));
     }
 
     #[tokio::test]

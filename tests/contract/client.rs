@@ -136,8 +136,11 @@ pub async fn read_range(store: &dyn Store, name: &str, range: ByteRange) -> Resu
 }
 
 /// All there is to know of an object.
+/// What the object is, whoever told it.
 pub async fn head(store: &dyn Store, name: &str) -> ObjectInfo {
-    store.describe(&key(name), &Default::default()).await.unwrap_or_else(|error| panic!("heading {name:?}: {error}"))
+    let mut info = store.describe(&key(name), &Default::default()).await.unwrap_or_else(|error| panic!("heading {name:?}: {error}"));
+    info.notes = Default::default();
+    info
 }
 
 /// Storage whose clock we do not share tells times to the second, and of a write perhaps only when it answered: on a busy

@@ -30,6 +30,7 @@ use causeway::{
         tree::{TreeBackend, TreeSettings, files::Files},
     },
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
+    faults::{Faults, FaultyBackend, Plan},
     model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
     replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},
     store::{Durability, Store},
@@ -82,6 +83,8 @@ pub enum Replicas {
     Alike,
     /// A directory, files in folders, and an object store.
     Unlike,
+    /// Memory behind a backend that could fail and does not.
+    Faulty,
 }
 
 /// Servers that speak S3.
@@ -149,6 +152,7 @@ impl Open {
         let mut parts = Vec::new();
         let backend: Arc<dyn Backend> = match driver {
             Driver::Memory => Arc::new(MemoryBackend::new()),
+            Driver::Faulty => Arc::new(FaultyBackend::new(Arc::new(MemoryBackend::new()), Faults::new(1, Plan::default()))),
             Driver::Fs(durability) => {
                 let settings = FsSettings { root: directory.join("root"), durability };
                 Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"))
@@ -279,7 +283,7 @@ impl Storage {
     pub async fn open(driver: Driver) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let upstream = match driver {
-            Driver::Memory | Driver::Fs(_) => None,
+            Driver::Memory | Driver::Faulty | Driver::Fs(_) => None,
             Driver::S3(Server::Causeway) => Some(Remote::S3(Upstream::causeway())),
             Driver::S3(Server::Moto) => Some(Remote::S3(Upstream::moto())),
             Driver::Gcs => Some(Remote::Gcs(FakeGcs::start())),
@@ -294,7 +298,9 @@ impl Storage {
             Driver::B2 => Some(Remote::B2(B2::start())),
             Driver::Swift => Some(Remote::Swift(Upstream::swift())),
             Driver::Replicated(Replicas::Alike) => None,
-            Driver::Replicated(Replicas::Unlike) => Some(Remote::Several(MemoryFiles::new(Manners::Sftp), Box::new(Remote::Gcs(FakeGcs::start())))),
+            Driver::Replicated(Replicas::Unlike) => {
+                Some(Remote::Several(MemoryFiles::new(Manners::Sftp), Box::new(Remote::Gcs(FakeGcs::start()))))
+            }
         };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
     }
@@ -372,6 +378,6 @@ impl Storage {
 
     /// Whether what was acknowledged outlives `restart`.
     pub fn is_durable(&self) -> bool {
-        self.driver != Driver::Memory
+        !matches!(self.driver, Driver::Memory | Driver::Faulty)
     }
 }

@@ -53,7 +53,7 @@ fn a_wrong_value_is_named_with_what_it_must_be() {
         ("listen = 9000", "server.listen must be an address such as 127.0.0.1:9000 or [::1]:9000, or a list of them, not 9000"),
         ("durability = 'lax'", "server.durability must be \"strict\" or \"relaxed\", not 'lax'"),
         ("max_requests = 0", "server.max_requests must be a whole number above 0, not 0"),
-        ("max_requests = 1.5", "server.max_requests must be a whole number above 0, not a number with a fraction"),
+        ("max_requests = 1.5", "server.max_requests must be a whole number above 0, not 1.5"),
         ("idle_timeout = '1 fortnight'", "server.idle_timeout must be a time such as 500ms, 30s, 10m, 12h or 7d, not '1 fortnight'"),
         ("max_header_size = '1KiB'", "server.max_header_size must be between 8KiB and 1MiB"),
         ("domain = 'http://a.b'", "server.domain must be a host name such as s3.example.com, or a list of them, not 'http://a.b'"),

@@ -16,6 +16,7 @@ mod catalog;
 mod config_seal;
 mod configuration;
 mod credentials;
+mod faulty;
 mod h2;
 mod limits;
 mod listeners;

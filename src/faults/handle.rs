@@ -1,0 +1,244 @@
+//! The handle on the faults of one backend: the plan in force, what each call meets, and what was done so far.
+//!
+//! A call is numbered when it comes; its number and the seed decide. Who calls one after another, on a clock that is held
+//! still, meets the same again.
+
+use super::{
+    plan::{Draws, Kind, LATENESS, Plan},
+    record::{Counts, Done, Record},
+};
+use crate::store::{
+    Result,
+    error::{StoreError, StoreErrorKind},
+    operation::Operation,
+};
+use std::{
+    fmt,
+    future::Future,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+
+/// Shared by all who hold it: whoever drives a test, and the stores that fail.
+#[derive(Clone)]
+pub struct Faults(Arc<Inner>);
+
+struct Inner {
+    seed: u64,
+    calls: AtomicU64,
+    plan: watch::Sender<InForce>,
+    /// Writes that were answered and did not happen yet.
+    late: watch::Sender<usize>,
+    record: Mutex<Record>,
+    recorded: Notify,
+}
+
+#[derive(Debug)]
+struct InForce {
+    plan: Plan,
+    since: Instant,
+}
+
+impl InForce {
+    fn of(plan: Plan) -> Self {
+        Self { plan, since: Instant::now() }
+    }
+
+    fn is_down(&self, operation: Operation) -> bool {
+        self.plan.is_down(operation, self.since.elapsed())
+    }
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Faults").field("seed", &self.0.seed).field("plan", &self.0.plan.borrow().plan).finish_non_exhaustive()
+    }
+}
+
+impl Faults {
+    pub fn new(seed: u64, plan: Plan) -> Self {
+        Self(Arc::new(Inner {
+            seed,
+            calls: AtomicU64::new(0),
+            plan: watch::Sender::new(InForce::of(plan)),
+            late: watch::Sender::new(0),
+            record: Mutex::default(),
+            recorded: Notify::new(),
+        }))
+    }
+
+    /// From now on. Calls that hang go on when the new plan has nothing that hangs.
+    pub fn set(&self, plan: Plan) {
+        self.0.plan.send_replace(InForce::of(plan));
+    }
+
+    /// Nothing goes wrong any more, and what hangs goes on. What is late still happens in its time: see `settled`.
+    pub fn heal(&self) {
+        self.set(Plan::default());
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.record().counts.clone()
+    }
+
+    /// What was done to whom, oldest first: the last of it, where there was much.
+    pub fn journal(&self) -> Vec<Done> {
+        self.record().journal.iter().cloned().collect()
+    }
+
+    /// Once the counts are as `wanted`.
+    pub async fn seen(&self, wanted: impl Fn(&Counts) -> bool) {
+        loop {
+            let mut recorded = std::pin::pin!(self.0.recorded.notified());
+            recorded.as_mut().enable();
+            if wanted(&self.record().counts) {
+                return;
+            }
+            recorded.await;
+        }
+    }
+
+    /// Once nothing is late any more.
+    pub async fn settled(&self) {
+        // Its sender is in `self`.
+        let _ = self.0.late.subscribe().wait_for(|late| *late == 0).await;
+    }
+
+    /// Whether both are one handle.
+    pub(super) fn are(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.0.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What becomes of a call. Whatever happens before it is done is over when this answers.
+    pub(super) async fn meet(&self, operation: Operation, subject: &str) -> Result<Fate> {
+        let call = self.0.calls.fetch_add(1, Ordering::Relaxed);
+        let draws = Draws { seed: self.0.seed, call };
+        let (kind, wait, late_by) = {
+            let now = self.0.plan.borrow();
+            match now.is_down(operation) {
+                true => (Some(Kind::Down), Default::default(), now.plan.late_by),
+                false => {
+                    let (kind, wait) = now.plan.fate(operation, draws);
+                    (kind, wait, now.plan.late_by)
+                }
+            }
+        };
+        self.record().note(Done { call, operation, subject: subject.to_owned(), kind });
+        self.0.recorded.notify_waiters();
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        match kind {
+            Some(Kind::Down) => Err(down()),
+            Some(Kind::Unavailable) => Err(unavailable("a fault: unavailable")),
+            Some(Kind::Throttled) => Err(StoreError::new(StoreErrorKind::Busy, "a fault: throttled")),
+            Some(Kind::Hang) => {
+                self.released(|plan| !plan.hangs()).await;
+                Ok(Fate { kind: None, operation, draws, late_by, faults: self.clone() })
+            }
+            kind => Ok(Fate { kind, operation, draws, late_by, faults: self.clone() }),
+        }
+    }
+
+    async fn released(&self, free: impl Fn(&Plan) -> bool) {
+        // Its sender is in `self`.
+        let _ = self.0.plan.subscribe().wait_for(|now| free(&now.plan)).await;
+    }
+
+    /// Whether a body that is on its way may go on: `None`, not yet.
+    pub(super) fn lets_pass(&self, operation: Operation) -> Option<Result<()>> {
+        let now = self.0.plan.borrow();
+        if now.is_down(operation) {
+            return Some(Err(down()));
+        }
+        (!now.plan.stands_still(operation)).then_some(Ok(()))
+    }
+
+    /// As `lets_pass`, once that is known.
+    pub(super) async fn pass(&self, operation: Operation) -> Result<()> {
+        loop {
+            if let Some(passed) = self.lets_pass(operation) {
+                return passed;
+            }
+            self.released(|plan| !plan.stands_still(operation)).await;
+        }
+    }
+}
+
+/// Of one call that was let in.
+#[derive(Debug)]
+pub(super) struct Fate {
+    kind: Option<Kind>,
+    pub(super) operation: Operation,
+    draws: Draws,
+    late_by: std::time::Duration,
+    pub(super) faults: Faults,
+}
+
+impl Fate {
+    pub(super) fn is(&self, kind: Kind) -> bool {
+        self.kind == Some(kind)
+    }
+
+    /// Where a body of `len` bytes is torn, if it is.
+    pub(super) fn tear(&self, len: u64) -> Option<u64> {
+        self.is(Kind::TornBody).then(|| self.draws.cut(len))
+    }
+
+    /// Asks what is below. Dropping it gives the question up.
+    pub(super) async fn ask<T>(&self, question: impl Future<Output = Result<T>>) -> Result<T> {
+        let answer = question.await;
+        if self.is(Kind::LostReply) { Err(unavailable("a fault: the reply was lost")) } else { answer }
+    }
+
+    /// Has what is below do something: now, or after the answer.
+    pub(super) async fn act<T: Send + 'static>(&self, deed: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+        if !self.is(Kind::Late) {
+            return self.ask(deed).await;
+        }
+        let waits = self.late_by + self.draws.part_of(self.late_by, LATENESS);
+        let (outstanding, operation) = (Outstanding::begin(&self.faults), self.operation);
+        tokio::spawn(async move {
+            tokio::time::sleep(waits).await;
+            if let Err(error) = deed.await {
+                tracing::debug!(%operation, %error, "what was late came to nothing");
+            }
+            drop(outstanding);
+        });
+        Err(unavailable("a fault: no reply in time"))
+    }
+}
+
+/// A late write, counted until it has happened.
+struct Outstanding(Faults);
+
+impl Outstanding {
+    fn begin(faults: &Faults) -> Self {
+        faults.0.late.send_modify(|late| *late += 1);
+        Self(faults.clone())
+    }
+}
+
+impl Drop for Outstanding {
+    fn drop(&mut self) {
+        self.0.0.late.send_modify(|late| *late -= 1);
+    }
+}
+
+fn down() -> StoreError {
+    unavailable("a fault: the storage is down")
+}
+
+pub(super) fn unavailable(words: &str) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, words)
+}

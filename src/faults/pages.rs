@@ -1,0 +1,38 @@
+//! Listings as they were: the page that each request was answered with last.
+
+use crate::store::{ListPage, ListRequest};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// Pages kept at most; beyond that all are forgotten, and the next answers are right.
+const KEPT: usize = 100;
+
+type Asked = (String, Option<String>, Option<String>, usize);
+
+#[derive(Debug, Default)]
+pub(super) struct Pages(Mutex<HashMap<Asked, ListPage>>);
+
+impl Pages {
+    pub(super) fn last(&self, request: &ListRequest) -> Option<ListPage> {
+        self.lock().get(&asked(request.clone())).cloned()
+    }
+
+    pub(super) fn keep(&self, request: ListRequest, page: &ListPage) {
+        let mut pages = self.lock();
+        if pages.len() >= KEPT {
+            pages.clear();
+        }
+        pages.insert(asked(request), page.clone());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Asked, ListPage>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn asked(request: ListRequest) -> Asked {
+    let ListRequest { prefix, after, delimiter, limit } = request;
+    (prefix, after, delimiter, limit)
+}

@@ -1,0 +1,257 @@
+//! What goes wrong, as data: the kinds of faults there are, how often each, and to which operations.
+
+use crate::store::operation::{Operation, Operations};
+use std::time::Duration;
+
+/// What can be done to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Unavailable at once: the storage is down for all.
+    Down,
+    /// No answer until the faults are healed; then the call goes on as if nothing had happened.
+    Hang,
+    /// Unavailable, and nothing happened.
+    Unavailable,
+    /// Busy, and nothing happened.
+    Throttled,
+    /// It happened, and Unavailable is answered.
+    LostReply,
+    /// Unavailable is answered, and it happens some time later. Writes only.
+    Late,
+    /// A GET's body ends in an error amid its bytes; that of a PUT or of a part too, and Unavailable is answered.
+    TornBody,
+    /// A page of a listing as it was when it was last asked for. Its first time is right.
+    StaleList,
+}
+
+type Rate = fn(&Plan) -> f64;
+
+impl Kind {
+    /// Which of them there are for an operation, in the order in which they are looked for.
+    const CHANCES: [(Kind, Rate); 7] = [
+        (Kind::Hang, |plan| plan.hang),
+        (Kind::Unavailable, |plan| plan.unavailable),
+        (Kind::Throttled, |plan| plan.throttled),
+        (Kind::LostReply, |plan| plan.lost_reply),
+        (Kind::Late, |plan| plan.late),
+        (Kind::TornBody, |plan| plan.torn_body),
+        (Kind::StaleList, |plan| plan.stale_list),
+    ];
+
+    fn concerns(self, operation: Operation) -> bool {
+        match self {
+            Self::Late => operation.is_write(),
+            Self::TornBody => matches!(operation, Operation::Get | Operation::Put | Operation::PutPart),
+            Self::StaleList => operation == Operation::List,
+            _ => true,
+        }
+    }
+}
+
+/// How a storage fails. Rates are shares of the calls, from 0 to 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Whom it concerns; all others go through untouched.
+    pub operations: Operations,
+    /// Every call takes so much longer,
+    pub latency: Duration,
+    /// and up to so much on top of that.
+    pub jitter: Duration,
+    pub down: bool,
+    /// In turns up and down, from the moment the plan is set.
+    pub flapping: Option<Flapping>,
+    /// With 1, bodies on their way stand still too.
+    pub hang: f64,
+    pub unavailable: f64,
+    pub throttled: f64,
+    pub lost_reply: f64,
+    pub late: f64,
+    /// How much later `late` is: from once to twice as much.
+    pub late_by: Duration,
+    pub torn_body: f64,
+    pub stale_list: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flapping {
+    pub up: Duration,
+    pub down: Duration,
+}
+
+impl Default for Plan {
+    /// Nothing goes wrong.
+    fn default() -> Self {
+        Self {
+            operations: Operations::ALL,
+            latency: Duration::ZERO,
+            jitter: Duration::ZERO,
+            down: false,
+            flapping: None,
+            hang: 0.0,
+            unavailable: 0.0,
+            throttled: 0.0,
+            lost_reply: 0.0,
+            late: 0.0,
+            late_by: Duration::from_secs(1),
+            torn_body: 0.0,
+            stale_list: 0.0,
+        }
+    }
+}
+
+impl Plan {
+    pub fn down() -> Self {
+        Self { down: true, ..Self::default() }
+    }
+
+    pub fn hanging() -> Self {
+        Self { hang: 1.0, ..Self::default() }
+    }
+
+    /// Always this one.
+    pub fn always(kind: Kind) -> Self {
+        Self::default().with(kind, 1.0)
+    }
+
+    pub fn with(mut self, kind: Kind, rate: f64) -> Self {
+        match kind {
+            Kind::Down => self.down = rate > 0.0,
+            Kind::Hang => self.hang = rate,
+            Kind::Unavailable => self.unavailable = rate,
+            Kind::Throttled => self.throttled = rate,
+            Kind::LostReply => self.lost_reply = rate,
+            Kind::Late => self.late = rate,
+            Kind::TornBody => self.torn_body = rate,
+            Kind::StaleList => self.stale_list = rate,
+        }
+        self
+    }
+
+    /// For these operations only.
+    pub fn on(self, operations: Operations) -> Self {
+        Self { operations, ..self }
+    }
+
+    /// So long after it was set.
+    pub(super) fn is_down(&self, operation: Operation, after: Duration) -> bool {
+        let is_off = |Flapping { up, down }: Flapping| {
+            let period = (up + down).as_nanos().max(1);
+            after.as_nanos() % period >= up.as_nanos()
+        };
+        self.operations.contains(operation) && (self.down || self.flapping.is_some_and(is_off))
+    }
+
+    /// Whether calls that hang go on doing so.
+    pub(super) fn hangs(&self) -> bool {
+        self.hang > 0.0
+    }
+
+    pub(super) fn stands_still(&self, operation: Operation) -> bool {
+        self.operations.contains(operation) && self.hang >= 1.0
+    }
+
+    /// What becomes of a call besides being down, and how much longer it takes.
+    pub(super) fn fate(&self, operation: Operation, draws: Draws) -> (Option<Kind>, Duration) {
+        if !self.operations.contains(operation) {
+            return (None, Duration::ZERO);
+        }
+        let met = |(kind, rate): &(Kind, Rate)| kind.concerns(operation) && draws.share(*kind as u64) < rate(self);
+        let kind = Kind::CHANCES.iter().find(|chance| met(chance)).map(|(kind, _)| *kind);
+        (kind, self.latency + draws.part_of(self.jitter, JITTER))
+    }
+}
+
+/// Further things that are drawn for a call, besides the kinds.
+const JITTER: u64 = 100;
+pub(super) const LATENESS: u64 = 101;
+pub(super) const TEAR: u64 = 102;
+
+/// The chances of one call: by the seed and its number alone, so that no rate changes what another one meets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Draws {
+    pub(super) seed: u64,
+    pub(super) call: u64,
+}
+
+impl Draws {
+    /// From 0 up to but not including 1.
+    pub(super) fn share(self, what: u64) -> f64 {
+        // SplitMix64, thrice: neighbours are as unlike as strangers.
+        let bits = mix(mix(mix(self.seed) ^ self.call) ^ what);
+        (bits >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    pub(super) fn part_of(self, whole: Duration, what: u64) -> Duration {
+        whole.mul_f64(self.share(what))
+    }
+
+    /// Of `len` bytes, where they are cut: before the last one, and behind the first if there are two.
+    pub(super) fn cut(self, len: u64) -> u64 {
+        let inner = len.saturating_sub(1);
+        if inner == 0 { 0 } else { 1 + (self.share(TEAR) * (inner as f64)) as u64 % inner }
+    }
+}
+
+fn mix(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draws() -> impl Iterator<Item = Draws> {
+        (0..100_000).map(|call| Draws { seed: 7, call })
+    }
+
+    #[test]
+    fn a_rate_is_the_share_of_calls_that_meet_it() {
+        let plan = Plan { unavailable: 0.05, lost_reply: 0.2, ..Plan::default() };
+        let of = |kind| draws().filter(|draws| plan.fate(Operation::Put, *draws).0 == Some(kind)).count();
+        assert!((4_700..5_300).contains(&of(Kind::Unavailable)));
+        // What is unavailable has no reply to lose.
+        assert!((18_500..19_500).contains(&of(Kind::LostReply)));
+        assert_eq!(of(Kind::Late), 0);
+    }
+
+    #[test]
+    fn one_rate_does_not_change_what_another_meets() {
+        let alone = Plan { torn_body: 0.1, ..Plan::default() };
+        let beside = Plan { stale_list: 0.9, late: 0.9, ..alone.clone() };
+        assert!(draws().all(|draws| alone.fate(Operation::Get, draws) == beside.fate(Operation::Get, draws)));
+    }
+
+    #[test]
+    fn nothing_and_always_are_exact() {
+        assert!(draws().all(|draws| Plan::default().fate(Operation::List, draws) == (None, Duration::ZERO)));
+        let always = Plan::always(Kind::StaleList);
+        assert!(draws().all(|draws| always.fate(Operation::List, draws).0 == Some(Kind::StaleList)));
+    }
+
+    #[test]
+    fn jitter_comes_on_top_of_latency() {
+        let plan = Plan { latency: Duration::from_millis(50), jitter: Duration::from_millis(20), ..Plan::default() };
+        let waits: Vec<_> = draws().map(|draws| plan.fate(Operation::Head, draws).1.as_millis()).collect();
+        assert_eq!((waits.iter().min(), waits.iter().max()), (Some(&50), Some(&69)));
+    }
+
+    #[test]
+    fn a_cut_leaves_some_bytes_and_takes_some() {
+        for len in 2..50 {
+            assert!(draws().take(500).all(|draws| (1..len).contains(&draws.cut(len))), "{len}");
+        }
+        assert_eq!(draws().map(|draws| draws.cut(1) + draws.cut(0)).max(), Some(0));
+    }
+
+    #[test]
+    fn flapping_is_up_first() {
+        let flapping = Some(Flapping { up: Duration::from_secs(3), down: Duration::from_secs(2) });
+        let plan = Plan { flapping, ..Plan::default() };
+        let shown: String =
+            (0..11).map(|second| if plan.is_down(Operation::Get, Duration::from_secs(second)) { '_' } else { '^' }).collect();
+        assert_eq!(shown, "^^^__^^^__^");
+    }
+}

@@ -1,0 +1,149 @@
+//! A store that fails by its plan, over one that does not.
+
+use super::{body, handle::Faults, pages::Pages, plan::Kind};
+use crate::{
+    model::{ObjectInfo, ObjectKey, PartNumber, UploadId},
+    store::{
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, CopySource, GetReply, GetRequest, ListPage,
+        ListRequest, ListUploadsRequest, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        condition::{ReadConditions, WriteConditions},
+        operation::Operation,
+        payload::Payload,
+    },
+};
+use async_trait::async_trait;
+use std::{any::Any, sync::Arc};
+
+#[derive(Debug)]
+pub struct FaultyStore {
+    below: Arc<dyn Store>,
+    faults: Faults,
+    pages: Pages,
+}
+
+impl FaultyStore {
+    pub fn new(below: Arc<dyn Store>, faults: Faults) -> Self {
+        Self { below, faults, pages: Pages::default() }
+    }
+
+    pub(super) fn below(&self) -> &Arc<dyn Store> {
+        &self.below
+    }
+
+    /// A source of the same faults is copied from below them, as one call: others are read through theirs.
+    fn source(&self, source: CopySource) -> CopySource {
+        match source.store.as_any().downcast_ref::<Self>() {
+            Some(other) if self.faults.are(&other.faults) => CopySource { store: other.below.clone(), ..source },
+            _ => source,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for FaultyStore {
+    fn capabilities(&self) -> Capabilities {
+        self.below.capabilities()
+    }
+
+    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let fate = self.faults.meet(Operation::Head, key.as_str()).await?;
+        fate.ask(self.below.head(key, conditions)).await
+    }
+
+    async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let fate = self.faults.meet(Operation::Describe, key.as_str()).await?;
+        fate.ask(self.below.describe(key, conditions)).await
+    }
+
+    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+        let fate = self.faults.meet(Operation::Get, key.as_str()).await?;
+        let reply = fate.ask(self.below.get(key, request)).await?;
+        let body = body::outgoing(reply.body, reply.span.len(), &fate);
+        Ok(GetReply { body, ..reply })
+    }
+
+    async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        let fate = self.faults.meet(Operation::Put, key.as_str()).await?;
+        let (payload, broken) = body::incoming(request.payload, &fate).await?;
+        let (below, key) = (self.below.clone(), key.clone());
+        broken.answer(fate.act(async move { below.put(&key, PutRequest { payload, ..request }).await }).await)
+    }
+
+    async fn copy(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
+        let fate = self.faults.meet(Operation::Copy, key.as_str()).await?;
+        let request = CopyRequest { source: self.source(request.source), ..request };
+        let (below, key) = (self.below.clone(), key.clone());
+        fate.act(async move { below.copy(&key, request).await }).await
+    }
+
+    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+        let fate = self.faults.meet(Operation::Delete, key.as_str()).await?;
+        let (below, key, conditions) = (self.below.clone(), key.clone(), conditions.clone());
+        fate.act(async move { below.delete(&key, &conditions).await }).await
+    }
+
+    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
+        let fate = self.faults.meet(Operation::Update, key.as_str()).await?;
+        let (below, key) = (self.below.clone(), key.clone());
+        fate.act(async move { below.update(&key, change).await }).await
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<ListPage> {
+        let fate = self.faults.meet(Operation::List, &request.prefix).await?;
+        if fate.is(Kind::StaleList)
+            && let Some(page) = self.pages.last(&request)
+        {
+            return Ok(page);
+        }
+        let page = fate.ask(self.below.list(request.clone())).await?;
+        self.pages.keep(request, &page);
+        Ok(page)
+    }
+
+    async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
+        let fate = self.faults.meet(Operation::BeginUpload, key.as_str()).await?;
+        let (below, key) = (self.below.clone(), key.clone());
+        fate.act(async move { below.begin_upload(&key, request).await }).await
+    }
+
+    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+        let fate = self.faults.meet(Operation::PutPart, key.as_str()).await?;
+        let (payload, broken) = body::incoming(payload, &fate).await?;
+        let (below, key, upload) = (self.below.clone(), key.clone(), upload.clone());
+        broken.answer(fate.act(async move { below.put_part(&key, &upload, number, payload).await }).await)
+    }
+
+    async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
+        let fate = self.faults.meet(Operation::CopyPart, key.as_str()).await?;
+        let request = CopyPartRequest { source: self.source(request.source), ..request };
+        let (below, key, upload) = (self.below.clone(), key.clone(), upload.clone());
+        fate.act(async move { below.copy_part(&key, &upload, number, request).await }).await
+    }
+
+    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+        let fate = self.faults.meet(Operation::ListParts, key.as_str()).await?;
+        fate.ask(self.below.list_parts(key, upload, after, limit)).await
+    }
+
+    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+        let fate = self.faults.meet(Operation::CompleteUpload, key.as_str()).await?;
+        let (below, key, upload) = (self.below.clone(), key.clone(), upload.clone());
+        fate.act(async move { below.complete_upload(&key, &upload, request).await }).await
+    }
+
+    async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
+        let fate = self.faults.meet(Operation::AbortUpload, key.as_str()).await?;
+        let (below, key, upload) = (self.below.clone(), key.clone(), upload.clone());
+        fate.act(async move { below.abort_upload(&key, &upload).await }).await
+    }
+
+    async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
+        let fate = self.faults.meet(Operation::ListUploads, &request.prefix).await?;
+        fate.ask(self.below.list_uploads(request)).await
+    }
+
+    /// Itself, not what is below: no driver goes around its faults.
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

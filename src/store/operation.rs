@@ -1,0 +1,155 @@
+//! The operations of storage by their names: for settings, counts and whoever chooses among them.
+
+use std::fmt;
+
+/// What is asked of a store, and of the backend that has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Operation {
+    Head,
+    Describe,
+    Get,
+    List,
+    ListParts,
+    ListUploads,
+    Put,
+    Copy,
+    Delete,
+    Update,
+    BeginUpload,
+    PutPart,
+    CopyPart,
+    CompleteUpload,
+    AbortUpload,
+    /// A bucket's place.
+    Create,
+    Remove,
+    Tend,
+    Walk,
+    Follow,
+}
+
+const NAMES: [(Operation, &str); 20] = [
+    (Operation::Head, "head"),
+    (Operation::Describe, "describe"),
+    (Operation::Get, "get"),
+    (Operation::List, "list"),
+    (Operation::ListParts, "list_parts"),
+    (Operation::ListUploads, "list_uploads"),
+    (Operation::Put, "put"),
+    (Operation::Copy, "copy"),
+    (Operation::Delete, "delete"),
+    (Operation::Update, "update"),
+    (Operation::BeginUpload, "begin_upload"),
+    (Operation::PutPart, "put_part"),
+    (Operation::CopyPart, "copy_part"),
+    (Operation::CompleteUpload, "complete_upload"),
+    (Operation::AbortUpload, "abort_upload"),
+    (Operation::Create, "create"),
+    (Operation::Remove, "remove"),
+    (Operation::Tend, "tend"),
+    (Operation::Walk, "walk"),
+    (Operation::Follow, "follow"),
+];
+
+/// Several at once, by a word.
+const GROUPS: [(Operations, &str); 5] = [
+    (Operations::ALL, "all"),
+    (Operations::READS, "reads"),
+    (Operations::LISTS, "lists"),
+    (Operations::WRITES, "writes"),
+    (Operations::UPKEEP, "upkeep"),
+];
+
+impl Operation {
+    pub fn name(self) -> &'static str {
+        NAMES[self as usize].1
+    }
+
+    /// Whether it changes what is stored.
+    pub fn is_write(self) -> bool {
+        Operations::WRITES.contains(self)
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set of operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operations(u32);
+
+impl Operations {
+    pub const NONE: Self = Self(0);
+    pub const ALL: Self = Self(Self::from_to(Operation::Head, Operation::Follow));
+    /// Of objects.
+    pub const READS: Self = Self(Self::from_to(Operation::Head, Operation::Get));
+    pub const LISTS: Self = Self(Self::from_to(Operation::List, Operation::ListUploads));
+    pub const WRITES: Self = Self(Self::from_to(Operation::Put, Operation::Remove));
+    /// What goes on in the background.
+    pub const UPKEEP: Self = Self(Self::from_to(Operation::Tend, Operation::Follow));
+
+    const fn from_to(first: Operation, last: Operation) -> u32 {
+        (1 << (last as u32 + 1)) - (1 << first as u32)
+    }
+
+    pub fn of(operations: &[Operation]) -> Self {
+        Self(operations.iter().fold(0, |set, operation| set | 1 << *operation as u32))
+    }
+
+    pub fn contains(self, operation: Operation) -> bool {
+        self.0 & 1 << operation as u32 != 0
+    }
+
+    pub fn and(self, more: Self) -> Self {
+        Self(self.0 | more.0)
+    }
+
+    /// By the word for one of them or for several.
+    pub fn named(word: &str) -> Option<Self> {
+        let group = GROUPS.iter().find(|(_, name)| *name == word).map(|(group, _)| *group);
+        group.or_else(|| NAMES.iter().find(|(_, name)| *name == word).map(|(operation, _)| Self::of(&[*operation])))
+    }
+
+    /// The words for them, as few as there are.
+    pub fn words(self) -> Vec<&'static str> {
+        let (mut rest, mut words) = (self.0, Vec::new());
+        for (group, word) in GROUPS {
+            if rest != 0 && rest & group.0 == group.0 {
+                words.push(word);
+                rest &= !group.0;
+            }
+        }
+        words.extend(NAMES.iter().filter(|(operation, _)| rest & 1 << *operation as u32 != 0).map(|(_, name)| *name));
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_has_its_name_and_one_group() {
+        for (at, (operation, name)) in NAMES.into_iter().enumerate() {
+            assert_eq!((operation as usize, operation.name()), (at, name));
+            let groups = GROUPS[1..].iter().filter(|(group, _)| group.contains(operation));
+            assert_eq!(groups.count(), 1, "{operation}");
+            assert!(Operations::ALL.contains(operation) && !Operations::NONE.contains(operation));
+        }
+    }
+
+    #[test]
+    fn the_words_for_a_set_mean_that_set() {
+        let odd = Operations::READS.and(Operations::of(&[Operation::Put, Operation::Delete]));
+        assert_eq!(odd.words(), ["reads", "put", "delete"]);
+        for set in [Operations::ALL, Operations::LISTS, odd, Operations::of(&[Operation::Head])] {
+            let read = set.words().into_iter().map(|word| Operations::named(word).expect("a word"));
+            assert_eq!(read.fold(Operations::NONE, Operations::and), set);
+        }
+        assert_eq!(Operations::named("everything"), None);
+    }
+}

@@ -1,0 +1,93 @@
+//! The backend that fails on purpose: each kind of fault does what it says and nothing else, and the same seed does the same.
+
+#[path = "../contract/client.rs"]
+#[allow(dead_code)]
+mod client;
+mod kinds;
+mod schedules;
+mod standing;
+
+use bytes::Bytes;
+use causeway::{
+    backend::{Backend, memory::MemoryBackend},
+    catalog::{BucketId, BucketRecord, NewBucket},
+    faults::{Faults, FaultyBackend, Plan},
+    model::{BucketName, CannedAcl, Owner, Timestamp},
+    store::{
+        ListRequest, Result, Selection, Store,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use std::sync::Arc;
+
+/// A bucket in memory, seen through its faults and as it is.
+struct Bed {
+    faults: Faults,
+    backend: FaultyBackend,
+    record: BucketRecord,
+    faulty: Arc<dyn Store>,
+    real: Arc<dyn Store>,
+}
+
+impl Bed {
+    async fn new(plan: Plan) -> Self {
+        Self::seeded(7, plan).await
+    }
+
+    async fn seeded(seed: u64, plan: Plan) -> Self {
+        let memory = Arc::new(MemoryBackend::new());
+        let faults = Faults::new(seed, plan);
+        let backend = FaultyBackend::new(memory.clone(), faults.clone());
+        let name = BucketName::parse("bucket").expect("a name");
+        let bucket = NewBucket {
+            place: backend.place_for(&name),
+            name,
+            owner: Owner { id: "owner".into(), display_name: "owner".into() },
+            created: Timestamp::now(),
+            acl: CannedAcl::Private,
+            location: String::new(),
+            backend: "faulty".into(),
+        };
+        let record = BucketRecord { id: BucketId(1), bucket };
+        let faulty = backend.open(&record).await.expect("opens");
+        let real = memory.open(&record).await.expect("opens");
+        Self { faults, backend, record, faulty, real }
+    }
+
+    /// As clients would hold it.
+    fn shared(&self) -> Arc<dyn Store> {
+        self.faulty.clone()
+    }
+
+    async fn put(&self, key: &str, bytes: impl Into<Bytes>) -> Result<()> {
+        client::put_if(&*self.faulty, key, bytes, Default::default()).await.map(drop)
+    }
+
+    async fn get(&self, key: &str) -> Result<Vec<u8>> {
+        client::get(&*self.faulty, key, Selection::Whole).await.map(|(_, bytes)| bytes)
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.faulty.delete(&client::key(key), &Default::default()).await
+    }
+
+    async fn list(&self) -> Result<Vec<String>> {
+        let page = self.faulty.list(ListRequest { limit: 1000, ..Default::default() }).await?;
+        Ok(page.entries.iter().map(|entry| entry.name().to_owned()).collect())
+    }
+
+    /// What is really there.
+    async fn content(&self, key: &str) -> Option<Vec<u8>> {
+        match client::get(&*self.real, key, Selection::Whole).await {
+            Ok((_, bytes)) => Some(bytes),
+            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => None,
+            Err(error) => panic!("memory does not fail: {error}"),
+        }
+    }
+}
+
+fn kind<T>(result: Result<T>) -> Option<StoreErrorKind> {
+    result.err().as_ref().map(StoreError::kind)
+}
+
+const UNAVAILABLE: Option<StoreErrorKind> = Some(StoreErrorKind::Unavailable);
