@@ -2,9 +2,10 @@
 
 use crate::{catalog::BucketRecord, store::error::StoreError};
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 /// How one replica of a bucket is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicaState {
     pub backend: String,
     pub place: String,
@@ -17,11 +18,13 @@ pub struct ReplicaState {
 }
 
 /// What was looked at, and what came of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicationCounts {
     pub objects: u64,
     /// Objects that others had put into a replica.
     pub adopted: u64,
+    /// Objects that others had put into a replica, and that were left alone.
+    pub strangers: u64,
     /// Copies that were not as they should be.
     pub differing: u64,
     pub copied: u64,

@@ -159,8 +159,8 @@ fn scan(bucket: String, place: &Place, as_json: bool) -> Result<ExitCode, ExitCo
     match done.map_err(|error| fail(FAILED, error))? {
         Done::Scanned(counts) if as_json => report::document(&json!({ "bucket": bucket, "indexed": true, "scanned": counts })),
         Done::Scanned(counts) => say(&format!("bucket {bucket}: {}\n", words(counts))),
-        Done::Unindexed | Done::Exported if as_json => report::document(&json!({ "bucket": bucket, "indexed": false })),
-        Done::Unindexed | Done::Exported => say(&format!("bucket {bucket}: its storage lists itself, there is nothing to scan\n")),
+        _ if as_json => report::document(&json!({ "bucket": bucket, "indexed": false })),
+        _ => say(&format!("bucket {bucket}: its storage lists itself, there is nothing to scan\n")),
     }
     Ok(ExitCode::SUCCESS)
 }

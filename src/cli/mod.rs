@@ -8,6 +8,7 @@ mod catalog;
 mod config;
 mod health;
 mod prompt;
+mod replicate;
 mod report;
 mod serve;
 
@@ -48,6 +49,9 @@ enum Command {
     /// Write down what only the catalog knows, bring it back, and make what can be made from storage anew.
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// Look after buckets that are on several backends.
+    #[command(subcommand)]
+    Replicate(replicate::Command),
     /// Look at a configuration without starting anything.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -78,6 +82,7 @@ pub fn run() -> ExitCode {
         Command::Backend(command) => backend::run(command),
         Command::Bucket(command) => bucket::run(command),
         Command::Catalog(command) => catalog::run(command),
+        Command::Replicate(command) => replicate::run(command),
         Command::Config(ConfigCommand::Check { config }) => config::check(config),
         Command::Config(ConfigCommand::Seal { key, configuration }) => config::seal(&key, &configuration),
     }

@@ -9,6 +9,7 @@ use super::{
     layers::Layers,
     object_stores::{AzblobBackend, GcsBackend, S3Backend},
     onedrive::OnedriveBackend,
+    replicated::ReplicatedBackend,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     services::{self, ServiceBackend},
@@ -170,6 +171,7 @@ pub enum Backend {
     Onedrive(OnedriveBackend),
     Dropbox(DropboxBackend),
     Faulty(FaultyBackend),
+    Replicated(ReplicatedBackend),
     /// What OpenDAL reaches.
     Service(ServiceBackend),
 }
@@ -245,6 +247,12 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
         rows: FaultyBackend::ROWS,
         read: |reader| FaultyBackend::read(reader).map(Backend::Faulty),
     },
+    BackendType {
+        name: "replicated",
+        about: ReplicatedBackend::ABOUT,
+        rows: ReplicatedBackend::ROWS,
+        read: |reader| ReplicatedBackend::read(reader).map(Backend::Replicated),
+    },
 ];
 
 /// Whether a secret may be at a path of keys: `backend.lake.secret_key`, `identity[0].secret_key`.
@@ -277,6 +285,7 @@ impl Backend {
             Self::Onedrive(_) => "onedrive",
             Self::Dropbox(_) => "dropbox",
             Self::Faulty(_) => "faulty",
+            Self::Replicated(_) => "replicated",
             Self::Service(service) => service.service.name,
         }
     }
@@ -285,6 +294,7 @@ impl Backend {
     pub fn over(&self) -> Vec<&str> {
         match self {
             Self::Faulty(faulty) => vec![&faulty.backend],
+            Self::Replicated(replicated) => replicated.backends.0.iter().map(String::as_str).collect(),
             _ => Vec::new(),
         }
     }
@@ -314,6 +324,7 @@ impl Backend {
             }
             Self::Dropbox(dropbox) => join("Dropbox".to_owned(), dropbox.root.trim_matches('/')),
             Self::Faulty(faulty) => format!("backend '{}'", faulty.backend),
+            Self::Replicated(replicated) => format!("backends {}", replicated.backends.0.join(", ")),
             Self::Service(service) => service.address(),
         }
     }
@@ -327,7 +338,7 @@ impl Backend {
     pub fn shared(&self) -> Option<&str> {
         match self {
             Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) | Self::Ftp(_) | Self::Webdav(_) | Self::Gdrive(_) => None,
-            Self::Onedrive(_) | Self::Dropbox(_) | Self::Service(_) | Self::Faulty(_) => None,
+            Self::Onedrive(_) | Self::Dropbox(_) | Self::Service(_) | Self::Faulty(_) | Self::Replicated(_) => None,
             Self::S3(s3) => s3.bucket.as_deref(),
             Self::Gcs(gcs) => gcs.bucket.as_deref(),
             Self::Azblob(azblob) => azblob.container.as_deref(),
@@ -353,6 +364,7 @@ impl Backend {
             Self::Onedrive(onedrive) => onedrive.show(),
             Self::Dropbox(dropbox) => dropbox.show(),
             Self::Faulty(faulty) => faulty.show(),
+            Self::Replicated(replicated) => replicated.show(),
             Self::Service(service) => service.show(),
         }
     }

@@ -87,6 +87,11 @@ pub(super) fn validate(settings: &mut Settings, origins: &Origins) -> Result<(),
         for part in backend.over() {
             known(&format!("backend.{name}"), part)?;
         }
+        if let Backend::Replicated(replicated) = backend
+            && let Some(problem) = replicated.problem()
+        {
+            return fail(&format!("backend.{name}"), format!("backend.{name} {problem}"));
+        }
         if let Backend::Faulty(faulty) = backend
             && faulty.up.is_some() != faulty.down.is_some()
         {
@@ -99,7 +104,8 @@ pub(super) fn validate(settings: &mut Settings, origins: &Origins) -> Result<(),
         let ready = |(name, backend): &(&String, &Backend)| {
             !opened.contains(*name) && backend.over().iter().all(|part| opened.iter().any(|done: &String| done == part))
         };
-        let Some((next, _)) = settings.backends.iter().find(ready) else {
+        // Those that consist of no others first: a bucket may come to have a replica on any of them.
+        let Some((next, _)) = settings.backends.iter().filter(ready).min_by_key(|(_, backend)| !backend.over().is_empty()) else {
             let circular = settings.backends.keys().find(|name| !opened.contains(*name)).cloned().unwrap_or_default();
             return fail(&format!("backend.{circular}"), format!("backend.{circular} consists of itself"));
         };

@@ -56,7 +56,7 @@ pub(super) fn refuse<T: Setting, V>(node: &Node) -> Result<V, String> {
     Err(format!("must be {}, not {given}", T::KIND))
 }
 
-fn text<T: Setting>(node: &Node) -> Result<&str, String> {
+pub(super) fn text<T: Setting>(node: &Node) -> Result<&str, String> {
     match &node.raw {
         Raw::Text(text) => Ok(text),
         _ => refuse::<T, _>(node),
@@ -64,7 +64,7 @@ fn text<T: Setting>(node: &Node) -> Result<&str, String> {
 }
 
 /// One text, several separated by commas, or a list.
-fn texts<T: Setting>(node: &Node) -> Result<Vec<&str>, String> {
+pub(super) fn texts<T: Setting>(node: &Node) -> Result<Vec<&str>, String> {
     let texts: Vec<&str> = match &node.raw {
         Raw::Text(text) => text.split(',').map(str::trim).collect(),
         Raw::List(items) => items.iter().map(|item| text::<T>(item)).collect::<Result<_, _>>()?,
@@ -77,7 +77,7 @@ pub(super) fn quote(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-fn quote_all(texts: impl Iterator<Item = String>) -> String {
+pub(super) fn quote_all(texts: impl Iterator<Item = String>) -> String {
     let texts: Vec<String> = texts.map(|text| quote(&text)).collect();
     match texts.as_slice() {
         [one] => one.clone(),
@@ -400,6 +400,7 @@ macro_rules! choice {
         }
     };
 }
+pub(super) use choice;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {

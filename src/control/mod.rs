@@ -6,20 +6,23 @@
 //! | file | owns |
 //! |---|---|
 //! | `scan` | making the index of a bucket say what its storage says |
+//! | `replicate` | replicated buckets: how they are, and who is in them |
 //! | `rows` | the format of an exported catalog |
 //! | `export`, `import` | what only the catalog knows, out of it and into it |
 //! | `socket` | requests and replies as lines |
 
 mod export;
 mod import;
+mod replicate;
 mod rows;
 mod scan;
 pub mod socket;
 
 pub use import::{Clash, ImportError, Imported, check, import};
+pub use replicate::{Replicate, Replicated};
 pub use rows::{Header, Row, RowError, Rows};
 
-use crate::{buckets::Buckets, telemetry::log::Chain};
+use crate::{backend::ReplicationCounts, buckets::Buckets, telemetry::log::Chain};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
@@ -29,6 +32,7 @@ use tokio::sync::mpsc;
 pub enum Request {
     Scan { bucket: String },
     Export,
+    Replicate { bucket: String, what: Replicate },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +40,7 @@ pub enum Request {
 pub enum Reply {
     Scanning(Scanned),
     Row(Row),
+    Replicating(ReplicationCounts),
     /// The last one, if all went well.
     Done(Done),
     /// The last one, if not.
@@ -49,13 +54,14 @@ pub struct Scanned {
     pub changed: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Done {
     Scanned(Scanned),
     /// There is no index: the storage lists itself.
     Unindexed,
     Exported,
+    Replicated(Replicated),
 }
 
 /// Between two words on how far a scan has come.
@@ -70,6 +76,7 @@ pub fn answer(buckets: Arc<Buckets>, request: Request) -> mpsc::Receiver<Reply> 
         let work = async {
             match request {
                 Request::Scan { bucket } => scan::scan(&buckets, &bucket, &replies).await,
+                Request::Replicate { bucket, what } => replicate::replicate(&buckets, &bucket, what, &replies).await.map(Done::Replicated),
                 Request::Export => {
                     let exported = export::export(&**buckets.catalog(), &replies).await;
                     exported.map(|()| Done::Exported).map_err(|error| Chain(&error).to_string())

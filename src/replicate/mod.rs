@@ -281,7 +281,7 @@ impl Backend for ReplicatedBackend {
         self.each(bucket, Upkeep::Walk(progress)).await?;
         let open = self.opened_bucket(bucket).await?;
         for member in open.members().iter() {
-            survey::survey(&open, member, survey::Depth::Listing, |_| ()).await?;
+            survey::survey(&open, member, survey::Depth::Listing, survey::Strangers::Adopted, |_| ()).await?;
         }
         Ok(true)
     }

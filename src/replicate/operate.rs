@@ -4,7 +4,7 @@ use super::{
     ReplicatedBackend, WritePolicy,
     bucket::Bucket,
     member::Member,
-    survey::{self, Depth},
+    survey::{self, Depth, Strangers},
     worker,
 };
 use crate::{
@@ -52,8 +52,8 @@ fn find(bucket: &Bucket, backend: &str) -> Result<Arc<Member>> {
 }
 
 impl From<survey::Surveyed> for ReplicationCounts {
-    fn from(survey::Surveyed { objects, adopted, differing, copied, failed }: survey::Surveyed) -> Self {
-        Self { objects, adopted, differing, copied, failed }
+    fn from(survey::Surveyed { objects, adopted, strangers, differing, copied, failed }: survey::Surveyed) -> Self {
+        Self { objects, adopted, strangers, differing, copied, failed }
     }
 }
 
@@ -98,7 +98,7 @@ impl Replication for ReplicatedBackend {
         let mut sum = survey::Surveyed::default();
         for member in open.members().iter() {
             let before = sum;
-            let seen = survey::survey(&open, member, depth, |seen| {
+            let seen = survey::survey(&open, member, depth, Strangers::LeftAlone, |seen| {
                 let mut so_far = before;
                 so_far += seen;
                 tell(so_far.into());
@@ -136,7 +136,7 @@ impl Replication for ReplicatedBackend {
             }
         };
         // New changes go there from now on; this brings what was there before.
-        survey::survey(&open, &member, Depth::Listing, |seen| tell(seen.into())).await.map(Into::into)
+        survey::survey(&open, &member, Depth::Listing, Strangers::Adopted, |seen| tell(seen.into())).await.map(Into::into)
     }
 
     async fn remove(&self, bucket: &BucketRecord, backend: &str) -> Result<()> {

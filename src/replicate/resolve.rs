@@ -107,12 +107,13 @@ pub(super) async fn adopt(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
     }
 }
 
-/// No replica has what the record says. If they all answer, what they have is what there is.
+/// No replica has what the record says. If all that had it answer, what they have now is what there is.
 pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let row = hold.row();
     let Some(record) = row.stands.as_ref().filter(|record| record.object().is_some()) else { return Ok(()) };
     let members = bucket.members();
-    let seen = look(members.iter(), key).await;
+    let holders = members.iter().filter(|member| record.copies.contains_key(&member.name));
+    let seen = look(holders, key).await;
     let holds = |seen: &Seen| {
         let (Ok(Some(info)), Some(copy)) = (&seen.found, record.copies.get(&seen.member.name)) else { return false };
         copy.etag.as_ref() == Some(&info.etag)
@@ -132,16 +133,24 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
     if !same_as.copies.is_empty() {
         return settle(bucket, key, hold, Some(same_as)).await;
     }
-    if let Some(away) = seen.into_iter().find_map(|seen| seen.found.err()) {
-        return Err(StoreError::new(StoreErrorKind::Unavailable, "no replica that answers has the object").with_source(away));
+    if seen.iter().any(|seen| seen.found.is_err()) {
+        return Err(StoreError::new(StoreErrorKind::Unavailable, "no replica that answers has the object"));
     }
-    let seen = look(members.iter(), key).await;
-    let becomes = newest(key, &seen, &row).await?;
-    match &becomes {
-        Some(_) => tracing::warn!(%key, "every replica of an object was changed by others: the newest stands"),
-        None => tracing::error!(%key, "every replica of an object was removed by others"),
-    }
-    settle(bucket, key, hold, becomes).await
+    // Of those only that had it: what others have is older.
+    let changed = newest(key, &seen, &row).await?;
+    let becomes = match changed {
+        Some(record) => {
+            tracing::warn!(%key, "every replica of an object was changed by others: the newest stands");
+            record
+        }
+        None => {
+            tracing::error!(%key, "every replica of an object was removed by others");
+            let mut gone = Record::new(row.next(None));
+            gone.copies = seen.iter().map(|seen| (seen.member.name.clone(), Copy::default())).collect();
+            gone
+        }
+    };
+    settle(bucket, key, hold, Some(becomes)).await
 }
 
 /// The newest of what replicas have, with all who have it.

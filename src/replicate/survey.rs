@@ -41,12 +41,22 @@ pub(super) enum Depth {
     Bytes,
 }
 
+/// What becomes of objects that nobody knows. In a replica that had everything once they are left alone, unless somebody asks:
+/// a write that was given up may come late, and would come back after it was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strangers {
+    LeftAlone,
+    Adopted,
+}
+
 /// What was found in a replica, and what came of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Surveyed {
     pub objects: u64,
     /// Objects that nobody knew.
     pub adopted: u64,
+    /// Those that were left alone.
+    pub strangers: u64,
     /// Replicas that were not as they should be.
     pub differing: u64,
     pub copied: u64,
@@ -58,6 +68,7 @@ impl std::ops::AddAssign for Surveyed {
     fn add_assign(&mut self, other: Self) {
         self.objects += other.objects;
         self.adopted += other.adopted;
+        self.strangers += other.strangers;
         self.differing += other.differing;
         self.copied += other.copied;
         self.failed += other.failed;
@@ -65,11 +76,18 @@ impl std::ops::AddAssign for Surveyed {
 }
 
 /// One walk over a replica.
-pub(super) async fn survey(bucket: &Arc<Bucket>, member: &Arc<Member>, depth: Depth, mut tell: impl FnMut(Surveyed)) -> Result<Surveyed> {
+pub(super) async fn survey(
+    bucket: &Arc<Bucket>,
+    member: &Arc<Member>,
+    depth: Depth,
+    strangers: Strangers,
+    mut tell: impl FnMut(Surveyed),
+) -> Result<Surveyed> {
     if !member.is_seeded() {
         // It may have been away when the bucket was made.
         member.backend.create(&member.record).await?;
     }
+    let strangers = if member.is_seeded() { strangers } else { Strangers::Adopted };
     let mut listed = Listed { member: member.clone(), page: VecDeque::new(), after: None, ended: false };
     let mut rows = Rows { bucket: bucket.clone(), page: VecDeque::new(), after: None, ended: false };
     let mut sum = Surveyed::default();
@@ -90,7 +108,7 @@ pub(super) async fn survey(bucket: &Arc<Bucket>, member: &Arc<Member>, depth: De
                 Case { key, there, known }
             }
         };
-        working.push(see_to(bucket, member, depth, case));
+        working.push(see_to(bucket, member, (depth, strangers), case));
         if working.len() >= AT_ONCE
             && let Some(seen) = working.next().await
         {
@@ -117,9 +135,9 @@ struct Case {
     known: Option<ObjectRow>,
 }
 
-async fn see_to(bucket: &Arc<Bucket>, member: &Arc<Member>, depth: Depth, case: Case) -> Surveyed {
+async fn see_to(bucket: &Arc<Bucket>, member: &Arc<Member>, how: (Depth, Strangers), case: Case) -> Surveyed {
     let key = case.key.clone();
-    match examine(bucket, member, depth, case).await {
+    match examine(bucket, member, how, case).await {
         Ok(seen) => seen,
         Err(error) => {
             tracing::warn!(%key, backend = member.name, %error, "an object was left as it is; it is looked at again");
@@ -128,12 +146,19 @@ async fn see_to(bucket: &Arc<Bucket>, member: &Arc<Member>, depth: Depth, case: 
     }
 }
 
-async fn examine(bucket: &Arc<Bucket>, member: &Arc<Member>, depth: Depth, Case { key, there, known }: Case) -> Result<Surveyed> {
+async fn examine(
+    bucket: &Arc<Bucket>,
+    member: &Arc<Member>,
+    (depth, strangers): (Depth, Strangers),
+    Case { key, there, known }: Case,
+) -> Result<Surveyed> {
     let mut seen = Surveyed { objects: 1, ..Default::default() };
     let row = known.as_ref().map(Row::parse).transpose()?.unwrap_or_default();
     if row.stands.is_none() && row.begun.is_none() {
-        seen.adopted += u64::from(resolve::found(bucket, &key, member).await?);
-        seen.objects = u64::from(there.is_some());
+        match strangers {
+            Strangers::Adopted => seen.adopted += u64::from(resolve::found(bucket, &key, member).await?),
+            Strangers::LeftAlone => seen.strangers += u64::from(there.is_some()),
+        }
     }
     if let Some(record) = &row.stands
         && record.copies.contains_key(&member.name)

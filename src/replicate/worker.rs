@@ -5,7 +5,7 @@
 use super::{
     bucket::Bucket,
     repair::{self, Repaired},
-    survey::{self, Depth},
+    survey::{self, Depth, Strangers},
 };
 use crate::{catalog::WhichObjects, store::Result};
 use futures_util::{StreamExt, stream};
@@ -53,7 +53,7 @@ async fn round(bucket: &Arc<Bucket>) -> bool {
     let name = &bucket.record.bucket.name;
     let mut is_done = true;
     for member in bucket.members().iter().filter(|member| !member.is_seeded() && member.health.is_up()) {
-        match survey::survey(bucket, member, Depth::Listing, |_| ()).await {
+        match survey::survey(bucket, member, Depth::Listing, Strangers::Adopted, |_| ()).await {
             Ok(seen) => is_done &= seen.failed == 0,
             Err(error) => {
                 is_done = false;

@@ -18,9 +18,10 @@ use crate::{
         webdav::{Access, WebdavFiles, WebdavSettings},
     },
     catalog::Catalog,
-    config::{self, Addressing, Promise, Settings},
+    config::{self, Addressing, Promise, ReadMode, Settings, WriteMode},
     faults::{Faults, FaultyBackend, Flapping, Plan},
     model::Endpoint,
+    replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},
     store::error::{StoreError, StoreErrorKind},
 };
 use std::{
@@ -61,6 +62,7 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
         config::Backend::Webdav(webdav) => opening.tree(WebdavFiles::new(self::webdav(webdav)?)?)?,
         config::Backend::Ftp(ftp) => opening.tree(FtpFiles::open(self::ftp(ftp))?)?,
         config::Backend::Faulty(faulty) => Arc::new(self::faulty(faulty, &opening)?),
+        config::Backend::Replicated(replicated) => Arc::new(ReplicatedBackend::open(self::replicated(replicated, &opening), catalog)?),
         config::Backend::Service(service) => opening.tree(OpenDalFiles::open(self::service(service, &opening))?)?,
     })
 }
@@ -318,6 +320,25 @@ fn faulty(faulty: &config::FaultyBackend, opening: &Opening<'_>) -> Result<Fault
     let (backend, below) = (opening.name, &faulty.backend);
     tracing::warn!(backend, below, "this backend fails on purpose, as its settings say: it is for trials, not for data that matters");
     Ok(FaultyBackend::new(opening.part(below)?, Faults::new(faulty.seed as u64, plan)))
+}
+
+fn replicated(replicated: &config::ReplicatedBackend, opening: &Opening<'_>) -> ReplicatedSettings {
+    ReplicatedSettings {
+        name: opening.name.to_owned(),
+        members: replicated.backends.0.clone(),
+        backends: opening.opened.clone(),
+        write: match replicated.write {
+            WriteMode::All => WritePolicy::All,
+            WriteMode::Quorum => WritePolicy::Quorum(replicated.majority()),
+            WriteMode::First => WritePolicy::First,
+            WriteMode::BestEffort => WritePolicy::BestEffort,
+        },
+        read: match replicated.read {
+            ReadMode::Ordered => ReadPolicy::Ordered,
+            ReadMode::Fastest => ReadPolicy::Fastest,
+            ReadMode::Hedged => ReadPolicy::Hedged,
+        },
+    }
 }
 
 fn service(service: &config::ServiceBackend, opening: &Opening<'_>) -> OpenDalSettings {

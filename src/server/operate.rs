@@ -1,6 +1,7 @@
 //! What operators ask of a data directory: by the server that holds it if one runs, or here.
 
 use super::{data::DataDirectory, error::StartError, graph};
+pub use crate::backend::{ReplicaState, ReplicationCounts};
 use crate::{
     buckets::Buckets,
     catalog::{BucketsQuery, Catalog, sqlite, sqlite::SqliteCatalog},
@@ -9,7 +10,7 @@ use crate::{
     store::Durability,
     telemetry::log::Chain,
 };
-pub use control::{Clash, Done, Header, Imported, Reply, Request, Row, Scanned};
+pub use control::{Clash, Done, Header, Imported, Replicate, Replicated, Reply, Request, Row, Scanned};
 use std::{fs::File, io::BufReader, path::Path, sync::Arc};
 use tokio::sync::mpsc::Receiver;
 
@@ -84,7 +85,7 @@ pub async fn rebuild(settings: &Settings, mut hear: impl AsyncFnMut(&str, Result
             &name,
             done.map_err(|error| error.to_string()).map(|done| match done {
                 Done::Scanned(counts) => Some(counts),
-                Done::Unindexed | Done::Exported => None,
+                Done::Unindexed | Done::Exported | Done::Replicated(_) => None,
             }),
         )
         .await;

@@ -1,0 +1,132 @@
+//! `causeway replicate status | repair | scrub | add | remove | promote`.
+
+use super::{FAILED, catalog::Place, fail, report, say, wait};
+use crate::server::operate::{self, Done, Replicate, Replicated, ReplicationCounts, Reply, Request};
+use std::{io::IsTerminal, process::ExitCode};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Show the replicas of a bucket, and what each of them lacks. Exit code 1 if any lacks something, or is out.
+    Status {
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Bring to the replicas what they are known to lack, now.
+    ///
+    /// A running server does that by itself, soon after a backend comes back.
+    Repair {
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Compare what the replicas list with what they should have, and repair what differs.
+    ///
+    /// Objects that others put there are counted and left alone: `causeway bucket scan` takes them in. Interrupted, another scrub begins anew; what was repaired stays so.
+    Scrub {
+        #[command(flatten)]
+        of: Of,
+        /// Read every byte, too: finds what has rotted under an ETag that is right.
+        #[arg(long)]
+        bytes: bool,
+    },
+    /// Add a replica on another backend, and fill it from the others.
+    ///
+    /// Interrupted, the server goes on; asking again shows how far it is. Add the backend to the configuration, too.
+    Add {
+        #[command(flatten)]
+        of: Of,
+        /// The backend.
+        #[arg(value_name = "BACKEND")]
+        backend: String,
+    },
+    /// Take a replica off a bucket. What is on its backend stays there.
+    ///
+    /// Refused where fewer copies would be left than were promised.
+    Remove {
+        #[command(flatten)]
+        of: Of,
+        /// The backend.
+        #[arg(value_name = "BACKEND")]
+        backend: String,
+    },
+    /// Make a replica the first to be read.
+    Promote {
+        #[command(flatten)]
+        of: Of,
+        /// The backend.
+        #[arg(value_name = "BACKEND")]
+        backend: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Of {
+    /// The bucket's name.
+    #[arg(value_name = "BUCKET")]
+    name: String,
+    #[command(flatten)]
+    place: Place,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(command: Command) -> ExitCode {
+    let (of, what) = match command {
+        Command::Status { of } => (of, Replicate::Status),
+        Command::Repair { of } => (of, Replicate::Repair),
+        Command::Scrub { of, bytes } => (of, Replicate::Scrub { bytes }),
+        Command::Add { of, backend } => (of, Replicate::Add { backend }),
+        Command::Remove { of, backend } => (of, Replicate::Remove { backend }),
+        Command::Promote { of, backend } => (of, Replicate::Promote { backend }),
+    };
+    ask(&of, what).unwrap_or_else(|code| code)
+}
+
+fn ask(of: &Of, what: Replicate) -> Result<ExitCode, ExitCode> {
+    let settings = of.place.settings()?;
+    let shows_progress = std::io::stderr().is_terminal();
+    let hear = async |reply| {
+        if let (Reply::Replicating(counts), true) = (reply, shows_progress) {
+            eprint!("\r{}  ", words(&counts));
+        }
+        Ok(())
+    };
+    let request = Request::Replicate { bucket: of.name.clone(), what };
+    let done = wait(operate::ask(&settings, request, hear));
+    if shows_progress {
+        eprint!("\r");
+    }
+    let replicated = match done.map_err(|error| fail(FAILED, error))? {
+        Done::Replicated(replicated) => replicated,
+        _ => return Err(fail(FAILED, "the server answered something else")),
+    };
+    if of.json {
+        report::document(&serde_json::json!({ "bucket": of.name, "replicas": replicated.replicas, "counts": replicated.counts }));
+    } else {
+        show(&replicated);
+    }
+    let is_well = replicated.replicas.iter().all(|replica| replica.down.is_none() && replica.seeded && replica.pending == 0);
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+fn words(ReplicationCounts { objects, adopted, strangers, differing, copied, failed }: &ReplicationCounts) -> String {
+    let strangers =
+        if *strangers > 0 { format!(", {strangers} that nobody knows: 'causeway bucket scan' takes them in") } else { String::new() };
+    format!("{objects} objects looked at, {adopted} new, {differing} differed, {copied} copied, {failed} left{strangers}")
+}
+
+fn show(Replicated { replicas, counts }: &Replicated) {
+    let row = |replica: &operate::ReplicaState| {
+        let state = match (&replica.down, replica.seeded) {
+            (Some(why), _) => format!("out: {why}"),
+            (None, false) => "being filled".to_owned(),
+            (None, true) => "up".to_owned(),
+        };
+        vec![replica.backend.clone(), replica.place.clone(), replica.pending.to_string(), state]
+    };
+    let rows: Vec<_> = replicas.iter().map(row).collect();
+    report::table(&["backend", "place", "lacks", "state"], &rows, "there are no replicas");
+    if let Some(counts) = counts {
+        say(&format!("{}\n", words(counts)));
+    }
+}

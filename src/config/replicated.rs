@@ -1,0 +1,88 @@
+//! Settings of backends that keep their buckets on several others.
+
+use super::{
+    error::ConfigError,
+    section::{Fallback, Reader, Row, Section, section},
+    tree::Node,
+    value::{Context, Setting, choice, quote, quote_all, refuse, text, texts},
+};
+use Fallback::{Required, Text, Unset};
+
+section! {
+    /// `type = "replicated"`: every bucket on several other backends, whatever those are, with S3's promises kept across them. See
+    /// [replication](guide/replication.md). A backend that is added to the list here is filled in the background; one is taken off a
+    /// bucket by `causeway replicate remove`.
+    ReplicatedBackend {
+        /// The backends, in the order in which they are read.
+        backends: Names = Required,
+        /// When a write is acknowledged: `all` have it, a `quorum` has it, the `first` has it (the others get it in the background), or
+        /// `best-effort`: all have answered or are late, and one has it.
+        write: WriteMode = Text("quorum"),
+        /// How many make a quorum.
+        quorum: Option<usize> = Unset("more than half of the backends"),
+        /// Which replica is read: `ordered` by the list, `fastest` by what was measured lately, or `hedged`: as `fastest`, and another one
+        /// too as soon as it takes longer than nearly all its answers did. In any case another is asked where one fails.
+        read: ReadMode = Text("ordered"),
+    }
+}
+
+impl ReplicatedBackend {
+    pub fn majority(&self) -> usize {
+        self.quorum.unwrap_or(self.backends.0.len() / 2 + 1)
+    }
+
+    /// What makes no sense of it.
+    pub(super) fn problem(&self) -> Option<String> {
+        let names = &self.backends.0;
+        let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
+        match (twice, self.quorum) {
+            (Some((_, name)), _) => Some(format!("names '{name}' twice")),
+            (_, Some(_)) if self.write != WriteMode::Quorum => Some("has a quorum, which only write = \"quorum\" uses".to_owned()),
+            (_, Some(quorum)) if quorum > names.len() => Some(format!("wants a quorum of {quorum} of {} backends", names.len())),
+            _ => None,
+        }
+    }
+}
+
+/// Names of backends: at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names(pub Vec<String>);
+
+impl Setting for Names {
+    const KIND: &'static str = "the name of a backend, or a list of them";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        let names: Vec<String> = texts::<Self>(node)?.into_iter().map(str::to_owned).collect();
+        if names.iter().any(String::is_empty) { refuse::<Self, _>(node) } else { Ok(Self(names)) }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quote_all(self.0.iter().cloned()))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteMode {
+    All,
+    Quorum,
+    First,
+    BestEffort,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadMode {
+    Ordered,
+    Fastest,
+    Hedged,
+}
+
+choice!(
+    WriteMode,
+    "\"all\", \"quorum\", \"first\" or \"best-effort\"",
+    "all" => WriteMode::All, "quorum" => WriteMode::Quorum, "first" => WriteMode::First, "best-effort" => WriteMode::BestEffort
+);
+choice!(
+    ReadMode,
+    "\"ordered\", \"fastest\" or \"hedged\"",
+    "ordered" => ReadMode::Ordered, "fastest" => ReadMode::Fastest, "hedged" => ReadMode::Hedged
+);

@@ -1,0 +1,179 @@
+//! A gateway over three storages that outlive it, each behind faults of its own.
+
+use causeway::{
+    backend::{Backend, ReplicationCounts, Scrub, memory::MemoryBackend},
+    catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
+    faults::{Faults, FaultyBackend, Plan},
+    model::{BucketName, CannedAcl, ObjectKey, Owner, Timestamp},
+    replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},
+    store::{Durability, GetRequest, ObjectBody, Store, error::StoreErrorKind},
+};
+use futures_util::StreamExt;
+use std::{collections::HashMap, sync::Arc};
+use tempfile::TempDir;
+
+pub const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+
+/// What stays when a gateway is gone.
+pub struct World {
+    directory: TempDir,
+    storages: Vec<Arc<dyn Backend>>,
+    pub faults: Vec<Faults>,
+    pub write: WritePolicy,
+    pub read: ReadPolicy,
+    /// How many of the storages are configured.
+    pub members: usize,
+}
+
+pub struct Gateway {
+    pub catalog: Arc<dyn Catalog>,
+    pub backend: Arc<ReplicatedBackend>,
+    pub record: BucketRecord,
+    pub store: Arc<dyn Store>,
+}
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        // Files of the catalog need no disk.
+        let memory = std::path::Path::new("/dev/shm");
+        let directory = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
+        let storages = NAMES.iter().map(|_| Arc::new(MemoryBackend::new()) as Arc<dyn Backend>).collect();
+        let faults = (0..NAMES.len() as u64).map(|n| Faults::new(seed.wrapping_mul(31).wrapping_add(n), Plan::default())).collect();
+        Self {
+            directory: directory.expect("a directory"),
+            storages,
+            faults,
+            write: WritePolicy::Quorum(2),
+            read: ReadPolicy::Ordered,
+            members: 3,
+        }
+    }
+
+    /// A gateway that starts now.
+    pub async fn start(&self) -> Gateway {
+        let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(self.directory.path(), Durability::Relaxed).expect("a catalog"));
+        let faulty = |(storage, faults): (&Arc<dyn Backend>, &Faults)| -> Arc<dyn Backend> {
+            Arc::new(FaultyBackend::new(storage.clone(), faults.clone()))
+        };
+        let backends: HashMap<String, Arc<dyn Backend>> =
+            NAMES.iter().map(|name| (*name).to_owned()).zip(self.storages.iter().zip(&self.faults).map(faulty)).collect();
+        let settings = ReplicatedSettings {
+            name: "safe".into(),
+            members: NAMES[..self.members].iter().map(|name| (*name).to_owned()).collect(),
+            backends,
+            write: self.write,
+            read: self.read,
+        };
+        let backend = Arc::new(ReplicatedBackend::open(settings, catalog.clone()).expect("a backend"));
+        let name = BucketName::parse("bucket").expect("a name");
+        let record = match catalog.bucket(&name).await.expect("answers") {
+            Some(record) => record,
+            None => {
+                let owner = Owner { id: "owner".into(), display_name: "owner".into() };
+                let (created, acl, place) = (Timestamp::now(), CannedAcl::Private, backend.place_for(&name));
+                let new = NewBucket { name, owner, created, acl, location: String::new(), backend: "safe".into(), place };
+                let record = catalog.create_bucket(new).await.expect("a bucket");
+                backend.create(&record).await.expect("is made");
+                record
+            }
+        };
+        let store = backend.open(&record).await.expect("opens");
+        Gateway { catalog, backend, record, store }
+    }
+
+    /// One that is killed, and started again.
+    pub async fn restart(&self, gateway: Gateway) -> Gateway {
+        drop(gateway.store);
+        drop(gateway.backend);
+        // No later write of the killed one may reach the catalog.
+        gateway.catalog.close().await.expect("closes");
+        self.start().await
+    }
+
+    /// The storage below the faults.
+    pub async fn below(&self, gateway: &Gateway, member: usize) -> Arc<dyn Store> {
+        self.storages[member].open(&gateway.record).await.expect("opens")
+    }
+
+    /// What a storage holds of a key.
+    pub async fn held(&self, gateway: &Gateway, member: usize, key: &str) -> Option<Vec<u8>> {
+        read(&*self.below(gateway, member).await, key).await.expect("memory answers")
+    }
+
+    pub fn heal(&self) {
+        self.faults.iter().for_each(Faults::heal);
+    }
+}
+
+impl Gateway {
+    fn replication(&self) -> &dyn causeway::backend::Replication {
+        self.backend.replication().expect("is replicated")
+    }
+
+    pub async fn repair(&self) -> ReplicationCounts {
+        self.replication().repair(&self.record, &|_| ()).await.expect("repairs")
+    }
+
+    pub async fn scrub(&self, how: Scrub) -> ReplicationCounts {
+        self.replication().scrub(&self.record, how, &|_| ()).await.expect("scrubs")
+    }
+
+    pub async fn add(&self, backend: &str) -> Result<ReplicationCounts, String> {
+        self.replication().add(&self.record, backend, &|_| ()).await.map_err(|error| error.to_string())
+    }
+
+    pub async fn remove(&self, backend: &str) -> Result<(), String> {
+        self.replication().remove(&self.record, backend).await.map_err(|error| error.to_string())
+    }
+
+    pub async fn promote(&self, backend: &str) {
+        self.replication().promote(&self.record, backend).await.expect("is promoted");
+    }
+
+    /// What each member lacks.
+    pub async fn lacks(&self) -> Vec<u64> {
+        self.replication().status(&self.record).await.expect("answers").iter().map(|replica| replica.pending).collect()
+    }
+
+    /// Waits until one member alone lacks anything.
+    pub async fn settled_but(&self, member: usize) {
+        while self.lacks().await.iter().enumerate().any(|(n, lacking)| n != member && *lacking > 0) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until every replica had everything once.
+    pub async fn filled(&self) {
+        while self.replication().status(&self.record).await.expect("answers").iter().any(|replica| !replica.seeded) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until nothing is left to do, which nobody asked for.
+    pub async fn settled(&self) {
+        while self.lacks().await.iter().any(|lacking| *lacking > 0) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// All of an object, or that there is none.
+pub async fn read(store: &dyn Store, key: &str) -> Result<Option<Vec<u8>>, StoreErrorKind> {
+    let key = ObjectKey::new(key).expect("a key");
+    let reply = match store.get(&key, GetRequest::default()).await {
+        Ok(reply) => reply,
+        Err(error) if error.kind() == StoreErrorKind::NoSuchKey => return Ok(None),
+        Err(error) => return Err(error.kind()),
+    };
+    let mut bytes = Vec::new();
+    match reply.body {
+        ObjectBody::Full(all) => bytes.extend_from_slice(&all),
+        ObjectBody::Stream(mut stream) => {
+            while let Some(frame) = stream.next().await {
+                bytes.extend_from_slice(&frame.map_err(|error| error.kind())?);
+            }
+        }
+    }
+    assert_eq!(bytes.len() as u64, reply.info.size, "a body that ends is whole");
+    Ok(Some(bytes))
+}

@@ -1,0 +1,10 @@
+//! Replicated buckets over backends that fail: what a client sees, what replicas hold in the end, and what operators can do.
+
+#[path = "../contract/client.rs"]
+mod client;
+mod gateway;
+mod membership;
+mod reading;
+mod repairing;
+mod schedules;
+mod writing;

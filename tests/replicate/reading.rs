@@ -1,0 +1,115 @@
+//! Reads while replicas are away, slow, tear bodies, or have something else than they should.
+
+use super::{
+    client::{bytes, key, put},
+    gateway::{World, read},
+};
+use causeway::{
+    faults::{Kind, Plan},
+    replicate::ReadPolicy,
+    store::{GetRequest, PutRequest, Selection, error::StoreErrorKind, operation::Operations, payload::Payload},
+};
+use std::time::Duration;
+
+const POLICIES: [ReadPolicy; 3] = [ReadPolicy::Ordered, ReadPolicy::Fastest, ReadPolicy::Hedged];
+
+#[tokio::test(start_paused = true)]
+async fn no_read_fails_while_one_replica_answers() {
+    for policy in POLICIES {
+        for plan in [Plan::down(), Plan::hanging(), Plan::always(Kind::Throttled), Plan::always(Kind::TornBody)] {
+            let world = World { read: policy, ..World::new(1) };
+            let gateway = world.start().await;
+            let body = bytes(7, 3 << 20);
+            put(&*gateway.store, "key", body.clone()).await;
+            gateway.settled().await;
+            for member in 0..2 {
+                world.faults[member].set(plan.clone());
+            }
+            for _ in 0..10 {
+                assert_eq!(read(&*gateway.store, "key").await, Ok(Some(body.to_vec())), "{policy:?}, {plan:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_hangs_is_not_waited_for_again() {
+    let world = World::new(2);
+    let gateway = world.start().await;
+    put(&*gateway.store, "key", "x").await;
+    gateway.settled().await;
+    world.faults[0].set(Plan::hanging());
+    // The first few find out.
+    for _ in 0..3 {
+        read(&*gateway.store, "key").await.expect("another answers");
+    }
+    let begun = tokio::time::Instant::now();
+    for _ in 0..100 {
+        read(&*gateway.store, "key").await.expect("another answers");
+    }
+    assert!(begun.elapsed() < Duration::from_millis(500), "by the clock of this test, which only waiting moves");
+}
+
+#[tokio::test]
+async fn ranges_and_conditions_are_those_of_the_object_and_not_of_a_replica() {
+    let world = World::new(3);
+    let gateway = world.start().await;
+    let body = bytes(1, 100_000);
+    put(&*gateway.store, "key", body.clone()).await;
+    let selection = Selection::Range(causeway::model::ByteRange::FromTo(10, 60_009));
+    let reply = gateway.store.get(&key("key"), GetRequest { selection, ..Default::default() }).await.expect("a range");
+    assert_eq!((reply.span.start, reply.span.end, reply.info.size), (10, 60_010, 100_000));
+    let replicas = reply.info.notes.replicas.expect("says where it is");
+    assert_eq!(replicas.current.len() + replicas.pending.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_change_in_a_replica_is_never_served_and_is_set_right() {
+    let world = World::new(4);
+    let gateway = world.start().await;
+    put(&*gateway.store, "key", "right").await;
+    put(&*gateway.store, "gone", "here").await;
+    gateway.settled().await;
+    let below = world.below(&gateway, 0).await;
+    let wrong = PutRequest { attributes: Default::default(), conditions: Default::default(), payload: Payload::from_bytes("wrong") };
+    below.put(&key("key"), wrong).await.expect("memory takes it");
+    below.delete(&key("gone"), &Default::default()).await.expect("memory takes it");
+    assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"right".to_vec())));
+    assert_eq!(read(&*gateway.store, "gone").await, Ok(Some(b"here".to_vec())));
+    while world.held(&gateway, 0, "key").await.as_deref() != Some(b"right") || world.held(&gateway, 0, "gone").await.is_none() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_changed_in_every_replica_is_what_there_is() {
+    let world = World::new(5);
+    let gateway = world.start().await;
+    put(&*gateway.store, "key", "ours").await;
+    put(&*gateway.store, "gone", "ours").await;
+    gateway.settled().await;
+    for member in 0..3 {
+        let below = world.below(&gateway, member).await;
+        let theirs = PutRequest { attributes: Default::default(), conditions: Default::default(), payload: Payload::from_bytes("theirs") };
+        below.put(&key("key"), theirs).await.expect("memory takes it");
+        below.delete(&key("gone"), &Default::default()).await.expect("memory takes it");
+    }
+    assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"theirs".to_vec())));
+    assert_eq!(read(&*gateway.store, "gone").await, Ok(None));
+    let head = gateway.store.head(&key("gone"), &Default::default()).await.expect_err("is gone");
+    assert_eq!(head.kind(), StoreErrorKind::NoSuchKey);
+    gateway.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_needs_no_replica() {
+    let world = World::new(6);
+    let gateway = world.start().await;
+    for n in 0..5 {
+        put(&*gateway.store, &format!("key{n}"), "x").await;
+    }
+    gateway.settled().await;
+    world.faults.iter().for_each(|faults| faults.set(Plan::down().on(Operations::ALL)));
+    let page = gateway.store.list(causeway::store::ListRequest { limit: 10, ..Default::default() }).await.expect("is listed");
+    assert_eq!(page.entries.len(), 5);
+}

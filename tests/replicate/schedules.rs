@@ -1,0 +1,279 @@
+//! Random operations and faults, by seed, against a model of what may be seen.
+//!
+//! A write that was acknowledged is what there is. One that failed may have taken effect, or may yet, until something else is
+//! acknowledged. Once it was seen, what was before it must not be seen again.
+//!
+//! `CAUSEWAY_SCHEDULES=10000 cargo test --test replicate schedules` looks longer than CI does; `CAUSEWAY_SCHEDULE=4711` runs one.
+
+use super::{
+    client::{key, number},
+    gateway::{Gateway, World, read},
+};
+use causeway::{
+    backend::Scrub,
+    faults::{Kind, Plan},
+    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, Owner},
+    store::{
+        BeginUpload, CompletePart, CompleteUpload, ListEntry, ListRequest, PutRequest, Result, Store,
+        condition::{ETagMatch, WriteConditions},
+        error::StoreErrorKind,
+        payload::Payload,
+    },
+};
+use std::{collections::BTreeMap, time::Duration};
+
+const KEYS: [&str; 3] = ["a", "a/b", "c"];
+const STEPS: usize = 30;
+
+/// Which schedules: as many as CI has time for, or as the environment says.
+fn seeds() -> Vec<u64> {
+    let from = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    match (from("CAUSEWAY_SCHEDULE"), from("CAUSEWAY_SCHEDULES")) {
+        (Some(one), _) => vec![one],
+        (None, many) => (0..many.unwrap_or(120)).collect(),
+    }
+}
+
+#[test]
+fn no_schedule_of_faults_loses_resurrects_or_mixes_anything() {
+    for seed in seeds() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+        runtime.block_on(async {
+            let task = tokio::spawn(Run::new(seed).all());
+            if let Err(failed) = task.await {
+                println!("schedule {seed}");
+                std::panic::resume_unwind(failed.into_panic());
+            }
+        });
+    }
+}
+
+/// The seed decides everything that is decided here.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize]
+    }
+}
+
+type Value = Option<Vec<u8>>;
+
+/// What may be seen of one key: first what is certain, then what may have been, or may yet be.
+#[derive(Debug, Clone)]
+struct May(Vec<Value>);
+
+impl May {
+    fn acknowledged(&mut self, value: Value) {
+        self.0 = vec![value];
+    }
+
+    fn failed(&mut self, value: Value) {
+        if !self.0.contains(&value) {
+            self.0.push(value);
+        }
+    }
+
+    fn seen(&mut self, value: &Value) -> bool {
+        let Some(at) = self.0.iter().position(|may| may == value) else { return false };
+        if at > 0 {
+            // It took effect: the certain one is replaced.
+            self.0.remove(0);
+        }
+        true
+    }
+}
+
+struct Run {
+    random: Random,
+    world: World,
+    may: BTreeMap<&'static str, May>,
+    written: u64,
+    log: Vec<String>,
+}
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        let may = KEYS.iter().map(|key| (*key, May(vec![None]))).collect();
+        Self { random: Random(seed), world: World::new(seed), may, written: 0, log: Vec::new() }
+    }
+
+    async fn all(mut self) {
+        let mut gateway = self.world.start().await;
+        for _ in 0..STEPS {
+            gateway = self.step(gateway).await;
+        }
+        self.end(gateway).await;
+    }
+
+    async fn step(&mut self, gateway: Gateway) -> Gateway {
+        let name = self.random.pick(&KEYS);
+        let store = &*gateway.store;
+        match self.random.below(24) {
+            0..=5 => self.put(store, name, WriteConditions::default()).await,
+            6 => self.put(store, name, WriteConditions { if_none_match: Some(ETagMatch::Any), ..Default::default() }).await,
+            7 => self.upload(store, name).await,
+            8..=9 => self.delete(store, name).await,
+            10..=14 => self.read(store, name).await,
+            15 => self.head(store, name).await,
+            16..=20 => self.fault(),
+            21 => {
+                self.world.heal();
+                self.log.push("healed".into());
+            }
+            22 => {
+                let rest = self.random.below(3000);
+                tokio::time::sleep(Duration::from_millis(rest)).await;
+            }
+            _ => {
+                self.log.push("killed".into());
+                return self.world.restart(gateway).await;
+            }
+        }
+        gateway
+    }
+
+    fn fresh(&mut self) -> Vec<u8> {
+        self.written += 1;
+        // All of one length: sizes must not tell versions apart. Now and then more than one frame.
+        let text = format!("version {:05} ", self.written);
+        let repeats = if self.written.is_multiple_of(7) { 6000 } else { 1 };
+        text.repeat(repeats).into_bytes()
+    }
+
+    fn noted<T>(&mut self, what: String, outcome: &Result<T>) {
+        let outcome = outcome.as_ref().map(drop).map_err(ToString::to_string);
+        self.log.push(format!("{what}: {outcome:?}"));
+    }
+
+    async fn put(&mut self, store: &dyn Store, name: &'static str, conditions: WriteConditions) {
+        let body = self.fresh();
+        let conditional = !conditions.is_empty();
+        let frames: Vec<_> = body.chunks(20_000).map(|frame| Ok(bytes::Bytes::copy_from_slice(frame))).collect();
+        let payload = Payload::from_stream(futures_util::stream::iter(frames), Default::default());
+        let outcome = store.put(&key(name), PutRequest { attributes: Default::default(), conditions, payload }).await;
+        self.noted(format!("put {name} {:?}", String::from_utf8_lossy(&body[..13])), &outcome);
+        self.wrote(name, Some(body), outcome.map(drop), conditional);
+    }
+
+    fn wrote(&mut self, name: &'static str, value: Value, outcome: Result<()>, conditional: bool) {
+        let may = self.may.get_mut(name).expect("a key");
+        match outcome {
+            Ok(()) if conditional => {
+                assert!(may.0.contains(&None), "{name} was not absent\n{:#?}", self.log);
+                may.acknowledged(value);
+            }
+            Ok(()) => may.acknowledged(value),
+            Err(error) if conditional && error.kind() == StoreErrorKind::PreconditionFailed => {
+                assert!(may.0.iter().any(Option::is_some), "{name} was absent\n{:#?}", self.log);
+            }
+            Err(_) => may.failed(value),
+        }
+    }
+
+    async fn upload(&mut self, store: &dyn Store, name: &'static str) {
+        let body = self.fresh();
+        let outcome = upload(store, name, body.clone()).await;
+        self.noted(format!("upload {name} {:?}", String::from_utf8_lossy(&body[..13])), &outcome);
+        self.wrote(name, Some(body), outcome, false);
+    }
+
+    async fn delete(&mut self, store: &dyn Store, name: &'static str) {
+        let outcome = store.delete(&key(name), &Default::default()).await;
+        self.noted(format!("delete {name}"), &outcome);
+        self.wrote(name, None, outcome, false);
+    }
+
+    async fn read(&mut self, store: &dyn Store, name: &'static str) {
+        let found = read(store, name).await;
+        self.log.push(format!(
+            "read {name}: {:?}",
+            found.as_ref().map(|body| body.as_ref().map(|body| String::from_utf8_lossy(&body[..13]).into_owned()))
+        ));
+        if let Ok(found) = found {
+            let may = self.may.get_mut(name).expect("a key");
+            assert!(may.seen(&found), "{name} must not be that\n{:#?}", self.log);
+        }
+    }
+
+    async fn head(&mut self, store: &dyn Store, name: &'static str) {
+        let found = store.head(&key(name), &Default::default()).await;
+        self.noted(format!("head {name}"), &found);
+        let size = match found {
+            Ok(info) => Some(info.size),
+            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => None,
+            Err(_) => return,
+        };
+        let may = &self.may[name];
+        assert!(
+            may.0.iter().any(|value| value.as_ref().map(|body| body.len() as u64) == size),
+            "{name} cannot have size {size:?}\n{:#?}",
+            self.log
+        );
+    }
+
+    fn fault(&mut self) {
+        let member = self.random.below(3) as usize;
+        let kinds = [Kind::Unavailable, Kind::Throttled, Kind::LostReply, Kind::TornBody, Kind::Late, Kind::Hang, Kind::StaleList];
+        let plan = match self.random.below(6) {
+            0 => Plan::down(),
+            1 => Plan::hanging(),
+            2 => Plan::default(),
+            _ => {
+                let rate = self.random.pick(&[0.2, 0.5, 1.0]);
+                Plan { late_by: Duration::from_millis(500), ..Plan::default() }.with(self.random.pick(&kinds), rate)
+            }
+        };
+        self.log.push(format!("{member} meets {plan:?}"));
+        self.world.faults[member].set(plan);
+    }
+
+    /// All is well again, and all replicas come to agree on what may be.
+    async fn end(&mut self, gateway: Gateway) {
+        self.world.heal();
+        // What comes late has come.
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        gateway.settled().await;
+        gateway.scrub(Scrub::Listing).await;
+        for name in KEYS {
+            self.read(&*gateway.store, name).await;
+            let Ok(found) = read(&*gateway.store, name).await else { panic!("{name} cannot be read\n{:#?}", self.log) };
+            gateway.settled().await;
+            for member in 0..3 {
+                let held = self.world.held(&gateway, member, name).await;
+                // Writes that were given up may have come to where nothing was: nobody sees them.
+                assert!(held == found || found.is_none(), "{name} on {member}\n{:#?}", self.log);
+            }
+        }
+        let counts = gateway.scrub(Scrub::Bytes).await;
+        assert_eq!((counts.differing, counts.copied, counts.failed), (0, 0, 0), "\n{:#?}", self.log);
+        let page = gateway.store.list(ListRequest { limit: 100, ..Default::default() }).await.expect("is listed");
+        let mut expected = Vec::new();
+        for name in KEYS {
+            if read(&*gateway.store, name).await.expect("is read").is_some() {
+                expected.push(name);
+            }
+        }
+        let listed: Vec<_> = page.entries.iter().map(ListEntry::name).collect();
+        assert_eq!(listed, expected, "\n{:#?}", self.log);
+    }
+}
+
+async fn upload(store: &dyn Store, name: &str, body: Vec<u8>) -> Result<()> {
+    let owner = Owner { id: "owner".into(), display_name: "owner".into() };
+    let checksum = ChecksumSpec { algorithm: ChecksumAlgorithm::Crc64Nvme, kind: ChecksumKind::FullObject };
+    let begin = BeginUpload { attributes: Default::default(), checksum, explicit_checksum: false, initiator: owner };
+    let id = store.begin_upload(&key(name), begin).await?;
+    let part = store.put_part(&key(name), &id, number(1), Payload::from_bytes(body)).await?;
+    let parts = vec![CompletePart { number: number(1), etag: part.etag, checksum: None }];
+    let complete = CompleteUpload { parts, conditions: Default::default(), checksum: None, size: None };
+    store.complete_upload(&key(name), &id, complete).await.map(drop)
+}
