@@ -16,8 +16,8 @@ pub const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
 /// What stays when a gateway is gone.
 pub struct World {
-    directory: TempDir,
-    storages: Vec<Arc<dyn Backend>>,
+    pub directory: TempDir,
+    pub storages: Vec<Arc<dyn Backend>>,
     pub faults: Vec<Faults>,
     pub write: WritePolicy,
     pub read: ReadPolicy,
