@@ -2,7 +2,7 @@
 //!
 //! Layers, top to bottom; imports point down only (`tests/architecture.rs` holds them to it):
 //!
-//! `cli` > `server` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `faults` > `backend` > `catalog` > `store` > `model`;
+//! `cli` > `server` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `faults`, `limits` > `backend` > `catalog` > `store` > `model`;
 //! `xml`, `config` and `telemetry` stand beside them and know only `model` and `store`; `config` also the table of services that
 //! `backend` has.
 
@@ -20,6 +20,7 @@ pub mod control;
 pub mod edge;
 pub mod faults;
 pub mod jobs;
+pub mod limits;
 pub mod model;
 pub mod s3;
 pub mod server;

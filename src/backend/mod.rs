@@ -100,6 +100,11 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         None
     }
 
+    /// Whether whoever has the objects elsewhere too should take them from there: this backend is over its budget.
+    fn avoid(&self) -> bool {
+        false
+    }
+
     /// Ends a visit that changed nothing: the next start finds what this one found. Instead of `close`.
     async fn release(&self) -> Result<(), StoreError> {
         Ok(())
