@@ -79,7 +79,8 @@ impl Account {
     /// better: one request of ours may be several of its.
     pub(super) fn enter(&self, traffic: Option<u64>, downloads: bool, now: Timestamp) -> Result<()> {
         let mut state = self.state(now);
-        let requests_over = self.budget.requests.is_some_and(|most| state.look(traffic) >= most);
+        let requests = state.look(traffic);
+        let requests_over = self.budget.requests.is_some_and(|most| requests >= most);
         let download_over = downloads && self.budget.download.is_some_and(|most| state.used.download >= most);
         if (requests_over || download_over) && self.budget.at_budget == AtBudget::Stop {
             let what = if requests_over { "requests" } else { "downloads" };
