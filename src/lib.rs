@@ -2,8 +2,8 @@
 //!
 //! Layers, top to bottom; imports point down only (`tests/architecture.rs` holds them to it):
 //!
-//! `cli` > `server` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `replicate`, `faults` > `backend` >
-//! `catalog` > `store` > `model`;
+//! `cli` > `server` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `replicate`, `cache`, `limits`, `faults` >
+//! `backend` > `catalog` > `store` > `model`;
 //! `xml`, `config` and `telemetry` stand beside them and know only `model` and `store`; `config` also the table of services that
 //! `backend` has.
 
@@ -21,6 +21,7 @@ pub mod control;
 pub mod edge;
 pub mod faults;
 pub mod jobs;
+pub mod limits;
 pub mod model;
 pub mod replicate;
 pub mod s3;

@@ -23,6 +23,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("replicate", &["model", "store", "catalog", "backend"]),
     // A backend that fails on purpose.
     ("faults", &["model", "store", "catalog", "backend"]),
+    // How much, how fast and how many at once.
+    ("limits", &["model", "store", "catalog", "backend"]),
     // Which buckets there are, and the stack of each.
     ("buckets", &["model", "store", "catalog", "backend"]),
     // Beside the layers: settings are data, and metrics are names.

@@ -155,6 +155,7 @@ macro_rules! contract_promises {
 drivers! {
     memory = crate::Driver::Memory;
     faulty_without_faults = crate::Driver::Faulty;
+    limited = crate::Driver::Limited;
     fs_strict = crate::Driver::Fs(causeway::store::Durability::Strict);
     s3_causeway = crate::Driver::S3(crate::Server::Causeway);
     s3_moto = crate::Driver::S3(crate::Server::Moto);

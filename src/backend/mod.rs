@@ -102,14 +102,14 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         None
     }
 
-    /// Others are to be preferred, where there are others.
-    fn avoid(&self) -> bool {
-        false
-    }
-
     /// What was asked of the storage so far. `None`: it is no other machine.
     fn traffic(&self) -> Option<Traffic> {
         None
+    }
+
+    /// Whether whoever has the objects elsewhere too should take them from there: this backend is over its budget.
+    fn avoid(&self) -> bool {
+        false
     }
 
     /// Ends a visit that changed nothing: the next start finds what this one found. Instead of `close`.

@@ -2,11 +2,28 @@
 
 use super::{
     error::ConfigError,
-    section::{Reader, Row, Section, section},
-    value::Setting,
+    section::{Fallback, Reader, Row, Section, section},
+    value::{AtBudget, ByteRate, Count, Setting, Size},
 };
+use Fallback::{Text, Unset};
 
 section! {
     /// Of a backend of any type.
-    Layers {}
+    Layers {
+        /// Bytes a second that are written to it at most; bodies take turns. See [limits](guide/limits.md).
+        upload_rate: Option<ByteRate> = Unset("any"),
+        /// Bytes a second that are read from it at most.
+        download_rate: Option<ByteRate> = Unset("any"),
+        /// Operations a second at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
+        request_rate: Option<Count> = Unset("any"),
+        /// Operations at once at most, bodies that are read among them. Further ones wait likewise.
+        concurrency: Option<usize> = Unset("any"),
+        /// Requests to it within a month (of UTC) at most.
+        monthly_requests: Option<Count> = Unset("any"),
+        /// Bytes read from it within a month at most.
+        monthly_download: Option<Size> = Unset("any"),
+        /// What becomes of requests beyond those: `stop` answers 503 SlowDown until the month is over, `avoid` serves them, but
+        /// buckets that have another replica take that.
+        at_budget: AtBudget = Text("stop"),
+    }
 }

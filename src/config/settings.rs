@@ -14,7 +14,7 @@ use super::{
     section::{Fallback, Reader, Row, Section, section},
     services::{self, ServiceBackend},
     sftp::SftpBackend,
-    value::{Addresses, Domains, Interval, LogFormat, LogLevel, Setting, Size},
+    value::{Addresses, ByteRate, Count, Domains, Interval, LogFormat, LogLevel, Setting, Size},
     webdav::WebdavBackend,
 };
 use crate::{
@@ -118,6 +118,14 @@ section! {
         secret_key: SecretSetting = Required,
         /// `admin` acts on every bucket; `readwrite` creates buckets and acts on its own; `readonly` reads them.
         policy: Role = Text("readwrite"),
+        /// Bytes a second that it sends at most. See [limits](guide/limits.md).
+        upload_rate: Option<ByteRate> = Unset("any"),
+        /// Bytes a second that it is sent at most.
+        download_rate: Option<ByteRate> = Unset("any"),
+        /// Requests a second at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
+        request_rate: Option<Count> = Unset("any"),
+        /// Requests in work at once at most. Further ones wait likewise.
+        concurrency: Option<usize> = Unset("any"),
     }
 }
 
@@ -145,6 +153,14 @@ section! {
         remote: Option<String> = Unset("that of the backend, or else the bucket's name"),
         /// Its place on the backend, or in `remote`: a directory, given with or without a `/` at its end. `""` is all of it.
         prefix: Option<String> = Unset("the bucket's name, or all of a `remote` of its own"),
+        /// Bytes a second that clients send to it at most. See [limits](guide/limits.md).
+        upload_rate: Option<ByteRate> = Unset("any"),
+        /// Bytes a second that clients are sent from it at most.
+        download_rate: Option<ByteRate> = Unset("any"),
+        /// Requests a second at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
+        request_rate: Option<Count> = Unset("any"),
+        /// Requests in work at once at most. Further ones wait likewise.
+        concurrency: Option<usize> = Unset("any"),
     }
 }
 

@@ -341,6 +341,56 @@ impl Setting for Size {
     }
 }
 
+/// A number of bytes a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteRate(pub u64);
+
+impl Setting for ByteRate {
+    const KIND: &'static str = "a size per second such as 10MiB or 10MiB/s";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        let bytes = match &node.raw {
+            Raw::Integer(bytes) => u64::try_from(*bytes).ok(),
+            _ => {
+                let text = text::<Self>(node)?.trim();
+                scaled(text.strip_suffix("/s").unwrap_or(text).trim_end(), SIZES)
+            }
+        };
+        match bytes {
+            Some(bytes @ 1..) => Ok(Self(bytes)),
+            _ => refuse::<Self, _>(node),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quote(&format!("{}/s", unscaled(self.0, &SIZES[5..]))))
+    }
+}
+
+/// How many, where there may be very many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count(pub u64);
+
+impl Setting for Count {
+    const KIND: &'static str = "a whole number above 0";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        let number = match &node.raw {
+            Raw::Integer(number) => u64::try_from(*number).ok(),
+            Raw::Text(text) => text.parse().ok(),
+            _ => None,
+        };
+        match number {
+            Some(number @ 1..=0x7fff_ffff_ffff_ffff) => Ok(Self(number)),
+            _ => refuse::<Self, _>(node),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(self.0.to_string())
+    }
+}
+
 /// A part of all, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Share(pub f64);
@@ -439,6 +489,14 @@ pub enum FtpTls {
 }
 
 choice!(FtpTls, "\"none\", \"explicit\" or \"implicit\"", "none" => FtpTls::None, "explicit" => FtpTls::Explicit, "implicit" => FtpTls::Implicit);
+/// What becomes of requests beyond a month's budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtBudget {
+    Stop,
+    Avoid,
+}
+
+choice!(AtBudget, "\"stop\" or \"avoid\"", "stop" => AtBudget::Stop, "avoid" => AtBudget::Avoid);
 choice!(Promise, "\"auto\", \"yes\" or \"no\"", "auto" => Promise::Auto, "yes" => Promise::Kept, "no" => Promise::NotKept);
 
 impl Setting for bool {
@@ -520,6 +578,16 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_of_bytes_may_say_that_it_is_per_second() {
+        for text in ["10MiB", "10MiB/s", "10 MiB /s", "10485760"] {
+            assert_eq!(parse(text), Ok(ByteRate(10 << 20)), "{text}");
+        }
+        for wrong in ["0", "10MiB/m", "/s", "fast"] {
+            assert!(parse::<ByteRate>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_share_is_a_part_of_all() {
         for (text, share) in [("0.05", 0.05), ("5%", 0.05), ("2.5 %", 0.025), ("0", 0.0), ("1", 1.0), ("100%", 1.0)] {
             assert_eq!(parse(text), Ok(Share(share)), "{text}");
@@ -546,6 +614,8 @@ mod tests {
         round::<Duration>("1500ms");
         round::<Interval>("off");
         round::<Size>("10MB");
+        round::<ByteRate>("1MB/s");
+        round::<Count>("5000000000");
         round::<Share>("7.5%");
         round::<Operations>("reads, put");
         round::<Addresses>("127.0.0.1:9000, [::1]:9000");

@@ -10,7 +10,7 @@ use crate::{
     store::{
         ByteStream, ObjectBody, Result,
         operation::Operation,
-        payload::{BodySource, Payload, PayloadError},
+        payload::{Arrived, BodySource, Payload, PayloadError},
     },
 };
 use bytes::Bytes;
@@ -132,5 +132,9 @@ impl BodySource for Incoming {
 
     fn trailing_checksum(&self) -> Option<Checksum> {
         self.source.trailing_checksum()
+    }
+
+    fn foretold(&self) -> Option<Arrived> {
+        self.source.foretold()
     }
 }

@@ -107,6 +107,10 @@ impl Backend for FaultyBackend {
         self.below.traffic()
     }
 
+    fn avoid(&self) -> bool {
+        self.below.avoid()
+    }
+
     async fn release(&self) -> Result<(), StoreError> {
         self.below.release().await
     }

@@ -4,6 +4,7 @@ use super::{
     backends::{self, Opening},
     data::{DataDirectory, KnownCredentials},
     error::StartError,
+    limits::LimitsInForce,
 };
 use crate::{
     access::Credentials,
@@ -22,6 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(super) struct Graph {
     pub(super) edge: Edge,
     pub(super) service: Service,
+    pub(super) limits: Arc<LimitsInForce>,
     pub(super) buckets: Arc<Buckets>,
     pub(super) jobs: TaskTracker,
 }
@@ -40,7 +42,7 @@ pub(super) async fn build(
     stop: CancellationToken,
 ) -> Result<Graph, StartError> {
     let server = &settings.server;
-    let buckets = buckets(settings, known, data).await?;
+    let (buckets, limits) = buckets(settings, known, data).await?;
     let domains = server.domain.as_ref().map(|domains| domains.0.clone()).unwrap_or_default();
     let pace = Pace { stall: server.body_timeout, ..Pace::default() };
     let edge = Edge::new(EdgeSettings { domains, pace }, known.credentials.clone());
@@ -50,26 +52,37 @@ pub(super) async fn build(
         scan_interval: server.scan_interval.0.unwrap_or_default(),
         upload_expiry: server.upload_expiry.0.unwrap_or(Duration::MAX),
     };
-    Ok(Graph { edge, service, jobs: jobs::spawn(buckets.clone(), jobs, stop), buckets })
+    let jobs = jobs::spawn(buckets.clone(), jobs, stop.clone());
+    if let Some(ledger) = limits.kept() {
+        jobs.spawn(stop.run_until_cancelled_owned(ledger.keep()));
+    }
+    Ok(Graph { edge, service, limits, jobs, buckets })
 }
 
 /// The catalog of a data directory, every backend, and the buckets upon them.
-pub(super) async fn buckets(settings: &Settings, known: &KnownCredentials, data: &DataDirectory) -> Result<Arc<Buckets>, StartError> {
+pub(super) async fn buckets(
+    settings: &Settings,
+    known: &KnownCredentials,
+    data: &DataDirectory,
+) -> Result<(Arc<Buckets>, Arc<LimitsInForce>), StartError> {
     let server = &settings.server;
     let catalog = SqliteCatalog::open(data.own(), server.durability).map_err(|error| StartError::because("opening the catalog", error))?;
     let catalog: Arc<dyn Catalog> = Arc::new(catalog);
+    let mut limits = LimitsInForce::of(settings);
     let mut opened_backends: HashMap<String, Arc<dyn Backend>> = HashMap::new();
     for (name, backend) in settings.in_order() {
         let spool = server.spool.clone().unwrap_or_else(|| data.own().join("spool"));
         let opened = backends::open(backend, Opening { settings, name, spool: &spool, catalog: catalog.clone(), opened: &opened_backends });
-        opened_backends.insert(name.clone(), opened.map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))?);
+        let opened = opened.map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))?;
+        let opened = limits.upon(name, opened, settings.layers.get(name), data)?;
+        opened_backends.insert(name.clone(), opened);
     }
     let buckets = Arc::new(Buckets::new(catalog, opened_backends, settings.default_backend().to_owned()));
     let Some(steward) = known.credentials.steward() else {
         return Err(StartError::new("there is no identity"));
     };
     settle_buckets(settings, &buckets, steward).await?;
-    Ok(buckets)
+    Ok((buckets, Arc::new(limits)))
 }
 
 /// Buckets of the configuration, then those that lie on the default backend already.

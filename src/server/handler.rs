@@ -2,6 +2,7 @@
 
 use super::{
     idle::Activity,
+    limits::LimitsInForce,
     record::{Counted, Record, Recorded},
     request_id::RequestIds,
 };
@@ -21,6 +22,7 @@ use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 pub(super) struct Handler {
     edge: Edge,
     service: Service,
+    limits: Arc<LimitsInForce>,
     metrics: Arc<Metrics>,
     ids: RequestIds,
     max_requests: i64,
@@ -34,9 +36,9 @@ pub(super) struct Line {
 }
 
 impl Handler {
-    pub(super) fn new(edge: Edge, service: Service, metrics: Arc<Metrics>, max_requests: usize) -> Self {
+    pub(super) fn new(edge: Edge, service: Service, limits: Arc<LimitsInForce>, metrics: Arc<Metrics>, max_requests: usize) -> Self {
         let max_requests = i64::try_from(max_requests).unwrap_or(i64::MAX);
-        Self { edge, service, metrics, ids: RequestIds::new(), max_requests }
+        Self { edge, service, limits, metrics, ids: RequestIds::new(), max_requests }
     }
 
     pub(super) async fn answer<B>(&self, request: Request<B>, line: &Line) -> http::Response<Recorded>
@@ -72,7 +74,11 @@ impl Handler {
         match self.edge.admit(request, id.clone(), now) {
             Ok(request) => {
                 record.admitted(&request);
-                self.service.handle(request).await
+                let about = About::of(&request);
+                match self.limits.admit(request).await {
+                    Ok((request, admitted)) => admitted.reply(self.service.handle(request).await),
+                    Err(error) => about.error(error),
+                }
             }
             Err(refusal) => {
                 if is_authentication(refusal.error.code) {
@@ -131,7 +137,8 @@ mod tests {
         let buckets = Arc::new(Buckets::new(catalog, Default::default(), "disk".to_owned()));
         let edge = Edge::new(EdgeSettings::default(), Arc::new(Defective));
         let metrics = Arc::<Metrics>::default();
-        let handler = Handler::new(edge, Service::new(buckets, s3::Settings { region: "r".to_owned() }), metrics.clone(), 10);
+        let handler =
+            Handler::new(edge, Service::new(buckets, s3::Settings { region: "r".to_owned() }), Arc::default(), metrics.clone(), 10);
         let line = Line { peer: ([127, 0, 0, 1], 1).into(), activity: Activity::begin() };
         let now = Timestamp::now().iso8601().replace(['-', ':'], "");
         let (day, time) = (&now[..8], format!("{}Z", &now[..15]));

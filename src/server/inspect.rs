@@ -143,7 +143,14 @@ impl<'s> Visit<'s> {
             opened.insert(name.clone(), backend);
         }
         let Some(backend) = opened.remove(name) else { return Err(StartError::new(format!("there is no backend '{name}'"))) };
-        Ok(Self { settings, name, is_directory: matches!(configured, config::Backend::Fs(_)), backend, catalog, _scratch: scratch })
+        Ok(Self {
+            settings,
+            name,
+            is_directory: matches!(settings.below(configured), config::Backend::Fs(_)),
+            backend,
+            catalog,
+            _scratch: scratch,
+        })
     }
 
     /// Where a bucket of the configuration lies.

@@ -17,6 +17,7 @@ mod graph;
 mod handler;
 mod idle;
 pub mod inspect;
+mod limits;
 mod listen;
 mod memory;
 pub mod operate;
@@ -40,6 +41,7 @@ use connection::Door;
 use data::DataDirectory;
 use graph::Graph;
 use handler::Handler;
+use limits::LimitsInForce;
 use listen::Listeners;
 use signals::Signals;
 use std::{io::Write, sync::Arc};
@@ -74,9 +76,9 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
 
     let credentials = data.credentials(&settings)?;
     let stop = CancellationToken::new();
-    let Graph { edge, service, buckets, jobs } = graph::build(&settings, &credentials, &data, stop.clone()).await?;
-    watch(&metrics, &buckets);
-    let handler = Arc::new(Handler::new(edge, service, metrics.clone(), server.max_requests));
+    let Graph { edge, service, limits, buckets, jobs } = graph::build(&settings, &credentials, &data, stop.clone()).await?;
+    watch(&metrics, &buckets, &limits);
+    let handler = Arc::new(Handler::new(edge, service, limits, metrics.clone(), server.max_requests));
     let door = Arc::new(Door::new(server, tls.clone(), handler, metrics, stop.clone()));
     let (s3, connections) = door.open(listeners.s3)?;
     let operators = operators(&data, &buckets, stop.clone());
@@ -117,7 +119,9 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
     Ok(())
 }
 
-fn watch(metrics: &Metrics, buckets: &Arc<Buckets>) {
+fn watch(metrics: &Metrics, buckets: &Arc<Buckets>, limits: &Arc<LimitsInForce>) {
+    let limits = limits.clone();
+    metrics.limits.read_by(move || limits.read());
     let buckets = buckets.clone();
     metrics.backends.read_by(move || {
         let asked = |(name, backend): (&str, &Arc<dyn Backend>)| {

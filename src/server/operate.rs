@@ -116,7 +116,8 @@ impl Visit {
 
     async fn of(settings: &Settings, data: DataDirectory) -> Result<Self, StartError> {
         let known = data.credentials(settings)?;
-        Ok(Self { buckets: graph::buckets(settings, &known, &data).await?, _data: data })
+        let (buckets, _) = graph::buckets(settings, &known, &data).await?;
+        Ok(Self { buckets, _data: data })
     }
 
     async fn ask(&self, request: Request, hear: impl AsyncFnMut(Reply) -> Result<(), StartError>) -> Result<Done, StartError> {

@@ -153,6 +153,7 @@ impl Payload {
         struct Held {
             frames: std::vec::IntoIter<Bytes>,
             trailer: Option<Checksum>,
+            arrived: Option<Arrived>,
         }
         impl BodySource for Held {
             fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
@@ -162,9 +163,13 @@ impl Payload {
             fn trailing_checksum(&self) -> Option<Checksum> {
                 self.trailer.clone()
             }
+
+            fn foretold(&self) -> Option<Arrived> {
+                self.arrived.clone()
+            }
         }
         let frames = self.read(usize::MAX).await?.unwrap_or_default().into_iter();
-        let held = |source: Pin<Box<dyn BodySource>>| Held { frames, trailer: source.trailing_checksum() };
+        let held = |source: Pin<Box<dyn BodySource>>| Held { frames, trailer: source.trailing_checksum(), arrived: source.foretold() };
         Ok(Self { read: 0, ended: false, ..self }.through(held))
     }
 

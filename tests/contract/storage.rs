@@ -85,6 +85,8 @@ pub enum Replicas {
     Unlike,
     /// Memory behind a backend that could fail and does not.
     Faulty,
+    /// Memory behind limits that nobody reaches.
+    Limited,
 }
 
 /// Servers that speak S3.
@@ -152,6 +154,10 @@ impl Open {
         let mut parts = Vec::new();
         let backend: Arc<dyn Backend> = match driver {
             Driver::Memory => Arc::new(MemoryBackend::new()),
+            Driver::Limited => {
+                let limits = Limits { upload: Some(1 << 40), download: Some(1 << 40), requests: Some(1 << 40), concurrency: Some(1000) };
+                Arc::new(LimitedBackend::new(Arc::new(MemoryBackend::new()), Limiter::new(limits), None))
+            }
             Driver::Faulty => Arc::new(FaultyBackend::new(Arc::new(MemoryBackend::new()), Faults::new(1, Plan::default()))),
             Driver::Fs(durability) => {
                 let settings = FsSettings { root: directory.join("root"), durability };
@@ -283,7 +289,7 @@ impl Storage {
     pub async fn open(driver: Driver) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let upstream = match driver {
-            Driver::Memory | Driver::Faulty | Driver::Fs(_) => None,
+            Driver::Memory | Driver::Faulty | Driver::Limited | Driver::Fs(_) => None,
             Driver::S3(Server::Causeway) => Some(Remote::S3(Upstream::causeway())),
             Driver::S3(Server::Moto) => Some(Remote::S3(Upstream::moto())),
             Driver::Gcs => Some(Remote::Gcs(FakeGcs::start())),
@@ -378,6 +384,6 @@ impl Storage {
 
     /// Whether what was acknowledged outlives `restart`.
     pub fn is_durable(&self) -> bool {
-        !matches!(self.driver, Driver::Memory | Driver::Faulty)
+        !matches!(self.driver, Driver::Memory | Driver::Faulty | Driver::Limited)
     }
 }

@@ -18,6 +18,7 @@ mod configuration;
 mod credentials;
 mod faulty;
 mod h2;
+mod limited;
 mod limits;
 mod listeners;
 mod log;

@@ -1,0 +1,121 @@
+//! Limits: how fast bodies go, how many requests a second and at once, and how much of it a month. For backends as a layer
+//! upon them; for buckets and identities wherever requests are served.
+//!
+//! Owns the counting and the waiting, not who is limited to what. Limits are those of one process.
+//!
+//! What is limited of a backend are the operations of its stores. Upkeep is not: it goes on in the background, at its own pace.
+
+mod body;
+mod budget;
+mod limiter;
+mod rate;
+mod store;
+
+pub use budget::{Account, AtBudget, Budget, Ledger, Used};
+pub use limiter::{Limiter, Limits, Slot, Throttled};
+
+use crate::{
+    backend::{Backend, Progress, Traffic},
+    catalog::BucketRecord,
+    model::{BucketName, Timestamp},
+    store::{Capabilities, Store, error::StoreError},
+};
+use async_trait::async_trait;
+use std::sync::Arc;
+use store::{Gate, LimitedStore};
+
+#[derive(Debug)]
+pub struct LimitedBackend {
+    gate: Arc<Gate>,
+    ledger: Option<Arc<Ledger>>,
+}
+
+impl LimitedBackend {
+    /// `budget` with the ledger that it is in.
+    pub fn new(below: Arc<dyn Backend>, limiter: Arc<Limiter>, budget: Option<(Arc<Account>, Arc<Ledger>)>) -> Self {
+        let (account, ledger) = budget.unzip();
+        Self { gate: Arc::new(Gate { below, limiter, account }), ledger }
+    }
+
+    fn below(&self) -> &Arc<dyn Backend> {
+        &self.gate.below
+    }
+
+    fn look(&self) {
+        if let Some(account) = &self.gate.account {
+            account.look(self.below().traffic().map(|traffic| traffic.requests));
+        }
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.look();
+        let flushed = self.ledger.as_ref().map_or(Ok(()), |ledger| ledger.flush());
+        flushed.map_err(|error| StoreError::io("writing down what is used of budgets", error))
+    }
+}
+
+#[async_trait]
+impl Backend for LimitedBackend {
+    fn capabilities(&self) -> Capabilities {
+        self.below().capabilities()
+    }
+
+    fn place_for(&self, name: &BucketName) -> String {
+        self.below().place_for(name)
+    }
+
+    fn place_at(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> Result<String, StoreError> {
+        self.below().place_at(name, remote, prefix)
+    }
+
+    async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
+        self.below().create(bucket).await
+    }
+
+    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
+        let below = self.below().open(bucket).await?;
+        Ok(Arc::new(LimitedStore { below, gate: self.gate.clone() }))
+    }
+
+    async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
+        self.below().remove(bucket).await
+    }
+
+    async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
+        self.below().discover().await
+    }
+
+    async fn tend(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        self.below().tend(bucket, store).await
+    }
+
+    async fn walk(&self, bucket: &BucketRecord, store: &Arc<dyn Store>, progress: &Progress) -> Result<bool, StoreError> {
+        self.below().walk(bucket, store, progress).await
+    }
+
+    fn tells_changes(&self) -> bool {
+        self.below().tells_changes()
+    }
+
+    async fn follow(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        self.below().follow(bucket, store).await
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        self.below().traffic()
+    }
+
+    /// Also in the mode that stops: it would refuse.
+    fn avoid(&self) -> bool {
+        self.look();
+        self.below().avoid() || self.gate.account.as_ref().is_some_and(|account| account.is_over(Timestamp::now()))
+    }
+
+    async fn release(&self) -> Result<(), StoreError> {
+        self.flush().and(self.below().release().await)
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.flush().and(self.below().close().await)
+    }
+}

@@ -1,0 +1,144 @@
+//! A store behind its backend's limits.
+
+use super::{
+    budget::Account,
+    limiter::{Limiter, Slot},
+};
+use crate::{
+    backend::Backend,
+    model::{ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
+    store::{
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
+        ListUploadsRequest, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        condition::{ReadConditions, WriteConditions},
+        payload::Payload,
+    },
+};
+use async_trait::async_trait;
+use std::{any::Any, sync::Arc};
+
+/// What all stores of a limited backend share.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pub(super) below: Arc<dyn Backend>,
+    pub(super) limiter: Arc<Limiter>,
+    pub(super) account: Option<Arc<Account>>,
+}
+
+tokio::task_local! {
+    /// The gate that a copy is in already: it reads its source and writes its target as one request, and would wait for itself.
+    static WITHIN: usize;
+}
+
+impl Gate {
+    async fn enter(self: &Arc<Self>, downloads: bool) -> Result<Slot> {
+        if let Some(account) = &self.account {
+            let traffic = self.below.traffic().map(|traffic| traffic.requests);
+            let entered = account.enter(traffic, downloads, Timestamp::now());
+            entered.inspect_err(|_| self.limiter.meter.count_refusal())?;
+        }
+        if WITHIN.try_with(|within| *within == self.id()) == Ok(true) {
+            return Ok(Slot::default());
+        }
+        self.limiter.admit().await
+    }
+
+    fn id(self: &Arc<Self>) -> usize {
+        Arc::as_ptr(self) as usize
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct LimitedStore {
+    pub(super) below: Arc<dyn Store>,
+    pub(super) gate: Arc<Gate>,
+}
+
+#[async_trait]
+impl Store for LimitedStore {
+    fn capabilities(&self) -> Capabilities {
+        self.below.capabilities()
+    }
+
+    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let _slot = self.gate.enter(false).await?;
+        self.below.head(key, conditions).await
+    }
+
+    async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let _slot = self.gate.enter(false).await?;
+        self.below.describe(key, conditions).await
+    }
+
+    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+        let slot = self.gate.enter(true).await?;
+        let reply = self.below.get(key, request).await?;
+        let body = self.gate.limiter.outgoing(reply.body, slot, self.gate.account.clone());
+        Ok(GetReply { body, ..reply })
+    }
+
+    async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        let _slot = self.gate.enter(false).await?;
+        let payload = self.gate.limiter.upload(request.payload);
+        self.below.put(key, PutRequest { payload, ..request }).await
+    }
+
+    async fn copy(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
+        let _slot = self.gate.enter(false).await?;
+        WITHIN.scope(self.gate.id(), self.below.copy(key, request)).await
+    }
+
+    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+        let _slot = self.gate.enter(false).await?;
+        self.below.delete(key, conditions).await
+    }
+
+    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
+        let _slot = self.gate.enter(false).await?;
+        self.below.update(key, change).await
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<ListPage> {
+        let _slot = self.gate.enter(false).await?;
+        self.below.list(request).await
+    }
+
+    async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
+        let _slot = self.gate.enter(false).await?;
+        self.below.begin_upload(key, request).await
+    }
+
+    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+        let _slot = self.gate.enter(false).await?;
+        self.below.put_part(key, upload, number, self.gate.limiter.upload(payload)).await
+    }
+
+    async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
+        let _slot = self.gate.enter(false).await?;
+        WITHIN.scope(self.gate.id(), self.below.copy_part(key, upload, number, request)).await
+    }
+
+    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+        let _slot = self.gate.enter(false).await?;
+        self.below.list_parts(key, upload, after, limit).await
+    }
+
+    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+        let _slot = self.gate.enter(false).await?;
+        self.below.complete_upload(key, upload, request).await
+    }
+
+    async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
+        let _slot = self.gate.enter(false).await?;
+        self.below.abort_upload(key, upload).await
+    }
+
+    async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
+        let _slot = self.gate.enter(false).await?;
+        self.below.list_uploads(request).await
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self.below.as_any()
+    }
+}
