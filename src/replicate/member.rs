@@ -25,6 +25,10 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 /// Changes on their way to one replica: one that is slow must not gather all there are.
 const AT_ONCE: usize = 64;
+/// What a replica may take to say what it has of a key.
+const LOOK: Duration = Duration::from_secs(5);
+/// What it may take to begin an answer with more than that.
+pub(super) const ANSWER: Duration = Duration::from_secs(30);
 /// A probe that takes longer is not answered.
 const PROBE: Duration = Duration::from_secs(5);
 
@@ -114,11 +118,14 @@ impl Member {
 
     /// What its storage says, or that there is nothing.
     pub(super) async fn look(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>> {
-        match self.store().await?.head(key, &Default::default()).await {
-            Ok(info) => Ok(Some(info)),
-            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(None),
-            Err(error) => Err(error),
-        }
+        let head = async { self.store().await?.head(key, &Default::default()).await };
+        there(timely(LOOK, head).await)
+    }
+
+    /// As `look`, with parts and tags.
+    pub(super) async fn describe(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>> {
+        let describe = async { self.store().await?.describe(key, &Default::default()).await };
+        there(timely(LOOK, describe).await)
     }
 
     /// Conditions under which a change finds what it expects: one that comes late, after others, finds something else and does
@@ -195,6 +202,20 @@ impl Member {
             Err(_) => false,
         }
     }
+}
+
+fn there(found: Result<ObjectInfo>) -> Result<Option<ObjectInfo>> {
+    match found {
+        Ok(info) => Ok(Some(info)),
+        Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A replica that never answers must keep nobody waiting for ever.
+pub(super) async fn timely<T>(limit: Duration, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| StoreError::new(StoreErrorKind::Unavailable, "a replica did not answer in time");
+    tokio::time::timeout(limit, answer).await.map_err(late)?
 }
 
 pub(super) fn one(etag: &ETag) -> ETagMatch {

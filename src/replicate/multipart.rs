@@ -6,7 +6,7 @@
 use super::{
     broadcast::{Broadcast, Leg},
     bucket::{Bucket, Writer, interrupted},
-    member::{Member, too_few},
+    member::{ANSWER, Member, timely, too_few},
     publish::{self, Outcome, Plan, Step},
     record::{Copy, Known, Object, Row},
     uploads::Places,
@@ -59,7 +59,7 @@ pub(super) async fn begin(bucket: &Arc<Bucket>, key: &ObjectKey, request: BeginU
         let key = key.clone();
         asked.push(Box::pin(async move {
             let _slot = slot;
-            let begun = async { member.store().await?.begin_upload(&key, request).await }.await;
+            let begun = timely(ANSWER, async { member.store().await?.begin_upload(&key, request).await }).await;
             (member, begun)
         }));
     }

@@ -6,7 +6,7 @@
 use super::{
     ReadPolicy,
     bucket::Bucket,
-    member::{Member, one},
+    member::{ANSWER, Member, one, timely},
     record::Record,
     relay::{Relay, Wanted},
     resolve,
@@ -209,7 +209,7 @@ fn ask(member: Arc<Member>, key: ObjectKey, etag: ETag, span: Span, size: u64) -
             let is_it = reply.info.etag == etag && reply.info.size == size && reply.span == span;
             if is_it { Ok(reply) } else { Err(StoreErrorKind::PreconditionFailed.into()) }
         };
-        let reply = reply.await;
+        let reply = timely(ANSWER, reply).await;
         (member, begun, reply)
     })
 }

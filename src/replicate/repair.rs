@@ -135,14 +135,9 @@ async fn already(member: &Member, key: &ObjectKey, object: &Object) -> Result<Op
     if info.size != object.size || info.etag != object.etag || info.etag.as_md5().is_none() {
         return Ok(None);
     }
-    match member.store().await?.describe(key, &Default::default()).await {
-        Ok(described) if described.etag == info.etag && described.attributes == member.keeps(&object.attributes) => {
-            Ok(Some(Copy { etag: Some(info.etag) }))
-        }
-        Ok(_) => Ok(None),
-        Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(None),
-        Err(error) => Err(error),
-    }
+    let described = member.describe(key).await?;
+    let same = described.is_some_and(|found| found.etag == info.etag && found.attributes == member.keeps(&object.attributes));
+    Ok(same.then_some(Copy { etag: Some(info.etag) }))
 }
 
 /// A place behind all changes so far, if what is to be copied still stands.

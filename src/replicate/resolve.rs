@@ -161,11 +161,7 @@ async fn newest(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Option<Reco
     else {
         return Ok(None);
     };
-    let described = match member.store().await?.describe(key, &Default::default()).await {
-        Ok(described) => described,
-        Err(error) if error.kind() == StoreErrorKind::NoSuchKey => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(described) = member.describe(key).await? else { return Ok(None) };
     let same = |other: &ObjectInfo| other.size == info.size && other.etag == info.etag && is_digest(&info.etag);
     let holders = found.filter(|(holder, other)| holder.number == member.number || same(other));
     let copies = holders.map(|(holder, other)| (holder.name.clone(), Copy { etag: Some(other.etag.clone()) })).collect();

@@ -12,7 +12,7 @@
 
 use super::{
     bucket::Bucket,
-    member::Member,
+    member::{ANSWER, Member, timely},
     record::{Object, Record, Row},
     repair, resolve,
     write::nothing,
@@ -211,7 +211,8 @@ async fn is_right(member: &Arc<Member>, depth: Depth, key: &ObjectKey, record: &
 async fn bytes_are_right(member: &Arc<Member>, key: &ObjectKey, record: &Record, object: &Object) -> Result<bool> {
     let etag = record.copies.get(&member.name).and_then(|copy| copy.etag.as_ref()).ok_or_else(nothing)?;
     let conditions = ReadConditions { if_match: Some(super::member::one(etag)), ..Default::default() };
-    let reply = member.store().await?.get(key, GetRequest { conditions, ..Default::default() }).await?;
+    let get = async { member.store().await?.get(key, GetRequest { conditions, ..Default::default() }).await };
+    let reply = timely(ANSWER, get).await?;
     let checksum = object.checksum.as_ref().filter(|sum| sum.kind == crate::model::ChecksumKind::FullObject);
     let announced = Announced {
         length: Some(object.size),
@@ -282,7 +283,7 @@ impl Listed {
     async fn peek(&mut self) -> Result<Option<&ListedObject>> {
         while self.page.is_empty() && !self.ended {
             let request = ListRequest { after: self.after.take(), limit: PAGE, ..Default::default() };
-            let page = self.member.store().await?.list(request).await;
+            let page = timely(ANSWER, async { self.member.store().await?.list(request).await }).await;
             self.member.judge(&page);
             let page = page?;
             self.ended = !page.truncated;

@@ -3,7 +3,7 @@
 use super::{
     broadcast::{Broadcast, Leg},
     bucket::{Bucket, Writer},
-    member::Member,
+    member::{Member, timely},
     publish::{self, Go, Outcome, Plan, Step, given_up},
     record::{Copy, Known, Object, Row},
 };
@@ -18,7 +18,7 @@ use crate::{
 };
 use futures_util::future::join;
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::sync::oneshot;
 
 /// What a replica may take to publish, besides a second for each MiB: longer than drivers take to find out that nobody answers.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -84,9 +84,7 @@ async fn send(member: &Member, key: &ObjectKey, request: PutRequest) -> Result<C
 
 /// A replica that never answers must not keep those behind it waiting for ever.
 pub(super) async fn in_time<T>(bytes: Option<u64>, change: impl Future<Output = Result<T>>) -> Result<T> {
-    let patience = PATIENCE + Duration::from_secs(bytes.unwrap_or(0) >> 20);
-    let late = |_| StoreError::new(StoreErrorKind::Unavailable, "a replica did not end a change in time");
-    timeout(patience, change).await.map_err(late)?
+    timely(PATIENCE + Duration::from_secs(bytes.unwrap_or(0) >> 20), change).await
 }
 
 pub(super) async fn delete(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {

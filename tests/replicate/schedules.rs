@@ -127,14 +127,14 @@ impl Run {
             16..=20 => self.fault(),
             21 => {
                 self.world.heal();
-                self.log.push("healed".into());
+                self.say("healed".into());
             }
             22 => {
                 let rest = self.random.below(3000);
                 tokio::time::sleep(Duration::from_millis(rest)).await;
             }
             _ => {
-                self.log.push("killed".into());
+                self.say("killed".into());
                 return self.world.restart(gateway).await;
             }
         }
@@ -149,9 +149,17 @@ impl Run {
         text.repeat(repeats).into_bytes()
     }
 
+    /// For whoever reads a failure, and at once for whoever watches one schedule.
+    fn say(&mut self, line: String) {
+        if std::env::var_os("CAUSEWAY_SCHEDULE").is_some() {
+            eprintln!("{line}");
+        }
+        self.log.push(line);
+    }
+
     fn noted<T>(&mut self, what: String, outcome: &Result<T>) {
         let outcome = outcome.as_ref().map(drop).map_err(ToString::to_string);
-        self.log.push(format!("{what}: {outcome:?}"));
+        self.say(format!("{what}: {outcome:?}"));
     }
 
     async fn put(&mut self, store: &dyn Store, name: &'static str, conditions: WriteConditions) {
@@ -194,7 +202,7 @@ impl Run {
 
     async fn read(&mut self, store: &dyn Store, name: &'static str) {
         let found = read(store, name).await;
-        self.log.push(format!(
+        self.say(format!(
             "read {name}: {:?}",
             found.as_ref().map(|body| body.as_ref().map(|body| String::from_utf8_lossy(&body[..13]).into_owned()))
         ));
@@ -232,13 +240,14 @@ impl Run {
                 Plan { late_by: Duration::from_millis(500), ..Plan::default() }.with(self.random.pick(&kinds), rate)
             }
         };
-        self.log.push(format!("{member} meets {plan:?}"));
+        self.say(format!("{member} meets {plan:?}"));
         self.world.faults[member].set(plan);
     }
 
     /// All is well again, and all replicas come to agree on what may be.
     async fn end(&mut self, gateway: Gateway) {
         self.world.heal();
+        self.say("all is healed".into());
         // What comes late has come.
         tokio::time::sleep(Duration::from_secs(120)).await;
         gateway.settled().await;
