@@ -49,6 +49,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "catalog",
             "backend",
             "faults",
+            "limits",
             "buckets",
             "config",
             "telemetry",
