@@ -52,6 +52,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "backend",
             "replicate",
             "faults",
+            "limits",
             "buckets",
             "config",
             "telemetry",

@@ -1,9 +1,10 @@
 //! Settings of backends that fail on purpose.
 
 use super::{
+    amount::Share,
     error::ConfigError,
     section::{Fallback, Reader, Row, Section, section},
-    value::{Setting, Share},
+    value::Setting,
 };
 use crate::store::operation::Operations;
 use Fallback::{Required, Text, Unset};

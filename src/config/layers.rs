@@ -1,9 +1,10 @@
 //! Settings that backends of every type have: what is stacked upon their drivers.
 
 use super::{
+    amount::{ByteRate, Count},
     error::ConfigError,
     section::{Fallback, Reader, Row, Section, section},
-    value::{AtBudget, ByteRate, Count, Setting, Size},
+    value::{AtBudget, Setting, Size},
 };
 use Fallback::{Text, Unset};
 

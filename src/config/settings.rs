@@ -1,6 +1,7 @@
 //! Every setting there is: names, types, defaults and words. The reference is made from this file.
 
 use super::{
+    amount::{ByteRate, Count},
     dropbox::DropboxBackend,
     error::ConfigError,
     faulty::FaultyBackend,
@@ -14,7 +15,7 @@ use super::{
     section::{Fallback, Reader, Row, Section, section},
     services::{self, ServiceBackend},
     sftp::SftpBackend,
-    value::{Addresses, ByteRate, Count, Domains, Interval, LogFormat, LogLevel, Setting, Size},
+    value::{Addresses, Domains, Interval, LogFormat, LogLevel, Setting, Size},
     webdav::WebdavBackend,
 };
 use crate::{

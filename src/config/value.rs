@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     model::{AccessKey, Endpoint, Role},
-    store::{Durability, operation::Operations},
+    store::Durability,
 };
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -262,14 +262,14 @@ impl Setting for HostKeyPins {
 const DURATIONS: &[(&str, u64)] = &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
 
 /// A number directly before one of `units`, largest result first.
-fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+pub(super) fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let (_, scale) = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit.trim_start()))?;
     number.parse::<u64>().ok()?.checked_mul(*scale)
 }
 
-fn unscaled(value: u64, units: &[(&str, u64)]) -> String {
+pub(super) fn unscaled(value: u64, units: &[(&str, u64)]) -> String {
     let fits = units.iter().filter(|(_, scale)| value.is_multiple_of(*scale)).max_by_key(|(_, scale)| *scale);
     fits.map_or_else(|| value.to_string(), |(name, scale)| format!("{}{name}", value / scale))
 }
@@ -309,7 +309,7 @@ impl Setting for Interval {
     }
 }
 
-const SIZES: &[(&str, u64)] = &[
+pub(super) const SIZES: &[(&str, u64)] = &[
     ("", 1),
     ("B", 1),
     ("kB", 1_000),
@@ -338,95 +338,6 @@ impl Setting for Size {
 
     fn show(&self) -> Option<String> {
         Some(quote(&unscaled(self.0, &SIZES[5..])))
-    }
-}
-
-/// A number of bytes a second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ByteRate(pub u64);
-
-impl Setting for ByteRate {
-    const KIND: &'static str = "a size per second such as 10MiB or 10MiB/s";
-
-    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        let bytes = match &node.raw {
-            Raw::Integer(bytes) => u64::try_from(*bytes).ok(),
-            _ => {
-                let text = text::<Self>(node)?.trim();
-                scaled(text.strip_suffix("/s").unwrap_or(text).trim_end(), SIZES)
-            }
-        };
-        match bytes {
-            Some(bytes @ 1..) => Ok(Self(bytes)),
-            _ => refuse::<Self, _>(node),
-        }
-    }
-
-    fn show(&self) -> Option<String> {
-        Some(quote(&format!("{}/s", unscaled(self.0, &SIZES[5..]))))
-    }
-}
-
-/// How many, where there may be very many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Count(pub u64);
-
-impl Setting for Count {
-    const KIND: &'static str = "a whole number above 0";
-
-    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        let number = match &node.raw {
-            Raw::Integer(number) => u64::try_from(*number).ok(),
-            Raw::Text(text) => text.parse().ok(),
-            _ => None,
-        };
-        match number {
-            Some(number @ 1..=0x7fff_ffff_ffff_ffff) => Ok(Self(number)),
-            _ => refuse::<Self, _>(node),
-        }
-    }
-
-    fn show(&self) -> Option<String> {
-        Some(self.0.to_string())
-    }
-}
-
-/// A part of all, from 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Share(pub f64);
-
-impl Setting for Share {
-    const KIND: &'static str = "a share such as 0.05 or 5%";
-
-    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'.').then(|| text.parse::<f64>().ok()).flatten();
-        let share = match &node.raw {
-            Raw::Integer(whole @ 0..=1) => Some(*whole as f64),
-            Raw::Text(text) | Raw::Fraction(text) => match text.trim().strip_suffix('%') {
-                Some(percent) => number(percent.trim_end()).map(|percent| percent / 100.0),
-                None => number(text.trim()),
-            },
-            _ => None,
-        };
-        share.filter(|share| (0.0..=1.0).contains(share)).map(Self).map_or_else(|| refuse::<Self, _>(node), Ok)
-    }
-
-    fn show(&self) -> Option<String> {
-        Some(self.0.to_string())
-    }
-}
-
-impl Setting for Operations {
-    const KIND: &'static str =
-        "all, reads, lists, writes, upkeep, the name of an operation such as put or complete_upload, or a list of them";
-
-    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        let named = |word: &str| Operations::named(word).map_or_else(|| refuse::<Self, _>(&Node::text(word, node.origin.clone())), Ok);
-        texts::<Self>(node)?.into_iter().map(named).try_fold(Operations::NONE, |all, more| Ok(all.and(more?)))
-    }
-
-    fn show(&self) -> Option<String> {
-        Some(quote_all(self.words().into_iter().map(str::to_owned)))
     }
 }
 
@@ -578,26 +489,6 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_of_bytes_may_say_that_it_is_per_second() {
-        for text in ["10MiB", "10MiB/s", "10 MiB /s", "10485760"] {
-            assert_eq!(parse(text), Ok(ByteRate(10 << 20)), "{text}");
-        }
-        for wrong in ["0", "10MiB/m", "/s", "fast"] {
-            assert!(parse::<ByteRate>(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_share_is_a_part_of_all() {
-        for (text, share) in [("0.05", 0.05), ("5%", 0.05), ("2.5 %", 0.025), ("0", 0.0), ("1", 1.0), ("100%", 1.0)] {
-            assert_eq!(parse(text), Ok(Share(share)), "{text}");
-        }
-        for wrong in ["", "%", "1.01", "101%", "-0.1", "1e-3", "nan", "half"] {
-            assert!(parse::<Share>(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn what_is_shown_reads_back_as_the_same_value() {
         fn round<T: Setting + PartialEq + std::fmt::Debug>(text: &str) {
             let value: T = parse(text).unwrap_or_else(|why| panic!("{text} {why}"));
@@ -605,7 +496,6 @@ mod tests {
             let again = match &shown["v"] {
                 toml::Value::String(text) => parse(text),
                 toml::Value::Integer(number) => parse(&number.to_string()),
-                toml::Value::Float(number) => parse(&number.to_string()),
                 toml::Value::Array(items) => parse(&items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")),
                 other => panic!("{other}"),
             };
@@ -614,10 +504,6 @@ mod tests {
         round::<Duration>("1500ms");
         round::<Interval>("off");
         round::<Size>("10MB");
-        round::<ByteRate>("1MB/s");
-        round::<Count>("5000000000");
-        round::<Share>("7.5%");
-        round::<Operations>("reads, put");
         round::<Addresses>("127.0.0.1:9000, [::1]:9000");
         round::<Domains>("S3.example.com");
         round::<LogLevel>("info,access=debug");

@@ -16,7 +16,7 @@ pub enum Kind {
     Throttled,
     /// It happened, and Unavailable is answered.
     LostReply,
-    /// Unavailable is answered, and it happens some time later. Writes only.
+    /// Unavailable is answered, and it happens some time later. Writes of objects only.
     Late,
     /// A GET's body ends in an error amid its bytes; that of a PUT or of a part too, and Unavailable is answered.
     TornBody,
@@ -40,7 +40,8 @@ impl Kind {
 
     fn concerns(self, operation: Operation) -> bool {
         match self {
-            Self::Late => operation.is_write(),
+            // A bucket's place that goes or comes when nobody expects it is no storage that there is.
+            Self::Late => operation.is_write() && !matches!(operation, Operation::Create | Operation::Remove),
             Self::TornBody => matches!(operation, Operation::Get | Operation::Put | Operation::PutPart),
             Self::StaleList => operation == Operation::List,
             _ => true,

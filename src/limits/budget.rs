@@ -182,20 +182,18 @@ impl Ledger {
 
     /// Writes what changed.
     pub fn flush(&self) -> io::Result<()> {
+        let mut written = lock(&self.written);
         let used = |(name, account): (&String, &Arc<Account>)| (name.clone(), account.used());
         let mut backends: BTreeMap<_, _> = lock(&self.accounts).iter().map(used).collect();
         let this = backends.values().map(|used| used.month.clone()).max().unwrap_or_default();
         // Whoever is not configured just now may be again before the month is over.
-        backends.extend(
-            self.kept
-                .iter()
-                .filter(|(_, used)| used.month >= this)
-                .filter(|(name, _)| !lock(&self.accounts).contains_key(*name))
-                .map(|(name, used)| (name.clone(), used.clone())),
-        );
+        for (name, used) in self.kept.iter().filter(|(_, used)| used.month >= this) {
+            backends.entry(name.clone()).or_insert_with(|| used.clone());
+        }
+        backends.retain(|_, used| used.requests > 0 || used.download > 0);
+        let is_news = !backends.is_empty();
         let text = serde_json::to_string_pretty(&Document { version: 1, backends })?;
-        let mut written = lock(&self.written);
-        if *written != text {
+        if *written != text && (is_news || !written.is_empty()) {
             let new = self.path.with_extension("json.new");
             let mut file = File::create(&new)?;
             file.write_all(text.as_bytes())?;
@@ -293,6 +291,8 @@ mod tests {
         let now = Timestamp::now();
         let ledger = Ledger::open(path.clone()).expect("opens");
         let (lake, _other) = (ledger.account("lake", all, now), ledger.account("other", all, now));
+        ledger.flush().expect("has nothing to write");
+        assert!(!path.exists());
         lake.enter(None, true, now).expect("is served");
         lake.downloaded(7);
         ledger.flush().expect("is written");

@@ -1,7 +1,7 @@
 //! Every metric there is, each declared once with its unit and its words.
 //!
-//! Labels are closed sets: operations, classes of status, error codes, backends of the configuration. Nothing that a client
-//! can choose is a label.
+//! Labels are closed sets: operations, classes of status, error codes; backends, buckets and identities of the configuration.
+//! Nothing that a client can choose is a label.
 
 use super::{backends::Backends, limits::InForce, process::Process};
 use prometheus_client::{

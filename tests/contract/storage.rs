@@ -31,6 +31,7 @@ use causeway::{
     },
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     faults::{Faults, FaultyBackend, Plan},
+    limits::{LimitedBackend, Limiter, Limits},
     model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
     replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},
     store::{Durability, Store},

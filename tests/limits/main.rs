@@ -5,13 +5,17 @@
 mod client;
 
 use causeway::{
-    backend::{Backend, memory::MemoryBackend},
-    catalog::{BucketId, BucketRecord, NewBucket},
+    backend::{
+        Backend, Progress,
+        fs::{FsBackend, FsSettings},
+        memory::MemoryBackend,
+    },
+    catalog::{BucketId, BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     faults::{Faults, FaultyBackend, Kind, Plan},
     limits::{Account, AtBudget, Budget, Ledger, LimitedBackend, Limiter, Limits},
     model::{BucketName, CannedAcl, Owner, Timestamp},
     store::{
-        GetRequest, ListRequest, Selection, Store,
+        Durability, GetRequest, ListRequest, Selection, Store,
         error::StoreErrorKind,
         operation::{Operation, Operations},
         payload::{Announced, Payload},
@@ -40,16 +44,7 @@ impl Bed {
         let below = Arc::new(FaultyBackend::new(Arc::new(MemoryBackend::new()), faults.clone()));
         let limiter = Limiter::new(limits);
         let backend = LimitedBackend::new(below, limiter.clone(), budget);
-        let name = BucketName::parse("bucket").expect("a name");
-        let bucket = NewBucket {
-            place: backend.place_for(&name),
-            name,
-            owner: Owner { id: "owner".into(), display_name: "owner".into() },
-            created: Timestamp::now(),
-            acl: CannedAcl::Private,
-            location: String::new(),
-            backend: "limited".into(),
-        };
+        let bucket = bucket(&backend);
         let store = backend.open(&BucketRecord { id: BucketId(1), bucket }).await.expect("opens");
         Self { faults, limiter, backend, store }
     }
@@ -60,6 +55,19 @@ impl Bed {
 
     async fn get(&self, key: &str) -> Result<Vec<u8>, StoreErrorKind> {
         client::get(&*self.store, key, Selection::Whole).await.map(|(_, bytes)| bytes).map_err(client::kind)
+    }
+}
+
+fn bucket(backend: &dyn Backend) -> NewBucket {
+    let name = BucketName::parse("bucket").expect("a name");
+    NewBucket {
+        place: backend.place_for(&name),
+        name,
+        owner: Owner { id: "owner".into(), display_name: "owner".into() },
+        created: Timestamp::now(),
+        acl: CannedAcl::Private,
+        location: String::new(),
+        backend: "limited".into(),
     }
 }
 
@@ -169,4 +177,22 @@ async fn a_budget_of_downloads_counts_bytes_that_were_read() {
     bed.backend.close().await.expect("closes");
     let kept = std::fs::read_to_string(dir.path().join("budgets.json")).expect("is written");
     assert!(kept.contains("\"download\": 400") && kept.contains("\"requests\": 5"), "{kept}");
+}
+
+#[tokio::test]
+async fn upkeep_reaches_the_driver_through_limits_and_faults() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("a catalog"));
+    let settings = FsSettings { root: dir.path().join("root"), durability: Durability::Relaxed };
+    let fs = Arc::new(FsBackend::open(settings, catalog.clone()).expect("opens"));
+    let faults = Faults::new(1, Plan::default());
+    let backend = LimitedBackend::new(Arc::new(FaultyBackend::new(fs, faults.clone())), Limiter::new(ONE), None);
+    let record = catalog.create_bucket(bucket(&backend)).await.expect("a bucket");
+    let store = backend.open(&record).await.expect("opens");
+    client::put(&*store, "a", "1").await;
+    backend.tend(&record, &store).await.expect("is tended");
+    assert!(backend.walk(&record, &store, &Progress::default()).await.expect("is walked"), "there is an index");
+    faults.set(Plan::down().on(Operations::UPKEEP));
+    backend.walk(&record, &store, &Progress::default()).await.expect_err("is down");
+    backend.close().await.expect("closes");
 }
