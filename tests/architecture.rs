@@ -19,6 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("catalog", &["model", "store"]),
     // Drivers.
     ("backend", &["model", "store", "catalog", "xml"]),
+    // What of the drivers' answers is kept for a while.
+    ("cache", &["model", "store", "catalog", "backend"]),
     // Which buckets there are, and the stack of each.
     ("buckets", &["model", "store", "catalog", "backend"]),
     // Beside the layers: settings are data, and metrics are names.
@@ -39,7 +41,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Sockets, and the one place that wires all of it.
     (
         "server",
-        &["model", "store", "catalog", "backend", "buckets", "config", "telemetry", "access", "jobs", "s3", "edge", "admin", "control"],
+        &[
+            "model",
+            "store",
+            "catalog",
+            "backend",
+            "cache",
+            "buckets",
+            "config",
+            "telemetry",
+            "access",
+            "jobs",
+            "s3",
+            "edge",
+            "admin",
+            "control",
+        ],
     ),
     // The process.
     ("cli", &["config", "telemetry", "server"]),
@@ -51,6 +68,7 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("quick_xml", &["xml"]),
     ("russh", &["backend/sftp"]),
     ("opendal", &["backend/opendal"]),
+    ("moka", &["cache"]),
     ("hyper", &["server", "edge", "admin", "backend/wire"]),
     ("hyper_util", &["server", "edge", "admin", "backend/wire"]),
     ("tokio_rustls", &["server", "backend/ftp"]),

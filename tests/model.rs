@@ -17,7 +17,7 @@ mod support;
 
 use causeway::store::Durability;
 use proptest::{prelude::*, test_runner::TestRunner};
-use storage::{Driver, Server};
+use storage::{Beneath, Driver, Server};
 use support::files::Manners;
 
 /// As many cases as the environment asks for, else as many as CI has time for.
@@ -93,6 +93,12 @@ fn ftp_does_what_the_model_does() {
 #[test]
 fn google_cloud_storage_does_what_the_model_does() {
     check(Driver::Gcs, 25);
+}
+
+#[test]
+fn what_is_cached_does_what_the_model_does() {
+    check(Driver::Cached(Beneath::Memory), 100);
+    check(Driver::Cached(Beneath::Fs), 15);
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod contract;
 mod exceptions;
 mod support;
 
-use contract::storage::{Driver, Server, Storage};
+use contract::storage::{Beneath, Driver, Server, Storage};
 use support::files::Manners;
 
 /// One test per promise, for the driver in scope.
@@ -170,5 +170,7 @@ drivers! {
     swift = crate::Driver::Swift;
     files_with_revisions = crate::Driver::Tree(crate::Manners::Drive);
     files_of_folded_names = crate::Driver::Tree(crate::Manners::Folding);
+    cached_memory = crate::Driver::Cached(crate::Beneath::Memory);
+    cached_fs = crate::Driver::Cached(crate::Beneath::Fs);
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);
 }

@@ -2,11 +2,19 @@
 
 use super::{
     error::ConfigError,
-    section::{Reader, Row, Section, section},
-    value::Setting,
+    section::{Fallback, Reader, Row, Section, section},
+    value::{Interval, Setting},
 };
+use Fallback::Text;
 
 section! {
     /// Of a backend of any type.
-    Layers {}
+    Layers {
+        /// How long what it answered is kept: heads of objects, that there is no such key, and pages of listings. What is written
+        /// through Causeway is seen at once all the same; what others write beside it may go unseen for this long.
+        metadata_ttl: Interval = Text("off"),
+        /// For how much longer heads and listings are served from what was kept when the storage does not answer. Only with
+        /// `metadata_ttl`.
+        stale_ttl: Interval = Text("off"),
+    }
 }

@@ -96,6 +96,8 @@ section! {
         /// Bytes of parts that may wait there, for each backend. Parts that do not fit are answered 503 SlowDown, uploads that
         /// never could 400 EntityTooLarge.
         spool_size: Size = Text("16GiB"),
+        /// Bytes of memory for what backends with a `metadata_ttl` answered: one cache for all of them.
+        metadata_cache_size: Size = Text("64MiB"),
         /// `human` for terminals, `json` for machines. The log goes to standard error.
         log_format: LogFormat = Text("human"),
         /// What is logged, also by `CAUSEWAY_LOG`. With `info,access=debug` every request has a line; by default only those

@@ -55,6 +55,13 @@ pub(super) fn validate(settings: &mut Settings, origins: &Origins) -> Result<(),
         return fail("server.max_header_size", "server.max_header_size must be between 8KiB and 1MiB".to_owned());
     }
 
+    for (name, layers) in &settings.layers {
+        if layers.stale_ttl.0.is_some() && layers.metadata_ttl.0.is_none() {
+            let path = format!("backend.{name}.stale_ttl");
+            return fail(&path, format!("{path} needs backend.{name}.metadata_ttl: nothing is kept without"));
+        }
+    }
+
     let mut keys = HashMap::new();
     keys.extend(settings.root.as_ref().map(|root| (root.access_key.clone(), "the root user".to_owned())));
     for (n, identity) in settings.identities.iter().enumerate() {

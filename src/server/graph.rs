@@ -2,6 +2,7 @@
 
 use super::{
     backends::{self, Opening},
+    caches::Caches,
     data::{DataDirectory, KnownCredentials},
     error::StartError,
 };
@@ -23,6 +24,7 @@ pub(super) struct Graph {
     pub(super) edge: Edge,
     pub(super) service: Service,
     pub(super) buckets: Arc<Buckets>,
+    pub(super) caches: Caches,
     pub(super) jobs: TaskTracker,
 }
 
@@ -40,7 +42,8 @@ pub(super) async fn build(
     stop: CancellationToken,
 ) -> Result<Graph, StartError> {
     let server = &settings.server;
-    let buckets = buckets(settings, known, data).await?;
+    let caches = Caches::new(settings);
+    let buckets = buckets(settings, known, data, &caches).await?;
     let domains = server.domain.as_ref().map(|domains| domains.0.clone()).unwrap_or_default();
     let pace = Pace { stall: server.body_timeout, ..Pace::default() };
     let edge = Edge::new(EdgeSettings { domains, pace }, known.credentials.clone());
@@ -50,11 +53,16 @@ pub(super) async fn build(
         scan_interval: server.scan_interval.0.unwrap_or_default(),
         upload_expiry: server.upload_expiry.0.unwrap_or(Duration::MAX),
     };
-    Ok(Graph { edge, service, jobs: jobs::spawn(buckets.clone(), jobs, stop), buckets })
+    Ok(Graph { edge, service, jobs: jobs::spawn(buckets.clone(), jobs, stop), caches, buckets })
 }
 
 /// The catalog of a data directory, every backend, and the buckets upon them.
-pub(super) async fn buckets(settings: &Settings, known: &KnownCredentials, data: &DataDirectory) -> Result<Arc<Buckets>, StartError> {
+pub(super) async fn buckets(
+    settings: &Settings,
+    known: &KnownCredentials,
+    data: &DataDirectory,
+    caches: &Caches,
+) -> Result<Arc<Buckets>, StartError> {
     let server = &settings.server;
     let catalog = SqliteCatalog::open(data.own(), server.durability).map_err(|error| StartError::because("opening the catalog", error))?;
     let catalog: Arc<dyn Catalog> = Arc::new(catalog);
@@ -64,7 +72,8 @@ pub(super) async fn buckets(settings: &Settings, known: &KnownCredentials, data:
         let opened = backends::open(backend, Opening { settings, name, spool: &spool, catalog: catalog.clone(), opened: &opened_backends });
         opened_backends.insert(name.clone(), opened.map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))?);
     }
-    let buckets = Arc::new(Buckets::new(catalog, opened_backends, settings.default_backend().to_owned()));
+    let served = opened_backends.into_iter().map(|(name, backend)| (name.clone(), caches.above(settings, &name, backend))).collect();
+    let buckets = Arc::new(Buckets::new(catalog, served, settings.default_backend().to_owned()));
     let Some(steward) = known.credentials.steward() else {
         return Err(StartError::new("there is no identity"));
     };

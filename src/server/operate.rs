@@ -1,6 +1,6 @@
 //! What operators ask of a data directory: by the server that holds it if one runs, or here.
 
-use super::{data::DataDirectory, error::StartError, graph};
+use super::{caches::Caches, data::DataDirectory, error::StartError, graph};
 use crate::{
     buckets::Buckets,
     catalog::{BucketsQuery, Catalog, sqlite, sqlite::SqliteCatalog},
@@ -115,7 +115,7 @@ impl Visit {
 
     async fn of(settings: &Settings, data: DataDirectory) -> Result<Self, StartError> {
         let known = data.credentials(settings)?;
-        Ok(Self { buckets: graph::buckets(settings, &known, &data).await?, _data: data })
+        Ok(Self { buckets: graph::buckets(settings, &known, &data, &Caches::default()).await?, _data: data })
     }
 
     async fn ask(&self, request: Request, hear: impl AsyncFnMut(Reply) -> Result<(), StartError>) -> Result<Done, StartError> {

@@ -29,6 +29,7 @@ use causeway::{
         s3::{Credentials, Dialect, S3Backend, S3Settings},
         tree::{TreeBackend, TreeSettings, files::Files},
     },
+    cache::{CachedBackend, Freshness, MetadataCache},
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
     store::{Durability, Store},
@@ -40,6 +41,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -70,6 +72,36 @@ pub enum Driver {
     B2,
     /// OpenStack's Object Storage.
     Swift,
+    /// The cache of metadata, keeping all it is told for an hour.
+    Cached(Beneath),
+}
+
+/// Drivers with a cache above them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beneath {
+    Memory,
+    Fs,
+}
+
+impl Driver {
+    /// Below what is stacked upon it.
+    fn beneath(self) -> Self {
+        match self {
+            Self::Cached(Beneath::Memory) => Self::Memory,
+            Self::Cached(Beneath::Fs) => Self::Fs(Durability::Relaxed),
+            driver => driver,
+        }
+    }
+
+    fn stacked(self, below: Arc<dyn Backend>) -> Arc<dyn Backend> {
+        match self {
+            Self::Cached(_) => {
+                let freshness = Freshness { ttl: Duration::from_secs(3600), stale: None };
+                Arc::new(CachedBackend::new(below, "tested", MetadataCache::new(1 << 20), freshness))
+            }
+            _ => below,
+        }
+    }
 }
 
 /// Servers that speak S3.
@@ -126,12 +158,12 @@ struct Open {
 
 impl Open {
     fn new(driver: Driver, directory: &Path, upstream: Option<&Remote>) -> Self {
-        let durability = match driver {
+        let durability = match driver.beneath() {
             Driver::Fs(durability) => durability,
             _ => Durability::Relaxed,
         };
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory, durability).expect("the catalog opens"));
-        let backend: Arc<dyn Backend> = match driver {
+        let backend: Arc<dyn Backend> = match driver.beneath() {
             Driver::Memory => Arc::new(MemoryBackend::new()),
             Driver::Fs(durability) => {
                 let settings = FsSettings { root: directory.join("root"), durability };
@@ -139,6 +171,7 @@ impl Open {
             }
             _ => upstream.expect("is there").open(catalog.clone(), directory),
         };
+        let backend = driver.stacked(backend);
         let is_shared = |remote: &&Remote| matches!(remote, Remote::S3(_) | Remote::Gcs(_) | Remote::Azblob(_));
         let shared = upstream.filter(is_shared).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
         Self { catalog, backend, buckets: Mutex::default(), shared }
@@ -229,8 +262,8 @@ fn tree(files: Arc<dyn Files>, catalog: Arc<dyn Catalog>, directory: &Path) -> A
 impl Storage {
     pub async fn open(driver: Driver) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let upstream = match driver {
-            Driver::Memory | Driver::Fs(_) => None,
+        let upstream = match driver.beneath() {
+            Driver::Memory | Driver::Fs(_) | Driver::Cached(_) => None,
             Driver::S3(Server::Causeway) => Some(Remote::S3(Upstream::causeway())),
             Driver::S3(Server::Moto) => Some(Remote::S3(Upstream::moto())),
             Driver::Gcs => Some(Remote::Gcs(FakeGcs::start())),
@@ -315,6 +348,6 @@ impl Storage {
 
     /// Whether what was acknowledged outlives `restart`.
     pub fn is_durable(&self) -> bool {
-        self.driver != Driver::Memory
+        self.driver.beneath() != Driver::Memory
     }
 }

@@ -1,0 +1,123 @@
+//! A backend whose buckets are behind the metadata cache.
+
+use super::{
+    entries::{MetadataCache, lock},
+    space::{Freshness, Space},
+    store::CachedStore,
+};
+use crate::{
+    backend::{Backend, Progress, Traffic},
+    catalog::{BucketId, BucketRecord},
+    model::BucketName,
+    store::{Capabilities, Store, error::StoreError},
+};
+use async_trait::async_trait;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+#[derive(Debug)]
+pub struct CachedBackend {
+    below: Arc<dyn Backend>,
+    name: Arc<str>,
+    cache: Arc<MetadataCache>,
+    freshness: Freshness,
+    /// Of buckets that were opened. However often one is opened, its writers and readers know of each other.
+    spaces: Mutex<HashMap<(BucketId, String), Arc<Space>>>,
+}
+
+impl CachedBackend {
+    /// `name` is that of the configuration.
+    pub fn new(below: Arc<dyn Backend>, name: &str, cache: Arc<MetadataCache>, freshness: Freshness) -> Self {
+        Self { below, name: name.into(), cache, freshness, spaces: Mutex::default() }
+    }
+
+    fn space(&self, record: &BucketRecord) -> Arc<Space> {
+        let new = || self.cache.space(&self.name, &record.bucket.name, self.freshness);
+        lock(&self.spaces).entry(identity(record)).or_insert_with(new).clone()
+    }
+}
+
+fn identity(record: &BucketRecord) -> (BucketId, String) {
+    (record.id, record.bucket.place.clone())
+}
+
+/// Ends the time of what is kept, also where the work that may have changed something is given up half way.
+struct Elapsing<F: Fn() -> bool>(Arc<Space>, F);
+
+impl<F: Fn() -> bool> Drop for Elapsing<F> {
+    fn drop(&mut self) {
+        if (self.1)() {
+            self.0.elapse();
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for CachedBackend {
+    fn capabilities(&self) -> Capabilities {
+        self.below.capabilities()
+    }
+
+    fn place_for(&self, name: &BucketName) -> String {
+        self.below.place_for(name)
+    }
+
+    fn place_at(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> Result<String, StoreError> {
+        self.below.place_at(name, remote, prefix)
+    }
+
+    async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
+        self.below.create(bucket).await
+    }
+
+    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
+        let below = self.below.open(bucket).await?;
+        Ok(Arc::new(CachedStore::new(below, self.space(bucket))))
+    }
+
+    async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
+        let removed = self.below.remove(bucket).await?;
+        if removed && let Some(space) = lock(&self.spaces).remove(&identity(bucket)) {
+            space.elapse();
+        }
+        Ok(removed)
+    }
+
+    async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
+        self.below.discover().await
+    }
+
+    async fn tend(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        let _elapsing = Elapsing(self.space(bucket), || true);
+        self.below.tend(bucket, store).await
+    }
+
+    async fn walk(&self, bucket: &BucketRecord, store: &Arc<dyn Store>, progress: &Progress) -> Result<bool, StoreError> {
+        let before = progress.counts().changed;
+        let _elapsing = Elapsing(self.space(bucket), || progress.counts().changed != before);
+        self.below.walk(bucket, store, progress).await
+    }
+
+    fn tells_changes(&self) -> bool {
+        self.below.tells_changes()
+    }
+
+    async fn follow(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        let _elapsing = Elapsing(self.space(bucket), || true);
+        self.below.follow(bucket, store).await
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        self.below.traffic()
+    }
+
+    async fn release(&self) -> Result<(), StoreError> {
+        self.below.release().await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.below.close().await
+    }
+}
