@@ -99,6 +99,7 @@ fn google_cloud_storage_does_what_the_model_does() {
 fn what_is_cached_does_what_the_model_does() {
     check(Driver::Cached(Beneath::Memory), 100);
     check(Driver::Cached(Beneath::Fs), 15);
+    check(Driver::Cached(Beneath::FsBytes), 15);
 }
 
 #[test]

@@ -172,5 +172,6 @@ drivers! {
     files_of_folded_names = crate::Driver::Tree(crate::Manners::Folding);
     cached_memory = crate::Driver::Cached(crate::Beneath::Memory);
     cached_fs = crate::Driver::Cached(crate::Beneath::Fs);
+    cached_fs_bytes = crate::Driver::Cached(crate::Beneath::FsBytes);
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);
 }

@@ -1,6 +1,7 @@
-//! A backend whose buckets are behind the metadata cache.
+//! A backend whose buckets are behind caches.
 
 use super::{
+    data::{DataCache, DataStore},
     entries::{MetadataCache, lock},
     space::{Freshness, Space},
     store::CachedStore,
@@ -21,21 +22,27 @@ use std::{
 pub struct CachedBackend {
     below: Arc<dyn Backend>,
     name: Arc<str>,
-    cache: Arc<MetadataCache>,
-    freshness: Freshness,
+    metadata: Option<(Arc<MetadataCache>, Freshness)>,
+    data: Option<Arc<DataCache>>,
     /// Of buckets that were opened. However often one is opened, its writers and readers know of each other.
     spaces: Mutex<HashMap<(BucketId, String), Arc<Space>>>,
 }
 
 impl CachedBackend {
     /// `name` is that of the configuration.
-    pub fn new(below: Arc<dyn Backend>, name: &str, cache: Arc<MetadataCache>, freshness: Freshness) -> Self {
-        Self { below, name: name.into(), cache, freshness, spaces: Mutex::default() }
+    pub fn new(
+        below: Arc<dyn Backend>,
+        name: &str,
+        metadata: Option<(Arc<MetadataCache>, Freshness)>,
+        data: Option<Arc<DataCache>>,
+    ) -> Self {
+        Self { below, name: name.into(), metadata, data, spaces: Mutex::default() }
     }
 
-    fn space(&self, record: &BucketRecord) -> Arc<Space> {
-        let new = || self.cache.space(&self.name, &record.bucket.name, self.freshness);
-        lock(&self.spaces).entry(identity(record)).or_insert_with(new).clone()
+    fn space(&self, record: &BucketRecord) -> Option<Arc<Space>> {
+        let (cache, freshness) = self.metadata.as_ref()?;
+        let new = || cache.space(&self.name, &record.bucket.name, *freshness);
+        Some(lock(&self.spaces).entry(identity(record)).or_insert_with(new).clone())
     }
 }
 
@@ -44,12 +51,14 @@ fn identity(record: &BucketRecord) -> (BucketId, String) {
 }
 
 /// Ends the time of what is kept, also where the work that may have changed something is given up half way.
-struct Elapsing<F: Fn() -> bool>(Arc<Space>, F);
+struct Elapsing<F: Fn() -> bool>(Option<Arc<Space>>, F);
 
 impl<F: Fn() -> bool> Drop for Elapsing<F> {
     fn drop(&mut self) {
-        if (self.1)() {
-            self.0.elapse();
+        if let Some(space) = &self.0
+            && (self.1)()
+        {
+            space.elapse();
         }
     }
 }
@@ -73,8 +82,14 @@ impl Backend for CachedBackend {
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
-        let below = self.below.open(bucket).await?;
-        Ok(Arc::new(CachedStore::new(below, self.space(bucket))))
+        let mut store = self.below.open(bucket).await?;
+        if let Some(space) = self.space(bucket) {
+            store = Arc::new(CachedStore::new(store, space));
+        }
+        if let Some(data) = &self.data {
+            store = Arc::new(DataStore::new(store, bucket, &self.name, data.clone()));
+        }
+        Ok(store)
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {

@@ -15,10 +15,12 @@ pub enum Kind {
     /// A hit was answered without the storage: 304, 412 or 404.
     Get,
     List,
+    /// Bytes. A hit was answered without reading them from the storage.
+    Data,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Head, Self::Describe, Self::Get, Self::List];
+    const ALL: [Self; 5] = [Self::Head, Self::Describe, Self::Get, Self::List, Self::Data];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -26,6 +28,7 @@ impl Kind {
             Self::Describe => "describe",
             Self::Get => "get",
             Self::List => "list",
+            Self::Data => "data",
         }
     }
 }

@@ -113,7 +113,8 @@ impl MetadataCache {
         let number = self.next_space.fetch_add(1, Ordering::Relaxed);
         let space = Arc::new(Space::new(self.clone(), number, backend.clone(), bucket.clone(), freshness));
         let mut spaces = lock(&self.spaces);
-        spaces.retain(|space| space.strong_count() > 0);
+        // One row each: a bucket that was removed and made again may have readers of before still.
+        spaces.retain(|known| known.upgrade().is_some_and(|known| !known.is_of(backend, bucket)));
         spaces.push(Arc::downgrade(&space));
         space
     }

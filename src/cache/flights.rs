@@ -84,7 +84,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The same error for one more of those who waited.
-fn again(error: &StoreError) -> StoreError {
+pub(super) fn again(error: &StoreError) -> StoreError {
     let same = StoreError::new(error.kind(), error.message());
     match error.source() {
         Some(source) => same.with_source(source.to_string()),

@@ -1,9 +1,10 @@
 //! Caches above backends: answers of a storage that are kept for a while, so that it is not asked again.
 //!
 //! [`CachedBackend`] wraps any [`Backend`](crate::backend::Backend) and keeps what `head`, `describe` and `list` answered, that a
-//! key was not there among it. All backends share the memory of one [`MetadataCache`]. Bytes of objects are not kept here.
+//! key was not there among it. All backends share the memory of one [`MetadataCache`]. Above that, if wanted, one [`DataCache`] keeps
+//! bytes of objects: see `data`.
 //!
-//! What holds, whatever happens at the same time:
+//! What holds of the first, whatever happens at the same time:
 //! - **read your writes**: once a write through this layer has returned, every answer is from after it. `window` has the
 //!   argument;
 //! - **nothing is older than its time to live**, counted from before the storage was asked, unless the storage does not
@@ -16,6 +17,7 @@
 
 mod backend;
 mod counts;
+mod data;
 mod entries;
 mod flights;
 mod space;
@@ -24,5 +26,6 @@ mod window;
 
 pub use backend::CachedBackend;
 pub use counts::{Count, Kind};
+pub use data::{DataCache, DataSettings};
 pub use entries::MetadataCache;
 pub use space::Freshness;

@@ -73,6 +73,10 @@ impl Space {
         self.counts.add(kind, outcome);
     }
 
+    pub(super) fn is_of(&self, backend: &Arc<str>, bucket: &BucketName) -> bool {
+        self.backend == *backend && self.bucket == *bucket
+    }
+
     pub(super) fn counted(&self) -> impl Iterator<Item = Count> {
         self.counts.read(&self.backend, &self.bucket)
     }

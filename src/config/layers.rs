@@ -16,5 +16,7 @@ section! {
         /// For how much longer heads and listings are served from what was kept when the storage does not answer. Only with
         /// `metadata_ttl`.
         stale_ttl: Interval = Text("off"),
+        /// Keep bytes of its objects where `server` says: `data_cache_memory`, `data_cache_disk`.
+        data_cache: bool = Text("false"),
     }
 }

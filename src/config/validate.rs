@@ -60,6 +60,11 @@ pub(super) fn validate(settings: &mut Settings, origins: &Origins) -> Result<(),
             let path = format!("backend.{name}.stale_ttl");
             return fail(&path, format!("{path} needs backend.{name}.metadata_ttl: nothing is kept without"));
         }
+        let sizes = [server.data_cache_memory, server.data_cache_disk];
+        if layers.data_cache && sizes.into_iter().flatten().all(|size| size.0 == 0) {
+            let path = format!("backend.{name}.data_cache");
+            return fail(&path, format!("{path} needs server.data_cache_memory or server.data_cache_disk"));
+        }
     }
 
     let mut keys = HashMap::new();

@@ -42,7 +42,7 @@ pub(super) async fn build(
     stop: CancellationToken,
 ) -> Result<Graph, StartError> {
     let server = &settings.server;
-    let caches = Caches::new(settings);
+    let caches = Caches::open(settings, data)?;
     let buckets = buckets(settings, known, data, &caches).await?;
     let domains = server.domain.as_ref().map(|domains| domains.0.clone()).unwrap_or_default();
     let pace = Pace { stall: server.body_timeout, ..Pace::default() };

@@ -177,7 +177,7 @@ async fn a_walk_ends_what_was_known_if_it_found_anything() {
     let settings = FsSettings { root: directory.path().join("root"), durability: Durability::Relaxed };
     let below = Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"));
     let freshness = Freshness { ttl: TTL, stale: None };
-    let backend = CachedBackend::new(below, "nas", MetadataCache::new(1 << 20), freshness);
+    let backend = CachedBackend::new(below, "nas", Some((MetadataCache::new(1 << 20), freshness)), None);
     let bucket = record("bucket").bucket;
     let record = catalog.create_bucket(bucket).await.expect("a bucket");
     backend.create(&record).await.expect("a place");

@@ -42,6 +42,28 @@ async fn replies_say_how_they_were_had() {
 }
 
 #[tokio::test]
+async fn bytes_are_kept_where_the_settings_say() {
+    let server =
+        Server::configured("data_cache_disk = '64MiB'\ndata_cache_memory = '4MiB'", "[backend.disk]\ntype = 'memory'\ndata_cache = true\n");
+    let client = server.client();
+    let (bucket, raw) = (server.bucket(&client).await, server.raw());
+    put(&client, &bucket, "a", "0123456789").await;
+    let read = |range: &str| {
+        let reply = raw.get(format!("/{bucket}/a")).header("range", range).send();
+        (reply.text(), reply.header("x-cache").map(str::to_owned))
+    };
+    assert_eq!(read("bytes=2-3"), ("23".to_owned(), Some("miss".to_owned())));
+    assert_eq!(read("bytes=-3"), ("789".to_owned(), Some("hit".to_owned())));
+    put(&client, &bucket, "a", "abc").await;
+    assert_eq!(read("bytes=1-"), ("bc".to_owned(), Some("miss".to_owned())));
+    let text = metrics(&server);
+    let count = format!("causeway_cache_requests_total{{backend=\"disk\",bucket=\"{bucket}\",kind=\"data\",outcome=\"hit\"}} 1");
+    assert!(text.lines().any(|line| line == count), "{text}");
+    assert!(text.contains("causeway_cache_size_bytes{what=\"data in memory\"} "), "{text}");
+    assert!(server.data().join(".causeway/cache/blocks-1").is_dir());
+}
+
+#[tokio::test]
 async fn without_settings_nothing_is_kept() {
     let server = Server::start();
     let client = server.client();

@@ -1,26 +1,28 @@
 //! A storage that counts what it is asked, waits where it is told to, and fails when it is told to.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use causeway::{
     backend::{Backend, Progress, memory::MemoryBackend},
-    cache::{CachedBackend, Freshness, MetadataCache},
+    cache::{CachedBackend, DataCache, DataSettings, Freshness, MetadataCache},
     catalog::{BucketId, BucketRecord, NewBucket},
     model::{BucketName, CannedAcl, ObjectInfo, ObjectKey, Owner, PartNumber, Timestamp, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
-        ListUploadsRequest, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        ListUploadsRequest, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         error::StoreErrorKind,
         payload::Payload,
     },
 };
+use futures_util::StreamExt;
 use std::{
     any::Any,
     collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 /// Where in the storage's work it waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,14 +60,76 @@ impl Held {
     }
 }
 
-#[derive(Debug, Default)]
+/// Bytes of a body that come at once.
+pub const FRAME: usize = 64 << 10;
+
+#[derive(Debug)]
 pub struct Watch {
     asked: Mutex<BTreeMap<&'static str, usize>>,
     gates: Mutex<Vec<Gate>>,
     failing: Mutex<Option<StoreErrorKind>>,
+    /// How many frames of bodies may come.
+    frames: Arc<Semaphore>,
+    torn: Mutex<Option<(usize, Tear)>>,
+}
+
+/// How a body ends that does not come to its end.
+#[derive(Debug, Clone, Copy)]
+pub enum Tear {
+    Fails,
+    JustEnds,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        let frames = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+        Self { asked: Mutex::default(), gates: Mutex::default(), failing: Mutex::default(), frames, torn: Mutex::default() }
+    }
 }
 
 impl Watch {
+    /// From now on no frame comes but those that are let.
+    pub fn hold_frames(&self) {
+        self.frames.forget_permits(usize::MAX);
+    }
+
+    pub fn let_frames(&self, frames: usize) {
+        self.frames.add_permits(frames);
+    }
+
+    /// The next body ends after so many frames.
+    pub fn tear(&self, frames: usize, how: Tear) {
+        *self.torn.lock().expect("no panic") = Some((frames, how));
+    }
+
+    /// In frames that come one by one.
+    async fn framed(&self, body: ObjectBody) -> ObjectBody {
+        let mut all = Vec::new();
+        match body {
+            ObjectBody::Full(bytes) => all.extend_from_slice(&bytes),
+            ObjectBody::Stream(mut stream) => {
+                while let Some(frame) = stream.next().await {
+                    all.extend_from_slice(&frame.expect("memory does not fail"));
+                }
+            }
+        }
+        let mut frames: Vec<_> = all.chunks(FRAME).map(|frame| Ok(Bytes::copy_from_slice(frame))).collect();
+        if let Some((whole, how)) = self.torn.lock().expect("no panic").take() {
+            frames.truncate(whole);
+            if let Tear::Fails = how {
+                frames.push(Err(StoreErrorKind::Unavailable.into()));
+            }
+        }
+        let gate = self.frames.clone();
+        ObjectBody::Stream(Box::pin(futures_util::stream::iter(frames).then(move |frame| {
+            let gate = gate.clone();
+            async move {
+                gate.acquire().await.expect("is open").forget();
+                frame
+            }
+        })))
+    }
+
     /// How often, since the last time this was asked.
     pub fn asked(&self, call: &'static str) -> usize {
         self.asked.lock().expect("no panic").remove(call).unwrap_or(0)
@@ -142,6 +206,7 @@ impl Store for WatchedStore {
     async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
         let mut reply = watched!(self.get(key, request))?;
         reply.info.attributes.tags = Default::default();
+        reply.body = self.watch.framed(reply.body).await;
         Ok(reply)
     }
 
@@ -263,12 +328,22 @@ impl Bed {
     }
 
     pub async fn keeping(freshness: Freshness) -> Self {
+        Self::with(Some(freshness), None).await
+    }
+
+    /// Keeping bytes and nothing else.
+    pub async fn of_bytes(settings: DataSettings) -> Self {
+        Self::with(None, Some(DataCache::open(settings).expect("opens"))).await
+    }
+
+    pub async fn with(freshness: Option<Freshness>, data: Option<Arc<DataCache>>) -> Self {
         let (watch, memory) = (Arc::<Watch>::default(), MemoryBackend::new());
         let record = record("bucket");
         let below = memory.open(&record).await.expect("opens");
         let cache = MetadataCache::new(1 << 20);
         let watched = Arc::new(WatchedBackend { below: memory, watch: watch.clone() });
-        let backend: Arc<dyn Backend> = Arc::new(CachedBackend::new(watched, "nas", cache.clone(), freshness));
+        let backend: Arc<dyn Backend> =
+            Arc::new(CachedBackend::new(watched, "nas", freshness.map(|freshness| (cache.clone(), freshness)), data));
         let store = backend.open(&record).await.expect("opens");
         Self { watch, below, store, backend, cache, record }
     }

@@ -29,7 +29,7 @@ use causeway::{
         s3::{Credentials, Dialect, S3Backend, S3Settings},
         tree::{TreeBackend, TreeSettings, files::Files},
     },
-    cache::{CachedBackend, Freshness, MetadataCache},
+    cache::{CachedBackend, DataCache, DataSettings, Freshness, MetadataCache},
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
     store::{Durability, Store},
@@ -72,15 +72,19 @@ pub enum Driver {
     B2,
     /// OpenStack's Object Storage.
     Swift,
-    /// The cache of metadata, keeping all it is told for an hour.
+    /// Caches, keeping for an hour what they are told.
     Cached(Beneath),
 }
 
-/// Drivers with a cache above them.
+/// Drivers with caches above them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beneath {
+    /// Of metadata, and of bytes in a memory that is soon full.
     Memory,
+    /// Of metadata.
     Fs,
+    /// Of bytes, on disk.
+    FsBytes,
 }
 
 impl Driver {
@@ -88,19 +92,22 @@ impl Driver {
     fn beneath(self) -> Self {
         match self {
             Self::Cached(Beneath::Memory) => Self::Memory,
-            Self::Cached(Beneath::Fs) => Self::Fs(Durability::Relaxed),
+            Self::Cached(Beneath::Fs | Beneath::FsBytes) => Self::Fs(Durability::Relaxed),
             driver => driver,
         }
     }
 
-    fn stacked(self, below: Arc<dyn Backend>) -> Arc<dyn Backend> {
-        match self {
-            Self::Cached(_) => {
-                let freshness = Freshness { ttl: Duration::from_secs(3600), stale: None };
-                Arc::new(CachedBackend::new(below, "tested", MetadataCache::new(1 << 20), freshness))
-            }
-            _ => below,
-        }
+    fn stacked(self, below: Arc<dyn Backend>, directory: &Path) -> Arc<dyn Backend> {
+        let Self::Cached(beneath) = self else { return below };
+        let bytes = |memory, disk| DataCache::open(DataSettings { memory, disk, max_object: 64 << 20 }).expect("opens");
+        let data = match beneath {
+            Beneath::Memory => Some(bytes(3 << 20, None)),
+            Beneath::Fs => None,
+            Beneath::FsBytes => Some(bytes(0, Some((64 << 20, directory.join("cache"))))),
+        };
+        let freshness = Freshness { ttl: Duration::from_secs(3600), stale: None };
+        let metadata = (beneath != Beneath::FsBytes).then(|| (MetadataCache::new(1 << 20), freshness));
+        Arc::new(CachedBackend::new(below, "tested", metadata, data))
     }
 }
 
@@ -171,7 +178,7 @@ impl Open {
             }
             _ => upstream.expect("is there").open(catalog.clone(), directory),
         };
-        let backend = driver.stacked(backend);
+        let backend = driver.stacked(backend, directory);
         let is_shared = |remote: &&Remote| matches!(remote, Remote::S3(_) | Remote::Gcs(_) | Remote::Azblob(_));
         let shared = upstream.filter(is_shared).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
         Self { catalog, backend, buckets: Mutex::default(), shared }

@@ -219,10 +219,13 @@ fn every_key_can_be_set_by_a_variable() {
 }
 
 #[test]
-fn what_is_stale_is_of_what_was_kept() {
+fn a_cache_that_cannot_be_is_refused() {
     let text = "[backend.mem]\ntype = 'memory'\nstale_ttl = '1h'\n";
     let problem = "backend.mem.stale_ttl needs backend.mem.metadata_ttl: nothing is kept without";
     assert_eq!(refused(text, &[]), format!("causeway: causeway.toml:3: {problem}"));
+    let bytes = "[backend.mem]\ntype = 'memory'\ndata_cache = true\n";
+    let problem = "backend.mem.data_cache needs server.data_cache_memory or server.data_cache_disk";
+    assert_eq!(refused(bytes, &[]), format!("causeway: causeway.toml:3: {problem}"));
     shown(&text.replace("stale_ttl", "metadata_ttl = '1m'\nstale_ttl"), &[]);
 }
 
