@@ -2,7 +2,7 @@
 //!
 //! Layers, top to bottom; imports point down only (`tests/architecture.rs` holds them to it):
 //!
-//! `cli` > `server` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `replicate`, `cache`, `limits`, `faults` >
+//! `cli` > `server` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `cache`, `replicate`, `limits`, `faults` >
 //! `backend` > `catalog` > `store` > `model`;
 //! `xml`, `config` and `telemetry` stand beside them and know only `model` and `store`; `config` also the table of services that
 //! `backend` has.
@@ -14,6 +14,7 @@ pub mod access;
 pub mod admin;
 pub mod backend;
 pub mod buckets;
+pub mod cache;
 pub mod catalog;
 pub mod cli;
 pub mod config;

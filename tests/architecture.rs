@@ -25,6 +25,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("faults", &["model", "store", "catalog", "backend"]),
     // How much, how fast and how many at once.
     ("limits", &["model", "store", "catalog", "backend"]),
+    // What of the drivers' answers is kept for a while.
+    ("cache", &["model", "store", "catalog", "backend"]),
     // Which buckets there are, and the stack of each.
     ("buckets", &["model", "store", "catalog", "backend"]),
     // Beside the layers: settings are data, and metrics are names.
@@ -53,6 +55,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "replicate",
             "faults",
             "limits",
+            "cache",
             "buckets",
             "config",
             "telemetry",
@@ -74,6 +77,7 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("quick_xml", &["xml"]),
     ("russh", &["backend/sftp"]),
     ("opendal", &["backend/opendal"]),
+    ("moka", &["cache"]),
     ("hyper", &["server", "edge", "admin", "backend/wire"]),
     ("hyper_util", &["server", "edge", "admin", "backend/wire"]),
     ("tokio_rustls", &["server", "backend/ftp"]),

@@ -17,7 +17,7 @@ mod support;
 
 use causeway::store::Durability;
 use proptest::{prelude::*, test_runner::TestRunner};
-use storage::{Driver, Replicas, Server};
+use storage::{Beneath, Driver, Replicas, Server};
 use support::files::Manners;
 
 /// As many cases as the environment asks for, else as many as CI has time for.
@@ -99,6 +99,13 @@ fn google_cloud_storage_does_what_the_model_does() {
 fn replicas_do_what_the_model_does() {
     check(Driver::Replicated(Replicas::Alike), 20);
     check(Driver::Replicated(Replicas::Unlike), 12);
+}
+
+#[test]
+fn what_is_cached_does_what_the_model_does() {
+    check(Driver::Cached(Beneath::Memory), 100);
+    check(Driver::Cached(Beneath::Fs), 15);
+    check(Driver::Cached(Beneath::FsBytes), 15);
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod contract;
 mod exceptions;
 mod support;
 
-use contract::storage::{Driver, Replicas, Server, Storage};
+use contract::storage::{Beneath, Driver, Replicas, Server, Storage};
 use support::files::Manners;
 
 /// One test per promise, for the driver in scope.
@@ -172,6 +172,9 @@ drivers! {
     swift = crate::Driver::Swift;
     files_with_revisions = crate::Driver::Tree(crate::Manners::Drive);
     files_of_folded_names = crate::Driver::Tree(crate::Manners::Folding);
+    cached_memory = crate::Driver::Cached(crate::Beneath::Memory);
+    cached_fs = crate::Driver::Cached(crate::Beneath::Fs);
+    cached_fs_bytes = crate::Driver::Cached(crate::Beneath::FsBytes);
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);
     replicas_alike = crate::Driver::Replicated(crate::Replicas::Alike);
     replicas_unlike = crate::Driver::Replicated(crate::Replicas::Unlike);

@@ -4,13 +4,21 @@ use super::{
     amount::{ByteRate, Count},
     error::ConfigError,
     section::{Fallback, Reader, Row, Section, section},
-    value::{AtBudget, Setting, Size},
+    value::{AtBudget, Interval, Setting, Size},
 };
 use Fallback::{Text, Unset};
 
 section! {
     /// Of a backend of any type.
     Layers {
+        /// How long what it answered is kept: heads of objects, that there is no such key, and pages of listings. What is written
+        /// through Causeway is seen at once all the same; what others write beside it may go unseen for this long.
+        metadata_ttl: Interval = Text("off"),
+        /// For how much longer heads and listings are served from what was kept when the storage does not answer. Only with
+        /// `metadata_ttl`.
+        stale_ttl: Interval = Text("off"),
+        /// Keep bytes of its objects where `server` says: `data_cache_memory`, `data_cache_disk`.
+        data_cache: bool = Text("false"),
         /// Bytes a second that are written to it at most; bodies take turns. See [limits](guide/limits.md).
         upload_rate: Option<ByteRate> = Unset("any"),
         /// Bytes a second that are read from it at most.

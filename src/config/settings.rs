@@ -99,6 +99,17 @@ section! {
         /// Bytes of parts that may wait there, for each backend. Parts that do not fit are answered 503 SlowDown, uploads that
         /// never could 400 EntityTooLarge.
         spool_size: Size = Text("16GiB"),
+        /// Bytes of memory for what backends with a `metadata_ttl` answered: one cache for all of them.
+        metadata_cache_size: Size = Text("64MiB"),
+        /// Bytes of memory for bytes of objects on backends with a `data_cache`.
+        data_cache_memory: Option<Size> = Unset("none"),
+        /// Bytes of local disk for the same.
+        data_cache_disk: Option<Size> = Unset("none"),
+        /// Where they are on disk. It can be deleted at any time.
+        data_cache_dir: Option<PathBuf> = Unset("`.causeway/cache` in the data directory"),
+        /// A reading of more bytes than this at once, usually of a large object from its beginning to its end, goes past the data
+        /// cache.
+        data_cache_max_object: Size = Text("64MiB"),
         /// `human` for terminals, `json` for machines. The log goes to standard error.
         log_format: LogFormat = Text("human"),
         /// What is logged, also by `CAUSEWAY_LOG`. With `info,access=debug` every request has a line; by default only those

@@ -55,6 +55,18 @@ pub(super) fn validate(settings: &mut Settings, origins: &Origins) -> Result<(),
         return fail("server.max_header_size", "server.max_header_size must be between 8KiB and 1MiB".to_owned());
     }
 
+    for (name, layers) in &settings.layers {
+        if layers.stale_ttl.0.is_some() && layers.metadata_ttl.0.is_none() {
+            let path = format!("backend.{name}.stale_ttl");
+            return fail(&path, format!("{path} needs backend.{name}.metadata_ttl: nothing is kept without"));
+        }
+        let sizes = [server.data_cache_memory, server.data_cache_disk];
+        if layers.data_cache && sizes.into_iter().flatten().all(|size| size.0 == 0) {
+            let path = format!("backend.{name}.data_cache");
+            return fail(&path, format!("{path} needs server.data_cache_memory or server.data_cache_disk"));
+        }
+    }
+
     let mut keys = HashMap::new();
     keys.extend(settings.root.as_ref().map(|root| (root.access_key.clone(), "the root user".to_owned())));
     for (n, identity) in settings.identities.iter().enumerate() {

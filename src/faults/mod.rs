@@ -19,7 +19,7 @@ pub use record::{Counts, Done};
 pub use store::FaultyStore;
 
 use crate::{
-    backend::{Backend, Progress, Traffic},
+    backend::{Backend, Progress, Replication, Traffic},
     catalog::BucketRecord,
     model::BucketName,
     store::{Capabilities, Store, error::StoreError, operation::Operation},
@@ -101,6 +101,10 @@ impl Backend for FaultyBackend {
     async fn follow(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
         let fate = self.faults.meet(Operation::Follow, &bucket.bucket.place).await?;
         fate.ask(self.below.follow(bucket, below(store))).await
+    }
+
+    fn replication(&self) -> Option<&dyn Replication> {
+        self.below.replication()
     }
 
     fn traffic(&self) -> Option<Traffic> {

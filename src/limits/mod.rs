@@ -15,7 +15,7 @@ pub use budget::{Account, AtBudget, Budget, Ledger, Used};
 pub use limiter::{Limiter, Limits, Slot, Throttled};
 
 use crate::{
-    backend::{Backend, Progress, Traffic},
+    backend::{Backend, Progress, Replication, Traffic},
     catalog::BucketRecord,
     model::{BucketName, Timestamp},
     store::{Capabilities, Store, error::StoreError},
@@ -99,6 +99,10 @@ impl Backend for LimitedBackend {
 
     async fn follow(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
         self.below().follow(bucket, store).await
+    }
+
+    fn replication(&self) -> Option<&dyn Replication> {
+        self.below().replication()
     }
 
     fn traffic(&self) -> Option<Traffic> {

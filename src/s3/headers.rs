@@ -19,5 +19,5 @@ pub(super) use copy_source::copy_source;
 pub(super) use demands::{admit, expected_owner, refuse_unsupported, version};
 pub(super) use integrity::require_integrity;
 pub(super) use keeping::{ENCRYPTION, STORAGE_CLASS, encryption_headers};
-pub(super) use notes::notes;
+pub(super) use notes::{CACHE, notes};
 pub(super) use object::{ReplyView, object_headers};

@@ -1,12 +1,14 @@
 //! What listings share: their parameters, `encoding-type`, continuation tokens, and how an entry looks.
 
 use super::{
+    Response,
     error::S3Error,
+    headers,
     request::Query,
     xml::{self, Writer},
 };
 use crate::{
-    model::{ChecksumSpec, Owner, StorageClass},
+    model::{CacheUse, ChecksumSpec, Notes, Owner, StorageClass},
     s3::acl,
     store::{ListEntry, ListedObject},
 };
@@ -149,6 +151,12 @@ pub(super) fn properties(w: &mut Writer, object: &ListedObject, owner: Option<&O
 pub(super) fn checksum_spec(w: &mut xml::Writer, spec: ChecksumSpec) {
     w.text("ChecksumAlgorithm", spec.algorithm.as_str());
     w.text("ChecksumType", spec.kind.as_str());
+}
+
+/// The reply, saying how its page was had.
+pub(super) fn noted(mut reply: Response, cache: Option<CacheUse>) -> Response {
+    reply.headers_mut().extend(headers::notes(&Notes { cache, ..Default::default() }));
+    reply
 }
 
 #[cfg(test)]

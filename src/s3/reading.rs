@@ -140,7 +140,7 @@ pub(super) async fn failure(store: &dyn Store, key: &ObjectKey, conditions: &Rea
         && conditions.check(&info.etag, info.last_modified) == Err(StoreErrorKind::NotModified)
     {
         let all = headers::object_headers(&info, ReplyView::default());
-        for name in [header::ETAG, header::LAST_MODIFIED, header::CACHE_CONTROL, header::EXPIRES] {
+        for name in [header::ETAG, header::LAST_MODIFIED, header::CACHE_CONTROL, header::EXPIRES, headers::CACHE] {
             if let Some(value) = all.get(&name) {
                 error = error.header(name, value.clone());
             }

@@ -2,6 +2,7 @@
 
 use super::{
     backends::{self, Opening},
+    caches::Caches,
     data::{DataDirectory, KnownCredentials},
     error::StartError,
     limits::LimitsInForce,
@@ -25,6 +26,7 @@ pub(super) struct Graph {
     pub(super) service: Service,
     pub(super) limits: Arc<LimitsInForce>,
     pub(super) buckets: Arc<Buckets>,
+    pub(super) caches: Caches,
     pub(super) jobs: TaskTracker,
 }
 
@@ -42,7 +44,8 @@ pub(super) async fn build(
     stop: CancellationToken,
 ) -> Result<Graph, StartError> {
     let server = &settings.server;
-    let (buckets, limits) = buckets(settings, known, data).await?;
+    let caches = Caches::open(settings, data)?;
+    let (buckets, limits) = buckets(settings, known, data, &caches).await?;
     let domains = server.domain.as_ref().map(|domains| domains.0.clone()).unwrap_or_default();
     let pace = Pace { stall: server.body_timeout, ..Pace::default() };
     let edge = Edge::new(EdgeSettings { domains, pace }, known.credentials.clone());
@@ -56,7 +59,7 @@ pub(super) async fn build(
     if let Some(ledger) = limits.kept() {
         jobs.spawn(stop.run_until_cancelled_owned(ledger.keep()));
     }
-    Ok(Graph { edge, service, limits, jobs, buckets })
+    Ok(Graph { edge, service, limits, jobs, caches, buckets })
 }
 
 /// The catalog of a data directory, every backend, and the buckets upon them.
@@ -64,6 +67,7 @@ pub(super) async fn buckets(
     settings: &Settings,
     known: &KnownCredentials,
     data: &DataDirectory,
+    caches: &Caches,
 ) -> Result<(Arc<Buckets>, Arc<LimitsInForce>), StartError> {
     let server = &settings.server;
     let catalog = SqliteCatalog::open(data.own(), server.durability).map_err(|error| StartError::because("opening the catalog", error))?;
@@ -77,7 +81,8 @@ pub(super) async fn buckets(
         let opened = limits.upon(name, opened, settings.layers.get(name), data)?;
         opened_backends.insert(name.clone(), opened);
     }
-    let buckets = Arc::new(Buckets::new(catalog, opened_backends, settings.default_backend().to_owned()));
+    let served = opened_backends.into_iter().map(|(name, backend)| (name.clone(), caches.above(settings, &name, backend))).collect();
+    let buckets = Arc::new(Buckets::new(catalog, served, settings.default_backend().to_owned()));
     let Some(steward) = known.credentials.steward() else {
         return Err(StartError::new("there is no identity"));
     };

@@ -10,6 +10,7 @@
 mod address_file;
 pub mod authorize;
 mod backends;
+mod caches;
 mod connection;
 mod data;
 mod error;
@@ -76,8 +77,9 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
 
     let credentials = data.credentials(&settings)?;
     let stop = CancellationToken::new();
-    let Graph { edge, service, limits, buckets, jobs } = graph::build(&settings, &credentials, &data, stop.clone()).await?;
+    let Graph { edge, service, limits, buckets, caches, jobs } = graph::build(&settings, &credentials, &data, stop.clone()).await?;
     watch(&metrics, &buckets, &limits);
+    caches.tell(&metrics);
     let handler = Arc::new(Handler::new(edge, service, limits, metrics.clone(), server.max_requests));
     let door = Arc::new(Door::new(server, tls.clone(), handler, metrics, stop.clone()));
     let (s3, connections) = door.open(listeners.s3)?;

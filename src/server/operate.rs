@@ -1,6 +1,6 @@
 //! What operators ask of a data directory: by the server that holds it if one runs, or here.
 
-use super::{data::DataDirectory, error::StartError, graph};
+use super::{caches::Caches, data::DataDirectory, error::StartError, graph};
 pub use crate::backend::{ReplicaState, ReplicationCounts};
 use crate::{
     buckets::Buckets,
@@ -116,7 +116,7 @@ impl Visit {
 
     async fn of(settings: &Settings, data: DataDirectory) -> Result<Self, StartError> {
         let known = data.credentials(settings)?;
-        let (buckets, _) = graph::buckets(settings, &known, &data).await?;
+        let (buckets, _) = graph::buckets(settings, &known, &data, &Caches::default()).await?;
         Ok(Self { buckets, _data: data })
     }
 

@@ -22,8 +22,8 @@ pub mod payload;
 pub mod selection;
 
 use crate::model::{
-    Attributes, ByteRange, Checksum, ChecksumSpec, ETag, Encryption, ObjectChecksum, ObjectInfo, ObjectKey, Owner, PartNumber, Span,
-    StorageClass, TagSet, Timestamp, UploadId,
+    Attributes, ByteRange, CacheUse, Checksum, ChecksumSpec, ETag, Encryption, ObjectChecksum, ObjectInfo, ObjectKey, Owner, PartNumber,
+    Span, StorageClass, TagSet, Timestamp, UploadId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -250,7 +250,7 @@ pub enum Change {
 }
 
 /// One page of a listing.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ListRequest {
     pub prefix: String,
     /// Only names above this one, be they keys or common prefixes.
@@ -266,6 +266,8 @@ pub struct ListPage {
     pub entries: Vec<ListEntry>,
     /// There is more: continue after the last entry's name.
     pub truncated: bool,
+    /// As `model::Notes`: how the page was had.
+    pub cache: Option<CacheUse>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

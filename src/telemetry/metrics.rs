@@ -1,9 +1,9 @@
 //! Every metric there is, each declared once with its unit and its words.
 //!
 //! Labels are closed sets: operations, classes of status, error codes; backends, buckets and identities of the configuration.
-//! Nothing that a client can choose is a label.
+//! Nothing that a client can choose is a label, with one exception that says why: see `caches`.
 
-use super::{backends::Backends, limits::InForce, process::Process};
+use super::{backends::Backends, caches::Caches, limits::InForce, process::Process};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -50,6 +50,7 @@ pub struct Metrics {
     pub backends: Backends,
     /// Likewise.
     pub limits: InForce,
+    pub caches: Caches,
     requests: Family<Outcome, Counter>,
     durations: Family<ByOperation, Histogram, fn() -> Histogram>,
     bytes_in: Counter,
@@ -71,6 +72,7 @@ impl Default for Metrics {
             registry: Registry::default(),
             backends: Backends::default(),
             limits: InForce::default(),
+            caches: Caches::default(),
             requests: Family::default(),
             durations: Family::new_with_constructor(durations),
             bytes_in: Counter::default(),
@@ -113,6 +115,7 @@ impl Metrics {
         );
         registry.register_collector(Box::new(self.backends.clone()));
         registry.register_collector(Box::new(self.limits.clone()));
+        registry.register_collector(Box::new(self.caches.clone()));
         registry.register("panics", "Requests that met a defect in Causeway", self.panics.clone());
         registry.register("connections", "S3 connections open now", self.connections.clone());
         registry.register("connections_accepted", "S3 connections accepted", self.connections_total.clone());

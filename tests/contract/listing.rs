@@ -73,7 +73,8 @@ pub async fn every_listing_is_what_the_documentation_says(storage: &Storage) {
 
 pub async fn a_page_is_truncated_only_if_there_is_more(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
-    assert_eq!(list(store, ListRequest { limit: 1, ..Default::default() }).await, Default::default());
+    let empty = list(store, ListRequest { limit: 1, ..Default::default() }).await;
+    assert_eq!((empty.entries, empty.truncated), (Vec::new(), false));
     for name in ["a", "b/1", "b/2"] {
         put(store, name, "").await;
     }

@@ -29,6 +29,7 @@ use causeway::{
         s3::{Credentials, Dialect, S3Backend, S3Settings},
         tree::{TreeBackend, TreeSettings, files::Files},
     },
+    cache::{CachedBackend, DataCache, DataSettings, Freshness, MetadataCache},
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     faults::{Faults, FaultyBackend, Plan},
     limits::{LimitedBackend, Limiter, Limits},
@@ -43,6 +44,7 @@ use std::{
         Arc, Mutex, Weak,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -73,8 +75,14 @@ pub enum Driver {
     B2,
     /// OpenStack's Object Storage.
     Swift,
+    /// Memory behind a backend that could fail and does not.
+    Faulty,
+    /// Memory behind limits that nobody reaches.
+    Limited,
     /// Several of these, with one truth about them.
     Replicated(Replicas),
+    /// Caches, keeping for an hour what they are told.
+    Cached(Beneath),
 }
 
 /// What replicas are on.
@@ -84,10 +92,41 @@ pub enum Replicas {
     Alike,
     /// A directory, files in folders, and an object store.
     Unlike,
-    /// Memory behind a backend that could fail and does not.
-    Faulty,
-    /// Memory behind limits that nobody reaches.
-    Limited,
+}
+
+/// Drivers with caches above them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beneath {
+    /// Of metadata, and of bytes in a memory that is soon full.
+    Memory,
+    /// Of metadata.
+    Fs,
+    /// Of bytes, on disk.
+    FsBytes,
+}
+
+impl Driver {
+    /// Below what is stacked upon it.
+    fn beneath(self) -> Self {
+        match self {
+            Self::Cached(Beneath::Memory) => Self::Memory,
+            Self::Cached(Beneath::Fs | Beneath::FsBytes) => Self::Fs(Durability::Relaxed),
+            driver => driver,
+        }
+    }
+
+    fn stacked(self, below: Arc<dyn Backend>, directory: &Path) -> Arc<dyn Backend> {
+        let Self::Cached(beneath) = self else { return below };
+        let bytes = |memory, disk| DataCache::open(DataSettings { memory, disk, max_object: 64 << 20 }).expect("opens");
+        let data = match beneath {
+            Beneath::Memory => Some(bytes(3 << 20, None)),
+            Beneath::Fs => None,
+            Beneath::FsBytes => Some(bytes(0, Some((64 << 20, directory.join("cache"))))),
+        };
+        let freshness = Freshness { ttl: Duration::from_secs(3600), stale: None };
+        let metadata = (beneath != Beneath::FsBytes).then(|| (MetadataCache::new(1 << 20), freshness));
+        Arc::new(CachedBackend::new(below, "tested", metadata, data))
+    }
 }
 
 /// Servers that speak S3.
@@ -147,13 +186,13 @@ struct Open {
 
 impl Open {
     fn new(driver: Driver, directory: &Path, upstream: Option<&Remote>) -> Self {
-        let durability = match driver {
+        let durability = match driver.beneath() {
             Driver::Fs(durability) => durability,
             _ => Durability::Relaxed,
         };
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory, durability).expect("the catalog opens"));
         let mut parts = Vec::new();
-        let backend: Arc<dyn Backend> = match driver {
+        let backend: Arc<dyn Backend> = match driver.beneath() {
             Driver::Memory => Arc::new(MemoryBackend::new()),
             Driver::Limited => {
                 let limits = Limits { upload: Some(1 << 40), download: Some(1 << 40), requests: Some(1 << 40), concurrency: Some(1000) };
@@ -167,6 +206,7 @@ impl Open {
             Driver::Replicated(replicas) => replicated(replicas, catalog.clone(), directory, upstream, &mut parts),
             _ => upstream.expect("is there").open(catalog.clone(), directory),
         };
+        let backend = driver.stacked(backend, directory);
         let is_shared = |remote: &&Remote| matches!(remote, Remote::S3(_) | Remote::Gcs(_) | Remote::Azblob(_));
         let shared = upstream.filter(is_shared).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
         Self { catalog, backend, buckets: Mutex::default(), shared, parts }
@@ -289,8 +329,8 @@ fn replicated(
 impl Storage {
     pub async fn open(driver: Driver) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let upstream = match driver {
-            Driver::Memory | Driver::Faulty | Driver::Limited | Driver::Fs(_) => None,
+        let upstream = match driver.beneath() {
+            Driver::Memory | Driver::Faulty | Driver::Limited | Driver::Fs(_) | Driver::Cached(_) => None,
             Driver::S3(Server::Causeway) => Some(Remote::S3(Upstream::causeway())),
             Driver::S3(Server::Moto) => Some(Remote::S3(Upstream::moto())),
             Driver::Gcs => Some(Remote::Gcs(FakeGcs::start())),
@@ -385,6 +425,6 @@ impl Storage {
 
     /// Whether what was acknowledged outlives `restart`.
     pub fn is_durable(&self) -> bool {
-        !matches!(self.driver, Driver::Memory | Driver::Faulty | Driver::Limited)
+        !matches!(self.driver.beneath(), Driver::Memory | Driver::Faulty | Driver::Limited)
     }
 }

@@ -219,6 +219,17 @@ fn every_key_can_be_set_by_a_variable() {
 }
 
 #[test]
+fn a_cache_that_cannot_be_is_refused() {
+    let text = "[backend.mem]\ntype = 'memory'\nstale_ttl = '1h'\n";
+    let problem = "backend.mem.stale_ttl needs backend.mem.metadata_ttl: nothing is kept without";
+    assert_eq!(refused(text, &[]), format!("causeway: causeway.toml:3: {problem}"));
+    let bytes = "[backend.mem]\ntype = 'memory'\ndata_cache = true\n";
+    let problem = "backend.mem.data_cache needs server.data_cache_memory or server.data_cache_disk";
+    assert_eq!(refused(bytes, &[]), format!("causeway: causeway.toml:3: {problem}"));
+    shown(&text.replace("stale_ttl", "metadata_ttl = '1m'\nstale_ttl"), &[]);
+}
+
+#[test]
 fn what_check_prints_is_a_configuration_without_secrets() {
     let text = "[[identity]]\naccess_key = 'a'\nsecret_key = 'hunter2'\npolicy = 'readonly'\n[backend.mem]\ntype = 'memory'\n";
     let first = shown(text, &[("MINIO_ROOT_USER", "root"), ("MINIO_ROOT_PASSWORD", "hunter3")]);

@@ -192,7 +192,7 @@ impl Store for MemoryStore {
             Grouped::CommonPrefix(prefix) => ListEntry::CommonPrefix(prefix),
             Grouped::Item((key, object)) => ListEntry::Object(listed(key, object)),
         };
-        Ok(ListPage { entries: entries.into_iter().map(entry).collect(), truncated })
+        Ok(ListPage { entries: entries.into_iter().map(entry).collect(), truncated, cache: None })
     }
 
     async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {

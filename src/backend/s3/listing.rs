@@ -35,7 +35,7 @@ impl S3Store {
             // A page of nothing but what is to be skipped says only where to go on.
             match page.last {
                 Some(last) if page.entries.is_empty() && page.truncated => after = Some(last),
-                _ => return Ok(ListPage { entries: page.entries, truncated: page.truncated }),
+                _ => return Ok(ListPage { entries: page.entries, truncated: page.truncated, cache: None }),
             }
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn objects(db: &Connection, bucket: BucketId, request: &ListRequest) 
         Grouped::Item(object) => ListEntry::Object(object),
         Grouped::CommonPrefix(prefix) => ListEntry::CommonPrefix(prefix),
     };
-    Ok(ListPage { entries: entries.into_iter().map(entry).collect(), truncated })
+    Ok(ListPage { entries: entries.into_iter().map(entry).collect(), truncated, cache: None })
 }
 
 /// In order of key, then of initiation, then of id.

@@ -3,7 +3,7 @@
 use crate::model::Notes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-const CACHE: HeaderName = HeaderName::from_static("x-cache");
+pub(in crate::s3) const CACHE: HeaderName = HeaderName::from_static("x-cache");
 const STATUS: HeaderName = HeaderName::from_static("x-amz-replication-status");
 const REPLICAS: HeaderName = HeaderName::from_static("x-causeway-replicas");
 

@@ -25,7 +25,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
         limit: page.limit,
     };
     let found = call.bucket.store().list(request).await?;
-    Ok(reply::document("ListVersionsResult", |w| {
+    let reply = reply::document("ListVersionsResult", |w| {
         w.text("Name", call.bucket.name().as_str());
         w.text("KeyMarker", page.encoding.name(key_marker));
         w.text("VersionIdMarker", version_marker);
@@ -45,5 +45,6 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
             });
         }
         page.common_prefixes(w, listing::prefixes(&found.entries));
-    }))
+    });
+    Ok(listing::noted(reply, found.cache))
 }

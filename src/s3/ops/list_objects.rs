@@ -16,7 +16,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
         limit: page.limit,
     };
     let found = call.bucket.store().list(request).await?;
-    Ok(reply::document("ListBucketResult", |w| {
+    let reply = reply::document("ListBucketResult", |w| {
         w.text("Name", call.bucket.name().as_str());
         w.text("Marker", page.encoding.name(marker));
         page.describe(w, "MaxKeys", found.truncated);
@@ -31,5 +31,6 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
             });
         }
         page.common_prefixes(w, listing::prefixes(&found.entries));
-    }))
+    });
+    Ok(listing::noted(reply, found.cache))
 }

@@ -15,7 +15,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
     let request = ListRequest { prefix: page.prefix.to_owned(), after, delimiter: page.delimiter.map(str::to_owned), limit: page.limit };
     let found = call.bucket.store().list(request).await?;
     let owner = query.get("fetch-owner").is_some_and(|value| value.eq_ignore_ascii_case("true")).then(|| call.bucket.owner());
-    Ok(reply::document("ListBucketResult", |w| {
+    let reply = reply::document("ListBucketResult", |w| {
         w.text("Name", call.bucket.name().as_str());
         page.describe(w, "MaxKeys", found.truncated);
         w.number("KeyCount", found.entries.len() as u64);
@@ -35,5 +35,6 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
             });
         }
         page.common_prefixes(w, listing::prefixes(&found.entries));
-    }))
+    });
+    Ok(listing::noted(reply, found.cache))
 }

@@ -1,0 +1,256 @@
+//! One reading of the storage that any number of readers follow.
+//!
+//! It goes on as the furthest of them does and a little ahead, passes on what comes at once, keeps each block that is whole, and
+//! remembers a little of what has passed for those who are slower. It ends with its last reader.
+//!
+//! It is a task of its own: were a reader to do it for the others, one whose client takes nothing would hold up all.
+
+use super::{
+    block::{BLOCK, BlockName, Version},
+    memory::DataCache,
+};
+use crate::{
+    cache::{entries::lock, flights::again},
+    model::{ByteRange, Span},
+    store::{
+        GetRequest, ObjectBody, Result, Selection, Store,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// How far the storage is read ahead of the furthest reader, and how much is remembered behind it.
+const AHEAD: u64 = 2 * BLOCK;
+const BEHIND: u64 = 2 * BLOCK;
+
+#[derive(Debug)]
+pub(super) struct Fetch {
+    shared: Arc<Shared>,
+    cache: Arc<DataCache>,
+    _end: DropGuard,
+}
+
+#[derive(Debug)]
+struct Shared {
+    version: Arc<Version>,
+    span: Span,
+    state: Mutex<State>,
+    moved: Notify,
+    /// The furthest place that anybody waits for.
+    wanted: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct State {
+    opened: bool,
+    /// From `from` to `to`, in order.
+    frames: VecDeque<Bytes>,
+    from: u64,
+    to: u64,
+    ended: Option<Ended>,
+}
+
+#[derive(Debug, Clone)]
+enum Ended {
+    Whole,
+    /// The storage holds another version, or none.
+    Changed,
+    Failed(Arc<StoreError>),
+}
+
+/// What a fetch has at a place.
+#[derive(Debug)]
+pub(super) enum Piece {
+    Bytes(Bytes),
+    /// It has gone past, or does not come there.
+    Gone,
+    Changed,
+}
+
+impl Fetch {
+    pub(super) fn begin(cache: Arc<DataCache>, below: Arc<dyn Store>, version: Arc<Version>, first: u64, last: u64) -> Arc<Self> {
+        let span = Span { start: version.span(first).start, end: version.span(last).end };
+        let state = State { opened: false, frames: VecDeque::new(), from: span.start, to: span.start, ended: None };
+        let (wanted, moved) = (watch::Sender::new(span.start), Notify::new());
+        let shared = Arc::new(Shared { version, span, state: Mutex::new(state), moved, wanted });
+        let end = CancellationToken::new();
+        let work = shared.clone().run(cache.clone(), below);
+        tokio::spawn(end.clone().run_until_cancelled_owned(work));
+        Arc::new(Self { shared, cache, _end: end.drop_guard() })
+    }
+
+    /// Whether a reader of this block had better follow than ask for himself.
+    pub(super) fn comes_by(&self, number: u64) -> bool {
+        let at = self.shared.version.span(number).start;
+        let state = lock(&self.shared.state);
+        state.ended.is_none() && at >= state.from && at < self.shared.span.end && at <= state.to + AHEAD
+    }
+
+    /// Until the storage has answered. `false`: it is of another version.
+    pub(super) async fn opened(&self) -> Result<bool> {
+        self.shared
+            .wait(|state| match &state.ended {
+                _ if state.opened => Some(Ok(true)),
+                Some(Ended::Changed) => Some(Ok(false)),
+                Some(Ended::Failed(error)) => Some(Err(again(error))),
+                Some(Ended::Whole) => Some(Ok(true)),
+                None => None,
+            })
+            .await
+    }
+
+    /// What there is from `at` on, as soon as there is anything.
+    pub(super) async fn read(&self, at: u64) -> Result<Piece> {
+        self.shared.wanted.send_if_modified(|wanted| {
+            let further = at > *wanted;
+            *wanted = at.max(*wanted);
+            further
+        });
+        self.shared
+            .wait(|state| {
+                if at < state.from || at >= self.shared.span.end {
+                    return Some(Ok(Piece::Gone));
+                }
+                if at < state.to {
+                    return Some(Ok(state.piece(at)));
+                }
+                match &state.ended {
+                    Some(Ended::Changed) => Some(Ok(Piece::Changed)),
+                    Some(Ended::Failed(error)) => Some(Err(again(error))),
+                    Some(Ended::Whole) => Some(Ok(Piece::Gone)),
+                    None => None,
+                }
+            })
+            .await
+    }
+}
+
+impl Drop for Fetch {
+    fn drop(&mut self) {
+        // Its weak references are dead by now.
+        self.cache.forget(&self.shared.version);
+    }
+}
+
+impl State {
+    fn piece(&self, at: u64) -> Piece {
+        let mut start = self.from;
+        for frame in &self.frames {
+            let end = start + frame.len() as u64;
+            if at < end {
+                // Inside of a frame that is in memory.
+                return Piece::Bytes(frame.slice((at - start) as usize..));
+            }
+            start = end;
+        }
+        Piece::Gone
+    }
+}
+
+impl Shared {
+    async fn wait<T>(&self, look: impl Fn(&State) -> Option<T>) -> T {
+        loop {
+            let moved = self.moved.notified();
+            tokio::pin!(moved);
+            // Before looking, so that nothing that happens in between is missed.
+            moved.as_mut().enable();
+            if let Some(found) = look(&lock(&self.state)) {
+                return found;
+            }
+            moved.await;
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut lock(&self.state));
+        self.moved.notify_waiters();
+    }
+
+    async fn run(self: Arc<Self>, cache: Arc<DataCache>, below: Arc<dyn Store>) {
+        let ended = match self.fetch(&cache, &*below).await {
+            Ok(ended) => ended,
+            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ended::Changed,
+            Err(error) => Ended::Failed(Arc::new(error)),
+        };
+        self.change(|state| state.ended = Some(ended));
+    }
+
+    async fn fetch(&self, cache: &DataCache, below: &dyn Store) -> Result<Ended> {
+        let Span { start, end } = self.span;
+        let whole = start == 0 && end == self.version.size;
+        let selection = if whole { Selection::Whole } else { Selection::Range(ByteRange::FromTo(start, end - 1)) };
+        let reply = match below.get(&self.version.key, GetRequest { selection, ..Default::default() }).await {
+            // It has become shorter.
+            Err(error) if matches!(error.kind(), StoreErrorKind::InvalidRange { .. }) => return Ok(Ended::Changed),
+            reply => reply?,
+        };
+        if !self.version.is(&reply.info) || reply.span != self.span {
+            return Ok(Ended::Changed);
+        }
+        self.change(|state| state.opened = true);
+        let mut body = match reply.body {
+            ObjectBody::Full(bytes) => futures_util::stream::iter([Ok(bytes)]).boxed(),
+            ObjectBody::Stream(stream) => stream,
+        };
+        let (mut block, mut number, mut at) = (BytesMut::new(), start / BLOCK, start);
+        let mut wanted = self.wanted.subscribe();
+        while at < end {
+            // The sender is ours.
+            let _ = wanted.wait_for(|wanted| at <= wanted + AHEAD).await;
+            let Some(frame) = body.next().await.transpose()? else { return Err(cut()) };
+            at += frame.len() as u64;
+            if at > end {
+                return Err(StoreError::new(StoreErrorKind::Internal, "the storage sent more than was asked for"));
+            }
+            self.gather(cache, &mut block, &mut number, &frame);
+            self.change(|state| state.pass(frame));
+        }
+        Ok(Ended::Whole)
+    }
+
+    /// Keeps every block that is whole with this frame.
+    fn gather(&self, cache: &DataCache, block: &mut BytesMut, number: &mut u64, frame: &Bytes) {
+        let mut rest = &frame[..];
+        while !rest.is_empty() {
+            let name = BlockName { version: self.version.clone(), number: *number };
+            // A block is no longer than fits in memory.
+            let missing = name.len() as usize - block.len();
+            if block.is_empty() {
+                block.reserve(missing);
+            }
+            let (here, beyond) = rest.split_at(missing.min(rest.len()));
+            block.extend_from_slice(here);
+            rest = beyond;
+            if here.len() == missing {
+                cache.keep(name, block.split().freeze());
+                *number += 1;
+            }
+        }
+    }
+}
+
+impl State {
+    fn pass(&mut self, frame: Bytes) {
+        self.to += frame.len() as u64;
+        self.frames.push_back(frame);
+        while let Some(first) = self.frames.front() {
+            let next = self.from + first.len() as u64;
+            if self.to - next < BEHIND + AHEAD {
+                break;
+            }
+            self.from = next;
+            self.frames.pop_front();
+        }
+    }
+}
+
+fn cut() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "the storage's reply ended early")
+}

@@ -1,0 +1,236 @@
+//! What one bucket keeps: its answers in the shared memory, its windows, and its counts.
+
+use super::{
+    counts::{Count, Counts, Kind},
+    entries::{Depth, Drawn, Entry, MetadataCache, Name, Question, Said, Seen, Subject, lock},
+    window::Window,
+};
+use crate::{
+    model::{BucketName, CacheUse, ObjectInfo, ObjectKey},
+    store::{
+        ListPage, ListRequest, Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// How long an answer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freshness {
+    pub ttl: Duration,
+    /// For this much longer, where the storage does not answer.
+    pub stale: Option<Duration>,
+}
+
+#[derive(Debug)]
+pub(super) struct Space {
+    cache: Arc<MetadataCache>,
+    /// Never used twice.
+    number: u64,
+    backend: Arc<str>,
+    bucket: BucketName,
+    freshness: Freshness,
+    era: AtomicU64,
+    listing: Mutex<Window>,
+    counts: Counts,
+}
+
+/// What is kept.
+#[derive(Debug)]
+pub(super) enum Found<T> {
+    Fresh(T),
+    /// Better than nothing.
+    Old(T),
+    Nothing,
+}
+
+/// What of a bucket a write changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Touched {
+    ObjectAndListing,
+    /// What no listing shows.
+    Object,
+}
+
+impl Space {
+    pub(super) fn new(cache: Arc<MetadataCache>, number: u64, backend: Arc<str>, bucket: BucketName, freshness: Freshness) -> Self {
+        let (era, listing, counts) = Default::default();
+        Self { cache, number, backend, bucket, freshness, era, listing, counts }
+    }
+
+    pub(super) fn cache(&self) -> &MetadataCache {
+        &self.cache
+    }
+
+    pub(super) fn count(&self, kind: Kind, outcome: CacheUse) {
+        self.counts.add(kind, outcome);
+    }
+
+    pub(super) fn is_of(&self, backend: &Arc<str>, bucket: &BucketName) -> bool {
+        self.backend == *backend && self.bucket == *bucket
+    }
+
+    pub(super) fn counted(&self) -> impl Iterator<Item = Count> {
+        self.counts.read(&self.backend, &self.bucket)
+    }
+
+    /// Something may have changed without us: nothing that was asked before is fresh any more.
+    pub(super) fn elapse(&self) {
+        self.era.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn object(&self, key: &ObjectKey, depth: Depth) -> Found<Seen> {
+        match self.cache.find(&self.named(key)) {
+            // Of what is not there, there is no more to know.
+            Some(Entry { said: Said::Object(seen, known), drawn, .. })
+                if seen.is_none() || known == Depth::Whole || depth == Depth::Head =>
+            {
+                self.aged(drawn, seen)
+            }
+            _ => Found::Nothing,
+        }
+    }
+
+    /// The moment before the storage is asked for an object; `None`: its answer is not for keeping.
+    pub(super) fn draw(&self, key: &ObjectKey) -> Option<Drawn> {
+        let now = Instant::now();
+        let number = self.cache.window(self.number, key).draw(now)?;
+        Some(Drawn { at: now, number, era: self.era.load(Ordering::Acquire) })
+    }
+
+    /// Keeps an answer, if nothing has happened to the object since `drawn`.
+    pub(super) fn keep_object(&self, key: &ObjectKey, drawn: Drawn, seen: &Seen, depth: Depth) {
+        let name = self.named(key);
+        let window = self.cache.window(self.number, key);
+        if !window.admits(drawn.number) {
+            return;
+        }
+        let mut changed = false;
+        if let Some(Entry { said: Said::Object(before, known), drawn: earlier, .. }) = self.cache.find(&name) {
+            changed = differ(&before, seen, |before, now| before.etag == now.etag);
+            let tells_more = known == Depth::Whole && depth == Depth::Head && matches!(self.aged(earlier, ()), Found::Fresh(()));
+            let alike = !differ(&before, seen, |a, b| {
+                (&a.etag, a.last_modified, a.size, a.tag_count) == (&b.etag, b.last_modified, b.size, b.tag_count)
+            });
+            if earlier.at > drawn.at || (tells_more && alike) {
+                return;
+            }
+        }
+        self.cache.keep(name, self.entry(Said::Object(seen.clone(), depth), drawn));
+        drop(window);
+        if changed {
+            // Somebody else's doing, of which pages know nothing.
+            lock(&self.listing).changed();
+        }
+    }
+
+    pub(super) fn page(&self, request: &Arc<ListRequest>) -> Found<Arc<ListPage>> {
+        match self.cache.find(&self.listed(request)) {
+            // A page from before a write of ours is none, whatever the storage does.
+            Some(Entry { said: Said::Page(page), drawn, .. }) if lock(&self.listing).admits(drawn.number) => self.aged(drawn, page),
+            _ => Found::Nothing,
+        }
+    }
+
+    pub(super) fn draw_page(&self) -> Option<Drawn> {
+        let now = Instant::now();
+        let number = lock(&self.listing).draw(now)?;
+        Some(Drawn { at: now, number, era: self.era.load(Ordering::Acquire) })
+    }
+
+    pub(super) fn keep_page(&self, request: &Arc<ListRequest>, drawn: Drawn, page: &Arc<ListPage>) {
+        let window = lock(&self.listing);
+        if window.admits(drawn.number) {
+            self.cache.keep(self.listed(request), self.entry(Said::Page(page.clone()), drawn));
+        }
+    }
+
+    /// From now on, until the write has its outcome, nothing is kept of what it touches.
+    pub(super) fn write(self: &Arc<Self>, key: &ObjectKey, touched: Touched) -> Writing {
+        let mut window = self.cache.window(self.number, key);
+        window.begin();
+        self.cache.take_out(&self.named(key));
+        drop(window);
+        if touched == Touched::ObjectAndListing {
+            lock(&self.listing).begin();
+        }
+        Writing { space: self.clone(), key: key.clone(), touched, doubtful: true }
+    }
+
+    pub(super) fn asks_object(&self, key: &ObjectKey, depth: Depth, drawn: Drawn) -> Question {
+        Question { name: self.named(key), depth, number: drawn.number, era: drawn.era }
+    }
+
+    pub(super) fn asks_page(&self, request: &Arc<ListRequest>, drawn: Drawn) -> Question {
+        Question { name: self.listed(request), depth: Depth::Head, number: drawn.number, era: drawn.era }
+    }
+
+    fn named(&self, key: &ObjectKey) -> Name {
+        Name { space: self.number, subject: Subject::Object(key.clone()) }
+    }
+
+    fn listed(&self, request: &Arc<ListRequest>) -> Name {
+        Name { space: self.number, subject: Subject::Page(request.clone()) }
+    }
+
+    fn entry(&self, said: Said, drawn: Drawn) -> Entry {
+        Entry { said, drawn, keep: self.freshness.ttl + self.freshness.stale.unwrap_or_default() }
+    }
+
+    fn aged<T>(&self, drawn: Drawn, said: T) -> Found<T> {
+        let (age, Freshness { ttl, stale }) = (drawn.at.elapsed(), self.freshness);
+        if age < ttl && drawn.era == self.era.load(Ordering::Acquire) {
+            Found::Fresh(said)
+        } else if stale.is_some_and(|stale| age < ttl + stale) {
+            Found::Old(said)
+        } else {
+            Found::Nothing
+        }
+    }
+}
+
+fn differ(before: &Seen, now: &Seen, same: impl Fn(&ObjectInfo, &ObjectInfo) -> bool) -> bool {
+    match (before, now) {
+        (Some(before), Some(now)) => !same(before, now),
+        (None, None) => false,
+        _ => true,
+    }
+}
+
+/// A write on its way. Dropped without an outcome, it may still take effect.
+#[derive(Debug)]
+pub(super) struct Writing {
+    space: Arc<Space>,
+    key: ObjectKey,
+    touched: Touched,
+    doubtful: bool,
+}
+
+impl Writing {
+    pub(super) fn settle<T>(mut self, outcome: Result<T>) -> Result<T> {
+        self.doubtful = outcome.as_ref().is_err_and(is_doubtful);
+        outcome
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        self.space.cache.window(self.space.number, &self.key).end(self.doubtful, now);
+        if self.touched == Touched::ObjectAndListing {
+            lock(&self.space.listing).end(self.doubtful, now);
+        }
+    }
+}
+
+/// Whether the storage may have done it all the same, or may do it yet.
+fn is_doubtful(error: &StoreError) -> bool {
+    error.is_temporary() || error.kind() == StoreErrorKind::Internal
+}

@@ -1,0 +1,233 @@
+//! One bucket behind the metadata cache.
+
+use super::{
+    counts::Kind,
+    entries::{Depth, Seen},
+    space::{Found, Space, Touched},
+};
+use crate::{
+    model::{CacheUse, Notes, ObjectInfo, ObjectKey, PartNumber, UploadId},
+    store::{
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
+        ListUploadsRequest, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        condition::{ReadConditions, WriteConditions},
+        error::StoreErrorKind,
+        payload::Payload,
+    },
+};
+use async_trait::async_trait;
+use std::{any::Any, sync::Arc};
+
+#[derive(Debug)]
+pub(super) struct CachedStore {
+    below: Arc<dyn Store>,
+    space: Arc<Space>,
+}
+
+impl CachedStore {
+    pub(super) fn new(below: Arc<dyn Store>, space: Arc<Space>) -> Self {
+        Self { below, space }
+    }
+
+    async fn look(&self, key: &ObjectKey, conditions: &ReadConditions, depth: Depth) -> Result<ObjectInfo> {
+        let kind = match depth {
+            Depth::Head => Kind::Head,
+            Depth::Whole => Kind::Describe,
+        };
+        let (seen, used) = match self.space.object(key, depth) {
+            Found::Fresh(seen) => (Ok(seen), CacheUse::Hit),
+            older => match (self.ask(key, depth).await, older) {
+                // Tags are copied from what `describe` says: no write is to depend on what is stale.
+                (Err(error), Found::Old(seen @ Some(_))) if error.is_temporary() && depth == Depth::Head => (Ok(seen), CacheUse::Stale),
+                (asked, _) => (asked, CacheUse::Miss),
+            },
+        };
+        self.space.count(kind, used);
+        let info = seen?.ok_or(StoreErrorKind::NoSuchKey)?;
+        conditions.check(&info.etag, info.last_modified)?;
+        Ok(ObjectInfo { notes: Notes { cache: Some(used), ..info.notes.clone() }, ..(*info).clone() })
+    }
+
+    /// The storage's answer, kept if it may be; one question for all who ask it at a time.
+    async fn ask(&self, key: &ObjectKey, depth: Depth) -> Result<Seen> {
+        let Some(drawn) = self.space.draw(key) else { return ask(&*self.below, key, depth).await };
+        let question = self.space.asks_object(key, depth, drawn);
+        let ask = || {
+            let (below, space, key) = (self.below.clone(), self.space.clone(), key.clone());
+            Box::pin(async move {
+                // It may have come between our look and our asking.
+                if let Found::Fresh(seen) = space.object(&key, depth) {
+                    return Ok(seen);
+                }
+                let seen = ask(&*below, &key, depth).await?;
+                space.keep_object(&key, drawn, &seen, depth);
+                Ok(seen)
+            }) as _
+        };
+        self.space.cache().objects.join(question, ask).await
+    }
+
+    async fn ask_page(&self, request: &Arc<ListRequest>) -> Result<Arc<ListPage>> {
+        let Some(drawn) = self.space.draw_page() else { return self.below.list((**request).clone()).await.map(Arc::new) };
+        let question = self.space.asks_page(request, drawn);
+        let ask = || {
+            let (below, space, request) = (self.below.clone(), self.space.clone(), request.clone());
+            Box::pin(async move {
+                if let Found::Fresh(page) = space.page(&request) {
+                    return Ok(page);
+                }
+                let page = Arc::new(below.list((*request).clone()).await?);
+                space.keep_page(&request, drawn, &page);
+                Ok(page)
+            }) as _
+        };
+        self.space.cache().pages.join(question, ask).await
+    }
+}
+
+async fn ask(below: &dyn Store, key: &ObjectKey, depth: Depth) -> Result<Seen> {
+    let all = ReadConditions::default();
+    let asked = match depth {
+        Depth::Head => below.head(key, &all).await,
+        Depth::Whole => below.describe(key, &all).await,
+    };
+    match asked {
+        Ok(info) => Ok(seen(&info)),
+        Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// As it is kept: how a reply was had is of that reply only.
+fn seen(info: &ObjectInfo) -> Seen {
+    Some(Arc::new(ObjectInfo { notes: Notes::default(), ..info.clone() }))
+}
+
+#[async_trait]
+impl Store for CachedStore {
+    fn capabilities(&self) -> Capabilities {
+        self.below.capabilities()
+    }
+
+    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        self.look(key, conditions, Depth::Head).await
+    }
+
+    async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        self.look(key, conditions, Depth::Whole).await
+    }
+
+    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+        let kept = self.space.object(key, Depth::Head);
+        if let Found::Fresh(seen) = &kept {
+            let verdict = match seen {
+                Some(info) => request.conditions.check(&info.etag, info.last_modified),
+                None => Err(StoreErrorKind::NoSuchKey),
+            };
+            if let Err(kind) = verdict {
+                self.space.count(Kind::Get, CacheUse::Hit);
+                return Err(kind.into());
+            }
+        }
+        let (drawn, conditions) = (self.space.draw(key), request.conditions.clone());
+        let keep = |seen: &Seen| {
+            if let Some(drawn) = drawn {
+                self.space.keep_object(key, drawn, seen, Depth::Head);
+            }
+        };
+        let mut outcome = CacheUse::Miss;
+        let reply = match self.below.get(key, request).await {
+            Ok(mut reply) => {
+                keep(&seen(&reply.info));
+                reply.info.notes.cache = Some(outcome);
+                Ok(reply)
+            }
+            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => {
+                keep(&None);
+                Err(error)
+            }
+            Err(error) => match kept {
+                Found::Old(Some(info))
+                    if error.is_temporary() && conditions.check(&info.etag, info.last_modified) == Err(StoreErrorKind::NotModified) =>
+                {
+                    outcome = CacheUse::Stale;
+                    Err(StoreErrorKind::NotModified.into())
+                }
+                _ => Err(error),
+            },
+        };
+        self.space.count(Kind::Get, outcome);
+        reply
+    }
+
+    async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        let writing = self.space.write(key, Touched::ObjectAndListing);
+        writing.settle(self.below.put(key, request).await)
+    }
+
+    async fn copy(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
+        let writing = self.space.write(key, Touched::ObjectAndListing);
+        writing.settle(self.below.copy(key, request).await)
+    }
+
+    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+        let writing = self.space.write(key, Touched::ObjectAndListing);
+        writing.settle(self.below.delete(key, conditions).await)
+    }
+
+    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
+        let writing = self.space.write(key, Touched::Object);
+        writing.settle(self.below.update(key, change).await)
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<ListPage> {
+        if request.limit == 0 {
+            // No question at all.
+            return self.below.list(request).await;
+        }
+        let request = Arc::new(request);
+        let (page, used) = match self.space.page(&request) {
+            Found::Fresh(page) => (Ok(page), CacheUse::Hit),
+            older => match (self.ask_page(&request).await, older) {
+                (Err(error), Found::Old(page)) if error.is_temporary() => (Ok(page), CacheUse::Stale),
+                (asked, _) => (asked, CacheUse::Miss),
+            },
+        };
+        self.space.count(Kind::List, used);
+        Ok(ListPage { cache: Some(used), ..Arc::unwrap_or_clone(page?) })
+    }
+
+    async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
+        self.below.begin_upload(key, request).await
+    }
+
+    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+        self.below.put_part(key, upload, number, payload).await
+    }
+
+    async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
+        self.below.copy_part(key, upload, number, request).await
+    }
+
+    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+        self.below.list_parts(key, upload, after, limit).await
+    }
+
+    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+        let writing = self.space.write(key, Touched::ObjectAndListing);
+        writing.settle(self.below.complete_upload(key, upload, request).await)
+    }
+
+    async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
+        self.below.abort_upload(key, upload).await
+    }
+
+    async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
+        self.below.list_uploads(request).await
+    }
+
+    /// That of the driver: it recognises its own, and copies without coming through here.
+    fn as_any(&self) -> &dyn Any {
+        self.below.as_any()
+    }
+}

@@ -1,0 +1,358 @@
+//! A storage that counts what it is asked, waits where it is told to, and fails when it is told to.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use causeway::{
+    backend::{Backend, Progress, memory::MemoryBackend},
+    cache::{CachedBackend, DataCache, DataSettings, Freshness, MetadataCache},
+    catalog::{BucketId, BucketRecord, NewBucket},
+    model::{BucketName, CannedAcl, ObjectInfo, ObjectKey, Owner, PartNumber, Timestamp, UploadId},
+    store::{
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
+        ListUploadsRequest, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        condition::{ReadConditions, WriteConditions},
+        error::StoreErrorKind,
+        payload::Payload,
+    },
+};
+use futures_util::StreamExt;
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::{Semaphore, oneshot};
+
+/// Where in the storage's work it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Nothing is done or looked at yet.
+    Before,
+    /// It is done, and nobody has heard of it.
+    After,
+}
+
+#[derive(Debug)]
+struct Gate {
+    call: &'static str,
+    side: Side,
+    reached: oneshot::Sender<()>,
+    go_on: oneshot::Receiver<()>,
+}
+
+/// A call that waits, or will.
+#[derive(Debug)]
+pub struct Held {
+    reached: Option<oneshot::Receiver<()>>,
+    go_on: oneshot::Sender<()>,
+}
+
+impl Held {
+    /// Until some call waits at this gate.
+    pub async fn reached(&mut self) {
+        self.reached.take().expect("asked once").await.expect("the call comes");
+    }
+
+    pub fn go_on(self) {
+        // The call may have been given up.
+        let _ = self.go_on.send(());
+    }
+}
+
+/// Bytes of a body that come at once.
+pub const FRAME: usize = 64 << 10;
+
+#[derive(Debug)]
+pub struct Watch {
+    asked: Mutex<BTreeMap<&'static str, usize>>,
+    gates: Mutex<Vec<Gate>>,
+    failing: Mutex<Option<StoreErrorKind>>,
+    /// How many frames of bodies may come.
+    frames: Arc<Semaphore>,
+    torn: Mutex<Option<(usize, Tear)>>,
+}
+
+/// How a body ends that does not come to its end.
+#[derive(Debug, Clone, Copy)]
+pub enum Tear {
+    Fails,
+    JustEnds,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        let frames = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+        Self { asked: Mutex::default(), gates: Mutex::default(), failing: Mutex::default(), frames, torn: Mutex::default() }
+    }
+}
+
+impl Watch {
+    /// From now on no frame comes but those that are let.
+    pub fn hold_frames(&self) {
+        self.frames.forget_permits(usize::MAX);
+    }
+
+    pub fn let_frames(&self, frames: usize) {
+        self.frames.add_permits(frames);
+    }
+
+    /// The next body ends after so many frames.
+    pub fn tear(&self, frames: usize, how: Tear) {
+        *self.torn.lock().expect("no panic") = Some((frames, how));
+    }
+
+    /// In frames that come one by one.
+    async fn framed(&self, body: ObjectBody) -> ObjectBody {
+        let mut all = Vec::new();
+        match body {
+            ObjectBody::Full(bytes) => all.extend_from_slice(&bytes),
+            ObjectBody::Stream(mut stream) => {
+                while let Some(frame) = stream.next().await {
+                    all.extend_from_slice(&frame.expect("memory does not fail"));
+                }
+            }
+        }
+        let mut frames: Vec<_> = all.chunks(FRAME).map(|frame| Ok(Bytes::copy_from_slice(frame))).collect();
+        if let Some((whole, how)) = self.torn.lock().expect("no panic").take() {
+            frames.truncate(whole);
+            if let Tear::Fails = how {
+                frames.push(Err(StoreErrorKind::Unavailable.into()));
+            }
+        }
+        let gate = self.frames.clone();
+        ObjectBody::Stream(Box::pin(futures_util::stream::iter(frames).then(move |frame| {
+            let gate = gate.clone();
+            async move {
+                gate.acquire().await.expect("is open").forget();
+                frame
+            }
+        })))
+    }
+
+    /// How often, since the last time this was asked.
+    pub fn asked(&self, call: &'static str) -> usize {
+        self.asked.lock().expect("no panic").remove(call).unwrap_or(0)
+    }
+
+    /// The next such call waits.
+    pub fn hold(&self, call: &'static str, side: Side) -> Held {
+        let ((reached, is_reached), (go_on, goes_on)) = (oneshot::channel(), oneshot::channel());
+        self.gates.lock().expect("no panic").push(Gate { call, side, reached, go_on: goes_on });
+        Held { reached: Some(is_reached), go_on }
+    }
+
+    /// From now on every call does.
+    pub fn fail(&self, kind: impl Into<Option<StoreErrorKind>>) {
+        *self.failing.lock().expect("no panic") = kind.into();
+    }
+
+    async fn enter(&self, call: &'static str) -> Result<()> {
+        *self.asked.lock().expect("no panic").entry(call).or_default() += 1;
+        self.wait(call, Side::Before).await;
+        match *self.failing.lock().expect("no panic") {
+            Some(kind) => Err(kind.into()),
+            None => Ok(()),
+        }
+    }
+
+    async fn wait(&self, call: &'static str, side: Side) {
+        let gate = {
+            let mut gates = self.gates.lock().expect("no panic");
+            let at = gates.iter().position(|gate| gate.call == call && gate.side == side);
+            at.map(|at| gates.remove(at))
+        };
+        if let Some(gate) = gate {
+            // Who holds it need not look.
+            let _ = gate.reached.send(());
+            let _ = gate.go_on.await;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct WatchedStore {
+    below: Arc<dyn Store>,
+    watch: Arc<Watch>,
+}
+
+/// Asks the store below, if it is not to fail, and waits at the gates.
+macro_rules! watched {
+    ($self:ident.$call:ident($($argument:expr),*)) => {{
+        $self.watch.enter(stringify!($call)).await?;
+        let answer = $self.below.$call($($argument),*).await;
+        $self.watch.wait(stringify!($call), Side::After).await;
+        answer
+    }};
+}
+
+#[async_trait]
+impl Store for WatchedStore {
+    fn capabilities(&self) -> Capabilities {
+        self.below.capabilities()
+    }
+
+    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let mut info = watched!(self.head(key, conditions))?;
+        // As storage that keeps them elsewhere.
+        info.attributes.tags = Default::default();
+        Ok(info)
+    }
+
+    async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        watched!(self.describe(key, conditions))
+    }
+
+    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+        let mut reply = watched!(self.get(key, request))?;
+        reply.info.attributes.tags = Default::default();
+        reply.body = self.watch.framed(reply.body).await;
+        Ok(reply)
+    }
+
+    async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        watched!(self.put(key, request))
+    }
+
+    async fn copy(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
+        watched!(self.copy(key, request))
+    }
+
+    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+        watched!(self.delete(key, conditions))
+    }
+
+    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
+        watched!(self.update(key, change))
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<ListPage> {
+        watched!(self.list(request))
+    }
+
+    async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
+        watched!(self.begin_upload(key, request))
+    }
+
+    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+        watched!(self.put_part(key, upload, number, payload))
+    }
+
+    async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
+        watched!(self.copy_part(key, upload, number, request))
+    }
+
+    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+        watched!(self.list_parts(key, upload, after, limit))
+    }
+
+    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+        watched!(self.complete_upload(key, upload, request))
+    }
+
+    async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
+        watched!(self.abort_upload(key, upload))
+    }
+
+    async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
+        watched!(self.list_uploads(request))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self.below.as_any()
+    }
+}
+
+#[derive(Debug)]
+struct WatchedBackend {
+    below: MemoryBackend,
+    watch: Arc<Watch>,
+}
+
+#[async_trait]
+impl Backend for WatchedBackend {
+    fn capabilities(&self) -> Capabilities {
+        self.below.capabilities()
+    }
+
+    fn place_for(&self, name: &BucketName) -> String {
+        self.below.place_for(name)
+    }
+
+    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>> {
+        Ok(Arc::new(WatchedStore { below: self.below.open(bucket).await?, watch: self.watch.clone() }))
+    }
+
+    async fn remove(&self, bucket: &BucketRecord) -> Result<bool> {
+        self.below.remove(bucket).await
+    }
+
+    async fn discover(&self) -> Result<Vec<BucketName>> {
+        self.below.discover().await
+    }
+
+    async fn tend(&self, _bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<()> {
+        self.watch.enter("tend").await
+    }
+
+    async fn walk(&self, _bucket: &BucketRecord, _store: &Arc<dyn Store>, _progress: &Progress) -> Result<bool> {
+        self.watch.enter("walk").await.map(|()| true)
+    }
+
+    fn tells_changes(&self) -> bool {
+        true
+    }
+
+    async fn follow(&self, _bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<()> {
+        self.watch.enter("follow").await
+    }
+}
+
+/// A bucket behind a cache.
+#[derive(Debug)]
+pub struct Bed {
+    pub watch: Arc<Watch>,
+    /// As others have it who write beside us.
+    pub below: Arc<dyn Store>,
+    pub store: Arc<dyn Store>,
+    pub backend: Arc<dyn Backend>,
+    pub cache: Arc<MetadataCache>,
+    pub record: BucketRecord,
+}
+
+pub const TTL: Duration = Duration::from_secs(60);
+
+impl Bed {
+    pub async fn new() -> Self {
+        Self::keeping(Freshness { ttl: TTL, stale: None }).await
+    }
+
+    pub async fn keeping(freshness: Freshness) -> Self {
+        Self::with(Some(freshness), None).await
+    }
+
+    /// Keeping bytes and nothing else.
+    pub async fn of_bytes(settings: DataSettings) -> Self {
+        Self::with(None, Some(DataCache::open(settings).expect("opens"))).await
+    }
+
+    pub async fn with(freshness: Option<Freshness>, data: Option<Arc<DataCache>>) -> Self {
+        let (watch, memory) = (Arc::<Watch>::default(), MemoryBackend::new());
+        let record = record("bucket");
+        let below = memory.open(&record).await.expect("opens");
+        let cache = MetadataCache::new(1 << 20);
+        let watched = Arc::new(WatchedBackend { below: memory, watch: watch.clone() });
+        let backend: Arc<dyn Backend> =
+            Arc::new(CachedBackend::new(watched, "nas", freshness.map(|freshness| (cache.clone(), freshness)), data));
+        let store = backend.open(&record).await.expect("opens");
+        Self { watch, below, store, backend, cache, record }
+    }
+}
+
+pub fn record(name: &str) -> BucketRecord {
+    let name = BucketName::parse(name).expect("a name");
+    let owner = Owner { id: "o".into(), display_name: "o".into() };
+    let (created, acl, place) = (Timestamp::from_millis(0), CannedAcl::Private, name.to_string());
+    let bucket = NewBucket { name, owner, created, acl, location: String::new(), backend: "nas".into(), place };
+    BucketRecord { id: BucketId(1), bucket }
+}
