@@ -423,13 +423,17 @@ impl Settings {
     }
 
     /// Where the objects of a backend are that only stands before another.
-    pub fn below<'s>(&'s self, mut backend: &'s Backend) -> &'s Backend {
-        while let Backend::Faulty(faulty) = backend
-            && let Some(below) = self.backends.get(&faulty.backend)
-        {
-            backend = below;
+    pub fn below<'s>(&'s self, backend: &'s Backend) -> &'s Backend {
+        let Backend::Faulty(faulty) = backend else { return backend };
+        self.backends.get(self.bottom(&faulty.backend)).unwrap_or(backend)
+    }
+
+    /// The name of that.
+    pub fn bottom<'s>(&'s self, mut name: &'s str) -> &'s str {
+        while let Some(Backend::Faulty(faulty)) = self.backends.get(name) {
+            name = &faulty.backend;
         }
-        backend
+        name
     }
 
     /// Every backend behind those that it consists of.

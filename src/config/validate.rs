@@ -6,7 +6,7 @@ use super::{
     tree::{Node, Raw, Table},
 };
 use crate::model::BucketName;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// Where each key of the tree was said, by its path: `bucket.photos.prefix`, `identity.0.access_key`.
 pub(super) struct Origins(HashMap<String, Origin>);
@@ -133,7 +133,7 @@ pub(super) fn validate(settings: &mut Settings, origins: &Origins) -> Result<(),
             return fail(&path, format!("{path} {why}"));
         }
     }
-    if let Some((a, b)) = overlapping(&settings.buckets, &default) {
+    if let Some((a, b)) = overlapping(settings, &default) {
         return fail(&format!("bucket.{b}"), format!("the places of bucket '{a}' and bucket '{b}' overlap: give each its own prefix"));
     }
     settings.default.backend = Some(default);
@@ -154,19 +154,19 @@ fn bad_place(place: &str) -> Option<&'static str> {
 }
 
 /// Two buckets of one backend of which one is inside the other: each would show the other's objects.
-fn overlapping<'a>(buckets: &'a BTreeMap<BucketName, Bucket>, default: &'a str) -> Option<(&'a BucketName, &'a BucketName)> {
+fn overlapping<'a>(settings: &'a Settings, default: &'a str) -> Option<(&'a BucketName, &'a BucketName)> {
     let place = |name: &'a BucketName, bucket: &'a Bucket| {
         let path = match (&bucket.remote, bucket.place()) {
             (Some(remote), Some(prefix)) if !prefix.is_empty() => format!("{remote}/{prefix}"),
             (Some(remote), _) => remote.clone(),
             (None, prefix) => prefix.unwrap_or(name.as_str()).to_owned(),
         };
-        (bucket.backend.as_deref().unwrap_or(default), path)
+        (settings.bottom(bucket.backend.as_deref().unwrap_or(default)), path)
     };
     let inside = |inner: &str, outer: &str| {
         outer.is_empty() || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let places: Vec<_> = buckets.iter().map(|(name, bucket)| (name, place(name, bucket))).collect();
+    let places: Vec<_> = settings.buckets.iter().map(|(name, bucket)| (name, place(name, bucket))).collect();
     places.iter().enumerate().find_map(|(n, (b, (backend, place)))| {
         let other = places[..n].iter().find(|(_, (of, at))| of == backend && (inside(at, place) || inside(place, at)))?;
         Some((other.0, *b))

@@ -131,7 +131,7 @@ async fn settle_buckets(settings: &Settings, buckets: &Buckets, steward: &Owner)
     let found = backend.discover().await.map_err(|error| StartError::because("looking for buckets", error))?;
     for name in found {
         let place = backend.place_for(&name);
-        if known.iter().any(|record| record.bucket.name == name || touches(record, default, &place)) {
+        if known.iter().any(|record| record.bucket.name == name || touches(settings, record, default, &place)) {
             continue;
         }
         buckets.ensure(bucket(&name, default, place)).await.map_err(failed(&name))?;
@@ -141,10 +141,10 @@ async fn settle_buckets(settings: &Settings, buckets: &Buckets, steward: &Owner)
 }
 
 /// Whether a known bucket lies in `place` of `backend`, around it, or is it.
-fn touches(record: &BucketRecord, backend: &str, place: &str) -> bool {
+fn touches(settings: &Settings, record: &BucketRecord, backend: &str, place: &str) -> bool {
     let inside = |inner: &str, outer: &str| {
         outer.is_empty() || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     let known = &record.bucket;
-    known.backend == backend && (inside(&known.place, place) || inside(place, &known.place))
+    settings.bottom(&known.backend) == settings.bottom(backend) && (inside(&known.place, place) || inside(place, &known.place))
 }

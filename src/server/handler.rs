@@ -74,10 +74,12 @@ impl Handler {
         match self.edge.admit(request, id.clone(), now) {
             Ok(request) => {
                 record.admitted(&request);
-                let about = About::of(&request);
-                match self.limits.admit(request).await {
-                    Ok((request, admitted)) => admitted.reply(self.service.handle(request).await),
-                    Err(error) => about.error(error),
+                match self.limits.admit(&request).await {
+                    Ok(admitted) => {
+                        let response = self.service.handle(admitted.request(request)).await;
+                        admitted.reply(response)
+                    }
+                    Err(error) => About::of(&request).error(error),
                 }
             }
             Err(refusal) => {

@@ -100,17 +100,15 @@ impl LimitsInForce {
         self.ledger.clone()
     }
 
-    /// Once it is a request's turn: with its body at the pace it may have, and the limits that its reply is under.
-    pub(super) async fn admit(&self, mut request: Request) -> Result<(Request, Admitted), S3Error> {
+    /// Once it is a request's turn.
+    pub(super) async fn admit(&self, request: &Request) -> Result<Admitted, S3Error> {
         let identity = request.principal.identity().and_then(|identity| self.identities.get(identity.access_key.as_str()));
         let bucket = request.target.bucket.as_deref().and_then(|name| self.buckets.get(name));
         let mut admitted = Admitted::default();
         for limiter in [identity, bucket].into_iter().flatten() {
-            let slot = limiter.admit().await?;
-            request.payload = limiter.upload(request.payload);
-            admitted.0.push((limiter.clone(), slot));
+            admitted.0.push((limiter.clone(), limiter.admit().await?));
         }
-        Ok((request, admitted))
+        Ok(admitted)
     }
 
     /// For the metrics.
@@ -133,6 +131,11 @@ impl LimitsInForce {
 pub(super) struct Admitted(Vec<(Arc<Limiter>, Slot)>);
 
 impl Admitted {
+    /// The request, its body at the pace it may have.
+    pub(super) fn request(&self, request: Request) -> Request {
+        self.0.iter().fold(request, |request, (limiter, _)| Request { payload: limiter.upload(request.payload), ..request })
+    }
+
     /// The reply, at the pace it may have. The request is in work until its last byte.
     pub(super) fn reply(self, response: Response) -> Response {
         if self.0.is_empty() {

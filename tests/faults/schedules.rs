@@ -5,7 +5,7 @@ use causeway::{
     faults::{Done, Flapping, Kind, Plan},
     store::{error::StoreErrorKind, operation::Operation},
 };
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use tokio::time::Instant;
 
 fn stormy() -> Plan {
@@ -89,4 +89,38 @@ async fn a_plan_changes_while_calls_go_on() {
         assert_eq!(bed.list().await.expect("is listed"), ["a"]);
     }
     assert_eq!(bed.faults.counts().of(Kind::Down), 3);
+}
+
+/// One client alone: what may be there follows from what it was answered. An acknowledged write stands; what was refused did
+/// not happen; what was answered by nobody happened or did not, or will.
+#[tokio::test(start_paused = true)]
+async fn what_is_there_is_what_the_answers_allow() {
+    let mut met = BTreeSet::new();
+    for seed in 0..300 {
+        let bed = Bed::seeded(seed, stormy()).await;
+        let (mut possible, mut coming) = (BTreeSet::from([None]), BTreeSet::new());
+        for step in 0..40u64 {
+            let value = (step % 3 != 2).then(|| client::bytes(step, 64).to_vec());
+            let before = bed.faults.counts().of(Kind::Late);
+            let answer = match &value {
+                Some(bytes) => bed.put("a", bytes.clone()).await,
+                None => bed.delete("a").await,
+            };
+            if bed.faults.counts().of(Kind::Late) > before {
+                coming.insert(value.clone());
+            }
+            match kind(answer) {
+                None => possible = BTreeSet::from([value]),
+                Some(StoreErrorKind::Busy) => {}
+                Some(_) => drop(possible.insert(value)),
+            }
+            let there = bed.content("a").await;
+            assert!(possible.contains(&there) || coming.contains(&there), "seed {seed}, step {step}");
+        }
+        bed.faults.settled().await;
+        let there = bed.content("a").await;
+        assert!(possible.contains(&there) || coming.contains(&there), "seed {seed}, at the end");
+        met.extend(bed.faults.journal().into_iter().filter_map(|done| done.kind));
+    }
+    assert_eq!(met.len(), 6, "every kind that writes can meet: {met:?}");
 }

@@ -51,6 +51,11 @@ fn faults_that_make_no_sense_are_refused() {
         let (code, _, err) = check(&format!("{keys}\n"));
         assert_eq!((code, err.trim_end()), (Some(2), format!("causeway: {problem}").as_str()));
     }
+    let (code, _, err) = check("[bucket.one]\nbackend = 'disk'\nprefix = 'a'\n[bucket.two]\nprefix = 'a/b'\n");
+    assert!(
+        code == Some(2) && err.contains("the places of bucket 'one' and bucket 'two' overlap"),
+        "it stands before the same disk: {err}"
+    );
     let place = Place::new();
     place.write("causeway.toml", "[backend.shaky]\ntype = 'faulty'\nbackend = 'shaky'\n");
     let ended = place.run(&["config", "check", "--config", "causeway.toml"], &[]);
