@@ -1,7 +1,7 @@
 //! One body to several replicas: read once, digested once, passed on without being copied.
 //!
 //! Invariants:
-//! - no replica sees the last bytes before the body was verified and its turn has come ([`Leg::release`]): until then none can
+//! - of a short body no replica sees anything, of a long one none the last bytes, before the body was verified and its turn has come ([`Leg::release`]): until then none can
 //!   publish anything;
 //! - the pace is that of as many replicas as the write needs; one that falls too far behind them is left behind, and gets the
 //!   object later from the others;
@@ -34,8 +34,8 @@ const AHEAD: usize = 1 << 20;
 const BEHIND: usize = 8 << 20;
 /// How long all of a body may wait for one that is that far behind.
 const GRACE: Duration = Duration::from_millis(250);
-/// Bodies up to here are digested where they are read.
-const SMALL: u64 = 64 << 10;
+/// Bodies up to here are short: digested where they are read, and held until all of them has come.
+pub(super) const SMALL: u64 = 64 << 10;
 
 /// What S3 computes when a client names no checksum.
 const DEFAULT_CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
@@ -47,14 +47,14 @@ pub(super) struct Broadcast {
     length: Option<u64>,
     checksum: ChecksumAlgorithm,
     /// The end of the body, so far.
-    last: Option<Bytes>,
+    last: VecDeque<Bytes>,
     grace: Duration,
 }
 
 /// A whole body but for its last bytes, which nobody has yet.
 #[derive(Debug, Clone)]
 pub(super) struct Ended {
-    last: Option<Bytes>,
+    last: VecDeque<Bytes>,
     pub(super) verified: Verified,
 }
 
@@ -87,7 +87,7 @@ impl Broadcast {
             shared: shared.clone(),
             length: payload.length(),
             checksum: payload.checksum_algorithm().or(checksum).unwrap_or(DEFAULT_CHECKSUM),
-            last: None,
+            last: VecDeque::new(),
             grace: GRACE,
         }
     }
@@ -102,19 +102,20 @@ impl Broadcast {
     pub(super) async fn send(mut self, mut payload: Payload, needed: usize) -> Result<Ended> {
         let mut digests = Some(payload.digests(Some(self.checksum)));
         let mut hashing: Option<JoinHandle<Digests>> = None;
-        let small = self.length.is_some_and(|length| length <= SMALL);
+        let mut read = 0;
         while let Some(batch) = payload.read(BATCH).await? {
-            for frame in &batch {
-                if let Some(before) = self.last.replace(frame.clone()) {
-                    self.legs.iter().for_each(|leg| leg.push(before.clone()));
-                }
+            self.last.extend(batch.iter().cloned());
+            read += batch.iter().map(|frame| frame.len() as u64).sum::<u64>();
+            while read > SMALL && self.last.len() > 1 {
+                let Some(before) = self.last.pop_front() else { break };
+                self.legs.iter().for_each(|leg| leg.push(before.clone()));
             }
             let mut running = match (hashing.take(), digests.take()) {
                 (Some(task), _) => task.await.map_err(hashing_failed)?,
                 (None, Some(digests)) => digests,
                 (None, None) => return Err(StoreErrorKind::Internal.into()),
             };
-            if small {
+            if read <= SMALL {
                 batch.iter().for_each(|frame| running.update(frame));
                 digests = Some(running);
                 continue;
@@ -130,7 +131,7 @@ impl Broadcast {
             (None, Some(digests)) => digests,
             (None, None) => return Err(StoreErrorKind::Internal.into()),
         };
-        Ok(Ended { last: self.last.take(), verified: payload.verify(digests)? })
+        Ok(Ended { last: self.last, verified: payload.verify(digests)? })
     }
 
     /// Waits until enough legs have taken enough, and leaves behind those that take too long.
@@ -190,7 +191,7 @@ impl Leg {
     pub(super) fn release(&self, ended: &Ended) {
         let mut state = self.state();
         if state.end.is_none() {
-            state.frames.extend(ended.last.clone());
+            state.frames.extend(ended.last.iter().cloned());
             state.begun = true;
             state.end = Some(Ok(ended.verified.clone().into()));
         }

@@ -245,9 +245,9 @@ pub(super) async fn complete(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &Upl
     let make = Box::new(move |row: &Row| match row.object() {
         // Somebody else completed it meanwhile.
         Some(there) if there.upload.as_ref() == Some(&own) => Ok(Outcome::Stays),
-        _ => Ok(Outcome::Becomes(Some(object))),
+        _ => Ok(Outcome::Becomes(Some(Box::new(object)))),
     });
-    let published = publish::publish(bucket, key, Plan { conditions: request.conditions, make, steps, ended: None }).await;
+    let published = publish::publish(bucket, key, Plan { conditions: request.conditions, make, steps, ended: None, base: None }).await;
     let written = match published {
         Ok(Some(record)) => record.object().map(Object::written).ok_or_else(nothing)?,
         // The one that stands; conditions were those of the other.

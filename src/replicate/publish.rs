@@ -19,7 +19,7 @@ use super::{
     records::Hold,
 };
 use crate::{
-    model::ObjectKey,
+    model::{ETag, ObjectKey},
     store::{
         Result,
         condition::WriteConditions,
@@ -53,17 +53,24 @@ pub(super) struct Go {
     pub(super) ended: Option<Ended>,
 }
 
+type Make = Box<dyn FnOnce(&Row) -> Result<Outcome> + Send>;
+
 /// What becomes of a key.
 pub(super) struct Plan {
     pub(super) conditions: WriteConditions,
     /// From what is there.
-    pub(super) make: Box<dyn FnOnce(&Row) -> Result<Outcome> + Send>,
+    pub(super) make: Make,
     pub(super) steps: Vec<Step>,
     pub(super) ended: Option<Ended>,
+    /// What the key held when a long body began: its steps go over that and nothing else.
+    pub(super) base: Option<Base>,
 }
 
+/// The ETag of the object that was there, if one was.
+pub(super) type Base = Option<ETag>;
+
 pub(super) enum Outcome {
-    Becomes(Option<Object>),
+    Becomes(Option<Box<Object>>),
     /// There is nothing to do.
     Stays,
 }
@@ -126,7 +133,7 @@ impl Running {
     }
 }
 
-/// The record that stands then. `None`: nothing had to be done.
+/// The record that stands then. `None`: nothing had to be done, or what was done was overwritten at once.
 pub(super) async fn publish(bucket: &Arc<Bucket>, key: &ObjectKey, plan: Plan) -> Result<Option<Record>> {
     let (own, key) = (bucket.clone(), key.clone());
     let (tell, told) = oneshot::channel();
@@ -138,11 +145,15 @@ pub(super) async fn publish(bucket: &Arc<Bucket>, key: &ObjectKey, plan: Plan) -
 }
 
 async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<Record>> {
-    let Plan { conditions, make, steps, ended } = plan;
+    let Plan { conditions, make, steps, ended, base } = plan;
     let guard = bucket.lock(&key).await;
     let hold = bucket.hold(&key, &guard).await?;
     let row = hold.row();
     row.check(&conditions)?;
+    if base.is_some_and(|base| base.as_ref() != row.object().map(|object| &object.etag)) {
+        // Somebody else's change came while the body did. An unconditional write is as good as done right before that.
+        return if conditions.is_empty() { Ok(None) } else { Err(StoreErrorKind::Conflict.into()) };
+    }
     let change = match make(&row)? {
         Outcome::Becomes(object) => row.next(object),
         Outcome::Stays => return Ok(None),

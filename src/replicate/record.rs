@@ -215,11 +215,11 @@ impl Row {
 
     /// The change that follows: later than all before, also by the clock, so that nothing is taken for older after its row
     /// was forgotten.
-    pub(super) fn next(&self, object: Option<Object>) -> Change {
+    pub(super) fn next(&self, object: Option<Box<Object>>) -> Change {
         let clock = u64::try_from(Timestamp::now().millis()).unwrap_or_default() << 8;
         let object = object.map(|mut object| {
             object.modified = self.object().map_or(object.modified, |old| old.modified.max(object.modified));
-            Box::new(object)
+            object
         });
         Change { generation: clock.max(self.generation() + 1), object }
     }

@@ -198,7 +198,7 @@ async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, recor
     let broadcast = Broadcast::new(&payload, 1, object.checksum.as_ref().map(|sum| sum.algorithm()));
     let leg = broadcast.legs[0].clone();
     let writer: Writer = (member.clone(), slot);
-    let Step { go, outcome, .. } = write::put_step(writer, key, &object.attributes, &leg, broadcast.payload(&leg));
+    let Step { go, outcome, .. } = write::put_step(writer, Known::Unknown, key, &object.attributes, &leg, broadcast.payload(&leg));
     let ended = match broadcast.send(payload, 1).await {
         Ok(ended) => ended,
         Err(error) => {

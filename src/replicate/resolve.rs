@@ -165,7 +165,7 @@ async fn newest(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Option<Reco
     let same = |other: &ObjectInfo| other.size == info.size && other.etag == info.etag && is_digest(&info.etag);
     let holders = found.filter(|(holder, other)| holder.number == member.number || same(other));
     let copies = holders.map(|(holder, other)| (holder.name.clone(), Copy { etag: Some(other.etag.clone()) })).collect();
-    let mut record = Record::new(row.next(Some(Object::of(described))));
+    let mut record = Record::new(row.next(Some(Box::new(Object::of(described)))));
     record.copies = copies;
     Ok(Some(record))
 }

@@ -1,7 +1,7 @@
 //! PUT, DELETE and changes of tags and ACLs, on every replica.
 
 use super::{
-    broadcast::{Broadcast, Leg},
+    broadcast::{Broadcast, Leg, SMALL},
     bucket::{Bucket, Writer},
     member::{Member, timely},
     publish::{self, Go, Outcome, Plan, Step, given_up},
@@ -27,20 +27,36 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
     let PutRequest { attributes, conditions, payload } = request;
     let writers = bucket.writers()?;
     let broadcast = Broadcast::new(&payload, writers.len(), None);
-    let step = |(writer, leg): (Writer, &Arc<Leg>)| put_step(writer, key, &attributes, leg, broadcast.payload(leg));
+    // A short body goes when it is known what is there then.
+    let before = if payload.length().is_some_and(|length| length <= SMALL) { None } else { Some(bucket.see(key).await?) };
+    let stands = before.as_ref().and_then(|row| row.stands.as_ref());
+    let step = |(writer, leg): (Writer, &Arc<Leg>)| {
+        let known = writer.0.known(stands);
+        put_step(writer, known, key, &attributes, leg, broadcast.payload(leg))
+    };
     let legs = broadcast.legs.clone();
     let steps = writers.into_iter().zip(&legs).map(step).collect();
     let ended = broadcast.send(payload, bucket.needed()).await?;
     let verified = &ended.verified;
     let object = Object::new(verified.size(), verified.etag(), attributes, verified.checksum().cloned().map(ObjectChecksum::full));
-    let make = Box::new(move |_: &Row| Ok(Outcome::Becomes(Some(object))));
-    let record = publish::publish(bucket, key, Plan { conditions, make, steps, ended: Some(ended) }).await?;
-    record.as_ref().and_then(|record| record.object()).map(Object::written).ok_or_else(nothing)
+    let base = before.map(|row| row.object().map(|object| object.etag.clone()));
+    let overwritten = object.written();
+    let make = Box::new(move |_: &Row| Ok(Outcome::Becomes(Some(Box::new(object)))));
+    let record = publish::publish(bucket, key, Plan { conditions, make, steps, ended: Some(ended), base }).await?;
+    Ok(record.as_ref().and_then(|record| record.object()).map_or(overwritten, Object::written))
 }
 
-/// A short body waits until its turn has come, and then goes only over what it expects. A long one is on its way before that;
-/// nothing of it counts without its end, which waits.
-pub(super) fn put_step((member, slot): Writer, key: &ObjectKey, attributes: &Attributes, leg: &Arc<Leg>, payload: Payload) -> Step {
+/// A body goes only over what it expects: one that is late, after others, finds something else and does nothing. A short one waits
+/// until its turn has come. A long one is on its way before that, over what is `known` when it begins; nothing of it counts without
+/// its end, which waits.
+pub(super) fn put_step(
+    (member, slot): Writer,
+    known: Known,
+    key: &ObjectKey,
+    attributes: &Attributes,
+    leg: &Arc<Leg>,
+    payload: Payload,
+) -> Step {
     let (own, key, attributes, leg) = (member.clone(), key.clone(), member.keeps(attributes), leg.clone());
     Step::new(member, move |mut going| {
         Box::pin(async move {
@@ -56,7 +72,11 @@ pub(super) fn put_step((member, slot): Writer, key: &ObjectKey, attributes: &Att
                     send(&own, &key, PutRequest { attributes, conditions, payload }).await
                 }
                 _ = leg.begun() => {
-                    let put = send(&own, &key, PutRequest { attributes, conditions: WriteConditions::default(), payload });
+                    let put = async {
+                        let known = own.find(&key, known).await?;
+                        let conditions = own.guard(own.capabilities().conditional_writes, &known);
+                        send(&own, &key, PutRequest { attributes, conditions, payload }).await
+                    };
                     let (copy, _turn) = join(put, pass(going, &leg)).await;
                     copy
                 }
@@ -90,7 +110,7 @@ pub(super) async fn in_time<T>(bytes: Option<u64>, change: impl Future<Output = 
 pub(super) async fn delete(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
     let steps = bucket.writers()?.into_iter().map(|writer| delete_step(writer, key)).collect();
     let make = Box::new(move |row: &Row| Ok(if row.object().is_some() { Outcome::Becomes(None) } else { Outcome::Stays }));
-    publish::publish(bucket, key, Plan { conditions: conditions.clone(), make, steps, ended: None }).await?;
+    publish::publish(bucket, key, Plan { conditions: conditions.clone(), make, steps, ended: None, base: None }).await?;
     Ok(())
 }
 
@@ -124,9 +144,9 @@ pub(super) async fn update(bucket: &Arc<Bucket>, key: &ObjectKey, change: Change
             Change::Tags(tags) => object.attributes.tags = tags,
             Change::Acl(acl) => object.attributes.acl = acl,
         }
-        Ok(Outcome::Becomes(Some(object)))
+        Ok(Outcome::Becomes(Some(Box::new(object))))
     });
-    publish::publish(bucket, key, Plan { conditions: WriteConditions::default(), make, steps, ended: None }).await?;
+    publish::publish(bucket, key, Plan { conditions: WriteConditions::default(), make, steps, ended: None, base: None }).await?;
     Ok(())
 }
 
