@@ -85,13 +85,22 @@ impl Admin {
         let _ = http.serve_connection(TokioIo::new(stream), answer).await;
     }
 
+    /// With the backends that are out: requests are served without them.
+    fn ready(&self) -> String {
+        let out: serde_json::Map<_, _> = self.metrics.replicas.out().into_iter().map(|(name, why)| (name, why.into())).collect();
+        match out.is_empty() {
+            true => health("ready"),
+            false => format!("{}\n", serde_json::json!({ "status": "ready", "version": env!("CARGO_PKG_VERSION"), "out": out })),
+        }
+    }
+
     fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
         let (status, kind, body) = match path {
             _ if *method != Method::GET && *method != Method::HEAD => (StatusCode::METHOD_NOT_ALLOWED, "text/plain", String::new()),
             "/-/health/live" => (StatusCode::OK, "application/json", health("live")),
             "/-/health/ready" => match self.phase() {
                 Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "application/json", health("starting")),
-                Phase::Ready => (StatusCode::OK, "application/json", health("ready")),
+                Phase::Ready => (StatusCode::OK, "application/json", self.ready()),
                 Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "application/json", health("draining")),
             },
             "/-/metrics" => (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", self.metrics.text()),

@@ -36,7 +36,7 @@ use crate::{
     buckets::Buckets,
     config::Settings,
     control,
-    telemetry::{backends::Asked, metrics::Metrics},
+    telemetry::{backends::Asked, metrics::Metrics, replicas::Replica},
 };
 use connection::Door;
 use data::DataDirectory;
@@ -103,7 +103,9 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
         done = tokio::time::timeout(server.drain_timeout, drained) => done.is_ok(),
     };
     if in_time {
-        for (name, backend) in buckets.backends() {
+        // Those that consist of others have something to end in them.
+        let (above, below): (Vec<_>, Vec<_>) = buckets.backends().partition(|(_, backend)| backend.replication().is_some());
+        for (name, backend) in above.into_iter().chain(below) {
             if let Err(error) = backend.close().await {
                 tracing::error!(backend = name, %error, "closing a backend failed");
             }
@@ -124,6 +126,15 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
 fn watch(metrics: &Metrics, buckets: &Arc<Buckets>, limits: &Arc<LimitsInForce>) {
     let limits = limits.clone();
     metrics.limits.read_by(move || limits.read());
+    let replicated = buckets.clone();
+    metrics.replicas.read_by(move || {
+        let replicas = |(name, backend): (&str, &Arc<dyn Backend>)| {
+            let name = name.to_owned();
+            let health = backend.replication().map(|replication| replication.health()).unwrap_or_default();
+            health.into_iter().map(move |(replica, out)| Replica { backend: name.clone(), replica, out })
+        };
+        replicated.backends().flat_map(replicas).collect()
+    });
     let buckets = buckets.clone();
     metrics.backends.read_by(move || {
         let asked = |(name, backend): (&str, &Arc<dyn Backend>)| {

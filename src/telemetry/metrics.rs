@@ -3,7 +3,7 @@
 //! Labels are closed sets: operations, classes of status, error codes; backends, buckets and identities of the configuration.
 //! Nothing that a client can choose is a label, with one exception that says why: see `caches`.
 
-use super::{backends::Backends, caches::Caches, limits::InForce, process::Process};
+use super::{backends::Backends, caches::Caches, limits::InForce, process::Process, replicas::Replicas};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -48,6 +48,7 @@ pub struct Metrics {
     registry: Registry,
     /// Known once the server is built.
     pub backends: Backends,
+    pub replicas: Replicas,
     /// Likewise.
     pub limits: InForce,
     pub caches: Caches,
@@ -71,6 +72,7 @@ impl Default for Metrics {
         let metrics = Self {
             registry: Registry::default(),
             backends: Backends::default(),
+            replicas: Replicas::default(),
             limits: InForce::default(),
             caches: Caches::default(),
             requests: Family::default(),
@@ -114,6 +116,7 @@ impl Metrics {
             self.refused.clone(),
         );
         registry.register_collector(Box::new(self.backends.clone()));
+        registry.register_collector(Box::new(self.replicas.clone()));
         registry.register_collector(Box::new(self.limits.clone()));
         registry.register_collector(Box::new(self.caches.clone()));
         registry.register("panics", "Requests that met a defect in Causeway", self.panics.clone());

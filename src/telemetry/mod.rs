@@ -8,3 +8,4 @@ pub mod limits;
 pub mod log;
 pub mod metrics;
 mod process;
+pub mod replicas;

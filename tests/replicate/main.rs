@@ -6,7 +6,10 @@
 mod client;
 mod gateway;
 mod membership;
+mod processes;
 mod reading;
 mod repairing;
 mod schedules;
+#[path = "../support/mod.rs"]
+mod support;
 mod writing;
