@@ -257,6 +257,20 @@ async fn a_reply_that_is_torn_leaves_whole_blocks_or_nothing() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_a_reading_that_met_a_defect() {
+    let bed = Bed::of_bytes(in_memory(4 * MIB)).await;
+    put(&*bed.below, "a", bytes(1, MIB)).await;
+    bed.watch.tear(2, Tear::Panics);
+    bed.watch.hold_frames();
+    let (one, other) = (bed.store.get(&key("a"), GetRequest::default()).await, bed.store.get(&key("a"), GetRequest::default()).await);
+    bed.watch.let_frames(1000);
+    for reading in [one, other] {
+        assert_eq!(refused(collect(reading.expect("begins")).await), StoreErrorKind::Internal);
+    }
+    assert_eq!(read(&*bed.store, "a").await, bytes(1, MIB));
+}
+
+#[tokio::test]
 async fn a_failure_is_told_and_not_kept() {
     let bed = Bed::of_bytes(in_memory(4 * MIB)).await;
     put(&*bed.below, "a", "bytes").await;

@@ -71,7 +71,9 @@ struct Ending(Arc<Shared>);
 impl Drop for Ending {
     fn drop(&mut self) {
         let given_up = || Ended::Failed(Arc::new(StoreError::new(StoreErrorKind::Internal, "a reading was given up")));
-        self.0.change(|state| drop(state.ended.get_or_insert_with(given_up)));
+        self.0.change(|state| {
+            state.ended.get_or_insert_with(given_up);
+        });
     }
 }
 
