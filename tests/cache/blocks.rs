@@ -122,7 +122,8 @@ async fn with_a_fresh_head_the_storage_is_not_asked_at_all() {
     let bed = Bed::with(Some(freshness), Some(DataCache::open(in_memory(4 * MIB)).expect("opens"))).await;
     put(&*bed.store, "a", "bytes").await;
     assert_eq!(used(&*bed.store, "a", Selection::Whole).await, (b"bytes".to_vec(), MISS));
-    (bed.watch.asked("get"), bed.watch.asked("head"));
+    bed.watch.asked("get");
+    bed.watch.asked("head");
     assert_eq!(used(&*bed.store, "a", range(1, 2)).await, (b"yt".to_vec(), HIT));
     assert_eq!((bed.watch.asked("get"), bed.watch.asked("head")), (0, 0));
     // Replaced by others: what is kept counts for as long as the head does, and a write of ours ends both.
@@ -253,6 +254,20 @@ async fn a_reply_that_is_torn_leaves_whole_blocks_or_nothing() {
         }
         assert_eq!(read(&*bed.store, "a").await, whole);
     }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_reading_that_met_a_defect() {
+    let bed = Bed::of_bytes(in_memory(4 * MIB)).await;
+    put(&*bed.below, "a", bytes(1, MIB)).await;
+    bed.watch.tear(2, Tear::Panics);
+    bed.watch.hold_frames();
+    let (one, other) = (bed.store.get(&key("a"), GetRequest::default()).await, bed.store.get(&key("a"), GetRequest::default()).await);
+    bed.watch.let_frames(1000);
+    for reading in [one, other] {
+        assert_eq!(refused(collect(reading.expect("begins")).await), StoreErrorKind::Internal);
+    }
+    assert_eq!(read(&*bed.store, "a").await, bytes(1, MIB));
 }
 
 #[tokio::test]

@@ -78,6 +78,8 @@ pub struct Watch {
 pub enum Tear {
     Fails,
     JustEnds,
+    /// A defect of the driver.
+    Panics,
 }
 
 impl Default for Watch {
@@ -113,11 +115,13 @@ impl Watch {
                 }
             }
         }
-        let mut frames: Vec<_> = all.chunks(FRAME).map(|frame| Ok(Bytes::copy_from_slice(frame))).collect();
+        let mut frames: Vec<_> = all.chunks(FRAME).map(|frame| Some(Ok(Bytes::copy_from_slice(frame)))).collect();
         if let Some((whole, how)) = self.torn.lock().expect("no panic").take() {
             frames.truncate(whole);
-            if let Tear::Fails = how {
-                frames.push(Err(StoreErrorKind::Unavailable.into()));
+            match how {
+                Tear::Fails => frames.push(Some(Err(StoreErrorKind::Unavailable.into()))),
+                Tear::JustEnds => {}
+                Tear::Panics => frames.push(None),
             }
         }
         let gate = self.frames.clone();
@@ -125,7 +129,7 @@ impl Watch {
             let gate = gate.clone();
             async move {
                 gate.acquire().await.expect("is open").forget();
-                frame
+                frame.expect("a panic that a test asked for")
             }
         })))
     }

@@ -65,6 +65,18 @@ enum Ended {
     Failed(Arc<StoreError>),
 }
 
+/// Lets nobody wait for a fetch that came to no end of its own.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let given_up = || Ended::Failed(Arc::new(StoreError::new(StoreErrorKind::Internal, "a reading was given up")));
+        self.0.change(|state| {
+            state.ended.get_or_insert_with(given_up);
+        });
+    }
+}
+
 /// What a fetch has at a place.
 #[derive(Debug)]
 pub(super) enum Piece {
@@ -174,6 +186,7 @@ impl Shared {
     }
 
     async fn run(self: Arc<Self>, cache: Arc<DataCache>, below: Arc<dyn Store>) {
+        let _ending = Ending(self.clone());
         let ended = match self.fetch(&cache, &*below).await {
             Ok(ended) => ended,
             Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ended::Changed,

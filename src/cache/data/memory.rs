@@ -141,6 +141,9 @@ impl DataCache {
         }
         // A fetch keeps a block before it ends: what ended between the caller's look and this one has left it.
         if self.has(&BlockName { version: version.clone(), number }) {
+            if of_version.is_empty() {
+                fetches.remove(version);
+            }
             return None;
         }
         let fetch = Fetch::begin(self.clone(), below.clone(), version.clone(), number, last);
