@@ -150,7 +150,14 @@ pub(super) async fn put_part(
         asked.push(Box::pin(Sending { member, task }.wait()));
     }
     let _fail = FailOnDrop(&legs);
-    let ended = broadcast.send(payload, needed).await?;
+    let ended = match broadcast.send(payload, needed).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            // Members take no more of an upload that has ended.
+            find(bucket, key, upload).await?;
+            return Err(error);
+        }
+    };
     // Parts of one number come one after the other: what a member has then is what the catalog says.
     let _turn = bucket.parts.lock(&(upload.clone(), number)).await;
     legs.iter().for_each(|leg| leg.release(&ended));

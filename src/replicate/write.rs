@@ -27,11 +27,11 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
     let PutRequest { attributes, conditions, payload } = request;
     let writers = bucket.writers()?;
     let broadcast = Broadcast::new(&payload, writers.len(), None);
-    // A short body goes when it is known what is there then.
-    let before = if payload.length().is_some_and(|length| length <= SMALL) { None } else { Some(bucket.see(key).await?) };
-    let stands = before.as_ref().and_then(|row| row.stands.as_ref());
+    // A short body goes when it is known what is there then, and one that wants nothing to be there expects just that.
+    let is_short = payload.length().is_some_and(|length| length <= SMALL);
+    let before = if is_short || conditions.wants_absent() { None } else { Some(bucket.see(key).await?) };
     let step = |(writer, leg): (Writer, &Arc<Leg>)| {
-        let known = writer.0.known(stands);
+        let known = before.as_ref().map_or(Known::Absent, |row| writer.0.known(row.stands.as_ref()));
         put_step(writer, known, key, &attributes, leg, broadcast.payload(leg))
     };
     let legs = broadcast.legs.clone();
