@@ -8,7 +8,9 @@
 use crate::{
     backend::parts::Parts,
     catalog::{IndexRow, ObjectRow},
-    model::{Attributes, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, ObjectPart, Replicas, Timestamp, UploadId},
+    model::{
+        Attributes, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, ObjectPart, Replicas, Timestamp, UploadId,
+    },
     store::{
         Result, Written,
         condition::{Current, WriteConditions},
@@ -117,6 +119,16 @@ impl Object {
             checksum: self.checksum.as_ref().map(|sum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind }),
             fingerprint: Vec::new(),
         }
+    }
+
+    /// Of all its bytes in one.
+    pub(super) fn whole_checksum(&self) -> Option<&ObjectChecksum> {
+        self.checksum.as_ref().filter(|sum| sum.kind == ChecksumKind::FullObject)
+    }
+
+    /// Whether its bytes can be told from others.
+    pub(super) fn has_digest(&self) -> bool {
+        self.etag.as_md5().is_some() || self.whole_checksum().is_some()
     }
 
     /// Whether what a replica shows can be this object.

@@ -20,7 +20,7 @@ use super::{
     write::{self, nothing},
 };
 use crate::{
-    model::{ChecksumKind, ObjectKey, Span},
+    model::{ObjectKey, Span},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
@@ -167,7 +167,7 @@ pub(super) async fn confirm(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u
 pub(super) async fn bytes(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, span: Span) -> Result<(Arc<Member>, Payload)> {
     let object = record.object().ok_or_else(nothing)?;
     let is_whole = span == Span::whole(object.size);
-    let checksum = object.checksum.as_ref().filter(|sum| is_whole && sum.kind == ChecksumKind::FullObject);
+    let checksum = object.whole_checksum().filter(|_| is_whole);
     let announced = Announced {
         length: Some(span.len()),
         md5: object.etag.as_md5().filter(|_| is_whole),

@@ -8,6 +8,7 @@ use super::{
     member::Member,
     record::{Change, Copy, Known, Object, Record, Row},
     records::Hold,
+    survey,
 };
 use crate::{
     model::{ETag, ObjectInfo, ObjectKey},
@@ -42,7 +43,10 @@ async fn look(members: impl Iterator<Item = &Arc<Member>>, key: &ObjectKey) -> V
 enum Verdict {
     Has(Copy),
     HasNot,
+    /// It does not answer.
     Unknown,
+    /// Only its bytes tell.
+    Unclear(ETag),
 }
 
 impl Verdict {
@@ -68,7 +72,7 @@ fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change) -> Verdict {
         Known::Held(before) if before != info.etag => has,
         Known::Held(_) => Verdict::HasNot,
         // Perhaps it is something else of the same size.
-        Known::Unknown => Verdict::Unknown,
+        Known::Unknown => Verdict::Unclear(info.etag.clone()),
     }
 }
 
@@ -78,7 +82,16 @@ pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
     let Row { stands, begun: Some(change), .. } = hold.row() else { return Ok(()) };
     let members = bucket.members();
     let seen = look(members.iter(), key).await;
-    let verdicts: Vec<Verdict> = seen.iter().map(|seen| verdict(seen, stands.as_ref(), &change)).collect();
+    let mut verdicts: Vec<Verdict> = seen.iter().map(|seen| verdict(seen, stands.as_ref(), &change)).collect();
+    for (seen, verdict) in seen.iter().zip(&mut verdicts) {
+        if let (Verdict::Unclear(etag), Some(object)) = (&*verdict, &change.object) {
+            *verdict = match survey::has_bytes(&seen.member, key, etag, object).await {
+                Ok(true) => Verdict::Has(Copy { etag: Some(etag.clone()) }),
+                Ok(false) => Verdict::HasNot,
+                Err(_) => Verdict::Unknown,
+            };
+        }
+    }
     let mut record = Record::new(change.clone());
     let without = verdicts.iter().filter(|verdict| **verdict == Verdict::HasNot).count();
     record.copies = seen.iter().zip(verdicts).filter_map(|(seen, verdict)| Some((seen.member.name.clone(), verdict.copy()?))).collect();

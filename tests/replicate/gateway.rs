@@ -2,7 +2,7 @@
 
 use causeway::{
     backend::{Backend, ReplicationCounts, Scrub, memory::MemoryBackend},
-    catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
+    catalog::{BucketRecord, Catalog, NewBucket, WhichObjects, sqlite::SqliteCatalog},
     faults::{Faults, FaultyBackend, Plan},
     model::{BucketName, CannedAcl, ObjectKey, Owner, Timestamp},
     replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},
@@ -151,9 +151,19 @@ impl Gateway {
 
     /// Waits until nothing is left to do, which nobody asked for.
     pub async fn settled(&self) {
-        while self.lacks().await.iter().any(|lacking| *lacking > 0) {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        // A year and more, by the clock of most tests: whoever is not done by then never is.
+        let mut rest = std::time::Duration::from_millis(20);
+        for _ in 0..40 {
+            for _ in 0..20 {
+                if self.lacks().await.iter().all(|lacking| *lacking == 0) {
+                    return;
+                }
+                tokio::time::sleep(rest).await;
+            }
+            rest = rest.mul_f64(1.5);
         }
+        let rows = self.catalog.objects(self.record.id, None, 100, WhichObjects::Unsettled).await.expect("answers");
+        panic!("replicas never agree: {rows:#?}; {:?}", self.repair().await);
     }
 }
 
