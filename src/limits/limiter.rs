@@ -128,7 +128,7 @@ mod tests {
     use futures_util::{FutureExt, future::join_all};
 
     fn outcome(results: &[(Result<Slot>, Duration)]) -> Vec<Option<u128>> {
-        results.iter().map(|(result, at)| result.is_ok().then(|| at.as_millis())).collect()
+        results.iter().map(|(result, at)| result.is_ok().then_some(at.as_millis())).collect()
     }
 
     #[tokio::test(start_paused = true)]

@@ -151,8 +151,14 @@ async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<R
     let row = hold.row();
     row.check(&conditions)?;
     if base.is_some_and(|base| base.as_ref() != row.object().map(|object| &object.etag)) {
-        // Somebody else's change came while the body did. An unconditional write is as good as done right before that.
-        return if conditions.is_empty() { Ok(None) } else { Err(StoreErrorKind::Conflict.into()) };
+        // Somebody else's change came while the body did. An unconditional write is as good as done right before that, unless that
+        // is one that had been given up.
+        let decided = row.stands.as_ref().is_some_and(|record| !record.change.found);
+        return match conditions.is_empty() {
+            true if decided => Ok(None),
+            true => Err(StoreError::new(StoreErrorKind::Unavailable, "the key changed behind our back meanwhile: try again")),
+            false => Err(StoreErrorKind::Conflict.into()),
+        };
     }
     let change = match make(&row)? {
         Outcome::Becomes(object) => row.next(object),

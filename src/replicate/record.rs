@@ -39,6 +39,9 @@ pub(super) struct Change {
     /// `None`: it was deleted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) object: Option<Box<Object>>,
+    /// Nobody decided it: it is what replicas were found to hold.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(super) found: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -233,7 +236,7 @@ impl Row {
             object.modified = self.object().map_or(object.modified, |old| old.modified.max(object.modified));
             object
         });
-        Change { generation: clock.max(self.generation() + 1), object }
+        Change { generation: clock.max(self.generation() + 1), object, found: false }
     }
 
     /// Settles what is left to do: nothing is remembered of an object that is gone everywhere.
@@ -263,16 +266,16 @@ fn write<T: Serialize>(value: &T) -> Result<String> {
 mod tests {
     use super::*;
 
-    fn object(etag: &str) -> Object {
-        Object::new(3, ETag::parse(etag), Attributes::default(), None)
+    fn object(etag: &str) -> Box<Object> {
+        Box::new(Object::new(3, ETag::parse(etag), Attributes::default(), None))
     }
 
     #[test]
     fn a_row_comes_back_from_the_catalog_as_it_was_stored() {
         let key = ObjectKey::new("a/b").expect("a key");
         let mut row = Row::default();
-        let first = row
-            .next(Some(object("a").of_parts(&[ObjectPart { number: 1, size: 3, checksum: None }], UploadId::parse("u").expect("an id"))));
+        let made = object("a").of_parts(&[ObjectPart { number: 1, size: 3, checksum: None }], UploadId::parse("u").expect("an id"));
+        let first = row.next(Some(Box::new(made)));
         row.stands = Some(Record::new(first));
         row.stands.as_mut().expect("stands").copies.insert("disk".into(), Copy { etag: Some(ETag::parse("x")) });
         for (begun, wants_repair) in [(None, false), (None, true), (Some(row.next(None)), false)] {

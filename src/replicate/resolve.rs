@@ -92,7 +92,7 @@ pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
             };
         }
     }
-    let mut record = Record::new(change.clone());
+    let mut record = Record::new(Change { found: true, ..change });
     let without = verdicts.iter().filter(|verdict| **verdict == Verdict::HasNot).count();
     record.copies = seen.iter().zip(verdicts).filter_map(|(seen, verdict)| Some((seen.member.name.clone(), verdict.copy()?))).collect();
     let becomes = if !record.copies.is_empty() {
@@ -158,7 +158,7 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
         }
         None => {
             tracing::error!(%key, "every replica of an object was removed by others");
-            let mut gone = Record::new(row.next(None));
+            let mut gone = Record::new(Change { found: true, ..row.next(None) });
             gone.copies = seen.iter().map(|seen| (seen.member.name.clone(), Copy::default())).collect();
             gone
         }
@@ -178,7 +178,7 @@ async fn newest(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Option<Reco
     let same = |other: &ObjectInfo| other.size == info.size && other.etag == info.etag && is_digest(&info.etag);
     let holders = found.filter(|(holder, other)| holder.number == member.number || same(other));
     let copies = holders.map(|(holder, other)| (holder.name.clone(), Copy { etag: Some(other.etag.clone()) })).collect();
-    let mut record = Record::new(row.next(Some(Box::new(Object::of(described)))));
+    let mut record = Record::new(Change { found: true, ..row.next(Some(Box::new(Object::of(described)))) });
     record.copies = copies;
     Ok(Some(record))
 }
@@ -190,7 +190,7 @@ fn is_digest(etag: &ETag) -> bool {
 async fn settle(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, becomes: Option<Record>) -> Result<()> {
     let indexed = match &becomes {
         Some(record) => bucket.index(key, record),
-        None => bucket.index(key, &Record::new(Change { generation: 0, object: None })),
+        None => bucket.index(key, &Record::new(Change { generation: 0, object: None, found: false })),
     };
     hold.decide(becomes);
     let members = bucket.members();
