@@ -247,6 +247,30 @@ impl fmt::Debug for Leg {
     }
 }
 
+impl Ended {
+    /// The whole of a body of which nothing was sent yet, as often as it is wanted.
+    pub(super) fn payload(&self) -> Payload {
+        let checksum = self.verified.checksum().map_or(AnnouncedChecksum::None, |sum| AnnouncedChecksum::Algorithm(sum.algorithm()));
+        let announced = Announced { length: Some(self.verified.size()), checksum, ..Default::default() };
+        Payload::foretold(Whole { frames: self.last.clone(), verified: self.verified.clone() }, announced)
+    }
+}
+
+struct Whole {
+    frames: VecDeque<Bytes>,
+    verified: Verified,
+}
+
+impl BodySource for Whole {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<std::result::Result<Bytes, PayloadError>>> {
+        Poll::Ready(self.frames.pop_front().map(Ok))
+    }
+
+    fn foretold(&self) -> Option<Arrived> {
+        Some(self.verified.clone().into())
+    }
+}
+
 struct Source {
     leg: Arc<Leg>,
     arrived: Option<Arrived>,

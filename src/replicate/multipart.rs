@@ -10,14 +10,13 @@ use super::{
     publish::{self, Outcome, Plan, Step},
     record::{Copy, Known, Object, Row},
     uploads::Places,
-    write::{in_time, nothing},
+    write::{in_time, nothing, over},
 };
 use crate::{
     catalog::{CatalogErrorKind, CompletedUpload, PartRecord, UploadRecord},
     model::{ETag, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
         BeginUpload, CompletePart, CompleteUpload, ListedPart, PartWritten, PartsPage, Result, UploadInfo, Written,
-        condition::WriteConditions,
         error::{StoreError, StoreErrorKind},
         multipart::{self, RecordedPart},
         payload::{Payload, PayloadError},
@@ -295,12 +294,18 @@ fn complete_step(writer: Writer, key: &ObjectKey, places: &Places, parts: &[&Par
         let etag = Places::parse(&part.location).0.get(&name).map(|etag| ETag::parse(etag)).ok_or(StoreErrorKind::InvalidPart)?;
         Ok(CompletePart { number: part.number, etag, checksum: part.checksum.clone() })
     };
-    let parts = parts.iter().map(of).collect::<Result<_>>()?;
+    let parts: Vec<_> = parts.iter().map(of).collect::<Result<_>>()?;
     Ok(Step::act(writer, key.clone(), move |member, key, known: Known| async move {
-        let conditions: WriteConditions = member.guard(member.capabilities().conditional_completes, &known);
-        let request = CompleteUpload { parts, conditions, checksum: None, size: Some(size) };
-        let written = in_time(Some(size), member.store().await?.complete_upload(&key, &there, request)).await?;
-        Ok(Copy { etag: Some(written.etag) })
+        over(&member, &key, known, |known| {
+            let conditions = member.guard(member.capabilities().conditional_completes, &known);
+            let request = CompleteUpload { parts: parts.clone(), conditions, checksum: None, size: Some(size) };
+            let (member, key, there) = (member.clone(), key.clone(), there.clone());
+            Box::pin(async move {
+                let complete = async { member.store().await?.complete_upload(&key, &there, request).await };
+                Ok(Copy { etag: Some(in_time(Some(size), complete).await?.etag) })
+            })
+        })
+        .await
     }))
 }
 

@@ -234,7 +234,14 @@ async fn gather(bucket: &Bucket, hold: &Hold, mut running: Running, record: &mut
 fn telling(mut errors: Vec<StoreError>, had: usize, needed: usize) -> StoreError {
     let firm = |error: &StoreError| {
         !error.is_temporary()
-            && !matches!(error.kind(), StoreErrorKind::Internal | StoreErrorKind::PreconditionFailed | StoreErrorKind::Payload)
+            && !matches!(
+                error.kind(),
+                StoreErrorKind::Internal
+                    | StoreErrorKind::PreconditionFailed
+                    | StoreErrorKind::NoSuchKey
+                    | StoreErrorKind::Conflict
+                    | StoreErrorKind::Payload
+            )
     };
     match errors.iter().position(firm) {
         Some(at) => errors.swap_remove(at),

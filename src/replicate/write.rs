@@ -16,12 +16,14 @@ use crate::{
         payload::{Payload, PayloadError},
     },
 };
-use futures_util::future::join;
+use futures_util::future::{BoxFuture, join};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 /// What a replica may take to publish, besides a second for each MiB: longer than drivers take to find out that nobody answers.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a change is tried over what a replica turns out to hold.
+const TRIES: usize = 3;
 
 pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutRequest) -> Result<Written> {
     let PutRequest { attributes, conditions, payload } = request;
@@ -66,10 +68,13 @@ pub(super) fn put_step(
                 go = &mut going => {
                     let Ok(Go { mut turn, known, ended: Some(ended) }) = go else { return Err(given_up()) };
                     turn.come().await;
-                    let known = own.find(&key, known).await?;
-                    leg.release(&ended);
-                    let conditions = own.guard(own.capabilities().conditional_writes, &known);
-                    send(&own, &key, PutRequest { attributes, conditions, payload }).await
+                    over(&own, &key, known, |known| {
+                        let conditions = own.guard(own.capabilities().conditional_writes, &known);
+                        let request = PutRequest { attributes: attributes.clone(), conditions, payload: ended.payload() };
+                        let (own, key) = (own.clone(), key.clone());
+                        Box::pin(async move { send(&own, &key, request).await })
+                    })
+                    .await
                 }
                 _ = leg.begun() => {
                     let put = async {
@@ -83,6 +88,29 @@ pub(super) fn put_step(
             }
         })
     })
+}
+
+/// Changes what a replica holds, over what it is known to hold or, where that turns out to be something else by now, over that: what
+/// was there came late, or from others, and is older than what is to be.
+pub(super) async fn over(
+    member: &Member,
+    key: &ObjectKey,
+    known: Known,
+    mut change: impl FnMut(Known) -> BoxFuture<'static, Result<Copy>> + Send,
+) -> Result<Copy> {
+    let mut known = member.find(key, known).await?;
+    for _ in 1..TRIES {
+        match change(known).await {
+            Err(error) if is_surprise(&error) => known = member.find(key, Known::Unknown).await?,
+            done => return done,
+        }
+    }
+    change(known).await
+}
+
+/// The replica does not hold what was expected.
+fn is_surprise(error: &StoreError) -> bool {
+    matches!(error.kind(), StoreErrorKind::PreconditionFailed | StoreErrorKind::NoSuchKey | StoreErrorKind::Conflict)
 }
 
 /// Lets a body that is on its way come to its end, when its turn has come.
@@ -119,16 +147,18 @@ fn delete_step(writer: Writer, key: &ObjectKey) -> Step {
 }
 
 /// What a replica holds, gone.
-pub(super) async fn remove(member: &Member, key: &ObjectKey, known: Known) -> Result<Copy> {
-    if known != Known::Absent {
+pub(super) async fn remove(member: &Arc<Member>, key: &ObjectKey, known: Known) -> Result<Copy> {
+    over(member, key, known, |known| {
         let conditions = member.guard(member.capabilities().conditional_deletes, &known);
-        let deleted = in_time(None, member.store().await?.delete(key, &conditions)).await;
-        match deleted {
-            Err(error) if error.kind() != StoreErrorKind::NoSuchKey => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(Copy::default())
+        let (member, key) = (member.clone(), key.clone());
+        Box::pin(async move {
+            if known != Known::Absent {
+                in_time(None, async { member.store().await?.delete(&key, &conditions).await }).await?;
+            }
+            Ok(Copy::default())
+        })
+    })
+    .await
 }
 
 /// Of tags or the ACL: the record has them, and replicas that keep such things.
