@@ -81,7 +81,7 @@ impl Step {
         Self { member, go, outcome: tokio::spawn(run(going)) }
     }
 
-    /// A change without a body: `act` finds what the replica holds.
+    /// A change without a body: `act` hears what the replica holds as far as the record knows.
     pub(super) fn act<F>(
         (member, slot): (Arc<Member>, OwnedSemaphorePermit),
         key: ObjectKey,
@@ -96,8 +96,7 @@ impl Step {
                 let _slot = slot;
                 let Ok(mut go) = going.await else { return Err(given_up()) };
                 go.turn.come().await;
-                let known = own.find(&key, go.known).await?;
-                act(own, key, known).await
+                act(own, key, go.known).await
             })
         })
     }

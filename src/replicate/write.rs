@@ -182,6 +182,7 @@ pub(super) async fn update(bucket: &Arc<Bucket>, key: &ObjectKey, change: Change
 
 async fn alter(member: &Member, key: &ObjectKey, known: Known, change: Change) -> Result<Copy> {
     let Known::Held(etag) = known else {
+        // What it has is older, if it has anything: it gets all of it by repair.
         return Err(StoreError::new(StoreErrorKind::NoSuchKey, "the replica does not have the object"));
     };
     let capabilities = member.capabilities();

@@ -12,9 +12,9 @@ use super::{
 use causeway::{
     backend::Scrub,
     faults::{Kind, Plan},
-    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, Owner},
+    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, Owner, Tag, TagSet},
     store::{
-        BeginUpload, CompletePart, CompleteUpload, ListEntry, ListRequest, PutRequest, Result, Store,
+        BeginUpload, Change, CompletePart, CompleteUpload, ListEntry, ListRequest, PutRequest, Result, Store,
         condition::{ETagMatch, WriteConditions},
         error::StoreErrorKind,
         payload::Payload,
@@ -117,13 +117,14 @@ impl Run {
     async fn step(&mut self, gateway: Gateway) -> Gateway {
         let name = self.random.pick(&KEYS);
         let store = &*gateway.store;
-        match self.random.below(24) {
+        match self.random.below(25) {
             0..=5 => self.put(store, name, WriteConditions::default()).await,
             6 => self.put(store, name, WriteConditions { if_none_match: Some(ETagMatch::Any), ..Default::default() }).await,
             7 => self.upload(store, name).await,
             8..=9 => self.delete(store, name).await,
             10..=14 => self.read(store, name).await,
             15 => self.head(store, name).await,
+            24 => self.tag(store, name).await,
             16..=20 => self.fault(),
             21 => {
                 self.world.heal();
@@ -192,6 +193,13 @@ impl Run {
         let outcome = upload(store, name, body.clone()).await;
         self.noted(format!("upload {name} {:?}", String::from_utf8_lossy(&body[..13])), &outcome);
         self.wrote(name, Some(body), outcome, false);
+    }
+
+    /// Changes nothing of what is read.
+    async fn tag(&mut self, store: &dyn Store, name: &'static str) {
+        let tags = TagSet::new(vec![Tag { key: "n".into(), value: self.written.to_string() }]).expect("valid");
+        let outcome = store.update(&key(name), Change::Tags(tags)).await;
+        self.noted(format!("tag {name}"), &outcome);
     }
 
     async fn delete(&mut self, store: &dyn Store, name: &'static str) {
