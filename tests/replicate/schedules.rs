@@ -77,9 +77,8 @@ impl May {
     }
 
     fn failed(&mut self, value: Value) {
-        if !self.0.contains(&value) {
-            self.0.push(value);
-        }
+        // Also one that is what there was: it may take effect after another.
+        self.0.push(value);
     }
 
     fn seen(&mut self, value: &Value) -> bool {
