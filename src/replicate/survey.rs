@@ -26,7 +26,7 @@ use crate::{
         payload::{Announced, AnnouncedChecksum, Payload, PayloadError},
     },
 };
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use std::{collections::VecDeque, sync::Arc};
 
 const PAGE: usize = 1000;
@@ -88,36 +88,18 @@ pub(super) async fn survey(
         member.backend.create(&member.record).await?;
     }
     let strangers = if member.is_seeded() { strangers } else { Strangers::Adopted };
-    let mut listed = Listed { member: member.clone(), page: VecDeque::new(), after: None, ended: false };
-    let mut rows = Rows { bucket: bucket.clone(), page: VecDeque::new(), after: None, ended: false };
+    let listed = Listed { member: member.clone(), page: VecDeque::new(), after: None, ended: false };
+    let rows = Rows { bucket: bucket.clone(), page: VecDeque::new(), after: None, ended: false };
+    let cases = stream::try_unfold((listed, rows), |(mut listed, mut rows)| async move {
+        Result::Ok(next(&mut listed, &mut rows).await?.map(|case| (case, (listed, rows))))
+    });
+    // Polled together: what is under way may hold what the next case waits for.
+    let seen =
+        cases.map_ok(|case| async { Result::Ok(see_to(bucket, member, (depth, strangers), case).await) }).try_buffer_unordered(AT_ONCE);
+    tokio::pin!(seen);
     let mut sum = Surveyed::default();
-    let mut working = FuturesUnordered::new();
-    loop {
-        let (there, known) = (listed.peek().await?.cloned(), rows.peek().await?.cloned());
-        let case = match (there, known) {
-            (None, None) => break,
-            (there, known) => {
-                let key = match (&there, &known) {
-                    (Some(there), Some(known)) => (&there.key).min(&known.key).clone(),
-                    (Some(there), None) => there.key.clone(),
-                    (None, Some(known)) => known.key.clone(),
-                    (None, None) => break,
-                };
-                let there = there.filter(|there| there.key == key).inspect(|_| drop(listed.page.pop_front()));
-                let known = known.filter(|known| known.key == key).inspect(|_| drop(rows.page.pop_front()));
-                Case { key, there, known }
-            }
-        };
-        working.push(see_to(bucket, member, (depth, strangers), case));
-        if working.len() >= AT_ONCE
-            && let Some(seen) = working.next().await
-        {
-            sum += seen;
-            tell(sum);
-        }
-    }
-    while let Some(seen) = working.next().await {
-        sum += seen;
+    while let Some(one) = seen.try_next().await? {
+        sum += one;
         tell(sum);
     }
     if sum.failed == 0 && !member.is_seeded() {
@@ -133,6 +115,20 @@ struct Case {
     key: ObjectKey,
     there: Option<ListedObject>,
     known: Option<ObjectRow>,
+}
+
+/// The next key that either side has, with what both say of it.
+async fn next(listed: &mut Listed, rows: &mut Rows) -> Result<Option<Case>> {
+    let (there, known) = (listed.peek().await?.cloned(), rows.peek().await?.cloned());
+    let key = match (&there, &known) {
+        (Some(there), Some(known)) => (&there.key).min(&known.key).clone(),
+        (Some(there), None) => there.key.clone(),
+        (None, Some(known)) => known.key.clone(),
+        (None, None) => return Ok(None),
+    };
+    let there = there.filter(|there| there.key == key).inspect(|_| drop(listed.page.pop_front()));
+    let known = known.filter(|known| known.key == key).inspect(|_| drop(rows.page.pop_front()));
+    Ok(Some(Case { key, there, known }))
 }
 
 async fn see_to(bucket: &Arc<Bucket>, member: &Arc<Member>, how: (Depth, Strangers), case: Case) -> Surveyed {
