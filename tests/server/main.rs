@@ -24,5 +24,6 @@ mod listeners;
 mod log;
 mod process;
 mod reference;
+mod replicated;
 mod shutdown;
 mod tls;
