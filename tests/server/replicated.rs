@@ -2,7 +2,10 @@
 
 use super::{
     process::{Place, Running, within},
-    support::{Who, raw::Raw},
+    support::{
+        Who,
+        raw::{Raw, RawReply},
+    },
 };
 use serde_json::Value;
 
@@ -18,6 +21,9 @@ fn three(faults: &str) -> String {
     )
 }
 
+/// Every call fails.
+const AWAY: &str = "unavailable = 1\n";
+
 fn serve(place: &Place, config: &str) -> (Running, Raw) {
     place.write("causeway.toml", config);
     let server = place.serve(&[], &ROOT);
@@ -30,6 +36,11 @@ fn serve(place: &Place, config: &str) -> (Running, Raw) {
 fn put(raw: &Raw, target: &str, body: impl AsRef<[u8]>) {
     let reply = raw.put(target, body).send();
     assert_eq!(reply.status, 200, "{target}: {}", reply.text());
+}
+
+/// What a reply says of its replicas.
+fn told(reply: &RawReply) -> [Option<&str>; 2] {
+    ["x-amz-replication-status", "x-causeway-replicas"].map(|name| reply.header(name))
 }
 
 fn ready(server: &Running) -> Value {
@@ -68,4 +79,44 @@ fn health_and_metrics_name_a_backend_while_it_is_out_and_it_comes_back_by_itself
     within(|| ready(&server).get("out").is_none().then_some(()));
     let told = written.to_string();
     within(|| (place.read("far/photos/a") == told).then_some(()));
+}
+
+#[test]
+fn replies_tell_which_replicas_have_the_object_and_that_all_have_it_once_it_is_repaired() {
+    const COMPLETED: [Option<&str>; 2] = [Some("COMPLETED"), Some("disk=current, lake=current, nas=current")];
+    const PENDING: [Option<&str>; 2] = [Some("PENDING"), Some("disk=current, lake=current, nas=pending")];
+    let place = Place::new();
+    let all_have = |raw: &Raw, key: &str| within(|| (told(&raw.request("HEAD", key).send()) == COMPLETED).then_some(()));
+
+    let (server, raw) = serve(&place, &three(""));
+    put(&raw, "/photos", "");
+    for key in ["/photos/same", "/photos/changed", "/photos/gone"] {
+        put(&raw, key, "before");
+        all_have(&raw, key);
+    }
+    assert_eq!(told(&raw.get("/photos/same").send()), COMPLETED);
+    drop(server);
+
+    let (server, raw) = serve(&place, &three(AWAY));
+    put(&raw, "/photos/changed", "after");
+    put(&raw, "/photos/new", "after");
+    assert_eq!(raw.request("DELETE", "/photos/gone").send().status, 204);
+    for key in ["/photos/changed", "/photos/new"] {
+        assert_eq!(told(&raw.request("HEAD", key).send()), PENDING);
+        let whole = raw.get(key).send();
+        assert_eq!((whole.text().as_str(), told(&whole)), ("after", PENDING));
+        let range = raw.get(key).header("range", "bytes=1-2").send();
+        assert_eq!((range.status, range.text().as_str(), told(&range)), (206, "ft", PENDING));
+    }
+    assert_eq!(told(&raw.request("HEAD", "/photos/same").send()), COMPLETED, "it was not touched meanwhile");
+    let gone = raw.get("/photos/gone").send();
+    assert_eq!((gone.status, told(&gone)), (404, [None, None]));
+    drop(server);
+
+    let (_server, raw) = serve(&place, &three(""));
+    for key in ["/photos/changed", "/photos/new"] {
+        all_have(&raw, key);
+    }
+    assert_eq!([place.read("far/photos/changed"), place.read("far/photos/new")], ["after", "after"]);
+    within(|| (!place.path("far/photos/gone").exists()).then_some(()));
 }
