@@ -21,6 +21,7 @@ mod replication;
 pub mod s3;
 pub mod sftp;
 mod slots;
+mod spread;
 mod traffic;
 pub mod tree;
 pub mod uploads;
@@ -30,6 +31,7 @@ mod wire;
 pub use codec::Names;
 pub use progress::{Counts, Progress};
 pub use replication::{ReplicaState, Replication, ReplicationCounts, Scrub};
+pub use spread::spread;
 pub use traffic::Traffic;
 pub use wire::WireSettings;
 
@@ -49,22 +51,31 @@ use std::{fmt, sync::Arc};
 pub trait Backend: Send + Sync + fmt::Debug + 'static {
     fn capabilities(&self) -> Capabilities;
 
+    /// The backend that this one is a layer upon: answers for it wherever the layer says nothing itself.
+    fn below(&self) -> Option<&Arc<dyn Backend>> {
+        None
+    }
+
     /// Where a bucket created through S3 goes: what `BucketRecord::bucket.place` will say.
     fn place_for(&self, name: &BucketName) -> String;
 
     /// Where a bucket of the configuration lies. `remote` is a bucket or container of the storage itself.
     fn place_at(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> Result<String, StoreError> {
-        match remote {
-            Some(_) => {
+        match (self.below(), remote) {
+            (Some(below), _) => below.place_at(name, remote, prefix),
+            (None, Some(_)) => {
                 Err(StoreError::new(StoreErrorKind::InvalidRequest, "this type of backend has no buckets of its own: leave out 'remote'"))
             }
-            None => Ok(prefix.map_or_else(|| self.place_for(name), str::to_owned)),
+            (None, None) => Ok(prefix.map_or_else(|| self.place_for(name), str::to_owned)),
         }
     }
 
     /// Makes the place of a new bucket exist, where opening it does not. Repeating it is harmless.
-    async fn create(&self, _bucket: &BucketRecord) -> Result<(), StoreError> {
-        Ok(())
+    async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
+        match self.below() {
+            Some(below) => below.create(bucket).await,
+            None => Ok(()),
+        }
     }
 
     /// Opens a place; what is there already is served. Waits for no network: storage that is away now may be back later.
@@ -77,48 +88,63 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError>;
 
     /// One step of background upkeep (scan, adoption, cleaning); the caller decides when. Interrupting it is harmless.
-    async fn tend(&self, _bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        Ok(())
+    async fn tend(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        match self.below() {
+            Some(below) => below.tend(bucket, store).await,
+            None => Ok(()),
+        }
     }
 
     /// Compares every file with the index that listings come from. `Ok(false)`: there is no such index, the storage lists
     /// itself. Interrupting it is harmless, and another walk goes on about where it was.
-    async fn walk(&self, _bucket: &BucketRecord, _store: &Arc<dyn Store>, _progress: &Progress) -> Result<bool, StoreError> {
-        Ok(false)
+    async fn walk(&self, bucket: &BucketRecord, store: &Arc<dyn Store>, progress: &Progress) -> Result<bool, StoreError> {
+        match self.below() {
+            Some(below) => below.walk(bucket, store, progress).await,
+            None => Ok(false),
+        }
     }
 
     /// Whether the storage itself tells what changes in it: then `follow` is quick.
     fn tells_changes(&self) -> bool {
-        false
+        self.below().is_some_and(|below| below.tells_changes())
     }
 
     /// Brings the index up to date with what the storage tells of others' changes. Interrupting it is harmless.
-    async fn follow(&self, _bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        Ok(())
+    async fn follow(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        match self.below() {
+            Some(below) => below.follow(bucket, store).await,
+            None => Ok(()),
+        }
     }
 
     /// What operators may ask of it, where it keeps its buckets on several others.
     fn replication(&self) -> Option<&dyn Replication> {
-        None
+        self.below().and_then(|below| below.replication())
     }
 
     /// What was asked of the storage so far. `None`: it is no other machine.
     fn traffic(&self) -> Option<Traffic> {
-        None
+        self.below().and_then(|below| below.traffic())
     }
 
     /// Whether whoever has the objects elsewhere too should take them from there: this backend is over its budget.
     fn avoid(&self) -> bool {
-        false
+        self.below().is_some_and(|below| below.avoid())
     }
 
     /// Ends a visit that changed nothing: the next start finds what this one found. Instead of `close`.
     async fn release(&self) -> Result<(), StoreError> {
-        Ok(())
+        match self.below() {
+            Some(below) => below.release().await,
+            None => Ok(()),
+        }
     }
 
     /// The index is committed and closed: what the next start should know of an orderly stop.
     async fn close(&self) -> Result<(), StoreError> {
-        Ok(())
+        match self.below() {
+            Some(below) => below.close().await,
+            None => Ok(()),
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::{
     store::CachedStore,
 };
 use crate::{
-    backend::{Backend, Progress, Replication, Traffic},
+    backend::{Backend, Progress},
     catalog::{BucketId, BucketRecord},
     model::BucketName,
     store::{Capabilities, Store, error::StoreError},
@@ -69,16 +69,12 @@ impl Backend for CachedBackend {
         self.below.capabilities()
     }
 
+    fn below(&self) -> Option<&Arc<dyn Backend>> {
+        Some(&self.below)
+    }
+
     fn place_for(&self, name: &BucketName) -> String {
         self.below.place_for(name)
-    }
-
-    fn place_at(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> Result<String, StoreError> {
-        self.below.place_at(name, remote, prefix)
-    }
-
-    async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
-        self.below.create(bucket).await
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
@@ -115,32 +111,8 @@ impl Backend for CachedBackend {
         self.below.walk(bucket, store, progress).await
     }
 
-    fn tells_changes(&self) -> bool {
-        self.below.tells_changes()
-    }
-
     async fn follow(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
         let _elapsing = Elapsing(self.space(bucket), || true);
         self.below.follow(bucket, store).await
-    }
-
-    fn replication(&self) -> Option<&dyn Replication> {
-        self.below.replication()
-    }
-
-    fn avoid(&self) -> bool {
-        self.below.avoid()
-    }
-
-    fn traffic(&self) -> Option<Traffic> {
-        self.below.traffic()
-    }
-
-    async fn release(&self) -> Result<(), StoreError> {
-        self.below.release().await
-    }
-
-    async fn close(&self) -> Result<(), StoreError> {
-        self.below.close().await
     }
 }

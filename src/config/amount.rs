@@ -2,7 +2,7 @@
 
 use super::{
     tree::{Node, Raw},
-    value::{Context, SIZES, Setting, quote, quote_all, refuse, scaled, text, texts, unscaled},
+    value::{Context, SIZES, Setting, bytes, number, quote, quote_all, refuse, texts, unscaled},
 };
 use crate::store::operation::Operations;
 
@@ -10,20 +10,18 @@ use crate::store::operation::Operations;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByteRate(pub u64);
 
+fn per_second(text: &str) -> &str {
+    let text = text.trim();
+    text.strip_suffix("/s").unwrap_or(text).trim_end()
+}
+
 impl Setting for ByteRate {
     const KIND: &'static str = "a size per second such as 10MiB or 10MiB/s";
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        let bytes = match &node.raw {
-            Raw::Integer(bytes) => u64::try_from(*bytes).ok(),
-            _ => {
-                let text = text::<Self>(node)?.trim();
-                scaled(text.strip_suffix("/s").unwrap_or(text).trim_end(), SIZES)
-            }
-        };
-        match bytes {
-            Some(bytes @ 1..) => Ok(Self(bytes)),
-            _ => refuse::<Self, _>(node),
+        match bytes::<Self>(node, per_second)? {
+            0 => refuse::<Self, _>(node),
+            bytes => Ok(Self(bytes)),
         }
     }
 
@@ -40,15 +38,8 @@ impl Setting for Count {
     const KIND: &'static str = "a whole number above 0";
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        let number = match &node.raw {
-            Raw::Integer(number) => u64::try_from(*number).ok(),
-            Raw::Text(text) => text.parse().ok(),
-            _ => None,
-        };
-        match number {
-            Some(number @ 1..=0x7fff_ffff_ffff_ffff) => Ok(Self(number)),
-            _ => refuse::<Self, _>(node),
-        }
+        // What TOML can say.
+        number::<Self, _>(node, 1..=i64::MAX.unsigned_abs()).map(Self)
     }
 
     fn show(&self) -> Option<String> {

@@ -8,7 +8,7 @@ use crate::{
     model::{AccessKey, Endpoint, Role},
     store::Durability,
 };
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
 /// What reading a value may look at besides the value.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +71,25 @@ pub(super) fn texts<T: Setting>(node: &Node) -> Result<Vec<&str>, String> {
         _ => return refuse::<T, _>(node),
     };
     if texts.is_empty() { refuse::<T, _>(node) } else { Ok(texts) }
+}
+
+/// A whole number within a range, also as text.
+pub(super) fn number<T: Setting, N: TryFrom<i64> + FromStr + PartialOrd>(node: &Node, range: RangeInclusive<N>) -> Result<N, String> {
+    let number = match &node.raw {
+        Raw::Integer(number) => N::try_from(*number).ok(),
+        Raw::Text(text) => text.parse().ok(),
+        _ => None,
+    };
+    number.filter(|number| range.contains(number)).map_or_else(|| refuse::<T, _>(node), Ok)
+}
+
+/// A number of bytes, also as text with a unit, of which `bare` takes off what is around it.
+pub(super) fn bytes<T: Setting>(node: &Node, bare: impl FnOnce(&str) -> &str) -> Result<u64, String> {
+    let bytes = match &node.raw {
+        Raw::Integer(bytes) => u64::try_from(*bytes).ok(),
+        _ => scaled(bare(text::<T>(node)?), SIZES),
+    };
+    bytes.map_or_else(|| refuse::<T, _>(node), Ok)
 }
 
 pub(super) fn quote(text: &str) -> String {
@@ -193,16 +212,8 @@ impl Setting for usize {
     const KIND: &'static str = "a whole number above 0";
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        let number = match &node.raw {
-            Raw::Integer(number) => usize::try_from(*number).ok(),
-            Raw::Text(text) => text.parse().ok(),
-            _ => None,
-        };
         // A million is more than any machine has descriptors or memory for, and fits every counter.
-        match number {
-            Some(number @ 1..=1_000_000) => Ok(number),
-            _ => refuse::<Self, _>(node),
-        }
+        number::<Self, Self>(node, 1..=1_000_000)
     }
 
     fn show(&self) -> Option<String> {
@@ -218,15 +229,7 @@ impl Setting for Port {
     const KIND: &'static str = "a port from 1 to 65535";
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        let number = match &node.raw {
-            Raw::Integer(number) => u16::try_from(*number).ok(),
-            Raw::Text(text) => text.parse().ok(),
-            _ => None,
-        };
-        match number {
-            Some(number @ 1..) => Ok(Self(number)),
-            _ => refuse::<Self, _>(node),
-        }
+        number::<Self, _>(node, 1..=u16::MAX).map(Self)
     }
 
     fn show(&self) -> Option<String> {
@@ -329,11 +332,7 @@ impl Setting for Size {
     const KIND: &'static str = "a size such as 64KiB or 10MiB";
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        let bytes = match &node.raw {
-            Raw::Integer(bytes) => u64::try_from(*bytes).ok(),
-            _ => scaled(text::<Self>(node)?.trim(), SIZES),
-        };
-        bytes.map(Self).map_or_else(|| refuse::<Self, _>(node), Ok)
+        bytes::<Self>(node, str::trim).map(Self)
     }
 
     fn show(&self) -> Option<String> {

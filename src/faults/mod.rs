@@ -19,7 +19,7 @@ pub use record::{Counts, Done};
 pub use store::FaultyStore;
 
 use crate::{
-    backend::{Backend, Progress, Replication, Traffic},
+    backend::{Backend, Progress},
     catalog::BucketRecord,
     model::BucketName,
     store::{Capabilities, Store, error::StoreError, operation::Operation},
@@ -54,12 +54,12 @@ impl Backend for FaultyBackend {
         self.below.capabilities()
     }
 
-    fn place_for(&self, name: &BucketName) -> String {
-        self.below.place_for(name)
+    fn below(&self) -> Option<&Arc<dyn Backend>> {
+        Some(&self.below)
     }
 
-    fn place_at(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> Result<String, StoreError> {
-        self.below.place_at(name, remote, prefix)
+    fn place_for(&self, name: &BucketName) -> String {
+        self.below.place_for(name)
     }
 
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
@@ -94,32 +94,8 @@ impl Backend for FaultyBackend {
         fate.ask(self.below.walk(bucket, below(store), progress)).await
     }
 
-    fn tells_changes(&self) -> bool {
-        self.below.tells_changes()
-    }
-
     async fn follow(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
         let fate = self.faults.meet(Operation::Follow, &bucket.bucket.place).await?;
         fate.ask(self.below.follow(bucket, below(store))).await
-    }
-
-    fn replication(&self) -> Option<&dyn Replication> {
-        self.below.replication()
-    }
-
-    fn traffic(&self) -> Option<Traffic> {
-        self.below.traffic()
-    }
-
-    fn avoid(&self) -> bool {
-        self.below.avoid()
-    }
-
-    async fn release(&self) -> Result<(), StoreError> {
-        self.below.release().await
-    }
-
-    async fn close(&self) -> Result<(), StoreError> {
-        self.below.close().await
     }
 }

@@ -15,7 +15,7 @@ pub use budget::{Account, AtBudget, Budget, Ledger, Used};
 pub use limiter::{Limiter, Limits, Slot, Throttled};
 
 use crate::{
-    backend::{Backend, Progress, Replication, Traffic},
+    backend::Backend,
     catalog::BucketRecord,
     model::{BucketName, Timestamp},
     store::{Capabilities, Store, error::StoreError},
@@ -37,13 +37,9 @@ impl LimitedBackend {
         Self { gate: Arc::new(Gate { below, limiter, account }), ledger }
     }
 
-    fn below(&self) -> &Arc<dyn Backend> {
-        &self.gate.below
-    }
-
     fn look(&self) {
         if let Some(account) = &self.gate.account {
-            account.look(self.below().traffic().map(|traffic| traffic.requests));
+            account.look(self.gate.below.traffic().map(|traffic| traffic.requests));
         }
     }
 
@@ -57,69 +53,41 @@ impl LimitedBackend {
 #[async_trait]
 impl Backend for LimitedBackend {
     fn capabilities(&self) -> Capabilities {
-        self.below().capabilities()
+        self.gate.below.capabilities()
+    }
+
+    fn below(&self) -> Option<&Arc<dyn Backend>> {
+        Some(&self.gate.below)
     }
 
     fn place_for(&self, name: &BucketName) -> String {
-        self.below().place_for(name)
-    }
-
-    fn place_at(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> Result<String, StoreError> {
-        self.below().place_at(name, remote, prefix)
-    }
-
-    async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
-        self.below().create(bucket).await
+        self.gate.below.place_for(name)
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
-        let below = self.below().open(bucket).await?;
+        let below = self.gate.below.open(bucket).await?;
         Ok(Arc::new(LimitedStore { below, gate: self.gate.clone() }))
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
-        self.below().remove(bucket).await
+        self.gate.below.remove(bucket).await
     }
 
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
-        self.below().discover().await
-    }
-
-    async fn tend(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        self.below().tend(bucket, store).await
-    }
-
-    async fn walk(&self, bucket: &BucketRecord, store: &Arc<dyn Store>, progress: &Progress) -> Result<bool, StoreError> {
-        self.below().walk(bucket, store, progress).await
-    }
-
-    fn tells_changes(&self) -> bool {
-        self.below().tells_changes()
-    }
-
-    async fn follow(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        self.below().follow(bucket, store).await
-    }
-
-    fn replication(&self) -> Option<&dyn Replication> {
-        self.below().replication()
-    }
-
-    fn traffic(&self) -> Option<Traffic> {
-        self.below().traffic()
+        self.gate.below.discover().await
     }
 
     /// Also in the mode that stops: it would refuse.
     fn avoid(&self) -> bool {
         self.look();
-        self.below().avoid() || self.gate.account.as_ref().is_some_and(|account| account.is_over(Timestamp::now()))
+        self.gate.below.avoid() || self.gate.account.as_ref().is_some_and(|account| account.is_over(Timestamp::now()))
     }
 
     async fn release(&self) -> Result<(), StoreError> {
-        self.flush().and(self.below().release().await)
+        self.flush().and(self.gate.below.release().await)
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        self.flush().and(self.below().close().await)
+        self.flush().and(self.gate.below.close().await)
     }
 }

@@ -1,8 +1,8 @@
 //! One body to several replicas: read once, digested once, passed on without being copied.
 //!
 //! Invariants:
-//! - of a short body no replica sees anything, of a long one none the last bytes, before the body was verified and its turn has come ([`Leg::release`]): until then none can
-//!   publish anything;
+//! - no replica can publish anything before the body was verified and its turn has come ([`Leg::release`]): of a long body the
+//!   last bytes are kept back until then, of a short one all of them;
 //! - the pace is that of as many replicas as the write needs; one that falls too far behind them is left behind, and gets the
 //!   object later from the others;
 //! - a leg holds no more than [`BEHIND`] bytes.
@@ -11,11 +11,11 @@ use crate::{
     model::ChecksumAlgorithm,
     store::{
         Result,
-        error::{StoreError, StoreErrorKind},
         payload::{Announced, AnnouncedChecksum, Arrived, BodySource, Digests, Payload, PayloadError, Verified},
     },
 };
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, ready};
 use std::{
     collections::VecDeque,
     fmt,
@@ -24,7 +24,7 @@ use std::{
     task::{Context, Poll, Waker},
     time::Duration,
 };
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::sync::Notify;
 
 /// Read at once.
 const BATCH: usize = 128 << 10;
@@ -100,8 +100,8 @@ impl Broadcast {
 
     /// Reads the body to its end. At least `needed` legs are kept up with.
     pub(super) async fn send(mut self, mut payload: Payload, needed: usize) -> Result<Ended> {
-        let mut digests = Some(payload.digests(Some(self.checksum)));
-        let mut hashing: Option<JoinHandle<Digests>> = None;
+        // One batch is digested while the next one comes.
+        let mut digests: BoxFuture<'_, Result<Digests>> = Box::pin(ready(Ok(payload.digests(Some(self.checksum)))));
         let mut read = 0;
         while let Some(batch) = payload.read(BATCH).await? {
             self.last.extend(batch.iter().cloned());
@@ -110,28 +110,16 @@ impl Broadcast {
                 let Some(before) = self.last.pop_front() else { break };
                 self.legs.iter().for_each(|leg| leg.push(before.clone()));
             }
-            let mut running = match (hashing.take(), digests.take()) {
-                (Some(task), _) => task.await.map_err(hashing_failed)?,
-                (None, Some(digests)) => digests,
-                (None, None) => return Err(StoreErrorKind::Internal.into()),
-            };
+            let mut digested = digests.await?;
             if read <= SMALL {
-                batch.iter().for_each(|frame| running.update(frame));
-                digests = Some(running);
-                continue;
+                batch.iter().for_each(|frame| digested.update(frame));
+                digests = Box::pin(ready(Ok(digested)));
+            } else {
+                digests = Box::pin(digested.absorb(batch));
+                self.room(needed).await?;
             }
-            hashing = Some(tokio::task::spawn_blocking(move || {
-                batch.iter().for_each(|frame| running.update(frame));
-                running
-            }));
-            self.room(needed).await?;
         }
-        let digests = match (hashing, digests) {
-            (Some(task), _) => task.await.map_err(hashing_failed)?,
-            (None, Some(digests)) => digests,
-            (None, None) => return Err(StoreErrorKind::Internal.into()),
-        };
-        Ok(Ended { last: self.last, verified: payload.verify(digests)? })
+        Ok(Ended { last: self.last, verified: payload.verify(digests.await?)? })
     }
 
     /// Waits until enough legs have taken enough, and leaves behind those that take too long.
@@ -166,10 +154,6 @@ impl Broadcast {
             }
         }
     }
-}
-
-fn hashing_failed(error: tokio::task::JoinError) -> StoreError {
-    StoreError::new(StoreErrorKind::Internal, "digesting a body failed").with_source(error)
 }
 
 impl Leg {

@@ -175,6 +175,11 @@ impl Bucket {
         }
     }
 
+    /// Settles what is left to do for a row, by who the members are now.
+    pub(super) fn settle(&self, row: &mut Row) {
+        row.settle(self.members().iter().map(|member| member.name.as_str()));
+    }
+
     /// Enqueues what listings shall show. Under the key's lock.
     pub(super) fn index(&self, key: &ObjectKey, record: &Record) -> Commit {
         let change = match record.object() {

@@ -3,7 +3,10 @@
 //! Not being there, answering too late, failing: those are strikes, and some in a row take a backend out until a probe is
 //! answered. That there is no such key, or that it is too much at once, are answers.
 
-use crate::store::error::{StoreError, StoreErrorKind};
+use crate::{
+    backend::spread,
+    store::error::{StoreError, StoreErrorKind},
+};
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -120,12 +123,7 @@ impl Health {
 /// Rests between probes: each twice the one before, give or take a fifth.
 pub(super) fn rests() -> impl Iterator<Item = Duration> {
     let (first, longest) = RESTS;
-    std::iter::successors(Some(first), move |rest| Some((*rest * 2).min(longest))).map(|rest| {
-        let mut random = [0];
-        // Without randomness all wait alike.
-        let _ = getrandom::fill(&mut random);
-        rest.mul_f64(0.8 + f64::from(random[0]) / 255.0 * 0.4)
-    })
+    std::iter::successors(Some(first), move |rest| Some((*rest * 2).min(longest))).map(|rest| spread(rest, 0.8..1.2))
 }
 
 #[cfg(test)]

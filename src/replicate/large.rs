@@ -3,13 +3,13 @@
 use super::{
     bucket::Bucket,
     member::Member,
-    record::{Copy, Record},
+    record::{Copy, Known, Record},
     repair,
-    write::{in_time, nothing},
+    write::{self, in_time, nothing},
 };
 use crate::{
     model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ObjectKey, PartNumber, Span, UploadId},
-    store::{BeginUpload, CompletePart, CompleteUpload, Result, error::StoreError, error::StoreErrorKind},
+    store::{BeginUpload, CompletePart, Result, error::StoreErrorKind},
 };
 use std::sync::Arc;
 
@@ -54,10 +54,5 @@ async fn parts(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, reco
     }
     let Some(mut turn) = repair::turn(bucket, key, member, record.change.generation).await? else { return Ok(None) };
     turn.come().await;
-    let known = member.find(key, super::record::Known::Unknown).await?;
-    let conditions = member.guard(member.capabilities().conditional_completes, &known);
-    let complete = CompleteUpload { parts, conditions, checksum: None, size: Some(size) };
-    let written = in_time(Some(size), store.complete_upload(key, upload, complete)).await;
-    let written = written.map_err(|error| StoreError::new(error.kind(), "completing a repair failed").with_source(error))?;
-    Ok(Some(Copy { etag: Some(written.etag) }))
+    write::complete(member, key, Known::Unknown, (upload.clone(), parts, size)).await.map(Some)
 }

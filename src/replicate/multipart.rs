@@ -8,9 +8,9 @@ use super::{
     bucket::{Bucket, Writer, interrupted},
     member::{ANSWER, Member, timely, too_few},
     publish::{self, Outcome, Plan, Step},
-    record::{Copy, Known, Object, Row},
+    record::{Known, Object, Row},
     uploads::Places,
-    write::{in_time, nothing, over},
+    write::{self, in_time, nothing},
 };
 use crate::{
     catalog::{CatalogErrorKind, CompletedUpload, PartRecord, UploadRecord},
@@ -296,16 +296,7 @@ fn complete_step(writer: Writer, key: &ObjectKey, places: &Places, parts: &[&Par
     };
     let parts: Vec<_> = parts.iter().map(of).collect::<Result<_>>()?;
     Ok(Step::act(writer, key.clone(), move |member, key, known: Known| async move {
-        over(&member, &key, known, |known| {
-            let conditions = member.guard(member.capabilities().conditional_completes, &known);
-            let request = CompleteUpload { parts: parts.clone(), conditions, checksum: None, size: Some(size) };
-            let (member, key, there) = (member.clone(), key.clone(), there.clone());
-            Box::pin(async move {
-                let complete = async { member.store().await?.complete_upload(&key, &there, request).await };
-                Ok(Copy { etag: Some(in_time(Some(size), complete).await?.etag) })
-            })
-        })
-        .await
+        write::complete(&member, &key, known, (there, parts, size)).await
     }))
 }
 

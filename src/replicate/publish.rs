@@ -277,13 +277,12 @@ async fn tail(bucket: Arc<Bucket>, key: ObjectKey, hold: Hold, mut running: Runn
 
 async fn write_down(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, ended: Vec<(String, Copy)>, generation: u64) {
     let guard = bucket.lock(key).await;
-    let members = bucket.members();
     let wants_repair = hold.change(|row| {
         // Something newer may stand: then this copy is one of the past.
         if let Some(record) = row.stands.as_mut().filter(|record| record.change.generation == generation) {
             record.copies.extend(ended);
         }
-        row.settle(members.iter().map(|member| member.name.as_str()));
+        bucket.settle(row);
         row.wants_repair || row.begun.is_some()
     });
     if let Err(error) = hold.save().await {

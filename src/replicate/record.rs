@@ -9,12 +9,14 @@ use crate::{
     backend::parts::Parts,
     catalog::{IndexRow, ObjectRow},
     model::{
-        Attributes, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, ObjectPart, Replicas, Timestamp, UploadId,
+        Attributes, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, ObjectPart, Replicas, Span, Timestamp,
+        UploadId,
     },
     store::{
         Result, Written,
         condition::{Current, WriteConditions},
         error::{StoreError, StoreErrorKind},
+        payload::{Announced, AnnouncedChecksum},
     },
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -132,6 +134,18 @@ impl Object {
     /// Whether its bytes can be told from others.
     pub(super) fn has_digest(&self) -> bool {
         self.etag.as_md5().is_some() || self.whole_checksum().is_some()
+    }
+
+    /// Of a span of its bytes, by which whoever reads them finds out whether they are the right ones.
+    pub(super) fn announced(&self, span: Span) -> Announced {
+        let is_whole = span == Span::whole(self.size);
+        let checksum = self.whole_checksum().filter(|_| is_whole);
+        Announced {
+            length: Some(span.len()),
+            md5: self.etag.as_md5().filter(|_| is_whole),
+            checksum: checksum.map_or(AnnouncedChecksum::None, |sum| AnnouncedChecksum::Header(sum.checksum.clone())),
+            ..Default::default()
+        }
     }
 
     /// Whether what a replica shows can be this object.

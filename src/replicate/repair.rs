@@ -24,7 +24,7 @@ use crate::{
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
-        payload::{Announced, AnnouncedChecksum, Payload, PayloadError},
+        payload::{Payload, PayloadError},
     },
 };
 use futures_util::StreamExt;
@@ -66,8 +66,9 @@ pub(super) async fn key(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Repaire
         // Nobody lacks it any more: only its row does not say so yet.
         let guard = bucket.lock(key).await;
         let hold = bucket.hold(key, &guard).await?;
-        let members = bucket.members();
-        if hold.change(|row| std::mem::replace(row, settled(row.clone(), &members)) != *row) {
+        let before = hold.row();
+        hold.change(|row| bucket.settle(row));
+        if hold.row() != before {
             hold.save().await?;
         }
     }
@@ -75,11 +76,6 @@ pub(super) async fn key(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Repaire
         Some(error) if repaired.copied + repaired.removed + repaired.found == 0 => Err(error),
         _ => Ok(repaired),
     }
-}
-
-fn settled(mut row: super::record::Row, members: &[Arc<Member>]) -> super::record::Row {
-    row.settle(members.iter().map(|member| member.name.as_str()));
-    row
 }
 
 enum Done {
@@ -103,15 +99,13 @@ async fn one(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Res
             None => return Ok(Done::Overtaken),
             Some(mut turn) => {
                 turn.come().await;
-                let known = member.find(key, Known::Unknown).await;
-                let removed = async { write::remove(member, key, known?).await };
-                removed.await.map(|copy| (copy, Done::Removed))
+                write::remove(member, key, Known::Unknown).await.map(|copy| (copy, Done::Removed))
             }
         },
-        Some(object) => match already(member, key, object).await {
-            Ok(Some(copy)) => Ok((copy, Done::Found)),
-            Ok(None) if object.size > LARGE => return large::copy(bucket, key, member, &record).await.map(done),
-            Ok(None) => match copy(bucket, key, member, &record).await {
+        Some(object) => match look(member, key, object).await {
+            Ok(Held::It(copy)) => Ok((copy, Done::Found)),
+            Ok(Held::Else(_)) if object.size > LARGE => return large::copy(bucket, key, member, &record).await.map(done),
+            Ok(Held::Else(known)) => match copy(bucket, key, member, &record, known).await {
                 Ok(None) => return Ok(Done::Overtaken),
                 Ok(Some(copy)) => Ok((copy, Done::Copied)),
                 Err(error) => Err(error),
@@ -129,15 +123,21 @@ fn done(copied: bool) -> Done {
     if copied { Done::Copied } else { Done::Overtaken }
 }
 
-/// Whether a replica has the object as it is, only that nobody heard of it.
-async fn already(member: &Member, key: &ObjectKey, object: &Object) -> Result<Option<Copy>> {
-    let Some(info) = member.look(key).await? else { return Ok(None) };
+/// What a replica that should have an object turns out to have.
+enum Held {
+    /// The object as it is, only that nobody heard of it.
+    It(Copy),
+    Else(Known),
+}
+
+async fn look(member: &Member, key: &ObjectKey, object: &Object) -> Result<Held> {
+    let Some(info) = member.look(key).await? else { return Ok(Held::Else(Known::Absent)) };
     if info.size != object.size || info.etag != object.etag || info.etag.as_md5().is_none() {
-        return Ok(None);
+        return Ok(Held::Else(Known::Held(info.etag)));
     }
     let described = member.describe(key).await?;
     let same = described.is_some_and(|found| found.etag == info.etag && found.attributes == member.keeps(&object.attributes));
-    Ok(same.then_some(Copy { etag: Some(info.etag) }))
+    Ok(if same { Held::It(Copy { etag: Some(info.etag) }) } else { Held::Else(Known::Held(info.etag)) })
 }
 
 /// A place behind all changes so far, if what is to be copied still stands.
@@ -153,11 +153,10 @@ pub(super) async fn turn(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Member,
 pub(super) async fn confirm(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, member: &Member, copy: Copy) -> Result<()> {
     let guard = bucket.lock(key).await;
     let hold = bucket.hold(key, &guard).await?;
-    let members = bucket.members();
     let changed = hold.change(|row| {
         let Some(record) = row.stands.as_mut().filter(|record| record.change.generation == generation) else { return false };
         record.copies.insert(member.name.clone(), copy);
-        *row = settled(row.clone(), &members);
+        bucket.settle(row);
         true
     });
     if changed { hold.save().await } else { Ok(()) }
@@ -166,14 +165,7 @@ pub(super) async fn confirm(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u
 /// The bytes of a span, from those that have them, whoever that is by the end.
 pub(super) async fn bytes(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, span: Span) -> Result<(Arc<Member>, Payload)> {
     let object = record.object().ok_or_else(nothing)?;
-    let is_whole = span == Span::whole(object.size);
-    let checksum = object.whole_checksum().filter(|_| is_whole);
-    let announced = Announced {
-        length: Some(span.len()),
-        md5: object.etag.as_md5().filter(|_| is_whole),
-        checksum: checksum.map_or(AnnouncedChecksum::None, |sum| AnnouncedChecksum::Header(sum.checksum.clone())),
-        ..Default::default()
-    };
+    let announced = object.announced(span);
     if span.is_empty() {
         let member = bucket.members().first().cloned().ok_or_else(nothing)?;
         return Ok((member, Payload::from_stream(futures_util::stream::empty(), announced)));
@@ -190,15 +182,15 @@ pub(super) async fn bytes(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record
     Ok((source, Payload::from_stream(frames, announced)))
 }
 
-/// `None`: something else stands by now.
-async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Record) -> Result<Option<Copy>> {
+/// Over what the replica is known to hold. `None`: something else stands by now.
+async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Record, known: Known) -> Result<Option<Copy>> {
     let object = record.object().ok_or_else(nothing)?;
     let (source, payload) = bytes(bucket, key, record, Span::whole(object.size)).await?;
     let Some(slot) = member.slot() else { return Err(StoreErrorKind::Busy.into()) };
     let broadcast = Broadcast::new(&payload, 1, object.checksum.as_ref().map(|sum| sum.algorithm()));
     let leg = broadcast.legs[0].clone();
     let writer: Writer = (member.clone(), slot);
-    let Step { go, outcome, .. } = write::put_step(writer, Known::Unknown, key, &object.attributes, &leg, broadcast.payload(&leg));
+    let Step { go, outcome, .. } = write::put_step(writer, known.clone(), key, &object.attributes, &leg, broadcast.payload(&leg));
     let ended = match broadcast.send(payload, 1).await {
         Ok(ended) => ended,
         Err(error) => {
@@ -212,7 +204,7 @@ async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, recor
         }
     };
     let Some(turn) = turn(bucket, key, member, record.change.generation).await? else { return Ok(None) };
-    let _ = go.send(Go { turn, known: Known::Unknown, ended: Some(ended) });
+    let _ = go.send(Go { turn, known, ended: Some(ended) });
     outcome.await.unwrap_or_else(|error| Err(interrupted(error))).map(Some)
 }
 

@@ -193,9 +193,8 @@ async fn settle(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, becomes: Opt
         None => bucket.index(key, &Record::new(Change { generation: 0, object: None, found: false })),
     };
     hold.decide(becomes);
-    let members = bucket.members();
     let wants_repair = hold.change(|row| {
-        row.settle(members.iter().map(|member| member.name.as_str()));
+        bucket.settle(row);
         row.wants_repair
     });
     hold.save().await?;

@@ -19,11 +19,11 @@ use super::{
 };
 use crate::{
     catalog::{IndexChange, ObjectRow, ReplicaChange, WhichObjects},
-    model::{ETag, ObjectKey},
+    model::{ETag, ObjectKey, Span},
     store::{
         GetRequest, ListEntry, ListRequest, ListedObject, Result,
         condition::ReadConditions,
-        payload::{Announced, AnnouncedChecksum, Payload, PayloadError},
+        payload::{Payload, PayloadError},
     },
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -215,16 +215,9 @@ pub(super) async fn has_bytes(member: &Arc<Member>, key: &ObjectKey, etag: &ETag
     let conditions = ReadConditions { if_match: Some(super::member::one(etag)), ..Default::default() };
     let get = async { member.store().await?.get(key, GetRequest { conditions, ..Default::default() }).await };
     let reply = timely(ANSWER, get).await?;
-    let checksum = object.whole_checksum();
     if !object.has_digest() {
         return Ok(false);
     }
-    let announced = Announced {
-        length: Some(object.size),
-        md5: object.etag.as_md5(),
-        checksum: checksum.map_or(AnnouncedChecksum::None, |sum| AnnouncedChecksum::Header(sum.checksum.clone())),
-        ..Default::default()
-    };
     let failed = Arc::new(std::sync::OnceLock::new());
     let noted = failed.clone();
     let frames = super::read::stream(reply.body).map(move |frame| {
@@ -233,18 +226,11 @@ pub(super) async fn has_bytes(member: &Arc<Member>, key: &ObjectKey, etag: &ETag
             PayloadError::Source
         })
     });
-    let mut payload = Payload::from_stream(frames, announced);
+    let mut payload = Payload::from_stream(frames, object.announced(Span::whole(object.size)));
     let mut digests = payload.digests_sent(None);
     let verified = loop {
         match payload.read(1 << 20).await {
-            Ok(Some(batch)) => {
-                digests = tokio::task::spawn_blocking(move || {
-                    batch.iter().for_each(|frame| digests.update(frame));
-                    digests
-                })
-                .await
-                .map_err(super::bucket::interrupted)?;
-            }
+            Ok(Some(batch)) => digests = digests.absorb(batch).await?,
             Ok(None) => break payload.check(digests).map(drop),
             Err(error) => break Err(error),
         }

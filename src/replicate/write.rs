@@ -8,9 +8,9 @@ use super::{
     record::{Copy, Known, Object, Row},
 };
 use crate::{
-    model::{Attributes, ObjectChecksum, ObjectKey},
+    model::{Attributes, ObjectChecksum, ObjectKey, UploadId},
     store::{
-        Change, Keeping, PutRequest, Result, Written,
+        Change, CompletePart, CompleteUpload, Keeping, PutRequest, Result, Written,
         condition::WriteConditions,
         error::{StoreError, StoreErrorKind},
         payload::{Payload, PayloadError},
@@ -136,14 +136,11 @@ pub(super) async fn in_time<T>(bytes: Option<u64>, change: impl Future<Output = 
 }
 
 pub(super) async fn delete(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-    let steps = bucket.writers()?.into_iter().map(|writer| delete_step(writer, key)).collect();
+    let step = |writer| Step::act(writer, key.clone(), |member, key, known| async move { remove(&member, &key, known).await });
+    let steps = bucket.writers()?.into_iter().map(step).collect();
     let make = Box::new(move |row: &Row| Ok(if row.object().is_some() { Outcome::Becomes(None) } else { Outcome::Stays }));
     publish::publish(bucket, key, Plan { conditions: conditions.clone(), make, steps, ended: None, base: None }).await?;
     Ok(())
-}
-
-fn delete_step(writer: Writer, key: &ObjectKey) -> Step {
-    Step::act(writer, key.clone(), |member, key, known| async move { remove(&member, &key, known).await })
 }
 
 /// What a replica holds, gone.
@@ -156,6 +153,25 @@ pub(super) async fn remove(member: &Arc<Member>, key: &ObjectKey, known: Known) 
                 in_time(None, async { member.store().await?.delete(&key, &conditions).await }).await?;
             }
             Ok(Copy::default())
+        })
+    })
+    .await
+}
+
+/// A replica's own upload, made an object of `size` of its parts.
+pub(super) async fn complete(
+    member: &Arc<Member>,
+    key: &ObjectKey,
+    known: Known,
+    (upload, parts, size): (UploadId, Vec<CompletePart>, u64),
+) -> Result<Copy> {
+    over(member, key, known, |known| {
+        let conditions = member.guard(member.capabilities().conditional_completes, &known);
+        let request = CompleteUpload { parts: parts.clone(), conditions, checksum: None, size: Some(size) };
+        let (member, key, upload) = (member.clone(), key.clone(), upload.clone());
+        Box::pin(async move {
+            let complete = async { member.store().await?.complete_upload(&key, &upload, request).await };
+            Ok(Copy { etag: Some(in_time(Some(size), complete).await?.etag) })
         })
     })
     .await

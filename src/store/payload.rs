@@ -5,10 +5,11 @@
 //! PUT and belongs beside the disk write, off the reactor), and trades both for a [`Verified`].
 //!
 //! Invariants:
-//! - `Verified` has no other constructor, and no driver of ours goes by `Arrived` but one whose storage makes ETags: nothing is published without the end of the stream having been seen, its
-//!   length compared with the declared one and every announced digest with what was read;
+//! - `Verified` has no other constructor, and no driver of ours goes by `Arrived` but one whose storage makes ETags: nothing is published
+//!   without the end of the stream having been seen, its length compared with the declared one and every announced digest with what was read;
 //! - a `Payload` holds no more than the batch being gathered.
 
+use super::error::{StoreError, StoreErrorKind};
 use crate::model::{Checksum, ChecksumAlgorithm, ChecksumHasher, ETag};
 use bytes::Bytes;
 use futures_core::Stream;
@@ -309,6 +310,16 @@ pub struct Digests {
 }
 
 impl Digests {
+    /// As `update`, of a whole batch and off the reactor. Begins at once, whether or not anybody waits for it.
+    pub fn absorb(mut self, batch: Vec<Bytes>) -> impl Future<Output = Result<Self, StoreError>> + Send {
+        let absorbing = tokio::task::spawn_blocking(move || {
+            batch.iter().for_each(|frame| self.update(frame));
+            self
+        });
+        let failed = |error| StoreError::new(StoreErrorKind::Internal, "digesting a body failed").with_source(error);
+        async move { absorbing.await.map_err(failed) }
+    }
+
     pub fn update(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
         // In cache-sized bites: the second and third digest find the bytes in L1.

@@ -4,7 +4,7 @@
 use super::Tokens;
 use crate::{
     backend::{
-        Traffic,
+        Traffic, spread,
         wire::{self, Again, Outgoing, Reply, Sign, Unsigned, Wire},
     },
     model::Endpoint,
@@ -205,7 +205,7 @@ impl<R: Refusal> Call<R> {
                 tokens.refused(token.as_ref()).await;
             } else if refusal.is_rate_limit() && slower < SLOWER {
                 let least = refusal.retry_after().unwrap_or_default().min(LONGEST_TOLD);
-                self.api.slow_down(spread(pause).max(least));
+                self.api.slow_down(spread(pause, 1.0..1.5).max(least));
                 pause = (pause * 2).min(LONGEST_PAUSE);
             } else {
                 return Ok(Err(refusal));
@@ -247,12 +247,4 @@ pub(in crate::backend) fn parse<T: DeserializeOwned, R: Refusal>(document: &Byte
         StoreError::new(StoreErrorKind::Internal, format!("an answer of {} is not understood", R::SERVICE)).with_source(error)
     };
     serde_json::from_slice(document).map_err(strange)
-}
-
-/// Those that were refused together do not come back together.
-fn spread(pause: Duration) -> Duration {
-    let mut random = [0u8; 2];
-    // Without randomness the pause is only less spread out.
-    let share = getrandom::fill(&mut random).map_or(0.5, |()| f64::from(u16::from_le_bytes(random)) / f64::from(u16::MAX));
-    pause.mul_f64(1.0 + share / 2.0)
 }

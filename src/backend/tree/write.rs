@@ -98,20 +98,11 @@ pub(super) async fn stream(mut payload: Payload, mut digests: Digests, sink: &mu
             sink.take(batch).await?;
             continue;
         }
-        let (hashed, sent) = futures_util::future::join(hash(digests, batch.clone()), sink.take(batch)).await;
+        let (hashed, sent) = futures_util::future::join(digests.absorb(batch.clone()), sink.take(batch)).await;
         digests = hashed?;
         sent?;
     }
     Ok(payload.verify(digests)?)
-}
-
-async fn hash(mut digests: Digests, batch: Vec<Bytes>) -> Result<Digests> {
-    let work = move || {
-        batch.iter().for_each(|frame| digests.update(frame));
-        digests
-    };
-    let hashed = tokio::task::spawn_blocking(work).await;
-    hashed.map_err(|error| StoreError::new(StoreErrorKind::Internal, "hashing a body failed").with_source(error))
 }
 
 /// Publishes under the key's lock.

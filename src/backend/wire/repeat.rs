@@ -1,5 +1,6 @@
 //! Which requests may be sent again, and when.
 
+use crate::backend::spread;
 use http::{HeaderMap, StatusCode, header};
 use std::time::Duration;
 
@@ -33,13 +34,10 @@ impl Again {
     }
 }
 
-/// Exponential, of which a random half is waited: those that failed together do not come back together.
+/// Exponential, of which a random half is waited.
 pub(in crate::backend) fn pause(attempt: u32, least: Duration) -> Duration {
     let full = FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE);
-    let mut random = [0u8; 2];
-    // Without randomness the pause is only less spread out.
-    let share = getrandom::fill(&mut random).map_or(0.5, |()| f64::from(u16::from_le_bytes(random)) / f64::from(u16::MAX));
-    least.max(full.mul_f64(0.5 + share / 2.0))
+    least.max(spread(full, 0.5..1.0))
 }
 
 #[cfg(test)]
