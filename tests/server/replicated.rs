@@ -13,7 +13,7 @@ const ROOT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
 
 /// Replicas in three directories, of which `far` is reached through backend `nas`, which fails as `faults` say.
-fn three(faults: &str) -> String {
+pub fn three(faults: &str) -> String {
     format!(
         "[server]\ndata = 'd'\n[backend.disk]\ntype = 'fs'\nroot = 'disk'\n[backend.lake]\ntype = 'fs'\nroot = 'lake'\n\
          [backend.far]\ntype = 'fs'\nroot = 'far'\n[backend.nas]\ntype = 'faulty'\nbackend = 'far'\n{faults}\
@@ -21,10 +21,12 @@ fn three(faults: &str) -> String {
     )
 }
 
+/// Where they are.
+pub const DIRECTORIES: [&str; 3] = ["disk", "lake", "far"];
 /// Every call fails.
-const AWAY: &str = "unavailable = 1\n";
+pub const AWAY: &str = "unavailable = 1\n";
 
-fn serve(place: &Place, config: &str) -> (Running, Raw) {
+pub fn serve(place: &Place, config: &str) -> (Running, Raw) {
     place.write("causeway.toml", config);
     let server = place.serve(&[], &ROOT);
     let raw = Raw::new(server.s3, WHO);
@@ -33,7 +35,7 @@ fn serve(place: &Place, config: &str) -> (Running, Raw) {
 
 /// Buckets and objects, put.
 #[track_caller]
-fn put(raw: &Raw, target: &str, body: impl AsRef<[u8]>) {
+pub fn put(raw: &Raw, target: &str, body: impl AsRef<[u8]>) {
     let reply = raw.put(target, body).send();
     assert_eq!(reply.status, 200, "{target}: {}", reply.text());
 }
