@@ -7,7 +7,7 @@ use super::{
     ReadPolicy,
     bucket::Bucket,
     member::{ANSWER, Member, one, timely},
-    record::Record,
+    record::{Record, Wrong},
     relay::{Relay, Wanted},
     resolve,
 };
@@ -131,7 +131,7 @@ pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record,
         return Err(unavailable(failure));
     }
     for member in wrong {
-        resolve::distrust(bucket, key, record.change.generation, &member).await?;
+        resolve::distrust(bucket, key, record.change.generation, &member, Wrong::Object).await?;
     }
     match failure {
         // Others may have it.
@@ -160,7 +160,7 @@ fn heal(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, wrong: Vec<Arc<M
     let (own, key, generation) = (bucket.clone(), key.clone(), record.change.generation);
     bucket.spawn(async move {
         for member in wrong {
-            if let Err(error) = resolve::distrust(&own, &key, generation, &member).await {
+            if let Err(error) = resolve::distrust(&own, &key, generation, &member, Wrong::Object).await {
                 tracing::warn!(%key, backend = member.name, %error, "a replica that is not as it should be was not noted; a scrub will find it");
             }
         }

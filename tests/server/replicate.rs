@@ -6,6 +6,7 @@ use super::{
     support::raw::Raw,
 };
 use serde_json::{Value, json};
+use std::{fs::File, io::Write, path::Path};
 
 fn replicate(place: &Place, arguments: &[&str]) -> Ended {
     place.run(&[&["replicate"], arguments].concat(), &[])
@@ -28,6 +29,22 @@ fn stop(mut server: Running) {
 /// All that is in a replica under a key.
 fn held(place: &Place, key: &str) -> [Vec<u8>; 3] {
     DIRECTORIES.map(|directory| std::fs::read(place.path(directory).join(key)).unwrap_or_default())
+}
+
+/// Other bytes, as many, at the same time: nothing but reading them tells.
+fn rot(path: &Path) {
+    let modified = path.metadata().and_then(|metadata| metadata.modified()).expect("a time");
+    let rotten: Vec<u8> = std::fs::read(path).expect("read").into_iter().map(|byte| !byte).collect();
+    let mut file = File::options().write(true).open(path).expect("a file");
+    file.write_all(&rotten).and_then(|()| file.set_modified(modified)).expect("changed in place");
+}
+
+fn upload(raw: &Raw, target: &str, part: &[u8]) {
+    let upload = raw.post(format!("{target}?uploads"), "").send().element("UploadId").expect("an upload");
+    let etag = raw.put(format!("{target}?partNumber=1&uploadId={upload}"), part).send().header("etag").expect("a part").to_owned();
+    let parts = format!("<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>");
+    let completed = raw.post(format!("{target}?uploadId={upload}"), parts).send();
+    assert_eq!(completed.status, 200, "{}", completed.text());
 }
 
 #[test]
@@ -94,6 +111,67 @@ fn repair_and_scrub_fail_while_a_replica_is_away_and_bring_what_it_lacks_when_it
     replicate(&place, &["status", "photos"]).succeeded();
     let said = replicate(&place, &["scrub", "photos"]).succeeded();
     assert!(said.ends_with("\n3 objects looked at, 0 new, 0 differed, 0 copied, 0 left\n"), "{said}");
+}
+
+#[test]
+fn what_rots_under_a_right_etag_is_found_by_a_scrub_of_bytes_only_and_healed() {
+    let place = Place::new();
+    let (_server, raw) = serve(&place, &three(""));
+    put(&raw, "/photos", "");
+    put(&raw, "/photos/whole", "as it was written");
+    upload(&raw, "/photos/parts", b"as its part was");
+    put(&raw, "/photos/other", "never rots");
+    settled(&place, "photos");
+    for (directory, key) in [("lake", "photos/whole"), ("far", "photos/parts")] {
+        rot(&place.path(directory).join(key));
+    }
+    let rotten = || (place.read("far/photos/parts") != "as its part was", place.read("lake/photos/whole") != "as it was written");
+    assert_eq!(rotten(), (true, true));
+
+    let said = replicate(&place, &["scrub", "photos"]).succeeded();
+    assert!(said.ends_with("\n9 objects looked at, 0 new, 0 differed, 0 copied, 0 left\n"), "{said}");
+    assert_eq!(rotten(), (true, true), "it did not look");
+    let (code, said) = document(replicate(&place, &["scrub", "photos", "--bytes", "--json"]));
+    let counts = &said["counts"];
+    // Who comes first repairs: the scrub, or the worker that it calls.
+    assert_eq!((code, &counts["objects"], &counts["differing"], &counts["failed"]), (Some(0), &json!(9), &json!(2), &json!(0)));
+    assert_eq!(held(&place, "photos/whole"), [b"as it was written"; 3]);
+    assert_eq!(held(&place, "photos/parts"), [b"as its part was"; 3]);
+    let said = replicate(&place, &["scrub", "photos", "--bytes"]).succeeded();
+    assert!(said.ends_with("\n9 objects looked at, 0 new, 0 differed, 0 copied, 0 left\n"), "{said}");
+    assert_eq!(raw.get("/photos/whole").send().text(), "as it was written");
+}
+
+#[test]
+fn the_only_copy_there_is_cannot_be_healed_and_a_scrub_says_so() {
+    let place = Place::new();
+    let (_server, raw) = serve(&place, &three("").replace("['disk', 'lake', 'nas']", "['disk']"));
+    put(&raw, "/photos", "");
+    put(&raw, "/photos/a", "as it was written");
+    rot(&place.path("disk/photos/a"));
+    for _ in 0..2 {
+        let said = replicate(&place, &["scrub", "photos", "--bytes"]).failed(1);
+        assert!(said.ends_with("\n1 objects looked at, 0 new, 1 differed, 0 copied, 1 left\n"), "{said}");
+    }
+}
+
+#[test]
+fn what_has_rotted_in_one_replica_is_not_copied_to_another() {
+    let place = Place::new();
+    let (server, raw) = serve(&place, &three(""));
+    put(&raw, "/photos", "");
+    put(&raw, "/photos/a", "before");
+    settled(&place, "photos");
+    stop(server);
+    let (server, raw) = serve(&place, &three(AWAY));
+    put(&raw, "/photos/a", "after");
+    stop(server);
+    // The first to be read, and so the first to be copied from.
+    rot(&place.path("disk/photos/a"));
+    let (_server, raw) = serve(&place, &three(""));
+    settled(&place, "photos");
+    within(|| (held(&place, "photos/a") == [b"after"; 3]).then_some(()));
+    assert_eq!(raw.get("/photos/a").send().text(), "after");
 }
 
 #[test]
