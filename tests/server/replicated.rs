@@ -122,3 +122,112 @@ fn replies_tell_which_replicas_have_the_object_and_that_all_have_it_once_it_is_r
     assert_eq!([place.read("far/photos/changed"), place.read("far/photos/new")], ["after", "after"]);
     within(|| (!place.path("far/photos/gone").exists()).then_some(()));
 }
+
+/// What a client writes: all short ones have one length, and all long ones.
+fn body(client: u64, number: u64) -> Vec<u8> {
+    let lines = if number.is_multiple_of(3) { 30_000 } else { 20 };
+    format!("{client:02} {number:03}\n").repeat(lines).into_bytes()
+}
+
+/// Who wrote this body, and which of theirs it is.
+#[track_caller]
+fn written(whole: &[u8]) -> (u64, u64) {
+    let first = whole.split(|byte| *byte == b'\n').next().map(String::from_utf8_lossy).unwrap_or_default();
+    let (client, number) = first.split_once(' ').expect("a client and a number");
+    let (client, number) = (client.parse().expect("a client"), number.parse().expect("a number"));
+    assert!(whole == body(client, number), "{first} and {} bytes", whole.len());
+    (client, number)
+}
+
+#[test]
+fn clients_that_overwrite_one_object_leave_the_last_write_in_every_replica() {
+    let unsteady = "jitter = '20ms'\nlost_reply = '5%'\nunavailable = '5%'\nlate = '5%'\nlate_by = '100ms'\noperations = 'writes'\n";
+    for faults in ["", unsteady] {
+        let place = Place::new();
+        let (_server, raw) = serve(&place, &three(faults));
+        put(&raw, "/photos", "");
+        std::thread::scope(|scope| {
+            for client in 0..6 {
+                let raw = &raw;
+                scope.spawn(move || {
+                    for number in 0..40 {
+                        put(raw, "/photos/a", body(client, number));
+                        let got = raw.get("/photos/a").send();
+                        assert_eq!(got.status, 200, "{}", got.text());
+                        let (writer, shown) = written(&got.body);
+                        assert!(writer != client || shown == number, "{client} wrote {number} and sees its {shown}");
+                    }
+                });
+            }
+        });
+        let stands = raw.get("/photos/a").send().body;
+        written(&stands);
+        within(|| (told(&raw.request("HEAD", "/photos/a").send())[0] == Some("COMPLETED")).then_some(()));
+        for directory in DIRECTORIES {
+            let held = std::fs::read(place.path(directory).join("photos/a")).expect("a replica");
+            assert!(held == stands, "{directory} has {:?}, and {:?} stands", written(&held), written(&stands));
+        }
+        assert!(raw.get("/photos/a").send().body == stands);
+    }
+}
+
+#[test]
+fn a_replica_that_never_answers_or_breaks_off_fails_no_get_whatever_the_policy() {
+    let place = Place::new();
+    let body: Vec<u8> = (0..3_000_000u32).map(|n| (n / 7) as u8).collect();
+    let (server, raw) = serve(&place, &three(""));
+    put(&raw, "/photos", "");
+    put(&raw, "/photos/long", &body);
+    put(&raw, "/photos/short", "short");
+    within(|| (told(&raw.request("HEAD", "/photos/long").send())[0] == Some("COMPLETED")).then_some(()));
+    drop(server);
+    for faults in ["hang = 1\noperations = 'get'\n", "torn_body = 1\noperations = 'get'\n"] {
+        for read in ["ordered", "fastest", "hedged"] {
+            // It is the first to be asked.
+            let first = format!("['nas', 'disk', 'lake']\nread = '{read}'");
+            let (_server, raw) = serve(&place, &three(faults).replace("['disk', 'lake', 'nas']", &first));
+            for _ in 0..5 {
+                let got = raw.get("/photos/long").send();
+                assert!(got.status == 200 && got.body == body, "{faults}{read}");
+                let range = raw.get("/photos/long").header("range", "bytes=1000-2000999").send();
+                assert!(range.status == 206 && range.body == body[1000..2_001_000], "{faults}{read}");
+                assert_eq!(raw.get("/photos/short").send().text(), "short", "{faults}{read}");
+            }
+        }
+    }
+}
+
+#[test]
+fn with_one_replica_away_a_write_is_acknowledged_as_the_configuration_says() {
+    let place = Place::new();
+    let (server, raw) = serve(&place, &three(""));
+    put(&raw, "/photos", "");
+    drop(server);
+    for (write, status) in
+        [("all", 503), ("quorum", 200), ("quorum'\nquorum = '3", 503), ("quorum'\nquorum = '1", 200), ("first", 200), ("best-effort", 200)]
+    {
+        let policy = format!("['disk', 'lake', 'nas']\nwrite = '{write}'").replace("= '3'", "= 3").replace("= '1'", "= 1");
+        let (_server, raw) = serve(&place, &three(AWAY).replace("['disk', 'lake', 'nas']", &policy));
+        let reply = raw.put("/photos/a", write).send();
+        assert_eq!(reply.status, status, "{write}: {}", reply.text());
+        if status == 503 {
+            assert_eq!(reply.code().as_deref(), Some("ServiceUnavailable"));
+        } else {
+            assert_eq!(raw.get("/photos/a").send().text(), write);
+        }
+    }
+}
+
+#[test]
+fn what_replicas_differ_in_is_not_implemented() {
+    let place = Place::new();
+    let (_server, raw) = serve(&place, &three(""));
+    put(&raw, "/photos", "");
+    for (name, value) in [("x-amz-storage-class", "STANDARD_IA"), ("x-amz-server-side-encryption", "aws:kms")] {
+        let refused = raw.put("/photos/a", "x").header(name, value).send();
+        assert_eq!(refused.failure(), (501, "NotImplemented".to_owned()), "{name}");
+        let refused = raw.post("/photos/a?uploads", "").header(name, value).send();
+        assert_eq!(refused.failure(), (501, "NotImplemented".to_owned()), "{name}");
+    }
+    assert_eq!(raw.get("/photos/a").send().status, 404);
+}
