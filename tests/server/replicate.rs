@@ -230,3 +230,72 @@ fn what_cannot_be_done_is_said() {
         assert_eq!(replicate(&place, arguments).failed(1), format!("causeway: {why}\n"), "{arguments:?}");
     }
 }
+
+#[test]
+fn what_others_put_into_a_replica_is_counted_and_shown_once_a_scan_takes_it_in() {
+    let place = Place::new();
+    let (_server, raw) = serve(&place, &three(""));
+    put(&raw, "/photos", "");
+    put(&raw, "/photos/ours", "x");
+    settled(&place, "photos");
+    place.write("lake/photos/theirs", "y");
+    let said = replicate(&place, &["scrub", "photos"]).succeeded();
+    let counted = "0 new, 0 differed, 0 copied, 0 left, 1 that nobody knows: 'causeway bucket scan' takes them in\n";
+    assert!(said.ends_with(counted), "{said}");
+    let listed = || raw.get("/photos?list-type=2").send().text();
+    assert!(!listed().contains("theirs"));
+    assert_eq!(raw.get("/photos/theirs").send().status, 404);
+
+    place.run(&["bucket", "scan", "photos"], &[]).succeeded();
+    assert!(listed().contains("<Key>theirs</Key>"));
+    assert_eq!(raw.get("/photos/theirs").send().text(), "y");
+    settled(&place, "photos");
+    assert_eq!(held(&place, "photos/theirs"), [b"y"; 3]);
+    assert!(replicate(&place, &["scrub", "photos"]).succeeded().ends_with("0 differed, 0 copied, 0 left\n"));
+}
+
+#[test]
+fn a_backend_that_the_configuration_comes_to_name_is_filled_without_a_command() {
+    let place = Place::new();
+    let (server, raw) = serve(&place, &three("").replace("['disk', 'lake', 'nas']", "['disk', 'lake']"));
+    put(&raw, "/photos", "");
+    for n in 0..20 {
+        put(&raw, &format!("/photos/{n}"), n.to_string());
+    }
+    stop(server);
+    let (_server, _raw) = serve(&place, &three(""));
+    settled(&place, "photos");
+    for n in 0..20 {
+        assert_eq!(held(&place, &format!("photos/{n}")), [n.to_string().as_bytes(); 3]);
+    }
+    assert_eq!(replicate(&place, &["status", "photos"]).succeeded().lines().count(), 4);
+}
+
+#[test]
+fn without_its_records_the_newest_of_each_key_counts() {
+    let place = Place::new();
+    let (server, raw) = serve(&place, &three(""));
+    put(&raw, "/photos", "");
+    for key in ["same", "differs", "one"] {
+        put(&raw, &format!("/photos/{key}"), "before");
+    }
+    settled(&place, "photos");
+    stop(server);
+    std::fs::remove_dir_all(place.path("d")).expect("removed");
+    place.write("lake/photos/differs", "later");
+    for directory in ["disk", "far"] {
+        std::fs::remove_file(place.path(directory).join("photos/one")).expect("removed");
+    }
+
+    let (_server, raw) = serve(&place, &three(""));
+    for (key, newest) in [("same", "before"), ("differs", "later"), ("one", "before")] {
+        assert_eq!(raw.get(format!("/photos/{key}")).send().text(), newest, "{key}");
+    }
+    settled(&place, "photos");
+    for (key, newest) in [("same", "before"), ("differs", "later"), ("one", "before")] {
+        assert_eq!(raw.get(format!("/photos/{key}")).send().text(), newest, "{key}");
+        assert_eq!(held(&place, &format!("photos/{key}")), [newest.as_bytes(); 3], "{key}");
+    }
+    let said = replicate(&place, &["scrub", "photos", "--bytes"]).succeeded();
+    assert!(said.ends_with("\n9 objects looked at, 0 new, 0 differed, 0 copied, 0 left\n"), "{said}");
+}
