@@ -150,9 +150,9 @@ impl Catalog for SqliteCatalog {
         let (index, gone) = (self.index.clone(), self.gone.clone());
         // A task of its own: once begun, it goes through even if the caller goes away.
         let task = tokio::spawn(async move {
-            deleted.await?;
-            gone.insert(bucket);
-            drop(sweep(&index, [bucket].into()));
+            let deleted = deleted.await?;
+            deleted.iter().for_each(|bucket| gone.insert(*bucket));
+            drop(sweep(&index, deleted));
             Ok(())
         });
         task.await.unwrap_or_else(|_| Err(error::internal("deleting a bucket was interrupted")))

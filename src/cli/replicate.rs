@@ -105,7 +105,8 @@ fn ask(of: &Of, what: Replicate) -> Result<ExitCode, ExitCode> {
     } else {
         show(&replicated);
     }
-    let is_well = replicated.replicas.iter().all(|replica| replica.down.is_none() && replica.seeded && replica.pending == 0);
+    let is_well = replicated.replicas.iter().all(|replica| replica.down.is_none() && replica.seeded && replica.pending == 0)
+        && replicated.counts.is_none_or(|counts| counts.failed == 0);
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 

@@ -124,7 +124,9 @@ impl Replication for ReplicatedBackend {
             Some(member) if !member.is_seeded() => member,
             Some(_) => return refuse(format!("there is a replica on backend '{backend}' already")),
             None => {
-                let driver = self.backend(backend)?;
+                let Some(driver) = self.settings.backends.get(backend) else {
+                    return refuse(format!("there is no backend '{backend}' that a replica could be on"));
+                };
                 if driver.replication().is_some() {
                     return refuse(format!("backend '{backend}' is replicated itself"));
                 }

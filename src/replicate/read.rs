@@ -7,7 +7,7 @@ use super::{
     ReadPolicy,
     bucket::Bucket,
     member::{ANSWER, Member, one, timely},
-    record::Record,
+    record::{Record, Wrong},
     relay::{Relay, Wanted},
     resolve,
 };
@@ -22,7 +22,7 @@ use crate::{
 };
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// Who is asked first may take so long before the next is asked too: where nobody knows better, and at least and at most.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -115,8 +115,7 @@ pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record,
                 match reply {
                     Ok(reply) => {
                         member.health.answered(Some(begun.elapsed()));
-                        // Those that were asked before and let a later one answer first.
-                        slow.iter().filter(|(slow, since)| since.elapsed() >= overdue(slow)).for_each(|(slow, _)| slow.lagged());
+                        hear_out(bucket, asked, slow);
                         heal(bucket, key, record, wrong);
                         return Ok(Opened { member, body: reply.body });
                     }
@@ -138,7 +137,7 @@ pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record,
         return Err(unavailable(failure));
     }
     for member in wrong {
-        resolve::distrust(bucket, key, record.change.generation, &member).await?;
+        resolve::distrust(bucket, key, record.change.generation, &member, Wrong::Object).await?;
     }
     match failure {
         // Others may have it.
@@ -152,6 +151,31 @@ async fn is_replaced(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record) -> 
     let guard = bucket.lock(key).await;
     let stands = bucket.hold(key, &guard).await?.row().stands;
     Ok(stands.is_none_or(|now| now.change.generation != record.change.generation))
+}
+
+/// Those that were asked before and let another one answer first. They get the rest of their time: it tells how fast they are, or
+/// that they do not answer at all.
+fn hear_out(bucket: &Bucket, mut asked: FuturesUnordered<Asking>, slow: Vec<(Arc<Member>, Instant)>) {
+    let (late, mut slow): (Vec<_>, Vec<_>) = slow.into_iter().partition(|(member, since)| since.elapsed() >= overdue(member));
+    late.iter().for_each(|(member, _)| member.lagged());
+    let Some(end) = slow.iter().map(|(member, since)| *since + overdue(member)).max() else { return };
+    bucket.spawn(async move {
+        let answers = async {
+            while let Some((member, begun, reply)) = asked.next().await {
+                // Else it came too late already.
+                if let Some(at) = slow.iter().position(|(waiting, _)| waiting.number == member.number) {
+                    slow.swap_remove(at);
+                    match reply {
+                        Ok(_) => member.health.answered(Some(begun.elapsed())),
+                        failed => member.judge(&failed),
+                    }
+                }
+            }
+        };
+        if timeout_at(end, answers).await.is_err() {
+            slow.iter().for_each(|(member, _)| member.lagged());
+        }
+    });
 }
 
 fn unavailable(failure: Option<StoreError>) -> StoreError {
@@ -174,7 +198,7 @@ fn heal(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, wrong: Vec<Arc<M
     let (own, key, generation) = (bucket.clone(), key.clone(), record.change.generation);
     bucket.spawn(async move {
         for member in wrong {
-            if let Err(error) = resolve::distrust(&own, &key, generation, &member).await {
+            if let Err(error) = resolve::distrust(&own, &key, generation, &member, Wrong::Object).await {
                 tracing::warn!(%key, backend = member.name, %error, "a replica that is not as it should be was not noted; a scrub will find it");
             }
         }

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const VERSION: u8 = 1;
 
@@ -31,6 +31,10 @@ pub(super) struct Record {
     pub(super) change: Change,
     /// Who has made the change, by backend.
     pub(super) copies: BTreeMap<String, Copy>,
+    /// Backends that have other bytes under the right ETag, as reading them showed: what they say of themselves counts for nothing
+    /// until they were written again.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub(super) rotten: BTreeSet<String>,
 }
 
 /// What a key came to hold.
@@ -68,6 +72,15 @@ pub(super) struct Copy {
     /// As that replica's storage says it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) etag: Option<ETag>,
+}
+
+/// What is wrong with what a replica has, where it should have the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// It is another one, or none, as its storage says.
+    Object,
+    /// The bytes are others, under the right ETag.
+    Bytes,
 }
 
 /// What a replica is known to hold of a key.
@@ -161,7 +174,7 @@ impl Object {
 
 impl Record {
     pub(super) fn new(change: Change) -> Self {
-        Self { v: VERSION, change, copies: BTreeMap::new() }
+        Self { v: VERSION, change, copies: BTreeMap::new(), rotten: BTreeSet::new() }
     }
 
     pub(super) fn object(&self) -> Option<&Object> {

@@ -14,7 +14,7 @@ use super::{
     member::Member,
     publish::{Go, Step},
     read,
-    record::{Copy, Known, Object, Record},
+    record::{Copy, Known, Object, Record, Wrong},
     relay::{Relay, Wanted},
     resolve,
     write::{self, nothing},
@@ -102,7 +102,7 @@ async fn one(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Res
                 write::remove(member, key, Known::Unknown).await.map(|copy| (copy, Done::Removed))
             }
         },
-        Some(object) => match look(member, key, object).await {
+        Some(object) => match look(member, key, &record, object).await {
             Ok(Held::It(copy)) => Ok((copy, Done::Found)),
             Ok(Held::Else(_)) if object.size > LARGE => return large::copy(bucket, key, member, &record).await.map(done),
             Ok(Held::Else(known)) => match copy(bucket, key, member, &record, known).await {
@@ -130,9 +130,10 @@ enum Held {
     Else(Known),
 }
 
-async fn look(member: &Member, key: &ObjectKey, object: &Object) -> Result<Held> {
+async fn look(member: &Member, key: &ObjectKey, record: &Record, object: &Object) -> Result<Held> {
     let Some(info) = member.look(key).await? else { return Ok(Held::Else(Known::Absent)) };
-    if info.size != object.size || info.etag != object.etag || info.etag.as_md5().is_none() {
+    let may_be_it = !record.rotten.contains(&member.name) && info.size == object.size && info.etag == object.etag;
+    if !may_be_it || info.etag.as_md5().is_none() {
         return Ok(Held::Else(Known::Held(info.etag)));
     }
     let described = member.describe(key).await?;
@@ -156,6 +157,7 @@ pub(super) async fn confirm(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u
     let changed = hold.change(|row| {
         let Some(record) = row.stands.as_mut().filter(|record| record.change.generation == generation) else { return false };
         record.copies.insert(member.name.clone(), copy);
+        record.rotten.remove(&member.name);
         bucket.settle(row);
         true
     });
@@ -213,7 +215,7 @@ async fn suspect(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, source:
     let rotten = matches!(error.payload(), Some(PayloadError::Md5Mismatch | PayloadError::ChecksumMismatch(_)));
     if rotten && record.copies.len() > 1 {
         tracing::error!(%key, backend = source.name, "a replica has other bytes than were written");
-        if let Err(error) = resolve::distrust(bucket, key, record.change.generation, source).await {
+        if let Err(error) = resolve::distrust(bucket, key, record.change.generation, source, Wrong::Bytes).await {
             tracing::warn!(%key, backend = source.name, %error, "a replica with other bytes was not noted");
         }
     }

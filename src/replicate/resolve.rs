@@ -6,7 +6,7 @@
 use super::{
     bucket::Bucket,
     member::Member,
-    record::{Change, Copy, Known, Object, Record, Row},
+    record::{Change, Copy, Known, Object, Record, Row, Wrong},
     records::Hold,
     survey,
 };
@@ -206,7 +206,7 @@ async fn settle(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, becomes: Opt
 }
 
 /// A replica turned out not to have what the record says it has.
-pub(super) async fn distrust(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, member: &Member) -> Result<()> {
+pub(super) async fn distrust(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, member: &Member, wrong: Wrong) -> Result<()> {
     let guard = bucket.lock(key).await;
     let hold = bucket.hold(key, &guard).await?;
     let stands = hold.row().stands.filter(|record| record.change.generation == generation);
@@ -219,6 +219,9 @@ pub(super) async fn distrust(bucket: &Arc<Bucket>, key: &ObjectKey, generation: 
     hold.change(|row| {
         if let Some(record) = &mut row.stands {
             record.copies.remove(&member.name);
+            if wrong == Wrong::Bytes {
+                record.rotten.insert(member.name.clone());
+            }
         }
         row.wants_repair = true;
     });

@@ -13,7 +13,7 @@
 use super::{
     bucket::Bucket,
     member::{ANSWER, Member, timely},
-    record::{Object, Record, Row},
+    record::{Object, Record, Row, Wrong},
     repair, resolve,
     write::nothing,
 };
@@ -158,10 +158,12 @@ async fn examine(
     }
     if let Some(record) = &row.stands
         && record.copies.contains_key(&member.name)
-        && !is_right(member, depth, &key, record, there.as_ref()).await?
+        && let Some(wrong) = wrong(member, depth, &key, record, there.as_ref()).await?
     {
         seen.differing += 1;
-        resolve::distrust(bucket, &key, record.change.generation, member).await?;
+        // There is nothing to set the last one right from.
+        seen.failed += u64::from(wrong == Wrong::Bytes && record.copies.len() == 1);
+        resolve::distrust(bucket, &key, record.change.generation, member, wrong).await?;
     }
     let lacks =
         row.begun.is_some() || row.stands.as_ref().is_some_and(|record| !record.copies.contains_key(&member.name)) || seen.differing > 0;
@@ -178,12 +180,18 @@ async fn examine(
     Ok(seen)
 }
 
-/// Whether a replica has what it should.
-async fn is_right(member: &Arc<Member>, depth: Depth, key: &ObjectKey, record: &Record, there: Option<&ListedObject>) -> Result<bool> {
+/// Whether a replica has something else than it should.
+async fn wrong(
+    member: &Arc<Member>,
+    depth: Depth,
+    key: &ObjectKey,
+    record: &Record,
+    there: Option<&ListedObject>,
+) -> Result<Option<Wrong>> {
     let etag = record.copies.get(&member.name).and_then(|copy| copy.etag.as_ref());
     let object = record.object();
     let listed = match (object, there) {
-        (None, None) => return Ok(true),
+        (None, None) => return Ok(None),
         (Some(object), Some(there)) => Some(&there.etag) == etag && there.size == object.size,
         _ => false,
     };
@@ -195,7 +203,7 @@ async fn is_right(member: &Arc<Member>, depth: Depth, key: &ObjectKey, record: &
             (Some(_), None) => false,
         };
         if !same {
-            return Ok(false);
+            return Ok(Some(Wrong::Object));
         }
     }
     match object {
@@ -204,9 +212,9 @@ async fn is_right(member: &Arc<Member>, depth: Depth, key: &ObjectKey, record: &
             if !right {
                 tracing::error!(%key, backend = member.name, "a replica has other bytes than were written");
             }
-            Ok(right)
+            Ok((!right).then_some(Wrong::Bytes))
         }
-        _ => Ok(true),
+        _ => Ok(None),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod closing;
 pub mod index;
 pub mod object;
 pub mod paging;
+pub mod replica;
 pub mod sample;
 pub mod sqlite;
 pub mod survival;
@@ -35,6 +36,15 @@ macro_rules! contract {
             object::rows_of_objects_are_read_in_order_all_or_those_that_intend_something,
             object::rows_of_objects_go_with_their_bucket_and_come_to_no_other,
             paging::pages_agree_with_a_model_while_keys_come_and_go,
+            replica::a_replica_is_found_as_it_was_added_until_it_has_everything,
+            replica::a_bucket_has_one_replica_on_a_backend_and_a_replica_has_none,
+            replica::replicas_come_in_order_of_rank_and_the_newest_ranks_last,
+            replica::a_replica_is_no_bucket_to_whoever_lists_or_makes_buckets,
+            replica::only_replicas_are_changed_as_replicas,
+            replica::an_id_of_a_replica_is_its_own_and_never_used_again,
+            replica::a_removed_replica_takes_only_its_own_with_it,
+            replica::replicas_go_with_their_bucket_and_all_that_is_known_of_them,
+            replica::uploads_of_replicas_are_never_stale,
             upload::an_upload_is_found_as_it_was_begun,
             upload::an_upload_is_begun_once_and_in_a_bucket_that_exists,
             upload::a_part_replaces_the_one_of_its_number,

@@ -2,7 +2,7 @@
 
 use super::{
     client::{bytes, key, put},
-    gateway::{World, read},
+    gateway::{Gateway, World, read},
 };
 use causeway::{
     faults::{Kind, Plan},
@@ -15,6 +15,7 @@ use causeway::{
     },
 };
 use std::time::Duration;
+use tokio::time::Instant;
 
 const POLICIES: [ReadPolicy; 3] = [ReadPolicy::Ordered, ReadPolicy::Fastest, ReadPolicy::Hedged];
 
@@ -91,6 +92,69 @@ async fn an_object_that_is_replaced_while_it_is_read_is_read_as_it_is_then_thoug
         };
         let (seen, ()) = tokio::join!(read(&*gateway.store, "key"), replace);
         assert_eq!(seen, Ok(Some(b"new".to_vec())), "replica {member}");
+    }
+}
+
+/// Everything takes as long, and how long that is has been found out.
+async fn measured(world: &World, gateway: &Gateway) {
+    let steady = Plan { latency: Duration::from_millis(10), ..Plan::default() };
+    world.faults.iter().for_each(|faults| faults.set(steady.clone()));
+    for _ in 0..100 {
+        read(&*gateway.store, "key").await.expect("is read");
+    }
+}
+
+/// How often each replica was read.
+fn asked(world: &World) -> [u64; 3] {
+    [0, 1, 2].map(|member| world.faults[member].counts().calls_of(Operation::Get))
+}
+
+/// Who is asked first, by a read.
+async fn first(world: &World, gateway: &Gateway) -> usize {
+    let before = asked(world);
+    read(&*gateway.store, "key").await.expect("is read");
+    let after = asked(world);
+    (0..3).find(|member| after[*member] > before[*member]).expect("somebody is asked")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedged_read_asks_another_replica_before_the_first_is_overdue() {
+    for (policy, is_hedged) in [(ReadPolicy::Ordered, false), (ReadPolicy::Fastest, false), (ReadPolicy::Hedged, true)] {
+        let world = World { read: policy, ..World::new(7) };
+        let gateway = world.start().await;
+        put(&*gateway.store, "key", "x").await;
+        gateway.settled().await;
+        measured(&world, &gateway).await;
+        let silent = first(&world, &gateway).await;
+        world.faults[silent].set(Plan::hanging());
+        let (before, begun) = (asked(&world), Instant::now());
+        assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"x".to_vec())), "{policy:?}");
+        // By a clock that goes on only while all wait for it.
+        let waited = begun.elapsed();
+        assert_eq!(waited < Duration::from_millis(100), is_hedged, "{policy:?}: {waited:?}");
+        let more: Vec<u64> = asked(&world).iter().zip(before).map(|(after, before)| after - before).collect();
+        assert_eq!((more[silent], more.iter().sum::<u64>()), (1, 2), "{policy:?}: two are enough");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_alone_find_out_that_a_replica_hangs_whatever_the_policy() {
+    for policy in POLICIES {
+        let world = World { read: policy, ..World::new(8) };
+        let gateway = world.start().await;
+        put(&*gateway.store, "key", "x").await;
+        gateway.settled().await;
+        measured(&world, &gateway).await;
+        let silent = first(&world, &gateway).await;
+        world.faults[silent].set(Plan::hanging());
+        for _ in 0..50 {
+            read(&*gateway.store, "key").await.expect("another answers");
+        }
+        let before = asked(&world)[silent];
+        for _ in 0..100 {
+            read(&*gateway.store, "key").await.expect("another answers");
+        }
+        assert_eq!(asked(&world)[silent], before, "{policy:?}");
     }
 }
 

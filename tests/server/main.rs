@@ -24,5 +24,7 @@ mod listeners;
 mod log;
 mod process;
 mod reference;
+mod replicate;
+mod replicated;
 mod shutdown;
 mod tls;

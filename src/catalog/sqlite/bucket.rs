@@ -9,6 +9,7 @@ use crate::{
     model::{BucketName, Owner},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::VecDeque;
 
 const COLUMNS: &str = "id, name, owner_id, owner_name, created, acl, location, backend, place";
 
@@ -72,10 +73,11 @@ pub(super) fn update(db: &Connection, bucket: BucketId, change: &BucketChange) -
     }
 }
 
-/// With its replicas, and everything that the truth holds of them.
-pub(super) fn delete(db: &Connection, bucket: BucketId) -> Applied<()> {
+/// With its replicas, and everything that the truth holds of them. Gives the ids of all that are gone.
+pub(super) fn delete(db: &Connection, bucket: BucketId) -> Applied<VecDeque<BucketId>> {
+    let mut gone = VecDeque::from([bucket]);
     for replica in super::replica::list(db, bucket)? {
-        delete(db, replica.id)?;
+        gone.append(&mut delete(db, replica.id)?);
     }
     for sql in [
         "DELETE FROM parts WHERE upload IN (SELECT id FROM uploads WHERE bucket = ?1)",
@@ -86,7 +88,7 @@ pub(super) fn delete(db: &Connection, bucket: BucketId) -> Applied<()> {
     ] {
         db.prepare_cached(sql)?.execute([bucket.0])?;
     }
-    Ok(())
+    Ok(gone)
 }
 
 pub(super) fn exists(db: &Connection, bucket: BucketId) -> rusqlite::Result<bool> {

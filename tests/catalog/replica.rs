@@ -1,0 +1,201 @@
+//! Promises on replicas: buckets to their drivers, and to nobody else.
+
+use super::sample::{self, bucket, key, new_bucket, put};
+use causeway::{
+    catalog::{
+        BucketChange, BucketId, BucketsQuery, Catalog, CatalogErrorKind, NewReplica, ObjectRow, ReplicaChange, ReplicaRecord, WhichObjects,
+    },
+    model::{CannedAcl, Timestamp},
+    store::{ListRequest, ListUploadsRequest},
+};
+use std::sync::Arc;
+
+fn new(backend: &str) -> NewReplica {
+    NewReplica { backend: backend.to_owned(), place: format!("{backend}/photos") }
+}
+
+async fn add(catalog: &dyn Catalog, to: BucketId, backend: &str) -> ReplicaRecord {
+    catalog.add_replica(to, new(backend)).await.expect("a replica")
+}
+
+async fn backends(catalog: &dyn Catalog, of: BucketId) -> Vec<String> {
+    catalog.replicas(of).await.expect("read").into_iter().map(|replica| replica.backend).collect()
+}
+
+/// Something of every kind.
+async fn fill(catalog: &dyn Catalog, bucket: BucketId) {
+    catalog.index(bucket, put("a", 1)).await.expect("indexed");
+    catalog.set_state(bucket, "scan", Some("half".into())).await.expect("set");
+    catalog.set_object(bucket, ObjectRow { key: key("a"), stands: Some("1".into()), intended: None }).await.expect("set");
+    for upload in ["one", "two"] {
+        catalog.begin_upload(sample::upload(bucket, upload, "b", 5)).await.expect("begun");
+        catalog.put_part(bucket, &sample::upload_id(upload), sample::part(1, "here")).await.expect("put");
+    }
+    catalog.finish_upload(bucket, &sample::upload_id("two"), sample::completed("b", 9)).await.expect("finished");
+}
+
+/// How much there is of each kind.
+async fn held(catalog: &dyn Catalog, bucket: BucketId) -> [usize; 8] {
+    let (one, two) = (sample::upload_id("one"), sample::upload_id("two"));
+    [
+        catalog.list(bucket, ListRequest { limit: 9, ..Default::default() }).await.expect("a page").entries.len(),
+        catalog.index_rows(bucket, None, 9).await.expect("rows").len(),
+        catalog.state(bucket, "scan").await.expect("read").iter().count(),
+        catalog.objects(bucket, None, 9, WhichObjects::All).await.expect("rows").len(),
+        catalog.upload(bucket, &one).await.expect("read").iter().count(),
+        catalog.parts(bucket, &one, 0, 9).await.expect("read").len(),
+        catalog.completed_upload(bucket, &two).await.expect("read").iter().count(),
+        catalog.list_uploads(bucket, ListUploadsRequest { limit: 9, ..Default::default() }).await.expect("a page").entries.len(),
+    ]
+}
+
+pub async fn a_replica_is_found_as_it_was_added_until_it_has_everything(catalog: Arc<dyn Catalog>) {
+    let (id, other) = (bucket(&*catalog, "photos").await.id, bucket(&*catalog, "others").await.id);
+    let added = add(&*catalog, id, "disk").await;
+    let NewReplica { backend, place } = new("disk");
+    assert_eq!(added, ReplicaRecord { id: added.id, backend, place, rank: added.rank, seeded: false });
+    assert_eq!(catalog.replicas(id).await.expect("read"), std::slice::from_ref(&added));
+    assert_eq!(catalog.replicas(other).await.expect("read"), []);
+    catalog.update_replica(added.id, ReplicaChange::Seeded).await.expect("changed");
+    assert_eq!(catalog.replicas(id).await.expect("read"), [ReplicaRecord { seeded: true, ..added }]);
+}
+
+pub async fn a_bucket_has_one_replica_on_a_backend_and_a_replica_has_none(catalog: Arc<dyn Catalog>) {
+    let (id, other) = (bucket(&*catalog, "photos").await.id, bucket(&*catalog, "others").await.id);
+    let gone = bucket(&*catalog, "gone").await.id;
+    catalog.delete_bucket(gone).await.expect("deleted");
+    let first = add(&*catalog, id, "disk").await;
+    let kind = async |of, backend| catalog.add_replica(of, new(backend)).await.expect_err("refused").kind();
+    assert_eq!(kind(id, "disk").await, CatalogErrorKind::Exists);
+    assert_eq!(kind(gone, "disk").await, CatalogErrorKind::NotFound);
+    assert_eq!(kind(first.id, "lake").await, CatalogErrorKind::NotFound);
+    // Another bucket's has nothing to do with it.
+    add(&*catalog, other, "disk").await;
+    assert_eq!(catalog.replicas(id).await.expect("read"), [first]);
+}
+
+pub async fn replicas_come_in_order_of_rank_and_the_newest_ranks_last(catalog: Arc<dyn Catalog>) {
+    let (id, other) = (bucket(&*catalog, "photos").await.id, bucket(&*catalog, "others").await.id);
+    let mut added = Vec::new();
+    for backend in ["c", "a", "b"] {
+        // Ranks are those of one bucket.
+        add(&*catalog, other, backend).await;
+        added.push(add(&*catalog, id, backend).await);
+    }
+    assert_eq!(backends(&*catalog, id).await, ["c", "a", "b"]);
+    for (first, expected) in [(2, ["b", "c", "a"]), (1, ["a", "b", "c"]), (1, ["a", "b", "c"]), (0, ["c", "a", "b"])] {
+        catalog.update_replica(added[first].id, ReplicaChange::First).await.expect("changed");
+        assert_eq!(backends(&*catalog, id).await, expected);
+    }
+    add(&*catalog, id, "d").await;
+    assert_eq!(backends(&*catalog, id).await, ["c", "a", "b", "d"]);
+    assert_eq!(backends(&*catalog, other).await, ["c", "a", "b"]);
+}
+
+pub async fn a_replica_is_no_bucket_to_whoever_lists_or_makes_buckets(catalog: Arc<dyn Catalog>) {
+    let record = bucket(&*catalog, "photos").await;
+    for backend in ["disk", "lake", "others"] {
+        add(&*catalog, record.id, backend).await;
+    }
+    let list = async |query| catalog.buckets(query).await.expect("a page");
+    let page = list(BucketsQuery { limit: 1, ..Default::default() }).await;
+    assert_eq!((page.buckets.as_slice(), page.truncated), ([record.clone()].as_slice(), false));
+    let of = BucketsQuery { owner: Some(record.bucket.owner.id.to_string()), limit: 9, ..Default::default() };
+    assert_eq!(list(of).await.buckets, std::slice::from_ref(&record));
+    // Names of backends and places are nobody's buckets.
+    for name in ["disk", "lake", "others"] {
+        assert_eq!(catalog.bucket(&sample::name(name)).await.expect("read"), None);
+        catalog.create_bucket(new_bucket(name)).await.expect("the name is free");
+    }
+    catalog.update_bucket(record.id, BucketChange::Acl(CannedAcl::Private)).await.expect("changed");
+    assert_eq!(catalog.replicas(record.id).await.expect("read").len(), 3);
+}
+
+pub async fn only_replicas_are_changed_as_replicas(catalog: Arc<dyn Catalog>) {
+    let id = bucket(&*catalog, "photos").await.id;
+    let (kept, gone) = (add(&*catalog, id, "disk").await, add(&*catalog, id, "lake").await);
+    catalog.delete_bucket(gone.id).await.expect("deleted");
+    for change in [ReplicaChange::Seeded, ReplicaChange::First] {
+        for of in [id, gone.id] {
+            let error = catalog.update_replica(of, change).await.expect_err("no replica");
+            assert_eq!(error.kind(), CatalogErrorKind::NotFound);
+        }
+    }
+    assert_eq!(catalog.replicas(id).await.expect("read"), [kept]);
+}
+
+pub async fn an_id_of_a_replica_is_its_own_and_never_used_again(catalog: Arc<dyn Catalog>) {
+    let id = bucket(&*catalog, "photos").await.id;
+    let mut seen = vec![id, bucket(&*catalog, "others").await.id];
+    for _ in 0..3 {
+        for backend in ["disk", "lake"] {
+            let replica = add(&*catalog, id, backend).await.id;
+            assert!(!seen.contains(&replica));
+            seen.push(replica);
+            catalog.delete_bucket(replica).await.expect("deleted");
+        }
+    }
+    let (disk, lake) = (add(&*catalog, id, "disk").await.id, add(&*catalog, id, "lake").await.id);
+    fill(&*catalog, disk).await;
+    assert_eq!(held(&*catalog, disk).await, [1; 8]);
+    for other in [id, lake] {
+        assert_eq!(held(&*catalog, other).await, [0; 8], "what one holds is none of another's");
+    }
+}
+
+pub async fn a_removed_replica_takes_only_its_own_with_it(catalog: Arc<dyn Catalog>) {
+    let id = bucket(&*catalog, "photos").await.id;
+    let (disk, lake) = (add(&*catalog, id, "disk").await, add(&*catalog, id, "lake").await);
+    for bucket in [id, disk.id, lake.id] {
+        fill(&*catalog, bucket).await;
+    }
+    catalog.delete_bucket(disk.id).await.expect("deleted");
+    assert_eq!(catalog.replicas(id).await.expect("read"), std::slice::from_ref(&lake));
+    assert_eq!(held(&*catalog, disk.id).await, [0; 8]);
+    for bucket in [id, lake.id] {
+        assert_eq!(held(&*catalog, bucket).await, [1; 8]);
+    }
+    // The backend may have another some day, which begins with nothing.
+    let again = add(&*catalog, id, "disk").await;
+    assert!(again.rank > lake.rank && again.id != disk.id);
+    assert_eq!(held(&*catalog, again.id).await, [0; 8]);
+}
+
+pub async fn replicas_go_with_their_bucket_and_all_that_is_known_of_them(catalog: Arc<dyn Catalog>) {
+    let (id, other) = (bucket(&*catalog, "photos").await.id, bucket(&*catalog, "others").await.id);
+    let (disk, lake, others) =
+        (add(&*catalog, id, "disk").await.id, add(&*catalog, id, "lake").await.id, add(&*catalog, other, "disk").await);
+    for bucket in [id, disk, lake, others.id] {
+        fill(&*catalog, bucket).await;
+    }
+    catalog.delete_bucket(id).await.expect("deleted");
+    assert_eq!(catalog.replicas(id).await.expect("read"), []);
+    for replica in [disk, lake] {
+        assert_eq!(held(&*catalog, replica).await, [0; 8]);
+        // A write that was under way touches nothing.
+        catalog.index(replica, put("late", 1)).await.expect("indexed");
+        catalog.set_state(replica, "scan", Some("late".into())).await.expect("set");
+        assert_eq!(held(&*catalog, replica).await, [0; 8]);
+        let error = catalog.begin_upload(sample::upload(replica, "three", "b", 5)).await.expect_err("gone");
+        assert_eq!(error.kind(), CatalogErrorKind::NotFound);
+    }
+    assert_eq!(catalog.replicas(other).await.expect("read"), std::slice::from_ref(&others));
+    assert_eq!(held(&*catalog, others.id).await, [1; 8]);
+    // One of the same name begins without any.
+    let again = bucket(&*catalog, "photos").await.id;
+    assert_eq!(catalog.replicas(again).await.expect("read"), []);
+    add(&*catalog, again, "disk").await;
+}
+
+pub async fn uploads_of_replicas_are_never_stale(catalog: Arc<dyn Catalog>) {
+    let id = bucket(&*catalog, "photos").await.id;
+    let disk = add(&*catalog, id, "disk").await.id;
+    let ours = sample::upload(id, "u1", "a", 20);
+    for record in [sample::upload(disk, "u2", "a", 10), ours.clone(), sample::upload(disk, "u3", "a", 30)] {
+        catalog.begin_upload(record).await.expect("begun");
+    }
+    // They end with the upload that they are part of, and fill no page of those that do not.
+    for limit in [1, 9] {
+        assert_eq!(catalog.stale_uploads(Timestamp::from_millis(99), limit).await.expect("read"), std::slice::from_ref(&ours));
+    }
+}

@@ -1,0 +1,233 @@
+//! Replicated buckets as clients and monitoring meet them: replies, health and metrics tell how replicas are.
+
+use super::{
+    process::{Place, Running, within},
+    support::{
+        Who,
+        raw::{Raw, RawReply},
+    },
+};
+use serde_json::Value;
+
+const ROOT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
+const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
+
+/// Replicas in three directories, of which `far` is reached through backend `nas`, which fails as `faults` say.
+pub fn three(faults: &str) -> String {
+    format!(
+        "[server]\ndata = 'd'\n[backend.disk]\ntype = 'fs'\nroot = 'disk'\n[backend.lake]\ntype = 'fs'\nroot = 'lake'\n\
+         [backend.far]\ntype = 'fs'\nroot = 'far'\n[backend.nas]\ntype = 'faulty'\nbackend = 'far'\n{faults}\
+         [backend.safe]\ntype = 'replicated'\nbackends = ['disk', 'lake', 'nas']\n[default]\nbackend = 'safe'\n"
+    )
+}
+
+/// Where they are.
+pub const DIRECTORIES: [&str; 3] = ["disk", "lake", "far"];
+/// Every call fails.
+pub const AWAY: &str = "unavailable = 1\n";
+
+pub fn serve(place: &Place, config: &str) -> (Running, Raw) {
+    place.write("causeway.toml", config);
+    let server = place.serve(&[], &ROOT);
+    let raw = Raw::new(server.s3, WHO);
+    (server, raw)
+}
+
+/// Buckets and objects, put.
+#[track_caller]
+pub fn put(raw: &Raw, target: &str, body: impl AsRef<[u8]>) {
+    let reply = raw.put(target, body).send();
+    assert_eq!(reply.status, 200, "{target}: {}", reply.text());
+}
+
+/// What a reply says of its replicas.
+fn told(reply: &RawReply) -> [Option<&str>; 2] {
+    ["x-amz-replication-status", "x-causeway-replicas"].map(|name| reply.header(name))
+}
+
+fn ready(server: &Running) -> Value {
+    let (status, body) = server.ask_admin("/-/health/ready");
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((status, body["status"].as_str()), (200, Some("ready")), "requests are served all the same");
+    body
+}
+
+#[test]
+fn health_and_metrics_name_a_backend_while_it_is_out_and_it_comes_back_by_itself() {
+    let place = Place::new();
+    let (server, raw) = serve(&place, &three("up = '2s'\ndown = '2s'\n"));
+    let up = |replica: &str| server.metric(&format!("causeway_replica_up{{backend=\"safe\",replica=\"{replica}\"}}"));
+    put(&raw, "/photos", "");
+    assert_eq!([up("disk"), up("lake")], [Some(1.0); 2]);
+    let mut written = 0;
+    let mut write = || {
+        written += 1;
+        put(&raw, "/photos/a", written.to_string());
+    };
+    let out = within(|| {
+        write();
+        ready(&server).get("out").cloned()
+    });
+    let out = out.as_object().expect("names, and why");
+    assert_eq!(out.keys().collect::<Vec<_>>(), ["nas"]);
+    assert!(out["nas"].as_str().is_some_and(|why| why.starts_with("for ") && why.ends_with("the storage is down")), "{out:?}");
+    within(|| {
+        write();
+        (up("nas") == Some(0.0)).then_some(())
+    });
+    assert_eq!([up("disk"), up("lake")], [Some(1.0); 2]);
+    // Nobody writes any more.
+    within(|| (up("nas") == Some(1.0)).then_some(()));
+    within(|| ready(&server).get("out").is_none().then_some(()));
+    let told = written.to_string();
+    within(|| (place.read("far/photos/a") == told).then_some(()));
+}
+
+#[test]
+fn replies_tell_which_replicas_have_the_object_and_that_all_have_it_once_it_is_repaired() {
+    const COMPLETED: [Option<&str>; 2] = [Some("COMPLETED"), Some("disk=current, lake=current, nas=current")];
+    const PENDING: [Option<&str>; 2] = [Some("PENDING"), Some("disk=current, lake=current, nas=pending")];
+    let place = Place::new();
+    let all_have = |raw: &Raw, key: &str| within(|| (told(&raw.request("HEAD", key).send()) == COMPLETED).then_some(()));
+
+    let (server, raw) = serve(&place, &three(""));
+    put(&raw, "/photos", "");
+    for key in ["/photos/same", "/photos/changed", "/photos/gone"] {
+        put(&raw, key, "before");
+        all_have(&raw, key);
+    }
+    assert_eq!(told(&raw.get("/photos/same").send()), COMPLETED);
+    drop(server);
+
+    let (server, raw) = serve(&place, &three(AWAY));
+    put(&raw, "/photos/changed", "after");
+    put(&raw, "/photos/new", "after");
+    assert_eq!(raw.request("DELETE", "/photos/gone").send().status, 204);
+    for key in ["/photos/changed", "/photos/new"] {
+        assert_eq!(told(&raw.request("HEAD", key).send()), PENDING);
+        let whole = raw.get(key).send();
+        assert_eq!((whole.text().as_str(), told(&whole)), ("after", PENDING));
+        let range = raw.get(key).header("range", "bytes=1-2").send();
+        assert_eq!((range.status, range.text().as_str(), told(&range)), (206, "ft", PENDING));
+    }
+    assert_eq!(told(&raw.request("HEAD", "/photos/same").send()), COMPLETED, "it was not touched meanwhile");
+    let gone = raw.get("/photos/gone").send();
+    assert_eq!((gone.status, told(&gone)), (404, [None, None]));
+    drop(server);
+
+    let (_server, raw) = serve(&place, &three(""));
+    for key in ["/photos/changed", "/photos/new"] {
+        all_have(&raw, key);
+    }
+    assert_eq!([place.read("far/photos/changed"), place.read("far/photos/new")], ["after", "after"]);
+    within(|| (!place.path("far/photos/gone").exists()).then_some(()));
+}
+
+/// What a client writes: all short ones have one length, and all long ones.
+fn body(client: u64, number: u64) -> Vec<u8> {
+    let lines = if number.is_multiple_of(3) { 30_000 } else { 20 };
+    format!("{client:02} {number:03}\n").repeat(lines).into_bytes()
+}
+
+/// Who wrote this body, and which of theirs it is.
+#[track_caller]
+fn written(whole: &[u8]) -> (u64, u64) {
+    let first = whole.split(|byte| *byte == b'\n').next().map(String::from_utf8_lossy).unwrap_or_default();
+    let (client, number) = first.split_once(' ').expect("a client and a number");
+    let (client, number) = (client.parse().expect("a client"), number.parse().expect("a number"));
+    assert!(whole == body(client, number), "{first} and {} bytes", whole.len());
+    (client, number)
+}
+
+#[test]
+fn clients_that_overwrite_one_object_leave_the_last_write_in_every_replica() {
+    let unsteady = "jitter = '20ms'\nlost_reply = '5%'\nunavailable = '5%'\nlate = '5%'\nlate_by = '100ms'\noperations = 'writes'\n";
+    for faults in ["", unsteady] {
+        let place = Place::new();
+        let (_server, raw) = serve(&place, &three(faults));
+        put(&raw, "/photos", "");
+        std::thread::scope(|scope| {
+            for client in 0..6 {
+                let raw = &raw;
+                scope.spawn(move || {
+                    for number in 0..40 {
+                        put(raw, "/photos/a", body(client, number));
+                        let got = raw.get("/photos/a").send();
+                        assert_eq!(got.status, 200, "{}", got.text());
+                        let (writer, shown) = written(&got.body);
+                        assert!(writer != client || shown == number, "{client} wrote {number} and sees its {shown}");
+                    }
+                });
+            }
+        });
+        let stands = raw.get("/photos/a").send().body;
+        written(&stands);
+        within(|| (told(&raw.request("HEAD", "/photos/a").send())[0] == Some("COMPLETED")).then_some(()));
+        for directory in DIRECTORIES {
+            let held = std::fs::read(place.path(directory).join("photos/a")).expect("a replica");
+            assert!(held == stands, "{directory} has {:?}, and {:?} stands", written(&held), written(&stands));
+        }
+        assert!(raw.get("/photos/a").send().body == stands);
+    }
+}
+
+#[test]
+fn a_replica_that_never_answers_or_breaks_off_fails_no_get_whatever_the_policy() {
+    let place = Place::new();
+    let body: Vec<u8> = (0..3_000_000u32).map(|n| (n / 7) as u8).collect();
+    let (server, raw) = serve(&place, &three(""));
+    put(&raw, "/photos", "");
+    put(&raw, "/photos/long", &body);
+    put(&raw, "/photos/short", "short");
+    within(|| (told(&raw.request("HEAD", "/photos/long").send())[0] == Some("COMPLETED")).then_some(()));
+    drop(server);
+    for faults in ["hang = 1\noperations = 'get'\n", "torn_body = 1\noperations = 'get'\n"] {
+        for read in ["ordered", "fastest", "hedged"] {
+            // It is the first to be asked.
+            let first = format!("['nas', 'disk', 'lake']\nread = '{read}'");
+            let (_server, raw) = serve(&place, &three(faults).replace("['disk', 'lake', 'nas']", &first));
+            for _ in 0..5 {
+                let got = raw.get("/photos/long").send();
+                assert!(got.status == 200 && got.body == body, "{faults}{read}");
+                let range = raw.get("/photos/long").header("range", "bytes=1000-2000999").send();
+                assert!(range.status == 206 && range.body == body[1000..2_001_000], "{faults}{read}");
+                assert_eq!(raw.get("/photos/short").send().text(), "short", "{faults}{read}");
+            }
+        }
+    }
+}
+
+#[test]
+fn with_one_replica_away_a_write_is_acknowledged_as_the_configuration_says() {
+    let place = Place::new();
+    let (server, raw) = serve(&place, &three(""));
+    put(&raw, "/photos", "");
+    drop(server);
+    for (write, status) in
+        [("all", 503), ("quorum", 200), ("quorum'\nquorum = '3", 503), ("quorum'\nquorum = '1", 200), ("first", 200), ("best-effort", 200)]
+    {
+        let policy = format!("['disk', 'lake', 'nas']\nwrite = '{write}'").replace("= '3'", "= 3").replace("= '1'", "= 1");
+        let (_server, raw) = serve(&place, &three(AWAY).replace("['disk', 'lake', 'nas']", &policy));
+        let reply = raw.put("/photos/a", write).send();
+        assert_eq!(reply.status, status, "{write}: {}", reply.text());
+        if status == 503 {
+            assert_eq!(reply.code().as_deref(), Some("ServiceUnavailable"));
+        } else {
+            assert_eq!(raw.get("/photos/a").send().text(), write);
+        }
+    }
+}
+
+#[test]
+fn what_replicas_differ_in_is_not_implemented() {
+    let place = Place::new();
+    let (_server, raw) = serve(&place, &three(""));
+    put(&raw, "/photos", "");
+    for (name, value) in [("x-amz-storage-class", "STANDARD_IA"), ("x-amz-server-side-encryption", "aws:kms")] {
+        let refused = raw.put("/photos/a", "x").header(name, value).send();
+        assert_eq!(refused.failure(), (501, "NotImplemented".to_owned()), "{name}");
+        let refused = raw.post("/photos/a?uploads", "").header(name, value).send();
+        assert_eq!(refused.failure(), (501, "NotImplemented".to_owned()), "{name}");
+    }
+    assert_eq!(raw.get("/photos/a").send().status, 404);
+}
