@@ -110,6 +110,8 @@ pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record,
             }
         }
         tokio::select! {
+            // Who answers in the last moment is heard before another is asked.
+            biased;
             Some((member, begun, reply)) = asked.next(), if !asked.is_empty() => {
                 slow.retain(|(waiting, _): &(Arc<Member>, Instant)| waiting.number != member.number);
                 match reply {
