@@ -3,7 +3,7 @@
 use super::{
     process::{Place, Running, within},
     support::{
-        Who,
+        ALICE, Server, Who,
         raw::{Raw, RawReply},
     },
 };
@@ -230,4 +230,57 @@ fn what_replicas_differ_in_is_not_implemented() {
         assert_eq!(refused.failure(), (501, "NotImplemented".to_owned()), "{name}");
     }
     assert_eq!(raw.get("/photos/a").send().status, 404);
+}
+
+#[test]
+fn a_bucket_that_one_replica_cannot_remove_stays_in_all_of_them() {
+    let upstream = Server::start();
+    let place = Place::new();
+    let s3 = format!(
+        "type = 's3'\nendpoint = 'http://{}'\naccess_key = '{}'\nsecret_key = '{}'\n",
+        upstream.address(),
+        ALICE.access_key,
+        ALICE.secret_key
+    );
+    let (server, raw) = serve(&place, &three("").replace("type = 'fs'\nroot = 'lake'\n", &s3));
+    let well = || within(|| (place.run(&["replicate", "status", "photos"], &[]).code == Some(0)).then_some(()));
+    put(&raw, "/photos", "");
+    put(&raw, "/photos/a", "x");
+    assert_eq!(raw.request("DELETE", "/photos").send().failure(), (409, "BucketNotEmpty".to_owned()));
+    assert_eq!(raw.request("DELETE", "/photos/a").send().status, 204);
+    well();
+    // Of the last one that is asked.
+    place.write("far/photos/theirs", "y");
+    assert_eq!(raw.request("DELETE", "/photos").send().failure(), (409, "BucketNotEmpty".to_owned()));
+    put(&raw, "/photos/b", "z");
+    well();
+    assert_eq!([place.read("disk/photos/b"), upstream.raw().get("/photos/b").send().text(), place.read("far/photos/b")], ["z"; 3]);
+
+    std::fs::remove_file(place.path("far/photos/theirs")).expect("removed");
+    assert_eq!(raw.request("DELETE", "/photos/b").send().status, 204);
+    well();
+    assert_eq!(raw.request("DELETE", "/photos").send().status, 204);
+    assert!(!place.path("disk/photos").exists() && !place.path("far/photos").exists());
+    assert_eq!(upstream.raw().get("/photos").send().failure(), (404, "NoSuchBucket".to_owned()));
+    put(&raw, "/photos", "");
+    assert_eq!(raw.get("/photos/b").send().status, 404);
+    drop(server);
+}
+
+#[test]
+fn a_bucket_made_while_a_replica_is_away_comes_to_it_later() {
+    let place = Place::new();
+    let all = |config: String| config.replace("['disk', 'lake', 'nas']", "['disk', 'lake', 'nas']\nwrite = 'all'");
+    let (server, raw) = serve(&place, &all(three(AWAY)));
+    assert_eq!(raw.put("/films", "").send().failure(), (503, "ServiceUnavailable".to_owned()));
+    drop(server);
+    let (server, raw) = serve(&place, &three(AWAY));
+    put(&raw, "/photos", "");
+    put(&raw, "/photos/a", "x");
+    drop(server);
+    let (_server, raw) = serve(&place, &all(three("")));
+    within(|| (place.read("far/photos/a") == "x").then_some(()));
+    put(&raw, "/films", "");
+    put(&raw, "/films/a", "x");
+    assert_eq!(place.read("far/films/a"), "x", "all have it");
 }
