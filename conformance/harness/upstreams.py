@@ -30,13 +30,14 @@ class Backend:
     name: str
     about: str
     contract: str | None = None  # the driver's name in tests/store_contract.rs
+    of: tuple[str, ...] = ()  # rows that it stands upon, each a backend by its own name; none that installs anything
     needs: tuple[str, ...] = ()  # programs that the machine has or has not
     installs: str | None = None  # a file in requirements/
     builds: tuple[str, ...] = ()  # a command that makes it, in the repository
     starts: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     listens: str = ""  # what it prints before its address
-    toml: str = ""  # `[backend.upstream]`
+    toml: str = ""  # `[backend.upstream]`, and sections behind it
     gateway: dict[str, str] = field(default_factory=dict)  # the environment of the server before it
 
 
@@ -56,15 +57,27 @@ FTP = (
     'root = "/"\ntls = "none"\n'
 )
 
+CAUSEWAY = ("{binary}", "serve", "--data", "{work}/data", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
+CAUSEWAY += ("--durability", "relaxed")
+ROOT = {"CAUSEWAY_ROOT_USER": "{access_key}", "CAUSEWAY_ROOT_PASSWORD": "{secret_key}"}
+
+REPLICATED = (
+    'type = "replicated"\nbackends = ["disk", "s3_causeway", "sftp"]\nwrite = "quorum"\nquorum = 2\n'
+    '[backend.disk]\ntype = "fs"\nroot = "{work}/data"\n'
+)
+# So little memory that the disk has its share.
+CACHED = (
+    'metadata_ttl = "1m"\ndata_cache = true\n[server]\ndata_cache_memory = "16MiB"\ndata_cache_disk = "1GiB"\n'
+)
+
 BACKENDS = (
     Backend("local", "local disk", contract="fs_relaxed"),
     Backend(
         "s3_causeway",
         "Causeway, over local disk",
         contract="s3_causeway",
-        starts=("{binary}", "serve", "--data", "{work}/data", "--listen", "127.0.0.1:0")
-        + ("--admin-listen", "127.0.0.1:0", "--durability", "relaxed"),
-        environment={"CAUSEWAY_ROOT_USER": "{access_key}", "CAUSEWAY_ROOT_PASSWORD": "{secret_key}"},
+        starts=CAUSEWAY,
+        environment=ROOT,
         listens=r"^listening on http://",
         toml=S3,
     ),
@@ -215,13 +228,34 @@ BACKENDS = (
         toml='type = "swift"\nendpoint = "http://{address}/v1/AUTH_test"\ncontainer = "bucket"\nroot = "objects"\n'
         'auth_url = "http://{address}/auth/v1.0"\nusername = "test:tester"\npassword = "testing"\n',
     ),
+    Backend(
+        "replicated",
+        "local disk, Causeway over S3 and OpenSSH, any two of which acknowledge",
+        contract="replicas_unlike",
+        of=("s3_causeway", "sftp"),
+        toml=REPLICATED,
+    ),
+    Backend(
+        "cached",
+        "Causeway, over local disk, with caches of heads, listings and bytes before it",
+        contract="cached_fs_bytes",
+        starts=CAUSEWAY,
+        environment=ROOT,
+        listens=r"^listening on http://",
+        toml=S3 + CACHED,
+    ),
 )
 NAMES = tuple(backend.name for backend in BACKENDS)
 
 
+def _parts(backend: Backend) -> list[Backend]:
+    return [part for part in BACKENDS if part.name in backend.of]
+
+
 def absent(backend: Backend) -> str | None:
     """Why this machine cannot run it, if it cannot."""
-    missing = [program for program in backend.needs if shutil.which(program) is None]
+    needs = [program for row in (backend, *_parts(backend)) for program in row.needs]
+    missing = [program for program in needs if shutil.which(program) is None]
     return f"no {' and no '.join(missing)} here" if missing else None
 
 
@@ -235,15 +269,16 @@ def prepare(backend: Backend, cache: Path) -> Path | None:
 
 
 class Upstream:
-    """One running upstream; `storage` is what the configuration of a server before it says."""
+    """One running upstream, and those it stands upon; `storage` is what the configuration of a server before it says."""
 
     def __init__(self, backend: Backend, home: Path | None, work: Path, binary: Path, between=lambda address: address):
         """`between` makes the address that is written into the configuration out of the upstream's own."""
         self.name = backend.name
         self.log = work / "upstream.log"
         self.process = None
+        self.parts: list[Upstream] = []
         self.storage = LOCAL
-        if not backend.starts:
+        if not backend.toml:
             return
         (work / "data").mkdir(parents=True)
         # Keys that every one of them takes: letters and digits, and a secret of 40 of them.
@@ -259,28 +294,38 @@ class Upstream:
             "secret_base64": base64.b64encode(identity.secret_key.encode()).decode(),
         }
         filled = lambda texts: {name: text.format(**values) for name, text in texts.items()}  # noqa: E731
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [word.format(**values) for word in backend.starts],
-                stdin=subprocess.PIPE,  # held open: some end with it
-                stdout=log,
-                stderr=log,
-                env=environment | {"HOME": str(work)} | filled(backend.environment),
-                cwd=work,
-                start_new_session=True,
-            )
         try:
-            values["address"] = between(self._wait_for_address(backend.listens))
-            values["host"], _, values["port"] = values["address"].rpartition(":")
+            for part in _parts(backend):
+                self.parts.append(Upstream(part, None, work / part.name, binary))
+            if backend.starts:
+                self._start([word.format(**values) for word in backend.starts], filled(backend.environment), work)
+                values["address"] = between(self._wait_for_address(backend.listens))
+                values["host"], _, values["port"] = values["address"].rpartition(":")
         except BaseException:
             self.stop()
             raise
+        self.toml = backend.toml.format(**values)
+        sections = {part.name: part.toml for part in self.parts} | {"upstream": self.toml}
+        of = [part.storage for part in self.parts]
         self.storage = Storage(
-            sections=f"[backend.upstream]\n{backend.toml.format(**values)}\n[default]\nbackend = \"upstream\"\n",
-            environment=filled(backend.gateway),
-            secrets=(identity.secret_key, values["secret_base64"]),
+            sections="".join(f"[backend.{name}]\n{toml}" for name, toml in sections.items())
+            + '[default]\nbackend = "upstream"\n',
+            environment={name: value for part in of for name, value in part.environment.items()} | filled(backend.gateway),
+            secrets=(identity.secret_key, values["secret_base64"], *(secret for part in of for secret in part.secrets)),
         )
+
+    def _start(self, command: list[str], settings: dict[str, str], work: Path) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,  # held open: some end with it
+                stdout=log,
+                stderr=log,
+                env=environment | {"HOME": str(work)} | settings,
+                cwd=work,
+                start_new_session=True,
+            )
 
     def _wait_for_address(self, before: str) -> str:
         deadline = time.monotonic() + START_SECONDS
@@ -295,6 +340,10 @@ class Upstream:
 
     def stop(self) -> str | None:
         """Why it was not running any more, if it was not."""
+        died = [why for why in [*(part.stop() for part in self.parts), self._stop()] if why]
+        return "\n".join(died) or None
+
+    def _stop(self) -> str | None:
         if self.process is None:
             return None
         if self.process.poll() is not None:

@@ -30,6 +30,9 @@ pub(super) struct Health {
 struct State {
     strikes: u32,
     down: Option<Down>,
+    /// Probes since it was last well for some time.
+    probes: u32,
+    recovered: Option<Instant>,
     /// The latest, oldest first once it is full.
     times: Vec<Duration>,
     next: usize,
@@ -77,6 +80,7 @@ impl Health {
             state.next = state.next.wrapping_add(1);
         }
         if state.down.take().is_some() {
+            state.recovered = Some(Instant::now());
             drop(state);
             self.recovered.send_modify(|count| *count += 1);
         }
@@ -88,8 +92,21 @@ impl Health {
         if state.strikes < STRIKES || state.down.is_some() {
             return Verdict::AsBefore;
         }
+        if state.recovered.is_none_or(|recovered| recovered.elapsed() > RESTS.1) {
+            state.probes = 0;
+        }
         state.down = Some(Down { since: Instant::now(), why: why.to_owned() });
         Verdict::WentDown
+    }
+
+    /// How long to wait before the next probe: twice as long as before the last, give or take a fifth. One that answers probes and
+    /// fails again at once is not asked more often than one that answers none.
+    pub(super) fn rest(&self) -> Duration {
+        let (first, longest) = RESTS;
+        let mut state = self.state();
+        let rest = first.saturating_mul(1 << state.probes.min(16)).min(longest);
+        state.probes = state.probes.saturating_add(1);
+        spread(rest, 0.8..1.2)
     }
 
     /// What an outcome says of the backend.
@@ -118,12 +135,6 @@ impl Health {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Rests between probes: each twice the one before, give or take a fifth.
-pub(super) fn rests() -> impl Iterator<Item = Duration> {
-    let (first, longest) = RESTS;
-    std::iter::successors(Some(first), move |rest| Some((*rest * 2).min(longest))).map(|rest| spread(rest, 0.8..1.2))
 }
 
 #[cfg(test)]
@@ -163,6 +174,24 @@ mod tests {
         assert_eq!(struck(StoreErrorKind::NoSuchKey), Verdict::AsBefore);
         assert_eq!(struck(StoreErrorKind::Unavailable), Verdict::AsBefore, "the answer began a new count");
         assert!(health.is_up());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rests_grow_until_a_backend_was_well_for_some_time() {
+        let health = health();
+        let fails = || (0..STRIKES).for_each(|_| _ = health.struck("why"));
+        let tenths = |rest: Duration| (rest.as_millis() + 50) / 100;
+        fails();
+        assert!((2..=3).contains(&tenths(health.rest())) && (4..=6).contains(&tenths(health.rest())));
+        health.answered(None);
+        fails();
+        assert!((8..=12).contains(&tenths(health.rest())), "it was up for a moment only");
+        (0..20).for_each(|_| _ = health.rest());
+        assert!((120..=180).contains(&tenths(health.rest())));
+        health.answered(None);
+        tokio::time::advance(RESTS.1 * 2).await;
+        fails();
+        assert!((2..=3).contains(&tenths(health.rest())));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One replica of a bucket, as its siblings see it.
 
 use super::{
-    health::{self, Health, Verdict},
+    health::{Health, Verdict},
     record::{Known, Record},
 };
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     catalog::{BucketRecord, ReplicaRecord},
     model::{Attributes, ETag, ObjectInfo, ObjectKey},
     store::{
-        Capabilities, Guarantee, Keeping, ListRequest, Result, Store,
+        Capabilities, Guarantee, Keeping, Result, Store,
         condition::{ETagMatch, WriteConditions},
         error::{StoreError, StoreErrorKind},
     },
@@ -31,6 +31,7 @@ const LOOK: Duration = Duration::from_secs(5);
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
 /// A probe that takes longer is not answered.
 const PROBE: Duration = Duration::from_secs(5);
+const PROBED: &str = "causeway-probe";
 
 #[derive(Debug)]
 pub(super) struct Member {
@@ -172,8 +173,8 @@ impl Member {
         let member = Arc::downgrade(self);
         let health = self.health.clone();
         tokio::spawn(async move {
-            for rest in health::rests() {
-                tokio::time::sleep(rest).await;
+            loop {
+                tokio::time::sleep(health.rest()).await;
                 // A real request may have brought it back.
                 if health.is_up() {
                     break;
@@ -194,8 +195,12 @@ impl Member {
         });
     }
 
+    /// By a key that is hardly there: no index of ours and no cache can answer for the storage.
     async fn probe(&self) -> bool {
-        let asked = async { self.store().await?.list(ListRequest { limit: 1, ..Default::default() }).await };
+        let asked = async {
+            let key = ObjectKey::new(PROBED).map_err(|error| StoreError::new(StoreErrorKind::Internal, "a probe").with_source(error))?;
+            there(self.store().await?.head(&key, &Default::default()).await)
+        };
         match tokio::time::timeout(PROBE, asked).await {
             Ok(Ok(_)) => true,
             Ok(Err(error)) => !matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Internal | StoreErrorKind::Busy),

@@ -31,7 +31,7 @@ const SHORTEST: Duration = Duration::from_millis(5);
 const ORDERED: u32 = 4;
 const ORDERED_SHORTEST: Duration = Duration::from_millis(250);
 /// How often a record that no replica goes by is looked up again.
-const TRIES: usize = 3;
+const TRIES: usize = 10;
 
 pub(super) async fn head(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
     let record = bucket.find(key).await?;
@@ -83,7 +83,8 @@ pub(super) struct Opened {
 
 type Asking = BoxFuture<'static, (Arc<Member>, Instant, Result<GetReply>)>;
 
-/// The bytes of `span` from whoever has them. `Conflict`: those that answered have something else, and the record was seen to.
+/// The bytes of `span` from whoever has them. `Conflict`: those that answered have something else, and the record was seen to, or
+/// was another one by then.
 pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, span: Span, without: &[usize]) -> Result<Opened> {
     let size = record.object().map(|object| object.size).unwrap_or_default();
     let mut next = order(bucket, record, without).into_iter();
@@ -92,7 +93,13 @@ pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record,
     let mut waits = Duration::ZERO;
     loop {
         if asked.is_empty() || waits.is_zero() {
-            match next.next() {
+            let candidate = next.next();
+            // Before anybody is waited for who may not answer: perhaps those that did have what came after the record.
+            let is_doubtful = candidate.as_ref().is_none_or(|(member, _)| !member.health.is_up());
+            if is_doubtful && !wrong.is_empty() && is_replaced(bucket, key, record).await? {
+                return Err(StoreErrorKind::Conflict.into());
+            }
+            match candidate {
                 Some((member, etag)) => {
                     waits = patience(bucket.read, &member);
                     slow.push((member.clone(), Instant::now()));
@@ -162,6 +169,13 @@ fn hear_out(bucket: &Bucket, mut asked: FuturesUnordered<Asking>, slow: Vec<(Arc
             slow.iter().for_each(|(member, _)| member.lagged());
         }
     });
+}
+
+/// Under the key's lock: a change that is taking effect, which replicas may show already, is waited for.
+async fn is_replaced(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record) -> Result<bool> {
+    let guard = bucket.lock(key).await;
+    let stands = bucket.hold(key, &guard).await?.row().stands;
+    Ok(stands.is_none_or(|now| now.change.generation != record.change.generation))
 }
 
 fn unavailable(failure: Option<StoreError>) -> StoreError {

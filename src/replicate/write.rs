@@ -64,7 +64,17 @@ pub(super) fn put_step(
         Box::pin(async move {
             let _slot = slot;
             tokio::select! {
+                // A long body may have come to its end before this is first looked at: it was sent on its way all the same.
                 biased;
+                _ = leg.begun() => {
+                    let put = async {
+                        let known = own.find(&key, known).await?;
+                        let conditions = own.guard(own.capabilities().conditional_writes, &known);
+                        send(&own, &key, PutRequest { attributes, conditions, payload }).await
+                    };
+                    let (copy, _turn) = join(put, pass(going, &leg)).await;
+                    copy
+                }
                 go = &mut going => {
                     let Ok(Go { mut turn, known, ended: Some(ended) }) = go else { return Err(given_up()) };
                     turn.come().await;
@@ -75,15 +85,6 @@ pub(super) fn put_step(
                         Box::pin(async move { send(&own, &key, request).await })
                     })
                     .await
-                }
-                _ = leg.begun() => {
-                    let put = async {
-                        let known = own.find(&key, known).await?;
-                        let conditions = own.guard(own.capabilities().conditional_writes, &known);
-                        send(&own, &key, PutRequest { attributes, conditions, payload }).await
-                    };
-                    let (copy, _turn) = join(put, pass(going, &leg)).await;
-                    copy
                 }
             }
         })
@@ -214,4 +215,43 @@ async fn alter(member: &Member, key: &ObjectKey, known: Known, change: Change) -
 
 pub(super) fn nothing() -> StoreError {
     StoreError::new(StoreErrorKind::Internal, "a write left nothing")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::health::Health, super::lanes::Lanes, *};
+    use crate::{
+        backend::{Backend, memory::MemoryBackend},
+        catalog::{BucketId, BucketRecord, NewBucket, ReplicaRecord},
+        model::{BucketName, CannedAcl, Owner, Timestamp},
+    };
+    use bytes::Bytes;
+
+    fn member() -> Arc<Member> {
+        let backend = Arc::new(MemoryBackend::new());
+        let name = BucketName::parse("bucket").expect("a name");
+        let owner = Owner { id: "owner".into(), display_name: "owner".into() };
+        let (place, created, acl) = (backend.place_for(&name), Timestamp::now(), CannedAcl::Private);
+        let bucket = NewBucket { name, owner, created, acl, location: String::new(), backend: "safe".into(), place: place.clone() };
+        let record = BucketRecord { id: BucketId(1), bucket };
+        let replica = ReplicaRecord { id: BucketId(2), backend: "memory".into(), place, rank: 0, seeded: true };
+        Member::new(&record, replica, backend, Arc::new(Health::new(tokio::sync::watch::Sender::new(0))))
+    }
+
+    #[tokio::test]
+    async fn a_long_body_that_has_ended_before_its_step_first_runs_is_sent_whole() {
+        let (member, key) = (member(), ObjectKey::new("key").expect("a key"));
+        let frames = futures_util::stream::iter([50_000, 20_000].map(|size| Ok(Bytes::from(vec![7; size]))));
+        let body = Payload::from_stream(frames, Default::default());
+        let broadcast = Broadcast::new(&body, 1, None);
+        let leg = broadcast.legs[0].clone();
+        let payload = broadcast.payload(&leg);
+        let ended = broadcast.send(body, 1).await.expect("arrives");
+        let writer = (member.clone(), member.slot().expect("a slot"));
+        let step = put_step(writer, Known::Absent, &key, &Attributes::default(), &leg, payload);
+        let turn = Lanes::default().join(member.number, &key);
+        assert!(step.go.send(Go { turn, known: Known::Absent, ended: Some(ended) }).is_ok(), "it waits");
+        step.outcome.await.expect("ends").expect("is written");
+        assert_eq!(member.look(&key).await.expect("answers").map(|info| info.size), Some(70_000));
+    }
 }

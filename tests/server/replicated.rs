@@ -55,7 +55,7 @@ fn ready(server: &Running) -> Value {
 #[test]
 fn health_and_metrics_name_a_backend_while_it_is_out_and_it_comes_back_by_itself() {
     let place = Place::new();
-    let (server, raw) = serve(&place, &three("up = '2s'\ndown = '2s'\n"));
+    let (server, raw) = serve(&place, &three("up = '4s'\ndown = '1s'\n"));
     let up = |replica: &str| server.metric(&format!("causeway_replica_up{{backend=\"safe\",replica=\"{replica}\"}}"));
     put(&raw, "/photos", "");
     assert_eq!([up("disk"), up("lake")], [Some(1.0); 2]);

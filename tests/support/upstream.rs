@@ -5,7 +5,7 @@
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use std::{
     ffi::OsStr,
     fs::File,
@@ -140,6 +140,10 @@ impl Upstream {
     /// SIGSTOP: connections stay, and nobody answers.
     pub fn pause(&self) {
         self.leashed.signal(Signal::STOP);
+        // The signal only asks for it: until every thread has stopped, one may still answer.
+        let (pid, how) = (Pid::from_child(&self.leashed.server), WaitOptions::UNTRACED);
+        let (_, status) = waitpid(Some(pid), how).expect("our child").expect("a change of its state");
+        assert!(status.stopped(), "{status:?}");
     }
 
     pub fn resume(&self) {
