@@ -284,3 +284,52 @@ fn a_bucket_made_while_a_replica_is_away_comes_to_it_later() {
     put(&raw, "/films/a", "x");
     assert_eq!(place.read("far/films/a"), "x", "all have it");
 }
+
+#[test]
+fn every_kind_of_change_goes_on_without_a_replica_and_reaches_it_later() {
+    let long: Vec<u8> = (0..12_000_000u32).map(|n| (n / 5) as u8).collect();
+    for faults in [AWAY, "hang = 1\noperations = 'writes'\n"] {
+        let place = Place::new();
+        let (server, raw) = serve(&place, &three(""));
+        put(&raw, "/photos", "");
+        for key in ["copied", "deleted", "tagged", "long"] {
+            put(&raw, &format!("/photos/{key}"), key);
+            within(|| (told(&raw.request("HEAD", format!("/photos/{key}")).send())[0] == Some("COMPLETED")).then_some(()));
+        }
+        // An upload that begins with all of them.
+        let upload = raw.post("/photos/parts?uploads", "").send().element("UploadId").expect("an upload");
+        let part = |raw: &Raw, number: u32, body: &[u8]| {
+            let put = raw.put(format!("/photos/parts?partNumber={number}&uploadId={upload}"), body).send();
+            let etag = put.header("etag").expect("a part").to_owned();
+            format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
+        };
+        let first = part(&raw, 1, &long[..6_000_000]);
+        drop(server);
+
+        let (server, raw) = serve(&place, &three(faults));
+        put(&raw, "/photos/long", &long);
+        let parts = first + &part(&raw, 2, &long[6_000_000..]);
+        let complete = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
+        let completed = raw.post(format!("/photos/parts?uploadId={upload}"), complete).send();
+        assert!(completed.status == 200 && completed.code().is_none(), "{}", completed.text());
+        let copy = raw.put("/photos/copy", "").header("x-amz-copy-source", "/photos/copied").send();
+        assert!(copy.status == 200 && copy.code().is_none(), "{}", copy.text());
+        let tags = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>";
+        assert_eq!(raw.put("/photos/tagged?tagging", tags).send().status, 200);
+        assert_eq!(raw.request("DELETE", "/photos/deleted").send().status, 204);
+        let now = [("long", &long[..]), ("parts", &long), ("copy", b"copied"), ("copied", b"copied"), ("tagged", b"tagged")];
+        for (key, body) in now {
+            assert!(raw.get(format!("/photos/{key}")).send().body == body, "{key}");
+        }
+        drop(server);
+
+        let (_server, raw) = serve(&place, &three(""));
+        within(|| (place.run(&["replicate", "status", "photos"], &[]).code == Some(0)).then_some(()));
+        for (directory, (key, body)) in DIRECTORIES.into_iter().flat_map(|directory| now.map(|now| (directory, now))) {
+            assert!(std::fs::read(place.path(directory).join("photos").join(key)).expect("a replica") == body, "{key} in {directory}");
+            assert!(!place.path(directory).join("photos/deleted").exists(), "{directory}");
+        }
+        assert!(raw.get("/photos/tagged?tagging").send().text().contains("<Key>k</Key><Value>v</Value>"));
+        place.run(&["replicate", "scrub", "photos", "--bytes"], &[]).succeeded();
+    }
+}
