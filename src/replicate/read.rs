@@ -146,6 +146,13 @@ pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record,
     }
 }
 
+/// Under the key's lock: a change that is taking effect, which replicas may show already, is waited for.
+async fn is_replaced(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record) -> Result<bool> {
+    let guard = bucket.lock(key).await;
+    let stands = bucket.hold(key, &guard).await?.row().stands;
+    Ok(stands.is_none_or(|now| now.change.generation != record.change.generation))
+}
+
 /// Those that were asked before and let another one answer first. They get the rest of their time: it tells how fast they are, or
 /// that they do not answer at all.
 fn hear_out(bucket: &Bucket, mut asked: FuturesUnordered<Asking>, slow: Vec<(Arc<Member>, Instant)>) {
@@ -169,13 +176,6 @@ fn hear_out(bucket: &Bucket, mut asked: FuturesUnordered<Asking>, slow: Vec<(Arc
             slow.iter().for_each(|(member, _)| member.lagged());
         }
     });
-}
-
-/// Under the key's lock: a change that is taking effect, which replicas may show already, is waited for.
-async fn is_replaced(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record) -> Result<bool> {
-    let guard = bucket.lock(key).await;
-    let stands = bucket.hold(key, &guard).await?.row().stands;
-    Ok(stands.is_none_or(|now| now.change.generation != record.change.generation))
 }
 
 fn unavailable(failure: Option<StoreError>) -> StoreError {

@@ -56,6 +56,45 @@ async fn a_replica_that_hangs_is_not_waited_for_again() {
     assert_eq!(world.faults[0].counts().calls_of(Operation::Get), before);
 }
 
+/// Storage whose listings come from an index of ours answers those whether or not it is there.
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_only_lists_is_not_taken_for_well() {
+    let world = World::new(2);
+    let gateway = world.start().await;
+    put(&*gateway.store, "key", "x").await;
+    gateway.settled().await;
+    world.faults[0].set(Plan { operations: Operations::READS.and(Operations::WRITES), ..Plan::hanging() });
+    for _ in 0..3 {
+        read(&*gateway.store, "key").await.expect("another answers");
+    }
+    let before = world.faults[0].counts().calls_of(Operation::Get);
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        read(&*gateway.store, "key").await.expect("another answers");
+    }
+    assert_eq!(world.faults[0].counts().calls_of(Operation::Get), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_replaced_while_it_is_read_is_read_as_it_is_then_though_a_replica_is_away() {
+    for (away, member) in [Plan::down(), Plan::hanging()].into_iter().flat_map(|away| (0..3).map(move |member| (away.clone(), member))) {
+        let world = World::new(4);
+        let gateway = world.start().await;
+        put(&*gateway.store, "key", "old").await;
+        gateway.settled().await;
+        for faults in &world.faults {
+            faults.set(Plan { operations: Operations::READS, latency: Duration::from_millis(500), ..Plan::default() });
+        }
+        world.faults[member].set(Plan { operations: Operations::READS, ..away });
+        let replace = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            put(&*gateway.store, "key", "new").await;
+        };
+        let (seen, ()) = tokio::join!(read(&*gateway.store, "key"), replace);
+        assert_eq!(seen, Ok(Some(b"new".to_vec())), "replica {member}");
+    }
+}
+
 /// Everything takes as long, and how long that is has been found out.
 async fn measured(world: &World, gateway: &Gateway) {
     let steady = Plan { latency: Duration::from_millis(10), ..Plan::default() };
@@ -116,45 +155,6 @@ async fn reads_alone_find_out_that_a_replica_hangs_whatever_the_policy() {
             read(&*gateway.store, "key").await.expect("another answers");
         }
         assert_eq!(asked(&world)[silent], before, "{policy:?}");
-    }
-}
-
-/// Storage whose listings come from an index of ours answers those whether or not it is there.
-#[tokio::test(start_paused = true)]
-async fn a_replica_that_only_lists_is_not_taken_for_well() {
-    let world = World::new(2);
-    let gateway = world.start().await;
-    put(&*gateway.store, "key", "x").await;
-    gateway.settled().await;
-    world.faults[0].set(Plan { operations: Operations::READS.and(Operations::WRITES), ..Plan::hanging() });
-    for _ in 0..3 {
-        read(&*gateway.store, "key").await.expect("another answers");
-    }
-    let before = world.faults[0].counts().calls_of(Operation::Get);
-    for _ in 0..100 {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        read(&*gateway.store, "key").await.expect("another answers");
-    }
-    assert_eq!(world.faults[0].counts().calls_of(Operation::Get), before);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_object_that_is_replaced_while_it_is_read_is_read_as_it_is_then_though_a_replica_is_away() {
-    for (away, member) in [Plan::down(), Plan::hanging()].into_iter().flat_map(|away| (0..3).map(move |member| (away.clone(), member))) {
-        let world = World::new(4);
-        let gateway = world.start().await;
-        put(&*gateway.store, "key", "old").await;
-        gateway.settled().await;
-        for faults in &world.faults {
-            faults.set(Plan { operations: Operations::READS, latency: Duration::from_millis(500), ..Plan::default() });
-        }
-        world.faults[member].set(Plan { operations: Operations::READS, ..away });
-        let replace = async {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            put(&*gateway.store, "key", "new").await;
-        };
-        let (seen, ()) = tokio::join!(read(&*gateway.store, "key"), replace);
-        assert_eq!(seen, Ok(Some(b"new".to_vec())), "replica {member}");
     }
 }
 
