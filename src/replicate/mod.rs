@@ -175,6 +175,23 @@ impl ReplicatedBackend {
         Ok(known)
     }
 
+    /// A bucket stays that was removed from some replicas already: they get it back, and are opened anew.
+    async fn restore(&self, bucket: &BucketRecord, open: &Bucket, removed: &[Arc<Member>]) -> Result<(), StoreError> {
+        let mut replicas = self.catalog.replicas(bucket.id).await?;
+        replicas.retain(|replica| removed.iter().any(|member| member.record.id == replica.id));
+        for replica in replicas {
+            let fresh = self.member(bucket, replica)?;
+            if let Err(error) = fresh.backend.create(&fresh.record).await {
+                tracing::error!(bucket = %bucket.bucket.name, backend = fresh.name, %error, "a replica is gone of a bucket that was not deleted");
+            }
+            open.change_members(|members| {
+                members.retain(|member| member.record.id != fresh.record.id);
+                members.push(fresh);
+            });
+        }
+        Ok(())
+    }
+
     async fn opened_bucket(&self, bucket: &BucketRecord) -> Result<Arc<Bucket>, StoreError> {
         if let Some(open) = self.opened().get(&bucket.id).and_then(Weak::upgrade) {
             return Ok(open);
@@ -252,10 +269,14 @@ impl Backend for ReplicatedBackend {
         if worker::drain(&open, |_| ()).await?.left > 0 {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "a replica still has objects that were deleted, and does not answer"));
         }
-        for member in open.members().iter() {
-            if !member.backend.remove(&member.record).await? {
-                return Ok(false);
+        let members = open.members();
+        for (at, member) in members.iter().enumerate() {
+            let removed = member.backend.remove(&member.record).await;
+            if matches!(removed, Ok(true)) {
+                continue;
             }
+            self.restore(bucket, &open, &members[..=at]).await?;
+            return removed;
         }
         open.stop.cancel();
         self.opened().remove(&bucket.id);

@@ -6,8 +6,12 @@ use super::{
 };
 use causeway::{
     backend::Scrub,
-    faults::Plan,
-    store::{ListRequest, operation::Operation},
+    faults::{Kind, Plan},
+    store::{
+        ListRequest,
+        error::StoreErrorKind,
+        operation::{Operation, Operations},
+    },
 };
 
 #[tokio::test(start_paused = true)]
@@ -101,4 +105,26 @@ async fn objects_that_were_there_before_are_served_listed_and_spread() {
         assert_eq!(world.held(&gateway, member, "old29").await.as_deref(), Some(&bytes(29, 10)[..]));
         assert_eq!(world.held(&gateway, member, "ours").await.as_deref(), Some(&b"x"[..]));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn until_one_replica_was_looked_through_a_listing_is_told_to_come_back() {
+    let world = World::new(5);
+    let gateway = world.start().await;
+    for n in 0..5 {
+        put(&*gateway.store, &format!("key{n}"), "x").await;
+    }
+    gateway.settled().await;
+    // The records are lost, and no replica tells more than what it lists.
+    let world = World { directory: tempfile::tempdir().expect("a directory"), ..world };
+    world.faults.iter().for_each(|faults| faults.set(Plan::always(Kind::Unavailable).on(Operations::of(&[Operation::Head]))));
+    let gateway = world.start().await;
+    let all = || ListRequest { limit: 10, ..Default::default() };
+    let refused = gateway.store.list(all()).await.expect_err("nobody knows what there is");
+    assert_eq!(refused.kind(), StoreErrorKind::Busy);
+    world.heal();
+    gateway.filled().await;
+    let page = gateway.store.list(all()).await.expect("is listed");
+    assert_eq!(page.entries.len(), 5);
+    assert_eq!(read(&*gateway.store, "key3").await, Ok(Some(b"x".to_vec())));
 }

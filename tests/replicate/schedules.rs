@@ -13,6 +13,7 @@ use causeway::{
     backend::Scrub,
     faults::{Kind, Plan},
     model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, Owner, Tag, TagSet},
+    replicate::{ReadPolicy, WritePolicy},
     store::{
         BeginUpload, Change, CompletePart, CompleteUpload, ListEntry, ListRequest, PutRequest, Result, Store,
         condition::{ETagMatch, WriteConditions},
@@ -34,17 +35,30 @@ fn seeds() -> Vec<u64> {
     }
 }
 
+fn run(seed: u64, of: impl Fn(World) -> World) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+    let run = Run::new(seed, of(World::new(seed)));
+    runtime.block_on(async {
+        let task = tokio::spawn(run.all());
+        if let Err(failed) = task.await {
+            println!("schedule {seed}");
+            std::panic::resume_unwind(failed.into_panic());
+        }
+    });
+}
+
 #[test]
 fn no_schedule_of_faults_loses_resurrects_or_mixes_anything() {
+    seeds().into_iter().for_each(|seed| run(seed, |world| world));
+}
+
+#[test]
+fn nor_does_one_under_any_other_policies() {
+    let writes = [WritePolicy::First, WritePolicy::BestEffort, WritePolicy::All, WritePolicy::Quorum(1), WritePolicy::Quorum(3)];
+    let reads = [ReadPolicy::Hedged, ReadPolicy::Fastest, ReadPolicy::Ordered];
     for seed in seeds() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
-        runtime.block_on(async {
-            let task = tokio::spawn(Run::new(seed).all());
-            if let Err(failed) = task.await {
-                println!("schedule {seed}");
-                std::panic::resume_unwind(failed.into_panic());
-            }
-        });
+        let (write, read) = (writes[seed as usize % writes.len()], reads[seed as usize % reads.len()]);
+        run(seed, |world| World { write, read, ..world });
     }
 }
 
@@ -100,9 +114,9 @@ struct Run {
 }
 
 impl Run {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, world: World) -> Self {
         let may = KEYS.iter().map(|key| (*key, May(vec![None]))).collect();
-        Self { random: Random(seed), world: World::new(seed), may, written: 0, log: Vec::new() }
+        Self { random: Random(seed), world, may, written: 0, log: Vec::new() }
     }
 
     async fn all(mut self) {

@@ -299,3 +299,33 @@ fn without_its_records_the_newest_of_each_key_counts() {
     let said = replicate(&place, &["scrub", "photos", "--bytes"]).succeeded();
     assert!(said.ends_with("\n9 objects looked at, 0 new, 0 differed, 0 copied, 0 left\n"), "{said}");
 }
+
+#[test]
+fn records_that_move_to_another_data_directory_say_what_replicas_lack() {
+    let place = Place::new();
+    let (server, raw) = serve(&place, &three(""));
+    put(&raw, "/photos", "");
+    assert_eq!(raw.put("/photos/tagged", "x").header("x-amz-tagging", "k=v").send().status, 200);
+    put(&raw, "/photos/changed", "before");
+    put(&raw, "/photos/gone", "before");
+    settled(&place, "photos");
+    stop(server);
+    let (server, raw) = serve(&place, &three(AWAY));
+    put(&raw, "/photos/changed", "after");
+    assert_eq!(raw.request("DELETE", "/photos/gone").send().status, 204);
+    place.run(&["catalog", "export", "moved.jsonl"], &[]).succeeded();
+    stop(server);
+
+    let config = three("").replace("data = 'd'", "data = 'moved'");
+    place.write("causeway.toml", &config);
+    place.run(&["catalog", "import", "moved.jsonl"], &[]).succeeded();
+    let (_server, raw) = serve(&place, &config);
+    settled(&place, "photos");
+    assert_eq!(raw.get("/photos/gone").send().status, 404, "a replica that missed a deletion does not undo it");
+    assert!(raw.get("/photos/tagged?tagging").send().text().contains("<Tag><Key>k</Key><Value>v</Value></Tag>"));
+    assert_eq!(held(&place, "photos/tagged"), [b"x"; 3]);
+    assert_eq!(held(&place, "photos/changed"), [b"after"; 3]);
+    assert_eq!(held(&place, "photos/gone"), [b""; 3]);
+    let said = replicate(&place, &["scrub", "photos", "--bytes"]).succeeded();
+    assert!(said.ends_with("\n6 objects looked at, 0 new, 0 differed, 0 copied, 0 left\n"), "{said}");
+}

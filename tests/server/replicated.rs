@@ -3,7 +3,7 @@
 use super::{
     process::{Place, Running, within},
     support::{
-        Who,
+        ALICE, Server, Who,
         raw::{Raw, RawReply},
     },
 };
@@ -55,7 +55,7 @@ fn ready(server: &Running) -> Value {
 #[test]
 fn health_and_metrics_name_a_backend_while_it_is_out_and_it_comes_back_by_itself() {
     let place = Place::new();
-    let (server, raw) = serve(&place, &three("up = '2s'\ndown = '2s'\n"));
+    let (server, raw) = serve(&place, &three("up = '4s'\ndown = '1s'\n"));
     let up = |replica: &str| server.metric(&format!("causeway_replica_up{{backend=\"safe\",replica=\"{replica}\"}}"));
     put(&raw, "/photos", "");
     assert_eq!([up("disk"), up("lake")], [Some(1.0); 2]);
@@ -230,4 +230,106 @@ fn what_replicas_differ_in_is_not_implemented() {
         assert_eq!(refused.failure(), (501, "NotImplemented".to_owned()), "{name}");
     }
     assert_eq!(raw.get("/photos/a").send().status, 404);
+}
+
+#[test]
+fn a_bucket_that_one_replica_cannot_remove_stays_in_all_of_them() {
+    let upstream = Server::start();
+    let place = Place::new();
+    let s3 = format!(
+        "type = 's3'\nendpoint = 'http://{}'\naccess_key = '{}'\nsecret_key = '{}'\n",
+        upstream.address(),
+        ALICE.access_key,
+        ALICE.secret_key
+    );
+    let (server, raw) = serve(&place, &three("").replace("type = 'fs'\nroot = 'lake'\n", &s3));
+    let well = || within(|| (place.run(&["replicate", "status", "photos"], &[]).code == Some(0)).then_some(()));
+    put(&raw, "/photos", "");
+    put(&raw, "/photos/a", "x");
+    assert_eq!(raw.request("DELETE", "/photos").send().failure(), (409, "BucketNotEmpty".to_owned()));
+    assert_eq!(raw.request("DELETE", "/photos/a").send().status, 204);
+    well();
+    // Of the last one that is asked.
+    place.write("far/photos/theirs", "y");
+    assert_eq!(raw.request("DELETE", "/photos").send().failure(), (409, "BucketNotEmpty".to_owned()));
+    put(&raw, "/photos/b", "z");
+    well();
+    assert_eq!([place.read("disk/photos/b"), upstream.raw().get("/photos/b").send().text(), place.read("far/photos/b")], ["z"; 3]);
+
+    std::fs::remove_file(place.path("far/photos/theirs")).expect("removed");
+    assert_eq!(raw.request("DELETE", "/photos/b").send().status, 204);
+    well();
+    assert_eq!(raw.request("DELETE", "/photos").send().status, 204);
+    assert!(!place.path("disk/photos").exists() && !place.path("far/photos").exists());
+    assert_eq!(upstream.raw().get("/photos").send().failure(), (404, "NoSuchBucket".to_owned()));
+    put(&raw, "/photos", "");
+    assert_eq!(raw.get("/photos/b").send().status, 404);
+    drop(server);
+}
+
+#[test]
+fn a_bucket_made_while_a_replica_is_away_comes_to_it_later() {
+    let place = Place::new();
+    let all = |config: String| config.replace("['disk', 'lake', 'nas']", "['disk', 'lake', 'nas']\nwrite = 'all'");
+    let (server, raw) = serve(&place, &all(three(AWAY)));
+    assert_eq!(raw.put("/films", "").send().failure(), (503, "ServiceUnavailable".to_owned()));
+    drop(server);
+    let (server, raw) = serve(&place, &three(AWAY));
+    put(&raw, "/photos", "");
+    put(&raw, "/photos/a", "x");
+    drop(server);
+    let (_server, raw) = serve(&place, &all(three("")));
+    within(|| (place.read("far/photos/a") == "x").then_some(()));
+    put(&raw, "/films", "");
+    put(&raw, "/films/a", "x");
+    assert_eq!(place.read("far/films/a"), "x", "all have it");
+}
+
+#[test]
+fn every_kind_of_change_goes_on_without_a_replica_and_reaches_it_later() {
+    let long: Vec<u8> = (0..12_000_000u32).map(|n| (n / 5) as u8).collect();
+    for faults in [AWAY, "hang = 1\noperations = 'writes'\n"] {
+        let place = Place::new();
+        let (server, raw) = serve(&place, &three(""));
+        put(&raw, "/photos", "");
+        for key in ["copied", "deleted", "tagged", "long"] {
+            put(&raw, &format!("/photos/{key}"), key);
+            within(|| (told(&raw.request("HEAD", format!("/photos/{key}")).send())[0] == Some("COMPLETED")).then_some(()));
+        }
+        // An upload that begins with all of them.
+        let upload = raw.post("/photos/parts?uploads", "").send().element("UploadId").expect("an upload");
+        let part = |raw: &Raw, number: u32, body: &[u8]| {
+            let put = raw.put(format!("/photos/parts?partNumber={number}&uploadId={upload}"), body).send();
+            let etag = put.header("etag").expect("a part").to_owned();
+            format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
+        };
+        let first = part(&raw, 1, &long[..6_000_000]);
+        drop(server);
+
+        let (server, raw) = serve(&place, &three(faults));
+        put(&raw, "/photos/long", &long);
+        let parts = first + &part(&raw, 2, &long[6_000_000..]);
+        let complete = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
+        let completed = raw.post(format!("/photos/parts?uploadId={upload}"), complete).send();
+        assert!(completed.status == 200 && completed.code().is_none(), "{}", completed.text());
+        let copy = raw.put("/photos/copy", "").header("x-amz-copy-source", "/photos/copied").send();
+        assert!(copy.status == 200 && copy.code().is_none(), "{}", copy.text());
+        let tags = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>";
+        assert_eq!(raw.put("/photos/tagged?tagging", tags).send().status, 200);
+        assert_eq!(raw.request("DELETE", "/photos/deleted").send().status, 204);
+        let now = [("long", &long[..]), ("parts", &long), ("copy", b"copied"), ("copied", b"copied"), ("tagged", b"tagged")];
+        for (key, body) in now {
+            assert!(raw.get(format!("/photos/{key}")).send().body == body, "{key}");
+        }
+        drop(server);
+
+        let (_server, raw) = serve(&place, &three(""));
+        within(|| (place.run(&["replicate", "status", "photos"], &[]).code == Some(0)).then_some(()));
+        for (directory, (key, body)) in DIRECTORIES.into_iter().flat_map(|directory| now.map(|now| (directory, now))) {
+            assert!(std::fs::read(place.path(directory).join("photos").join(key)).expect("a replica") == body, "{key} in {directory}");
+            assert!(!place.path(directory).join("photos/deleted").exists(), "{directory}");
+        }
+        assert!(raw.get("/photos/tagged?tagging").send().text().contains("<Key>k</Key><Value>v</Value>"));
+        place.run(&["replicate", "scrub", "photos", "--bytes"], &[]).succeeded();
+    }
 }
