@@ -5,7 +5,7 @@
 //!   last bytes are kept back until then, of a short one all of them;
 //! - the pace is that of as many replicas as the write needs; one that falls too far behind them is left behind, and gets the
 //!   object later from the others;
-//! - a leg holds no more than [`BEHIND`] bytes.
+//! - a leg holds no more than [`BEHIND`] bytes, and but for a first time nobody waits for one that holds so many.
 
 use crate::{
     model::ChecksumAlgorithm,
@@ -20,7 +20,10 @@ use std::{
     collections::VecDeque,
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -32,13 +35,33 @@ const BATCH: usize = 128 << 10;
 const AHEAD: usize = 1 << 20;
 /// How far any replica may be behind.
 const BEHIND: usize = 8 << 20;
-/// How long all of a body may wait for one that is that far behind.
+/// How long all of a body may wait for one that is that far behind, and was not before.
 const GRACE: Duration = Duration::from_millis(250);
 /// Bodies up to here are short: digested where they are read, and held until all of them has come.
 pub(super) const SMALL: u64 = 64 << 10;
 
 /// What S3 computes when a client names no checksum.
 const DEFAULT_CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
+
+/// Whether a replica kept up with the others at the last body that was long enough to tell.
+#[derive(Debug)]
+pub(super) struct Pace(AtomicBool);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(AtomicBool::new(true))
+    }
+}
+
+impl Pace {
+    fn keeps_up(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, keeps_up: bool) {
+        self.0.store(keeps_up, Ordering::Relaxed);
+    }
+}
 
 /// A body on its way.
 pub(super) struct Broadcast {
@@ -64,6 +87,7 @@ pub(super) struct Leg {
     /// Something was taken, or the leg is over.
     room: Arc<Notify>,
     begun: Notify,
+    pace: Arc<Pace>,
 }
 
 #[derive(Default)]
@@ -78,12 +102,12 @@ struct State {
 }
 
 impl Broadcast {
-    /// `checksum` is what is computed where the client chose none.
-    pub(super) fn new(payload: &Payload, legs: usize, checksum: Option<ChecksumAlgorithm>) -> Self {
+    /// A leg for each of those that are to have it. `checksum` is what is computed where the client chose none.
+    pub(super) fn new(payload: &Payload, to: impl Iterator<Item = Arc<Pace>>, checksum: Option<ChecksumAlgorithm>) -> Self {
         let shared = Arc::new(Notify::new());
-        let leg = || Arc::new(Leg { state: Mutex::default(), room: shared.clone(), begun: Notify::new() });
+        let leg = |pace| Arc::new(Leg { state: Mutex::default(), room: shared.clone(), begun: Notify::new(), pace });
         Self {
-            legs: (0..legs).map(|_| leg()).collect(),
+            legs: to.map(leg).collect(),
             shared: shared.clone(),
             length: payload.length(),
             checksum: payload.checksum_algorithm().or(checksum).unwrap_or(DEFAULT_CHECKSUM),
@@ -119,6 +143,9 @@ impl Broadcast {
                 self.room(needed).await?;
             }
         }
+        if read > BEHIND as u64 && needed < self.legs.len() {
+            self.legs.iter().filter(|leg| leg.waiting().is_some()).for_each(|leg| leg.pace.note(true));
+        }
         Ok(Ended { last: self.last, verified: payload.verify(digests.await?)? })
     }
 
@@ -135,17 +162,18 @@ impl Broadcast {
                 return Err(super::member::too_few(waiting.len(), needed));
             }
             let ready = waiting.iter().filter(|waiting| **waiting <= AHEAD).count();
-            let all = waiting.iter().all(|waiting| *waiting < BEHIND);
-            if ready >= needed && all {
+            let behind = || self.legs.iter().filter(|leg| leg.waiting().is_some_and(|waiting| waiting >= BEHIND));
+            if ready >= needed && behind().next().is_none() {
                 self.grace = self.grace.saturating_sub(begun.elapsed());
                 return Ok(());
             }
-            if ready >= needed && (self.grace.is_zero() || patience.is_elapsed()) {
-                self.grace = Duration::ZERO;
-                self.legs
-                    .iter()
-                    .filter(|leg| leg.waiting().is_some_and(|waiting| waiting >= BEHIND))
-                    .for_each(|leg| leg.fail(PayloadError::Source));
+            let is_hopeful = behind().any(|leg| leg.pace.keeps_up());
+            if ready >= needed && (!is_hopeful || self.grace.is_zero() || patience.is_elapsed()) {
+                for leg in behind() {
+                    leg.pace.note(false);
+                    leg.fail(PayloadError::Source);
+                }
+                self.grace = self.grace.saturating_sub(begun.elapsed());
                 return Ok(());
             }
             tokio::select! {
@@ -292,5 +320,47 @@ impl Drop for Source {
     fn drop(&mut self) {
         self.leg.state().over = true;
         self.leg.room.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::StreamExt;
+    use tokio::time::Instant;
+
+    const LENGTH: usize = 3 * BEHIND;
+
+    /// How long a body takes to two legs of which one is never read from.
+    async fn past_one_that_stands_still(pace: &Arc<Pace>) -> Duration {
+        let frames = futures_util::stream::iter(0..LENGTH / BATCH).map(|_| Ok(Bytes::from(vec![0; BATCH])));
+        let body = Payload::from_stream(frames, Default::default());
+        let broadcast = Broadcast::new(&body, [Arc::default(), pace.clone()].into_iter(), None);
+        let legs = broadcast.legs.clone();
+        let (mut read, stands_still) = (broadcast.payload(&legs[0]), broadcast.payload(&legs[1]));
+        let reading = tokio::spawn(async move {
+            let mut sum = 0;
+            while let Ok(Some(batch)) = read.read(BATCH).await {
+                sum += batch.iter().map(Bytes::len).sum::<usize>();
+            }
+            sum
+        });
+        let begun = Instant::now();
+        let ended = broadcast.send(body, 1).await.expect("arrives");
+        let took = begun.elapsed();
+        legs[0].release(&ended);
+        assert_eq!(reading.await.expect("ends"), LENGTH);
+        assert!(legs[1].waiting().is_none(), "it was left behind");
+        drop(stands_still);
+        took
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_stands_still_is_waited_for_once() {
+        let pace = Arc::default();
+        assert!(past_one_that_stands_still(&pace).await >= GRACE);
+        for _ in 0..3 {
+            assert_eq!(past_one_that_stands_still(&pace).await, Duration::ZERO);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One replica of a bucket, as its siblings see it.
 
 use super::{
+    broadcast::Pace,
     health::{Health, Verdict},
     record::{Known, Record},
 };
@@ -22,6 +23,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 /// Changes on their way to one replica: one that is slow must not gather all there are.
 const AT_ONCE: usize = 64;
@@ -44,13 +46,21 @@ pub(super) struct Member {
     pub(super) health: Arc<Health>,
     pub(super) backend: Arc<dyn Backend>,
     store: OnceCell<Arc<dyn Store>>,
+    stop: CancellationToken,
     slots: Arc<Semaphore>,
+    pub(super) pace: Arc<Pace>,
     seeded: AtomicBool,
     rank: AtomicI64,
 }
 
 impl Member {
-    pub(super) fn new(bucket: &BucketRecord, replica: ReplicaRecord, backend: Arc<dyn Backend>, health: Arc<Health>) -> Arc<Self> {
+    pub(super) fn new(
+        bucket: &BucketRecord,
+        replica: ReplicaRecord,
+        backend: Arc<dyn Backend>,
+        health: Arc<Health>,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
         static NUMBERS: AtomicUsize = AtomicUsize::new(0);
         let mut record = bucket.clone();
         record.id = replica.id;
@@ -63,14 +73,20 @@ impl Member {
             health,
             backend,
             store: OnceCell::new(),
+            stop,
             slots: Arc::new(Semaphore::new(AT_ONCE)),
+            pace: Arc::default(),
             seeded: AtomicBool::new(replica.seeded),
             rank: AtomicI64::new(replica.rank),
         })
     }
 
-    /// Opened when it is first needed: storage that is away when the bucket is opened may be back later.
+    /// Opened when it is first needed: storage that is away when the bucket is opened may be back later. Whoever waited for a turn
+    /// until we were told to stop begins nothing any more: after him comes who does not know of it.
     pub(super) async fn store(&self) -> Result<Arc<dyn Store>> {
+        if self.stop.is_cancelled() {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "the server is being stopped"));
+        }
         self.store.get_or_try_init(|| self.backend.open(&self.record)).await.cloned()
     }
 

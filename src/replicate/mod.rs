@@ -154,7 +154,7 @@ impl ReplicatedBackend {
 
     fn member(&self, bucket: &BucketRecord, replica: ReplicaRecord) -> Result<Arc<Member>, StoreError> {
         let (backend, health) = (self.backend(&replica.backend)?.clone(), self.health_of(&replica.backend));
-        Ok(Member::new(bucket, replica, backend, health))
+        Ok(Member::new(bucket, replica, backend, health, self.stop.clone()))
     }
 
     /// The replicas that the catalog knows, and those of the configuration that it does not, which are filled.

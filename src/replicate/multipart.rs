@@ -130,7 +130,7 @@ pub(super) async fn put_part(
     if writers.len() < needed {
         return Err(too_few(writers.len(), needed));
     }
-    let broadcast = Broadcast::new(&payload, writers.len(), Some(algorithm));
+    let broadcast = Broadcast::new(&payload, writers.iter().map(|(member, _)| member.pace.clone()), Some(algorithm));
     let legs = broadcast.legs.clone();
     let asked = Answers::new();
     for ((member, slot), leg) in writers.into_iter().zip(&legs) {

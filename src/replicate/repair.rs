@@ -189,7 +189,7 @@ async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, recor
     let object = record.object().ok_or_else(nothing)?;
     let (source, payload) = bytes(bucket, key, record, Span::whole(object.size)).await?;
     let Some(slot) = member.slot() else { return Err(StoreErrorKind::Busy.into()) };
-    let broadcast = Broadcast::new(&payload, 1, object.checksum.as_ref().map(|sum| sum.algorithm()));
+    let broadcast = Broadcast::new(&payload, [member.pace.clone()].into_iter(), object.checksum.as_ref().map(|sum| sum.algorithm()));
     let leg = broadcast.legs[0].clone();
     let writer: Writer = (member.clone(), slot);
     let Step { go, outcome, .. } = write::put_step(writer, known.clone(), key, &object.attributes, &leg, broadcast.payload(&leg));

@@ -28,7 +28,7 @@ const TRIES: usize = 3;
 pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutRequest) -> Result<Written> {
     let PutRequest { attributes, conditions, payload } = request;
     let writers = bucket.writers()?;
-    let broadcast = Broadcast::new(&payload, writers.len(), None);
+    let broadcast = Broadcast::new(&payload, writers.iter().map(|(member, _)| member.pace.clone()), None);
     // A short body goes when it is known what is there then, and one that wants nothing to be there expects just that.
     let is_short = payload.length().is_some_and(|length| length <= SMALL);
     let before = if is_short || conditions.wants_absent() { None } else { Some(bucket.see(key).await?) };
@@ -235,7 +235,7 @@ mod tests {
         let bucket = NewBucket { name, owner, created, acl, location: String::new(), backend: "safe".into(), place: place.clone() };
         let record = BucketRecord { id: BucketId(1), bucket };
         let replica = ReplicaRecord { id: BucketId(2), backend: "memory".into(), place, rank: 0, seeded: true };
-        Member::new(&record, replica, backend, Arc::new(Health::new(tokio::sync::watch::Sender::new(0))))
+        Member::new(&record, replica, backend, Arc::new(Health::new(tokio::sync::watch::Sender::new(0))), Default::default())
     }
 
     #[tokio::test]
@@ -243,7 +243,7 @@ mod tests {
         let (member, key) = (member(), ObjectKey::new("key").expect("a key"));
         let frames = futures_util::stream::iter([50_000, 20_000].map(|size| Ok(Bytes::from(vec![7; size]))));
         let body = Payload::from_stream(frames, Default::default());
-        let broadcast = Broadcast::new(&body, 1, None);
+        let broadcast = Broadcast::new(&body, [member.pace.clone()].into_iter(), None);
         let leg = broadcast.legs[0].clone();
         let payload = broadcast.payload(&leg);
         let ended = broadcast.send(body, 1).await.expect("arrives");
