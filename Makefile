@@ -20,7 +20,7 @@ scenarios: binary
 
 # The same clients with object stores behind the server.
 backend-scenarios: binary
-	conformance/run backends --only s3_causeway azblob gcs_fake sftp gdrive_fake --no-contract --binary target/debug/causeway
+	conformance/run backends --only s3_causeway azblob gcs_fake sftp gdrive_fake replicated --no-contract --binary target/debug/causeway
 
 lint:
 	cargo fmt --check

@@ -116,8 +116,9 @@ pub(super) fn validate(settings: &mut Settings, origins: &Origins) -> Result<(),
         let ready = |(name, backend): &(&String, &Backend)| {
             !opened.contains(*name) && backend.over().iter().all(|part| opened.iter().any(|done: &String| done == part))
         };
-        // Those that consist of no others first: a bucket may come to have a replica on any of them.
-        let Some((next, _)) = settings.backends.iter().filter(ready).min_by_key(|(_, backend)| !backend.over().is_empty()) else {
+        // Replicated ones last: a bucket may come to have a replica on any of the others.
+        let is_replicated = |backend: &Backend| matches!(backend, Backend::Replicated(_));
+        let Some((next, _)) = settings.backends.iter().filter(ready).min_by_key(|(_, backend)| is_replicated(backend)) else {
             let circular = settings.backends.keys().find(|name| !opened.contains(*name)).cloned().unwrap_or_default();
             return fail(&format!("backend.{circular}"), format!("backend.{circular} consists of itself"));
         };

@@ -8,7 +8,8 @@
 //!
 //! Owns no protocol and no storage. Invariants:
 //! - an acknowledged change is never lost while one replica that has it is there, and never comes back once it was replaced;
-//! - no client reads bytes that are not those of the record, however late, torn or changed by others a replica's copy is;
+//! - no client reads what a replica shows under another ETag than the record has of it, however late, torn or changed by others
+//!   that copy is; bytes that rot under the right one are found by scrubs;
 //! - a replica that is slow or away delays nobody who does not need it.
 
 mod broadcast;

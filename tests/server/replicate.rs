@@ -216,6 +216,16 @@ fn replicas_are_added_promoted_and_removed_while_the_server_runs() {
 }
 
 #[test]
+fn a_replica_is_added_on_a_backend_upon_another_whatever_they_are_called() {
+    let place = Place::new();
+    let (_server, raw) = serve(&place, &three("").replace("['disk', 'lake', 'nas']", "['disk', 'lake']").replace("nas", "zone"));
+    put(&raw, "/photos", "");
+    put(&raw, "/photos/0", "x");
+    replicate(&place, &["add", "photos", "zone"]).succeeded();
+    assert_eq!(held(&place, "photos/0"), [b"x"; 3]);
+}
+
+#[test]
 fn what_cannot_be_done_is_said() {
     let place = Place::new();
     place.write("causeway.toml", &(three("") + "[bucket.plain]\nbackend = 'disk'\nprefix = 'plain'\n[bucket.photos]\nprefix = 'photos'\n"));
