@@ -163,7 +163,7 @@ async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<R
         Outcome::Becomes(object) => row.next(object),
         Outcome::Stays => return Ok(None),
     };
-    let mut record = Record::new(change.clone());
+    let mut record = Record::after(row.stands.as_ref(), change.clone());
     hold.begin(change);
     let mut running = Running::default();
     for Step { member, go, outcome } in steps {
@@ -221,7 +221,7 @@ async fn gather(bucket: &Bucket, hold: &Hold, mut running: Running, record: &mut
         tokio::select! {
             done = &mut saving, if saved.is_none() => saved = Some(done),
             (member, outcome) = running.next(), if running.len() > 0 => match outcome {
-                Ok(copy) => drop(record.copies.insert(member.name.clone(), copy)),
+                Ok(copy) => record.made_by(member.name.clone(), copy),
                 Err(error) => errors.push(error),
             },
             () = &mut late, if waits_for_all && !late.is_elapsed() => {}
@@ -280,7 +280,7 @@ async fn write_down(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, ended: V
     let wants_repair = hold.change(|row| {
         // Something newer may stand: then this copy is one of the past.
         if let Some(record) = row.stands.as_mut().filter(|record| record.change.generation == generation) {
-            record.copies.extend(ended);
+            ended.into_iter().for_each(|(name, copy)| record.made_by(name, copy));
         }
         bucket.settle(row);
         row.wants_repair || row.begun.is_some()

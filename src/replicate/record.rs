@@ -177,6 +177,22 @@ impl Record {
         Self { v: VERSION, change, copies: BTreeMap::new(), rotten: BTreeSet::new() }
     }
 
+    /// That of a change upon what stood: a replica whose bytes have rotted is not trusted until it was written again.
+    pub(super) fn after(stands: Option<&Self>, change: Change) -> Self {
+        Self { rotten: stands.map(|record| record.rotten.clone()).unwrap_or_default(), ..Self::new(change) }
+    }
+
+    /// Whether its object has this ETag.
+    pub(super) fn shows(&self, etag: &ETag) -> bool {
+        self.object().is_some_and(|object| object.etag == *etag)
+    }
+
+    /// A replica has made the change.
+    pub(super) fn made_by(&mut self, member: String, copy: Copy) {
+        self.rotten.remove(&member);
+        self.copies.insert(member, copy);
+    }
+
     pub(super) fn object(&self) -> Option<&Object> {
         self.change.object.as_deref()
     }

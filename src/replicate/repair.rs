@@ -156,8 +156,7 @@ pub(super) async fn confirm(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u
     let hold = bucket.hold(key, &guard).await?;
     let changed = hold.change(|row| {
         let Some(record) = row.stands.as_mut().filter(|record| record.change.generation == generation) else { return false };
-        record.copies.insert(member.name.clone(), copy);
-        record.rotten.remove(&member.name);
+        record.made_by(member.name.clone(), copy);
         bucket.settle(row);
         true
     });

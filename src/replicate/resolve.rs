@@ -66,6 +66,8 @@ fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change) -> Verdict {
     let has = Verdict::Has(Copy { etag: Some(info.etag.clone()) });
     match seen.member.known(stands) {
         _ if !object.may_be(info.size, &info.etag) => Verdict::HasNot,
+        // What it shows may be what has rotted.
+        _ if stands.is_some_and(|record| record.rotten.contains(&seen.member.name) && record.shows(&info.etag)) => Verdict::HasNot,
         // The same bytes, whichever change brought them.
         _ if object.etag == info.etag && is_digest(&info.etag) => has,
         Known::Absent => has,
@@ -92,9 +94,11 @@ pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
             };
         }
     }
-    let mut record = Record::new(Change { found: true, ..change });
+    let mut record = Record::after(stands.as_ref(), Change { found: true, ..change });
     let without = verdicts.iter().filter(|verdict| **verdict == Verdict::HasNot).count();
-    record.copies = seen.iter().zip(verdicts).filter_map(|(seen, verdict)| Some((seen.member.name.clone(), verdict.copy()?))).collect();
+    for (seen, copy) in seen.iter().zip(verdicts).filter_map(|(seen, verdict)| Some((seen, verdict.copy()?))) {
+        record.made_by(seen.member.name.clone(), copy);
+    }
     let becomes = if !record.copies.is_empty() {
         tracing::info!(%key, "a change that was cut short stands: a replica has it");
         Some(record)

@@ -133,13 +133,12 @@ async fn next(listed: &mut Listed, rows: &mut Rows) -> Result<Option<Case>> {
 
 async fn see_to(bucket: &Arc<Bucket>, member: &Arc<Member>, how: (Depth, Strangers), case: Case) -> Surveyed {
     let key = case.key.clone();
-    match examine(bucket, member, how, case).await {
-        Ok(seen) => seen,
-        Err(error) => {
-            tracing::warn!(%key, backend = member.name, %error, "an object was left as it is; it is looked at again");
-            Surveyed { objects: 1, failed: 1, ..Default::default() }
-        }
+    let mut seen = Surveyed { objects: 1, ..Default::default() };
+    if let Err(error) = examine(bucket, member, how, case, &mut seen).await {
+        tracing::warn!(%key, backend = member.name, %error, "an object was left as it is; it is looked at again");
+        seen.failed = 1;
     }
+    seen
 }
 
 async fn examine(
@@ -147,8 +146,8 @@ async fn examine(
     member: &Arc<Member>,
     (depth, strangers): (Depth, Strangers),
     Case { key, there, known }: Case,
-) -> Result<Surveyed> {
-    let mut seen = Surveyed { objects: 1, ..Default::default() };
+    seen: &mut Surveyed,
+) -> Result<()> {
     let row = known.as_ref().map(Row::parse).transpose()?.unwrap_or_default();
     if row.stands.is_none() && row.begun.is_none() {
         match strangers {
@@ -177,7 +176,7 @@ async fn examine(
     if let Some(object) = row.object() {
         index(bucket, &key, object).await?;
     }
-    Ok(seen)
+    Ok(())
 }
 
 /// Whether a replica has something else than it should.

@@ -143,6 +143,27 @@ fn what_rots_under_a_right_etag_is_found_by_a_scrub_of_bytes_only_and_healed() {
 }
 
 #[test]
+fn what_has_rotted_is_not_trusted_after_a_change_of_tags_either() {
+    let place = Place::new();
+    let (server, raw) = serve(&place, &three(""));
+    put(&raw, "/photos", "");
+    put(&raw, "/photos/a", "as it was written");
+    settled(&place, "photos");
+    stop(server);
+    let config = three("operations = 'writes'\nunavailable = 1\n").replace("data = 'd'", "data = 'd'\nscan_interval = 'off'");
+    let (server, raw) = serve(&place, &config);
+    rot(&place.path("far/photos/a"));
+    let (code, said) = document(replicate(&place, &["scrub", "photos", "--bytes", "--json"]));
+    assert_eq!((code, &said["counts"]["differing"]), (Some(1), &json!(1)), "{said}");
+    // It has none, either.
+    put(&raw, "/photos/a?tagging", "<Tagging><TagSet></TagSet></Tagging>");
+    stop(server);
+    let (_server, _) = serve(&place, &three(""));
+    settled(&place, "photos");
+    assert_eq!(held(&place, "photos/a"), [b"as it was written"; 3]);
+}
+
+#[test]
 fn the_only_copy_there_is_cannot_be_healed_and_a_scrub_says_so() {
     let place = Place::new();
     let (_server, raw) = serve(&place, &three("").replace("['disk', 'lake', 'nas']", "['disk']"));
