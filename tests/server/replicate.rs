@@ -39,6 +39,14 @@ fn rot(path: &Path) {
     file.write_all(&rotten).and_then(|()| file.set_modified(modified)).expect("changed in place");
 }
 
+/// A server by this configuration, with a bucket that is replicated.
+fn photos(config: &str) -> (Place, Running, Raw) {
+    let place = Place::new();
+    let (server, raw) = serve(&place, config);
+    put(&raw, "/photos", "");
+    (place, server, raw)
+}
+
 fn upload(raw: &Raw, target: &str, part: &[u8]) {
     let upload = raw.post(format!("{target}?uploads"), "").send().element("UploadId").expect("an upload");
     let etag = raw.put(format!("{target}?partNumber=1&uploadId={upload}"), part).send().header("etag").expect("a part").to_owned();
@@ -49,9 +57,7 @@ fn upload(raw: &Raw, target: &str, part: &[u8]) {
 
 #[test]
 fn status_shows_what_each_replica_lacks_and_fails_while_any_does() {
-    let place = Place::new();
-    let (server, raw) = serve(&place, &three(""));
-    put(&raw, "/photos", "");
+    let (place, server, raw) = photos(&three(""));
     put(&raw, "/photos/changed", "before");
     put(&raw, "/photos/gone", "before");
     settled(&place, "photos");
@@ -83,9 +89,7 @@ fn status_shows_what_each_replica_lacks_and_fails_while_any_does() {
 
 #[test]
 fn repair_and_scrub_fail_while_a_replica_is_away_and_bring_what_it_lacks_when_it_is_back() {
-    let place = Place::new();
-    let (server, raw) = serve(&place, &three(""));
-    put(&raw, "/photos", "");
+    let (place, server, raw) = photos(&three(""));
     put(&raw, "/photos/changed", "before");
     put(&raw, "/photos/gone", "before");
     settled(&place, "photos");
@@ -115,9 +119,7 @@ fn repair_and_scrub_fail_while_a_replica_is_away_and_bring_what_it_lacks_when_it
 
 #[test]
 fn what_rots_under_a_right_etag_is_found_by_a_scrub_of_bytes_only_and_healed() {
-    let place = Place::new();
-    let (_server, raw) = serve(&place, &three(""));
-    put(&raw, "/photos", "");
+    let (place, _server, raw) = photos(&three(""));
     put(&raw, "/photos/whole", "as it was written");
     upload(&raw, "/photos/parts", b"as its part was");
     put(&raw, "/photos/other", "never rots");
@@ -144,9 +146,7 @@ fn what_rots_under_a_right_etag_is_found_by_a_scrub_of_bytes_only_and_healed() {
 
 #[test]
 fn what_has_rotted_is_not_trusted_after_a_change_of_tags_either() {
-    let place = Place::new();
-    let (server, raw) = serve(&place, &three(""));
-    put(&raw, "/photos", "");
+    let (place, server, raw) = photos(&three(""));
     put(&raw, "/photos/a", "as it was written");
     settled(&place, "photos");
     stop(server);
@@ -165,9 +165,7 @@ fn what_has_rotted_is_not_trusted_after_a_change_of_tags_either() {
 
 #[test]
 fn the_only_copy_there_is_cannot_be_healed_and_a_scrub_says_so() {
-    let place = Place::new();
-    let (_server, raw) = serve(&place, &three("").replace("['disk', 'lake', 'nas']", "['disk']"));
-    put(&raw, "/photos", "");
+    let (place, _server, raw) = photos(&three("").replace("['disk', 'lake', 'nas']", "['disk']"));
     put(&raw, "/photos/a", "as it was written");
     rot(&place.path("disk/photos/a"));
     for _ in 0..2 {
@@ -178,9 +176,7 @@ fn the_only_copy_there_is_cannot_be_healed_and_a_scrub_says_so() {
 
 #[test]
 fn what_has_rotted_in_one_replica_is_not_copied_to_another() {
-    let place = Place::new();
-    let (server, raw) = serve(&place, &three(""));
-    put(&raw, "/photos", "");
+    let (place, server, raw) = photos(&three(""));
     put(&raw, "/photos/a", "before");
     settled(&place, "photos");
     stop(server);
@@ -197,10 +193,8 @@ fn what_has_rotted_in_one_replica_is_not_copied_to_another() {
 
 #[test]
 fn replicas_are_added_promoted_and_removed_while_the_server_runs() {
-    let place = Place::new();
     let config = three("").replace("['disk', 'lake', 'nas']", "['disk', 'lake']");
-    let (server, raw) = serve(&place, &config);
-    put(&raw, "/photos", "");
+    let (place, server, raw) = photos(&config);
     for n in 0..5 {
         put(&raw, &format!("/photos/{n}"), "x");
     }
@@ -238,9 +232,7 @@ fn replicas_are_added_promoted_and_removed_while_the_server_runs() {
 
 #[test]
 fn a_replica_is_added_on_a_backend_upon_another_whatever_they_are_called() {
-    let place = Place::new();
-    let (_server, raw) = serve(&place, &three("").replace("['disk', 'lake', 'nas']", "['disk', 'lake']").replace("nas", "zone"));
-    put(&raw, "/photos", "");
+    let (place, _server, raw) = photos(&three("").replace("['disk', 'lake', 'nas']", "['disk', 'lake']").replace("nas", "zone"));
     put(&raw, "/photos/0", "x");
     replicate(&place, &["add", "photos", "zone"]).succeeded();
     assert_eq!(held(&place, "photos/0"), [b"x"; 3]);
@@ -264,9 +256,7 @@ fn what_cannot_be_done_is_said() {
 
 #[test]
 fn what_others_put_into_a_replica_is_counted_and_shown_once_a_scan_takes_it_in() {
-    let place = Place::new();
-    let (_server, raw) = serve(&place, &three(""));
-    put(&raw, "/photos", "");
+    let (place, _server, raw) = photos(&three(""));
     put(&raw, "/photos/ours", "x");
     settled(&place, "photos");
     place.write("lake/photos/theirs", "y");
@@ -287,9 +277,7 @@ fn what_others_put_into_a_replica_is_counted_and_shown_once_a_scan_takes_it_in()
 
 #[test]
 fn a_backend_that_the_configuration_comes_to_name_is_filled_without_a_command() {
-    let place = Place::new();
-    let (server, raw) = serve(&place, &three("").replace("['disk', 'lake', 'nas']", "['disk', 'lake']"));
-    put(&raw, "/photos", "");
+    let (place, server, raw) = photos(&three("").replace("['disk', 'lake', 'nas']", "['disk', 'lake']"));
     for n in 0..20 {
         put(&raw, &format!("/photos/{n}"), n.to_string());
     }
@@ -304,9 +292,7 @@ fn a_backend_that_the_configuration_comes_to_name_is_filled_without_a_command() 
 
 #[test]
 fn without_its_records_the_newest_of_each_key_counts() {
-    let place = Place::new();
-    let (server, raw) = serve(&place, &three(""));
-    put(&raw, "/photos", "");
+    let (place, server, raw) = photos(&three(""));
     for key in ["same", "differs", "one"] {
         put(&raw, &format!("/photos/{key}"), "before");
     }
@@ -333,9 +319,7 @@ fn without_its_records_the_newest_of_each_key_counts() {
 
 #[test]
 fn records_that_move_to_another_data_directory_say_what_replicas_lack() {
-    let place = Place::new();
-    let (server, raw) = serve(&place, &three(""));
-    put(&raw, "/photos", "");
+    let (place, server, raw) = photos(&three(""));
     assert_eq!(raw.put("/photos/tagged", "x").header("x-amz-tagging", "k=v").send().status, 200);
     put(&raw, "/photos/changed", "before");
     put(&raw, "/photos/gone", "before");
