@@ -2,6 +2,7 @@
 //! builds backends from configuration.
 
 pub mod azblob;
+pub mod changes;
 mod claims;
 mod codec;
 pub mod dropbox;

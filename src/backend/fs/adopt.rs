@@ -52,6 +52,7 @@ pub(super) async fn describe(inner: &Arc<Inner>, key: &ObjectKey, found: &Found)
 /// Computes the MD5 of a foreign file and records it, under the key's lock. `None` if there is nothing any more.
 pub(super) async fn adopt(inner: Arc<Inner>, key: ObjectKey) -> Result<Option<(Fingerprint, ObjectInfo)>> {
     let guard = inner.locks.lock(&key).await;
+    let _changing = inner.changes.begin(&key);
     let (volume, name) = (inner.volume.clone(), key.clone());
     let found = blocking(move || {
         let Some(found) = volume.find(&name).map_err(|e| StoreError::io("looking for an object", e))? else { return Ok(None) };

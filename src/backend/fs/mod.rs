@@ -26,7 +26,7 @@ mod volume;
 mod write;
 
 use crate::{
-    backend::{Backend, Progress, codec, locks::Locks},
+    backend::{Backend, Progress, changes::Changes, codec, locks::Locks},
     catalog::{BucketId, BucketRecord, Catalog},
     model::{BucketName, ObjectKey},
     store::{
@@ -72,6 +72,7 @@ struct Inner {
     bucket: BucketId,
     volume: Arc<volume::Volume>,
     locks: Arc<Locks<ObjectKey>>,
+    changes: Arc<Changes>,
     buffers: Arc<buffers::Buffers>,
     uploads: multipart::Uploads,
     scan: scan::Scan,
@@ -128,6 +129,7 @@ impl Backend for FsBackend {
             bucket: bucket.id,
             volume: Arc::new(volume::Volume { root, staging: self.staging.clone() }),
             locks: Arc::default(),
+            changes: Arc::default(),
             buffers: self.buffers.clone(),
             uploads: multipart::Uploads::default(),
             scan: scan::Scan::new(is_new || (self.staging.was_clean && scan::is_complete(&*self.catalog, bucket.id).await?)),

@@ -148,6 +148,7 @@ impl Store for FsStore {
         let (inner, key, conditions) = (self.inner.clone(), key.clone(), conditions.clone());
         let task = tokio::spawn(async move {
             let guard = inner.locks.lock(&key).await;
+            let _changing = inner.changes.begin(&key);
             let (volume, name) = (inner.volume.clone(), key.clone());
             blocking(move || {
                 let found = volume.find(&name).map_err(io)?;
@@ -193,6 +194,7 @@ impl Store for FsStore {
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {
         scan::ready(&self.inner).await?;
+        self.inner.changes.wait(&request.prefix).await?;
         Ok(self.inner.catalog.list(self.inner.bucket, request).await?)
     }
 

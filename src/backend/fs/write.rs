@@ -192,6 +192,8 @@ pub(super) async fn publish_locked(
     guard: Guard<ObjectKey>,
 ) -> Result<Written> {
     let replace = !conditions.wants_absent();
+    // Until listings show it.
+    let _changing = inner.changes.begin(key);
     let (volume, name) = (inner.volume.clone(), key.clone());
     let permit = inner.directory_change().await?;
     let mut ready = blocking(move || {

@@ -1,0 +1,191 @@
+//! Which keys of a bucket are changing at this moment.
+//!
+//! A writer announces a change before any reader can see it, and ends it when listings show it, whatever became of it. So a
+//! listing waits for the changes that a reader may have seen already, and a reader learns whether the key that it looked at
+//! changed while it looked.
+//!
+//! Owns no lock and decides nothing: the order of changes to one key comes from the key's lock.
+//!
+//! Invariants:
+//! - a change that is dropped has ended, wherever that happens;
+//! - two equal and quiet observations of one key, one before and one after, mean that no change of this process took effect in
+//!   between.
+
+use crate::{
+    model::ObjectKey,
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+/// How long a listing waits for changes before it answers SlowDown: longer than any change that comes to its end takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Keys share counters. Two keys on one counter cost an unneeded second look, nothing else.
+const COUNTERS: usize = 4096;
+
+#[derive(Debug)]
+pub struct Changes {
+    state: Mutex<State>,
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+struct State {
+    next: u64,
+    active: HashMap<ObjectKey, Vec<Active>>,
+    begun: Box<[u64]>,
+}
+
+/// One change that has not ended.
+#[derive(Debug)]
+struct Active {
+    number: u64,
+    /// Made by the first listing that waits for it.
+    ended: Option<CancellationToken>,
+}
+
+/// A change of one key; it ends when this is dropped.
+#[derive(Debug)]
+#[must_use = "a change ends when its guard is dropped"]
+pub struct Changing {
+    changes: Arc<Changes>,
+    key: ObjectKey,
+    number: u64,
+}
+
+/// What was to be seen of a key at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observation {
+    begun: u64,
+    /// No change of the key was on its way.
+    quiet: bool,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        let state = State { next: 0, active: HashMap::new(), begun: vec![0; COUNTERS].into() };
+        Self { state: Mutex::new(state), hasher: RandomState::new() }
+    }
+}
+
+impl Changes {
+    /// Announces a change of `key`. Under the key's lock, before anybody can see the change.
+    pub fn begin(self: &Arc<Self>, key: &ObjectKey) -> Changing {
+        let counter = self.counter(key);
+        let mut state = self.state();
+        let number = state.next;
+        state.next += 1;
+        state.begun[counter] += 1;
+        state.active.entry(key.clone()).or_default().push(Active { number, ended: None });
+        Changing { changes: self.clone(), key: key.clone(), number }
+    }
+
+    pub fn observe(&self, key: &ObjectKey) -> Observation {
+        let counter = self.counter(key);
+        let state = self.state();
+        Observation { begun: state.begun[counter], quiet: !state.active.contains_key(key) }
+    }
+
+    /// Whether no change of `key` took effect since `before` was observed. `false` also where that is not certain.
+    pub fn is_unchanged(&self, key: &ObjectKey, before: Observation) -> bool {
+        before.quiet && self.observe(key) == before
+    }
+
+    /// Waits until all changes of keys under `prefix` have ended that were announced before this call. Later ones do not count, so
+    /// a key that changes all the time holds up nobody.
+    pub async fn wait(&self, prefix: &str) -> Result<()> {
+        let ends: Vec<CancellationToken> = {
+            let mut state = self.state();
+            let active = state.active.iter_mut().filter(|(key, _)| key.as_str().starts_with(prefix));
+            active.flat_map(|(_, changes)| changes).map(|change| change.ended.get_or_insert_default().clone()).collect()
+        };
+        if ends.is_empty() {
+            return Ok(());
+        }
+        let all = async {
+            for ended in &ends {
+                ended.cancelled().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, all).await.map_err(|_| {
+            let why = format!("{} changes under this prefix have not ended after {} s: try again", ends.len(), PATIENCE.as_secs());
+            StoreError::new(StoreErrorKind::Busy, why)
+        })
+    }
+
+    fn counter(&self, key: &ObjectKey) -> usize {
+        self.hasher.hash_one(key) as usize % COUNTERS
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        let mut state = self.changes.state();
+        let Some(active) = state.active.get_mut(&self.key) else { return };
+        let ended = active.iter().position(|change| change.number == self.number).map(|at| active.swap_remove(at));
+        if active.is_empty() {
+            state.active.remove(&self.key);
+        }
+        drop(state);
+        if let Some(Active { ended: Some(ended), .. }) = ended {
+            ended.cancel();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey::new(name).expect("a key")
+    }
+
+    #[tokio::test]
+    async fn a_listing_waits_for_the_changes_that_were_announced_before_it_and_for_no_others() {
+        let changes = Arc::new(Changes::default());
+        let [first, elsewhere] = [changes.begin(&key("a/1")), changes.begin(&key("b/1"))];
+        let waiting = changes.wait("a/");
+        tokio::pin!(waiting);
+        assert!((&mut waiting).now_or_never().is_none());
+        let later = changes.begin(&key("a/1"));
+        drop(first);
+        waiting.now_or_never().expect("the first has ended").expect("in time");
+        drop((later, elsewhere));
+        changes.wait("").now_or_never().expect("nothing is on its way").expect("in time");
+        assert!(changes.state().active.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_that_never_ends_makes_a_listing_say_so() {
+        let changes = Arc::new(Changes::default());
+        let _stuck = changes.begin(&key("k"));
+        assert_eq!(changes.wait("").await.map_err(|error| error.kind()), Err(StoreErrorKind::Busy));
+    }
+
+    #[test]
+    fn a_look_is_certain_only_if_no_change_began_or_was_on_its_way() {
+        let changes = Arc::new(Changes::default());
+        let quiet = changes.observe(&key("k"));
+        assert!(changes.is_unchanged(&key("k"), quiet));
+        let change = changes.begin(&key("k"));
+        let amid = changes.observe(&key("k"));
+        assert!(!changes.is_unchanged(&key("k"), quiet));
+        drop(change);
+        assert!(!changes.is_unchanged(&key("k"), quiet), "a change that came and went");
+        assert!(!changes.is_unchanged(&key("k"), amid), "a look that began amid a change");
+    }
+}
