@@ -35,6 +35,14 @@ pub(super) const ANSWER: Duration = Duration::from_secs(30);
 const PROBE: Duration = Duration::from_secs(5);
 const PROBED: &str = "causeway-probe";
 
+/// Changes whose conditions a storage may or may not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guarded {
+    Put,
+    Complete,
+    Delete,
+}
+
 #[derive(Debug)]
 pub(super) struct Member {
     /// Its backend's.
@@ -49,6 +57,8 @@ pub(super) struct Member {
     stop: CancellationToken,
     slots: Arc<Semaphore>,
     pub(super) pace: Arc<Pace>,
+    /// By `Guarded`: conditions that the storage refused when it was asked for them.
+    refused: [AtomicBool; 3],
     seeded: AtomicBool,
     rank: AtomicI64,
 }
@@ -76,6 +86,7 @@ impl Member {
             stop,
             slots: Arc::new(Semaphore::new(AT_ONCE)),
             pace: Arc::default(),
+            refused: Default::default(),
             seeded: AtomicBool::new(replica.seeded),
             rank: AtomicI64::new(replica.rank),
         })
@@ -95,8 +106,32 @@ impl Member {
         self.slots.clone().try_acquire_owned().ok()
     }
 
+    /// As far as they are known.
     pub(super) fn capabilities(&self) -> Capabilities {
-        self.backend.capabilities()
+        self.store.get().map_or_else(|| self.backend.capabilities(), |store| store.capabilities())
+    }
+
+    /// Whether the storage checks conditions of such a change. It is asked before the first one, where that has to be tried out.
+    async fn checks(&self, guarded: Guarded) -> Result<bool> {
+        if self.refused.get(guarded as usize).is_some_and(|refused| refused.load(Ordering::Relaxed)) {
+            return Ok(false);
+        }
+        let tried = timely(ANSWER, async { self.store().await?.tried_capabilities().await }).await?;
+        let guarantee = match guarded {
+            Guarded::Put => tried.conditional_writes,
+            Guarded::Complete => tried.conditional_completes,
+            Guarded::Delete => tried.conditional_deletes,
+        };
+        Ok(guarantee != Guarantee::Refused)
+    }
+
+    /// It answered that it knows no conditions of such a change, whatever it was taken for: it is asked for none any more.
+    pub(super) fn checks_not(&self, guarded: Guarded) {
+        if let Some(refused) = self.refused.get(guarded as usize)
+            && !refused.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(backend = self.name, change = ?guarded, "a replica's storage refuses conditions: changes go there without");
+        }
     }
 
     /// It had everything once.
@@ -146,15 +181,15 @@ impl Member {
     }
 
     /// Conditions under which a change finds what it expects: one that comes late, after others, finds something else and does
-    /// nothing. Without, where the storage has no such conditions.
-    pub(super) fn guard(&self, guarantee: Guarantee, known: &Known) -> WriteConditions {
+    /// nothing. Where the storage has no such conditions there are none: the key's lane alone keeps the order then.
+    pub(super) async fn guard(&self, guarded: Guarded, known: &Known) -> Result<WriteConditions> {
         let none = WriteConditions::default();
-        match known {
-            _ if guarantee == Guarantee::Refused => none,
-            Known::Unknown => none,
-            Known::Absent => WriteConditions { if_none_match: Some(ETagMatch::Any), ..none },
-            Known::Held(etag) => WriteConditions { if_match: Some(one(etag)), ..none },
-        }
+        let conditions = match known {
+            Known::Unknown => none.clone(),
+            Known::Absent => WriteConditions { if_none_match: Some(ETagMatch::Any), ..none.clone() },
+            Known::Held(etag) => WriteConditions { if_match: Some(one(etag)), ..none.clone() },
+        };
+        Ok(if conditions.is_empty() || self.checks(guarded).await? { conditions } else { none })
     }
 
     /// What of the attributes this storage keeps. The record has them all.

@@ -3,7 +3,7 @@
 use super::{
     broadcast::{Broadcast, Leg, SMALL},
     bucket::{Bucket, Writer},
-    member::{Member, timely},
+    member::{Guarded, Member, timely},
     publish::{self, Go, Outcome, Plan, Step, given_up},
     record::{Copy, Known, Object, Row},
 };
@@ -69,8 +69,10 @@ pub(super) fn put_step(
                 _ = leg.begun() => {
                     let put = async {
                         let known = own.find(&key, known).await?;
-                        let conditions = own.guard(own.capabilities().conditional_writes, &known);
-                        send(&own, &key, PutRequest { attributes, conditions, payload }).await
+                        let conditions = own.guard(Guarded::Put, &known).await?;
+                        let sent = send(&own, &key, PutRequest { attributes, conditions, payload }).await;
+                        // It gets the object by repair, without conditions from now on.
+                        sent.inspect_err(|error| if error.kind() == StoreErrorKind::NotImplemented { own.checks_not(Guarded::Put) })
                     };
                     let (copy, _turn) = join(put, pass(going, &leg)).await;
                     copy
@@ -78,8 +80,7 @@ pub(super) fn put_step(
                 go = &mut going => {
                     let Ok(Go { mut turn, known, ended: Some(ended) }) = go else { return Err(given_up()) };
                     turn.come().await;
-                    over(&own, &key, known, |known| {
-                        let conditions = own.guard(own.capabilities().conditional_writes, &known);
+                    over(&own, &key, Guarded::Put, known, |_, conditions| {
                         let request = PutRequest { attributes: attributes.clone(), conditions, payload: ended.payload() };
                         let (own, key) = (own.clone(), key.clone());
                         Box::pin(async move { send(&own, &key, request).await })
@@ -96,17 +97,21 @@ pub(super) fn put_step(
 pub(super) async fn over(
     member: &Member,
     key: &ObjectKey,
+    guarded: Guarded,
     known: Known,
-    mut change: impl FnMut(Known) -> BoxFuture<'static, Result<Copy>> + Send,
+    mut change: impl FnMut(Known, WriteConditions) -> BoxFuture<'static, Result<Copy>> + Send,
 ) -> Result<Copy> {
     let mut known = member.find(key, known).await?;
-    for _ in 1..TRIES {
-        match change(known).await {
-            Err(error) if is_surprise(&error) => known = member.find(key, Known::Unknown).await?,
+    for tries in 1.. {
+        let conditions = member.guard(guarded, &known).await?;
+        let is_guarded = !conditions.is_empty();
+        match change(known.clone(), conditions).await {
+            Err(error) if is_guarded && error.kind() == StoreErrorKind::NotImplemented => member.checks_not(guarded),
+            Err(error) if is_surprise(&error) && tries < TRIES => known = member.find(key, Known::Unknown).await?,
             done => return done,
         }
     }
-    change(known).await
+    Err(nothing())
 }
 
 /// The replica does not hold what was expected.
@@ -146,8 +151,7 @@ pub(super) async fn delete(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &W
 
 /// What a replica holds, gone.
 pub(super) async fn remove(member: &Arc<Member>, key: &ObjectKey, known: Known) -> Result<Copy> {
-    over(member, key, known, |known| {
-        let conditions = member.guard(member.capabilities().conditional_deletes, &known);
+    over(member, key, Guarded::Delete, known, |known, conditions| {
         let (member, key) = (member.clone(), key.clone());
         Box::pin(async move {
             if known != Known::Absent {
@@ -166,8 +170,7 @@ pub(super) async fn complete(
     known: Known,
     (upload, parts, size): (UploadId, Vec<CompletePart>, u64),
 ) -> Result<Copy> {
-    over(member, key, known, |known| {
-        let conditions = member.guard(member.capabilities().conditional_completes, &known);
+    over(member, key, Guarded::Complete, known, |_, conditions| {
         let request = CompleteUpload { parts: parts.clone(), conditions, checksum: None, size: Some(size) };
         let (member, key, upload) = (member.clone(), key.clone(), upload.clone());
         Box::pin(async move {

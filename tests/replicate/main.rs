@@ -5,6 +5,7 @@
 #[path = "../contract/client.rs"]
 mod client;
 mod gateway;
+mod lacking;
 mod membership;
 mod processes;
 mod reading;
