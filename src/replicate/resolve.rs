@@ -18,7 +18,10 @@ use crate::{
     },
 };
 use futures_util::future::join_all;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+/// What replicas that were never looked through may take to say what they have of a key that another one has not.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a replica says of a key.
 struct Seen {
@@ -114,12 +117,20 @@ pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
 /// Nobody knows the key, and some replicas were not looked through yet: what is there is ours from now on.
 pub(super) async fn adopt(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let members = bucket.members();
-    let strangers = members.iter().filter(|member| !member.is_seeded());
-    let seen = look(strangers, key).await;
+    // One that is out is not waited for, if another knows what there is.
+    let has_seeded = members.iter().any(|member| member.is_seeded());
+    let strangers: Vec<_> =
+        members.iter().filter(|member| member.is_unexplored() && (member.health.is_up() || !has_seeded)).cloned().collect();
+    let patience = if has_seeded { PATIENCE } else { Duration::MAX };
+    let seen = tokio::time::timeout(patience, look(strangers.iter(), key)).await;
+    let seen = seen.unwrap_or_else(|_| {
+        strangers.iter().for_each(|member| member.lagged());
+        Vec::new()
+    });
     match newest(key, &seen, &hold.row()).await? {
         Some(record) => settle(bucket, key, hold, Some(record)).await,
         // One that does not answer is looked through when it does.
-        None if seen.iter().any(|seen| seen.found.is_ok()) || members.iter().any(|member| member.is_seeded()) => Ok(()),
+        None if seen.iter().any(|seen| seen.found.is_ok()) || has_seeded => Ok(()),
         None => Err(StoreError::new(StoreErrorKind::Unavailable, "no replica answers")),
     }
 }
@@ -220,6 +231,9 @@ pub(super) async fn distrust(bucket: &Arc<Bucket>, key: &ObjectKey, generation: 
         return lost(bucket, key, &hold).await;
     }
     tracing::warn!(%key, backend = member.name, "a replica does not have what it had: it is repaired");
+    if member.missed() {
+        bucket.call_for_look();
+    }
     hold.change(|row| {
         if let Some(record) = &mut row.stands {
             record.copies.remove(&member.name);

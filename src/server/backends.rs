@@ -340,6 +340,7 @@ fn replicated(replicated: &config::ReplicatedBackend, opening: &Opening<'_>) -> 
             ReadMode::Fastest => ReadPolicy::Fastest,
             ReadMode::Hedged => ReadPolicy::Hedged,
         },
+        scrub: replicated.scrub_interval,
     }
 }
 

@@ -7,10 +7,13 @@ mod client;
 mod gateway;
 mod lacking;
 mod membership;
+mod orphans;
+mod places;
 mod processes;
 mod reading;
 mod repairing;
 mod schedules;
 #[path = "../support/mod.rs"]
 mod support;
+mod upkeep;
 mod writing;
