@@ -15,6 +15,7 @@ use crate::{
     model::{CannedAcl, Owner, Timestamp},
     store::Result,
 };
+use futures_util::FutureExt;
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
@@ -22,6 +23,7 @@ use std::{
 };
 use tokio::{
     sync::{Notify, watch},
+    task::unconstrained,
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
@@ -48,7 +50,8 @@ pub(super) struct LeftPlaces {
 pub(super) struct Reclaimed {
     /// A deleted bucket had left it.
     pub(super) was_left: bool,
-    _turn: Guard<At>,
+    /// Nobody removes it while this is held. `None`: somebody is just doing so.
+    pub(super) turn: Option<Guard<At>>,
 }
 
 impl LeftPlaces {
@@ -66,10 +69,11 @@ impl LeftPlaces {
         Ok(())
     }
 
-    /// Takes a place for a bucket, after whoever is about to remove it.
+    /// Takes a place for a bucket.
     pub(super) async fn reclaim(&self, backend: &str, place: &str) -> Result<Reclaimed> {
-        let turn = self.turns.lock(&(backend.to_owned(), place.to_owned())).await;
-        Ok(Reclaimed { was_left: self.catalog.forget_place(backend, place).await?, _turn: turn })
+        // Without tokio's budget, which may put off even a lock that is free.
+        let turn = unconstrained(self.turns.lock(&(backend.to_owned(), place.to_owned()))).now_or_never();
+        Ok(Reclaimed { was_left: self.catalog.forget_place(backend, place).await?, turn })
     }
 
     pub(super) fn wake(&self) {

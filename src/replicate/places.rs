@@ -79,6 +79,13 @@ async fn on_all<T: Send + 'static>(
     Round { ended, late }
 }
 
+/// How a place was when its bucket was made.
+#[derive(Debug, Clone, Copy)]
+struct Made {
+    was_there: bool,
+    is_empty: bool,
+}
+
 /// Makes the places of a new bucket, which has nothing in it that nobody knows where they are empty. Without enough of them, none
 /// is left that was not there before.
 pub(super) async fn make(
@@ -88,48 +95,50 @@ pub(super) async fn make(
     members: &[Arc<Member>],
     needed: usize,
 ) -> Result<()> {
-    let made = |ended: &[(Arc<Member>, Result<Made>)]| ended.iter().filter(|(_, outcome)| outcome.is_ok()).count();
-    let round = on_all(members, |ended| made(ended) >= needed, |member| Box::pin(make_one(catalog.clone(), left.clone(), member))).await;
-    if made(&round.ended) >= needed {
-        for (member, error) in round.ended.iter().filter_map(|(member, outcome)| Some((member, outcome.as_ref().err()?))) {
-            tracing::warn!(bucket = %bucket.bucket.name, backend = member.name, %error, "a replica of a new bucket could not be made; it is tried again");
+    let (mut turns, mut ready) = (Vec::new(), Vec::new());
+    for member in members {
+        let reclaimed = left.reclaim(&member.name, &member.record.bucket.place).await?;
+        if reclaimed.was_left {
+            // What a deleted bucket left there is none of the new one's.
+            catalog.update_replica(member.record.id, ReplicaChange::Refilled).await?;
         }
+        // Where somebody is about to remove what was left, the worker makes the place afterwards.
+        if let Some(turn) = reclaimed.turn {
+            turns.push(turn);
+            ready.push(member.clone());
+        }
+    }
+    let made = |ended: &[(Arc<Member>, Result<Made>)]| ended.iter().filter(|(_, outcome)| outcome.is_ok()).count();
+    let round = on_all(&ready, |ended| made(ended) >= needed, |member| Box::pin(make_one(member))).await;
+    for (member, outcome) in &round.ended {
+        match outcome {
+            Ok(made) if made.is_empty => catalog.update_replica(member.record.id, ReplicaChange::Seeded).await?,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(bucket = %bucket.bucket.name, backend = member.name, %error, "a replica of a new bucket could not be made; it is tried again");
+            }
+        }
+    }
+    if made(&round.ended) >= needed {
         return Ok(());
     }
-    let (made, had) = (round.ended.iter().filter(|(_, outcome)| matches!(outcome, Ok(Made::New))), made(&round.ended));
-    let undo: Vec<_> = made.map(|(member, _)| member.clone()).collect();
-    let silent = |(member, outcome): &(Arc<Member>, Result<Made>)| {
-        outcome.as_ref().is_err_and(StoreError::is_temporary).then(|| member.clone())
+    let is_ours = |outcome: &Result<Made>| match outcome {
+        Ok(made) => !made.was_there,
+        Err(error) => error.is_temporary(),
     };
-    let unsure = round.ended.iter().filter_map(silent).chain(round.late.iter().cloned());
-    left.leave(bucket, undo.iter().cloned().chain(unsure)).await?;
+    let undo = round.ended.iter().filter(|(_, outcome)| is_ours(outcome)).map(|(member, _)| member);
+    left.leave(bucket, undo.chain(&round.late).cloned()).await?;
     left.wake();
+    let had = made(&round.ended);
     let error = round.ended.into_iter().find_map(|(_, outcome)| outcome.err());
     Err(error.unwrap_or_else(|| too_few(had, needed)))
 }
 
-/// How a place was when its bucket was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Made {
-    New,
-    WasThere,
-}
-
-async fn make_one(catalog: Arc<dyn Catalog>, left: Arc<LeftPlaces>, member: Arc<Member>) -> Result<Made> {
-    // Whoever is about to remove what a deleted bucket left there ends first.
-    let reclaimed = left.reclaim(&member.name, &member.record.bucket.place).await?;
+async fn make_one(member: Arc<Member>) -> Result<Made> {
     let was_there = member.has_place().await?;
     member.backend.create(&member.record).await?;
     let page = member.store().await?.list(ListRequest { limit: 1, ..Default::default() }).await?;
-    let change = match page.entries.is_empty() {
-        true => Some(ReplicaChange::Seeded),
-        // What a deleted bucket left is none of the new one's.
-        false => reclaimed.was_left.then_some(ReplicaChange::Refilled),
-    };
-    if let Some(change) = change {
-        catalog.update_replica(member.record.id, change).await?;
-    }
-    Ok(if was_there { Made::WasThere } else { Made::New })
+    Ok(Made { was_there, is_empty: page.entries.is_empty() })
 }
 
 /// Removes the places of an emptied bucket from all members. `Ok(false)`: something is still in one of them, and the bucket stays.
