@@ -4,8 +4,10 @@
 #[allow(dead_code)]
 #[path = "../contract/client.rs"]
 mod client;
+mod doubles;
 mod gateway;
 mod membership;
+mod ordering;
 mod processes;
 mod reading;
 mod repairing;
