@@ -26,6 +26,7 @@ mod spread;
 mod traffic;
 pub mod tree;
 pub mod uploads;
+mod watches;
 pub mod webdav;
 mod wire;
 
