@@ -2,6 +2,7 @@
 
 Owns the socket, the streams and flow control; the frames are h2's (requirements/http2.txt).  One thread reads; whoever
 waits for a stream waits under the one condition.  A connection that ended is never used again: its owner makes another.
+h2 sends nothing after the server's GOAWAY, so that the connection is closed then, with all that is under way on it.
 """
 
 import socket
@@ -102,6 +103,8 @@ class Connection:
                 with self.changed:
                     for event in self.h2.receive_data(data):
                         self._take(event)
+                    if self.ended:
+                        break
                     self._flush()
                     self.changed.notify_all()
             self._end("the server closed the connection")
@@ -132,3 +135,4 @@ class Connection:
         with self.changed:
             self.ended = self.ended or why
             self.changed.notify_all()
+            self.socket.close()

@@ -109,7 +109,7 @@ def _run(stack: Stack, faults: bool, seconds: float, arguments, work: Path) -> t
             arguments.seed,
             arguments.workers,
             seconds,
-            {"self_copies": stack.self_copies, "limited": stack.limited, "disturbed": faults},
+            {"self_copies": stack.self_copies, "disturbed": faults},
             (lambda: Disturber(running, arguments.seed)) if faults else None,
         )
     finally:

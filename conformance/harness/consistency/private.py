@@ -34,7 +34,7 @@ def cold_key(worker: Worker) -> None:
     key = f"{_prefix(worker, group)}k{worker.chance.randrange(NAMES):02}"
     chance = worker.chance.random()
     if chance < 0.4:
-        done, _, state = writes.put(worker, key, size=worker.size(most=70 * 1024))
+        done, _, state = writes.put(worker, key, size=worker.size(key, most=70 * 1024))
         worker.cold[key] = state if done else None
     elif chance < 0.6:
         answer = worker.ask("DELETE", "DELETE", key)

@@ -15,26 +15,26 @@ SMALL = 128 * KIB  # CRC32C and CRC64NVME take Python long
 
 
 def hot_get(worker: Worker) -> None:
-    get(worker, worker.chance.choice(worker.plan.hot))
+    get(worker, worker.hot())
 
 
 def hot_head(worker: Worker) -> None:
-    head(worker, worker.chance.choice(worker.plan.hot))
+    head(worker, worker.hot())
 
 
 def hot_tags(worker: Worker) -> None:
-    tags(worker, worker.chance.choice(worker.plan.hot))
+    tags(worker, worker.hot())
 
 
 def hot_condition(worker: Worker) -> None:
-    key = worker.chance.choice(worker.plan.hot)
+    key = worker.hot()
     if key in worker.seen:
         header = worker.chance.choice(("if-match", "if-none-match"))
         worker.chance.choice((get, head))(worker, key, (header, worker.seen[key].etag))
 
 
 def hot_range(worker: Worker) -> None:
-    key = worker.chance.choice(worker.plan.hot)
+    key = worker.hot()
     first = worker.chance.choice((0, 3, 1000, 64 * KIB, MIB - 5, 5 * MIB - 7))
     count = worker.chance.choice((1, 9, 4096, 70_000, 2 * MIB))
     asked = f"bytes=-{count}" if worker.chance.random() < 0.2 else f"bytes={first}-{first + count - 1}"

@@ -5,7 +5,8 @@ the operations that have taken effect in it; an answer is explained if some orde
 Reads take effect as soon as they fit, which never takes an order away.
 
 Writes without an answer may take effect at any later time, or never.  One that somebody saw did so before that reply;
-the others are left out at first, and let in only if without them something stays unexplained.
+the others are left out at first, and let in only if without them something stays unexplained.  They may then take
+effect more than once: that forgives a little, and keeps the search small.
 """
 
 from dataclasses import dataclass, replace
@@ -63,6 +64,7 @@ class _Search:
         self.free: list[int] = []
         self.reads: set[int] = set()
         self.writes: set[int] = set()
+        self.standing: list[Operation] = []  # without an end
         self.configurations: set[tuple[State, int]] = {(ABSENT, 0)}
 
     def run(self) -> list[Unexplained]:
@@ -89,8 +91,11 @@ class _Search:
         return found
 
     def begin(self, number: int) -> None:
-        bit = self.bits[number] = self.free.pop() if self.free else 1 << len(self.bits)
         operation = self.operations[number]
+        if operation.end is None:
+            self.standing.append(operation)
+            return
+        bit = self.bits[number] = self.free.pop() if self.free else 1 << len(self.bits)
         if operation.effect is not None:
             self.writes.add(number)
             return
@@ -107,11 +112,8 @@ class _Search:
             (explained.add if configuration[1] & bit else open_ends.append)(configuration)
         while open_ends:
             state, done = open_ends.pop()
-            for other in self.writes:
-                operation = self.operations[other]
-                if done & self.bits[other] or not operation.guard.admits(state):
-                    continue
-                following = self.after(operation.effect, done | self.bits[other])
+            for effect, its in self.possible(state, done):
+                following = self.after(effect, done | its)
                 if following in met:
                     continue
                 met.add(following)
@@ -120,6 +122,16 @@ class _Search:
                 raise Undecided(f"{self.operations[number].key}: more than {CONFIGURATIONS} possible orders")
         return explained
 
+    def possible(self, state: State, done: int):
+        """What may take effect next, and its bit."""
+        for other in self.writes:
+            operation = self.operations[other]
+            if not done & self.bits[other] and operation.guard.admits(state):
+                yield operation.effect, self.bits[other]
+        for operation in self.standing:
+            if operation.guard.admits(state):
+                yield operation.effect, 0
+
     def after(self, state: State, done: int) -> tuple[State, int]:
         for read in self.reads:
             if not done & self.bits[read] and self.operations[read].guard.admits(state):
@@ -127,11 +139,21 @@ class _Search:
         return state, done
 
     def forced(self, number: int) -> set[tuple[State, int]]:
-        """Goes on behind an operation that nothing explains: a write did what it says, a read is left out."""
-        effect, bit = self.operations[number].effect, self.bits[number]
-        if effect is None:
-            return {(state, done | bit) for state, done in self.configurations}
-        return {self.after(effect, done | bit) for _, done in self.configurations}
+        """Goes on behind an operation that nothing explains: what it says is taken for true from now on.
+
+        So that one lost write is told once, and not again by everybody who misses it.
+        """
+        operation, bit = self.operations[number], self.bits[number]
+        if operation.effect is not None:
+            return {self.after(operation.effect, done | bit) for _, done in self.configurations}
+        guard = operation.guard
+        told = {(state, done | bit) for state, done in self.configurations}
+        if guard.kind == "absent":
+            told |= {self.after(ABSENT, done) for _, done in told}
+        elif guard.kind == "is":
+            etag = next(iter(guard.etags)) if guard.etags and len(guard.etags) == 1 else None
+            told |= {self.after(State(guard.name, etag), done) for _, done in told}
+        return told
 
 
 def meaning(guard: Guard) -> str:

@@ -24,7 +24,6 @@ class Stack:
     speaks: str = "http"  # or tls, or h2
     short: bool = False  # belongs to the short run, too
     self_copies: bool = True
-    limited: bool = False
     faults: tuple[str, ...] = ("server term", "server kill")  # rows of disturb.FAULTS
     bucket: str = ""  # the section of its bucket, in braces its name
 
@@ -66,10 +65,9 @@ STACKS = (
     Stack("memory", "memory", toml='[backend.store]\ntype = "memory"\n', default="store", faults=()),
     Stack(
         "limited",
-        "local disk, at most 300 operations a second and 8 at once",
-        toml=DISK + "request_rate = 300\nconcurrency = 8\n",
+        "local disk, at most 100 operations a second and 4 at once",
+        toml=DISK + "request_rate = 100\nconcurrency = 4\n",
         default="disk",
-        limited=True,
     ),
     _over("s3_causeway", "Causeway, over local disk", KILLED),
     _over("s3_minio", "MinIO", KILLED, self_copies=False),  # it answers torn ones itself

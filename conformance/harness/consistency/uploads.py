@@ -27,7 +27,7 @@ class Part:
 
 
 def hot_upload(worker: Worker) -> None:
-    upload(worker, worker.chance.choice(worker.plan.hot))
+    upload(worker, worker.hot())
 
 
 def upload(worker: Worker, key: str) -> None:
@@ -74,7 +74,7 @@ def _part(worker: Worker, last: bool) -> Part:
         start = worker.chance.choice((0, 4097))
         return Part(Piece(worker.plan.source_body[0].name, start, size), worker.plan.source)
     if last and worker.chance.random() < 0.4:
-        hot = worker.chance.choice(worker.plan.hot)
+        hot = worker.hot()
         reads.head(worker, hot)
         seen = worker.seen.get(hot)
         if seen and seen.name and seen.name.startswith("w") and seen.length:

@@ -14,6 +14,7 @@ from harness.consistency.values import Body
 from harness.s3 import Broken, Client, Reply
 
 PAUSE_SECONDS = 0.05  # after a connection that broke
+SAME_SIZE = 4096  # of the first hot key: what tells versions apart by their size cannot tell these
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,6 @@ class Plan:
     sizes: tuple[tuple[int, int], ...]  # (size, weight)
     self_copies: bool = True
     disturbed: bool = False  # servers are restarted, storages fail: a failure by itself is no problem then
-    limited: bool = False  # SlowDown is what is asked for
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,13 @@ class Worker:
         self.serial += 1
         return f"{kind}{self.number}.{self.serial}"
 
-    def size(self, most: int | None = None) -> int:
+    def hot(self) -> str:
+        """A hot key; every other time the first, whose versions are all of one size."""
+        return self.plan.hot[0] if self.chance.random() < 0.4 else self.chance.choice(self.plan.hot)
+
+    def size(self, key: str, most: int | None = None) -> int:
+        if key == self.plan.hot[0]:
+            return SAME_SIZE
         sizes = [row for row in self.plan.sizes if most is None or row[0] <= most]
         return self.chance.choices([size for size, _ in sizes], [weight for _, weight in sizes])[0]
 

@@ -33,7 +33,7 @@ def put(
 ) -> tuple[bool, Reply | None, State]:
     """Whether it is known to be done, the reply, and what the key is then."""
     name = worker.fresh_name()
-    body = (Piece(name, 0, worker.size() if size is None else size),)
+    body = (Piece(name, 0, worker.size(key) if size is None else size),)
     worker.records.versions[name] = Version(name, body)
     data, state = values.content(body), State(name, values.whole_etag(body))
     headers = headers_of(name) | conditional(condition) | (more or {})
@@ -59,15 +59,15 @@ def conditional(condition: Guard) -> dict[str, str]:
 
 
 def hot_put(worker: Worker) -> None:
-    put(worker, worker.chance.choice(worker.plan.hot))
+    put(worker, worker.hot())
 
 
 def hot_create(worker: Worker) -> None:
-    put(worker, worker.chance.choice(worker.plan.hot), MISSING)
+    put(worker, worker.hot(), MISSING)
 
 
 def hot_replace(worker: Worker) -> None:
-    key = worker.chance.choice(worker.plan.hot)
+    key = worker.hot()
     if key not in worker.seen or worker.chance.random() < 0.5:
         reads.head(worker, key)
     if key in worker.seen:
@@ -75,12 +75,12 @@ def hot_replace(worker: Worker) -> None:
 
 
 def hot_delete(worker: Worker) -> None:
-    key = worker.chance.choice(worker.plan.hot)
+    key = worker.hot()
     worker.written(key, "DELETE", worker.ask("DELETE", "DELETE", key), ABSENT, ANY)
 
 
 def hot_delete_if(worker: Worker) -> None:
-    key = worker.chance.choice(worker.plan.hot)
+    key = worker.hot()
     if key not in worker.seen:
         return
     # A key that is not there any more is deleted as well: 204 does not tell which.
@@ -106,13 +106,13 @@ def hot_delete_several(worker: Worker) -> None:
 
 
 def hot_copy(worker: Worker) -> None:
-    source = worker.chance.choice(worker.plan.hot)
+    source = worker.hot()
     key = worker.chance.choice([key for key in worker.plan.hot if key != source])
     copy(worker, source, key, worker.chance.random() < 0.5)
 
 
 def hot_self_copy(worker: Worker) -> None:
-    key = worker.chance.choice(worker.plan.hot)
+    key = worker.hot()
     if worker.plan.self_copies:
         copy(worker, key, key, replaces=True)
 
