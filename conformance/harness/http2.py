@@ -1,8 +1,9 @@
 """One HTTP/2 connection that many threads send their requests over at once.
 
-Owns the socket, the streams and flow control; the frames are h2's (requirements/http2.txt).  One thread reads; whoever
-waits for a stream waits under the one condition.  A connection that ended is never used again: its owner makes another.
-h2 sends nothing after the server's GOAWAY, so that the connection is closed then, with all that is under way on it.
+Owns the socket, the streams and flow control; the frames are h2's (requirements/http2.txt).  One thread
+reads; whoever waits for a stream waits under the one condition.  A connection that ended is never used again:
+its owner makes another. h2 sends nothing after the server's GOAWAY, so that the connection is closed then,
+with all that is under way on it.
 """
 
 import socket
@@ -80,12 +81,13 @@ class Connection:
         for piece in pieces:
             while piece:
                 with self.changed:
-                    room = lambda: min(self.h2.local_flow_control_window(number), self.h2.max_outbound_frame_size)  # noqa: E731
-                    if not self.changed.wait_for(lambda: stream.done or self.ended or room() > 0, self.timeout):
+                    if not self.changed.wait_for(
+                        lambda: stream.done or self.ended or self._room(number) > 0, self.timeout
+                    ):
                         raise Ended(f"no room to send within {self.timeout:g} s")
                     if stream.done or self.ended:
                         return  # answered before the body was taken, as a refusal is
-                    size = room()
+                    size = self._room(number)
                     self.h2.send_data(number, piece[:size])
                     self._flush()
                     piece = piece[size:]
@@ -93,6 +95,10 @@ class Connection:
             if not stream.done and not self.ended:
                 self.h2.end_stream(number)
                 self._flush()
+
+    def _room(self, number: int) -> int:
+        """How many bytes of a body may be sent now."""
+        return min(self.h2.local_flow_control_window(number), self.h2.max_outbound_frame_size)
 
     def _flush(self) -> None:
         self.socket.sendall(self.h2.data_to_send())
@@ -121,7 +127,11 @@ class Connection:
             return
         if isinstance(event, h2.events.ResponseReceived):
             fields = dict(event.headers)
-            stream.status, stream.headers, stream.headed = int(fields.pop(":status")), fields, time.monotonic_ns()
+            stream.status, stream.headers, stream.headed = (
+                int(fields.pop(":status")),
+                fields,
+                time.monotonic_ns(),
+            )
         elif isinstance(event, h2.events.DataReceived):
             stream.body += event.data
         elif isinstance(event, h2.events.StreamEnded):
@@ -129,7 +139,10 @@ class Connection:
         elif isinstance(event, h2.events.StreamReset):
             # A reply that is whole may be followed by "send no more of the body".
             refused = event.error_code == h2.errors.ErrorCodes.NO_ERROR and stream.done
-            stream.done, stream.broken = True, None if refused else f"the stream was reset: {event.error_code}"
+            stream.done, stream.broken = (
+                True,
+                None if refused else f"the stream was reset: {event.error_code}",
+            )
 
     def _end(self, why: str) -> None:
         with self.changed:

@@ -1,7 +1,8 @@
 """A relay before a storage that can be told to misbehave, as a process of its own.
 
-`Relay` is the handle of whoever starts it; run as a program, this file is the relay.  Its address stays the same while
-what is behind it ends, and comes back at another one.  Modes are read from standard input, a line each:
+`Relay` is the handle of whoever starts it; run as a program, this file is the relay.  Its address stays the
+same while what is behind it ends, and comes back at another one.  Modes are read from standard input, a line
+each:
 
 - `pass`: bytes go both ways as they come
 - `reset`: each connection is reset after some random number of bytes
@@ -88,7 +89,9 @@ class _Program:
             host, port = self.behind.rsplit(":", 1)
             away, there = await asyncio.open_connection(host, int(port))
             pair = _Pair()
-            await asyncio.gather(self.carry(reader, there, writer, pair), self.carry(away, writer, there, pair))
+            await asyncio.gather(
+                self.carry(reader, there, writer, pair), self.carry(away, writer, there, pair)
+            )
         except (OSError, EOFError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             _reset(writer)
         finally:

@@ -1,8 +1,9 @@
 """A small S3 client that changes nothing: one request, one reply, no retry.
 
-Owns connections (one per thread over HTTP/1.1, one for all threads over HTTP/2) and the times of a reply: when it was
-asked for, when its head was there, when its end was.  Clocks are `time.monotonic_ns`, which processes of one machine
-share.  A connection that breaks before the head of a reply is `Broken`; one that breaks in its body is `Reply.broken`.
+Owns connections (one per thread over HTTP/1.1, one for all threads over HTTP/2) and the times of a reply:
+when it was asked for, when its head was there, when its end was.  Clocks are `time.monotonic_ns`, which
+processes of one machine share.  A connection that breaks before the head of a reply is `Broken`; one that
+breaks in its body is `Reply.broken`.
 """
 
 import http.client
@@ -79,7 +80,9 @@ class Client:
     ) -> Reply:
         """`pause`: seconds that the body takes longer on its way, whichever way that is."""
         path = quote(f"/{bucket}/{key}" if key else f"/{bucket}", safe="/~")
-        pairs = sorted((quote(name, safe="~"), quote(str(value), safe="~")) for name, value in (query or {}).items())
+        pairs = sorted(
+            (quote(name, safe="~"), quote(str(value), safe="~")) for name, value in (query or {}).items()
+        )
         path += "?" + "&".join(f"{name}={value}" for name, value in pairs) if pairs else ""
         signed = sigv4.signed_headers(
             method, self.target.endpoint + path, self.target.access_key, self.target.secret_key, body, headers
@@ -102,8 +105,11 @@ class Client:
             for name, value in headers.items():
                 connection.putheader(name, value)
             connection.endheaders()
-            for piece in pieces(body, pause):
-                connection.send(piece)
+            try:
+                for piece in pieces(body, pause):
+                    connection.send(piece)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # a server that wants no more of the body may have answered before it closed
             reply = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             self.close()
@@ -121,7 +127,13 @@ class Client:
             broken = f"{type(error).__name__}: {error}"
         if broken or reply.will_close:
             self.close()
-        return reply.status, {name.lower(): value for name, value in reply.getheaders()}, received, headed, broken
+        return (
+            reply.status,
+            {name.lower(): value for name, value in reply.getheaders()},
+            received,
+            headed,
+            broken,
+        )
 
     def _over_http2(self, method, path, headers, body, pause):
         from harness import http2  # only whoever asks for it needs its package

@@ -40,7 +40,8 @@ def listed(name: str | None, start: int, end: int) -> Operation:
 def sight(name: str, body_of: str | None = None, **changes) -> Sight:
     data = values.content((Piece(body_of or name, 0, 3000),))
     fields = {
-        "key": KEY, "action": "GET", "worker": 3, "start": 0, "headed": 1, "end": 2, "name": name, "etag": etag(name),
+        "key": KEY, "action": "GET", "worker": 3, "start": 0, "headed": 1, "end": 2,
+        "name": name, "etag": etag(name),
         "content_type": f"version/{name}", "length": 3000, "tag_count": "1", "checksums": {},
         "digest": values.digest(data), "size": len(data), "owners": tuple(values.owners(data)),
     }  # fmt: skip
@@ -110,7 +111,9 @@ class PlantedHistories(unittest.TestCase):
 
     def test_a_torn_body_is_found_and_its_owners_are_told(self):
         whole = put("w1.1", 0, 10)
-        records = Records({"w1.1": Version("w1.1", (Piece("w1.1", 0, 3000),))}, [whole], [sight("w1.1", "w1.2")])
+        records = Records(
+            {"w1.1": Version("w1.1", (Piece("w1.1", 0, 3000),))}, [whole], [sight("w1.1", "w1.2")]
+        )
         (problem,) = verdict.check(records, 0)[0]
         self.assertEqual(problem.kind, "body of another version")
         self.assertIn("w1.2@0", problem.text)
@@ -130,7 +133,12 @@ class PlantedHistories(unittest.TestCase):
 
     def test_a_range_of_another_version_is_found(self):
         part = values.content((Piece("w1.1", 0, 3000),))[1000:2000]
-        right = {"asked_range": "bytes=1000-1999", "length": 1000, "size": 1000, "digest": values.digest(part)}
+        right = {
+            "asked_range": "bytes=1000-1999",
+            "length": 1000,
+            "size": 1000,
+            "digest": values.digest(part),
+        }
         self.assertEqual(kinds(sights=(sight("w1.1", content_range="bytes 1000-1999/3000", **right),)), [])
         found = kinds(sights=(sight("w1.1", content_range="bytes 1000-1999/4000", **right),))
         self.assertEqual(found, ["range of another version"])
@@ -141,8 +149,12 @@ class PlantedHistories(unittest.TestCase):
 
 class CleanHistories(unittest.TestCase):
     def test_what_overlaps_may_be_seen_in_either_order(self):
-        self.assertEqual(kinds(put("w1.1", 0, 10), put("w2.1", 5, 30), get("w1.1", 20, 25), get("w2.1", 26, 40)), [])
-        self.assertEqual(kinds(put("w1.1", 0, 10), put("w2.1", 5, 30), get("w2.1", 7, 9), listed("w2.1", 35, 36)), [])
+        self.assertEqual(
+            kinds(put("w1.1", 0, 10), put("w2.1", 5, 30), get("w1.1", 20, 25), get("w2.1", 26, 40)), []
+        )
+        self.assertEqual(
+            kinds(put("w1.1", 0, 10), put("w2.1", 5, 30), get("w2.1", 7, 9), listed("w2.1", 35, 36)), []
+        )
 
     def test_a_write_without_an_answer_may_come_late_or_never(self):
         self.assertEqual(kinds(put("w1.1", 0, 10), put("w2.1", 20, None), get("w1.1", 30, 40)), [])
@@ -167,7 +179,7 @@ class CleanHistories(unittest.TestCase):
 
 
 def _simulated(source: random.Random, length: int = 120) -> list[Operation]:
-    """Operations on a true register, each of which takes effect at one moment between its start and its end."""
+    """Operations on a true register, each of which takes effect at one moment of its time."""
     moments = sorted(source.uniform(0, 1000) for _ in range(length))
     history, state = [], ABSENT
     for number, moment in enumerate(moments):

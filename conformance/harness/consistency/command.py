@@ -1,7 +1,7 @@
 """`conformance/run consistency`: runs the load on each stack that is asked for, and prints one line for each.
 
-Owns the command, the lines, and the explanations under target/conformance/consistency/.  A stack that this machine
-cannot run is skipped, with the reason, and is no pass.
+Owns the command, the lines, and the explanations under target/conformance/consistency/.  A stack that this
+machine cannot run is skipped, with the reason, and is no pass.
 """
 
 import argparse
@@ -20,13 +20,16 @@ from harness.consistency import run, stacks
 from harness.consistency.disturb import Disturber
 from harness.consistency.run import Outcome, Unusable
 from harness.consistency.stacks import STACKS, Running, Stack
+from harness.s3 import Target
 from harness.server import ServerError, find_binary
 
 SHOWN = 40  # problems of one kind in an explanation
 
 
 def add_to(commands) -> argparse.ArgumentParser:
-    parser = commands.add_parser("consistency", help="check that concurrent clients see one order of all changes")
+    parser = commands.add_parser(
+        "consistency", help="check that concurrent clients see one order of all changes"
+    )
     parser.add_argument("--only", nargs="+", metavar="STACK", help=f"of: {', '.join(stacks.NAMES)}")
     parser.add_argument("--seconds", type=float, help="of load on each stack (default: 10; with --long 60)")
     parser.add_argument("--workers", type=int, default=8, help="clients at once (default: 8)")
@@ -34,7 +37,13 @@ def add_to(commands) -> argparse.ArgumentParser:
     parser.add_argument("--long", action="store_true", help="60 s on every stack, then 30 s with faults")
     parser.add_argument("--faults", action="store_true", help="with restarts and failing storages in between")
     parser.add_argument("--json", action="store_true", help="print one JSON document a line")
-    parser.add_argument("--binary", type=Path, help="default: the newest of target/{release,debug}/causeway")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--binary", type=Path, help="default: the newest of target/{release,debug}/causeway")
+    target.add_argument(
+        "--endpoint",
+        metavar="URL",
+        help="any S3 service instead; credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    )
     parser.set_defaults(main=main)
     return parser
 
@@ -48,6 +57,8 @@ def main(arguments: argparse.Namespace) -> int:
     chosen = STACKS if arguments.long and not arguments.only else [stack for stack in STACKS if wanted(stack)]
     arguments.seed = int(time.time()) if arguments.seed is None else arguments.seed
     arguments.seconds = arguments.seconds or (60 if arguments.long else 10)
+    if arguments.endpoint:
+        return _elsewhere(arguments)
     try:
         arguments.binary = find_binary(arguments.binary)
         if any(stack.speaks == "h2" for stack in chosen):
@@ -56,14 +67,23 @@ def main(arguments: argparse.Namespace) -> int:
     except (ServerError, clients.InstallError) as error:
         print(error, file=sys.stderr)
         return 1
-    report = _directory(arguments.cache / "consistency")
     good = True
     for stack in chosen:
         for faults in (False, True) if arguments.long else (arguments.faults,):
             if faults and not stack.faults:
                 continue
-            good &= _one(stack, faults, arguments, report)
+            good &= _one(stack, faults, arguments)
     return 0 if good else 1
+
+
+def _elsewhere(arguments: argparse.Namespace) -> int:
+    """A service that runs already."""
+    target = Target(arguments.endpoint, os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
+    traits = {"self_copies": True, "disturbed": False}
+    result = {"stack": "endpoint", "seed": arguments.seed, "seconds": arguments.seconds}
+    bucket = f"consistency-{arguments.seed}"
+    outcome = run.run(target, bucket, arguments.seed, arguments.workers, arguments.seconds, traits)
+    return 0 if _told(result, outcome, [], None, arguments) else 1
 
 
 def _directory(path: Path) -> Path:
@@ -71,7 +91,7 @@ def _directory(path: Path) -> Path:
     return path
 
 
-def _one(stack: Stack, faults: bool, arguments: argparse.Namespace, report: Path) -> bool:
+def _one(stack: Stack, faults: bool, arguments: argparse.Namespace) -> bool:
     name = f"{stack.name}+faults" if faults else stack.name
     seconds = min(arguments.seconds, 30) if faults and arguments.long else arguments.seconds
     result = {"stack": name, "seed": arguments.seed, "seconds": seconds}
@@ -80,24 +100,31 @@ def _one(stack: Stack, faults: bool, arguments: argparse.Namespace, report: Path
         _print(result | {"skipped": why}, arguments.json)
         return True
     work = Path(tempfile.mkdtemp(prefix=f"consistency-{name}-", dir=suite.work_root(arguments.cache)))
-    explanation = report / f"{name}.txt"
-    explanation.unlink(missing_ok=True)
     try:
         outcome, ends = _run(stack, faults, seconds, arguments, work)
     except (ServerError, clients.InstallError, Unusable) as error:
         _print(result | {"broken": str(error), "work": str(work)}, arguments.json)
         return False
+    good = _told(result, outcome, ends, stack.planted, arguments)
+    if good:
+        shutil.rmtree(work)
+    return good
+
+
+def _told(result: dict, outcome: Outcome, ends: list[str], planted: str | None, arguments) -> bool:
+    """Prints what a run came to, and explains what was wrong in it; whether it passed."""
+    explanation = _directory(arguments.cache / "consistency") / f"{result['stack']}.txt"
     kinds = collections.Counter(problem.kind for problem in outcome.problems)
     kinds.update({"bad end": len(ends)} if ends else {})
+    good = planted in kinds if planted else not kinds
     result |= {"requests": outcome.requests, "took": round(outcome.seconds, 1), "violations": dict(kinds)}
-    result |= {"undecided": outcome.undecided, "faults": outcome.faults}
+    result |= {"undecided": outcome.undecided, "faults": outcome.faults, "passed": good}
+    explanation.unlink(missing_ok=True)
     if kinds:
         _explain(explanation, result, outcome, ends)
-        result |= {"explanation": os.path.relpath(explanation), "work": str(work)}
-    else:
-        shutil.rmtree(work)
+        result |= {"explanation": os.path.relpath(explanation)}
     _print(result, arguments.json)
-    return not kinds
+    return good
 
 
 def _run(stack: Stack, faults: bool, seconds: float, arguments, work: Path) -> tuple[Outcome, list[str]]:
@@ -132,8 +159,11 @@ def _print(result: dict, as_json: bool) -> None:
         told += f"; {len(result['undecided'])} keys not decided" if result["undecided"] else ""
         told += f" -> {result['explanation']}" if violations else ""
         told += f" ({len(result['faults'])} faults)" if result["faults"] else ""
-        verdict = "FAIL" if violations else "ok  "
-        print(f"{verdict}  {name:28} {result['took']:5.1f} s {result['requests']:7,} requests  {told}", flush=True)
+        verdict = "ok  " if result["passed"] else "FAIL"
+        print(
+            f"{verdict}  {name:28} {result['took']:5.1f} s {result['requests']:7,} requests  {told}",
+            flush=True,
+        )
 
 
 def _explain(path: Path, result: dict, outcome: Outcome, ends: list[str]) -> None:

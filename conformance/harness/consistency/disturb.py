@@ -1,7 +1,7 @@
 """What goes wrong while clients work: restarts of the server, storages that stop, networks that break.
 
-Owns a table of faults, each a way to break and a way to heal, and the thread that walks through those that a stack
-allows, in turn.  When it ends all is healed.
+Owns a table of faults, each a way to break and a way to heal, and the thread that walks through those that a
+stack allows, in turn.  When it ends all is healed.
 """
 
 import random

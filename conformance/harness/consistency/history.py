@@ -1,7 +1,7 @@
-"""What clients write down: versions they made, operations in their order, replies as they were seen, and problems.
+"""What clients write down: versions that they made, operations, replies as they were seen, and problems.
 
-Owns plain records only, which cross from the workers' processes to the one that checks.  Times are nanoseconds of the
-machine's monotonic clock.
+Owns plain records only, which cross from the workers' processes to the one that checks.  Times are
+nanoseconds of the machine's monotonic clock.
 """
 
 from dataclasses import dataclass, field
@@ -117,7 +117,9 @@ class Records:
     listed: list[tuple[str, str, int, int]] = field(default_factory=list)  # (key, ETag, size, time)
     problems: list[Problem] = field(default_factory=list)
     replies: dict[str, int] = field(default_factory=dict)  # how often, by action and status
-    raised: dict[str, list[int]] = field(default_factory=dict)  # counters: how often surely, how often perhaps
+    raised: dict[str, list[int]] = field(
+        default_factory=dict
+    )  # counters: how often surely, how often perhaps
 
     def add(self, other: "Records") -> None:
         self.versions |= other.versions

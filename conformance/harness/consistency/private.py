@@ -1,7 +1,7 @@
 """Keys that only one client changes, and counters that all change under one condition.
 
-Owns two promises that need no search: a client sees its own writes in the very next GET and LIST, and a counter that
-is raised only under If-Match is as high as the number of raises.
+Owns two promises that need no search: a client sees its own writes in the very next GET and LIST, and a
+counter that is raised only under If-Match is as high as the number of raises.
 """
 
 from harness.consistency import reads, writes

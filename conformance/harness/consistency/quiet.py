@@ -21,7 +21,9 @@ def wait(worker: Worker) -> None:
         if reply is not None and reply.status == 200:
             return
         time.sleep(0.2)
-    worker.problem("no recovery", "", f"LIST is not answered within {PATIENCE_SECONDS} s after the last fault")
+    worker.problem(
+        "no recovery", "", f"LIST is not answered within {PATIENCE_SECONDS} s after the last fault"
+    )
 
 
 def look(worker: Worker, cold: dict[str, State | None]) -> None:

@@ -10,7 +10,9 @@ from harness.consistency.worker import Seen, Worker
 from harness.s3 import Reply
 
 KIB, MIB = 1 << 10, 1 << 20
-CHECKSUMS = {"x-amz-checksum-" + name.lower(): name for name in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")}
+CHECKSUMS = {
+    "x-amz-checksum-" + name.lower(): name for name in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
+}
 SMALL = 128 * KIB  # CRC32C and CRC64NVME take Python long
 
 
@@ -137,7 +139,9 @@ def pages(worker: Worker, prefix: str, **query) -> tuple[list[Entry] | None, int
         first = start if first is None else first
         if reply is None or reply.status != 200 or reply.broken:
             if reply is not None and reply.status < 500 and reply.status != 200:
-                worker.problem("unexpected answer", prefix, f"LIST: {reply.status} {reply.body[:400].decode()}")
+                worker.problem(
+                    "unexpected answer", prefix, f"LIST: {reply.status} {reply.body[:400].decode()}"
+                )
             return None, first, end
         page = ElementTree.fromstring(reply.body)
         space = page.tag.split("}")[0] + "}" if "}" in page.tag else ""

@@ -1,12 +1,12 @@
 """Whether the operations on one key can be put into one order that explains every answer.
 
-Owns the search: the history is walked through once in the order of time, with every state that the key may be in and
-the operations that have taken effect in it; an answer is explained if some order of what was under way leads to it.
-Reads take effect as soon as they fit, which never takes an order away.
+Owns the search: the history is walked through once in the order of time, with every state that the key may be
+in and the operations that have taken effect in it; an answer is explained if some order of what was under way
+leads to it. Reads take effect as soon as they fit, which never takes an order away.
 
-Writes without an answer may take effect at any later time, or never.  One that somebody saw did so before that reply;
-the others are left out at first, and let in only if without them something stays unexplained.  They may then take
-effect more than once: that forgives a little, and keeps the search small.
+Writes without an answer may take effect at any later time, or never.  One that somebody saw did so before
+that reply; the others are left out at first, and let in only if without them something stays unexplained.
+They may then take effect more than once: that forgives a little, and keeps the search small.
 """
 
 from dataclasses import dataclass, replace
@@ -101,7 +101,8 @@ class _Search:
             return
         self.reads.add(number)
         self.configurations = {
-            (state, done | bit if operation.guard.admits(state) else done) for state, done in self.configurations
+            (state, done | bit if operation.guard.admits(state) else done)
+            for state, done in self.configurations
         }
 
     def explaining(self, number: int) -> set[tuple[State, int]]:

@@ -1,7 +1,7 @@
 """Whether each reply is of one version: body, ETag, length, metadata, content type, tags and checksums.
 
-Owns what holds of a reply by itself, whatever others did meanwhile.  Which version it is says its metadata; what that
-version holds say the records of whoever wrote it.
+Owns what holds of a reply by itself, whatever others did meanwhile.  Which version it is says its metadata;
+what that version holds say the records of whoever wrote it.
 """
 
 from harness import checksums
@@ -71,7 +71,10 @@ def _whole(sight: Sight, body: Body):
     if sight.length != values.length(body):
         yield "length of another version", f"Content-Length is {sight.length}, not {values.length(body)}"
     if sight.digest is not None and sight.digest != values.digest(values.content(body)):
-        yield "body of another version", f"its {sight.size} bytes are not those of {sight.name}: {_owners(sight)}"
+        yield (
+            "body of another version",
+            f"its {sight.size} bytes are not those of {sight.name}: {_owners(sight)}",
+        )
     for algorithm, value in sight.checksums.items():
         if value not in _checksums(algorithm, body):
             yield "checksum of another version", f"{algorithm} is {value}"
@@ -86,7 +89,10 @@ def _part(sight: Sight, body: Body):
             f"asked for {sight.asked_range} of {size} bytes, got Content-Range {sight.content_range}",
         )
     elif sight.digest is not None and sight.digest != values.digest(values.content(body)[first : last + 1]):
-        yield "body of another version", f"its {sight.size} bytes are not those of {sight.name}: {_owners(sight)}"
+        yield (
+            "body of another version",
+            f"its {sight.size} bytes are not those of {sight.name}: {_owners(sight)}",
+        )
 
 
 def _resolved(asked: str, size: int) -> tuple[int, int]:
@@ -105,4 +111,5 @@ def _owners(sight: Sight) -> str:
 
 
 def _told(sight: Sight) -> str:
-    return f"{sight.action} by worker {sight.worker}: version {sight.name}, ETag {sight.etag}, length {sight.length}"
+    its = f"version {sight.name}, ETag {sight.etag}, length {sight.length}"
+    return f"{sight.action} by worker {sight.worker}: {its}"

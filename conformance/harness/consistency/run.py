@@ -1,7 +1,7 @@
 """One run of the load against one target: processes of workers, their records, and the verdict.
 
-Owns the plan, the table of operations with their weights, and the processes: Python threads alone would not keep a
-server busy.
+Owns the plan, the table of operations with their weights, and the processes: Python threads alone would not
+keep a server busy.
 """
 
 import multiprocessing
@@ -98,7 +98,9 @@ def run(
             records.add(theirs)
             cold |= keys
         except EOFError:
-            first.problem("checker broke", "", "a process of workers ended without its records: see its traceback")
+            first.problem(
+                "checker broke", "", "a process of workers ended without its records: see its traceback"
+            )
         process.join()
     took = (time.monotonic_ns() - start) / 1e9
     if failure:

@@ -1,6 +1,7 @@
 """Uploads in parts: of bodies of one's own, of ranges of an object that never changes, of hot objects.
 
-Owns the plan of an upload, which says before it begins what its object will hold.  Only the last request publishes.
+Owns the plan of an upload, which says before it begins what its object will hold.  Only the last request
+publishes.
 """
 
 import hashlib
@@ -48,7 +49,12 @@ def upload(worker: Worker, key: str) -> None:
     document = f"<CompleteMultipartUpload>{''.join(sent)}</CompleteMultipartUpload>".encode()
     condition = worker.chance.choice((ANY, ANY, ANY, MISSING))
     answer = worker.ask(
-        "complete upload", "POST", key, query={"uploadId": upload_id}, headers=conditional(condition), body=document
+        "complete upload",
+        "POST",
+        key,
+        query={"uploadId": upload_id},
+        headers=conditional(condition),
+        body=document,
     )
     _published(worker, key, answer, State(name, values.parts_etag(body)), condition, upload_id)
 
@@ -87,7 +93,9 @@ def _send(worker: Worker, key, upload_id, number: int, part: Part, algorithm: st
     query = {"partNumber": number, "uploadId": upload_id}
     data = values.content((part.piece,))
     if part.source is None:
-        headers = {f"x-amz-checksum-{algorithm.lower()}": checksums.checksum(algorithm, data)} if algorithm else {}
+        headers = (
+            {f"x-amz-checksum-{algorithm.lower()}": checksums.checksum(algorithm, data)} if algorithm else {}
+        )
         reply, start, end = worker.ask("part", "PUT", key, query=query, headers=headers, body=data)
         etag = reply.etag if reply is not None else None
     else:
@@ -103,7 +111,9 @@ def _send(worker: Worker, key, upload_id, number: int, part: Part, algorithm: st
         _refused(worker, key, part, reply, start, end)
         return None
     if etag != hashlib.md5(data).hexdigest():
-        worker.problem("body of another version", key, f"part {number} of {part.source or 'its own'} is {etag}")
+        worker.problem(
+            "body of another version", key, f"part {number} of {part.source or 'its own'} is {etag}"
+        )
     element = f"<PartNumber>{number}</PartNumber><ETag>{etag}</ETag>"
     if algorithm:
         element += f"<Checksum{algorithm}>{checksums.checksum(algorithm, data)}</Checksum{algorithm}>"

@@ -1,7 +1,8 @@
 """Bodies that tell whose they are, and the ETags that such bodies may have.
 
-Owns the text: blocks of one KiB, each of which begins with the name of its writing and its own number.  A body is a
-row of pieces of such texts, so that copies of ranges can be told as well.  Nothing here knows of requests.
+Owns the text: blocks of one KiB, each of which begins with the name of its writing and its own number.  A
+body is a row of pieces of such texts, so that copies of ranges can be told as well.  Nothing here knows of
+requests.
 """
 
 import functools

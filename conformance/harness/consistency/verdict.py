@@ -1,6 +1,7 @@
 """All that has to hold of the records of one run, as a list of problems that people can read.
 
-Owns the explanations: of an answer that no order explains, the operations around it and what is known of its version.
+Owns the explanations: of an answer that no order explains, the operations around it and what is known of its
+version.
 """
 
 from collections import defaultdict
@@ -38,8 +39,13 @@ def _of_key(operations: list[Operation], start: int) -> list[Problem]:
     found = register.check(others)
     if found or len(others) == len(operations):
         return [_problem(_kind(one, others), one, others, start) for one in found]
-    hard = [operation for operation in operations if operation.effect is not None or operation.action == "LIST"]
-    for some, kind in ((hard, "LIST behind what was acknowledged"), (operations, "LIST behind what was seen")):
+    hard = [
+        operation for operation in operations if operation.effect is not None or operation.action == "LIST"
+    ]
+    for some, kind in (
+        (hard, "LIST behind what was acknowledged"),
+        (operations, "LIST behind what was seen"),
+    ):
         found = register.check(some)
         if found:
             return [_problem(kind, one, some, start) for one in found]
@@ -71,7 +77,9 @@ def _problem(kind: str, unexplained: Unexplained, operations: list[Operation], s
         f"  but then the key was {' or '.join(map(_state, unexplained.states[:6]))}",
     ]
     writes = [other for other in operations if other.effect is not None and _wrote(other, operation)]
-    lines += ["  that version is of:", *(f"    {_line(write, start)}" for write in writes[:3])] if writes else []
+    lines += (
+        ["  that version is of:", *(f"    {_line(write, start)}" for write in writes[:3])] if writes else []
+    )
     near = [
         other
         for other in sorted(operations, key=lambda other: other.start)

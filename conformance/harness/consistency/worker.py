@@ -1,7 +1,7 @@
 """One client of the load: chooses operations by weight, asks, and writes down what came back.
 
-Owns the choice, the rules for failures that hold for every request, and the records.  What the operations are is in
-`reads`, `writes`, `uploads` and `private`: functions of a worker, in the table that is handed in.
+Owns the choice, the rules for failures that hold for every request, and the records.  What the operations are
+is in `reads`, `writes`, `uploads` and `private`: functions of a worker, in the table that is handed in.
 """
 
 import random
@@ -9,7 +9,17 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from harness.consistency.history import ABSENT, MISSING, THERE, Guard, Operation, Problem, Records, State, other_than
+from harness.consistency.history import (
+    ABSENT,
+    MISSING,
+    THERE,
+    Guard,
+    Operation,
+    Problem,
+    Records,
+    State,
+    other_than,
+)
 from harness.consistency.values import Body
 from harness.s3 import Broken, Client, Reply
 
@@ -103,7 +113,7 @@ class Worker:
         self.records.replies[name] = self.records.replies.get(name, 0) + 1
 
     def _judge(self, action: str, method: str, key: str, reply: Reply) -> None:
-        """What holds of every reply: no failure of the server's own but SlowDown that says when to come back."""
+        """What holds of every reply: no failure of the server but SlowDown that says when to come back."""
         took = (reply.ended - reply.asked) / 1e6
         if reply.broken and not self.plan.disturbed:
             self.problem("body broke off", key, f"{action} after {took:.0f} ms: {reply.broken}")
@@ -113,9 +123,13 @@ class Worker:
         if slow_down and not reply.headers.get("retry-after"):
             self.problem("SlowDown without Retry-After", key, action)
         elif not slow_down and not (self.plan.disturbed and reply.status in (503, 504)):
-            self.problem("5xx", key, f"{action} after {took:.0f} ms: {reply.status} {reply.body[:400].decode()}")
+            self.problem(
+                "5xx", key, f"{action} after {took:.0f} ms: {reply.status} {reply.body[:400].decode()}"
+            )
 
-    def note(self, key, action, start: int, end: int | None, guard: Guard, effect: State | None = None) -> None:
+    def note(
+        self, key, action, start: int, end: int | None, guard: Guard, effect: State | None = None
+    ) -> None:
         self.records.operations.append(Operation(key, action, self.number, start, end, guard, effect))
 
     def written(self, key, action, answer, effect: State, condition: Guard) -> bool:

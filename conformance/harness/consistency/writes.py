@@ -29,7 +29,11 @@ def headers_of(name: str) -> dict[str, str]:
 
 
 def put(
-    worker: Worker, key: str, condition: Guard = ANY, size: int | None = None, more: dict[str, str] | None = None
+    worker: Worker,
+    key: str,
+    condition: Guard = ANY,
+    size: int | None = None,
+    more: dict[str, str] | None = None,
 ) -> tuple[bool, Reply | None, State]:
     """Whether it is known to be done, the reply, and what the key is then."""
     name = worker.fresh_name()

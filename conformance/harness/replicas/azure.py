@@ -16,7 +16,15 @@ VERSION = "2021-08-06"
 class Azurite(Member):
     row = "azblob"
     starts = (
-        *("{home}/bin/azurite-blob", "--blobHost", "127.0.0.1", "--blobPort", "0", "--location", "{work}/data"),
+        *(
+            "{home}/bin/azurite-blob",
+            "--blobHost",
+            "127.0.0.1",
+            "--blobPort",
+            "0",
+            "--location",
+            "{work}/data",
+        ),
         *("--silent", "--disableTelemetry", "--skipApiVersionCheck"),
     )
 
@@ -37,7 +45,12 @@ class Azurite(Member):
         path, query = quote(f"/{account}{path}"), query or {}
         headers = {"x-ms-date": now, "x-ms-version": VERSION}
         resource = f"/{account}{path}" + "".join(f"\n{name}:{query[name]}" for name in sorted(query))
-        lines = [method, *[""] * 11, *(f"{name}:{value}" for name, value in sorted(headers.items())), resource]
+        lines = [
+            method,
+            *[""] * 11,
+            *(f"{name}:{value}" for name, value in sorted(headers.items())),
+            resource,
+        ]
         signature = base64.b64encode(hmac.digest(key, "\n".join(lines).encode(), hashlib.sha256)).decode()
         headers["Authorization"] = f"SharedKey {account}:{signature}"
         connection = http.client.HTTPConnection(self.address, timeout=30)

@@ -1,7 +1,7 @@
 """Small trials, each about one thing that once went wrong.
 
-Owns the cases: what happens in each, step by step, and what has to be so afterwards.  A case is a function of a
-`Setting`; what is not as it should be it tells there, and goes on.
+Owns the cases: what happens in each, step by step, and what has to be so afterwards.  A case is a function of
+a `Setting`; what is not as it should be it tells there, and goes on.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,9 @@ class Setting:
         if not holds:
             self.problems.append(otherwise)
 
-    def ask(self, method: str, key: str = "", body: bytes = b"", timeout: float = 40, **query) -> Reply | None:
+    def ask(
+        self, method: str, key: str = "", body: bytes = b"", timeout: float = 40, **query
+    ) -> Reply | None:
         """None where no answer came in time."""
         try:
             return self.gateway.client(timeout).ask(method, BUCKET, key, query=query, body=body)
@@ -38,7 +40,9 @@ class Setting:
     def wants(self, status: int, method: str, key: str = "", body: bytes = b"", timeout: float = 40) -> None:
         reply = self.ask(method, key, body, timeout)
         answer = f"{reply.status} {reply.code}" if reply is not None else f"nothing within {timeout:g} s"
-        self.expect(reply is not None and reply.status == status, f"{method} {key or BUCKET}: {answer}, not {status}")
+        self.expect(
+            reply is not None and reply.status == status, f"{method} {key or BUCKET}: {answer}, not {status}"
+        )
 
     def put(self, *keys: str, body: bytes = BODY) -> None:
         for key in keys:
@@ -75,7 +79,7 @@ class Setting:
     def removed(self) -> None:
         """DeleteBucket, and that nothing of it is left."""
         for member in self.members.values():
-            for key in member.keys():
+            for key in member.keys():  # noqa: SIM118
                 self.ask("DELETE", key)
         self.clean("after all was deleted")
         self.wants(204, "DELETE")
@@ -139,7 +143,9 @@ def _unconditional(setting: Setting) -> None:
         setting.wants(204, "DELETE", key)
     setting.clean("after DELETEs")
     for name, member in setting.members.items():
-        setting.expect(sorted(member.keys()) == keys[2:], f"{name} has {sorted(member.keys())}, not {keys[2:]}")
+        setting.expect(
+            sorted(member.keys()) == keys[2:], f"{name} has {sorted(member.keys())}, not {keys[2:]}"
+        )
     setting.removed()
 
 
@@ -160,7 +166,9 @@ def _late(setting: Setting) -> None:
         setting.wants(204, "DELETE", f"k{number}")
     setting.clean("after uploads and DELETEs")
     for name, member in setting.members.items():
-        setting.expect(not member.keys(), f"{name} has {sorted(member.keys())[:5]}, all of which were deleted")
+        setting.expect(
+            not member.keys(), f"{name} has {sorted(member.keys())[:5]}, all of which were deleted"
+        )
     setting.expect(setting.gateway.scan() == 0, "bucket scan fails")
     listed = setting.ask("GET", **{"list-type": 2})
     setting.expect(listed is not None and b"<Key>" not in listed.body, "a scan brought back what was deleted")
@@ -219,15 +227,27 @@ CASES = (
     Case("gone-versitygw", "a member's bucket is gone", ("fs", "versitygw", "fs2"), _bucket_is_gone),
     Case("gone-azurite", "a member's container is gone", ("fs", "azurite", "fs2"), _bucket_is_gone),
     Case("new-disk", "a member's root is empty again", ("fs", "versitygw", "sftp"), _new_disk),
-    Case("unconditional-rclone", "a member has no conditional writes", ("fs", "rclone", "fs2"), _unconditional),
+    Case(
+        "unconditional-rclone", "a member has no conditional writes", ("fs", "rclone", "fs2"), _unconditional
+    ),
     Case("unconditional-minio", "a member has no conditional deletes", ("fs", "minio"), _unconditional),
     Case("parts", "an upload in parts to versitygw", ("sftp", "versitygw"), _parts, "all"),
     Case("late", "one member refuses, another one is still writing", ("sftp", "versitygw"), _late, "all"),
     Case("blind-fs", "files are removed, cut short and rotten", ("fs2", "fs", "fs3"), _blind),
     Case("blind-sftp", "files are removed, cut short and rotten", ("fs2", "sftp", "fs3"), _blind),
     Case("blind-wsgidav", "files are removed, cut short and rotten", ("fs2", "wsgidav", "fs3"), _blind),
-    Case("hung-delete", "a member hangs while the bucket is deleted", ("fs", "versitygw", "sftp"), _hung_at_deletion),
-    Case("hung-create", "a member hangs while the bucket is made", ("fs", "versitygw", "sftp"), _hung_at_creation),
+    Case(
+        "hung-delete",
+        "a member hangs while the bucket is deleted",
+        ("fs", "versitygw", "sftp"),
+        _hung_at_deletion,
+    ),
+    Case(
+        "hung-create",
+        "a member hangs while the bucket is made",
+        ("fs", "versitygw", "sftp"),
+        _hung_at_creation,
+    ),
 )
 
 

@@ -1,7 +1,7 @@
 """`conformance/run replicas`: runs trials, cases and the growing of a bucket, and prints one line for each.
 
-Owns the command, the lines, and what is kept of each under target/conformance/replicas/.  What this machine cannot run
-is skipped, with the reason, and is no pass.
+Owns the command, the lines, and what is kept of each under target/conformance/replicas/.  What this machine
+cannot run is skipped, with the reason, and is no pass.
 """
 
 import argparse
@@ -71,7 +71,9 @@ def add_to(commands) -> argparse.ArgumentParser:
     parser = commands.add_parser("replicas", help="try replicated buckets whose members are of other makers")
     names = ", ".join(row.name for row in _rows())
     parser.add_argument("--only", nargs="+", metavar="TRIAL", help=f"names, or how they begin, of: {names}")
-    parser.add_argument("--during", type=float, default=8, metavar="SECONDS", help="of each fault (default: 8)")
+    parser.add_argument(
+        "--during", type=float, default=8, metavar="SECONDS", help="of each fault (default: 8)"
+    )
     parser.add_argument("--objects", type=int, default=2000, help="that grow begins with (default: 2000)")
     parser.add_argument("--seed", type=int, help="of all choices (default: by the clock)")
     parser.add_argument("--json", action="store_true", help="print one JSON document a line")
@@ -117,7 +119,12 @@ def _one(row: Row, arguments: argparse.Namespace, kept: Path) -> bool | None:
         result = row.run(arguments, work)
     except (ServerError, clients.InstallError, OSError) as error:
         result = Result([f"it broke: {type(error).__name__}: {error}"])
-    told = {"trial": row.name, "about": row.about, "seed": arguments.seed, "took": round(time.monotonic() - began)}
+    told = {
+        "trial": row.name,
+        "about": row.about,
+        "seed": arguments.seed,
+        "took": round(time.monotonic() - began),
+    }
     told |= {"problems": result.problems} | result.figures
     (kept / f"{row.name}.json").write_text(json.dumps(told, indent=1, default=str) + "\n")
     if result.problems:

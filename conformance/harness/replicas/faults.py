@@ -18,25 +18,16 @@ class Fault:
     breaks: Callable[[Member], None]
     heals: Callable[[Member], None] = _nothing
     repaired_by: tuple[str, ...] = ()  # commands, for what no server can see by itself at once
-    spares: Callable[[Member], str | None] = lambda _: None  # why a kind of member cannot have it
-
-
-def _needs_relay(member: Member) -> str | None:
-    return None if member.relay is not None else "has no network"
-
-
-def _needs_http(member: Member) -> str | None:
-    return None if member.refuses else "does not speak HTTP"
 
 
 FAULTS = {
-    "kill": Fault(lambda member: member.kill(), lambda member: member.start(), spares=_needs_relay),
-    "stop": Fault(lambda member: member.pause(), lambda member: member.go_on(), spares=_needs_relay),
-    "503": Fault(lambda member: member.relay.tell("refuse"), lambda member: member.relay.tell("pass"), (), _needs_http),
-    "reset": Fault(lambda member: member.relay.tell("reset"), lambda member: member.relay.tell("pass"), (), _needs_relay),
-    "slow": Fault(lambda member: member.relay.tell("slow"), lambda member: member.relay.tell("pass"), (), _needs_relay),
+    "kill": Fault(lambda member: member.kill(), lambda member: member.start()),
+    "stop": Fault(lambda member: member.pause(), lambda member: member.go_on()),
+    "503": Fault(lambda member: member.relay.tell("refuse"), lambda member: member.relay.tell("pass")),
+    "reset": Fault(lambda member: member.relay.tell("reset"), lambda member: member.relay.tell("pass")),
+    "slow": Fault(lambda member: member.relay.tell("slow"), lambda member: member.relay.tell("pass")),
     "full": Fault(lambda member: member.fill(), lambda member: member.drain()),
-    "credentials": Fault(lambda member: member.lock_out(), lambda member: member.let_in(), spares=_needs_relay),
+    "credentials": Fault(lambda member: member.lock_out(), lambda member: member.let_in()),
     "bucket": Fault(lambda member: member.remove_bucket(), repaired_by=("scrub",)),
     "wipe": Fault(lambda member: member.wipe(), repaired_by=("scrub",)),
     "corrupt": Fault(_nothing, repaired_by=("scrub --bytes",)),

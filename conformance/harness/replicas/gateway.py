@@ -13,7 +13,9 @@ COMMAND_SECONDS = 300
 
 
 class Gateway:
-    def __init__(self, binary: Path, work: Path, members: dict[str, Member], write: str, read: str, more: str = ""):
+    def __init__(
+        self, binary: Path, work: Path, members: dict[str, Member], write: str, read: str, more: str = ""
+    ):
         self.members, self.write, self.read, self.more = members, write, read, more
         secrets = tuple(secret for member in members.values() for secret in member.secrets)
         self.server = Server(binary, work, storage=Storage(self.sections(tuple(members)), {}, secrets))

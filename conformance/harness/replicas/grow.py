@@ -1,7 +1,8 @@
 """A bucket that gets another replica under load, while the server is killed twice; then one is taken away.
 
-Owns the story: objects that were there before on the first member are adopted, `add` is begun three times, the new
-replica is promoted, another one removed.  What `add` wrote twice is counted where the member's log tells.
+Owns the story: objects that were there before on the first member are adopted, `add` is begun three times,
+the new replica is promoted, another one removed.  What `add` wrote twice is counted where the member's log
+tells.
 """
 
 import re
@@ -137,7 +138,9 @@ def _written_twice(members: dict[str, Member]) -> int:
     for member in members.values():
         if member.name.startswith("versitygw"):
             lines = member.upstream.log.read_text(errors="replace").splitlines()
-            puts.update(found[0] for line in lines if "200" in line and (found := re.search(r"PUT .*?/old/\S+", line)))
+            puts.update(
+                found[0] for line in lines if "200" in line and (found := re.search(r"PUT .*?/old/\S+", line))
+            )
     return sum(1 for count in puts.values() if count > 1)
 
 

@@ -31,7 +31,9 @@ def absent(name: str) -> str | None:
     """Why this machine cannot run a member of that kind, if it cannot."""
     its = kind(name)
     if its is SmallDisk:
-        return None if os.geteuid() == 0 and shutil.which("mount") else "only root can mount a small file system"
+        return (
+            None if os.geteuid() == 0 and shutil.which("mount") else "only root can mount a small file system"
+        )
     return upstreams.absent(its.backend()) if its.row else None
 
 

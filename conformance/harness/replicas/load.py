@@ -1,7 +1,7 @@
 """A mixed load on keys that each have one writer, and an exact model of what was acknowledged.
 
-Owns the model: per key the version that is known to be there, and those that may be, because their writing was
-answered by nobody or by an error.  Once one of these was seen, what was there before it is gone.
+Owns the model: per key the version that is known to be there, and those that may be, because their writing
+was answered by nobody or by an error.  Once one of these was seen, what was there before it is gone.
 """
 
 import random
@@ -169,7 +169,8 @@ class _Writer:
         page = ElementTree.fromstring(reply.body)
         space = page.tag.split("}")[0] + "}" if "}" in page.tag else ""
         found = {
-            item.findtext(space + "Key"): int(item.findtext(space + "Size")) for item in page.iter(space + "Contents")
+            item.findtext(space + "Key"): int(item.findtext(space + "Size"))
+            for item in page.iter(space + "Contents")
         }
         for key in found.keys() | {key for key in self.load.model.copy() if key.startswith(prefix)}:
             known = self.known(key)

@@ -1,7 +1,8 @@
 """The members of a replicated bucket: how each kind is started, hurt and looked into, past the server.
 
-Owns the contract that faults and verdicts rely on, and the table of kinds.  A member is looked into where its bytes
-are (directories, or its own protocol at its own address), never through the server or the relay before it.
+Owns the contract that faults and verdicts rely on, and the table of kinds.  A member is looked into where its
+bytes are (directories, or its own protocol at its own address), never through the server or the relay before
+it.
 """
 
 import shutil

@@ -1,6 +1,7 @@
 """How one trial goes: load, fault, healing, rest, and the look at what is left.
 
-Owns the order of events and their durations.  What is not as it should be is a problem; figures are told beside it.
+Owns the order of events and their durations.  What is not as it should be is a problem; figures are told
+beside it.
 """
 
 import time
@@ -123,7 +124,12 @@ def _healed(trial: Trial, gateway: Gateway, load: Load, result: Result) -> None:
         if trial.fault == "corrupt" and not (said.get("counts") or {}).get("differing"):
             result.problems.append(f"{command} found nothing: exit code {code}, {said}")
     took, found = verdict.until_equal(gateway, load.model, CLEAN_SECONDS)
-    result.figures |= {"equal_s": took, "objects": found.objects, "lost": len(found.lost), "back": len(found.back)}
+    result.figures |= {
+        "equal_s": took,
+        "objects": found.objects,
+        "lost": len(found.lost),
+        "back": len(found.back),
+    }
     result.problems += found.problems()
     took, said = gateway.until_clean(CLEAN_SECONDS)
     if took is None:
