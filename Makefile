@@ -28,6 +28,7 @@ backend-scenarios: binary
 consistency-short: binary
 	python3 -B -m unittest discover -s conformance/tests
 	conformance/run consistency --seconds 8 --binary target/debug/causeway
+	conformance/run consistency --only local --faults --seconds 8 --binary target/debug/causeway
 
 # The same on every stack that this machine can run, a minute each, and again with faults: an hour.
 consistency:

@@ -164,6 +164,13 @@ class CleanHistories(unittest.TestCase):
     def test_a_deletion_without_an_answer_explains_that_a_key_is_gone(self):
         self.assertEqual(kinds(put("w1.1", 0, 10), delete(20, None), get(None, 30, 40)), [])
 
+    def test_many_writes_without_an_answer_stay_decidable(self):
+        doubtful = [put(f"w5.{number}", 20 + number, None) for number in range(40)]
+        doubtful += [delete(20 + number, None) for number in range(40)]
+        self.assertEqual(kinds(put("w1.1", 0, 10), *doubtful, get(None, 100, 110)), [])
+        found = kinds(put("w1.1", 0, 10), *doubtful, get(None, 100, 110), get("w1.1", 120, 130))
+        self.assertEqual(found, ["stale or impossible read"])
+
     def test_a_lost_condition_is_explained_by_the_write_that_won(self):
         lost = Operation(KEY, "PUT", 1, 15, 40, other_than(etag("w1.1")))
         won = put("w2.1", 20, 30, shows(None, etag("w1.1")))
