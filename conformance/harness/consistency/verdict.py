@@ -20,10 +20,10 @@ def check(records: Records, start: int) -> tuple[list[Problem], list[str]]:
     problems = records.problems + replies.check(records)
     bodies, by_key, undecided = replies.Bodies(records), defaultdict(list), []
     for operation in records.operations:
-        if operation.action == "copy source" and operation.guard.etags:
+        if operation.action == "copy source" and operation.guard.kind == "is":
             # A copy says the ETag of what it made, which may be another one of the same body.
-            alike = frozenset().union(*map(bodies.alike, operation.guard.etags))
-            operation = replace(operation, guard=operation.guard._replace(etags=alike))
+            alike = frozenset().union(*map(bodies.alike, operation.guard.etags or ()))
+            operation = replace(operation, guard=operation.guard._replace(etags=alike or None))
         by_key[operation.key].append(operation)
     for operations in by_key.values():
         try:
