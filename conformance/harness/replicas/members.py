@@ -111,5 +111,10 @@ class Member:
 
 
 def _empty(directory: Path) -> None:
-    for entry in directory.iterdir():
-        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    """Also while somebody goes on writing there, as long as there are breaks."""
+    while entries := list(directory.iterdir()):
+        for entry in entries:
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
