@@ -17,6 +17,8 @@ home = Path(sys.argv[1])
 sshd = shutil.which("sshd")  # it wants its whole path
 (home / "root").mkdir(parents=True, exist_ok=True)
 for name in ("key", "host_key"):
+    if (home / name).exists():  # it ran here before
+        continue
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / name], check=True)
 shutil.copy(home / "key.pub", home / "authorized_keys")
 if os.getuid() == 0:
