@@ -24,7 +24,7 @@ use tokio::time::sleep;
 pub const KEYS: [&str; 3] = ["a", "a/b", "c"];
 /// Nothing takes longer than this, whatever fails.
 const STUCK: Duration = Duration::from_secs(300);
-const BETWEEN: Duration = Duration::from_millis(60);
+const BETWEEN: Duration = Duration::from_millis(120);
 /// A frame of a body that a client sends.
 const FRAME: usize = 20_000;
 

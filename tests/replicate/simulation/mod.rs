@@ -21,7 +21,7 @@ use weather::Climate;
 use world::World;
 
 const CLIENTS: u64 = 5;
-const OPERATIONS: usize = 14;
+const OPERATIONS: usize = 20;
 /// Seeds that CI has time for.
 const SEEDS: u64 = 100;
 
@@ -59,7 +59,7 @@ async fn lifetime(seed: u64, dice: Dice, world: Arc<World>) {
     // Perhaps it was about to start one.
     world.kill();
     world.start().await;
-    weather::clear(&world).await;
+    weather::clear(&world, &dice.of(3)).await;
     let mut last = Client::new(CLIENTS as usize, dice.of(2), world.clone());
     let gateway = world.gateway().await;
     for name in client::KEYS {

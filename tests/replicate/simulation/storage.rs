@@ -82,6 +82,23 @@ impl Storage {
         self.lack
     }
 
+    /// Other bytes of the same length under the same ETag. Whether there were any.
+    pub async fn rot(&self, bucket: &BucketRecord, key: &ObjectKey) -> Result<bool> {
+        let below = self.memory.open(bucket).await?;
+        let Ok(reply) = below.get(key, Default::default()).await else { return Ok(false) };
+        let attributes = reply.info.attributes.clone();
+        let mut bytes = crate::client::collect(reply).await?;
+        bytes.iter_mut().for_each(|byte| *byte ^= 1);
+        below.put(key, PutRequest { attributes, conditions: Default::default(), payload: Payload::from_bytes(bytes) }).await?;
+        Ok(true)
+    }
+
+    /// Nothing is there any more.
+    pub async fn lose(&self, bucket: &BucketRecord, key: &ObjectKey) -> Result<()> {
+        self.shown().objects.remove(key);
+        self.memory.open(bucket).await?.delete(key, &Default::default()).await
+    }
+
     fn lacks(&self, what: Lack) -> bool {
         self.lack == what || self.lack == Lack::Everything
     }

@@ -4,11 +4,12 @@ use super::{
     client::KEYS,
     dice::Dice,
     storage::QUICK,
-    world::{NAMES, World},
+    world::{Gateway, NAMES, World},
 };
 use causeway::{
     backend::Scrub,
     faults::{Kind, Plan},
+    model::ObjectKey,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
@@ -40,7 +41,7 @@ impl Climate {
 /// For ever.
 pub async fn blow(world: Arc<World>, climate: Climate, dice: Dice) {
     loop {
-        sleep(dice.pause(Duration::from_millis(500))).await;
+        sleep(dice.pause(Duration::from_millis(300))).await;
         match dice.below(20) {
             0..=7 if climate.faults => fault(&world, &dice),
             8..=10 if climate.faults => {
@@ -110,19 +111,25 @@ fn operate(world: &Arc<World>, dice: &Dice) {
 }
 
 /// All is well again: every replica comes to have what there is, by itself, and nothing else.
-pub async fn clear(world: &World) {
+pub async fn clear(world: &World, dice: &Dice) {
     world.history.say("all is healed for good".into());
     world.heal();
     // What is late has come by then.
     sleep(Duration::from_secs(120)).await;
     settle(world).await;
     let gateway = world.gateway().await;
-    let scrub = async |how| gateway.replication().scrub(&gateway.record, how, &|_| ()).await;
-    match scrub(Scrub::Listing).await {
-        Ok(counts) => world.history.say(format!("last scrub: {counts:?}")),
-        Err(error) => world.history.wrong(format!("a scrub fails though all is well: {error}")),
+    for name in KEYS {
+        damage(world, &gateway, &crate::client::key(name), dice).await;
     }
-    settle(world).await;
+    let scrub = async |how| gateway.replication().scrub(&gateway.record, how, &|_| ()).await;
+    // The first finds what is lost, and perhaps what has rotted; the second finds the rest.
+    for how in [Scrub::Listing, Scrub::Bytes] {
+        match scrub(how).await {
+            Ok(counts) => world.history.say(format!("scrub: {counts:?}")),
+            Err(error) => world.history.wrong(format!("a scrub fails though all is well: {error}")),
+        }
+        settle(world).await;
+    }
     let status = gateway.status().await;
     for name in KEYS {
         let Ok(found) = crate::gateway::read(&*gateway.store, name).await else {
@@ -141,6 +148,20 @@ pub async fn clear(world: &World) {
     match scrub(Scrub::Bytes).await {
         Ok(counts) if (counts.differing, counts.copied, counts.failed, counts.strangers) == (0, 0, 0, 0) => {}
         odd => world.history.wrong(format!("a scrub of bytes found something to do: {odd:?}")),
+    }
+}
+
+/// What disks do: one storage loses an object, and another has other bytes than it was given. A third has it right.
+async fn damage(world: &World, gateway: &Gateway, key: &ObjectKey, dice: &Dice) {
+    let (first, shape) = (dice.below(3), dice.below(4));
+    let [rots, loses] = [first, first + 1].map(|member| &world.storages[member as usize % 3]);
+    let record = |member: u64| gateway.record_of(NAMES[member as usize % 3]);
+    if shape & 1 == 1 && rots.rot(&record(first).await, key).await.expect("memory answers") {
+        world.history.say(format!("{key:?} rots on {}", NAMES[first as usize]));
+    }
+    if shape & 2 == 2 {
+        loses.lose(&record(first + 1).await, key).await.expect("memory answers");
+        world.history.say(format!("{key:?} is lost on {}", NAMES[(first as usize + 1) % 3]));
     }
 }
 

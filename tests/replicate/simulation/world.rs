@@ -171,6 +171,15 @@ impl Gateway {
         self.backend.replication().expect("is replicated")
     }
 
+    /// The bucket as a replica's storage knows it: it lies at its place.
+    pub async fn record_of(&self, backend: &str) -> BucketRecord {
+        let replicas = self.catalog.replicas(self.record.id).await.expect("the catalog answers");
+        let replica = replicas.into_iter().find(|replica| replica.backend == backend).expect("a replica");
+        let mut record = self.record.clone();
+        record.bucket.place = replica.place;
+        record
+    }
+
     pub async fn status(&self) -> Vec<ReplicaState> {
         self.replication().status(&self.record).await.expect("the catalog answers")
     }
