@@ -8,6 +8,7 @@ mod gateway;
 #[path = "../support/ledger/mod.rs"]
 mod ledger;
 mod membership;
+mod planted;
 mod processes;
 mod reading;
 mod repairing;

@@ -22,8 +22,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
 pub const KEYS: [&str; 3] = ["a", "a/b", "c"];
-/// Nothing takes longer than this, whatever fails.
-const STUCK: Duration = Duration::from_secs(300);
+/// Nothing takes longer than this, whatever fails, and where nothing does.
+const STUCK: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(40)];
 const BETWEEN: Duration = Duration::from_millis(120);
 /// A frame of a body that a client sends.
 const FRAME: usize = 20_000;
@@ -72,14 +72,14 @@ impl Client {
     /// What is answered. `None`: the client gave up, or the gateway is gone.
     async fn ask<T>(&self, gateway: &Gateway, what: impl Future<Output = Result<T>>) -> Option<Result<T>> {
         let is_patient = !self.dice.one_in(16);
-        let patience = if is_patient { STUCK } else { self.dice.pause(Duration::from_millis(1500)) };
+        let patience = if is_patient { STUCK[usize::from(self.world.is_well)] } else { self.dice.pause(Duration::from_millis(1500)) };
         tokio::select! {
             biased;
             () = gateway.killed.cancelled() => None,
             answer = what => Some(answer),
             () = sleep(patience) => {
                 if is_patient {
-                    self.history.wrong(format!("client {} waits for ever", self.number));
+                    self.history.wrong(format!("client {} waits for {patience:?}", self.number));
                 }
                 None
             }

@@ -36,7 +36,7 @@ fn run(seed: u64) -> Outcome {
     causeway::backend::seed_pauses(seed);
     runtime.block_on(async {
         let dice = Dice::new(seed);
-        let world = Arc::new(World::new(seed, &dice));
+        let world = Arc::new(World::new(seed, Climate::of(seed), &dice));
         let history = world.history.clone();
         let all = tokio::spawn(lifetime(seed, dice, world));
         if let Err(error) = all.await {

@@ -7,7 +7,7 @@
 use super::dice::Dice;
 use async_trait::async_trait;
 use causeway::{
-    backend::{Backend, memory::MemoryBackend},
+    backend::{Backend, locks::Locks, memory::MemoryBackend},
     catalog::BucketRecord,
     model::{BucketName, ETag, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
@@ -56,6 +56,8 @@ pub struct Storage {
     /// What a call takes at most, in ms.
     slowness: AtomicU64,
     shown: Mutex<Shown>,
+    /// As drivers have that make a change in several steps: whoever reads a key or changes it holds its lock meanwhile.
+    locks: Option<Arc<Locks<ObjectKey>>>,
 }
 
 /// What it says of objects, where that is not what the memory says.
@@ -70,7 +72,8 @@ impl Storage {
     /// Within a runtime, whose clock is held.
     pub fn new(lack: Lack, dice: Dice) -> Self {
         let (begun, slowness) = (Instant::now(), AtomicU64::new(QUICK.as_millis() as u64));
-        Self { memory: MemoryBackend::new(), lack, dice, begun, slowness, shown: Mutex::default() }
+        let locks = dice.of(1).one_in(2).then(Arc::default);
+        Self { memory: MemoryBackend::new(), lack, dice, begun, slowness, shown: Mutex::default(), locks }
     }
 
     /// From now on a call takes as long as this at most.
@@ -171,7 +174,7 @@ impl Backend for Reached {
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool> {
-        self.asked(self.storage.memory.remove(bucket)).await
+        self.asked(None, self.storage.memory.remove(bucket)).await
     }
 
     async fn discover(&self) -> Result<Vec<BucketName>> {
@@ -187,8 +190,13 @@ impl Reached {
     }
 
     /// A question: it takes a while, and is answered to a gateway that is there.
-    async fn asked<T>(&self, question: impl Future<Output = Result<T>>) -> Result<T> {
+    async fn asked<T>(&self, key: Option<&ObjectKey>, question: impl Future<Output = Result<T>>) -> Result<T> {
         self.alive().await;
+        // Held by whoever asks: until this is polled again, nobody else comes to the key.
+        let _lock = match (&self.storage.locks, key) {
+            (Some(locks), Some(key)) => Some(locks.lock(key).await),
+            _ => None,
+        };
         sleep(self.storage.pause()).await;
         self.alive().await;
         question.await
@@ -196,10 +204,15 @@ impl Reached {
 
     /// A deed: it takes effect some time after it was asked for, and is answered some time after that. If nobody waits for it any
     /// more, it happens all the same, or not.
-    async fn done<T: Send + 'static>(&self, deed: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    async fn done<T: Send + 'static>(&self, key: &ObjectKey, deed: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
         self.alive().await;
         let (before, after, goes_on) = (self.storage.pause(), self.storage.pause(), self.storage.dice.one_in(2));
+        let (locks, key) = (self.storage.locks.clone(), key.clone());
         let mut task = tokio::spawn(async move {
+            let _lock = match &locks {
+                Some(locks) => Some(locks.lock(&key).await),
+                None => None,
+            };
             sleep(before).await;
             deed.await
         });
@@ -274,7 +287,7 @@ impl Store for Opened {
             conditions.check(&info.etag, info.last_modified)?;
             Ok(info)
         };
-        self.reached.asked(head).await
+        self.reached.asked(Some(key), head).await
     }
 
     async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
@@ -284,7 +297,7 @@ impl Store for Opened {
             request.conditions.check(&info.etag, info.last_modified)?;
             Ok(GetReply { info, ..reply })
         };
-        self.reached.asked(get).await
+        self.reached.asked(Some(key), get).await
     }
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
@@ -294,33 +307,33 @@ impl Store for Opened {
         }
         let PutRequest { attributes, conditions, payload } = request;
         let payload = self.reached.received(payload).await?;
-        let (own, key) = (self.clone(), key.clone());
+        let (own, at, key) = (self.clone(), key, key.clone());
         let put = async move {
             own.storage().check(&key, &conditions, own.size(&key).await)?;
             let written = own.below.put(&key, PutRequest { attributes, conditions: Default::default(), payload }).await?;
             Ok(own.storage().show(&key, written))
         };
-        self.reached.done(put).await
+        self.reached.done(at, put).await
     }
 
     async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
         self.reached.takes(conditions, Lack::ConditionalDelete)?;
-        let (own, key, conditions) = (self.clone(), key.clone(), conditions.clone());
+        let (own, at, key, conditions) = (self.clone(), key, key.clone(), conditions.clone());
         let delete = async move {
             own.storage().check(&key, &conditions, own.size(&key).await)?;
             own.below.delete(&key, &Default::default()).await?;
             own.storage().shown().objects.remove(&key);
             Ok(())
         };
-        self.reached.done(delete).await
+        self.reached.done(at, delete).await
     }
 
     async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
         if matches!(change, Change::Tags(_)) && self.storage().lacks(Lack::Tags) {
             return Err(StoreErrorKind::NotImplemented.into());
         }
-        let (own, key) = (self.clone(), key.clone());
-        self.reached.done(async move { own.below.update(&key, change).await }).await
+        let (own, at, key) = (self.clone(), key, key.clone());
+        self.reached.done(at, async move { own.below.update(&key, change).await }).await
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {
@@ -335,30 +348,30 @@ impl Store for Opened {
             }
             Ok(page)
         };
-        self.reached.asked(list).await
+        self.reached.asked(None, list).await
     }
 
     async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
         if !request.attributes.tags.is_empty() && self.storage().lacks(Lack::Tags) {
             return Err(StoreErrorKind::NotImplemented.into());
         }
-        let (own, key) = (self.clone(), key.clone());
-        self.reached.done(async move { own.below.begin_upload(&key, request).await }).await
+        let (own, at, key) = (self.clone(), key, key.clone());
+        self.reached.done(at, async move { own.below.begin_upload(&key, request).await }).await
     }
 
     async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
         let payload = self.reached.received(payload).await?;
-        let (own, key, upload) = (self.clone(), key.clone(), upload.clone());
-        self.reached.done(async move { own.below.put_part(&key, &upload, number, payload).await }).await
+        let (own, at, key, upload) = (self.clone(), key, key.clone(), upload.clone());
+        self.reached.done(at, async move { own.below.put_part(&key, &upload, number, payload).await }).await
     }
 
     async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
-        self.reached.asked(self.below.list_parts(key, upload, after, limit)).await
+        self.reached.asked(None, self.below.list_parts(key, upload, after, limit)).await
     }
 
     async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
         self.reached.takes(&request.conditions, Lack::ConditionalComplete)?;
-        let (own, key, upload) = (self.clone(), key.clone(), upload.clone());
+        let (own, at, key, upload) = (self.clone(), key, key.clone(), upload.clone());
         let complete = async move {
             if let Some(written) = own.storage().shown().completed.get(&upload) {
                 return Ok(written.clone());
@@ -370,16 +383,16 @@ impl Store for Opened {
             own.storage().shown().completed.insert(upload, written.clone());
             Ok(written)
         };
-        self.reached.done(complete).await
+        self.reached.done(at, complete).await
     }
 
     async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
-        let (own, key, upload) = (self.clone(), key.clone(), upload.clone());
-        self.reached.done(async move { own.below.abort_upload(&key, &upload).await }).await
+        let (own, at, key, upload) = (self.clone(), key, key.clone(), upload.clone());
+        self.reached.done(at, async move { own.below.abort_upload(&key, &upload).await }).await
     }
 
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
-        self.reached.asked(self.below.list_uploads(request)).await
+        self.reached.asked(None, self.below.list_uploads(request)).await
     }
 
     fn as_any(&self) -> &dyn Any {

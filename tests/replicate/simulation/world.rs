@@ -4,6 +4,7 @@ use super::{
     dice::Dice,
     history::History,
     storage::{LACKS, Lack, QUICK, Reached, Storage},
+    weather::Climate,
 };
 use crate::{
     gateway::read,
@@ -39,6 +40,8 @@ pub struct World {
     pub storages: Vec<Arc<Storage>>,
     pub write: WritePolicy,
     pub read: ReadPolicy,
+    /// No storage fails: some are slow at most.
+    pub is_well: bool,
     ledger: Ledger,
     pause: Pause,
     gateway: Mutex<Option<Arc<Gateway>>>,
@@ -57,7 +60,7 @@ pub struct Gateway {
 
 impl World {
     /// Within a runtime, whose clock is held. Which policies, and which storages lack what, goes by the seed.
-    pub fn new(seed: u64, dice: &Dice) -> Self {
+    pub fn new(seed: u64, climate: Climate, dice: &Dice) -> Self {
         let history = History::begin();
         // One of three lacks one thing, each in turn; or each something else.
         let lack = |member: usize| match seed / 2 % 3 {
@@ -73,7 +76,18 @@ impl World {
         history.say(format!("{write:?}, {read:?}; storages lack {lacks:?}"));
         let catalog = dice.of(300);
         let pause: Pause = Arc::new(move || Duration::from_millis(catalog.below(COMMIT)));
-        Self { history, faults, storages, write, read, ledger: Ledger::default(), pause, gateway: Mutex::default(), started: Notify::new() }
+        Self {
+            history,
+            faults,
+            storages,
+            write,
+            read,
+            is_well: !climate.faults,
+            ledger: Ledger::default(),
+            pause,
+            gateway: Mutex::default(),
+            started: Notify::new(),
+        }
     }
 
     /// The gateway that runs, once one does.
