@@ -33,7 +33,7 @@ mod wire;
 pub use codec::Names;
 pub use progress::{Counts, Progress};
 pub use replication::{ReplicaState, Replication, ReplicationCounts, Scrub};
-pub use spread::spread;
+pub use spread::{seed_pauses, spread};
 pub use traffic::Traffic;
 pub use wire::WireSettings;
 
