@@ -312,6 +312,10 @@ class Upstream:
                 self.address = self._start()
                 values["address"] = between(self.address)
                 values["host"], _, values["port"] = values["address"].rpartition(":")
+                hosts = work / "ssh" / "known_hosts"
+                if hosts.exists():  # keys are known by port
+                    own = self.address.rpartition(":")[2]
+                    hosts.write_text(hosts.read_text().replace(own, values["port"], 1))
         except BaseException:
             self.stop()
             raise

@@ -29,7 +29,8 @@ if os.getuid() == 0:
 )
 listener = socket.create_server(("127.0.0.1", 0), backlog=128)
 port = listener.getsockname()[1]
-(home / "known_hosts").write_text(f"[127.0.0.1]:{port} {(home / 'host_key.pub').read_text()}")
+if not (home / "known_hosts").exists():  # else a relay has the port that is known
+    (home / "known_hosts").write_text(f"[127.0.0.1]:{port} {(home / 'host_key.pub').read_text()}")
 
 
 def end() -> None:

@@ -144,10 +144,6 @@ class Running:
 
         def between(address: str) -> str:
             self.relays[row.name] = relay = Relay(address)
-            hosts = work / row.name / "ssh" / "known_hosts"
-            if hosts.exists():  # keys are known by port
-                port = relay.address.rpartition(":")[2]
-                hosts.write_text(hosts.read_text().replace(address.rpartition(":")[2], port, 1))
             return relay.address
 
         upstream = self.storages[row.name] = Upstream(row, home, work / row.name, binary, between)

@@ -97,19 +97,6 @@ class Sftp(Tree):
     def root(self) -> Path:
         return self.work / "ssh" / "root"
 
-    def _between(self, address: str) -> str:
-        relayed = super()._between(address)
-        hosts = self.work / "ssh" / "known_hosts"  # keys are known by port
-        port, other = (text.rpartition(":")[2] for text in (address, relayed))
-        hosts.write_text(hosts.read_text().replace(port, other, 1))
-        return relayed
-
-    def start(self, **values: str) -> None:
-        hosts = self.work / "ssh" / "known_hosts"
-        known = hosts.read_text()
-        super().start(**values)
-        hosts.write_text(known)
-
     def lock_out(self) -> None:
         self.kill()
         (self.work / "ssh" / "authorized_keys").write_text("")

@@ -118,8 +118,11 @@ def _healed(trial: Trial, gateway: Gateway, load: Load, result: Result) -> None:
         for member in (gateway.members[name] for name in trial.hits):
             for key in [key for key in load.certain() if load.model[key].surely.size > 0][:ROTTEN]:
                 member.corrupt(key)
+    if fault and fault.repaired_by:
+        before = verdict.look(gateway, load.model).members
+        result.figures["differing_before_repair"] = {name: len(told) for name, told in before.items() if told}
     for command in fault.repaired_by if fault else ():
-        code, said = gateway.run(*_words(command))
+        code, said = gateway.run(*command.split())
         result.figures[command] = said.get("counts") or said
         if trial.fault == "corrupt" and not (said.get("counts") or {}).get("differing"):
             result.problems.append(f"{command} found nothing: exit code {code}, {said}")
@@ -134,10 +137,6 @@ def _healed(trial: Trial, gateway: Gateway, load: Load, result: Result) -> None:
     took, said = gateway.until_clean(CLEAN_SECONDS)
     if took is None:
         result.problems.append(f"status is not clean at the end: {unclean(said)}")
-
-
-def _words(command: str) -> list[str]:
-    return command.split()
 
 
 def unclean(said: dict) -> str:
