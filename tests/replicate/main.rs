@@ -6,12 +6,16 @@
 mod client;
 mod doubles;
 mod gateway;
+#[path = "../support/ledger/mod.rs"]
+mod ledger;
 mod membership;
 mod ordering;
+mod planted;
 mod processes;
 mod reading;
 mod repairing;
 mod schedules;
+mod simulation;
 #[path = "../support/mod.rs"]
 mod support;
 mod writing;

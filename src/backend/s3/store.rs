@@ -254,12 +254,20 @@ fn extent(reply: &Reply) -> Result<(u64, Span)> {
         let size = reply.number(header::CONTENT_LENGTH).ok_or_else(strange)?;
         return Ok((size, Span::whole(size)));
     }
-    let read = |text: &str| {
-        let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
-        let (first, last) = range.split_once('-')?;
-        Some((size.parse().ok()?, Span { start: first.parse().ok()?, end: last.parse::<u64>().ok()?.checked_add(1)? }))
-    };
-    reply.header("content-range").and_then(read).ok_or_else(strange)
+    reply.header("content-range").and_then(content_range).ok_or_else(strange)
+}
+
+/// `bytes FIRST-LAST/SIZE`. An empty object has no last byte, and storages that answer a range of it all the same write
+/// `bytes 0--1/0`: its size alone tells what the reply holds.
+fn content_range(text: &str) -> Option<(u64, Span)> {
+    let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let size = size.parse().ok()?;
+    if size == 0 {
+        return Some((0, Span::whole(0)));
+    }
+    let (first, last) = range.split_once('-')?;
+    let span = Span { start: first.parse().ok()?, end: last.parse::<u64>().ok()?.checked_add(1)? };
+    (span.start < span.end && span.end <= size).then_some((size, span))
 }
 
 fn range_header(selection: Selection) -> Option<String> {
@@ -473,4 +481,18 @@ pub(super) fn no_acls() -> StoreError {
 
 pub(super) fn no_tags() -> StoreError {
     StoreError::new(StoreErrorKind::NotImplemented, "The storage behind this bucket keeps no tags")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_content_range_names_bytes_that_the_object_has() {
+        assert_eq!(content_range("bytes 2-4/10"), Some((10, Span { start: 2, end: 5 })));
+        assert_eq!(content_range("bytes 0--1/0"), Some((0, Span::whole(0))), "a storage's words for nothing of nothing");
+        for strange in ["bytes 4-2/10", "bytes 2-10/10", "bytes 2-4/*", "bytes */10", "bytes 0--1/10", "2-4/10"] {
+            assert_eq!(content_range(strange), None, "{strange}");
+        }
+    }
 }
