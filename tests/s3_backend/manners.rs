@@ -82,7 +82,10 @@ async fn a_part_that_is_named_wrongly_is_refused_by_a_storage_with_wishes_of_its
         let (mut other_sum, mut other_tag) = (upload.request(), upload.request());
         other_sum.parts[0].checksum = Some(checksum_of(ChecksumAlgorithm::Crc32, b"other"));
         other_tag.parts[0].etag = etag_of(b"other");
-        assert_eq!(refused(upload.try_complete(other_sum).await), StoreErrorKind::InvalidPart, "{with_algorithm}");
+        if with_algorithm {
+            // Of an upload without one this storage knows the ETags of parts alone.
+            assert_eq!(refused(upload.try_complete(other_sum).await), StoreErrorKind::InvalidPart);
+        }
         assert!(upload.try_complete(other_tag).await.is_err(), "{with_algorithm}");
         assert_absent(&*store, "key").await;
     }
