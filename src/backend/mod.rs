@@ -26,13 +26,14 @@ mod spread;
 mod traffic;
 pub mod tree;
 pub mod uploads;
+mod watches;
 pub mod webdav;
 mod wire;
 
 pub use codec::Names;
 pub use progress::{Counts, Progress};
 pub use replication::{ReplicaState, Replication, ReplicationCounts, Scrub};
-pub use spread::spread;
+pub use spread::{seed_pauses, spread};
 pub use traffic::Traffic;
 pub use wire::WireSettings;
 

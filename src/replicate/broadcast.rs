@@ -178,6 +178,7 @@ impl Broadcast {
                 return Ok(());
             }
             tokio::select! {
+                biased;
                 () = changed => {}
                 () = &mut patience, if ready >= needed && !patience.is_elapsed() => {}
             }

@@ -317,7 +317,11 @@ fn abandon(bucket: &Arc<Bucket>, key: &ObjectKey, places: Places) {
         let (key, stop) = (key.clone(), bucket.stop.clone());
         bucket.spawn(async move {
             let abort = async { member.store().await?.abort_upload(&key, &there).await };
-            let outcome: Result<()> = tokio::select! { outcome = in_time(None, abort) => outcome, () = stop.cancelled() => return };
+            let outcome: Result<()> = tokio::select! {
+                biased;
+                outcome = in_time(None, abort) => outcome,
+                () = stop.cancelled() => return,
+            };
             if let Err(error) = outcome
                 && error.kind() != StoreErrorKind::NoSuchUpload
             {

@@ -219,6 +219,7 @@ async fn gather(bucket: &Bucket, hold: &Hold, mut running: Running, record: &mut
             return Round { running, saved: saved.unwrap_or(Ok(())), errors };
         }
         tokio::select! {
+            biased;
             done = &mut saving, if saved.is_none() => saved = Some(done),
             (member, outcome) = running.next(), if running.len() > 0 => match outcome {
                 Ok(copy) => record.made_by(member.name.clone(), copy),
@@ -261,6 +262,7 @@ async fn tail(bucket: Arc<Bucket>, key: ObjectKey, hold: Hold, mut running: Runn
     let mut ended = Vec::new();
     while running.len() > 0 {
         tokio::select! {
+            biased;
             (member, outcome) = running.next() => match outcome {
                 Ok(copy) => ended.push((member.name.clone(), copy)),
                 Err(error) => tracing::debug!(%key, backend = member.name, %error, "a replica has to catch up"),

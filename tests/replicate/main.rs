@@ -5,11 +5,15 @@
 #[path = "../contract/client.rs"]
 mod client;
 mod gateway;
+#[path = "../support/ledger/mod.rs"]
+mod ledger;
 mod membership;
+mod planted;
 mod processes;
 mod reading;
 mod repairing;
 mod schedules;
+mod simulation;
 #[path = "../support/mod.rs"]
 mod support;
 mod writing;
