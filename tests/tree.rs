@@ -1,13 +1,15 @@
 //! S3 upon files in folders: what the store contract cannot see. What others do behind our back, what a process that is
 //! killed leaves, and what it costs.
 
+#[path = "tree/bytes.rs"]
+mod bytes;
 #[path = "tree/feed.rs"]
 mod feed;
 #[path = "tree/flow.rs"]
 mod flow;
 mod support;
 
-use bytes::{Bytes, BytesMut};
+use ::bytes::{Bytes, BytesMut};
 use causeway::{
     backend::{
         Backend, Counts, Progress,

@@ -1,29 +1,24 @@
 //! Who is changing what in a tree of files, within this process: for storage where removing a folder removes what is in it,
 //! and where replacing a file has a moment without one.
 //!
+//! Taking a path for one's own is also the announcement that its file changes ([`Watches`]).
+//!
 //! A claim on a path shares the folders above it, so whoever claims one of those for itself waits for it, and it for them:
 //! no folder is removed, and no file becomes a folder, while something is on its way to below. All of a claim is taken at
 //! once or nothing of it, so there is no cycle.
 
+use super::watches::{Change, Watch, Watches};
 use std::{
     collections::BTreeMap,
-    hash::{BuildHasher, RandomState},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::Notify;
 
-const SHARDS: usize = 64;
-
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Claims {
     paths: Mutex<Paths>,
     released: Notify,
-    /// How many claims for one's own have ended, by hash of their path.
-    ended: [AtomicU64; SHARDS],
-    hasher: RandomState,
+    watches: Arc<Watches<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -38,13 +33,6 @@ struct Paths {
 enum Hold {
     Shared(usize),
     Own,
-}
-
-impl Default for Claims {
-    fn default() -> Self {
-        let ended = [const { AtomicU64::new(0) }; SHARDS];
-        Self { paths: Mutex::default(), released: Notify::new(), ended, hasher: RandomState::new() }
-    }
 }
 
 impl Claims {
@@ -68,7 +56,7 @@ impl Claims {
         loop {
             let released = self.released.notified();
             if self.paths().take(&own, &shared) {
-                return Claim { claims: self.clone(), own, shared };
+                return self.taken(own, shared);
             }
             wanting.get_or_insert_with(|| Wanting::new(self.clone(), own.iter().chain(&shared).cloned().collect()));
             released.await;
@@ -87,21 +75,21 @@ impl Claims {
             // Those who have it may be waiting for this very thread.
             tokio::task::yield_now().await;
         }
-        taken.then(|| Claim { claims: self.clone(), own, shared })
+        taken.then(|| self.taken(own, shared))
+    }
+
+    fn taken(self: &Arc<Self>, own: Vec<String>, shared: Vec<String>) -> Claim {
+        let changes = own.iter().map(|path| self.watches.change(path)).collect();
+        Claim { claims: self.clone(), own, shared, _changes: changes }
     }
 
     fn paths(&self) -> MutexGuard<'_, Paths> {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ended(&self, path: &str) -> &AtomicU64 {
-        &self.ended[self.hasher.hash_one(path) as usize % SHARDS]
-    }
-
-    /// To be asked before looking at a path: whether what was seen then can be relied on.
-    pub(super) fn watch(self: &Arc<Self>, path: &str) -> Watch {
-        let quiet = !matches!(self.paths().held.get(path), Some(Hold::Own));
-        Watch { claims: self.clone(), path: path.to_owned(), seen: quiet.then(|| self.ended(path).load(Ordering::SeqCst)) }
+    /// To be called before looking at a path: tells whether what was seen then can be relied on.
+    pub(super) fn watch(&self, path: &str) -> Watch<String> {
+        self.watches.watch(&path.to_owned())
     }
 }
 
@@ -159,35 +147,19 @@ fn ancestors(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..at])
 }
 
-#[derive(Clone)]
-pub(super) struct Watch {
-    claims: Arc<Claims>,
-    path: String,
-    /// `None`: somebody was changing it.
-    seen: Option<u64>,
-}
-
-impl Watch {
-    /// Whether nobody here was changing the path from then till now.
-    pub(super) fn was_quiet(&self) -> bool {
-        let held = matches!(self.claims.paths().held.get(&self.path), Some(Hold::Own));
-        !held && self.seen == Some(self.claims.ended(&self.path).load(Ordering::SeqCst))
-    }
-}
-
 /// Given back when dropped.
 #[derive(Debug)]
 pub(super) struct Claim {
     claims: Arc<Claims>,
     own: Vec<String>,
     shared: Vec<String>,
+    _changes: Vec<Change<String>>,
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut paths = self.claims.paths();
         for path in &self.own {
-            self.claims.ended(path).fetch_add(1, Ordering::SeqCst);
             paths.held.remove(path);
         }
         for path in &self.shared {
@@ -233,11 +205,11 @@ mod tests {
     async fn a_look_is_unreliable_if_somebody_was_changing_the_path_meanwhile() {
         let claims = Arc::new(Claims::default());
         let watch = claims.watch("a");
-        assert!(watch.was_quiet());
+        assert!(watch.is_unchanged());
         let claim = claims.own(&["a"]).await;
-        assert!(!watch.was_quiet() && !claims.watch("a").was_quiet());
+        assert!(!watch.is_unchanged() && !claims.watch("a").is_unchanged());
         let during = claims.watch("a");
         drop(claim);
-        assert!(!watch.was_quiet() && !during.was_quiet() && claims.watch("a").was_quiet());
+        assert!(!watch.is_unchanged() && !during.is_unchanged() && claims.watch("a").is_unchanged());
     }
 }

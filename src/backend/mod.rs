@@ -26,13 +26,14 @@ mod spread;
 mod traffic;
 pub mod tree;
 pub mod uploads;
+mod watches;
 pub mod webdav;
 mod wire;
 
 pub use codec::Names;
 pub use progress::{Counts, Progress};
 pub use replication::{ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub, Trouble};
-pub use spread::spread;
+pub use spread::{seed_pauses, spread};
 pub use traffic::Traffic;
 pub use wire::WireSettings;
 
@@ -113,6 +114,12 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
             Some(below) => below.walk(bucket, store, progress).await,
             None => Ok(false),
         }
+    }
+
+    /// The store of an opened bucket that answers for the storage as it is now: a layer that keeps answers for a while takes
+    /// itself off.
+    fn uncached(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>) -> Arc<dyn Store> {
+        store.clone()
     }
 
     /// Whether the storage itself tells what changes in it: then `follow` is quick.

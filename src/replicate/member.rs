@@ -202,6 +202,12 @@ impl Member {
         Ok(guarantee != Guarantee::Refused)
     }
 
+    /// As far as that is known, without asking.
+    pub(super) fn may_check_puts(&self) -> bool {
+        let is_refused = self.refused.get(Guarded::Put as usize).is_some_and(|refused| refused.load(Ordering::Relaxed));
+        !is_refused && self.capabilities().conditional_writes != Guarantee::Refused
+    }
+
     /// It answered that it knows no conditions of such a change, whatever it was taken for: it is asked for none any more.
     pub(super) fn checks_not(&self, guarded: Guarded) {
         if let Some(refused) = self.refused.get(guarded as usize)

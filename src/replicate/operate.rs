@@ -44,7 +44,7 @@ async fn pending(bucket: &Bucket) -> Result<Vec<(Arc<Member>, Lacks)>> {
             let is_in_flight = in_flight.is_some();
             let row = in_flight.map_or_else(|| super::record::Row::parse(row), Ok)?;
             for (member, lacks) in &mut lacking {
-                let has = row.begun.is_none() && row.stands.as_ref().is_some_and(|record| record.copies.contains_key(&member.name));
+                let has = row.begun.is_none() && row.stands.as_ref().is_some_and(|record| record.is_at(&member.name));
                 *if is_in_flight { &mut lacks.in_flight } else { &mut lacks.objects } += u64::from(!has);
             }
         }

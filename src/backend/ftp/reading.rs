@@ -135,10 +135,16 @@ impl Opened for Reading {
             None => self.begin(span.start).await?,
         };
         let after = self.seen.stat.size - span.end;
-        let sending = Sending { reading: self, lease, data: Some(data), skip, left: span.len(), after, held: None };
-        let pieces = stream::try_unfold(sending, |mut sending| async move {
-            match sending.piece().await {
-                Ok(Some(bytes)) => Ok(Some((bytes, sending))),
+        let mut sending = Sending { reading: self, lease, data: Some(data), skip, left: span.len(), after, held: None };
+        // Some servers open the file itself only when they send its first bytes.
+        let first = sending.piece().await.map_err(|failure| failure.told("reading a file"))?;
+        let pieces = stream::try_unfold((sending, first), |(mut sending, first)| async move {
+            let piece = match first {
+                Some(first) => Ok(Some(first)),
+                None => sending.piece().await,
+            };
+            match piece {
+                Ok(Some(bytes)) => Ok(Some((bytes, (sending, None)))),
                 Ok(None) => Ok(None),
                 Err(failure) => Err(failure.told("reading a file")),
             }

@@ -51,7 +51,7 @@ use draft::{OpenDalDraft, drafts};
 use futures_util::{TryStreamExt, stream::BoxStream};
 use reading::Reading;
 use remote::{Limit, MARKER, Remote, Twice};
-use services::{Removal, Renaming};
+use services::{Identity, Removal, Renaming};
 use spool::Spooled;
 use std::{path::PathBuf, sync::Arc};
 
@@ -125,8 +125,9 @@ impl OpenDalFiles {
 #[async_trait]
 impl Files for OpenDalFiles {
     fn service(&self) -> files::Service {
-        let Service { names, folds_names, max_size, precision, .. } = *self.remote.service;
-        files::Service { names, folds_names, max_size, precision, read_only: self.remote.service.is_read_only(), flows: 0 }
+        let Service { names, folds_names, max_size, precision, identity, .. } = *self.remote.service;
+        let (exact_tags, read_only) = (identity == Identity::Tag, self.remote.service.is_read_only());
+        files::Service { names, folds_names, max_size, precision, exact_tags, read_only, flows: 0 }
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {

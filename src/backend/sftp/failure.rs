@@ -1,6 +1,9 @@
 //! What can go wrong with a request to the server, and what S3 says of it.
 
-use crate::store::error::{StoreError, StoreErrorKind};
+use crate::{
+    backend::tree::files::changed,
+    store::error::{StoreError, StoreErrorKind},
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Failure {
@@ -14,6 +17,8 @@ pub(super) enum Failure {
     BadName,
     #[error("no space is left, or a quota is used up")]
     Full,
+    #[error("the file was changed while it was read")]
+    Changed,
     /// Which of all other reasons, servers do not tell.
     #[error("the server refused: {0}")]
     Refused(String),
@@ -42,6 +47,7 @@ impl Failure {
     /// While doing `what`.
     pub(super) fn told(self, what: &str) -> StoreError {
         let kind = match self {
+            Self::Changed => return changed(),
             Self::Full => StoreErrorKind::StorageFull,
             Self::BadName => StoreErrorKind::InvalidRequest,
             Self::Unsupported => StoreErrorKind::NotImplemented,

@@ -75,8 +75,7 @@ impl Reading {
             self.check = Some(self.open.stat_later().await?);
         }
         let Some(Asked { offset, length, answer }) = self.asked.pop_front() else { return Ok(None) };
-        let changed = || Failure::Refused("the file was changed while it was read".to_owned());
-        let mut bytes = data(answer.await?)?.filter(|bytes| !bytes.is_empty()).ok_or_else(changed)?;
+        let mut bytes = data(answer.await?)?.filter(|bytes| !bytes.is_empty()).ok_or(Failure::Changed)?;
         if bytes.len() < length && offset + (bytes.len() as u64) < self.end {
             // The server had a reason to send less: it is asked for the rest, and later again what the file is.
             let (offset, length) = (offset + bytes.len() as u64, length - bytes.len());
@@ -91,7 +90,7 @@ impl Reading {
                 None => self.open.stat_later().await?,
             };
             if check.await.and_then(stat)? != self.stat {
-                return Err(changed());
+                return Err(Failure::Changed);
             }
         }
         Ok(Some(bytes))
@@ -116,9 +115,15 @@ impl Opened for Reading {
         self.asked.retain(|asked| asked.offset < span.end);
         self.next = self.asked.back().map_or(span.start, |last| last.offset + last.length as u64);
         self.end = span.end;
-        let pieces = stream::try_unfold(self, |mut reading| async move {
-            match reading.piece().await {
-                Ok(Some(bytes)) => Ok(Some((bytes, reading))),
+        // Some servers open the file itself only when the first bytes are asked for.
+        let first = self.piece().await.map_err(|failure| failure.told("reading a file"))?;
+        let pieces = stream::try_unfold((self, first), |(mut reading, first)| async move {
+            let piece = match first {
+                Some(first) => Ok(Some(first)),
+                None => reading.piece().await,
+            };
+            match piece {
+                Ok(Some(bytes)) => Ok(Some((bytes, (reading, None)))),
                 Ok(None) => Ok(None),
                 Err(failure) => Err(failure.told("reading a file")),
             }

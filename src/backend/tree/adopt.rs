@@ -5,7 +5,7 @@
 //! background task reads them, so that HEAD never waits for gigabytes.
 
 use super::{
-    bucket::{Bucket, Found},
+    bucket::{Bucket, Found, to_the_end},
     record::{Record, Row},
 };
 use crate::{
@@ -29,9 +29,27 @@ pub(super) async fn describe(bucket: &Arc<Bucket>, key: &ObjectKey, found: &Foun
     }
     if found.stat.size <= SMALL {
         // Only if it is still the same file: the caller goes on with the one it has open.
-        let adopted = adopt(bucket, key).await?.filter(|record| record.is_of(&found.stat));
-        return Ok(adopted.map_or_else(|| found.info(), |record| record.info()));
+        let (adopting, its) = (bucket.clone(), key.clone());
+        let adopted = to_the_end(async move { adopt(&adopting, &its).await }).await?;
+        return Ok(adopted.filter(|record| record.is_of(&found.stat)).map_or_else(|| found.info(), |record| record.info()));
     }
+    adopt_later(bucket, key);
+    Ok(found.info())
+}
+
+/// As `describe`, by whoever holds the lock of the key and has read this row under it.
+pub(super) async fn describe_locked(bucket: &Arc<Bucket>, key: &ObjectKey, found: &Found, row: Row) -> Result<ObjectInfo> {
+    if found.record.is_some() || found.stat.md5.is_some() {
+        return Ok(found.info());
+    }
+    if found.stat.size <= SMALL {
+        return Ok(recorded(bucket, key, found.clone(), row).await?.0.info());
+    }
+    adopt_later(bucket, key);
+    Ok(found.info())
+}
+
+fn adopt_later(bucket: &Arc<Bucket>, key: &ObjectKey) {
     if let Ok(permit) = bucket.adopting.clone().try_acquire_owned() {
         let (bucket, key) = (bucket.clone(), key.clone());
         tokio::spawn(async move {
@@ -41,7 +59,6 @@ pub(super) async fn describe(bucket: &Arc<Bucket>, key: &ObjectKey, found: &Foun
             drop(permit);
         });
     }
-    Ok(found.info())
 }
 
 /// Records a foreign file, under the key's lock. `None` if there is nothing any more.
@@ -64,8 +81,7 @@ pub(super) async fn recorded(bucket: &Bucket, key: &ObjectKey, found: Found, row
     };
     let record = Record::adopted(found.path, found.stat, md5);
     let row = Row { stands: Some(record.clone()), intended: None };
-    bucket.set_row(key, &row).await?;
-    bucket.reindex(key, &row).await?;
+    bucket.record(key, &row).await?;
     Ok((record, row))
 }
 

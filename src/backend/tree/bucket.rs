@@ -15,8 +15,10 @@ use super::{
 };
 use crate::{
     backend::{
+        changes::Changes,
         codec::{self, KeyPath},
         locks::{Guard, Locks},
+        watches::Watches,
     },
     catalog::{BucketId, Catalog, IndexChange},
     model::{ETag, ObjectInfo, ObjectKey, Span, UploadId},
@@ -39,6 +41,12 @@ pub(super) struct Bucket {
     pub(super) files: Arc<dyn Files>,
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) locks: Arc<Locks<ObjectKey>>,
+    /// For readers: which keys' files are being changed. A change begins under the key's lock before anybody can see it in the storage,
+    /// and ends when the row says what came of it.
+    pub(super) watches: Arc<Watches<ObjectKey>>,
+    /// For listings: what readers may know already and the index does not show yet. Readers learn of a change when its row is
+    /// written.
+    pub(super) changes: Arc<Changes>,
     pub(super) completing: Arc<Locks<UploadId>>,
     pub(super) uploads: Uploads,
     pub(super) flows: Arc<Flows>,
@@ -59,6 +67,8 @@ pub(super) struct Found {
     pub(super) stat: Stat,
     /// `None`: a foreign file, or one changed behind our back.
     pub(super) record: Option<Record>,
+    /// The storage's tag proves that the file is that of the record which stands.
+    pub(super) by_tag: bool,
 }
 
 impl Found {
@@ -76,7 +86,10 @@ pub(super) enum Look {
 }
 
 /// A file that is an object and, if it was to be read, opened.
-pub(super) type Looked = (Found, Option<Box<dyn Opened>>);
+pub(super) struct Looked {
+    pub(super) found: Found,
+    pub(super) opened: Option<Box<dyn Opened>>,
+}
 
 impl Bucket {
     /// A path of the storage.
@@ -124,25 +137,21 @@ impl Bucket {
         self.locks.lock(key).await
     }
 
-    /// The file of a key. Waits for changes of it only if it could not tell otherwise.
-    pub(super) async fn find(&self, key: &ObjectKey, row: Row, look: Look) -> Result<Option<Looked>> {
-        if let Some(told) = self.find_by(key, &row, look, false).await? {
-            return Ok(told);
-        }
-        let _guard = self.lock(key).await;
-        let row = self.settled(key).await?;
-        Ok(self.find_by(key, &row, look, true).await?.flatten())
-    }
-
-    /// What `find` would find, by whoever holds the lock of the key; and its row, with nothing intended.
+    /// What is there by whoever holds the lock of the key; and its row, with nothing intended.
     pub(super) async fn find_locked(&self, key: &ObjectKey) -> Result<(Option<Found>, Row)> {
         let row = self.settled(key).await?;
-        let found = self.find_by(key, &row, Look::Only, true).await?;
-        Ok((found.flatten().map(|(found, _)| found), row))
+        let found = self.find(key, &row, Look::Only, true).await?;
+        Ok((found.flatten().map(|looked| looked.found), row))
     }
 
-    /// `None`: only whoever holds the lock can tell.
-    async fn find_by(&self, key: &ObjectKey, row: &Row, look: Look, locked: bool) -> Result<Option<Option<Looked>>> {
+    /// The file of a key, as far as its row and one look tell. `None`: only whoever holds the lock can tell. Without the lock it may be
+    /// wrong, unless it is proven by the tag or the key was not changed meanwhile.
+    pub(super) async fn find(&self, key: &ObjectKey, row: &Row, look: Look, locked: bool) -> Result<Option<Option<Looked>>> {
+        let exact = self.files.service().exact_tags;
+        let unsettled = row.intended.is_some() && !locked;
+        if unsettled && !exact {
+            return Ok(None);
+        }
         for path in self.places(key, row).await? {
             let looked = match look {
                 Look::Only => self.files.stat(&self.at(&path)).await.map(|stat| (stat, None)),
@@ -157,11 +166,16 @@ impl Bucket {
                 looked => looked?,
             };
             let Some(stat) = stat.filter(|stat| stat.kind == Kind::File) else { continue };
-            match row.judge(&path, &stat) {
-                Verdict::Known(record) => return Ok(Some(Some((Found { path, stat, record: Some(*record) }, opened)))),
-                Verdict::Foreign => return Ok(Some(Some((Found { path, stat, record: None }, opened)))),
+            let record = match row.judge(&path, &stat) {
+                Verdict::Known(record) => Some(*record),
+                Verdict::Foreign => None,
                 Verdict::Unclear => return Ok(None),
+            };
+            let by_tag = exact && record.as_ref().is_some_and(|record| row.stands.as_ref() == Some(record) && record.has_tag_of(&stat));
+            if unsettled && !by_tag {
+                return Ok(None);
             }
+            return Ok(Some(Some(Looked { found: Found { path, stat, record, by_tag }, opened })));
         }
         // What should be there may have been moved aside while we looked.
         let missed = row.stands.is_some() || row.intended.is_some();
@@ -208,15 +222,22 @@ impl Bucket {
         };
         tracing::debug!(%key, came_true = stands != row.stands, "a change that was cut short is settled");
         let row = Row { stands, intended: None };
-        self.set_row(key, &row).await?;
-        self.reindex(key, &row).await?;
+        self.record(key, &row).await?;
         Ok(row)
     }
 
-    /// Makes the index say what a settled row does.
-    pub(super) async fn reindex(&self, key: &ObjectKey, row: &Row) -> Result<()> {
+    /// Writes a settled row, and makes the index say what it says. Listings that begin meanwhile wait.
+    pub(super) async fn record(&self, key: &ObjectKey, row: &Row) -> Result<()> {
+        let _listed = self.changes.begin(key);
+        self.set_row(key, row).await?;
+        self.index(key, row).await
+    }
+
+    /// Makes the index say what a settled row says. It is ordered when this returns; the result is for waiting.
+    pub(super) fn index(&self, key: &ObjectKey, row: &Row) -> impl Future<Output = Result<()>> + Send + 'static {
         let change = row.stands.as_ref().map_or_else(|| IndexChange::Delete(key.clone()), |record| IndexChange::Put(record.row(key)));
-        Ok(self.catalog.index(self.id, change).await?)
+        let commit = self.catalog.index(self.id, change);
+        async move { Ok(commit.await?) }
     }
 
     /// The record of a put that was begun, if its file is there.

@@ -101,6 +101,9 @@ pub struct Service {
     pub max_size: u64,
     /// Of `Stat::modified`, in milliseconds: times closer than this may be equal.
     pub precision: i64,
+    /// A tag is of one content only, and what is opened under a tag is read as that content or not at all. Tags that are made of
+    /// sizes and times are no such tags.
+    pub exact_tags: bool,
     /// Nothing can be written.
     pub read_only: bool,
     /// Drafts of unknown length that may stay open, mostly waiting for more to write, and take no place away from others. None
@@ -157,8 +160,8 @@ pub struct Entry {
 pub trait Opened: Send {
     fn stat(&self) -> &Stat;
 
-    /// These bytes of it, which it has. A stream that ends early has an error at its end. If it is another file by now, the
-    /// error is [`changed`].
+    /// These bytes of it, which it has. When this returns, the bytes are bound: whatever becomes of the path, the stream yields them or
+    /// fails. A stream that ends early has an error at its end. If it is another file by now, the error is [`changed`].
     async fn read(self: Box<Self>, span: Span) -> Result<ByteStream>;
 }
 

@@ -5,6 +5,7 @@
 //! | `files` | what such a storage has to do: the drivers implement it |
 //! | `record` | what is known of an object beyond its file, and whether a file is the one that is known |
 //! | `bucket` | finding the file of a key; settling changes that were cut short |
+//! | `read` | the way of a GET and a HEAD |
 //! | `write`, `remove`, `multipart` | the way of a PUT, a DELETE, an upload |
 //! | `flow` | parts of an upload that are sent on while later ones arrive |
 //! | `drafts` | names of files that nobody sees yet |
@@ -27,6 +28,7 @@ pub mod files;
 mod flow;
 mod folding;
 mod multipart;
+mod read;
 mod record;
 mod remove;
 mod scan;
@@ -140,6 +142,8 @@ impl Backend for TreeBackend {
             files: self.files.clone(),
             catalog: self.catalog.clone(),
             locks: Arc::default(),
+            watches: Arc::default(),
+            changes: Arc::default(),
             completing: Arc::default(),
             uploads: Default::default(),
             flows,
@@ -245,6 +249,7 @@ fn capabilities(durability: Durability) -> Capabilities {
         parts: Keeping::Kept,
         storage_classes: Keeping::NotKept,
         encryption: Keeping::NotKept,
+        late_conditions: true,
         multipart: MultipartSupport::Staged,
         durability,
     }

@@ -68,6 +68,11 @@ impl Record {
         self.stat.as_ref().is_some_and(|known| known.is_same(stat))
     }
 
+    /// Whether the storage's own word for the file is the one that was recorded.
+    pub(super) fn has_tag_of(&self, stat: &Stat) -> bool {
+        stat.tag.is_some() && self.stat.as_ref().is_some_and(|known| known.tag == stat.tag && known.size == stat.size)
+    }
+
     pub(super) fn parts(&self) -> Vec<ObjectPart> {
         self.parts.as_ref().map(Parts::list).unwrap_or_default()
     }

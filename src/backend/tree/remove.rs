@@ -9,7 +9,6 @@ use super::{
     write::checked,
 };
 use crate::{
-    catalog::IndexChange,
     model::ObjectKey,
     store::{ListRequest, Result, condition::WriteConditions},
 };
@@ -30,6 +29,7 @@ pub(super) async fn remove(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &W
         if row.stands.is_some() {
             bucket.set_row(&key, &Row { intended: Some(Intent::Delete), ..row }).await?;
         }
+        let change = bucket.watches.change(&key);
         if let Err(error) = bucket.files.remove(&bucket.at(&path)).await {
             // Whether it is gone or not: the row must say so.
             if let Err(settling) = bucket.settled(&key).await {
@@ -37,10 +37,12 @@ pub(super) async fn remove(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &W
             }
             return Err(error);
         }
+        let listed = bucket.changes.begin(&key);
         bucket.set_row(&key, &Row::default()).await?;
-        let commit = bucket.catalog.index(bucket.id, IndexChange::Delete(key.clone()));
-        drop(guard);
+        let commit = bucket.index(&key, &Row::default());
+        drop((change, guard));
         commit.await?;
+        drop(listed);
         prune(&bucket, &path).await;
         Ok(())
     })

@@ -2,32 +2,25 @@
 
 use super::{
     adopt,
-    bucket::{Bucket, Look, to_the_end},
-    capabilities,
-    files::is_changed,
-    multipart,
-    record::{Identity, Intent, Row},
+    bucket::{Bucket, Look, Looked, to_the_end},
+    capabilities, multipart, read,
+    record::{Identity, Row},
     remove, scan,
     write::{self, Making, Ready},
 };
 use crate::{
-    model::{ChecksumKind, ETag, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
+    model::{ChecksumKind, ETag, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest,
-        ListedPart, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Store, UploadInfo, UploadsPage, Written,
+        ListedPart, PartWritten, PartsPage, PutRequest, Result, Store, UploadInfo, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         copy,
         error::{StoreError, StoreErrorKind},
         payload::Payload,
-        selection::select,
     },
 };
 use async_trait::async_trait;
-use bytes::Bytes;
 use std::{any::Any, sync::Arc};
-
-/// At a key whose file is another each time that it is read.
-const LOOKS: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct TreeStore {
@@ -42,51 +35,20 @@ impl TreeStore {
         }
     }
 
-    /// The object as a client may know it.
-    async fn info(&self, key: &ObjectKey) -> Result<ObjectInfo> {
-        let (found, _) = self.bucket.find(key, self.bucket.row(key).await?, Look::Only).await?.ok_or(StoreErrorKind::NoSuchKey)?;
-        adopt::describe(&self.bucket, key, &found).await
-    }
-
-    /// As `get`, of the file that is there at the first look.
-    async fn read(&self, key: &ObjectKey, request: &GetRequest) -> Result<GetReply> {
-        let row = self.bucket.row(key).await?;
-        let ahead = Self::ahead(&row, request);
-        let (found, opened) = self.bucket.find(key, row, Look::Open(ahead)).await?.ok_or(StoreErrorKind::NoSuchKey)?;
-        let info = adopt::describe(&self.bucket, key, &found).await?;
-        request.conditions.check(&info.etag, info.last_modified)?;
-        let span = select(&info, request.selection)?;
-        let opened = opened.ok_or(StoreErrorKind::Internal)?;
-        let body = match span.is_empty() {
-            true => ObjectBody::Full(Bytes::new()),
-            false => ObjectBody::Stream(opened.read(span).await?),
-        };
-        Ok(GetReply { info, span, body })
-    }
-
-    /// What a reader will most likely want, as far as the catalog can tell.
-    fn ahead(row: &Row, request: &GetRequest) -> Option<Span> {
-        let record = match (&row.stands, &row.intended) {
-            (Some(record), _) => record,
-            (None, Some(Intent::Put(record))) => record,
-            (None, _) => return Some(Span { start: 0, end: u64::MAX }).filter(|_| request.selection == Default::default()),
-        };
-        let info = record.info();
-        request.conditions.check(&info.etag, info.last_modified).ok()?;
-        select(&info, request.selection).ok()
-    }
-
     /// A copy by the storage itself: what the source's record says holds for the copy as well.
     async fn copied(&self, source: &TreeStore, key: &ObjectKey, request: &CopyRequest) -> Result<Option<Ready>> {
         let from = &source.bucket;
         if !Arc::ptr_eq(&from.files, &self.bucket.files) {
             return Ok(None);
         }
-        let Some((found, _)) = from.find(&request.source.key, from.row(&request.source.key).await?, Look::Only).await? else {
-            return Ok(None);
-        };
+        let watch = from.watches.watch(&request.source.key);
+        let row = from.row(&request.source.key).await?;
+        let Some(Some(Looked { found, .. })) = from.find(&request.source.key, &row, Look::Only, false).await? else { return Ok(None) };
         let Some(record) = found.record else { return Ok(None) };
-        request.source.conditions.check_source(&record.etag, record.modified)?;
+        if request.source.conditions.check_source(&record.etag, record.modified).is_err() {
+            // Whoever reads it finds out whether that holds.
+            return Ok(None);
+        }
         let Some(checksum) = record.checksum.clone().filter(|sum| sum.kind == ChecksumKind::FullObject) else { return Ok(None) };
         if record.etag.as_md5().is_none() || request.checksum.is_some_and(|algorithm| algorithm != checksum.algorithm()) {
             return Ok(None);
@@ -101,6 +63,11 @@ impl TreeStore {
                 return Err(error);
             }
         };
+        if !found.by_tag && !watch.is_unchanged() {
+            // Which bytes the storage has copied, nobody can tell.
+            draft.discard().await;
+            return Ok(None);
+        }
         let attributes = request.attributes.apply(&record.attributes);
         let identity = Identity { size: record.size, etag: record.etag, attributes, checksum: Some(checksum), parts: None };
         Ok(Some(Ready { draft, expected, identity }))
@@ -114,19 +81,11 @@ impl Store for TreeStore {
     }
 
     async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let info = self.info(key).await?;
-        conditions.check(&info.etag, info.last_modified)?;
-        Ok(info)
+        read::head(&self.bucket, key, conditions).await
     }
 
     async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        for _ in 1..LOOKS {
-            match self.read(key, &request).await {
-                Err(error) if is_changed(&error) => {}
-                read => return read,
-            }
-        }
-        self.read(key, &request).await
+        read::get(&self.bucket, key, request).await
     }
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
@@ -166,6 +125,7 @@ impl Store for TreeStore {
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {
         scan::ready(&self.bucket).await?;
+        self.bucket.changes.wait(&request.prefix).await?;
         Ok(self.bucket.catalog.list(self.bucket.id, request).await?)
     }
 

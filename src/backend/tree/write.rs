@@ -67,6 +67,7 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
             return Err(error);
         }
     };
+    let conditions = verified.conditions(conditions);
     let checksum = verified.checksum().cloned().map(ObjectChecksum::full);
     let identity = Identity { size: verified.size(), etag: verified.etag(), attributes, checksum, parts: None };
     publish(bucket, key, conditions, Making::Whole(Box::new(Ready { draft, expected, identity }))).await
@@ -141,6 +142,7 @@ async fn publish_locked(
     }
     let path = row.stands.as_ref().map_or_else(|| bucket.home(key), |record| record.path.clone());
     let record = Record::new(path, expected, not_before(&row), identity);
+    let change = bucket.watches.change(key);
     let mut publishing = Publishing { bucket, key, row, record, absent: conditions.wants_absent() };
     let outcome = publishing.run(draft).await;
     let Publishing { row, record, .. } = publishing;
@@ -163,16 +165,17 @@ async fn publish_locked(
     let left = row.stands.filter(|old| old.path != record.path);
     let written = record.written();
     let row = Row { stands: Some(record), intended: None };
+    let listed = bucket.changes.begin(key);
     bucket.set_row(key, &row).await?;
+    let commit = bucket.index(key, &row);
     if let Some(old) = left
         && let Err(error) = bucket.files.remove(&bucket.at(&old.path)).await
     {
         tracing::warn!(%key, %error, "a file that was replaced from another place stays");
     }
-    let commit =
-        bucket.catalog.index(bucket.id, crate::catalog::IndexChange::Put(row.stands.as_ref().ok_or(StoreErrorKind::Internal)?.row(key)));
-    drop(guard);
+    drop((change, guard));
     commit.await?;
+    drop(listed);
     Ok(written)
 }
 
@@ -274,11 +277,11 @@ async fn make_way(bucket: &Bucket, ancestor: &ObjectKey) -> Result<()> {
     let moved = Record { path: way.beside_path(), stat: None, ..record };
     row.intended = Some(Intent::Put(Box::new(moved.clone())));
     bucket.set_row(ancestor, &row).await?;
+    let _change = bucket.watches.change(ancestor);
     let Some(stat) = bucket.files.rename(&bucket.at(&way.plain_path()), &bucket.at(&moved.path)).await? else {
         bucket.settled(ancestor).await?;
         return Ok(());
     };
     let row = Row { stands: Some(Record { stat: Some(stat), ..moved }), intended: None };
-    bucket.set_row(ancestor, &row).await?;
-    bucket.reindex(ancestor, &row).await
+    bucket.record(ancestor, &row).await
 }

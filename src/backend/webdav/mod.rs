@@ -90,7 +90,8 @@ impl WebdavFiles {
     pub fn new(settings: WebdavSettings) -> Result<Self> {
         let client = Client::new(Wire::new(settings.wire)?, settings.access.signer()?, settings.url)?;
         let names = if settings.escapes_marks { Names::Unmarked } else { Names::Printable };
-        let service = Service { names, folds_names: false, max_size: u64::MAX, precision: 1000, read_only: false, flows: FLOWS };
+        let service =
+            Service { names, folds_names: false, max_size: u64::MAX, precision: 1000, exact_tags: false, read_only: false, flows: FLOWS };
         Ok(Self {
             client: Arc::new(client),
             claims: Arc::default(),
@@ -220,7 +221,7 @@ impl Files for WebdavFiles {
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {
         let watch = self.claims.watch(path);
         let found = self.look(path).await?;
-        if found.is_some() || watch.was_quiet() {
+        if found.is_some() || watch.is_unchanged() {
             return Ok(found);
         }
         let _claim = self.claims.share(path).await;
@@ -230,7 +231,7 @@ impl Files for WebdavFiles {
     /// What is there and its first bytes are asked for at once; a reply that does not fit what is there is dropped.
     async fn open(&self, path: &str, ahead: Option<Span>) -> Result<Option<Box<dyn Opened>>> {
         for attempt in 1.. {
-            let watch = self.claims.watch(path);
+            let watch = Arc::new(self.claims.watch(path));
             let first = async {
                 let span = ahead.filter(|span| !span.is_empty())?;
                 reading::get(&self.client, path, span, None).await.ok()
@@ -238,11 +239,11 @@ impl Files for WebdavFiles {
             let (found, first) = tokio::join!(self.stat(path), first);
             let Some(stat) = found?.filter(|stat| stat.kind == Kind::File) else { return Ok(None) };
             let ahead = match first.and_then(|reply| Some((reading::extent(&reply, &stat).ok()?, reply))) {
-                Some((span, reply)) => reading::settled(self, path, &stat, watch.clone(), reply).await.ok().map(|reply| (span, reply)),
+                Some((span, reply)) => reading::settled(self, path, &stat, &watch, reply).await.ok().map(|reply| (span, reply)),
                 None => None,
             };
-            if ahead.is_some() || watch.was_quiet() || attempt == OPENINGS {
-                return Ok(Some(Box::new(reading::WebdavOpened { files: self.clone(), path: path.to_owned(), stat, ahead })));
+            if ahead.is_some() || watch.is_unchanged() || attempt == OPENINGS {
+                return Ok(Some(Box::new(reading::WebdavOpened { files: self.clone(), path: path.to_owned(), stat, watch, ahead })));
             }
         }
         Ok(None)

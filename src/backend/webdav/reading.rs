@@ -2,12 +2,15 @@
 //!
 //! Some servers (rclone) say in a reply's head what a file is before they open it, and send what is there by then. So a reply
 //! counts only if we have replaced nothing until its first bytes came, or if the file still is what the head says.
+//!
+//! When a connection is lost, the rest is asked for again only if this process has not changed the file since it was looked at. Size
+//! and second may be the same for two files, and so may tags that are made of them.
 
 use super::{WebdavFiles, client::Client, properties::strong, refusal};
 use crate::{
     backend::{
-        claims::Watch,
         tree::files::{Opened, Stat, changed},
+        watches::Watch,
         wire::{Again, Reply, resuming},
     },
     model::{Span, Timestamp},
@@ -25,6 +28,8 @@ pub(super) struct WebdavOpened {
     pub(super) files: WebdavFiles,
     pub(super) path: String,
     pub(super) stat: Stat,
+    /// From before the file was looked at.
+    pub(super) watch: Arc<Watch<String>>,
     /// What was asked for at once, and what the reply holds of it.
     pub(super) ahead: Option<(Span, Reply)>,
 }
@@ -39,18 +44,21 @@ impl Opened for WebdavOpened {
         if span.is_empty() {
             return Ok(Box::pin(futures_util::stream::empty()));
         }
-        let Self { files, path, stat, ahead } = *self;
+        let Self { files, path, stat, watch, ahead } = *self;
         // Another one has its place before we ask for one.
         let ahead = ahead.filter(|(held, _)| held.start == span.start && held.end >= span.end);
         let first = match ahead {
             Some((_, reply)) => reply,
-            None => part(&files, &path, &stat, span).await?,
+            None => part(&files, &path, &stat, &watch, span).await?,
         };
         let attempts = files.client.attempts();
         let reopen = move |read: u64| {
-            let (files, path, stat) = (files.clone(), path.clone(), stat.clone());
+            let (files, path, stat, watch) = (files.clone(), path.clone(), stat.clone(), watch.clone());
             let rest = Span { start: span.start + read, end: span.end };
-            Box::pin(async move { part(&files, &path, &stat, rest).await }) as futures_util::future::BoxFuture<'static, Result<Reply>>
+            Box::pin(async move {
+                let reply = part(&files, &path, &stat, &watch, rest).await?;
+                if watch.is_unchanged() { Ok(reply) } else { Err(changed()) }
+            }) as futures_util::future::BoxFuture<'static, Result<Reply>>
         };
         Ok(resuming(first, span.len(), attempts, Box::new(reopen)))
     }
@@ -62,8 +70,7 @@ pub(super) async fn get(client: &Arc<Client>, path: &str, span: Span, tag: Optio
 }
 
 /// The reply begins with the first byte of `span`.
-async fn part(files: &WebdavFiles, path: &str, stat: &Stat, span: Span) -> Result<Reply> {
-    let watch = files.claims.watch(path);
+async fn part(files: &WebdavFiles, path: &str, stat: &Stat, watch: &Watch<String>, span: Span) -> Result<Reply> {
     let reply = get(&files.client, path, span, stat.tag.as_deref()).await?;
     match reply.status {
         StatusCode::OK | StatusCode::PARTIAL_CONTENT => {}
@@ -80,9 +87,9 @@ async fn part(files: &WebdavFiles, path: &str, stat: &Stat, span: Span) -> Resul
 }
 
 /// `watch` is from before the reply was asked for.
-pub(super) async fn settled(files: &WebdavFiles, path: &str, stat: &Stat, watch: Watch, mut reply: Reply) -> Result<Reply> {
+pub(super) async fn settled(files: &WebdavFiles, path: &str, stat: &Stat, watch: &Watch<String>, mut reply: Reply) -> Result<Reply> {
     reply.begin().await?;
-    match watch.was_quiet() || files.look(path).await?.is_some_and(|now| now.is_same(stat)) {
+    match watch.is_unchanged() || files.look(path).await?.is_some_and(|now| now.is_same(stat)) {
         true => Ok(reply),
         false => Err(changed()),
     }

@@ -9,14 +9,19 @@ use bytes::Bytes;
 use causeway::{
     backend::WireSettings,
     backend::webdav::{Access, WebdavFiles, WebdavSettings},
-    model::{Endpoint, Secret},
+    model::{Endpoint, Secret, Span},
     store::error::StoreErrorKind,
 };
+use futures_util::TryStreamExt;
 use std::{sync::Arc, time::Duration};
 
 /// rclone, which sees what is put into its directory past it: not at once.
 fn behind_proxy() -> (DavFolder, Proxy, Storage) {
-    let folder = Dav::rclone().folder();
+    proxied(Dav::rclone())
+}
+
+fn proxied(server: &Dav) -> (DavFolder, Proxy, Storage) {
+    let folder = server.folder();
     let url: http::Uri = folder.url.parse().expect("an address");
     let proxy = Proxy::to(url.authority().expect("a host").as_str().parse().expect("an address"));
     let url = Endpoint::parse(&format!("{}{}", proxy.endpoint(), url.path())).expect("an address");
@@ -54,6 +59,33 @@ async fn a_write_that_is_cut_leaves_the_old_file_and_in_the_end_no_draft() {
     assert_eq!(get(&files, "k").await, Some(b"old".to_vec()));
     let removed = async { while !own_files(&files).await.is_empty() {} };
     tokio::time::timeout(Duration::from_secs(30), removed).await.expect("soon");
+}
+
+#[tokio::test]
+async fn a_reading_does_not_go_on_in_another_file_of_the_same_size_and_second() {
+    // Its tags are made of just these.
+    let (folder, proxy, files) = proxied(Dav::wsgidav());
+    // More than fits into the buffers on the way.
+    const SIZE: usize = 24 << 20;
+    let (old, new) = (pattern(SIZE, 1), pattern(SIZE, 2));
+    put(&files, "k", &old).await;
+    let on_disk = folder.path.join("k");
+    let modified = std::fs::metadata(&on_disk).expect("is there").modified().expect("a time");
+    let opened = files.open("k", None).await.expect("an answer").expect("a file");
+    let mut stream = opened.read(Span::whole(SIZE as u64)).await.expect("a stream");
+    let mut read = stream.try_next().await.expect("a piece").expect("a piece").to_vec();
+    put(&files, "k", &new).await;
+    std::fs::File::options().write(true).open(&on_disk).expect("opens").set_modified(modified).expect("is set");
+    proxy.cut(Direction::Down, 0, 1);
+    let ended = loop {
+        match stream.try_next().await {
+            Ok(Some(bytes)) => read.extend_from_slice(&bytes),
+            ended => break ended,
+        }
+    };
+    assert!(old.starts_with(&read), "{} bytes, not all of one file", read.len());
+    assert_eq!(ended.map_err(|error| error.kind()), Err(StoreErrorKind::Unavailable));
+    assert!(get(&files, "k").await == Some(new));
 }
 
 #[tokio::test]

@@ -1,0 +1,125 @@
+//! The one way in which readers come by an object: its record, and bytes that are those of that record.
+//!
+//! The row is read first and the file is looked at afterwards. Our own change may come in between, and size and time would not show
+//! it. So an answer counts only if one of these holds:
+//! - this process did not change the key from before the row was read until the bytes were bound (`backend::watches`);
+//! - the tag of the file is that of the record, and the storage's tags are exact;
+//! - the key's lock was held meanwhile.
+//!
+//! Bytes are bound when [`Opened::read`](super::files::Opened::read) has returned: from then on the stream yields them or fails.
+//!
+//! Invariants:
+//! - no lock is held while bytes flow;
+//! - whoever waits for a lock, or holds it, does so on a task of its own: nobody who stops polling a reader holds up a writer.
+
+use super::{
+    adopt,
+    bucket::{Bucket, Look, Looked, to_the_end},
+    files::is_changed,
+    record::{Intent, Row},
+};
+use crate::{
+    model::{ObjectInfo, ObjectKey, Span},
+    store::{
+        GetReply, GetRequest, ObjectBody, Result, Selection,
+        condition::ReadConditions,
+        error::{StoreError, StoreErrorKind},
+        selection::select,
+    },
+};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Looks without the lock, and openings with it.
+const LOOKS: usize = 3;
+
+/// What a client wants to know of an object.
+#[derive(Debug, Clone)]
+struct Wish {
+    conditions: ReadConditions,
+    /// `None`: no bytes.
+    selection: Option<Selection>,
+}
+
+pub(super) async fn head(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+    let wish = Wish { conditions: conditions.clone(), selection: None };
+    Ok(answer(bucket, key, wish).await?.info)
+}
+
+pub(super) async fn get(bucket: &Arc<Bucket>, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+    answer(bucket, key, Wish { conditions: request.conditions, selection: Some(request.selection) }).await
+}
+
+async fn answer(bucket: &Arc<Bucket>, key: &ObjectKey, wish: Wish) -> Result<GetReply> {
+    for _ in 0..LOOKS {
+        let watch = bucket.watches.watch(key);
+        if !watch.was_quiet() && !bucket.files.service().exact_tags {
+            // The lock tells when the change is over.
+            break;
+        }
+        match look(bucket, key, bucket.row(key).await?, &wish, false).await {
+            Ok(Some((reply, by_tag))) if by_tag || watch.is_unchanged() => return Ok(reply),
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(error) if is_changed(&error) => {}
+            Err(error) if watch.is_unchanged() || !depends_on_the_object(&error) => return Err(error),
+            Err(_) => {}
+        }
+    }
+    let (bucket, key) = (bucket.clone(), key.clone());
+    to_the_end(async move {
+        let _guard = bucket.lock(&key).await;
+        let mut looks = 1;
+        loop {
+            let row = bucket.settled(&key).await?;
+            match look(&bucket, &key, row, &wish, true).await {
+                // By others: this process changes nothing now.
+                Err(error) if is_changed(&error) && looks < LOOKS => looks += 1,
+                looked => return Ok(looked?.ok_or(StoreErrorKind::NoSuchKey)?.0),
+            }
+        }
+    })
+    .await
+}
+
+/// Whether another version of the object might have had another answer.
+fn depends_on_the_object(error: &StoreError) -> bool {
+    use StoreErrorKind::*;
+    matches!(error.kind(), NoSuchKey | NotModified | PreconditionFailed | InvalidRange { .. } | InvalidPart)
+}
+
+/// One look at a key with this row; and whether the storage's tag proves that the answer is right. `None`: only whoever holds the
+/// lock can tell.
+async fn look(bucket: &Arc<Bucket>, key: &ObjectKey, row: Row, wish: &Wish, locked: bool) -> Result<Option<(GetReply, bool)>> {
+    let look = wish.selection.map_or(Look::Only, |selection| Look::Open(ahead(&row, &wish.conditions, selection)));
+    let Some(found) = bucket.find(key, &row, look, locked).await? else { return Ok(None) };
+    let Looked { found, opened } = found.ok_or(StoreErrorKind::NoSuchKey)?;
+    let by_tag = found.by_tag;
+    let info = match locked {
+        true => adopt::describe_locked(bucket, key, &found, row).await?,
+        false => adopt::describe(bucket, key, &found).await?,
+    };
+    wish.conditions.check(&info.etag, info.last_modified)?;
+    let nothing = || ObjectBody::Full(Bytes::new());
+    let (span, body) = match (wish.selection, opened) {
+        (None, _) => (Span { start: 0, end: 0 }, nothing()),
+        (Some(_), None) => return Err(StoreError::new(StoreErrorKind::Internal, "a file that was to be read was not opened")),
+        (Some(selection), Some(opened)) => match select(&info, selection)? {
+            span if span.is_empty() => (span, nothing()),
+            span => (span, ObjectBody::Stream(opened.read(span).await?)),
+        },
+    };
+    Ok(Some((GetReply { info, span, body }, by_tag)))
+}
+
+/// What a reader will most likely want, as far as the catalog can tell.
+fn ahead(row: &Row, conditions: &ReadConditions, selection: Selection) -> Option<Span> {
+    let record = match (&row.stands, &row.intended) {
+        (Some(record), _) => record,
+        (None, Some(Intent::Put(record))) => record,
+        (None, _) => return Some(Span { start: 0, end: u64::MAX }).filter(|_| selection == Selection::default()),
+    };
+    let info = record.info();
+    conditions.check(&info.etag, info.last_modified).ok()?;
+    select(&info, selection).ok()
+}
