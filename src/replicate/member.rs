@@ -343,7 +343,11 @@ impl Probe for Member {
         };
         match tokio::time::timeout(PROBE, asked).await {
             Ok(Ok(_)) => true,
-            Ok(Err(error)) => !matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Internal | StoreErrorKind::Busy),
+            Ok(Err(error)) if matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Internal) => {
+                // The storage answers, and only our place in it is gone: that is for us to set right.
+                matches!(timely(PROBE, self.has_place()).await, Ok(false))
+            }
+            Ok(Err(error)) => error.kind() != StoreErrorKind::Busy,
             Err(_) => false,
         }
     }

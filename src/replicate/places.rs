@@ -218,8 +218,11 @@ async fn renew(bucket: &Arc<Bucket>, member: &Arc<Member>) -> Result<()> {
         "the place of a replica is gone: it is made again, and filled from the others"
     );
     let replica = bucket.catalog.renew_replica(member.record.id).await?;
-    bucket.replace(member, member.renewed(&bucket.record, replica));
-    Ok(())
+    let fresh = member.renewed(&bucket.record, replica);
+    // Before anything is sent there. If this fails, whoever fills it tries again.
+    let prepared = prepare(&fresh).await;
+    bucket.replace(member, fresh);
+    prepared
 }
 
 /// Makes the place of a replica that is to be filled, where it is not there.
