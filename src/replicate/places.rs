@@ -170,14 +170,9 @@ pub(super) async fn remove(left: &Arc<LeftPlaces>, bucket: &Arc<Bucket>, needed:
 
 /// A bucket stays that was removed from a member already.
 async fn give_back(bucket: Arc<Bucket>, member: Arc<Member>) {
-    let given = async {
-        timely(STEP, member.backend.create(&member.record)).await?;
-        // What it was opened on is gone.
-        bucket.replace(&member, member.reopened(&bucket.record));
-        Result::Ok(())
-    };
-    if let Err(error) = given.await {
-        tracing::warn!(bucket = %bucket.record.bucket.name, backend = member.name, %error, "a replica is gone of a bucket that was not deleted; it is made again");
+    if let Err(error) = renew(&bucket, &member).await {
+        let name = &bucket.record.bucket.name;
+        tracing::warn!(bucket = %name, backend = member.name, %error, "a replica is gone of a bucket that was not deleted; it is made again");
     }
 }
 
