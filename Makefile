@@ -1,12 +1,14 @@
 # The one entry for chores. Everything works from a clean clone with cargo, python3 and make.
 
-.PHONY: run test test-rust binary scenarios backend-scenarios lint bench conformance backends fuzz static deploy-check
+.PHONY: simulation planted run test test-rust binary scenarios backend-scenarios consistency-short consistency replicas lint bench \
+        conformance backends fuzz static deploy-check
 
 run:
 	cargo run --release -- serve
 
-# README's test command: unit, contract, model and wire tests, then real clients against the real server.
-test: test-rust scenarios backend-scenarios
+# README's test command: unit, contract, model and wire tests, then real clients against the real server, then many at
+# once.
+test: test-rust scenarios backend-scenarios consistency-short
 
 test-rust:
 	cargo test --locked
@@ -21,6 +23,30 @@ scenarios: binary
 # The same clients with object stores behind the server.
 backend-scenarios: binary
 	conformance/run backends --only s3_causeway azblob gcs_fake sftp gdrive_fake replicated --no-contract --binary target/debug/causeway
+
+# Whether concurrent clients see one order of all changes: some stacks for some seconds, and the checker itself.
+consistency-short: binary
+	python3 -B -m unittest discover -s conformance/tests
+	conformance/run consistency --seconds 8 --binary target/debug/causeway
+	conformance/run consistency --only local --faults --seconds 8 --binary target/debug/causeway
+
+# The same on every stack that this machine can run, a minute each, and again with faults: an hour.
+consistency:
+	cargo build --release --locked
+	conformance/run consistency --long --binary target/release/causeway
+
+# Replicated buckets with members of other makers, each kind of fault, under each policy: an hour.
+replicas:
+	cargo build --release --locked
+	conformance/run replicas --binary target/release/causeway
+
+# The replicated layer under a scheduler that a seed decides, over more seeds than `make test` has time for.
+simulation:
+	CAUSEWAY_SIMULATIONS=5000 cargo test --locked --test replicate simulation
+
+# Whether the simulation finds bugs: ten are planted, one at a time, and the score is printed.
+planted:
+	tests/replicate/planted/run
 
 lint:
 	cargo fmt --check

@@ -72,34 +72,44 @@ class Server:
         self.log = work / "server.log"
         address_file = work / "address"
         work.mkdir(parents=True)
-        argv = [binary, "serve", "--data", work / "data", "--listen", "127.0.0.1:0"]
-        argv += ["--admin-listen", "127.0.0.1:0", "--address-file", address_file]
+        self.address_file = address_file
+        self.argv = [binary, "serve", "--data", work / "data", "--address-file", address_file]
         if identities or tls or storage.sections:
             config = work / "causeway.toml"
             config.touch(mode=0o600)
             config.write_text(_config(work, identities, self.certificate) + storage.sections)
-            argv += ["--config", config]
+            self.argv += ["--config", config]
         # Whatever the caller's environment configures is not ours to test.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
         environment |= {"CAUSEWAY_ROOT_USER": self.root.access_key, "CAUSEWAY_ROOT_PASSWORD": self.root.secret_key}
-        environment |= {"HOME": str(work)} | storage.environment
-        with open(self.log, "wb") as log:
+        self.environment = environment | {"HOME": str(work)} | storage.environment
+        self.work, self.address, self.admin = work, "127.0.0.1:0", "127.0.0.1:0"
+        self.start()
+        self.endpoint = f"{'https' if tls else 'http'}://{self.address}"
+
+    def start(self) -> None:
+        """Also again, after `stop` or `kill`: over the same data, and at the same addresses."""
+        self.address_file.unlink(missing_ok=True)
+        listen = ["--listen", self.address, "--admin-listen", self.admin]
+        with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [str(word) for word in argv],
+                [str(word) for word in self.argv + listen],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment,
-                cwd=work,
+                env=self.environment,
+                cwd=self.work,
                 start_new_session=True,  # the terminal's ^C is for us: the server is stopped by SIGTERM
             )
         try:
-            address = self._wait_for_address(address_file)
+            self.address = self._wait_for_address(self.address_file)
         except BaseException:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
             raise
-        self.endpoint = f"{'https' if tls else 'http'}://{address}"
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
 
     def _wait_for_address(self, address_file: Path) -> str:
         deadline = time.monotonic() + START_SECONDS

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -109,6 +110,16 @@ BACKENDS = (
         environment={"MINIO_ROOT_USER": "{access_key}", "MINIO_ROOT_PASSWORD": "{secret_key}"}
         | {"MINIO_BROWSER": "off", "MINIO_UPDATE": "off"},
         listens=r"^API: http://",
+        toml=S3,
+    ),
+    Backend(
+        "s3_versitygw",
+        "versitygw, over local disk",
+        needs=("go",),
+        installs="versitygw",
+        starts=("python3", str(REPOSITORY / "conformance/harness/tell_port.py"), "{home}/bin/versitygw")
+        + ("--port", "127.0.0.1:0", "--access", "{access_key}", "--secret", "{secret_key}", "posix", "{work}/data"),
+        listens=r"^listening on ",
         toml=S3,
     ),
     Backend(
@@ -293,14 +304,18 @@ class Upstream:
             "secret_key": identity.secret_key,
             "secret_base64": base64.b64encode(identity.secret_key.encode()).decode(),
         }
-        filled = lambda texts: {name: text.format(**values) for name, text in texts.items()}  # noqa: E731
+        self.backend, self.work, self.values = backend, work, values
         try:
             for part in _parts(backend):
                 self.parts.append(Upstream(part, None, work / part.name, binary))
             if backend.starts:
-                self._start([word.format(**values) for word in backend.starts], filled(backend.environment), work)
-                values["address"] = between(self._wait_for_address(backend.listens))
+                self.address = self._start()
+                values["address"] = between(self.address)
                 values["host"], _, values["port"] = values["address"].rpartition(":")
+                hosts = work / "ssh" / "known_hosts"
+                if hosts.exists():  # keys are known by port
+                    own = self.address.rpartition(":")[2]
+                    hosts.write_text(hosts.read_text().replace(own, values["port"], 1))
         except BaseException:
             self.stop()
             raise
@@ -310,27 +325,51 @@ class Upstream:
         self.storage = Storage(
             sections="".join(f"[backend.{name}]\n{toml}" for name, toml in sections.items())
             + '[default]\nbackend = "upstream"\n',
-            environment={name: value for part in of for name, value in part.environment.items()} | filled(backend.gateway),
+            environment={name: value for part in of for name, value in part.environment.items()}
+            | self._filled(backend.gateway),
             secrets=(identity.secret_key, values["secret_base64"], *(secret for part in of for secret in part.secrets)),
         )
 
-    def _start(self, command: list[str], settings: dict[str, str], work: Path) -> None:
+    def _filled(self, texts: dict[str, str]) -> dict[str, str]:
+        return {name: text.format(**self.values) for name, text in texts.items()}
+
+    def _start(self) -> str:
+        """The address that it listens on."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-        with open(self.log, "wb") as log:
+        settings = {"HOME": str(self.work)} | self._filled(self.backend.environment)
+        told_before = self.log.stat().st_size if self.log.exists() else 0
+        with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                command,
+                [word.format(**self.values) for word in self.backend.starts],
                 stdin=subprocess.PIPE,  # held open: some end with it
                 stdout=log,
                 stderr=log,
-                env=environment | {"HOME": str(work)} | settings,
-                cwd=work,
+                env=environment | settings,
+                cwd=self.work,
                 start_new_session=True,
             )
+        return self._wait_for_address(self.backend.listens, told_before)
 
-    def _wait_for_address(self, before: str) -> str:
+    def signal(self, number: int) -> None:
+        """To the process and all that it started."""
+        os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+        self.process.stdin.close()
+
+    def start_again(self, **values: str) -> str:
+        """After `kill`, over what it kept, with other `values` if there are any; the new address."""
+        self.values |= values
+        self.address = self._start()
+        return self.address
+
+    def _wait_for_address(self, before: str, told_before: int) -> str:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            found = re.search(before + r"([0-9.]+:[0-9]+)\b", self.log.read_text(errors="replace"), re.MULTILINE)
+            told = self.log.read_bytes()[told_before:].decode(errors="replace")
+            found = re.search(before + r"([0-9.]+:[0-9]+)\b", told, re.MULTILINE)
             if found:
                 return found[1]
             if self.process.poll() is not None:

@@ -33,7 +33,7 @@ mod wire;
 pub use codec::Names;
 pub use progress::{Counts, Progress};
 pub use replication::{ReplicaState, Replication, ReplicationCounts, Scrub};
-pub use spread::spread;
+pub use spread::{seed_pauses, spread};
 pub use traffic::Traffic;
 pub use wire::WireSettings;
 
@@ -104,6 +104,12 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
             Some(below) => below.walk(bucket, store, progress).await,
             None => Ok(false),
         }
+    }
+
+    /// The store of an opened bucket that answers for the storage as it is now: a layer that keeps answers for a while takes
+    /// itself off.
+    fn uncached(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>) -> Arc<dyn Store> {
+        store.clone()
     }
 
     /// Whether the storage itself tells what changes in it: then `follow` is quick.

@@ -32,7 +32,9 @@ pub struct Faults(Arc<Inner>);
 struct Inner {
     seed: u64,
     calls: AtomicU64,
-    plan: watch::Sender<InForce>,
+    plan: Mutex<InForce>,
+    /// Another plan is in force. Whoever waits is woken in the order of waiting, which `watch` leaves to chance.
+    changed: Notify,
     /// Writes that were answered and did not happen yet.
     late: watch::Sender<usize>,
     record: Mutex<Record>,
@@ -57,7 +59,7 @@ impl InForce {
 
 impl fmt::Debug for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Faults").field("seed", &self.0.seed).field("plan", &self.0.plan.borrow().plan).finish_non_exhaustive()
+        f.debug_struct("Faults").field("seed", &self.0.seed).field("plan", &self.plan().plan).finish_non_exhaustive()
     }
 }
 
@@ -66,7 +68,8 @@ impl Faults {
         Self(Arc::new(Inner {
             seed,
             calls: AtomicU64::new(0),
-            plan: watch::Sender::new(InForce::of(plan)),
+            plan: Mutex::new(InForce::of(plan)),
+            changed: Notify::new(),
             late: watch::Sender::new(0),
             record: Mutex::default(),
             recorded: Notify::new(),
@@ -75,7 +78,8 @@ impl Faults {
 
     /// From now on. Calls that hang go on when the new plan has nothing that hangs.
     pub fn set(&self, plan: Plan) {
-        self.0.plan.send_replace(InForce::of(plan));
+        *self.plan() = InForce::of(plan);
+        self.0.changed.notify_waiters();
     }
 
     /// Nothing goes wrong any more, and what hangs goes on. What is late still happens in its time: see `settled`.
@@ -115,6 +119,10 @@ impl Faults {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    fn plan(&self) -> MutexGuard<'_, InForce> {
+        self.0.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn record(&self) -> MutexGuard<'_, Record> {
         self.0.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,7 +132,7 @@ impl Faults {
         let call = self.0.calls.fetch_add(1, Ordering::Relaxed);
         let draws = Draws { seed: self.0.seed, call };
         let (kind, wait, late_by) = {
-            let now = self.0.plan.borrow();
+            let now = self.plan();
             match now.is_down(operation) {
                 true => (Some(Kind::Down), Default::default(), now.plan.late_by),
                 false => {
@@ -151,13 +159,19 @@ impl Faults {
     }
 
     async fn released(&self, free: impl Fn(&Plan) -> bool) {
-        // Its sender is in `self`.
-        let _ = self.0.plan.subscribe().wait_for(|now| free(&now.plan)).await;
+        loop {
+            let mut changed = std::pin::pin!(self.0.changed.notified());
+            changed.as_mut().enable();
+            if free(&self.plan().plan) {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Whether a body that is on its way may go on: `None`, not yet.
     pub(super) fn lets_pass(&self, operation: Operation) -> Option<Result<()>> {
-        let now = self.0.plan.borrow();
+        let now = self.plan();
         if now.is_down(operation) {
             return Some(Err(down()));
         }

@@ -30,6 +30,7 @@ pub(super) async fn run(bucket: Weak<Bucket>) {
     loop {
         let Some(own) = bucket.upgrade() else { return };
         let is_done = tokio::select! {
+            biased;
             is_done = round(&own) => is_done,
             () = stop.cancelled() => return,
         };
@@ -37,6 +38,7 @@ pub(super) async fn run(bucket: Weak<Bucket>) {
         drop(own);
         rest = if is_done { RESTS.1 } else { (rest * 2).min(RESTS.1) };
         tokio::select! {
+            biased;
             () = wake.notified() => rest = rest.min(RESTS.0 * 4),
             changed = recovered.changed() => match changed {
                 Ok(()) => rest = RESTS.0,

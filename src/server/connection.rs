@@ -4,6 +4,7 @@ use super::{
     error::StartError,
     handler::{Handler, Line},
     idle::{Activity, Patience, Verdict, Watched},
+    linger::Lingering,
     tls::Tls,
 };
 use crate::{config::Server, telemetry::metrics::Metrics};
@@ -169,7 +170,7 @@ struct Conversation {
 impl Conversation {
     async fn hold<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
         let activity = Activity::begin();
-        let io = Watched::new(TokioIo::new(stream), activity.clone());
+        let io = Watched::new(Lingering::new(TokioIo::new(stream), activity.clone()), activity.clone());
         let (handler, line) = (self.handler, Line { peer: self.peer, activity: activity.clone() });
         let service = service_fn(move |request: Request<Incoming>| {
             let (handler, line) = (handler.clone(), line.clone());

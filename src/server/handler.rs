@@ -14,7 +14,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, Version, header};
 use http_body::Body;
 use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 
@@ -47,6 +47,7 @@ impl Handler {
     {
         let now = Timestamp::now();
         let id = self.ids.next(now);
+        let multiplexed = request.version() == Version::HTTP_2;
         let mut record = Record::begin(&request, id.clone(), line, self.metrics.clone());
         let mut request = request.map(|body| Counted::new(body, &mut record));
         let reply = Reply::to(&mut request, id.clone());
@@ -64,7 +65,13 @@ impl Handler {
                 }
             }
         };
-        record.answered(reply.finish(response))
+        let mut response = reply.finish(response);
+        if record.is_unread() && !multiplexed {
+            // What the client still sends cannot be told from its next request. HTTP/2 resets the stream by itself.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            line.activity.leaves_unread();
+        }
+        record.answered(response)
     }
 
     async fn serve<B>(&self, request: Request<Counted<B>>, id: RequestId, now: Timestamp, record: &mut Record) -> Response

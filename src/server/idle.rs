@@ -43,6 +43,8 @@ pub(super) struct Activity {
     stalled_since: AtomicU64,
     /// Reads between requests may be upkeep of the connection, not the head of a request.
     multiplexed: AtomicBool,
+    /// A request was answered before its body had come.
+    left_unread: AtomicBool,
 }
 
 const NEVER: u64 = u64::MAX;
@@ -61,9 +63,9 @@ pub(super) enum Verdict {
 
 impl Activity {
     pub(super) fn begin() -> Arc<Self> {
-        let (in_work, multiplexed) = (AtomicU32::new(0), AtomicBool::new(false));
+        let (in_work, multiplexed, left_unread) = (AtomicU32::new(0), AtomicBool::new(false), AtomicBool::new(false));
         let (silent_since, head_since, stalled_since) = (AtomicU64::new(0), AtomicU64::new(NEVER), AtomicU64::new(NEVER));
-        Arc::new(Self { begun: Instant::now(), in_work, silent_since, head_since, stalled_since, multiplexed })
+        Arc::new(Self { begun: Instant::now(), in_work, silent_since, head_since, stalled_since, multiplexed, left_unread })
     }
 
     pub(super) fn request(self: &Arc<Self>, multiplexed: bool) -> InWork {
@@ -96,6 +98,15 @@ impl Activity {
             }
         }
         Verdict::CheckAt(next)
+    }
+
+    /// The client may still be sending a body that nobody will read. The connection carries no further request.
+    pub(super) fn leaves_unread(&self) {
+        self.left_unread.store(true, Relaxed);
+    }
+
+    pub(super) fn has_left_unread(&self) -> bool {
+        self.left_unread.load(Relaxed)
     }
 
     fn now(&self) -> u64 {

@@ -19,6 +19,7 @@ mod handler;
 mod idle;
 pub mod inspect;
 mod limits;
+mod linger;
 mod listen;
 mod memory;
 pub mod operate;

@@ -21,7 +21,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Instant,
@@ -38,7 +38,8 @@ pub(super) struct Record {
     uri: Uri,
     peer: SocketAddr,
     metrics: Arc<Metrics>,
-    received: Option<Arc<AtomicU64>>,
+    /// `None`: the request has no body.
+    arrival: Option<Arc<Arrival>>,
     sent: u64,
     /// The reply's length, if it has one.
     length: Option<u64>,
@@ -49,6 +50,13 @@ pub(super) struct Record {
     /// Only where the log wants a line.
     names: Option<Box<Names>>,
     _work: InWork,
+}
+
+/// What has come of the body of a request.
+#[derive(Debug, Default)]
+struct Arrival {
+    bytes: AtomicU64,
+    ended: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -68,7 +76,7 @@ impl Record {
             uri: request.uri().clone(),
             peer: line.peer,
             metrics,
-            received: None,
+            arrival: None,
             sent: 0,
             length: None,
             whole: false,
@@ -98,6 +106,11 @@ impl Record {
         })
     }
 
+    /// Whether the client may still be sending a body.
+    pub(super) fn is_unread(&self) -> bool {
+        self.arrival.as_ref().is_some_and(|arrival| !arrival.ended.load(Ordering::Relaxed))
+    }
+
     fn failed(&self, error: &(dyn std::error::Error + 'static)) {
         let operation = self.operation.map_or(NO_OPERATION, Operation::as_str);
         tracing::error!(request = %self.id, operation, path = self.uri.path(), error = %Chain(error), "a request failed");
@@ -124,7 +137,7 @@ impl Record {
     }
 
     fn bytes_in(&self) -> u64 {
-        self.received.as_ref().map_or(0, |received| received.load(Ordering::Relaxed))
+        self.arrival.as_ref().map_or(0, |arrival| arrival.bytes.load(Ordering::Relaxed))
     }
 
     /// Whether the whole reply was handed to the connection.
@@ -162,15 +175,15 @@ impl Drop for Record {
 #[derive(Debug)]
 pub(super) struct Counted<B> {
     body: B,
-    received: Option<Arc<AtomicU64>>,
+    arrival: Option<Arc<Arrival>>,
 }
 
 impl<B: Body> Counted<B> {
     pub(super) fn new(body: B, record: &mut Record) -> Self {
         if !body.is_end_stream() {
-            record.received = Some(Arc::default());
+            record.arrival = Some(Arc::default());
         }
-        Self { body, received: record.received.clone() }
+        Self { body, arrival: record.arrival.clone() }
     }
 }
 
@@ -180,10 +193,15 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Counted<B> {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let (Some(data), Some(received)) = (frame.data_ref(), &self.received)
+        let (Poll::Ready(frame), Some(arrival)) = (&polled, &self.arrival) else { return polled };
+        if let Some(Ok(frame)) = frame
+            && let Some(data) = frame.data_ref()
         {
-            received.fetch_add(data.len() as u64, Ordering::Relaxed);
+            arrival.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        }
+        // After the last byte of a known length nobody need ask for the end.
+        if frame.is_none() || self.body.is_end_stream() {
+            arrival.ended.store(true, Ordering::Relaxed);
         }
         polled
     }

@@ -3,6 +3,7 @@
 pub mod bucket;
 pub mod closing;
 pub mod index;
+pub mod ledger;
 pub mod object;
 pub mod paging;
 pub mod replica;

@@ -4,12 +4,18 @@
 #[allow(dead_code)]
 #[path = "../contract/client.rs"]
 mod client;
+mod doubles;
 mod gateway;
+#[path = "../support/ledger/mod.rs"]
+mod ledger;
 mod membership;
+mod ordering;
+mod planted;
 mod processes;
 mod reading;
 mod repairing;
 mod schedules;
+mod simulation;
 #[path = "../support/mod.rs"]
 mod support;
 mod writing;

@@ -10,6 +10,7 @@ mod faults;
 mod gateway;
 mod gcs;
 mod keeping;
+mod manners;
 mod places;
 mod quirks;
 #[path = "../support/mod.rs"]

@@ -4,6 +4,8 @@ use super::process::Place;
 use std::io::{Read, Write};
 
 const SETTINGS: u8 = 4;
+const RESET: u8 = 3;
+const GOAWAY: u8 = 7;
 const HEADERS: u8 = 1;
 const DATA: u8 = 0;
 const END: u8 = 0x1;
@@ -61,4 +63,55 @@ fn headers_are_not_logged_at_any_level() {
     let log = place.read("stderr");
     assert!(log.contains("ListBuckets") || log.contains("access"), "{log}");
     assert!(!log.contains("hunter2"), "{log}");
+}
+
+/// The next frame: its kind, its flags, its stream and what it carries.
+fn next_frame(stream: &mut impl Read) -> (u8, u8, u32, Vec<u8>) {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).expect("a frame");
+    let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+    stream.read_exact(&mut payload).expect("a whole frame");
+    (head[3], head[4], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload)
+}
+
+#[test]
+fn a_refusal_before_the_body_ends_its_stream_without_an_error_and_the_connection_goes_on() {
+    let place = Place::new();
+    let server = place.serve(&["--data", "d"], &[]);
+    let mut stream = server.connect();
+    let mut request = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    request.extend(frame(SETTINGS, 0, 0, &[]));
+    let head = |method: &[u8], path: &[u8]| {
+        let mut head = vec![0x86, 0x41, 9];
+        head.extend_from_slice(b"localhost");
+        for (name, value) in [(0x02, method), (0x04, path)] {
+            head.extend([name, u8::try_from(value.len()).expect("short")]);
+            head.extend_from_slice(value);
+        }
+        head
+    };
+    request.extend(frame(HEADERS, END_HEADERS, 1, &head(b"PUT", b"/bucket/key")));
+    // As much as may be sent before the server has said anything; the body has no end yet.
+    for _ in 0..3 {
+        request.extend(frame(DATA, 0, 1, &[b'x'; 16 << 10]));
+    }
+    stream.write_all(&request).expect("sent");
+    let mut reply = Vec::new();
+    let reset = loop {
+        match next_frame(&mut stream) {
+            (DATA, _, 1, payload) => reply.extend(payload),
+            (RESET, _, 1, payload) => break payload,
+            (GOAWAY, ..) => panic!("the connection ends"),
+            _ => {}
+        }
+    };
+    let reply = String::from_utf8(reply).expect("UTF-8");
+    assert!(reply.contains("<Code>MissingContentLength</Code>") && reply.ends_with("</Error>"), "{reply}");
+    assert_eq!(reset, [0; 4], "NO_ERROR: the reply counts");
+    stream.write_all(&frame(HEADERS, END | END_HEADERS, 3, &head(b"GET", b"/"))).expect("sent");
+    let ended = std::iter::repeat_with(|| next_frame(&mut stream)).find(|(kind, flags, stream, _)| {
+        assert_ne!(*kind, GOAWAY, "the connection ends");
+        *stream == 3 && matches!(*kind, DATA | HEADERS) && flags & END != 0
+    });
+    assert!(ended.is_some());
 }

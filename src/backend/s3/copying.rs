@@ -113,11 +113,10 @@ impl S3Store {
     ) -> Result<PartWritten> {
         // GCS has no UploadPartCopy.
         let here = self.here(&request.source).await?.filter(|_| self.dialect() == Dialect::S3);
-        let from = match here {
-            Some(from) if self.promises().await?.part_copies => from,
-            _ => return copy::stream_part(self, key, upload, number, request).await,
-        };
         let record = self.upload(key, upload).await?;
+        let promises = self.promises().await?;
+        let kept = promises.part_copies && (!record.explicit_checksum || promises.summed_part_copies || !promises.checksums);
+        let Some(from) = here.filter(|_| kept) else { return copy::stream_part(self, key, upload, number, request).await };
         self.check_source(&request.source).await?;
         let n = number.get().to_string();
         let query = [("partNumber", Some(n.as_str())), ("uploadId", Some(record.location.as_str()))];

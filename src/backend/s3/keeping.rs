@@ -3,7 +3,11 @@
 //! What a storage drops without a word would be a promise broken: so nothing of a client's is written with it before the
 //! storage has shown that it keeps exactly that, and what is written is looked at again.
 
-use super::{refusal, store::S3Store};
+use super::{
+    refusal,
+    scratch::{self, Scratch},
+    store::S3Store,
+};
 use crate::{
     backend::wire::{Again, Outgoing, Reply},
     model::{Encryption, EncryptionAlgorithm, StorageClass},
@@ -122,7 +126,9 @@ impl S3Store {
     }
 
     async fn try_wish(&self, wish: &Wish, headers: &HeaderMap) -> Result<bool> {
-        let name = self.place.below(&super::probe::scratch());
+        let name = self.place.below(&scratch::name());
+        // Removed in any case: whoever wished for it may leave in the middle.
+        let trial = Scratch::new(&self.client, &self.place, vec![name.clone()]);
         let put = self.call(Method::PUT, &name).headers(headers.clone()).text(PARROT.as_str(), "1");
         let put = put.body(Outgoing::full("x".into())).send(Again::Harmless).await?;
         if !put.status.is_success() {
@@ -136,7 +142,7 @@ impl S3Store {
             });
         }
         let seen = self.call(Method::HEAD, &name).send(Again::Harmless).await;
-        let _ = self.call(Method::DELETE, &name).send(Again::Harmless).await;
+        trial.remove().await;
         let seen = seen?;
         let kept = seen.status.is_success() && !seen.headers.contains_key(PARROT) && wish.is_kept(&seen.headers);
         let class = StorageClass::shown(wish.class);

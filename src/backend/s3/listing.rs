@@ -83,7 +83,7 @@ impl S3Store {
         }
         // S3 sends the two kinds apart.
         entries.sort_by(|a, b| a.name().cmp(b.name()));
-        let skipped = |name: &str| name.starts_with(super::probe::SCRATCH) || request.after.as_deref().is_some_and(|after| name <= after);
+        let skipped = |name: &str| super::scratch::is_scratch(name) || request.after.as_deref().is_some_and(|after| name <= after);
         entries.retain(|entry| !skipped(entry.name()));
         Ok(RemotePage { entries, truncated: root.value("IsTruncated") == Some("true"), last })
     }

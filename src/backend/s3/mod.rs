@@ -13,6 +13,7 @@
 //! | `headers` | object facts as headers, both ways |
 //! | `refusal` | error replies as our kinds |
 //! | `probe` | what this storage keeps of S3's promises |
+//! | `scratch` | objects of our own that something is tried out on |
 //! | `keeping` | storage class and encryption, kept or refused |
 //! | `names` | keys that this storage takes for other keys |
 //! | `gcs` | what GCS lacks, kept in metadata of ours |
@@ -33,6 +34,7 @@ mod multipart;
 mod names;
 mod probe;
 mod refusal;
+mod scratch;
 mod store;
 mod writing;
 
@@ -53,6 +55,7 @@ use async_trait::async_trait;
 use client::Client;
 pub use dialect::Dialect;
 use http::Method;
+use scratch::Sweep;
 use std::sync::Arc;
 use store::S3Store;
 
@@ -161,12 +164,17 @@ impl Backend for S3Backend {
                 return Ok(false);
             }
             self.abort_uploads(bucket, &store).await?;
+            scratch::sweep(&self.client, &place, Sweep::All).await?;
             if self.client.dialect() == Dialect::Gcs {
                 store.drop_all_staged().await?;
             }
             return Ok(true);
         };
         if self.remove_remote(remote).await? {
+            return Ok(true);
+        }
+        // What a trial has left is no client's: it must not keep a bucket that looks empty.
+        if scratch::sweep(&self.client, &place, Sweep::All).await? > 0 && self.remove_remote(remote).await? {
             return Ok(true);
         }
         let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
@@ -187,7 +195,10 @@ impl Backend for S3Backend {
     async fn tend(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
         match store.as_any().downcast_ref::<S3Store>() {
             Some(store) if store.dialect() == Dialect::Gcs => store.sweep().await,
-            Some(store) => store.promises().await.map(|_| ()),
+            Some(store) => {
+                scratch::sweep(&self.client, &store.place, Sweep::Abandoned).await?;
+                store.promises().await.map(|_| ())
+            }
             None => Ok(()),
         }
     }

@@ -154,11 +154,12 @@ impl S3Store {
             }
         }
         let mut answer = self.ask_to_complete(&name, &record, &request, &guard, keeps).await?;
-        let unnamed = request.parts.iter().any(|part| part.checksum.is_none());
-        if record.explicit_checksum && unnamed && answer.refused() == Some(StoreErrorKind::InvalidPart) && self.keeps_checksums().await? {
-            // Some want the checksums of parts to be said again, which S3 leaves to the client.
-            let named = self.with_checksums(key, upload, request.clone()).await?;
-            answer = self.ask_to_complete(&name, &record, &named, &guard, true).await?;
+        let in_doubt = matches!(answer.refused(), Some(StoreErrorKind::InvalidPart | StoreErrorKind::InvalidRequest));
+        if in_doubt
+            && self.keeps_checksums().await?
+            && let Some(as_kept) = self.with_kept_checksums(key, upload, &request).await?
+        {
+            answer = self.ask_to_complete(&name, &record, &as_kept, &guard, true).await?;
         }
         let Answer { at, status, document } = answer;
         let written = match xml::parse_reply(&document) {
@@ -207,23 +208,33 @@ impl S3Store {
         Ok(Answer { at: answered(&reply), status: reply.status, document: reply.bytes(1 << 20).await? })
     }
 
-    /// The same request with the checksums that the storage itself lists for its parts.
-    async fn with_checksums(&self, key: &ObjectKey, upload: &UploadId, mut request: CompleteUpload) -> Result<CompleteUpload> {
-        let mut after = 0;
+    /// The same request with exactly the checksums that the storage itself lists for its parts. S3 lets clients choose which
+    /// they name. Some storages insist on all that they keep, and refuse those that they do not keep because the upload was
+    /// begun without: those were compared when the part came, and its ETag is compared now. `None`: the storage was right to
+    /// refuse, or would be told the same again.
+    async fn with_kept_checksums(&self, key: &ObjectKey, upload: &UploadId, request: &CompleteUpload) -> Result<Option<CompleteUpload>> {
+        let (mut as_kept, mut found, mut after) = (request.clone(), 0, 0);
         loop {
             let page = self.parts_of(key, upload, after, 1000).await?;
             for listed in &page.parts {
                 after = listed.number.get();
                 let Ok(at) = request.parts.binary_search_by_key(&listed.number, |part| part.number) else { continue };
-                let part = &mut request.parts[at];
-                if part.etag == listed.etag && part.checksum.is_none() {
-                    part.checksum = listed.checksum.clone();
+                let named = &request.parts[at];
+                let (said, kept) = (named.checksum.as_ref(), listed.checksum.as_ref());
+                let comparable = said.zip(kept).map(|(said, kept)| (said, kept, said.algorithm() == kept.algorithm()));
+                if named.etag != listed.etag || comparable.is_some_and(|(said, kept, comparable)| comparable && said != kept) {
+                    return Ok(None);
                 }
+                let unheard_of = comparable.is_some_and(|(.., comparable)| !comparable);
+                as_kept.parts[at].checksum = listed.checksum.clone().filter(|_| !unheard_of);
+                found += 1;
             }
             if !page.truncated || page.parts.is_empty() {
-                return Ok(request);
+                break;
             }
         }
+        let differs = as_kept.parts.iter().zip(&request.parts).any(|(kept, named)| kept.checksum != named.checksum);
+        Ok((differs && found == request.parts.len()).then_some(as_kept))
     }
 
     pub(super) async fn completed(&self, key: &ObjectKey, upload: &UploadId) -> Result<Option<Written>> {

@@ -3,7 +3,11 @@
 //!
 //! Tried once per bucket, and only if a key of that kind comes: most never do.
 
-use super::{Dialect, gcs, store::S3Store};
+use super::{
+    Dialect, gcs,
+    scratch::{self, Scratch},
+    store::S3Store,
+};
 use crate::{
     backend::wire::{Again, Outgoing},
     model::ObjectKey,
@@ -86,11 +90,11 @@ impl S3Store {
     }
 
     async fn keeps_apart(&self, oddity: Oddity) -> Result<bool> {
-        let (odd, plain) = oddity.pair(&self.place.below(&super::probe::scratch()));
+        let (odd, plain) = oddity.pair(&self.place.below(&scratch::name()));
+        // Removed in any case: whoever asked for the key may leave in the middle.
+        let trial = Scratch::new(&self.client, &self.place, vec![odd.clone(), plain.clone()]);
         let kept = self.are_apart(&odd, &plain).await;
-        for name in [&odd, &plain] {
-            let _ = self.call(Method::DELETE, name).send(Again::Harmless).await;
-        }
+        trial.remove().await;
         let kept = kept?;
         tracing::info!(remote = self.place.remote, ?oddity, kept, "tried out what a storage makes of names");
         Ok(kept)

@@ -1,12 +1,13 @@
 //! What a storage keeps of S3's promises: known, told by the operator, or found out by trying it on objects of our own.
 //!
-//! What is found out holds until the process ends. Trying takes a dozen requests on short-lived names that listings leave
-//! out; a storage that lets us write nothing keeps no promise about writing.
+//! What is found out holds until the process ends. Trying takes two dozen requests on [`scratch`] objects; a storage that
+//! lets us write nothing keeps no promise about writing, and one that is away in the middle of it is tried again later.
 
 use super::{
     client::{Call, Client},
     dialect::Dialect,
     headers, refusal,
+    scratch::{self, LONGEST_TRIAL, Scratch},
 };
 use crate::{
     backend::{
@@ -14,13 +15,15 @@ use crate::{
         wire::{Again, Outgoing, Reply, encode_path},
     },
     model::{ChecksumAlgorithm, ETag},
-    store::{Capabilities, Durability, Guarantee, Keeping, MultipartSupport, Result, error::StoreError},
+    store::{
+        Capabilities, Durability, Guarantee, Keeping, MultipartSupport, Result,
+        error::{StoreError, StoreErrorKind},
+    },
 };
 use http::{Method, StatusCode};
 use serde::Serialize;
-
-/// The names of what is tried begin with this.
-pub(super) const SCRATCH: &str = ".causeway-probe-";
+use std::sync::Arc;
+use tracing::Instrument;
 
 /// Each is kept or not; nothing in between is any use to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -38,8 +41,10 @@ pub(super) struct Promises {
     pub tags: bool,
     /// CopyObject, with its metadata kept or replaced. What is not kept goes through the gateway.
     pub copies: bool,
-    /// UploadPartCopy, likewise.
+    /// UploadPartCopy. What is not kept goes through the gateway.
     pub part_copies: bool,
+    /// UploadPartCopy into an upload that was begun with a checksum algorithm.
+    pub summed_part_copies: bool,
     /// Complete answers with the ETag that the object has.
     pub upload_etags: bool,
     /// The header `Expires`.
@@ -60,6 +65,7 @@ const ALL: Promises = Promises {
     tags: true,
     copies: true,
     part_copies: true,
+    summed_part_copies: true,
     upload_etags: true,
     expires: true,
     delimiters: true,
@@ -74,6 +80,7 @@ const NONE: Promises = Promises {
     tags: false,
     copies: false,
     part_copies: false,
+    summed_part_copies: false,
     upload_etags: false,
     expires: false,
     delimiters: false,
@@ -99,6 +106,7 @@ pub(super) fn capabilities(dialect: Dialect, known: Option<Promises>) -> Capabil
         // Whether it really has one is tried out when it is asked for.
         storage_classes: keeping(dialect == Dialect::S3),
         encryption: keeping(dialect == Dialect::S3),
+        late_conditions: false,
         multipart: MultipartSupport::InPlace,
         durability: Durability::Strict,
     }
@@ -116,29 +124,30 @@ impl Client {
         }
     }
 
-    pub(super) async fn promises(&self, place: &Place) -> Result<Promises> {
+    pub(super) async fn promises(self: &Arc<Self>, place: &Place) -> Result<Promises> {
         if let Some(known) = self.known() {
             return Ok(known);
         }
-        self.tried().get_or_try_init(|| try_out(self, place)).await.copied()
+        let tried = self.tried().get_or_try_init(|| async {
+            // A task of its own: whoever asked first may leave, and others wait for the same answer.
+            let (client, place) = (self.clone(), place.clone());
+            let trial = tokio::spawn(async move { try_out(&client, &place).await }.in_current_span());
+            trial.await.unwrap_or_else(|panic| {
+                Err(StoreError::new(StoreErrorKind::Internal, "trying out what the storage keeps failed").with_source(panic))
+            })
+        });
+        tried.await.copied()
     }
 }
 
-/// A name of nobody's.
-pub(super) fn scratch() -> String {
-    let mut random = [0; 8];
-    let _ = getrandom::fill(&mut random);
-    format!("{SCRATCH}{}", hex::encode(random))
-}
-
-async fn try_out(client: &Client, place: &Place) -> Result<Promises> {
-    let trial = Trial { client, place, name: place.below(&scratch()) };
-    let found = trial.run().await;
-    // Whatever happened, nothing of it stays.
-    for name in [trial.name.clone(), trial.copy()] {
-        let _ = trial.on(Method::DELETE, &name).send(Again::Harmless).await;
-    }
-    let mut promises = found?;
+async fn try_out(client: &Arc<Client>, place: &Place) -> Result<Promises> {
+    let name = place.below(&scratch::name());
+    let scratch = Scratch::new(client, place, vec![name.clone(), format!("{name}-copy")]);
+    let mut trial = Trial { client, place, name, scratch };
+    let found = tokio::time::timeout(LONGEST_TRIAL, trial.run()).await;
+    trial.scratch.remove().await;
+    let mut promises =
+        found.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Unavailable, "the storage took too long to show what it keeps")))?;
     if let Some(told) = client.settings().conditional_writes {
         (promises.create, promises.swap) = (told, told);
         promises.complete &= told;
@@ -153,6 +162,7 @@ struct Trial<'t> {
     client: &'t Client,
     place: &'t Place,
     name: String,
+    scratch: Scratch,
 }
 
 impl Trial<'_> {
@@ -164,6 +174,10 @@ impl Trial<'_> {
         self.client.call(method, &self.place.remote, Some(name))
     }
 
+    fn put(&self) -> Call<'_> {
+        self.call(Method::PUT).body(Outgoing::full("x".into()))
+    }
+
     fn copy(&self) -> String {
         format!("{}-copy", self.name)
     }
@@ -172,48 +186,50 @@ impl Trial<'_> {
         format!("/{}/{}", encode_path(&self.place.remote), encode_path(&self.name))
     }
 
-    async fn run(&self) -> Result<Promises> {
-        let put = || self.call(Method::PUT).body(Outgoing::full("x".into()));
-        let first = put().text("if-none-match", "*").send(Again::Harmless).await?;
+    async fn run(&mut self) -> Result<Promises> {
+        let first = self.put().text("if-none-match", "*").send(Again::Harmless).await?;
         if !first.status.is_success() && first.status != StatusCode::NOT_IMPLEMENTED {
             let refused = refusal::read(first).await;
             // A storage that is away is asked again; one that lets us write nothing is not.
             let kind = refused.kind();
-            if refused.status.is_server_error() || refused.code == "NoSuchBucket" || kind != crate::store::error::StoreErrorKind::Internal {
+            if refused.status.is_server_error() || refused.code == "NoSuchBucket" || kind != StoreErrorKind::Internal {
                 return Err(StoreError::from(refused));
             }
             tracing::warn!(remote = self.place.remote, refused = %StoreError::from(refused), "the storage lets us write nothing");
             return Ok(NONE);
         }
-        let refuses = |reply: &Reply| reply.status == StatusCode::PRECONDITION_FAILED;
-        let create = refuses(&put().text("if-none-match", "*").send(Again::Harmless).await?);
-        let swap = refuses(&put().text("if-match", NO_TAG).send(Again::Harmless).await?);
+        let create = refuses(&ask(self.put().text("if-none-match", "*"), Again::Harmless).await?);
+        let swap = refuses(&ask(self.put().text("if-match", NO_TAG), Again::Harmless).await?);
         let uploads = self.uploads(create).await?;
         let sum = crc32(b"x");
-        let with_sum = |sum: &str| put().text(ChecksumAlgorithm::Crc32.header(), sum);
         // Some keep whatever a header says: only who refuses what is wrong has looked.
-        let compared = !with_sum(&crc32(b"y")).send(Again::Harmless).await?.status.is_success();
-        let given = with_sum(&sum).vendor("tagging", "a=b").vendor("meta-a", "1").text("expires", EXPIRES);
-        let summed = given.text("content-type", "text/x-causeway").send(Again::Harmless).await?;
-        let seen = self.call(Method::HEAD).vendor("checksum-mode", "ENABLED").send(Again::Harmless).await?;
+        let compared = !ask(self.put().text(ChecksumAlgorithm::Crc32.header(), &crc32(b"y")), Again::Harmless).await?.status.is_success();
+        let given = self
+            .put()
+            .text(ChecksumAlgorithm::Crc32.header(), &sum)
+            .vendor("tagging", "a=b")
+            .vendor("meta-a", "1")
+            .text("expires", EXPIRES);
+        let summed = ask(given.text("content-type", "text/x-causeway"), Again::Harmless).await?;
+        let seen = ask(self.call(Method::HEAD).vendor("checksum-mode", "ENABLED"), Again::Harmless).await?;
         let shown = headers::checksum(&seen.headers).is_some_and(|shown| shown.text() == sum);
         let checksums = compared && summed.status.is_success() && shown;
         let expires = seen.header("expires") == Some(EXPIRES);
+        let summed_part_copies = checksums && uploads.part_copies && self.copies_into_summed_uploads().await?;
         let (copies, delimiters) = (self.copies().await?, self.delimiters().await?);
-        let tagged = self.call(Method::GET).query(&[("tagging", None)]).send(Again::Harmless).await?;
+        let tagged = ask(self.call(Method::GET).query(&[("tagging", None)]), Again::Harmless).await?;
         let tags = tagged.status.is_success() && String::from_utf8_lossy(&tagged.bytes(64 << 10).await?).contains("<Key>a</Key>");
-        let deletes = self.call(Method::DELETE).text("if-match", NO_TAG).send(Again::OnlyIfRefused).await?;
+        let deletes = ask(self.call(Method::DELETE).text("if-match", NO_TAG), Again::OnlyIfRefused).await?;
         let conditional_deletes = refuses(&deletes);
-        Ok(Promises { create, swap, conditional_deletes, checksums, tags, copies, expires, delimiters, ..uploads })
+        Ok(Promises { create, swap, conditional_deletes, checksums, tags, copies, summed_part_copies, expires, delimiters, ..uploads })
     }
 
     /// Our name grouped by its own end, in front of which nothing else begins as it does.
     async fn delimiters(&self) -> Result<bool> {
         let (prefix, end) = self.name.split_at(self.name.len() - 4);
         let query = [("list-type", Some("2")), ("prefix", Some(prefix)), ("delimiter", Some(end))];
-        let reply = self.client.call(Method::GET, &self.place.remote, None).query(&query).send(Again::Harmless).await?;
-        let document = reply.bytes(1 << 20).await?;
-        let root = crate::xml::parse_reply(&document).unwrap_or_default();
+        let reply = ask(self.client.call(Method::GET, &self.place.remote, None).query(&query), Again::Harmless).await?;
+        let root = document(reply).await?;
         let groups: Vec<_> = root.all("CommonPrefixes").filter_map(|group| group.value("Prefix")).collect();
         Ok(groups == [self.name.as_str()] && root.child("Contents").is_none())
     }
@@ -226,14 +242,12 @@ impl Trial<'_> {
             if directive == "REPLACE" {
                 call = call.vendor("meta-b", "2").text("content-type", "text/other");
             }
-            let reply = call.send(Again::Harmless).await?;
+            let reply = ask(call, Again::Harmless).await?;
             let done = reply.status.is_success();
-            let document = reply.bytes(64 << 10).await?;
-            let root = crate::xml::parse_reply(&document).unwrap_or_default();
-            if !done || root.value("ETag").is_none() {
+            if document(reply).await?.value("ETag").is_none() || !done {
                 return Ok(false);
             }
-            let seen = self.on(Method::HEAD, &name).send(Again::Harmless).await?;
+            let seen = ask(self.on(Method::HEAD, &name), Again::Harmless).await?;
             let user = seen.headers.keys().filter(|name| name.as_str().starts_with("x-amz-meta-")).count();
             let has = (seen.header("content-type").unwrap_or_default(), seen.header("x-amz-meta-a"), seen.header("x-amz-meta-b"));
             if has != expected || user != 1 {
@@ -243,57 +257,101 @@ impl Trial<'_> {
         Ok(true)
     }
 
-    /// An upload of one part, copied if that can be. It must not replace what is there, unless nothing was asked of it.
-    async fn uploads(&self, conditions: bool) -> Result<Promises> {
-        let begun = self.call(Method::POST).query(&[("uploads", None)]).send(Again::OnlyIfRefused).await?;
-        if !begun.status.is_success() {
-            return Ok(NONE);
+    /// Begins an upload. `None`: the storage has none.
+    async fn begin(&mut self, algorithm: Option<ChecksumAlgorithm>) -> Result<Option<String>> {
+        let mut call = self.call(Method::POST).query(&[("uploads", None)]);
+        if let Some(algorithm) = algorithm {
+            call = call.vendor("checksum-algorithm", algorithm.as_str());
         }
-        let document = begun.bytes(64 << 10).await?;
-        let root = crate::xml::parse_reply(&document).unwrap_or_default();
-        let Some(id) = root.value("UploadId") else { return Ok(NONE) };
-        let query = [("partNumber", Some("1")), ("uploadId", Some(id))];
-        let part = || self.call(Method::PUT).query(&query);
-        // Some take it for a part without a body.
-        let copied = part().vendor("copy-source", &self.source()).send(Again::Harmless).await?;
+        let begun = ask(call, Again::OnlyIfRefused).await?;
+        if !begun.status.is_success() {
+            return Ok(None);
+        }
+        let id = document(begun).await?.value("UploadId").map(str::to_owned);
+        if let Some(id) = &id {
+            self.scratch.began(&self.name, id);
+        }
+        Ok(id)
+    }
+
+    async fn abort(&self, id: &str) {
+        let _ = self.call(Method::DELETE).query(&[("uploadId", Some(id))]).send(Again::Harmless).await;
+    }
+
+    /// The ETag of our object copied into a part, if the storage does that. Some take it for a part without a body.
+    async fn copy_part(&self, id: &str) -> Result<Option<String>> {
+        let part = self.call(Method::PUT).query(&[("partNumber", Some("1")), ("uploadId", Some(id))]);
+        let copied = ask(part.vendor("copy-source", &self.source()), Again::Harmless).await?;
         let done = copied.status.is_success();
-        let document = copied.bytes(64 << 10).await?;
-        let etag = crate::xml::parse_reply(&document).unwrap_or_default().value("ETag").filter(|_| done).map(str::to_owned);
-        let part_copies = etag.is_some();
-        let etag = match etag {
+        Ok(document(copied).await?.value("ETag").filter(|_| done).map(str::to_owned))
+    }
+
+    /// Some want a checksum with every part of such an upload, and compute none themselves.
+    async fn copies_into_summed_uploads(&mut self) -> Result<bool> {
+        let Some(id) = self.begin(Some(ChecksumAlgorithm::Crc32)).await? else { return Ok(false) };
+        let copied = self.copy_part(&id).await?;
+        self.abort(&id).await;
+        Ok(copied.is_some())
+    }
+
+    /// An upload of one part, copied if that can be. It must not replace what is there, unless nothing was asked of it.
+    async fn uploads(&mut self, conditions: bool) -> Result<Promises> {
+        let Some(id) = self.begin(None).await? else { return Ok(NONE) };
+        let copied = self.copy_part(&id).await?;
+        let part_copies = copied.is_some();
+        let etag = match copied {
             Some(etag) => etag,
             None => {
-                let sent = part().body(Outgoing::full("x".into())).send(Again::Harmless).await?;
+                let part = self.call(Method::PUT).query(&[("partNumber", Some("1")), ("uploadId", Some(&id))]);
+                let sent = ask(part.body(Outgoing::full("x".into())), Again::Harmless).await?;
                 sent.header("etag").unwrap_or_default().to_owned()
             }
         };
-        let mut document = crate::xml::Writer::document();
-        document.root("CompleteMultipartUpload", |w| {
+        let mut parts = crate::xml::Writer::document();
+        parts.root("CompleteMultipartUpload", |w| {
             w.element("Part", |w| {
                 w.number("PartNumber", 1u32);
                 w.text("ETag", &etag);
             });
         });
-        let document = document.finish();
-        let complete = || self.call(Method::POST).query(&[("uploadId", Some(id))]).document(document.clone());
+        let parts = parts.finish();
+        let complete = || self.call(Method::POST).query(&[("uploadId", Some(&id))]).document(parts.clone());
         let (mut refused, mut said) = (conditions, None);
         // Some know the one condition and not the other.
         let asked = [("if-none-match", "*"), ("if-match", NO_TAG)].into_iter().filter(|_| conditions).map(Some);
         for condition in asked.chain([None]) {
             let call = condition.into_iter().fold(complete(), |call, (name, value)| call.text(name, value));
-            let reply = call.send(Again::OnlyIfRefused).await?;
-            refused &= condition.is_none() || reply.status == StatusCode::PRECONDITION_FAILED;
+            let reply = ask(call, Again::OnlyIfRefused).await?;
+            refused &= condition.is_none() || refuses(&reply);
             if reply.status.is_success() {
-                let document = reply.bytes(64 << 10).await?;
-                said = crate::xml::parse_reply(&document).unwrap_or_default().value("ETag").map(ETag::parse);
+                said = document(reply).await?.value("ETag").map(ETag::parse);
                 break;
             }
         }
-        let seen = self.call(Method::HEAD).send(Again::Harmless).await?;
+        let seen = ask(self.call(Method::HEAD), Again::Harmless).await?;
         let upload_etags = said.is_some() && said == seen.header("etag").map(ETag::parse);
-        let _ = self.call(Method::DELETE).query(&[("uploadId", Some(id))]).send(Again::Harmless).await;
+        self.abort(&id).await;
         Ok(Promises { complete: refused, part_copies, upload_etags, ..NONE })
     }
+}
+
+/// A reply that says something of the storage. What is away, or too busy, says nothing of what it keeps: a trial that took
+/// that for a refusal would refuse clients until the process ends.
+async fn ask(call: Call<'_>, again: Again) -> Result<Reply> {
+    let reply = call.send(again).await?;
+    match reply.status.as_u16() {
+        429 | 502..=504 => Err(refusal::read(reply).await.into()),
+        _ => Ok(reply),
+    }
+}
+
+fn refuses(reply: &Reply) -> bool {
+    reply.status == StatusCode::PRECONDITION_FAILED
+}
+
+/// What a reply says, which may be nothing.
+async fn document(reply: Reply) -> Result<crate::xml::Element> {
+    Ok(crate::xml::parse_reply(&reply.bytes(1 << 20).await?).unwrap_or_default())
 }
 
 /// Any date that is not now.

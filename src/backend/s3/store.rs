@@ -31,6 +31,9 @@ use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use std::{any::Any, sync::Arc};
 
+/// How often a range is asked for that an object has and its storage refuses, because it was another just now.
+const ROUNDS: usize = 4;
+
 /// Documents about one object: ten thousand parts are the longest.
 const LONGEST_DOCUMENT: usize = 16 << 20;
 
@@ -171,17 +174,7 @@ impl S3Store {
             Dialect::S3 => headers::of_conditions(&request.conditions, ""),
             Dialect::Gcs => headers::of_conditions(&gcs::facts::conditions_there(&request.conditions), ""),
         };
-        let first = match self.open(name, range, extra).await {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    StoreErrorKind::InvalidRequest | StoreErrorKind::NotModified | StoreErrorKind::PreconditionFailed
-                ) =>
-            {
-                return Err(self.judged(name, request, error).await);
-            }
-            other => other?,
-        };
+        let first = self.open_span(name, request, range, extra).await?;
         let (size, span) = extent(&first)?;
         let info = headers::info(&first.headers, size, self.dialect())?;
         request.conditions.check(&info.etag, info.last_modified)?;
@@ -192,18 +185,20 @@ impl S3Store {
         Ok(GetReply { body: self.body(name, first, &info, span), info, span })
     }
 
-    /// A refusal that lacks what S3 would say: a range without the size of the object.
-    async fn judged(&self, name: &str, request: &GetRequest, error: StoreError) -> StoreError {
-        if error.kind() != StoreErrorKind::InvalidRequest || !matches!(request.selection, Selection::Range(_)) {
-            return error;
+    async fn open_span(&self, name: &str, request: &GetRequest, range: Option<String>, extra: HeaderMap) -> Result<Reply> {
+        let mut refused = None;
+        for _ in 0..ROUNDS {
+            match self.open(name, range.clone(), extra.clone()).await {
+                Err(error) if error.kind() == StoreErrorKind::InvalidRequest && matches!(request.selection, Selection::Range(_)) => {
+                    // A refusal of a range may lack what S3 would say: the size of the object. It may also be another by now.
+                    let (info, _) = self.look(name, HeaderMap::new()).await?;
+                    selection::select(&info, request.selection)?;
+                    refused = Some(error);
+                }
+                other => return other,
+            }
         }
-        match self.look(name, HeaderMap::new()).await {
-            Ok((info, _)) => match selection::select(&info, request.selection) {
-                Err(out_of_range) => out_of_range,
-                Ok(_) => error,
-            },
-            Err(error) => error,
-        }
+        Err(refused.unwrap_or_else(|| StoreErrorKind::Internal.into()))
     }
 
     fn body(&self, name: &str, first: Reply, info: &ObjectInfo, span: Span) -> ObjectBody {
@@ -254,12 +249,20 @@ fn extent(reply: &Reply) -> Result<(u64, Span)> {
         let size = reply.number(header::CONTENT_LENGTH).ok_or_else(strange)?;
         return Ok((size, Span::whole(size)));
     }
-    let read = |text: &str| {
-        let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
-        let (first, last) = range.split_once('-')?;
-        Some((size.parse().ok()?, Span { start: first.parse().ok()?, end: last.parse::<u64>().ok()?.checked_add(1)? }))
-    };
-    reply.header("content-range").and_then(read).ok_or_else(strange)
+    reply.header("content-range").and_then(content_range).ok_or_else(strange)
+}
+
+/// `bytes FIRST-LAST/SIZE`. An empty object has no last byte, and storages that answer a range of it all the same write
+/// `bytes 0--1/0`: its size alone tells what the reply holds.
+fn content_range(text: &str) -> Option<(u64, Span)> {
+    let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let size = size.parse().ok()?;
+    if size == 0 {
+        return Some((0, Span::whole(0)));
+    }
+    let (first, last) = range.split_once('-')?;
+    let span = Span { start: first.parse().ok()?, end: last.parse::<u64>().ok()?.checked_add(1)? };
+    (span.start < span.end && span.end <= size).then_some((size, span))
 }
 
 fn range_header(selection: Selection) -> Option<String> {
@@ -473,4 +476,18 @@ pub(super) fn no_acls() -> StoreError {
 
 pub(super) fn no_tags() -> StoreError {
     StoreError::new(StoreErrorKind::NotImplemented, "The storage behind this bucket keeps no tags")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_content_range_names_bytes_that_the_object_has() {
+        assert_eq!(content_range("bytes 2-4/10"), Some((10, Span { start: 2, end: 5 })));
+        assert_eq!(content_range("bytes 0--1/0"), Some((0, Span::whole(0))), "a storage's words for nothing of nothing");
+        for strange in ["bytes 4-2/10", "bytes 2-10/10", "bytes 2-4/*", "bytes */10", "bytes 0--1/10", "2-4/10"] {
+            assert_eq!(content_range(strange), None, "{strange}");
+        }
+    }
 }

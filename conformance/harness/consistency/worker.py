@@ -1,0 +1,160 @@
+"""One client of the load: chooses operations by weight, asks, and writes down what came back.
+
+Owns the choice, the rules for failures that hold for every request, and the records.  What the operations are
+is in `reads`, `writes`, `uploads` and `private`: functions of a worker, in the table that is handed in.
+"""
+
+import random
+import threading
+import time
+from dataclasses import dataclass, field
+
+from harness.consistency.history import (
+    ABSENT,
+    MISSING,
+    THERE,
+    Guard,
+    Operation,
+    Problem,
+    Records,
+    State,
+    other_than,
+)
+from harness.consistency.values import Body
+from harness.s3 import Broken, Client, Reply
+
+PAUSE_SECONDS = 0.05  # after a connection that broke
+SAME_SIZE = 4096  # of the first hot key: what tells versions apart by their size cannot tell these
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all workers of one run share."""
+
+    bucket: str
+    seed: int
+    until: int
+    hot: tuple[str, ...]
+    counters: tuple[str, ...]
+    source: str  # an object that never changes, to copy parts of
+    source_body: Body
+    sizes: tuple[tuple[int, int], ...]  # (size, weight)
+    self_copies: bool = True
+    disturbed: bool = False  # servers are restarted, storages fail: a failure by itself is no problem then
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a worker last knew of a key."""
+
+    name: str | None
+    etag: str
+    length: int | None = None
+
+
+@dataclass
+class Worker:
+    number: int
+    plan: Plan
+    client: Client
+    records: Records = field(default_factory=Records)
+    seen: dict[str, Seen] = field(default_factory=dict)
+    cold: dict[str, State | None] = field(default_factory=dict)  # keys of its own; None: not known
+    serial: int = 0
+
+    def __post_init__(self):
+        self.chance = random.Random(f"{self.plan.seed}/{self.number}")
+
+    def run(self, table) -> None:
+        """Until the plan's time is over; `table` is rows of (weight, operation)."""
+        weights, operations = zip(*table, strict=True)
+        while time.monotonic_ns() < self.plan.until:
+            self.chance.choices(operations, weights)[0](self)
+
+    def fresh_name(self, kind: str = "w") -> str:
+        """`w`: its body is its own text alone; `c`: a copy of something; `m`: an upload in parts."""
+        self.serial += 1
+        return f"{kind}{self.number}.{self.serial}"
+
+    def hot(self) -> str:
+        """A hot key; every other time the first, whose versions are all of one size."""
+        return self.plan.hot[0] if self.chance.random() < 0.4 else self.chance.choice(self.plan.hot)
+
+    def size(self, key: str, most: int | None = None) -> int:
+        if key == self.plan.hot[0]:
+            return SAME_SIZE
+        sizes = [row for row in self.plan.sizes if most is None or row[0] <= most]
+        return self.chance.choices([size for size, _ in sizes], [weight for _, weight in sizes])[0]
+
+    def pause(self, share: float) -> float:
+        """Seconds that a body takes longer, for some `share` of all."""
+        return self.chance.choice((0.02, 0.06, 0.15)) if self.chance.random() < share else 0
+
+    def problem(self, kind: str, key: str, text: str) -> None:
+        self.records.problems.append(Problem(kind, key, text, time.monotonic_ns()))
+
+    def ask(self, action: str, method: str, key: str = "", **request) -> tuple[Reply | None, int, int]:
+        """The reply, or None where the connection broke; when it was asked for; when it was all over."""
+        started = time.monotonic_ns()
+        try:
+            reply = self.client.ask(method, self.plan.bucket, key, **request)
+        except Broken as error:
+            self._count(action, "broken")
+            if not self.plan.disturbed:
+                self.problem("connection broken", key, f"{action}: {error}")
+            time.sleep(PAUSE_SECONDS)
+            return None, started, time.monotonic_ns()
+        self._count(action, f"{reply.status} {reply.code}".strip())
+        self._judge(action, method, key, reply)
+        return reply, started, reply.ended
+
+    def _count(self, action: str, what: str) -> None:
+        name = f"{action} {what}"
+        self.records.replies[name] = self.records.replies.get(name, 0) + 1
+
+    def _judge(self, action: str, method: str, key: str, reply: Reply) -> None:
+        """What holds of every reply: no failure of the server but SlowDown that says when to come back."""
+        took = (reply.ended - reply.asked) / 1e6
+        if reply.broken and not self.plan.disturbed:
+            self.problem("body broke off", key, f"{action} after {took:.0f} ms: {reply.broken}")
+        if reply.status < 500 or reply.status == 501:
+            return
+        slow_down = reply.status == 503 and (reply.code == "SlowDown" or method == "HEAD")
+        if slow_down and not reply.headers.get("retry-after"):
+            self.problem("SlowDown without Retry-After", key, action)
+        elif not slow_down and not (self.plan.disturbed and reply.status in (503, 504)):
+            self.problem(
+                "5xx", key, f"{action} after {took:.0f} ms: {reply.status} {reply.body[:400].decode()}"
+            )
+
+    def note(
+        self, key, action, start: int, end: int | None, guard: Guard, effect: State | None = None
+    ) -> None:
+        self.records.operations.append(Operation(key, action, self.number, start, end, guard, effect))
+
+    def written(self, key, action, answer, effect: State, condition: Guard) -> bool:
+        """Notes what the one request that publishes came to, and whether it is known to have been done."""
+        reply, start, end = answer
+        if reply is None or reply.status >= 500 and reply.status != 501:
+            self.note(key, action, start, None, condition, effect)
+        elif reply.status in (200, 204):
+            self.note(key, action, start, end, condition, effect)
+            return True
+        elif reply.status == 412:
+            refused = THERE if condition == MISSING else other_than(*condition.etags)
+            self.note(key, action, start, end, refused)
+        elif reply.status == 404 and condition.kind.startswith("is"):
+            self.note(key, action, start, end, MISSING)
+        elif reply.status == 501 and effect == ABSENT:
+            self.note(key, action, start, None, condition, effect)
+        elif reply.status not in (409, 501):
+            self.problem("unexpected answer", key, f"{action}: {reply.status} {reply.body[:400].decode()}")
+        return False
+
+
+def run_threads(workers: list[Worker], table) -> None:
+    threads = [threading.Thread(target=worker.run, args=(table,)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

@@ -1,0 +1,267 @@
+"""Small trials, each about one thing that once went wrong.
+
+Owns the cases: what happens in each, step by step, and what has to be so afterwards.  A case is a function of
+a `Setting`; what is not as it should be it tells there, and goes on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.replicas import kinds
+from harness.replicas.gateway import Gateway
+from harness.replicas.members import BUCKET, Member
+from harness.replicas.trial import CLEAN_SECONDS, Result, end, unclean
+from harness.s3 import Broken, Reply
+
+SOON = 5  # seconds within which nothing that a member does may keep a client waiting
+BODY = b"v" * 1000
+
+
+class Setting:
+    """A replicated bucket with its members, and the problems that were found."""
+
+    def __init__(self, members: dict[str, Member], gateway: Gateway, problems: list[str]):
+        self.members, self.gateway, self.problems = members, gateway, problems
+
+    def expect(self, holds: bool, otherwise: str) -> None:
+        if not holds:
+            self.problems.append(otherwise)
+
+    def ask(
+        self, method: str, key: str = "", body: bytes = b"", timeout: float = 40, **query
+    ) -> Reply | None:
+        """None where no answer came in time."""
+        try:
+            return self.gateway.client(timeout).ask(method, BUCKET, key, query=query, body=body)
+        except Broken:
+            return None
+
+    def wants(self, status: int, method: str, key: str = "", body: bytes = b"", timeout: float = 40) -> None:
+        reply = self.ask(method, key, body, timeout)
+        answer = f"{reply.status} {reply.code}" if reply is not None else f"nothing within {timeout:g} s"
+        self.expect(
+            reply is not None and reply.status == status, f"{method} {key or BUCKET}: {answer}, not {status}"
+        )
+
+    def put(self, *keys: str, body: bytes = BODY) -> None:
+        for key in keys:
+            self.wants(200, "PUT", key, body)
+
+    def upload(self, key: str) -> Reply | None:
+        reply = self.ask("POST", key, uploads="")
+        if reply is None or reply.status != 200:
+            return reply
+        upload = reply.field("UploadId")
+        part = self.ask("PUT", key, BODY * 50, partNumber=1, uploadId=upload)
+        if part is None or part.status != 200:
+            return part
+        document = f"<Part><PartNumber>1</PartNumber><ETag>{part.etag}</ETag></Part>"
+        document = f"<CompleteMultipartUpload>{document}</CompleteMultipartUpload>".encode()
+        return self.ask("POST", key, document, uploadId=upload)
+
+    def clean(self, when: str) -> None:
+        took, said = self.gateway.until_clean(CLEAN_SECONDS)
+        self.expect(took is not None, f"{when}: status is not clean after {CLEAN_SECONDS} s: {unclean(said)}")
+
+    def scrub(self, *how: str) -> dict:
+        code, said = self.gateway.run("scrub", *how)
+        self.expect(code == 0, f"scrub {' '.join(how)}: exit code {code}, {said.get('counts') or said}")
+        return said.get("counts") or {}
+
+    def everywhere(self, *keys: str, body: bytes = BODY) -> None:
+        for name, member in self.members.items():
+            found = member.keys()
+            missing = [key for key in keys if key not in found]
+            other = [key for key in keys if key in found and member.read(key) != body]
+            self.expect(not missing and not other, f"{name}: missing {missing}, other bytes {other}")
+
+    def removed(self) -> None:
+        """DeleteBucket, and that nothing of it is left."""
+        for member in self.members.values():
+            for key in member.keys():  # noqa: SIM118
+                self.ask("DELETE", key)
+        self.clean("after all was deleted")
+        self.wants(204, "DELETE")
+        for name, member in self.members.items():
+            self.expect(not member.remains(), f"left on {name}: {member.remains()[:3]}")
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    about: str
+    members: tuple[str, ...]
+    steps: Callable[[Setting], None]
+    write: str = "quorum"
+
+
+def _older(setting: Setting) -> None:
+    newest, away = list(setting.members.values())[:2], setting.members["sftp"]
+    setting.put("k", body=b"older" * 100)
+    setting.clean("after the first version")
+    away.kill()
+    setting.put("k", body=b"newer" * 100)
+    for member in newest:
+        (member.root / BUCKET / "k").unlink()
+    away.start()
+    setting.gateway.until_clean(SOON)
+    setting.expect(away.read("k") == b"older" * 100, "the last copy that there was is gone")
+    code, said = setting.gateway.run("status")
+    setting.expect(code != 0, f"status calls it well that the newest version is nowhere: {said}")
+
+
+def _bucket_is_gone(setting: Setting) -> None:
+    hit = list(setting.members.values())[1]
+    setting.put(*(f"k{number}" for number in range(5)))
+    setting.clean("before")
+    hit.remove_bucket()
+    setting.put(*(f"n{number}" for number in range(4)))
+    setting.scrub()
+    setting.clean("after scrub")
+    setting.everywhere(*(f"k{number}" for number in range(5)), *(f"n{number}" for number in range(4)))
+    setting.removed()
+
+
+def _new_disk(setting: Setting) -> None:
+    setting.put(*(f"k{number}" for number in range(5)))
+    setting.clean("before")
+    setting.members["fs"].wipe()
+    setting.scrub()
+    setting.clean("after scrub")
+    setting.everywhere(*(f"k{number}" for number in range(5)))
+    setting.removed()
+
+
+def _unconditional(setting: Setting) -> None:
+    keys = [f"k{number}" for number in range(5)]
+    setting.put(*keys)
+    setting.put(keys[0])
+    setting.clean("after PUTs")
+    setting.everywhere(*keys)
+    for key in keys[:2]:
+        setting.wants(204, "DELETE", key)
+    setting.clean("after DELETEs")
+    for name, member in setting.members.items():
+        setting.expect(
+            sorted(member.keys()) == keys[2:], f"{name} has {sorted(member.keys())}, not {keys[2:]}"
+        )
+    setting.removed()
+
+
+def _parts(setting: Setting) -> None:
+    for number in range(10):
+        reply = setting.upload(f"k{number}")
+        answer = f"{reply.status} {reply.code}" if reply is not None else "no answer"
+        setting.expect(answer == "200 ", f"upload {number}: {answer}")
+    left = setting.members["versitygw"].uploads()
+    setting.expect(left == 0, f"{left} uploads are left on versitygw")
+    setting.removed()
+
+
+def _late(setting: Setting) -> None:
+    """Uploads that one member may refuse while the other writes: what was refused or deleted stays away."""
+    for number in range(20):
+        setting.upload(f"k{number}")
+        setting.wants(204, "DELETE", f"k{number}")
+    setting.clean("after uploads and DELETEs")
+    for name, member in setting.members.items():
+        setting.expect(
+            not member.keys(), f"{name} has {sorted(member.keys())[:5]}, all of which were deleted"
+        )
+    setting.expect(setting.gateway.scan() == 0, "bucket scan fails")
+    listed = setting.ask("GET", **{"list-type": 2})
+    setting.expect(listed is not None and b"<Key>" not in listed.body, "a scan brought back what was deleted")
+    setting.removed()
+
+
+def _blind(setting: Setting) -> None:
+    hit = list(setting.members.values())[1]
+    names = [f"{letter}{number}" for letter in "abc" for number in range(3)]
+    setting.put(*names)
+    setting.clean("before")
+    for number in range(3):
+        (hit.root / BUCKET / f"a{number}").unlink()
+        (hit.root / BUCKET / f"b{number}").write_bytes(b"short")
+        hit.corrupt(f"c{number}")
+    setting.gateway.run("scrub")
+    setting.clean("after scrub")
+    for name in names[:6]:
+        setting.expect(hit.read(name) == BODY, f"scrub left {name} as it was")
+    setting.gateway.run("scrub", "--bytes")
+    setting.clean("after scrub --bytes")
+    setting.everywhere(*names)
+    setting.removed()
+
+
+def _hung_at_deletion(setting: Setting) -> None:
+    hit = setting.members["sftp"]
+    hit.pause()
+    setting.ask("DELETE", timeout=SOON)
+    hit.go_on()
+    setting.clean("after a DeleteBucket that the client gave up")
+    reply = setting.ask("HEAD")
+    if reply is not None and reply.status == 404:
+        setting.wants(200, "PUT")
+    setting.put(*(f"k{number}" for number in range(4)))
+    setting.clean("after PUTs")
+    setting.everywhere(*(f"k{number}" for number in range(4)))
+    setting.removed()
+
+
+def _hung_at_creation(setting: Setting) -> None:
+    setting.wants(204, "DELETE")
+    hit = setting.members["versitygw"]
+    hit.pause()
+    setting.wants(200, "PUT", timeout=20)
+    setting.wants(200, "PUT", "k", BODY, timeout=SOON)
+    setting.wants(404, "GET", "none", timeout=SOON)
+    hit.go_on()
+    setting.clean("after the member goes on")
+    setting.everywhere("k")
+    setting.removed()
+
+
+CASES = (
+    Case("older", "the newest copies are gone, an older one comes back", ("fs", "versitygw", "sftp"), _older),
+    Case("gone-versitygw", "a member's bucket is gone", ("fs", "versitygw", "fs2"), _bucket_is_gone),
+    Case("gone-azurite", "a member's container is gone", ("fs", "azurite", "fs2"), _bucket_is_gone),
+    Case("new-disk", "a member's root is empty again", ("fs", "versitygw", "sftp"), _new_disk),
+    Case(
+        "unconditional-rclone", "a member has no conditional writes", ("fs", "rclone", "fs2"), _unconditional
+    ),
+    Case("unconditional-minio", "a member has no conditional deletes", ("fs", "minio"), _unconditional),
+    Case("parts", "an upload in parts to versitygw", ("sftp", "versitygw"), _parts, "all"),
+    Case("late", "one member refuses, another one is still writing", ("sftp", "versitygw"), _late, "all"),
+    Case("blind-fs", "files are removed, cut short and rotten", ("fs2", "fs", "fs3"), _blind),
+    Case("blind-sftp", "files are removed, cut short and rotten", ("fs2", "sftp", "fs3"), _blind),
+    Case("blind-wsgidav", "files are removed, cut short and rotten", ("fs2", "wsgidav", "fs3"), _blind),
+    Case(
+        "hung-delete",
+        "a member hangs while the bucket is deleted",
+        ("fs", "versitygw", "sftp"),
+        _hung_at_deletion,
+    ),
+    Case(
+        "hung-create",
+        "a member hangs while the bucket is made",
+        ("fs", "versitygw", "sftp"),
+        _hung_at_creation,
+    ),
+)
+
+
+def absent(case: Case) -> str | None:
+    return next((why for member in case.members if (why := kinds.absent(member))), None)
+
+
+def run(case: Case, binary: Path, cache: Path, work: Path) -> Result:
+    result, members, gateway = Result(), kinds.start(case.members, work, binary, cache), None
+    try:
+        gateway = Gateway(binary, work / "gateway", members, case.write, "ordered")
+        setting = Setting(members, gateway, result.problems)
+        setting.wants(200, "PUT")
+        case.steps(setting)
+    finally:
+        result.problems += end(gateway, members)
+    return result

@@ -1,0 +1,34 @@
+"""The faults of trials: a way to break, and a way to heal.
+
+Owns the table only.  Each acts on members; the fault of the server itself is the trial's own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.replicas.members import Member
+
+
+def _nothing(_: Member) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Fault:
+    breaks: Callable[[Member], None]
+    heals: Callable[[Member], None] = _nothing
+    repaired_by: tuple[str, ...] = ()  # commands, for what no server can see by itself at once
+
+
+FAULTS = {
+    "kill": Fault(lambda member: member.kill(), lambda member: member.start()),
+    "stop": Fault(lambda member: member.pause(), lambda member: member.go_on()),
+    "503": Fault(lambda member: member.relay.tell("refuse"), lambda member: member.relay.tell("pass")),
+    "reset": Fault(lambda member: member.relay.tell("reset"), lambda member: member.relay.tell("pass")),
+    "slow": Fault(lambda member: member.relay.tell("slow"), lambda member: member.relay.tell("pass")),
+    "full": Fault(lambda member: member.fill(), lambda member: member.drain()),
+    "credentials": Fault(lambda member: member.lock_out(), lambda member: member.let_in()),
+    "bucket": Fault(lambda member: member.remove_bucket(), repaired_by=("scrub",)),
+    "wipe": Fault(lambda member: member.wipe(), repaired_by=("scrub",)),
+    "corrupt": Fault(_nothing, repaired_by=("scrub --bytes",)),
+}

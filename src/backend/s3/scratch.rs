@@ -1,0 +1,174 @@
+//! Scratch objects: objects of our own, on which the driver tries out what a storage does.
+//!
+//! Owns their names, their removal, and the sweep of what a crash left. Does not own what is tried on them (`probe`,
+//! `keeping`, `names`), nor that listings hide them (`listing`).
+//!
+//! Invariants:
+//! - a trial that ends removes what it made, also when whoever waited for it has gone;
+//! - a sweep takes only what no trial can still use, unless the bucket itself is about to go.
+
+use super::{client::Client, refusal};
+use crate::{
+    backend::{
+        place::Place,
+        wire::{Again, Reply},
+    },
+    model::Timestamp,
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+    xml,
+};
+use http::Method;
+use percent_encoding::percent_decode_str;
+use std::{sync::Arc, time::Duration};
+
+/// The names of scratch objects begin with this.
+const PREFIX: &str = ".causeway-probe-";
+
+/// The longest that a trial may take.
+pub(super) const LONGEST_TRIAL: Duration = Duration::from_secs(120);
+/// A scratch object of this age belongs to a trial that ended without removing it. Storages tell time in seconds.
+const ABANDONED: Duration = Duration::from_secs(LONGEST_TRIAL.as_secs() + 60);
+
+/// The length of a page of what is swept.
+const LONGEST_PAGE: usize = 4 << 20;
+
+/// A name that no client uses.
+pub(super) fn name() -> String {
+    let mut random = [0; 8];
+    let _ = getrandom::fill(&mut random);
+    format!("{PREFIX}{}", hex::encode(random))
+}
+
+/// Whether a name in a listing is one of ours. What a storage makes of leading slashes is among what is tried.
+pub(super) fn is_scratch(name: &str) -> bool {
+    name.trim_start_matches('/').starts_with(PREFIX)
+}
+
+/// Objects and uploads that one trial made: removed by `remove`, or in the background if the trial is given up.
+pub(super) struct Scratch {
+    client: Arc<Client>,
+    remote: String,
+    objects: Vec<String>,
+    upload: Option<(String, String)>,
+}
+
+impl Scratch {
+    pub(super) fn new(client: &Arc<Client>, place: &Place, objects: Vec<String>) -> Self {
+        Self { client: client.clone(), remote: place.remote.clone(), objects, upload: None }
+    }
+
+    /// The upload that is under way, in place of the one before.
+    pub(super) fn began(&mut self, name: &str, id: &str) {
+        self.upload = Some((name.to_owned(), id.to_owned()));
+    }
+
+    pub(super) async fn remove(mut self) {
+        let (objects, upload) = (std::mem::take(&mut self.objects), self.upload.take());
+        remove(&self.client, &self.remote, objects, upload).await;
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let (objects, upload) = (std::mem::take(&mut self.objects), self.upload.take());
+        if objects.is_empty() && upload.is_none() {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (client, remote) = (self.client.clone(), std::mem::take(&mut self.remote));
+            runtime.spawn(async move { remove(&client, &remote, objects, upload).await });
+        }
+    }
+}
+
+async fn remove(client: &Client, remote: &str, objects: Vec<String>, upload: Option<(String, String)>) {
+    // An upload that was completed is no longer there, and an object may never have been.
+    if let Some((name, id)) = upload {
+        let _ = client.call(Method::DELETE, remote, Some(&name)).query(&[("uploadId", Some(&id))]).send(Again::Harmless).await;
+    }
+    for name in objects {
+        let deleted = client.call(Method::DELETE, remote, Some(&name)).send(Again::Harmless).await;
+        match deleted {
+            Ok(reply) if reply.status.is_success() || reply.status == http::StatusCode::NOT_FOUND => {}
+            Ok(reply) => tracing::warn!(remote, name, status = reply.status.as_u16(), "a scratch object stays until the next sweep"),
+            Err(error) => tracing::warn!(remote, name, %error, "a scratch object stays until the next sweep"),
+        }
+    }
+}
+
+/// Which scratch objects a sweep takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sweep {
+    Abandoned,
+    /// The bucket is being removed.
+    All,
+}
+
+/// Removes scratch objects from a place. The answer is how many there were.
+pub(super) async fn sweep(client: &Client, place: &Place, which: Sweep) -> Result<usize> {
+    let plain = place.below(PREFIX);
+    let mut removed = 0;
+    for prefix in [format!("/{plain}"), plain] {
+        let mut after = String::new();
+        loop {
+            let query = [("list-type", Some("2")), ("encoding-type", Some("url")), ("prefix", Some(prefix.as_str()))];
+            let start = [("start-after", Some(after.as_str()))];
+            let query: Vec<_> = query.into_iter().chain(start.into_iter().filter(|_| !after.is_empty())).collect();
+            let reply = client.call(Method::GET, &place.remote, None).query(&query).send(Again::Harmless).await?;
+            if !reply.status.is_success() {
+                // Some refuse names with a leading slash: then they have none.
+                if prefix.starts_with('/') {
+                    break;
+                }
+                return Err(refusal::read(reply).await.into());
+            }
+            let page = Page::read(reply, &prefix).await?;
+            for (name, modified) in &page.objects {
+                let age = page.now.millis().saturating_sub(modified.millis());
+                if which == Sweep::All || u128::try_from(age).is_ok_and(|age| age >= ABANDONED.as_millis()) {
+                    remove(client, &place.remote, vec![name.clone()], None).await;
+                    removed += 1;
+                }
+            }
+            // A page that does not go on is the last one, whatever it says.
+            match page.objects.last() {
+                Some((last, _)) if page.truncated && *last > after => after = last.clone(),
+                _ => break,
+            }
+        }
+    }
+    if removed > 0 {
+        tracing::info!(remote = place.remote, removed, "removed scratch objects that a trial had left");
+    }
+    Ok(removed)
+}
+
+/// A page of a listing, by the storage's own clock.
+struct Page {
+    objects: Vec<(String, Timestamp)>,
+    truncated: bool,
+    now: Timestamp,
+}
+
+impl Page {
+    async fn read(reply: Reply, prefix: &str) -> Result<Self> {
+        let now = super::writing::answered(&reply);
+        let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's listing is not understood");
+        let root = xml::parse_reply(&reply.bytes(LONGEST_PAGE).await?).map_err(|_| strange())?;
+        let encoded = root.value("EncodingType") == Some("url");
+        let mut objects = Vec::new();
+        for element in root.all("Contents") {
+            let text = element.value("Key").ok_or_else(strange)?;
+            let name = if encoded { percent_decode_str(text).decode_utf8().map_err(|_| strange())?.into_owned() } else { text.to_owned() };
+            let modified = element.value("LastModified").and_then(Timestamp::parse_iso8601).ok_or_else(strange)?;
+            // A storage that takes no prefix lists what is not ours.
+            if name.starts_with(prefix) {
+                objects.push((name, modified));
+            }
+        }
+        Ok(Self { objects, truncated: root.value("IsTruncated") == Some("true"), now })
+    }
+}

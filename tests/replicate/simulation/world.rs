@@ -1,0 +1,200 @@
+//! A replicated bucket over storages that fail, and one gateway to it at a time: what outlives a gateway is here.
+
+use super::{
+    dice::Dice,
+    history::History,
+    storage::{LACKS, Lack, QUICK, Reached, Storage},
+    weather::Climate,
+};
+use crate::{
+    gateway::read,
+    ledger::{Ledger, LedgerCatalog, Pause},
+};
+use causeway::{
+    backend::{Backend, ReplicaState, Replication},
+    catalog::{BucketRecord, Catalog, NewBucket},
+    faults::{Faults, FaultyBackend, Plan},
+    model::{BucketName, CannedAcl, Owner, Timestamp},
+    replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},
+    store::Store,
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+pub const NAMES: [&str; 4] = ["one", "two", "three", "four"];
+const WRITES: [WritePolicy; 6] =
+    [WritePolicy::Quorum(2), WritePolicy::First, WritePolicy::BestEffort, WritePolicy::All, WritePolicy::Quorum(1), WritePolicy::Quorum(3)];
+const READS: [ReadPolicy; 3] = [ReadPolicy::Ordered, ReadPolicy::Hedged, ReadPolicy::Fastest];
+
+/// What a commit or a look of the catalog takes, in ms.
+const COMMIT: u64 = 4;
+
+pub struct World {
+    pub history: History,
+    pub faults: Vec<Faults>,
+    pub storages: Vec<Arc<Storage>>,
+    pub write: WritePolicy,
+    pub read: ReadPolicy,
+    /// No storage fails: some are slow at most.
+    pub is_well: bool,
+    ledger: Ledger,
+    pause: Pause,
+    gateway: Mutex<Option<Arc<Gateway>>>,
+    /// A gateway runs. Whoever waits is woken in the order of waiting.
+    started: Notify,
+}
+
+/// A process that serves the bucket, until it is killed.
+pub struct Gateway {
+    pub killed: CancellationToken,
+    pub catalog: Arc<dyn Catalog>,
+    pub backend: Arc<ReplicatedBackend>,
+    pub record: BucketRecord,
+    pub store: Arc<dyn Store>,
+}
+
+impl World {
+    /// Within a runtime, whose clock is held. Which policies, and which storages lack what, goes by the seed.
+    pub fn new(seed: u64, climate: Climate, dice: &Dice) -> Self {
+        let history = History::begin();
+        // One of three lacks one thing, each in turn; or each something else.
+        let lack = |member: usize| match seed / 2 % 3 {
+            0 => Lack::Nothing,
+            1 if seed as usize / 6 % 3 == member => LACKS[seed as usize / 6 % LACKS.len()],
+            1 => Lack::Nothing,
+            _ => dice.of(200 + member as u64).pick(&LACKS),
+        };
+        let storages: Vec<_> = (0..NAMES.len()).map(|n| Arc::new(Storage::new(lack(n), dice.of(100 + n as u64)))).collect();
+        let faults = (0..NAMES.len() as u64).map(|n| Faults::new(seed.wrapping_mul(31).wrapping_add(n), Plan::default())).collect();
+        let (write, read) = (WRITES[seed as usize % WRITES.len()], READS[seed as usize / 2 % READS.len()]);
+        let lacks: Vec<_> = storages.iter().map(|storage| storage.lack()).collect();
+        history.say(format!("{write:?}, {read:?}; storages lack {lacks:?}"));
+        let catalog = dice.of(300);
+        let pause: Pause = Arc::new(move || Duration::from_millis(catalog.below(COMMIT)));
+        Self {
+            history,
+            faults,
+            storages,
+            write,
+            read,
+            is_well: !climate.faults,
+            ledger: Ledger::default(),
+            pause,
+            gateway: Mutex::default(),
+            started: Notify::new(),
+        }
+    }
+
+    /// The gateway that runs, once one does.
+    pub async fn gateway(&self) -> Arc<Gateway> {
+        loop {
+            let mut started = std::pin::pin!(self.started.notified());
+            started.as_mut().enable();
+            if let Some(gateway) = &*self.running() {
+                return gateway.clone();
+            }
+            started.await;
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Arc<Gateway>>> {
+        self.gateway.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a gateway upon what others left.
+    pub async fn start(&self) {
+        let killed = CancellationToken::new();
+        let ledger = LedgerCatalog::open(self.ledger.clone(), killed.clone(), self.pause.clone());
+        let catalog: Arc<dyn Catalog> = Arc::new(ledger);
+        let reached = |(storage, faults): (&Arc<Storage>, &Faults)| -> Arc<dyn Backend> {
+            let reached = Reached { storage: storage.clone(), killed: killed.clone() };
+            Arc::new(FaultyBackend::new(Arc::new(reached), faults.clone()))
+        };
+        let backends: HashMap<String, Arc<dyn Backend>> =
+            NAMES.iter().map(|name| (*name).to_owned()).zip(self.storages.iter().zip(&self.faults).map(reached)).collect();
+        let settings = ReplicatedSettings {
+            name: "safe".into(),
+            members: NAMES[..3].iter().map(|name| (*name).to_owned()).collect(),
+            backends,
+            write: self.write,
+            read: self.read,
+        };
+        let backend = Arc::new(ReplicatedBackend::open(settings, catalog.clone()).expect("a backend"));
+        let name = BucketName::parse("bucket").expect("a name");
+        let record = match catalog.bucket(&name).await.expect("answers") {
+            Some(record) => record,
+            None => {
+                let owner = Owner { id: "owner".into(), display_name: "owner".into() };
+                let (created, acl, place) = (Timestamp::now(), CannedAcl::Private, backend.place_for(&name));
+                let new = NewBucket { name, owner, created, acl, location: String::new(), backend: "safe".into(), place };
+                let record = catalog.create_bucket(new).await.expect("a bucket");
+                backend.create(&record).await.expect("is made");
+                record
+            }
+        };
+        let store = backend.open(&record).await.expect("opens");
+        self.history.say("a gateway starts".into());
+        *self.running() = Some(Arc::new(Gateway { killed, catalog, backend, record, store }));
+        self.started.notify_waiters();
+    }
+
+    /// Nothing of it happens any more, and nobody is answered.
+    pub fn kill(&self) {
+        let gateway = self.running().take();
+        if let Some(gateway) = gateway {
+            self.history.say("the gateway is killed".into());
+            gateway.killed.cancel();
+        }
+    }
+
+    /// It ends what it has begun, and takes nothing new.
+    pub async fn stop(&self) {
+        let gateway = self.running().take();
+        if let Some(gateway) = gateway {
+            self.history.say("the gateway is stopped".into());
+            // As a server does that was told to: not for ever.
+            let _ = tokio::time::timeout(Duration::from_secs(20), gateway.backend.close()).await;
+            gateway.killed.cancel();
+        }
+    }
+
+    pub fn heal(&self) {
+        self.faults.iter().for_each(Faults::heal);
+        self.storages.iter().for_each(|storage| storage.slow_down(QUICK));
+    }
+
+    /// The storage itself, as whoever owns it sees it.
+    pub async fn below(&self, member: usize, record: &BucketRecord) -> Arc<dyn Store> {
+        let reached = Reached { storage: self.storages[member].clone(), killed: CancellationToken::new() };
+        reached.open(record).await.expect("opens")
+    }
+
+    /// What a storage holds of a key.
+    pub async fn held(&self, member: usize, gateway: &Gateway, key: &str) -> Option<Vec<u8>> {
+        read(&*self.below(member, &gateway.record).await, key).await.expect("memory answers")
+    }
+}
+
+impl Gateway {
+    pub fn replication(&self) -> &dyn Replication {
+        self.backend.replication().expect("is replicated")
+    }
+
+    /// The bucket as a replica's storage knows it: it lies at its place.
+    pub async fn record_of(&self, backend: &str) -> BucketRecord {
+        let replicas = self.catalog.replicas(self.record.id).await.expect("the catalog answers");
+        let replica = replicas.into_iter().find(|replica| replica.backend == backend).expect("a replica");
+        let mut record = self.record.clone();
+        record.bucket.place = replica.place;
+        record
+    }
+
+    pub async fn status(&self) -> Vec<ReplicaState> {
+        self.replication().status(&self.record).await.expect("the catalog answers")
+    }
+}

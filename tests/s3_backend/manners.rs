@@ -1,0 +1,190 @@
+//! Storages that have the manners of MinIO or versitygw in one point or another: clients are answered as S3 answers.
+
+use crate::{
+    client::*,
+    gateway::{Gateway, new_bucket},
+    support::{
+        Who,
+        manners::{Mannered, Manners},
+        raw::Raw,
+        upstream::Upstream,
+    },
+};
+use causeway::{
+    catalog::BucketRecord,
+    model::{ByteRange, ChecksumAlgorithm, ChecksumKind, ChecksumSpec},
+    store::{
+        BeginUpload, CopyPartRequest, Selection, Store,
+        error::StoreErrorKind,
+        payload::{Announced, AnnouncedChecksum, Payload},
+    },
+};
+use std::sync::Arc;
+
+const CRC32: ChecksumSpec = ChecksumSpec { algorithm: ChecksumAlgorithm::Crc32, kind: ChecksumKind::Composite };
+
+async fn bucket(manners: Manners) -> (Mannered, Gateway, Arc<dyn Store>) {
+    let upstream = Mannered::before(Upstream::causeway().address, manners);
+    let gateway = Gateway::at(upstream.address());
+    let store = gateway.bucket("bucket", &new_bucket()).await;
+    (upstream, gateway, store)
+}
+
+fn begun(with_algorithm: bool) -> BeginUpload {
+    match with_algorithm {
+        true => BeginUpload { checksum: CRC32, explicit_checksum: true, ..plain_upload() },
+        false => plain_upload(),
+    }
+}
+
+fn summed(body: &'static str) -> Payload {
+    let checksum = AnnouncedChecksum::Header(checksum_of(ChecksumAlgorithm::Crc32, body.as_bytes()));
+    let announced = Announced { checksum, length: Some(body.len() as u64), ..Default::default() };
+    Payload::from_stream(futures_util::stream::iter([Ok(body.into())]), announced)
+}
+
+#[tokio::test]
+async fn the_last_bytes_of_an_empty_object_are_a_range_that_it_does_not_have() {
+    let (_upstream, _gateway, store) = bucket(Manners { empty_suffixes: true, ..Default::default() }).await;
+    put(&*store, "empty", "").await;
+    for range in [ByteRange::Suffix(5), ByteRange::Suffix(0), ByteRange::From(0), ByteRange::FromTo(0, 0)] {
+        let refused = refused(get(&*store, "empty", Selection::Range(range)).await);
+        assert_eq!(refused, StoreErrorKind::InvalidRange { size: 0 }, "{range:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_range_of_an_object_that_was_shorter_a_moment_ago_is_asked_for_again() {
+    let (upstream, _gateway, store) = bucket(Manners::default()).await;
+    put(&*store, "key", "0123456789").await;
+    upstream.become_like(Manners { short_at_first: true, ..Default::default() });
+    assert_eq!(read_range(&*store, "key", ByteRange::FromTo(4, 6)).await.expect("is there"), b"456");
+    upstream.become_like(Manners { short_at_first: true, ..Default::default() });
+    let refused = refused(read_range(&*store, "key", ByteRange::From(10)).await);
+    assert_eq!(refused, StoreErrorKind::InvalidRange { size: 10 });
+}
+
+#[tokio::test]
+async fn an_upload_is_completed_whatever_checksums_a_storage_wants_to_hear_of_again() {
+    let (_upstream, _gateway, store) = bucket(Manners { strict_part_checksums: true, ..Default::default() }).await;
+    for with_algorithm in [false, true] {
+        for names_checksums in [false, true] {
+            let mut upload = Uploading::begin_with(&*store, "key", begun(with_algorithm)).await;
+            let written = store.put_part(&upload.key, &upload.id, number(1), summed("part")).await.expect("a part is put");
+            assert_eq!(written.checksum, Some(checksum_of(ChecksumAlgorithm::Crc32, b"part")));
+            upload.sent(1, &written);
+            let mut request = upload.request();
+            request.parts[0].checksum = written.checksum.filter(|_| names_checksums);
+            let completed = upload.try_complete(request).await;
+            completed.unwrap_or_else(|error| panic!("algorithm {with_algorithm}, names {names_checksums}: {error}"));
+            assert_eq!(read(&*store, "key").await, b"part");
+            delete(&*store, "key").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_is_named_wrongly_is_refused_by_a_storage_with_wishes_of_its_own_too() {
+    let (_upstream, _gateway, store) = bucket(Manners { strict_part_checksums: true, ..Default::default() }).await;
+    for with_algorithm in [false, true] {
+        let mut upload = Uploading::begin_with(&*store, "key", begun(with_algorithm)).await;
+        let written = store.put_part(&upload.key, &upload.id, number(1), summed("part")).await.expect("a part is put");
+        upload.sent(1, &written);
+        let (mut other_sum, mut other_tag) = (upload.request(), upload.request());
+        other_sum.parts[0].checksum = Some(checksum_of(ChecksumAlgorithm::Crc32, b"other"));
+        other_tag.parts[0].etag = etag_of(b"other");
+        if with_algorithm {
+            // Of an upload without one this storage knows the ETags of parts alone.
+            assert_eq!(refused(upload.try_complete(other_sum).await), StoreErrorKind::InvalidPart);
+        }
+        assert!(upload.try_complete(other_tag).await.is_err(), "{with_algorithm}");
+        assert_absent(&*store, "key").await;
+    }
+}
+
+#[tokio::test]
+async fn a_part_is_copied_through_the_gateway_where_the_storage_does_not_sum_it_up() {
+    let (upstream, _gateway, store) = bucket(Manners { no_summed_part_copies: true, ..Default::default() }).await;
+    put(&*store, "source", "copied").await;
+    for with_algorithm in [false, true] {
+        let mut upload = Uploading::begin_with(&*store, "key", begun(with_algorithm)).await;
+        let before = upstream.requests().len();
+        let request = CopyPartRequest { source: copy_source(&store, "source"), range: None };
+        let copied = store.copy_part(&upload.key, &upload.id, number(1), request).await.expect("is copied");
+        let streamed = upstream.requests()[before..].iter().any(|request| request.starts_with("GET ") && request.ends_with("/source"));
+        assert_eq!(streamed, with_algorithm, "what the storage does itself costs no bytes");
+        upload.sent(1, &copied);
+        upload.complete().await;
+        assert_eq!(read(&*store, "key").await, b"copied");
+    }
+}
+
+/// The requests that finding out what a storage keeps takes, and one behind them.
+async fn requests_of_a_trial() -> usize {
+    let (upstream, gateway, _store) = bucket(Manners::default()).await;
+    let before = upstream.requests().len();
+    let record = gateway.record("trial", &new_bucket()).await;
+    gateway.backend.create(&record).await.expect("is made");
+    let store = gateway.backend.open(&record).await.expect("opens");
+    gateway.backend.tend(&record, &store).await.expect("is tended");
+    upstream.requests().len() - before
+}
+
+/// What lies in a remote bucket, as its storage lists it.
+fn remote_names(record: &BucketRecord) -> Vec<String> {
+    let upstream = Upstream::causeway();
+    let raw = Raw::new(upstream.address, Who { access_key: upstream.access_key, secret_key: upstream.secret_key });
+    let text = raw.get(format!("/{}?list-type=2", record.bucket.place)).send().text();
+    text.split("<Key>").skip(1).filter_map(|rest| Some(rest.split_once("</Key>")?.0.to_owned())).collect()
+}
+
+#[tokio::test]
+async fn a_storage_that_goes_away_while_it_is_tried_is_tried_again_and_keeps_what_it_keeps() {
+    let mut failures = 0;
+    for away_from in (2..requests_of_a_trial().await).step_by(3) {
+        let upstream = Mannered::before(Upstream::causeway().address, Manners::default());
+        let gateway = Gateway::at(upstream.address());
+        let record = gateway.record("bucket", &new_bucket()).await;
+        gateway.backend.create(&record).await.expect("is made");
+        let store = gateway.backend.open(&record).await.expect("opens");
+        upstream.become_like(Manners { away_from: Some(upstream.requests().len() + away_from), ..Default::default() });
+        // Towards the end only what was tried on remains to be removed, which is no failure.
+        failures += usize::from(gateway.backend.tend(&record, &store).await.is_err());
+        upstream.become_like(Manners::default());
+        put_if(&*store, "key", "x", if_absent()).await.expect("is put");
+        let again = refused(put_if(&*store, "key", "x", if_absent()).await);
+        assert_eq!(again, StoreErrorKind::PreconditionFailed, "away from request {away_from}");
+        delete(&*store, "key").await;
+        assert_eq!(names(&*store).await, [""; 0]);
+        assert!(gateway.backend.remove(&record).await.expect("answers"), "scratch objects keep no bucket: {:?}", remote_names(&record));
+    }
+    assert!(failures > 3, "it went away in the middle {failures} times");
+}
+
+#[tokio::test]
+async fn a_scratch_object_that_a_killed_gateway_left_does_not_keep_a_bucket() {
+    let (_upstream, gateway, _store) = bucket(Manners::default()).await;
+    let record = gateway.record("left", &new_bucket()).await;
+    gateway.backend.create(&record).await.expect("is made");
+    let store = gateway.backend.open(&record).await.expect("opens");
+    let upstream = Upstream::causeway();
+    let raw = Raw::new(upstream.address, Who { access_key: upstream.access_key, secret_key: upstream.secret_key });
+    for name in [".causeway-probe-0123456789abcdef", "/.causeway-probe-0123456789abcdef", ".causeway-probe-0123456789abcdef//x"] {
+        assert_eq!(raw.put(format!("/{}/{name}", record.bucket.place), "x").send().status, 200);
+    }
+    assert_eq!(names(&*store).await, [""; 0], "no client sees them");
+    put(&*store, "key", "x").await;
+    assert!(!gateway.backend.remove(&record).await.expect("answers"), "a client's object does");
+    delete(&*store, "key").await;
+    assert!(gateway.backend.remove(&record).await.expect("answers"), "left: {:?}", remote_names(&record));
+}
+
+#[tokio::test]
+async fn a_trial_leaves_nothing() {
+    let (_upstream, gateway, _store) = bucket(Manners::default()).await;
+    let record = gateway.record("clean", &new_bucket()).await;
+    gateway.backend.create(&record).await.expect("is made");
+    let store = gateway.backend.open(&record).await.expect("opens");
+    gateway.backend.tend(&record, &store).await.expect("is tended");
+    assert_eq!(remote_names(&record), [""; 0]);
+}

@@ -1,0 +1,275 @@
+//! A catalog in memory: the port's promises without files and threads, so that a test that holds the clock decides the order of
+//! everything that happens in it.
+//!
+//! A [`Ledger`] is what outlives a process, and a [`LedgerCatalog`] is one process that has it open. Changes wait in a queue, as
+//! those of the embedded catalog do: they are committed some time after they were asked for, in their order, and those that a
+//! killed process had not committed are lost.
+
+mod state;
+
+use async_trait::async_trait;
+use causeway::{
+    catalog::{
+        BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError, CatalogErrorKind, Commit, CompletedUpload,
+        IndexChange, IndexRow, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord,
+        WhichObjects,
+    },
+    model::{BucketName, ObjectKey, Timestamp, UploadId},
+    store::{ListPage, ListRequest, ListUploadsRequest, UploadsPage},
+};
+use futures_util::future::BoxFuture;
+use state::State;
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Changes that are committed together.
+const BATCH: usize = 64;
+
+/// How long something takes, at each call.
+pub type Pause = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// What stays when a process is gone.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger(Arc<Mutex<State>>);
+
+type Change = Box<dyn FnOnce(&mut State) + Send>;
+type Queue = mpsc::UnboundedSender<Change>;
+
+pub struct LedgerCatalog {
+    ledger: Ledger,
+    pause: Pause,
+    /// The process is gone: nothing that it asked for happens any more, and nothing is answered.
+    killed: CancellationToken,
+    closed: AtomicBool,
+    truth: Queue,
+    index: Queue,
+}
+
+impl fmt::Debug for LedgerCatalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LedgerCatalog").finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LedgerCatalog {
+    /// Within a runtime. `killed` ends it at once; `pause` is how long a commit or a look takes.
+    pub fn open(ledger: Ledger, killed: CancellationToken, pause: Pause) -> Self {
+        let queue = || {
+            let (queue, changes) = mpsc::unbounded_channel();
+            tokio::spawn(commit(ledger.clone(), killed.clone(), pause.clone(), changes));
+            queue
+        };
+        Self { truth: queue(), index: queue(), closed: AtomicBool::new(false), ledger, pause, killed }
+    }
+
+    /// Enqueues a change now, and tells of it when it is committed.
+    fn submit<T: Send + 'static>(
+        &self,
+        queue: &Queue,
+        change: impl FnOnce(&mut State) -> Result<T> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T>> {
+        let (tell, told) = oneshot::channel();
+        let is_open = !self.closed.load(Ordering::Relaxed);
+        let submitted = is_open
+            && queue
+                .send(Box::new(move |state: &mut State| {
+                    let _ = tell.send(change(state));
+                }))
+                .is_ok();
+        let killed = self.killed.clone();
+        Box::pin(async move {
+            match told.await {
+                Ok(outcome) if submitted => outcome,
+                _ if killed.is_cancelled() => std::future::pending().await,
+                _ => Err(closed()),
+            }
+        })
+    }
+
+    async fn read<T>(&self, read: impl FnOnce(&State) -> T + Send) -> Result<T> {
+        let pause = (self.pause)();
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        if self.killed.is_cancelled() {
+            return std::future::pending().await;
+        }
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(closed());
+        }
+        Ok(read(&self.ledger.state()))
+    }
+}
+
+/// Commits what comes through a queue, some at a time.
+async fn commit(ledger: Ledger, killed: CancellationToken, pause: Pause, mut changes: mpsc::UnboundedReceiver<Change>) {
+    let all = async {
+        let mut batch = Vec::new();
+        while changes.recv_many(&mut batch, BATCH).await > 0 {
+            let pause = pause();
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            batch.drain(..).for_each(|change| change(&mut ledger.state()));
+        }
+    };
+    tokio::select! {
+        biased;
+        () = killed.cancelled() => {}
+        () = all => {}
+    }
+}
+
+fn closed() -> CatalogError {
+    CatalogError::new(CatalogErrorKind::Closed, "it is closed")
+}
+
+#[async_trait]
+impl Catalog for LedgerCatalog {
+    async fn create_bucket(&self, bucket: NewBucket) -> Result<BucketRecord> {
+        self.submit(&self.truth, move |state| state.create_bucket(bucket)).await
+    }
+
+    async fn bucket(&self, name: &BucketName) -> Result<Option<BucketRecord>> {
+        self.read(|state| state.bucket(name)).await
+    }
+
+    async fn buckets(&self, query: BucketsQuery) -> Result<BucketsPage> {
+        self.read(|state| state.buckets(&query)).await
+    }
+
+    async fn update_bucket(&self, bucket: BucketId, change: BucketChange) -> Result<()> {
+        self.submit(&self.truth, move |state| state.update_bucket(bucket, change)).await
+    }
+
+    async fn delete_bucket(&self, bucket: BucketId) -> Result<()> {
+        self.submit(&self.truth, move |state| {
+            state.delete_bucket(bucket);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn replicas(&self, bucket: BucketId) -> Result<Vec<ReplicaRecord>> {
+        self.read(|state| state.replicas(bucket)).await
+    }
+
+    async fn add_replica(&self, bucket: BucketId, replica: NewReplica) -> Result<ReplicaRecord> {
+        self.submit(&self.truth, move |state| state.add_replica(bucket, replica)).await
+    }
+
+    async fn update_replica(&self, replica: BucketId, change: ReplicaChange) -> Result<()> {
+        self.submit(&self.truth, move |state| state.update_replica(replica, change)).await
+    }
+
+    fn index(&self, bucket: BucketId, change: IndexChange) -> Commit {
+        self.submit(&self.index, move |state| {
+            state.index(bucket, change);
+            Ok(())
+        })
+    }
+
+    async fn list(&self, bucket: BucketId, request: ListRequest) -> Result<ListPage> {
+        self.read(|state| state.list(bucket, &request)).await
+    }
+
+    async fn index_rows(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize) -> Result<Vec<IndexRow>> {
+        self.read(|state| state.index_rows(bucket, after.as_ref(), limit)).await
+    }
+
+    async fn index_lookup(&self, bucket: BucketId, keys: Vec<ObjectKey>) -> Result<Vec<Option<IndexRow>>> {
+        self.read(|state| state.index_lookup(bucket, &keys)).await
+    }
+
+    async fn state(&self, bucket: BucketId, name: &str) -> Result<Option<String>> {
+        self.read(|state| state.fact(bucket, name)).await
+    }
+
+    async fn set_state(&self, bucket: BucketId, name: &str, value: Option<String>) -> Result<()> {
+        let name = name.to_owned();
+        self.submit(&self.index, move |state| {
+            state.set_fact(bucket, name, value);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn object(&self, bucket: BucketId, key: &ObjectKey) -> Result<Option<ObjectRow>> {
+        self.read(|state| state.object(bucket, key)).await
+    }
+
+    async fn set_object(&self, bucket: BucketId, row: ObjectRow) -> Result<()> {
+        self.submit(&self.truth, move |state| state.set_object(bucket, row)).await
+    }
+
+    async fn objects(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize, which: WhichObjects) -> Result<Vec<ObjectRow>> {
+        self.read(|state| state.objects(bucket, after.as_ref(), limit, which)).await
+    }
+
+    async fn begin_upload(&self, upload: UploadRecord) -> Result<()> {
+        self.submit(&self.truth, move |state| state.begin_upload(upload)).await
+    }
+
+    async fn upload(&self, bucket: BucketId, upload: &UploadId) -> Result<Option<UploadRecord>> {
+        self.read(|state| state.upload(bucket, upload)).await
+    }
+
+    async fn list_uploads(&self, bucket: BucketId, request: ListUploadsRequest) -> Result<UploadsPage> {
+        self.read(|state| state.list_uploads(bucket, &request)).await
+    }
+
+    async fn put_part(&self, bucket: BucketId, upload: &UploadId, part: PartRecord) -> Result<Option<PartRecord>> {
+        let upload = upload.clone();
+        self.submit(&self.truth, move |state| state.put_part(bucket, upload, part)).await
+    }
+
+    async fn parts(&self, bucket: BucketId, upload: &UploadId, after: u16, limit: usize) -> Result<Vec<PartRecord>> {
+        self.read(|state| state.parts(bucket, upload, after, limit)).await
+    }
+
+    async fn finish_upload(&self, bucket: BucketId, upload: &UploadId, completed: CompletedUpload) -> Result<()> {
+        let upload = upload.clone();
+        self.submit(&self.truth, move |state| state.finish_upload(bucket, upload, completed)).await
+    }
+
+    async fn completed_upload(&self, bucket: BucketId, upload: &UploadId) -> Result<Option<CompletedUpload>> {
+        self.read(|state| state.completed_upload(bucket, upload)).await
+    }
+
+    async fn abort_upload(&self, bucket: BucketId, upload: &UploadId) -> Result<bool> {
+        let upload = upload.clone();
+        self.submit(&self.truth, move |state| Ok(state.end_upload(bucket, upload))).await
+    }
+
+    async fn stale_uploads(&self, before: Timestamp, limit: usize) -> Result<Vec<UploadRecord>> {
+        self.read(|state| state.stale_uploads(before, limit)).await
+    }
+
+    async fn forget_completed(&self, before: Timestamp) -> Result<()> {
+        self.submit(&self.truth, move |state| {
+            state.forget_completed(before);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn close(&self) -> Result<()> {
+        let (index, truth) = (self.submit(&self.index, |_| Ok(())), self.submit(&self.truth, |_| Ok(())));
+        self.closed.store(true, Ordering::Relaxed);
+        index.await.and(truth.await)
+    }
+}

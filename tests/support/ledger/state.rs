@@ -1,0 +1,327 @@
+//! What a ledger holds, and what each change and look makes of it. Owns no order and no time.
+
+use causeway::{
+    catalog::{
+        BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CatalogError, CatalogErrorKind, CompletedUpload, IndexChange,
+        IndexRow, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord, WhichObjects,
+    },
+    model::{BucketName, ObjectKey, Timestamp, UploadId},
+    store::{
+        ListEntry, ListPage, ListRequest, ListUploadsRequest, ListedObject, UploadEntry, UploadInfo, UploadsPage,
+        grouping::{self, Grouped, Ordered, Query, Seek},
+    },
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+};
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    last: i64,
+    buckets: BTreeMap<BucketId, NewBucket>,
+    /// By its id: of which bucket it is.
+    replicas: BTreeMap<BucketId, (BucketId, ReplicaRecord)>,
+    index: BTreeMap<(BucketId, ObjectKey), IndexRow>,
+    facts: BTreeMap<(BucketId, String), String>,
+    objects: BTreeMap<(BucketId, ObjectKey), ObjectRow>,
+    uploads: BTreeMap<(BucketId, UploadId), Upload>,
+    completed: BTreeMap<(BucketId, UploadId), CompletedUpload>,
+}
+
+#[derive(Debug)]
+struct Upload {
+    record: UploadRecord,
+    parts: BTreeMap<u16, PartRecord>,
+}
+
+fn refused<T>(kind: CatalogErrorKind) -> Result<T> {
+    Err(CatalogError::new(kind, format!("{kind:?}")))
+}
+
+impl State {
+    fn next(&mut self) -> BucketId {
+        self.last += 1;
+        BucketId(self.last)
+    }
+
+    fn exists(&self, bucket: BucketId) -> bool {
+        self.buckets.contains_key(&bucket) || self.replicas.contains_key(&bucket)
+    }
+
+    pub(super) fn create_bucket(&mut self, bucket: NewBucket) -> Result<BucketRecord> {
+        if self.buckets.values().any(|known| known.name == bucket.name) {
+            return refused(CatalogErrorKind::Exists);
+        }
+        let id = self.next();
+        self.buckets.insert(id, bucket.clone());
+        Ok(BucketRecord { id, bucket })
+    }
+
+    pub(super) fn bucket(&self, name: &BucketName) -> Option<BucketRecord> {
+        let (id, bucket) = self.buckets.iter().find(|(_, bucket)| bucket.name == *name)?;
+        Some(BucketRecord { id: *id, bucket: bucket.clone() })
+    }
+
+    pub(super) fn buckets(&self, query: &BucketsQuery) -> BucketsPage {
+        let wanted = |bucket: &&NewBucket| {
+            query.owner.as_ref().is_none_or(|owner| *owner == *bucket.owner.id)
+                && bucket.name.as_str().starts_with(&query.prefix)
+                && query.after.as_deref().is_none_or(|after| bucket.name.as_str() > after)
+        };
+        let found = self.buckets.iter().filter(|(_, bucket)| wanted(bucket));
+        let mut buckets: Vec<_> = found.map(|(id, bucket)| BucketRecord { id: *id, bucket: bucket.clone() }).collect();
+        buckets.sort_by(|a, b| a.bucket.name.as_str().cmp(b.bucket.name.as_str()));
+        let truncated = query.limit > 0 && buckets.len() > query.limit;
+        buckets.truncate(query.limit);
+        BucketsPage { buckets, truncated }
+    }
+
+    pub(super) fn update_bucket(&mut self, bucket: BucketId, change: BucketChange) -> Result<()> {
+        let Some(bucket) = self.buckets.get_mut(&bucket) else { return refused(CatalogErrorKind::NotFound) };
+        match change {
+            BucketChange::Acl(acl) => bucket.acl = acl,
+        }
+        Ok(())
+    }
+
+    pub(super) fn delete_bucket(&mut self, bucket: BucketId) {
+        let replicas = self.replicas.iter().filter(|(_, (of, _))| *of == bucket);
+        let gone: BTreeSet<BucketId> = replicas.map(|(id, _)| *id).chain([bucket]).collect();
+        self.buckets.retain(|id, _| !gone.contains(id));
+        self.replicas.retain(|id, _| !gone.contains(id));
+        self.index.retain(|(id, _), _| !gone.contains(id));
+        self.facts.retain(|(id, _), _| !gone.contains(id));
+        self.objects.retain(|(id, _), _| !gone.contains(id));
+        self.uploads.retain(|(id, _), _| !gone.contains(id));
+        self.completed.retain(|(id, _), _| !gone.contains(id));
+    }
+
+    pub(super) fn replicas(&self, bucket: BucketId) -> Vec<ReplicaRecord> {
+        let mut replicas: Vec<_> = self.replicas.values().filter(|(of, _)| *of == bucket).map(|(_, replica)| replica.clone()).collect();
+        replicas.sort_by_key(|replica| (replica.rank, replica.id));
+        replicas
+    }
+
+    pub(super) fn add_replica(&mut self, bucket: BucketId, NewReplica { backend, place }: NewReplica) -> Result<ReplicaRecord> {
+        if !self.buckets.contains_key(&bucket) {
+            return refused(CatalogErrorKind::NotFound);
+        }
+        let known = self.replicas(bucket);
+        if known.iter().any(|replica| replica.backend == backend) {
+            return refused(CatalogErrorKind::Exists);
+        }
+        let (id, rank) = (self.next(), known.last().map_or(0, |last| last.rank + 1));
+        let replica = ReplicaRecord { id, backend, place, rank, seeded: false };
+        self.replicas.insert(id, (bucket, replica.clone()));
+        Ok(replica)
+    }
+
+    pub(super) fn update_replica(&mut self, replica: BucketId, change: ReplicaChange) -> Result<()> {
+        let Some((of, _)) = self.replicas.get(&replica) else { return refused(CatalogErrorKind::NotFound) };
+        let first = self.replicas(*of).first().map_or(0, |first| first.rank);
+        if let Some((_, replica)) = self.replicas.get_mut(&replica) {
+            match change {
+                ReplicaChange::Seeded => replica.seeded = true,
+                ReplicaChange::First => replica.rank = first - 1,
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn index(&mut self, bucket: BucketId, change: IndexChange) {
+        match change {
+            // Nothing is remembered of a bucket that is gone.
+            IndexChange::Put(row) if self.exists(bucket) => drop(self.index.insert((bucket, row.key.clone()), row)),
+            IndexChange::Put(_) => {}
+            IndexChange::Delete(key) => drop(self.index.remove(&(bucket, key))),
+        }
+    }
+
+    fn rows(&self, bucket: BucketId) -> impl Iterator<Item = &IndexRow> {
+        self.index.iter().filter(move |((of, _), _)| *of == bucket).map(|(_, row)| row)
+    }
+
+    pub(super) fn list(&self, bucket: BucketId, request: &ListRequest) -> ListPage {
+        let (prefix, delimiter, after) = (&*request.prefix, request.delimiter.as_deref(), request.after.as_deref());
+        let rows: Vec<&IndexRow> = self.rows(bucket).collect();
+        let mut cursor = Cursor { name: |row: &&IndexRow| row.key.as_str().to_owned(), items: rows, at: 0, resume: None };
+        let Ok((entries, truncated)) = grouping::page(&mut cursor, Query { prefix, delimiter, after, limit: request.limit });
+        let entry = |grouped: Grouped<Named<&IndexRow>>| match grouped {
+            Grouped::CommonPrefix(prefix) => ListEntry::CommonPrefix(prefix),
+            Grouped::Item(Named(_, IndexRow { key, size, etag, last_modified, checksum, .. })) => ListEntry::Object(ListedObject {
+                key: key.clone(),
+                size: *size,
+                etag: etag.clone(),
+                last_modified: *last_modified,
+                checksum: *checksum,
+                storage_class: None,
+            }),
+        };
+        ListPage { entries: entries.into_iter().map(entry).collect(), truncated, cache: None }
+    }
+
+    pub(super) fn index_rows(&self, bucket: BucketId, after: Option<&ObjectKey>, limit: usize) -> Vec<IndexRow> {
+        self.rows(bucket).filter(|row| after.is_none_or(|after| row.key > *after)).take(limit).cloned().collect()
+    }
+
+    pub(super) fn index_lookup(&self, bucket: BucketId, keys: &[ObjectKey]) -> Vec<Option<IndexRow>> {
+        keys.iter().map(|key| self.index.get(&(bucket, key.clone())).cloned()).collect()
+    }
+
+    pub(super) fn fact(&self, bucket: BucketId, name: &str) -> Option<String> {
+        self.facts.get(&(bucket, name.to_owned())).cloned()
+    }
+
+    pub(super) fn set_fact(&mut self, bucket: BucketId, name: String, value: Option<String>) {
+        match value {
+            Some(value) if self.exists(bucket) => drop(self.facts.insert((bucket, name), value)),
+            Some(_) => {}
+            None => drop(self.facts.remove(&(bucket, name))),
+        }
+    }
+
+    pub(super) fn object(&self, bucket: BucketId, key: &ObjectKey) -> Option<ObjectRow> {
+        self.objects.get(&(bucket, key.clone())).cloned()
+    }
+
+    pub(super) fn set_object(&mut self, bucket: BucketId, row: ObjectRow) -> Result<()> {
+        if row.stands.is_none() && row.intended.is_none() {
+            self.objects.remove(&(bucket, row.key));
+            return Ok(());
+        }
+        if !self.exists(bucket) {
+            return refused(CatalogErrorKind::NotFound);
+        }
+        self.objects.insert((bucket, row.key.clone()), row);
+        Ok(())
+    }
+
+    pub(super) fn objects(&self, bucket: BucketId, after: Option<&ObjectKey>, limit: usize, which: WhichObjects) -> Vec<ObjectRow> {
+        let rows = self.objects.iter().filter(|((of, key), _)| *of == bucket && after.is_none_or(|after| key > after));
+        let rows = rows.map(|(_, row)| row).filter(|row| which == WhichObjects::All || row.intended.is_some());
+        rows.take(limit).cloned().collect()
+    }
+
+    pub(super) fn begin_upload(&mut self, record: UploadRecord) -> Result<()> {
+        if !self.exists(record.bucket) {
+            return refused(CatalogErrorKind::NotFound);
+        }
+        let at = (record.bucket, record.upload.clone());
+        if self.uploads.contains_key(&at) {
+            return refused(CatalogErrorKind::Exists);
+        }
+        self.uploads.insert(at, Upload { record, parts: BTreeMap::new() });
+        Ok(())
+    }
+
+    pub(super) fn upload(&self, bucket: BucketId, upload: &UploadId) -> Option<UploadRecord> {
+        self.uploads.get(&(bucket, upload.clone())).map(|upload| upload.record.clone())
+    }
+
+    pub(super) fn list_uploads(&self, bucket: BucketId, request: &ListUploadsRequest) -> UploadsPage {
+        let records = self.uploads.iter().filter(|((of, _), _)| *of == bucket).map(|(_, upload)| &upload.record);
+        let mut records: Vec<&UploadRecord> = records.collect();
+        let place = |record: &UploadRecord| (record.key.clone(), record.initiated, record.upload.clone());
+        records.sort_by_key(|record| place(record));
+        // Behind an upload that has ended meanwhile, all of its key are listed again.
+        let resume = request.key_marker.as_deref().zip(request.upload_marker.as_ref()).map(|(key, upload)| {
+            let marker = records.iter().position(|record| record.key.as_str() == key && record.upload == *upload);
+            let first = records.partition_point(|record| record.key.as_str() < key);
+            (key.to_owned(), marker.map_or(first, |at| at + 1))
+        });
+        let (prefix, delimiter, after) = (&*request.prefix, request.delimiter.as_deref(), request.key_marker.as_deref());
+        let mut cursor = Cursor { name: |record: &&UploadRecord| record.key.as_str().to_owned(), items: records, at: 0, resume };
+        let Ok((entries, truncated)) = grouping::page(&mut cursor, Query { prefix, delimiter, after, limit: request.limit });
+        let entry = |grouped: Grouped<Named<&UploadRecord>>| match grouped {
+            Grouped::CommonPrefix(prefix) => UploadEntry::CommonPrefix(prefix),
+            Grouped::Item(Named(_, record)) => UploadEntry::Upload(UploadInfo {
+                key: record.key.clone(),
+                upload: record.upload.clone(),
+                initiator: record.initiator.clone(),
+                initiated: record.initiated,
+                checksum: record.checksum,
+                explicit_checksum: record.explicit_checksum,
+            }),
+        };
+        UploadsPage { entries: entries.into_iter().map(entry).collect(), truncated }
+    }
+
+    pub(super) fn put_part(&mut self, bucket: BucketId, upload: UploadId, part: PartRecord) -> Result<Option<PartRecord>> {
+        match self.uploads.get_mut(&(bucket, upload)) {
+            Some(upload) => Ok(upload.parts.insert(part.number.get(), part)),
+            None => refused(CatalogErrorKind::NotFound),
+        }
+    }
+
+    pub(super) fn parts(&self, bucket: BucketId, upload: &UploadId, after: u16, limit: usize) -> Vec<PartRecord> {
+        let Some(upload) = self.uploads.get(&(bucket, upload.clone())) else { return Vec::new() };
+        upload.parts.iter().filter(|(number, _)| **number > after).map(|(_, part)| part).take(limit).cloned().collect()
+    }
+
+    pub(super) fn end_upload(&mut self, bucket: BucketId, upload: UploadId) -> bool {
+        self.uploads.remove(&(bucket, upload)).is_some()
+    }
+
+    pub(super) fn finish_upload(&mut self, bucket: BucketId, upload: UploadId, completed: CompletedUpload) -> Result<()> {
+        if !self.end_upload(bucket, upload.clone()) {
+            return refused(CatalogErrorKind::NotFound);
+        }
+        self.completed.insert((bucket, upload), completed);
+        Ok(())
+    }
+
+    pub(super) fn completed_upload(&self, bucket: BucketId, upload: &UploadId) -> Option<CompletedUpload> {
+        self.completed.get(&(bucket, upload.clone())).cloned()
+    }
+
+    pub(super) fn stale_uploads(&self, before: Timestamp, limit: usize) -> Vec<UploadRecord> {
+        let uploads = self.uploads.values().map(|upload| &upload.record);
+        let mut stale: Vec<_> =
+            uploads.filter(|upload| upload.initiated < before && !self.replicas.contains_key(&upload.bucket)).cloned().collect();
+        stale.sort_by_key(|upload| upload.initiated);
+        stale.truncate(limit);
+        stale
+    }
+
+    pub(super) fn forget_completed(&mut self, before: Timestamp) {
+        self.completed.retain(|_, completed| completed.at >= before);
+    }
+}
+
+/// An item and its name.
+struct Named<T>(String, T);
+
+/// Goes through items that are in order of their names.
+struct Cursor<T, F> {
+    name: F,
+    items: Vec<T>,
+    at: usize,
+    /// Where a page goes on that ended amid several of one name.
+    resume: Option<(String, usize)>,
+}
+
+impl<T: Copy, F: Fn(&T) -> String> Ordered for Cursor<T, F> {
+    type Item = Named<T>;
+    type Error = Infallible;
+
+    fn seek(&mut self, to: Seek) -> std::result::Result<(), Infallible> {
+        let name = &self.name;
+        self.at = match (to, &self.resume) {
+            (Seek::After(bound), Some((key, at))) if key.as_bytes() == bound => *at,
+            (Seek::From(bound), _) => self.items.partition_point(|item| name(item).as_bytes() < bound.as_slice()),
+            (Seek::After(bound), _) => self.items.partition_point(|item| name(item).as_bytes() <= bound.as_slice()),
+        };
+        Ok(())
+    }
+
+    fn next(&mut self) -> std::result::Result<Option<Self::Item>, Infallible> {
+        let item = self.items.get(self.at).map(|item| Named((self.name)(item), *item));
+        self.at += 1;
+        Ok(item)
+    }
+
+    fn name(item: &Self::Item) -> &str {
+        &item.0
+    }
+}

@@ -1,0 +1,204 @@
+//! An HTTP proxy that gives an S3 upstream the manners of another: it answers what the other would refuse, and passes on the
+//! rest as it is.
+//!
+//! Requests keep their `Host`, so that signatures stay right. It runs on a thread of its own, until it is dropped.
+
+// Each test target uses its own share of this module.
+#![allow(dead_code)]
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, client, server, service::service_fn};
+use hyper_util::rt::TokioIo;
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+};
+
+/// How a storage differs from the upstream. Each was seen in one that people use.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manners {
+    /// The last bytes of an empty object are answered with 206 and `bytes 0--1/0`.
+    pub empty_suffixes: bool,
+    /// A Complete names the checksum of each part if the upload was begun with an algorithm. If it was not, no part has one, and
+    /// none may be named.
+    pub strict_part_checksums: bool,
+    /// Nothing is copied into a part of an upload that was begun with an algorithm.
+    pub no_summed_part_copies: bool,
+    /// The first range that is asked for is refused, without a word on the size: the object was shorter in that moment.
+    pub short_at_first: bool,
+    /// The `n`th request and all behind it are answered 503.
+    pub away_from: Option<usize>,
+}
+
+#[derive(Debug)]
+pub struct Mannered {
+    address: SocketAddr,
+    seen: Arc<Seen>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    upstream: SocketAddr,
+    manners: Mutex<Manners>,
+    requests: Mutex<Vec<String>>,
+    /// The algorithm of each upload that was begun.
+    uploads: Mutex<HashMap<String, Option<String>>>,
+}
+
+impl Mannered {
+    pub fn before(upstream: SocketAddr, manners: Manners) -> Self {
+        let seen = Arc::new(Seen { upstream, manners: Mutex::new(manners), requests: Mutex::default(), uploads: Mutex::default() });
+        let ((stop, mut stopped), (started, start)) = (oneshot::channel(), std::sync::mpsc::channel());
+        let served = seen.clone();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+                started.send(listener.local_addr().expect("an address")).expect("somebody waits");
+                loop {
+                    tokio::select! {
+                        _ = &mut stopped => return,
+                        accepted = listener.accept() => {
+                            let (stream, _) = accepted.expect("a connection");
+                            let seen = served.clone();
+                            let service = service_fn(move |request| {
+                                let seen = seen.clone();
+                                async move { Ok::<_, Infallible>(seen.answer(request).await) }
+                            });
+                            tokio::spawn(server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                        }
+                    }
+                }
+            });
+        });
+        Self { address: start.recv().expect("it starts"), seen, stop: Some(stop), thread: Some(thread) }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn become_like(&self, manners: Manners) {
+        *self.seen.manners.lock().expect("no panic") = manners;
+    }
+
+    /// Method and target of every request so far.
+    pub fn requests(&self) -> Vec<String> {
+        self.seen.requests.lock().expect("no panic").clone()
+    }
+}
+
+impl Drop for Mannered {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+type Reply = Response<Full<Bytes>>;
+
+impl Seen {
+    async fn answer(&self, request: Request<Incoming>) -> Reply {
+        let manners = *self.manners.lock().expect("no panic");
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.expect("a whole request").to_bytes();
+        let number = {
+            let mut requests = self.requests.lock().expect("no panic");
+            requests.push(format!("{} {}", head.method, head.uri));
+            requests.len()
+        };
+        if manners.away_from.is_some_and(|from| number >= from) {
+            return refusal(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable");
+        }
+        if manners.short_at_first && head.method == Method::GET && head.headers.contains_key(header::RANGE) {
+            self.manners.lock().expect("no panic").short_at_first = false;
+            return refusal(StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange");
+        }
+        let query = head.uri.query().unwrap_or_default().to_owned();
+        let begins = head.method == Method::POST && query.split('&').any(|pair| pair.split('=').next() == Some("uploads"));
+        let upload = query.split('&').find_map(|pair| pair.strip_prefix("uploadId=")).map(str::to_owned);
+        let algorithm = upload.and_then(|upload| self.uploads.lock().expect("no panic").get(&upload).cloned()).flatten();
+        let completes = head.method == Method::POST && query.contains("uploadId=");
+        let names = String::from_utf8_lossy(&body).contains("<Checksum");
+        if manners.strict_part_checksums && completes && names != algorithm.is_some() {
+            return match names {
+                true => refusal(StatusCode::BAD_REQUEST, "InvalidPart"),
+                false => refusal(StatusCode::BAD_REQUEST, "InvalidRequest"),
+            };
+        }
+        let copies = head.method == Method::PUT && head.headers.contains_key("x-amz-copy-source");
+        if manners.no_summed_part_copies && copies && algorithm.is_some() {
+            return refusal(StatusCode::BAD_REQUEST, "InvalidArgument");
+        }
+        let suffix = |headers: &HeaderMap| headers.get(header::RANGE).is_some_and(|range| range.as_bytes().starts_with(b"bytes=-"));
+        let hides_checksums =
+            manners.strict_part_checksums && head.method == Method::GET && query.contains("uploadId=") && algorithm.is_none();
+        let (asked_suffix, begun_with) = (suffix(&head.headers), head.headers.get("x-amz-checksum-algorithm").cloned());
+        let reply = self.pass_on(Request::from_parts(head, Full::new(body))).await;
+        let empty = reply.headers().get(header::CONTENT_RANGE).is_some_and(|range| range == "bytes */0");
+        if manners.empty_suffixes && asked_suffix && empty {
+            let etag = "\"d41d8cd98f00b204e9800998ecf8427e\"";
+            let reply = Response::builder().status(206).header("content-range", "bytes 0--1/0").header("etag", etag);
+            let reply = reply.header("last-modified", "Sat, 28 Nov 2026 21:10:21 GMT");
+            return reply.body(Full::default()).expect("a reply");
+        }
+        if begins {
+            let text = String::from_utf8_lossy(reply_body(&reply)).into_owned();
+            if let Some((id, _)) = text.split_once("<UploadId>").and_then(|(_, rest)| rest.split_once("</UploadId>")) {
+                let algorithm = begun_with.and_then(|value| value.to_str().ok().map(str::to_owned));
+                self.uploads.lock().expect("no panic").insert(id.to_owned(), algorithm);
+            }
+        }
+        match hides_checksums {
+            true => without_checksums(&reply),
+            false => reply.map(|body| Full::new(body.0)),
+        }
+    }
+
+    async fn pass_on(&self, request: Request<Full<Bytes>>) -> Response<Whole> {
+        let stream = TcpStream::connect(self.upstream).await.expect("the upstream is there");
+        let (mut sender, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a connection");
+        tokio::spawn(connection);
+        let reply = sender.send_request(request).await.expect("a reply");
+        let (mut head, body) = reply.into_parts();
+        head.headers.remove(header::CONNECTION);
+        let body = body.collect().await.expect("a whole reply").to_bytes();
+        Response::from_parts(head, Whole(body))
+    }
+}
+
+/// A list of parts as a storage shows it that keeps none of their checksums.
+fn without_checksums(reply: &Response<Whole>) -> Reply {
+    let mut text = String::from_utf8_lossy(reply_body(reply)).into_owned();
+    while let Some((before, rest)) = text.split_once("<Checksum") {
+        let (_, behind) = rest.split_once("</Checksum").expect("an end");
+        let (_, behind) = behind.split_once('>').expect("a tag");
+        text = format!("{before}{behind}");
+    }
+    Response::builder().status(reply.status()).header("content-type", "application/xml").body(Full::new(text.into())).expect("a reply")
+}
+
+/// A reply that has come in full.
+struct Whole(Bytes);
+
+fn reply_body(reply: &Response<Whole>) -> &Bytes {
+    &reply.body().0
+}
+
+fn refusal(status: StatusCode, code: &str) -> Reply {
+    let document = format!("<Error><Code>{code}</Code><Message>As this storage has it.</Message></Error>");
+    Response::builder().status(status).header("content-type", "application/xml").body(Full::new(document.into())).expect("a reply")
+}
