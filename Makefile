@@ -1,6 +1,6 @@
 # The one entry for chores. Everything works from a clean clone with cargo, python3 and make.
 
-.PHONY: run test test-rust binary scenarios backend-scenarios consistency-short consistency replicas lint bench \
+.PHONY: simulation planted run test test-rust binary scenarios backend-scenarios consistency-short consistency replicas lint bench \
         conformance backends fuzz static deploy-check
 
 run:
@@ -39,6 +39,14 @@ consistency:
 replicas:
 	cargo build --release --locked
 	conformance/run replicas --binary target/release/causeway
+
+# The replicated layer under a scheduler that a seed decides, over more seeds than `make test` has time for.
+simulation:
+	CAUSEWAY_SIMULATIONS=5000 cargo test --locked --test replicate simulation
+
+# Whether the simulation finds bugs: ten are planted, one at a time, and the score is printed.
+planted:
+	tests/replicate/planted/run
 
 lint:
 	cargo fmt --check

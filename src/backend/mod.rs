@@ -106,6 +106,12 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
+    /// The store of an opened bucket that answers for the storage as it is now: a layer that keeps answers for a while takes
+    /// itself off.
+    fn uncached(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>) -> Arc<dyn Store> {
+        store.clone()
+    }
+
     /// Whether the storage itself tells what changes in it: then `follow` is quick.
     fn tells_changes(&self) -> bool {
         self.below().is_some_and(|below| below.tells_changes())

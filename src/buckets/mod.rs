@@ -4,6 +4,7 @@
 //! bucket is never opened while its place is being removed.
 
 pub mod probe;
+pub mod scrub;
 
 use crate::{
     backend::Backend,

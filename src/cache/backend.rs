@@ -15,7 +15,7 @@ use crate::{
 use async_trait::async_trait;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
 };
 
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct CachedBackend {
     data: Option<Arc<DataCache>>,
     /// Of buckets that were opened. However often one is opened, its writers and readers know of each other.
     spaces: Mutex<HashMap<(BucketId, String), Arc<Space>>>,
+    /// What is below the caches of each opened bucket.
+    opened: Mutex<HashMap<(BucketId, String), Weak<dyn Store>>>,
 }
 
 impl CachedBackend {
@@ -36,7 +38,7 @@ impl CachedBackend {
         metadata: Option<(Arc<MetadataCache>, Freshness)>,
         data: Option<Arc<DataCache>>,
     ) -> Self {
-        Self { below, name: name.into(), metadata, data, spaces: Mutex::default() }
+        Self { below, name: name.into(), metadata, data, spaces: Mutex::default(), opened: Mutex::default() }
     }
 
     fn space(&self, record: &BucketRecord) -> Option<Arc<Space>> {
@@ -79,6 +81,10 @@ impl Backend for CachedBackend {
 
     async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
         let mut store = self.below.open(bucket).await?;
+        let mut opened = lock(&self.opened);
+        opened.retain(|_, store| store.strong_count() > 0);
+        opened.insert(identity(bucket), Arc::downgrade(&store));
+        drop(opened);
         if let Some(space) = self.space(bucket) {
             store = Arc::new(CachedStore::new(store, space));
         }
@@ -86,6 +92,10 @@ impl Backend for CachedBackend {
             store = Arc::new(DataStore::new(store, bucket, &self.name, data.clone()));
         }
         Ok(store)
+    }
+
+    fn uncached(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Arc<dyn Store> {
+        lock(&self.opened).get(&identity(bucket)).and_then(Weak::upgrade).unwrap_or_else(|| store.clone())
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {

@@ -1,11 +1,11 @@
-//! `causeway bucket list | validate | scan | add | remove`.
+//! `causeway bucket list | validate | scan | scrub | add | remove`.
 
 use super::{Configuration, FAILED, SENSELESS, catalog::Place, fail, prompt, report, say, wait};
 use crate::{
     config::{self, Addition, EditError, SecretSource},
     server::{
         DataMemory, inspect,
-        operate::{self, Done, Reply, Request, Scanned},
+        operate::{self, Done, Finding, Reply, Request, Scanned, ScrubCounts},
     },
 };
 use serde_json::json;
@@ -43,6 +43,22 @@ pub(super) enum Command {
         name: String,
         #[command(flatten)]
         place: Place,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compare what a bucket lists with its objects. Exit code 1 if anything differs, or cannot be read.
+    ///
+    /// Caches are left out. Nothing is repaired: `replicate scrub` does that for buckets on several backends. A running server
+    /// does it. What lies in the storage and is not listed, a scan finds.
+    Scrub {
+        /// The bucket's name.
+        name: String,
+        #[command(flatten)]
+        place: Place,
+        /// Read every object, too, and compare its bytes with its ETag, its checksum and its size.
+        #[arg(long)]
+        bytes: bool,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -114,6 +130,7 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::List { configuration, json } => list(&configuration, json),
         Command::Validate { name, configuration, json } => validate(&name, &configuration, json),
         Command::Scan { name, place, json } => scan(name, &place, json),
+        Command::Scrub { name, place, bytes, json } => scrub(name, &place, bytes, json),
         Command::Add(arguments) => add(*arguments),
         Command::Remove { name, configuration, data, with_backend } => remove(&name, &configuration, data, with_backend),
     };
@@ -163,6 +180,56 @@ fn scan(bucket: String, place: &Place, as_json: bool) -> Result<ExitCode, ExitCo
         _ => say(&format!("bucket {bucket}: its storage lists itself, there is nothing to scan\n")),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many findings a JSON document holds. The counts count all.
+const FINDINGS: usize = 10_000;
+
+fn scrub(bucket: String, place: &Place, bytes: bool, as_json: bool) -> Result<ExitCode, ExitCode> {
+    let settings = place.settings()?;
+    let is_watched = !as_json && std::io::stderr().is_terminal();
+    let mut findings: Vec<Finding> = Vec::new();
+    let hear = async |reply| {
+        match reply {
+            Reply::Differs(finding) if as_json => {
+                if findings.len() < FINDINGS {
+                    findings.push(finding);
+                }
+            }
+            Reply::Differs(Finding { key, what }) => {
+                if is_watched {
+                    eprint!("\r\x1b[K");
+                }
+                // Quoted, and control characters escaped: a key is what any client chose.
+                say(&format!("{key:?}: {what}\n"));
+            }
+            Reply::Scrubbing(counts) if is_watched => eprint!("\r{}", scrubbed(&counts, bytes)),
+            _ => {}
+        }
+        Ok(())
+    };
+    let done = wait(operate::ask(&settings, Request::Scrub { bucket: bucket.clone(), bytes }, hear));
+    if is_watched {
+        eprint!("\r\x1b[K");
+    }
+    let counts = match done.map_err(|error| fail(FAILED, error))? {
+        Done::Scrubbed(counts) => counts,
+        _ => return Err(fail(FAILED, "the server answered something else")),
+    };
+    match as_json {
+        true => report::document(&json!({ "bucket": bucket, "bytes": bytes, "counts": counts, "findings": findings })),
+        false => say(&format!("bucket {bucket}: {}\n", scrubbed(&counts, bytes))),
+    }
+    Ok(if counts.differing + counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+fn scrubbed(counts: &ScrubCounts, bytes: bool) -> String {
+    let ScrubCounts { objects, bytes: read, differing, failed, changed, unverified } = counts;
+    let mut words = format!("{objects} objects looked at, {differing} differ, {failed} failed, {changed} changed meanwhile");
+    if bytes {
+        words += &format!(", {read} bytes read, {unverified} objects have nothing to tell their bytes by");
+    }
+    words
 }
 
 /// What was refused made no sense; what could not be written may be so tomorrow.

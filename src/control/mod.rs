@@ -6,6 +6,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `scan` | making the index of a bucket say what its storage says |
+//! | `scrub` | whether a bucket says what is so |
 //! | `replicate` | replicated buckets: how they are, and who is in them |
 //! | `rows` | the format of an exported catalog |
 //! | `export`, `import` | what only the catalog knows, out of it and into it |
@@ -16,12 +17,14 @@ mod import;
 mod replicate;
 mod rows;
 mod scan;
+mod scrub;
 pub mod socket;
 
 pub use import::{Clash, ImportError, Imported, check, import};
 pub use replicate::{Replicate, Replicated};
 pub use rows::{Header, Row, RowError, Rows};
 
+pub use crate::buckets::scrub::{Finding, ScrubCounts};
 use crate::{backend::ReplicationCounts, buckets::Buckets, telemetry::log::Chain};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -31,6 +34,7 @@ use tokio::sync::mpsc;
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
     Scan { bucket: String },
+    Scrub { bucket: String, bytes: bool },
     Export,
     Replicate { bucket: String, what: Replicate },
 }
@@ -39,6 +43,8 @@ pub enum Request {
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
     Scanning(Scanned),
+    Scrubbing(ScrubCounts),
+    Differs(Finding),
     Row(Row),
     Replicating(ReplicationCounts),
     /// The last one, if all went well.
@@ -60,6 +66,7 @@ pub enum Done {
     Scanned(Scanned),
     /// There is no index: the storage lists itself.
     Unindexed,
+    Scrubbed(ScrubCounts),
     Exported,
     Replicated(Replicated),
 }
@@ -76,6 +83,7 @@ pub fn answer(buckets: Arc<Buckets>, request: Request) -> mpsc::Receiver<Reply> 
         let work = async {
             match request {
                 Request::Scan { bucket } => scan::scan(&buckets, &bucket, &replies).await,
+                Request::Scrub { bucket, bytes } => scrub::scrub(&buckets, &bucket, bytes, &replies).await.map(Done::Scrubbed),
                 Request::Replicate { bucket, what } => replicate::replicate(&buckets, &bucket, what, &replies).await.map(Done::Replicated),
                 Request::Export => {
                     let exported = export::export(&**buckets.catalog(), &replies).await;

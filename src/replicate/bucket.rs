@@ -1,9 +1,11 @@
 //! A replicated bucket: its members, and what everything that happens in it shares.
 //!
-//! Order of locks: a key's lock first, a place in a lane under it, and nothing that waits for another key.
+//! Order of locks: a key's lock first, a place in a lane under it, and nothing that waits for another key. Whoever is in a lane
+//! never waits for a key's lock, so a lane may be waited for under it.
 
 use super::{
     ReadPolicy, WritePolicy,
+    bodies::Bodies,
     lanes::Lanes,
     member::{Member, too_few},
     record::{Record, Row},
@@ -12,7 +14,10 @@ use super::{
     uploads::Uploads,
 };
 use crate::{
-    backend::locks::{Guard, Locks},
+    backend::{
+        changes::Changes,
+        locks::{Guard, Locks},
+    },
     catalog::{BucketRecord, Catalog, Commit, IndexChange},
     model::{ObjectKey, PartNumber, UploadId},
     store::{
@@ -39,6 +44,9 @@ pub(super) struct Bucket {
     pub(super) records: Arc<Records>,
     pub(super) locks: Arc<Locks<ObjectKey>>,
     pub(super) lanes: Lanes,
+    pub(super) bodies: Arc<Bodies>,
+    /// Changes that readers may see and listings do not show yet.
+    pub(super) changes: Arc<Changes>,
     pub(super) uploads: Uploads,
     pub(super) parts: Arc<Locks<(UploadId, PartNumber)>>,
     /// Repairs are wanted.
@@ -78,6 +86,8 @@ impl Bucket {
             read,
             locks: Arc::default(),
             lanes: Lanes::default(),
+            bodies: Arc::default(),
+            changes: Arc::default(),
             uploads: Uploads::default(),
             parts: Arc::default(),
             wake: Arc::default(),
@@ -142,11 +152,28 @@ impl Bucket {
         Ok(hold)
     }
 
+    /// As `hold`, for a change that is the same whatever was there: a change begun that nobody knows the end of is left as it is. It
+    /// is superseded, and need not be found out about.
+    pub(super) async fn hold_blindly(self: &Arc<Self>, key: &ObjectKey, _guard: &Guard<ObjectKey>) -> Result<Hold> {
+        let hold = self.records.hold(key).await?;
+        if self.may_be_foreign(&hold.row()) {
+            resolve::adopt(self, key, &hold).await?;
+        }
+        Ok(hold)
+    }
+
+    /// What a key is known to hold at once, without asking anybody.
+    pub(super) async fn glance(&self, key: &ObjectKey) -> Result<Option<Row>> {
+        Ok(match self.records.see(key).await? {
+            Seen::Row(row) if !self.may_be_foreign(&row) => Some(row),
+            _ => None,
+        })
+    }
+
     /// What a key holds.
     pub(super) async fn see(self: &Arc<Self>, key: &ObjectKey) -> Result<Row> {
-        match self.records.see(key).await? {
-            Seen::Row(row) if !self.may_be_foreign(&row) => return Ok(row),
-            _ => {}
+        if let Some(row) = self.glance(key).await? {
+            return Ok(row);
         }
         let guard = self.lock(key).await;
         Ok(self.hold(key, &guard).await?.row())
@@ -180,7 +207,7 @@ impl Bucket {
         row.settle(self.members().iter().map(|member| member.name.as_str()));
     }
 
-    /// Enqueues what listings shall show. Under the key's lock.
+    /// Enqueues what listings shall show. Under the key's lock, and after the change was announced to `changes`.
     pub(super) fn index(&self, key: &ObjectKey, record: &Record) -> Commit {
         let change = match record.object() {
             Some(object) => IndexChange::Put(object.row(key)),

@@ -12,6 +12,7 @@
 //!   that copy is; bytes that rot under the right one are found by scrubs;
 //! - a replica that is slow or away delays nobody who does not need it.
 
+mod bodies;
 mod broadcast;
 mod bucket;
 mod health;

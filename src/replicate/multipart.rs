@@ -4,6 +4,7 @@
 //! goes on with the upload has it, and at least as many as a write needs.
 
 use super::{
+    bodies::Sight,
     broadcast::{Broadcast, Leg},
     bucket::{Bucket, Writer, interrupted},
     member::{ANSWER, Member, timely, too_few},
@@ -159,7 +160,7 @@ pub(super) async fn put_part(
     };
     // Parts of one number come one after the other: what a member has then is what the catalog says.
     let _turn = bucket.parts.lock(&(upload.clone(), number)).await;
-    legs.iter().for_each(|leg| leg.release(&ended));
+    legs.iter().for_each(|leg| leg.release(&ended, None));
     let (sent, failure) = gather(asked, needed).await;
     let having = Places(sent.into_iter().map(|(name, part)| (name, part.etag.as_str().to_owned())).collect());
     if !bucket.uploads.narrow(upload, &having, needed) {
@@ -253,7 +254,7 @@ pub(super) async fn complete(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &Upl
         Some(there) if there.upload.as_ref() == Some(&own) => Ok(Outcome::Stays),
         _ => Ok(Outcome::Becomes(Some(Box::new(object)))),
     });
-    let published = publish::publish(bucket, key, Plan { conditions: request.conditions, make, steps, ended: None, base: None }).await;
+    let published = publish::publish(bucket, key, Plan { conditions: request.conditions, sight: Sight::Looked, make, steps, body: None }).await;
     let written = match published {
         Ok(Some(record)) => record.object().map(Object::written).ok_or_else(nothing)?,
         // The one that stands; conditions were those of the other.

@@ -33,7 +33,7 @@ async fn pending(bucket: &Bucket) -> Result<Vec<(Arc<Member>, u64)>> {
         for row in &page {
             let row = super::record::Row::parse(row)?;
             for (member, count) in &mut lacking {
-                let has = row.begun.is_none() && row.stands.as_ref().is_some_and(|record| record.copies.contains_key(&member.name));
+                let has = row.begun.is_none() && row.stands.as_ref().is_some_and(|record| record.is_at(&member.name));
                 *count += u64::from(!has);
             }
         }

@@ -165,13 +165,13 @@ async fn examine(
         resolve::distrust(bucket, &key, record.change.generation, member, wrong).await?;
     }
     let lacks =
-        row.begun.is_some() || row.stands.as_ref().is_some_and(|record| !record.copies.contains_key(&member.name)) || seen.differing > 0;
+        row.begun.is_some() || row.stands.as_ref().is_some_and(|record| !record.is_at(&member.name)) || seen.differing > 0;
     if lacks {
         let repaired = repair::key(bucket, &key).await?;
         seen.copied += repaired.copied;
         // The others are seen to when it is their turn.
         let stands = bucket.see(&key).await?.stands;
-        seen.failed += u64::from(stands.is_some_and(|record| !record.copies.contains_key(&member.name)));
+        seen.failed += u64::from(stands.is_some_and(|record| !record.is_at(&member.name)));
     }
     if let Some(object) = row.object() {
         index(bucket, &key, object).await?;

@@ -10,7 +10,7 @@ use crate::{
     store::Durability,
     telemetry::log::Chain,
 };
-pub use control::{Clash, Done, Header, Imported, Replicate, Replicated, Reply, Request, Row, Scanned};
+pub use control::{Clash, Done, Finding, Header, Imported, Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts};
 use std::{fs::File, io::BufReader, path::Path, sync::Arc};
 use tokio::sync::mpsc::Receiver;
 
@@ -85,7 +85,7 @@ pub async fn rebuild(settings: &Settings, mut hear: impl AsyncFnMut(&str, Result
             &name,
             done.map_err(|error| error.to_string()).map(|done| match done {
                 Done::Scanned(counts) => Some(counts),
-                Done::Unindexed | Done::Exported | Done::Replicated(_) => None,
+                Done::Unindexed | Done::Exported | Done::Replicated(_) | Done::Scrubbed(_) => None,
             }),
         )
         .await;

@@ -107,6 +107,8 @@ pub struct Capabilities {
     pub storage_classes: Keeping,
     /// Likewise, encryption at rest.
     pub encryption: Keeping,
+    /// A PUT heeds the conditions that come with the end of its body: this process publishes it, and checks them only then.
+    pub late_conditions: bool,
     pub multipart: MultipartSupport,
     pub durability: Durability,
 }

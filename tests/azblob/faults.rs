@@ -127,3 +127,23 @@ async fn refused_credentials_are_an_internal_error_without_secrets() {
     let shown = format!("{error} {error:?}");
     assert!(shown.contains("refuses our credentials") && !shown.contains(wrong.expose()), "{shown}");
 }
+
+#[tokio::test]
+async fn a_short_object_that_is_replaced_while_its_reply_is_cut_is_read_anew() {
+    let (proxy, store, truth, _behind, _beside) = apart().await;
+    let (old, new) = (bytes(1, 100_000), bytes(2, 90_000));
+    put(&*store, "key", old).await;
+    let before = proxy.bytes(Direction::Down);
+    proxy.cut(Direction::Down, 50_000, 1);
+    let reader = store.clone();
+    let reading = tokio::spawn(async move { get(&*reader, "key", causeway::store::Selection::Whole).await });
+    while proxy.bytes(Direction::Down) - before < 50_000 {
+        tokio::task::yield_now().await;
+    }
+    // The reader asks for the rest after a pause, and waits for the proxy then.
+    proxy.hang();
+    put(&*truth, "key", new.clone()).await;
+    proxy.resume();
+    let (info, body) = reading.await.expect("no panic").expect("is read");
+    assert!(body == new && info.size == 90_000 && info.etag == etag_of(&new), "{} bytes of {}", body.len(), info.size);
+}

@@ -133,3 +133,18 @@ async fn keys_that_azure_has_no_room_for_are_refused_and_nothing_is_written() {
     put(&*store, &most, "x").await;
     assert_eq!(names(&*store).await, [most]);
 }
+
+#[tokio::test]
+async fn blocks_that_another_writer_has_staged_are_no_object() {
+    let container = new_container();
+    let gateway = Gateway::new();
+    let store = gateway.bucket(&container).await;
+    let staged = raw::send("PUT", &format!("/{container}/key"), &[("comp", "block"), ("blockid", "YQ==")], &[], b"x");
+    assert_eq!(staged.status, 201, "{}", staged.text());
+    // Azurite refuses it as if there were one.
+    let refused_by_blocks = refused(put_if(&*store, "key", "new", if_absent()).await);
+    assert_eq!(refused_by_blocks, StoreErrorKind::Conflict, "412 would say that there is an object");
+    assert_absent(&*store, "key").await;
+    put(&*store, "key", "object").await;
+    assert_eq!(refused(put_if(&*store, "key", "new", if_absent()).await), StoreErrorKind::PreconditionFailed);
+}

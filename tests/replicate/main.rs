@@ -4,10 +4,12 @@
 #[allow(dead_code)]
 #[path = "../contract/client.rs"]
 mod client;
+mod doubles;
 mod gateway;
 #[path = "../support/ledger/mod.rs"]
 mod ledger;
 mod membership;
+mod ordering;
 mod planted;
 mod processes;
 mod reading;

@@ -11,6 +11,7 @@ mod bucket_add;
 mod bucket_list;
 mod bucket_remove;
 mod bucket_scan;
+mod bucket_scrub;
 mod bucket_validate;
 mod catalog;
 mod config_seal;

@@ -83,7 +83,9 @@ impl AzblobStore {
                 return Ok(Err(refusal));
             }
             if conditions.wants_absent() {
-                return Err(StoreErrorKind::PreconditionFailed.into());
+                // Azurite takes blocks that another writer has staged for a blob that is there. 412 would say so to a client.
+                judge(conditions, self.find(name).await?.as_ref())?;
+                return Err(StoreError::new(StoreErrorKind::Conflict, "another writer of this key came between"));
             }
         }
         Err(StoreError::new(StoreErrorKind::Conflict, "the object changes faster than its conditions can be checked"))

@@ -127,6 +127,9 @@ pub(super) struct Found {
     pub(super) tag: String,
     /// Azure's own, by its clock.
     pub(super) changed: Timestamp,
+    /// There is a record of ours, and it speaks of another blob. Others replaced the bytes and left the entry; or the reply
+    /// was made while the blob was replaced, which Azurite does.
+    pub(super) is_doubtful: bool,
 }
 
 impl Found {
@@ -149,12 +152,15 @@ impl Found {
                 *(field.of_mut)(&mut native) = reply.header(name).map(str::to_owned);
             }
         }
-        let (mut record, mut user) = (None, BTreeMap::new());
+        let (mut record, mut user, mut is_doubtful) = (None, BTreeMap::new(), false);
         for (name, value) in &reply.headers {
             let Some(name) = name.as_str().strip_prefix("x-ms-meta-") else { continue };
             let value = String::from_utf8_lossy(value.as_bytes());
             match name {
-                OWN => record = Record::parse(&value).filter(|record| record.fits(size, md5)),
+                OWN => {
+                    record = Record::parse(&value).filter(|record| record.fits(size, md5));
+                    is_doubtful = record.is_none();
+                }
                 name => {
                     user.insert(metadata::decode_name(name), metadata::decode_value(&value));
                 }
@@ -175,7 +181,7 @@ impl Found {
             parts: record.as_ref().map(|record| record.parts.list()).unwrap_or_default(),
             notes: Default::default(),
         };
-        Ok(Self { info, record, native, tag, changed })
+        Ok(Self { info, record, native, tag, changed, is_doubtful })
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     object_acls: Keeping::Kept,
     storage_classes: Keeping::NotKept,
     encryption: Keeping::NotKept,
+    late_conditions: false,
     multipart: MultipartSupport::InPlace,
     durability: Durability::Strict,
 };
@@ -109,7 +110,19 @@ impl AzblobStore {
 
     /// Without what is elsewhere.
     pub(super) async fn look(&self, name: &str) -> Result<Found> {
-        headers::described(self.blob(Method::HEAD, name).send(Again::Harmless).await?).await
+        let look = async || headers::described(self.blob(Method::HEAD, name).send(Again::Harmless).await?).await;
+        let mut found = look().await?;
+        for _ in 0..ROUNDS {
+            if !found.is_doubtful {
+                break;
+            }
+            // Somebody else's blob says the same once more.
+            let before = std::mem::replace(&mut found, look().await?);
+            if (&before.tag, before.info.size, &before.info.etag) == (&found.tag, found.info.size, &found.info.etag) {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     pub(super) async fn find(&self, name: &str) -> Result<Option<Found>> {
@@ -140,9 +153,13 @@ impl AzblobStore {
             if span.is_empty() {
                 return Ok(GetReply { info: found.info, span, body: ObjectBody::Full(Bytes::new()) });
             }
-            let reader = self.reader(name, &found.tag);
-            match reader.open(span).await {
-                Ok(reply) => return Ok(GetReply { body: reader.body(reply, span).await?, info: found.info, span }),
+            let reader = self.reader(name, &found.tag, found.info.size);
+            let body = match reader.open(span).await {
+                Ok(reply) => reader.body(reply, span).await,
+                Err(error) => Err(error),
+            };
+            match body {
+                Ok(body) => return Ok(GetReply { body, info: found.info, span }),
                 Err(error) if error.kind() == StoreErrorKind::PreconditionFailed => {}
                 Err(error) => return Err(error),
             }
@@ -164,7 +181,7 @@ impl AzblobStore {
         let reply = refusal::accept(reply).await?;
         let (size, span) = extent(&reply)?;
         let mut found = Found::read(&reply, size)?;
-        if found.elsewhere().is_some_and(|elsewhere| elsewhere.user) {
+        if found.is_doubtful || found.elsewhere().is_some_and(|elsewhere| elsewhere.user) {
             return self.get_known(name, request).await;
         }
         request.conditions.check(&found.info.etag, found.info.last_modified)?;
@@ -172,12 +189,17 @@ impl AzblobStore {
             return Err(StoreError::new(StoreErrorKind::Internal, "the storage answered with another range than it was asked for"));
         }
         found.info.parts.clear();
-        let body = self.reader(name, &found.tag).body(reply, span).await?;
-        Ok(GetReply { info: found.info, span, body })
+        match self.reader(name, &found.tag, size).body(reply, span).await {
+            Ok(body) => Ok(GetReply { info: found.info, span, body }),
+            // Replaced before all of it had come, and nobody has seen any of it yet.
+            Err(error) if error.kind() == StoreErrorKind::PreconditionFailed => self.get_known(name, request).await,
+            Err(error) => Err(error),
+        }
     }
 
-    fn reader(&self, name: &str, tag: &str) -> Reader {
-        Reader { client: self.client.clone(), container: self.place.remote.clone(), name: name.to_owned(), tag: tag.to_owned() }
+    fn reader(&self, name: &str, tag: &str, size: u64) -> Reader {
+        let (name, tag) = (name.to_owned(), tag.to_owned());
+        Reader { client: self.client.clone(), container: self.place.remote.clone(), name, tag, size }
     }
 }
 
@@ -188,26 +210,32 @@ struct Reader {
     container: String,
     name: String,
     tag: String,
+    size: u64,
 }
 
 impl Reader {
+    /// `PreconditionFailed`: it is another blob by now.
     async fn open(&self, span: Span) -> Result<Reply> {
         let call = self.client.blob(Method::GET, &self.container, &self.name);
         let call = call.header("x-ms-range", &format!("bytes={}-{}", span.start, span.end - 1)).header("if-match", &self.tag);
         let reply = refusal::accept(call.send(Again::Harmless).await?).await?;
         match extent(&reply)? {
-            (_, sent) if sent == span => Ok(reply),
+            (size, sent) if sent == span && size == self.size => Ok(reply),
+            // The condition was judged before the blob was replaced, and the reply made after.
+            (size, _) if size != self.size || reply.header("etag") != Some(&self.tag) => Err(StoreErrorKind::PreconditionFailed.into()),
             _ => Err(StoreError::new(StoreErrorKind::Internal, "the storage answered with another range than it was asked for")),
         }
     }
 
+    /// A short body is read here: `PreconditionFailed` if it was replaced meanwhile, and nobody has seen any of it.
     async fn body(self, first: Reply, span: Span) -> Result<ObjectBody> {
-        let attempts = self.client.attempts();
+        let (attempts, short) = (self.client.attempts(), span.len() <= SHORT);
         let reopen: wire::Reopen = Box::new(move |read| {
             let reader = self.clone();
             Box::pin(async move {
                 let rest = Span { start: span.start + read, end: span.end };
                 reader.open(rest).await.map_err(|error| match error.kind() {
+                    StoreErrorKind::PreconditionFailed | StoreErrorKind::NoSuchKey if short => StoreErrorKind::PreconditionFailed.into(),
                     StoreErrorKind::PreconditionFailed | StoreErrorKind::NoSuchKey => {
                         StoreError::new(StoreErrorKind::Internal, "the object was replaced while it was read from the storage")
                     }
@@ -216,7 +244,7 @@ impl Reader {
             })
         });
         let mut stream = wire::resuming(first, span.len(), attempts, reopen);
-        if span.len() > SHORT {
+        if !short {
             return Ok(ObjectBody::Stream(stream));
         }
         let mut whole = match stream.next().await.transpose()? {

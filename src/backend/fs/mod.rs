@@ -225,6 +225,7 @@ fn capabilities(durability: Durability) -> Capabilities {
         parts: Keeping::Kept,
         storage_classes: Keeping::NotKept,
         encryption: Keeping::NotKept,
+        late_conditions: true,
         multipart: MultipartSupport::InPlace,
         durability,
     }

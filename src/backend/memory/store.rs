@@ -39,6 +39,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     parts: Keeping::Kept,
     storage_classes: Keeping::NotKept,
     encryption: Keeping::NotKept,
+    late_conditions: true,
     multipart: MultipartSupport::InPlace,
     durability: Durability::Volatile,
 };
@@ -149,6 +150,7 @@ impl Store for MemoryStore {
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
         let (content, verified) = Content::receive(request.payload, DEFAULT_CHECKSUM).await?;
+        let conditions = verified.conditions(request.conditions);
         let info = ObjectInfo {
             size: verified.size(),
             etag: verified.etag(),
@@ -159,7 +161,7 @@ impl Store for MemoryStore {
             parts: Vec::new(),
             notes: Default::default(),
         };
-        self.lock().publish(key, &request.conditions, info, content)
+        self.lock().publish(key, &conditions, info, content)
     }
 
     async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {

@@ -243,6 +243,7 @@ fn capabilities(durability: Durability) -> Capabilities {
         parts: Keeping::Kept,
         storage_classes: Keeping::NotKept,
         encryption: Keeping::NotKept,
+        late_conditions: true,
         multipart: MultipartSupport::Staged,
         durability,
     }

@@ -67,6 +67,7 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
             return Err(error);
         }
     };
+    let conditions = verified.conditions(conditions);
     let checksum = verified.checksum().cloned().map(ObjectChecksum::full);
     let identity = Identity { size: verified.size(), etag: verified.etag(), attributes, checksum, parts: None };
     publish(bucket, key, conditions, Making::Whole(Box::new(Ready { draft, expected, identity }))).await
