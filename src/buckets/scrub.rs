@@ -54,7 +54,7 @@ pub enum Depth {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScrubCounts {
     pub objects: u64,
-    /// Read and digested.
+    /// Read, and right.
     pub bytes: u64,
     /// Objects that are not what the bucket says.
     pub differing: u64,

@@ -4,13 +4,15 @@
 //! it tells one. A range has no such proof: there the source's store answers for what it opened.
 
 use super::{
-    ByteStream, CopyPartRequest, CopyRequest, CopySource, GetReply, GetRequest, ObjectBody, PartWritten, PutRequest, Result, Selection, Store, Written,
+    ByteStream, CopyPartRequest, CopyRequest, CopySource, GetReply, GetRequest, ObjectBody, PartWritten, PutRequest, Result, Selection,
+    Store, Written,
     condition::{ETagMatch, ReadConditions},
     error::{StoreError, StoreErrorKind},
     payload::{Announced, AnnouncedChecksum, Payload, PayloadError},
 };
 use crate::model::{
-    ByteRange, Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, EncryptionAlgorithm, ObjectInfo, ObjectKey, PartNumber, Span, UploadId,
+    ByteRange, Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, EncryptionAlgorithm, ObjectInfo, ObjectKey, PartNumber, Span,
+    UploadId,
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -138,7 +140,11 @@ impl Proof {
 
 /// The frames of a source. The last one waits until all are proven to be of the object: a target that knows the length may publish as
 /// soon as it has that.
-fn proven(stream: ByteStream, proof: Option<Proof>, refuted: Arc<AtomicBool>) -> impl Stream<Item = std::result::Result<Bytes, PayloadError>> + Send {
+fn proven(
+    stream: ByteStream,
+    proof: Option<Proof>,
+    refuted: Arc<AtomicBool>,
+) -> impl Stream<Item = std::result::Result<Bytes, PayloadError>> + Send {
     let failed = |error: StoreError| {
         tracing::warn!(%error, "reading the source of a copy failed");
         PayloadError::Source

@@ -54,6 +54,17 @@ async fn the_last_bytes_of_an_empty_object_are_a_range_that_it_does_not_have() {
 }
 
 #[tokio::test]
+async fn a_range_of_an_object_that_was_shorter_a_moment_ago_is_asked_for_again() {
+    let (upstream, _gateway, store) = bucket(Manners::default()).await;
+    put(&*store, "key", "0123456789").await;
+    upstream.become_like(Manners { short_at_first: true, ..Default::default() });
+    assert_eq!(read_range(&*store, "key", ByteRange::FromTo(4, 6)).await.expect("is there"), b"456");
+    upstream.become_like(Manners { short_at_first: true, ..Default::default() });
+    let refused = refused(read_range(&*store, "key", ByteRange::From(10)).await);
+    assert_eq!(refused, StoreErrorKind::InvalidRange { size: 10 });
+}
+
+#[tokio::test]
 async fn an_upload_is_completed_whatever_checksums_a_storage_wants_to_hear_of_again() {
     let (_upstream, _gateway, store) = bucket(Manners { strict_part_checksums: true, ..Default::default() }).await;
     for with_algorithm in [false, true] {
@@ -82,7 +93,10 @@ async fn a_part_that_is_named_wrongly_is_refused_by_a_storage_with_wishes_of_its
         let (mut other_sum, mut other_tag) = (upload.request(), upload.request());
         other_sum.parts[0].checksum = Some(checksum_of(ChecksumAlgorithm::Crc32, b"other"));
         other_tag.parts[0].etag = etag_of(b"other");
-        assert_eq!(refused(upload.try_complete(other_sum).await), StoreErrorKind::InvalidPart, "{with_algorithm}");
+        if with_algorithm {
+            // Of an upload without one this storage knows the ETags of parts alone.
+            assert_eq!(refused(upload.try_complete(other_sum).await), StoreErrorKind::InvalidPart);
+        }
         assert!(upload.try_complete(other_tag).await.is_err(), "{with_algorithm}");
         assert_absent(&*store, "key").await;
     }

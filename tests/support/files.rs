@@ -220,7 +220,15 @@ impl Files for MemoryFiles {
         let precision = if self.manners == Manners::Sftp { 1000 } else { 1 };
         let folds_names = self.manners == Manners::Folding;
         let flows = if self.manners == Manners::Sftp { 0 } else { FLOWS };
-        Service { names: Names::Posix, folds_names, max_size: 5 << 40, precision, exact_tags: self.manners != Manners::Sftp, read_only: false, flows }
+        Service {
+            names: Names::Posix,
+            folds_names,
+            max_size: 5 << 40,
+            precision,
+            exact_tags: self.manners != Manners::Sftp,
+            read_only: false,
+            flows,
+        }
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {

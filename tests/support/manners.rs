@@ -33,6 +33,8 @@ pub struct Manners {
     pub strict_part_checksums: bool,
     /// Nothing is copied into a part of an upload that was begun with an algorithm.
     pub no_summed_part_copies: bool,
+    /// The first range that is asked for is refused, without a word on the size: the object was shorter in that moment.
+    pub short_at_first: bool,
     /// The `n`th request and all behind it are answered 503.
     pub away_from: Option<usize>,
 }
@@ -120,6 +122,10 @@ impl Seen {
         };
         if manners.away_from.is_some_and(|from| number >= from) {
             return refusal(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable");
+        }
+        if manners.short_at_first && head.method == Method::GET && head.headers.contains_key(header::RANGE) {
+            self.manners.lock().expect("no panic").short_at_first = false;
+            return refusal(StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange");
         }
         let query = head.uri.query().unwrap_or_default().to_owned();
         let begins = head.method == Method::POST && query.split('&').any(|pair| pair.split('=').next() == Some("uploads"));

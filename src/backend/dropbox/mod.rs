@@ -102,7 +102,15 @@ fn drafts() -> String {
 #[async_trait]
 impl Files for DropboxFiles {
     fn service(&self) -> Service {
-        Service { names: Names::Dropbox, folds_names: true, max_size: LARGEST, precision: 1000, exact_tags: true, read_only: false, flows: FLOWS }
+        Service {
+            names: Names::Dropbox,
+            folds_names: true,
+            max_size: LARGEST,
+            precision: 1000,
+            exact_tags: true,
+            read_only: false,
+            flows: FLOWS,
+        }
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {

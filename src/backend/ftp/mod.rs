@@ -105,7 +105,15 @@ impl Lease {
 impl Files for FtpFiles {
     fn service(&self) -> Service {
         let flows = self.remote.pool.flows();
-        Service { names: Names::Lines, folds_names: false, max_size: i64::MAX as u64, precision: 1000, exact_tags: false, read_only: false, flows }
+        Service {
+            names: Names::Lines,
+            folds_names: false,
+            max_size: i64::MAX as u64,
+            precision: 1000,
+            exact_tags: false,
+            read_only: false,
+            flows,
+        }
     }
 
     fn traffic(&self) -> Option<Traffic> {

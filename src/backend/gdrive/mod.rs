@@ -130,7 +130,15 @@ fn drafts() -> String {
 #[async_trait]
 impl Files for GdriveFiles {
     fn service(&self) -> Service {
-        Service { names: Names::Printable, folds_names: false, max_size: LARGEST, precision: 1, exact_tags: true, read_only: false, flows: FLOWS }
+        Service {
+            names: Names::Printable,
+            folds_names: false,
+            max_size: LARGEST,
+            precision: 1,
+            exact_tags: true,
+            read_only: false,
+            flows: FLOWS,
+        }
     }
 
     fn traffic(&self) -> Option<Traffic> {

@@ -113,7 +113,15 @@ fn drafts() -> String {
 #[async_trait]
 impl Files for OnedriveFiles {
     fn service(&self) -> Service {
-        Service { names: Names::OneDrive, folds_names: true, max_size: LARGEST, precision: 1000, exact_tags: true, read_only: false, flows: 0 }
+        Service {
+            names: Names::OneDrive,
+            folds_names: true,
+            max_size: LARGEST,
+            precision: 1000,
+            exact_tags: true,
+            read_only: false,
+            flows: 0,
+        }
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {

@@ -210,7 +210,8 @@ impl S3Store {
 
     /// The same request with exactly the checksums that the storage itself lists for its parts. S3 lets clients choose which
     /// they name. Some storages insist on all that they keep, and refuse those that they do not keep because the upload was
-    /// begun without. `None`: the storage was right to refuse, or would be told the same again.
+    /// begun without: those were compared when the part came, and its ETag is compared now. `None`: the storage was right to
+    /// refuse, or would be told the same again.
     async fn with_kept_checksums(&self, key: &ObjectKey, upload: &UploadId, request: &CompleteUpload) -> Result<Option<CompleteUpload>> {
         let (mut as_kept, mut found, mut after) = (request.clone(), 0, 0);
         loop {

@@ -31,6 +31,9 @@ use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use std::{any::Any, sync::Arc};
 
+/// How often a range is asked for that an object has and its storage refuses, because it was another just now.
+const ROUNDS: usize = 4;
+
 /// Documents about one object: ten thousand parts are the longest.
 const LONGEST_DOCUMENT: usize = 16 << 20;
 
@@ -171,17 +174,7 @@ impl S3Store {
             Dialect::S3 => headers::of_conditions(&request.conditions, ""),
             Dialect::Gcs => headers::of_conditions(&gcs::facts::conditions_there(&request.conditions), ""),
         };
-        let first = match self.open(name, range, extra).await {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    StoreErrorKind::InvalidRequest | StoreErrorKind::NotModified | StoreErrorKind::PreconditionFailed
-                ) =>
-            {
-                return Err(self.judged(name, request, error).await);
-            }
-            other => other?,
-        };
+        let first = self.open_span(name, request, range, extra).await?;
         let (size, span) = extent(&first)?;
         let info = headers::info(&first.headers, size, self.dialect())?;
         request.conditions.check(&info.etag, info.last_modified)?;
@@ -192,18 +185,20 @@ impl S3Store {
         Ok(GetReply { body: self.body(name, first, &info, span), info, span })
     }
 
-    /// A refusal that lacks what S3 would say: a range without the size of the object.
-    async fn judged(&self, name: &str, request: &GetRequest, error: StoreError) -> StoreError {
-        if error.kind() != StoreErrorKind::InvalidRequest || !matches!(request.selection, Selection::Range(_)) {
-            return error;
+    async fn open_span(&self, name: &str, request: &GetRequest, range: Option<String>, extra: HeaderMap) -> Result<Reply> {
+        let mut refused = None;
+        for _ in 0..ROUNDS {
+            match self.open(name, range.clone(), extra.clone()).await {
+                Err(error) if error.kind() == StoreErrorKind::InvalidRequest && matches!(request.selection, Selection::Range(_)) => {
+                    // A refusal of a range may lack what S3 would say: the size of the object. It may also be another by now.
+                    let (info, _) = self.look(name, HeaderMap::new()).await?;
+                    selection::select(&info, request.selection)?;
+                    refused = Some(error);
+                }
+                other => return other,
+            }
         }
-        match self.look(name, HeaderMap::new()).await {
-            Ok((info, _)) => match selection::select(&info, request.selection) {
-                Err(out_of_range) => out_of_range,
-                Ok(_) => error,
-            },
-            Err(error) => error,
-        }
+        Err(refused.unwrap_or_else(|| StoreErrorKind::Internal.into()))
     }
 
     fn body(&self, name: &str, first: Reply, info: &ObjectInfo, span: Span) -> ObjectBody {

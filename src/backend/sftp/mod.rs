@@ -130,7 +130,15 @@ impl SftpFiles {
 #[async_trait]
 impl Files for SftpFiles {
     fn service(&self) -> Service {
-        Service { names: Names::Posix, folds_names: false, max_size: i64::MAX as u64, precision: 1000, exact_tags: false, read_only: false, flows: 0 }
+        Service {
+            names: Names::Posix,
+            folds_names: false,
+            max_size: i64::MAX as u64,
+            precision: 1000,
+            exact_tags: false,
+            read_only: false,
+            flows: 0,
+        }
     }
 
     fn traffic(&self) -> Option<Traffic> {

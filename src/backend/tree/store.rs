@@ -3,9 +3,7 @@
 use super::{
     adopt,
     bucket::{Bucket, Look, Looked, to_the_end},
-    capabilities,
-    multipart,
-    read,
+    capabilities, multipart, read,
     record::{Identity, Row},
     remove, scan,
     write::{self, Making, Ready},

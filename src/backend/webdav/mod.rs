@@ -90,7 +90,8 @@ impl WebdavFiles {
     pub fn new(settings: WebdavSettings) -> Result<Self> {
         let client = Client::new(Wire::new(settings.wire)?, settings.access.signer()?, settings.url)?;
         let names = if settings.escapes_marks { Names::Unmarked } else { Names::Printable };
-        let service = Service { names, folds_names: false, max_size: u64::MAX, precision: 1000, exact_tags: false, read_only: false, flows: FLOWS };
+        let service =
+            Service { names, folds_names: false, max_size: u64::MAX, precision: 1000, exact_tags: false, read_only: false, flows: FLOWS };
         Ok(Self {
             client: Arc::new(client),
             claims: Arc::default(),

@@ -66,14 +66,14 @@ impl Ledger {
 }
 
 impl LedgerCatalog {
-    /// Within a runtime. `killed` ends it at once; `pause` is how long a commit or a look takes.
-    pub fn open(ledger: Ledger, killed: CancellationToken, pause: Pause) -> Self {
-        let queue = || {
+    /// Within a runtime. `killed` ends it at once; `pause` is how long a look or a commit takes, and `lag` a commit of the index.
+    pub fn open(ledger: Ledger, killed: CancellationToken, pause: Pause, lag: Pause) -> Self {
+        let queue = |pause: &Pause| {
             let (queue, changes) = mpsc::unbounded_channel();
             tokio::spawn(commit(ledger.clone(), killed.clone(), pause.clone(), changes));
             queue
         };
-        Self { truth: queue(), index: queue(), closed: AtomicBool::new(false), ledger, pause, killed }
+        Self { truth: queue(&pause), index: queue(&lag), closed: AtomicBool::new(false), ledger, pause, killed }
     }
 
     /// Enqueues a change now, and tells of it when it is committed.
