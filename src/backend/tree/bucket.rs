@@ -44,8 +44,7 @@ pub(super) struct Bucket {
     /// For readers: which keys' files are being changed. A change begins under the key's lock before anybody can see it in the storage,
     /// and ends when the row says what came of it.
     pub(super) watches: Arc<Watches<ObjectKey>>,
-    /// For listings: what readers may know already and the index does not show yet. Readers learn of a change when its row is
-    /// written.
+    /// For listings: keys whose index and row are being written.
     pub(super) changes: Arc<Changes>,
     pub(super) completing: Arc<Locks<UploadId>>,
     pub(super) uploads: Uploads,
@@ -231,18 +230,13 @@ impl Bucket {
         Ok(row)
     }
 
-    /// Writes a settled row, and makes the index say what it says. Listings that begin meanwhile wait.
+    /// Makes the index say what a settled row says, and writes the row. Listings that begin meanwhile wait. A kill in between leaves the
+    /// intention, and whoever settles it comes here again: written first, the row would leave an index that is wrong for ever.
     pub(super) async fn record(&self, key: &ObjectKey, row: &Row) -> Result<()> {
         let _listed = self.changes.begin(key);
-        self.set_row(key, row).await?;
-        self.index(key, row).await
-    }
-
-    /// Makes the index say what a settled row says. It is ordered when this returns; the result is for waiting.
-    pub(super) fn index(&self, key: &ObjectKey, row: &Row) -> impl Future<Output = Result<()>> + Send + 'static {
         let change = row.stands.as_ref().map_or_else(|| IndexChange::Delete(key.clone()), |record| IndexChange::Put(record.row(key)));
-        let commit = self.catalog.index(self.id, change);
-        async move { Ok(commit.await?) }
+        self.catalog.index(self.id, change).await?;
+        self.set_row(key, row).await
     }
 
     /// The record of a put that was begun, if its file is there.

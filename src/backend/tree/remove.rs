@@ -37,12 +37,8 @@ pub(super) async fn remove(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &W
             }
             return Err(error);
         }
-        let listed = bucket.changes.begin(&key);
-        bucket.set_row(&key, &Row::default()).await?;
-        let commit = bucket.index(&key, &Row::default());
+        bucket.record(&key, &Row::default()).await?;
         drop((change, guard));
-        commit.await?;
-        drop(listed);
         prune(&bucket, &path).await;
         Ok(())
     })

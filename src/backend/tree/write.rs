@@ -165,17 +165,13 @@ async fn publish_locked(
     let left = row.stands.filter(|old| old.path != record.path);
     let written = record.written();
     let row = Row { stands: Some(record), intended: None };
-    let listed = bucket.changes.begin(key);
-    bucket.set_row(key, &row).await?;
-    let commit = bucket.index(key, &row);
+    bucket.record(key, &row).await?;
     if let Some(old) = left
         && let Err(error) = bucket.files.remove(&bucket.at(&old.path)).await
     {
         tracing::warn!(%key, %error, "a file that was replaced from another place stays");
     }
     drop((change, guard));
-    commit.await?;
-    drop(listed);
     Ok(written)
 }
 
