@@ -336,13 +336,15 @@ async fn settle(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, becomes: Rec
         bucket.bodies.decided(key, Sight::Looked);
     }
     let indexed = bucket.index(key, &becomes);
-    hold.decide(Some(becomes));
+    let generation = becomes.change.generation;
+    hold.decide(becomes);
     let wants_repair = hold.change(|row| {
         bucket.settle(row);
         row.wants_repair
     });
-    hold.save().await?;
     indexed.await?;
+    hold.shown(generation);
+    hold.save().await?;
     if wants_repair {
         bucket.call_for_repair();
     }
