@@ -26,10 +26,14 @@ use crate::{
     },
 };
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
-use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, watch},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Changes in a row that may be superseded before the key is found out about.
@@ -43,6 +47,8 @@ pub(super) struct Bucket {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) write: WritePolicy,
     pub(super) read: ReadPolicy,
+    /// Between two scrubs; zero: none.
+    pub(super) scrub: Duration,
     pub(super) records: Arc<Records>,
     pub(super) locks: Arc<Locks<ObjectKey>>,
     pub(super) lanes: Lanes,
@@ -53,6 +59,12 @@ pub(super) struct Bucket {
     pub(super) parts: Arc<Locks<(UploadId, PartNumber)>>,
     /// Repairs are wanted.
     pub(super) wake: Arc<Notify>,
+    /// A look at the places of members is wanted, or at what they keep of uploads.
+    pub(super) look: Arc<Notify>,
+    /// When what could not be repaired is tried again.
+    next_repair: Mutex<Option<Instant>>,
+    /// What was told of already.
+    told: Mutex<HashSet<&'static str>>,
     /// A backend came back.
     pub(super) recovered: watch::Receiver<u64>,
     /// What goes on after its request was answered.
@@ -69,6 +81,7 @@ pub(super) struct Opening {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) write: WritePolicy,
     pub(super) read: ReadPolicy,
+    pub(super) scrub: Duration,
     pub(super) recovered: watch::Receiver<u64>,
     pub(super) members: Vec<Arc<Member>>,
     pub(super) stop: CancellationToken,
@@ -79,13 +92,14 @@ pub(super) type Writer = (Arc<Member>, OwnedSemaphorePermit);
 
 impl Bucket {
     pub(super) fn new(opening: Opening) -> Arc<Self> {
-        let Opening { record, catalog, write, read, recovered, members, stop } = opening;
+        let Opening { record, catalog, write, read, scrub, recovered, members, stop } = opening;
         Arc::new(Self {
             records: Records::new(catalog.clone(), record.id),
             record,
             catalog,
             write,
             read,
+            scrub,
             locks: Arc::default(),
             lanes: Lanes::default(),
             bodies: Arc::default(),
@@ -93,6 +107,9 @@ impl Bucket {
             uploads: Uploads::default(),
             parts: Arc::default(),
             wake: Arc::default(),
+            look: Arc::default(),
+            next_repair: Mutex::default(),
+            told: Mutex::default(),
             recovered,
             tasks: TaskTracker::new(),
             stop,
@@ -112,6 +129,15 @@ impl Bucket {
         change(&mut changed);
         changed.sort_by_key(|member| (member.rank(), member.number));
         *members = changed.into();
+    }
+
+    /// Puts another opening of a member in its place.
+    pub(super) fn replace(&self, member: &Member, fresh: Arc<Member>) {
+        self.change_members(|members| {
+            if let Some(place) = members.iter_mut().find(|known| known.number == member.number) {
+                *place = fresh;
+            }
+        });
     }
 
     pub(super) fn member(&self, name: &str) -> Option<Arc<Member>> {
@@ -189,9 +215,9 @@ impl Bucket {
         stands.filter(|record| record.object().is_some()).ok_or_else(|| StoreErrorKind::NoSuchKey.into())
     }
 
-    /// Nothing is known of the key, and some replica was not looked through yet.
+    /// Nothing is known of the key, and some replica was never looked through.
     fn may_be_foreign(&self, row: &Row) -> bool {
-        row.stands.is_none() && row.begun.is_none() && self.members().iter().any(|member| !member.is_seeded())
+        row.stands.is_none() && row.begun.is_none() && self.members().iter().any(|member| member.is_unexplored())
     }
 
     /// Waits until what was there before is known, which it is for good after the first walk.
@@ -218,6 +244,26 @@ impl Bucket {
             None => IndexChange::Delete(key.clone()),
         };
         self.catalog.index(self.record.id, change)
+    }
+
+    /// Looks at members soon.
+    pub(super) fn call_for_look(&self) {
+        self.look.notify_one();
+    }
+
+    pub(super) fn repairs_next(&self, at: Instant) {
+        *self.next_repair.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+
+    /// How long it is until what could not be repaired is tried again. `None`: that is going on.
+    pub(super) fn next_repair(&self) -> Option<Duration> {
+        let at = *self.next_repair.lock().unwrap_or_else(PoisonError::into_inner);
+        at.map(|at| at.saturating_duration_since(Instant::now())).filter(|rest| !rest.is_zero())
+    }
+
+    /// Whether nobody was told of it yet.
+    pub(super) fn tells_once(&self, what: &'static str) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(what)
     }
 
     /// Looks for repairs soon.

@@ -75,6 +75,11 @@ impl Records {
         Ok(self.seen(key).unwrap_or(Seen::Unresolved))
     }
 
+    /// The row of a key that somebody is changing.
+    pub(super) fn in_flight(&self, key: &ObjectKey) -> Option<Row> {
+        Some(self.held().get(key)?.now().row.clone())
+    }
+
     /// Under the key's lock.
     pub(super) async fn hold(self: &Arc<Self>, key: &ObjectKey) -> Result<Hold> {
         let held = |held: Arc<Held>| Hold { records: self.clone(), key: key.clone(), held };

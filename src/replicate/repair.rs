@@ -57,10 +57,12 @@ pub(super) async fn key(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Repaire
             Ok(Done::Later) => repaired.left += 1,
             Err(error) => {
                 repaired.left += 1;
-                tracing::debug!(%key, backend = member.name, %error, "a replica was not repaired; it is tried again");
+                failed(bucket, key, member, &error);
                 last = Some(error);
+                continue;
             }
         }
+        member.troubles.forget(key);
     }
     if repaired == Repaired::default() {
         // Nobody lacks it any more: only its row does not say so yet.
@@ -75,6 +77,17 @@ pub(super) async fn key(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Repaire
     match last {
         Some(error) if repaired.copied + repaired.removed + repaired.found == 0 => Err(error),
         _ => Ok(repaired),
+    }
+}
+
+/// The first key that meets a cause tells of it in the log.
+fn failed(bucket: &Bucket, key: &ObjectKey, member: &Member, error: &StoreError) {
+    match member.troubles.note(key, error) {
+        Some(why) => {
+            let name = &bucket.record.bucket.name;
+            tracing::warn!(bucket = %name, backend = member.name, why, example = %key, "objects are not brought to a replica; it is tried again");
+        }
+        None => tracing::debug!(%key, backend = member.name, %error, "a replica was not repaired; it is tried again"),
     }
 }
 

@@ -27,6 +27,8 @@ use futures_util::future::join_all;
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
+/// What replicas that were never looked through may take to say what they have of a key that another one has not.
+const UNEXPLORED: Duration = Duration::from_secs(1);
 /// How long what is on its way to a replica may take to end, where nothing can be told without that replica.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -223,12 +225,20 @@ fn gone<'s>(change: &Change, confirmed: impl Iterator<Item = &'s Seen>) -> Recor
 /// Nobody knows the key, and some replicas were not looked through yet: what is there is ours from now on.
 pub(super) async fn adopt(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let members = bucket.members();
-    let strangers = members.iter().filter(|member| !member.is_seeded());
-    let seen = look(bucket, strangers, key, Duration::ZERO).await;
+    // One that is out is not waited for, if another knows what there is.
+    let has_seeded = members.iter().any(|member| member.is_seeded());
+    let strangers: Vec<_> =
+        members.iter().filter(|member| member.is_unexplored() && (member.health.is_up() || !has_seeded)).cloned().collect();
+    let limit = if has_seeded { UNEXPLORED } else { Duration::MAX };
+    let seen = timeout(limit, look(bucket, strangers.iter(), key, Duration::ZERO)).await;
+    let seen = seen.unwrap_or_else(|_| {
+        strangers.iter().for_each(|member| member.lagged());
+        Vec::new()
+    });
     match newest(key, seen.iter(), &hold.row()).await? {
         Some(record) => settle(bucket, key, hold, record).await,
         // One that does not answer is looked through when it does.
-        None if seen.iter().any(|seen| seen.found.is_ok()) || members.iter().any(|member| member.is_seeded()) => Ok(()),
+        None if seen.iter().any(|seen| seen.found.is_ok()) || has_seeded => Ok(()),
         None => Err(unavailable("no replica answers")),
     }
 }
@@ -352,6 +362,9 @@ pub(super) async fn distrust(bucket: &Arc<Bucket>, key: &ObjectKey, generation: 
         return lost(bucket, key, &hold).await;
     }
     tracing::warn!(%key, backend = member.name, "a replica does not have what it had: it is repaired");
+    if member.missed() {
+        bucket.call_for_look();
+    }
     hold.change(|row| {
         if let Some(record) = &mut row.stands {
             record.lost_by(&member.name);

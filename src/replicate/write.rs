@@ -5,14 +5,14 @@ use super::{
     broadcast::{Broadcast, Leg, SMALL},
     bucket::{Bucket, Writer},
     lanes::Turn,
-    member::{Member, timely},
+    member::{Guarded, Member, timely},
     publish::{self, Body, Go, Outcome, Plan, Step, given_up},
     record::{Copy, Known, Object, Row},
 };
 use crate::{
     model::{Attributes, ObjectChecksum, ObjectKey, UploadId},
     store::{
-        Change, CompletePart, CompleteUpload, Guarantee, Keeping, PutRequest, Result, Written,
+        Change, CompletePart, CompleteUpload, Keeping, PutRequest, Result, Written,
         condition::WriteConditions,
         error::{StoreError, StoreErrorKind},
         payload::{Payload, PayloadError},
@@ -65,9 +65,8 @@ pub(super) fn put_step(
     payload: Payload,
 ) -> Step {
     let (own, key, attributes, leg) = (member.clone(), key.clone(), member.keeps(attributes), leg.clone());
-    let capabilities = member.capabilities();
-    let is_told_late = capabilities.late_conditions;
-    let bound = (!is_told_late && capabilities.conditional_writes != Guarantee::Refused).then(|| known.clone());
+    let is_told_late = member.capabilities().late_conditions;
+    let bound = (!is_told_late && member.may_check_puts()).then(|| known.clone());
     Step::new(member, bound, move |mut going| {
         Box::pin(async move {
             let _slot = slot;
@@ -78,7 +77,9 @@ pub(super) fn put_step(
                     let length = payload.length();
                     let put = async {
                         let conditions = if is_told_late { WriteConditions::default() } else { expect(&own, &key, known).await? };
-                        send(&own, &key, PutRequest { attributes, conditions, payload }).await
+                        let sent = send(&own, &key, PutRequest { attributes, conditions, payload }).await;
+                        // It gets the object by repair, without conditions from now on.
+                        sent.inspect_err(|error| if error.kind() == StoreErrorKind::NotImplemented { own.checks_not(Guarded::Put) })
                     };
                     let passing = pass(going, &own, &key, &leg);
                     tokio::pin!(put, passing);
@@ -102,8 +103,7 @@ pub(super) fn put_step(
                 go = &mut going => {
                     let Ok(Go { mut turn, known, ended: Some(ended) }) = go else { return Err(given_up()) };
                     turn.come().await;
-                    over(&own, &key, known, |known| {
-                        let conditions = own.guard(own.capabilities().conditional_writes, &known);
+                    over(&own, &key, Guarded::Put, known, |_, conditions| {
                         let request = PutRequest { attributes: attributes.clone(), conditions, payload: ended.payload() };
                         let (own, key) = (own.clone(), key.clone());
                         Box::pin(async move { in_time(request.payload.length(), send(&own, &key, request)).await })
@@ -120,17 +120,21 @@ pub(super) fn put_step(
 pub(super) async fn over(
     member: &Member,
     key: &ObjectKey,
+    guarded: Guarded,
     known: Known,
-    mut change: impl FnMut(Known) -> BoxFuture<'static, Result<Copy>> + Send,
+    mut change: impl FnMut(Known, WriteConditions) -> BoxFuture<'static, Result<Copy>> + Send,
 ) -> Result<Copy> {
     let mut known = member.find(key, known).await?;
-    for _ in 1..TRIES {
-        match change(known).await {
-            Err(error) if is_surprise(&error) => known = member.find(key, Known::Unknown).await?,
+    for tries in 1.. {
+        let conditions = member.guard(guarded, &known).await?;
+        let is_guarded = !conditions.is_empty();
+        match change(known.clone(), conditions).await {
+            Err(error) if is_guarded && error.kind() == StoreErrorKind::NotImplemented => member.checks_not(guarded),
+            Err(error) if is_surprise(&error) && tries < TRIES => known = member.find(key, Known::Unknown).await?,
             done => return done,
         }
     }
-    change(known).await
+    Err(nothing())
 }
 
 /// The replica does not hold what was expected.
@@ -141,7 +145,7 @@ fn is_surprise(error: &StoreError) -> bool {
 /// Conditions under which a PUT finds what it expects.
 async fn expect(member: &Member, key: &ObjectKey, known: Known) -> Result<WriteConditions> {
     let known = member.find(key, known).await?;
-    Ok(member.guard(member.capabilities().conditional_writes, &known))
+    member.guard(Guarded::Put, &known).await
 }
 
 /// Lets a body that is on its way come to its end, when its turn has come, over what is there then.
@@ -189,8 +193,7 @@ pub(super) async fn delete(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &W
 
 /// What a replica holds, gone.
 pub(super) async fn remove(member: &Arc<Member>, key: &ObjectKey, known: Known) -> Result<Copy> {
-    over(member, key, known, |known| {
-        let conditions = member.guard(member.capabilities().conditional_deletes, &known);
+    over(member, key, Guarded::Delete, known, |known, conditions| {
         let (member, key) = (member.clone(), key.clone());
         Box::pin(async move {
             if known != Known::Absent {
@@ -209,8 +212,7 @@ pub(super) async fn complete(
     known: Known,
     (upload, parts, size): (UploadId, Vec<CompletePart>, u64),
 ) -> Result<Copy> {
-    over(member, key, known, |known| {
-        let conditions = member.guard(member.capabilities().conditional_completes, &known);
+    over(member, key, Guarded::Complete, known, |_, conditions| {
         let request = CompleteUpload { parts: parts.clone(), conditions, checksum: None, size: Some(size) };
         let (member, key, upload) = (member.clone(), key.clone(), upload.clone());
         Box::pin(async move {
@@ -278,7 +280,7 @@ mod tests {
         let (place, created, acl) = (backend.place_for(&name), Timestamp::now(), CannedAcl::Private);
         let bucket = NewBucket { name, owner, created, acl, location: String::new(), backend: "safe".into(), place: place.clone() };
         let record = BucketRecord { id: BucketId(1), bucket };
-        let replica = ReplicaRecord { id: BucketId(2), backend: "memory".into(), place, rank: 0, seeded: true };
+        let replica = ReplicaRecord { id: BucketId(2), backend: "memory".into(), place, rank: 0, seeded: true, refilled: false };
         Member::new(&record, replica, backend, Arc::new(Health::new(tokio::sync::watch::Sender::new(0))), Default::default())
     }
 

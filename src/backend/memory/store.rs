@@ -124,6 +124,12 @@ impl MemoryStore {
         state.retired
     }
 
+    /// Ends the bucket with all that is in it.
+    pub(super) fn lose(&self) {
+        let mut state = self.lock();
+        *state = State { retired: true, ..State::default() };
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -142,7 +142,7 @@ async fn publish_locked(
     }
     let path = row.stands.as_ref().map_or_else(|| bucket.home(key), |record| record.path.clone());
     let record = Record::new(path, expected, not_before(&row), identity);
-    let change = bucket.watches.change(key);
+    let change = bucket.change(key);
     let mut publishing = Publishing { bucket, key, row, record, absent: conditions.wants_absent() };
     let outcome = publishing.run(draft).await;
     let Publishing { row, record, .. } = publishing;
@@ -277,7 +277,7 @@ async fn make_way(bucket: &Bucket, ancestor: &ObjectKey) -> Result<()> {
     let moved = Record { path: way.beside_path(), stat: None, ..record };
     row.intended = Some(Intent::Put(Box::new(moved.clone())));
     bucket.set_row(ancestor, &row).await?;
-    let _change = bucket.watches.change(ancestor);
+    let _change = bucket.change(ancestor);
     let Some(stat) = bucket.files.rename(&bucket.at(&way.plain_path()), &bucket.at(&moved.path)).await? else {
         bucket.settled(ancestor).await?;
         return Ok(());

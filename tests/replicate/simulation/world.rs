@@ -121,6 +121,7 @@ impl World {
         let backends: HashMap<String, Arc<dyn Backend>> =
             NAMES.iter().map(|name| (*name).to_owned()).zip(self.storages.iter().zip(&self.faults).map(reached)).collect();
         let settings = ReplicatedSettings {
+            scrub: Duration::ZERO,
             name: "safe".into(),
             members: NAMES[..3].iter().map(|name| (*name).to_owned()).collect(),
             backends,
