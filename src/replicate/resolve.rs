@@ -143,7 +143,9 @@ fn keeps_bytes(stands: Option<&Record>, object: &Object) -> bool {
 async fn has_notes(member: &Member, key: &ObjectKey, object: &Object) -> Verdict {
     let kept = member.keeps(&object.attributes);
     match member.describe(key).await {
-        Ok(Some(info)) if info.attributes.tags == kept.tags && info.attributes.acl == kept.acl => Verdict::Has(Copy { etag: Some(info.etag) }),
+        Ok(Some(info)) if info.attributes.tags == kept.tags && info.attributes.acl == kept.acl => {
+            Verdict::Has(Copy { etag: Some(info.etag) })
+        }
         Ok(_) => Verdict::HasNot,
         Err(_) => Verdict::Unknown,
     }
@@ -264,7 +266,8 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
         );
         return Err(StoreError::new(StoreErrorKind::Unavailable, why));
     }
-    let is_rotten = |seen: &Seen| matches!(&seen.found, Ok(Some(info)) if info.etag == object.etag) && record.rotten.contains(&seen.member.name);
+    let is_rotten =
+        |seen: &Seen| matches!(&seen.found, Ok(Some(info)) if info.etag == object.etag) && record.rotten.contains(&seen.member.name);
     let becomes = match newest(key, seen.iter().filter(|seen| !is_rotten(seen)), &row).await? {
         Some(record) => {
             let now = record.object().map(|object| object.etag.as_str()).unwrap_or_default();
