@@ -5,7 +5,7 @@ use super::{
     headers,
     keeping::Wish,
     refusal,
-    store::{Guard, S3Store, no_tags},
+    store::{S3Store, no_tags},
 };
 use crate::{
     backend::wire::{Again, Framing, Outcome, Outgoing, Reply, Sent, gather_or_stream},
