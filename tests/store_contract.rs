@@ -71,6 +71,7 @@ macro_rules! contract_promises {
                 of_many_conditional_deletes_one_wins
                 read_conditions_hold_for_head_and_get
                 a_conditional_put_of_nothing_is_a_put
+                conditions_that_come_with_the_end_of_a_body_are_those_that_count
             }
             reading {
                 a_range_yields_exactly_its_bytes

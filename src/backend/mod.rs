@@ -32,7 +32,7 @@ mod wire;
 
 pub use codec::Names;
 pub use progress::{Counts, Progress};
-pub use replication::{ReplicaState, Replication, ReplicationCounts, Scrub};
+pub use replication::{ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub, Trouble};
 pub use spread::{seed_pauses, spread};
 pub use traffic::Traffic;
 pub use wire::WireSettings;
@@ -82,6 +82,16 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
 
     /// Opens a place; what is there already is served. Waits for no network: storage that is away now may be back later.
     async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError>;
+
+    /// Whether the place of a bucket is there, and is the one that `store` was opened on. `Ok(false)`: it was taken away, with all
+    /// that was in it, or another one lies there now. Without a store, for drivers whose opening makes the place: whether there
+    /// is one to open.
+    async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool, StoreError> {
+        match self.below() {
+            Some(below) => below.is_there(bucket, store).await,
+            None => Ok(true),
+        }
+    }
 
     /// Removes the emptied place. `Ok(false)`: something is still in it, nothing was removed.
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError>;

@@ -15,6 +15,35 @@ pub struct ReplicaState {
     pub seeded: bool,
     /// Objects that it lacks of those that changed since, or has to forget.
     pub pending: u64,
+    /// Changes that are on their way to it.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub in_flight: u64,
+    /// Why it was not given what it lacks.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub troubles: Vec<Trouble>,
+}
+
+/// One cause for which objects were not repaired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    pub why: String,
+    pub since: String,
+    /// How many.
+    pub objects: u64,
+    /// The key of one of them.
+    pub example: String,
+    /// What is done about it, and when.
+    pub next: String,
+}
+
+/// How one of the backends of a replicated one is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaHealth {
+    pub backend: String,
+    /// Why nothing is sent to it, if nothing is.
+    pub out: Option<String>,
+    /// Objects whose last repair failed there, in all buckets that are open.
+    pub failing: u64,
 }
 
 /// What was looked at, and what came of it.
@@ -30,6 +59,13 @@ pub struct ReplicationCounts {
     pub copied: u64,
     /// Copies that are still not as they should be.
     pub failed: u64,
+    /// Replicas that could not be looked through.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub unreachable: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +81,7 @@ type Tell<'t> = &'t (dyn Fn(ReplicationCounts) + Send + Sync);
 #[async_trait]
 pub trait Replication: Send + Sync {
     /// Its backends, and what is wrong with each.
-    fn health(&self) -> Vec<(String, Option<String>)>;
+    fn health(&self) -> Vec<ReplicaHealth>;
 
     /// In order of rank.
     async fn status(&self, bucket: &BucketRecord) -> Result<Vec<ReplicaState>, StoreError>;

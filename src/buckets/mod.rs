@@ -1,16 +1,19 @@
 //! Which buckets there are, who owns them, and the stack of stores behind each.
 //!
-//! The catalog is the truth; what is kept here are the opened stacks. Creating and deleting are serialised, so that a
-//! bucket is never opened while its place is being removed.
+//! The catalog is the truth; what is kept here are the opened stacks. Creating, opening and deleting one bucket are serialised, so
+//! that a bucket is never opened while its place is being removed.
 
 pub mod probe;
 pub mod scrub;
 
 use crate::{
-    backend::Backend,
+    backend::{Backend, locks::Locks},
     catalog::{BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError, CatalogErrorKind, NewBucket},
     model::{BucketName, CannedAcl, Owner, Timestamp},
-    store::{ListRequest, Store, error::StoreError},
+    store::{
+        ListRequest, Store,
+        error::{StoreError, StoreErrorKind},
+    },
 };
 use std::{
     collections::HashMap,
@@ -102,19 +105,20 @@ pub struct Buckets {
     /// Where buckets created through S3 go.
     default_backend: String,
     open: RwLock<HashMap<BucketName, Arc<Bucket>>>,
-    changing: tokio::sync::Mutex<()>,
+    /// Creating, opening and deleting one bucket take turns. Those of others do not wait: a backend that hangs hangs for one.
+    changing: Arc<Locks<BucketName>>,
 }
 
 impl Buckets {
     pub fn new(catalog: Arc<dyn Catalog>, backends: HashMap<String, Arc<dyn Backend>>, default_backend: String) -> Self {
-        Self { catalog, backends, default_backend, open: RwLock::default(), changing: tokio::sync::Mutex::default() }
+        Self { catalog, backends, default_backend, open: RwLock::default(), changing: Arc::default() }
     }
 
     pub async fn get(&self, name: &BucketName) -> Result<Arc<Bucket>, BucketError> {
         if let Some(bucket) = self.opened(name) {
             return Ok(bucket);
         }
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing.lock(name).await;
         if let Some(bucket) = self.opened(name) {
             return Ok(bucket);
         }
@@ -122,7 +126,13 @@ impl Buckets {
         self.open(record).await
     }
 
-    pub async fn create(&self, request: CreateBucket) -> Result<Arc<Bucket>, BucketError> {
+    /// Goes on to its end if the caller goes away: what was begun on a backend is finished, or undone.
+    pub async fn create(self: &Arc<Self>, request: CreateBucket) -> Result<Arc<Bucket>, BucketError> {
+        let own = self.clone();
+        to_the_end(async move { own.create_now(request).await }).await
+    }
+
+    async fn create_now(&self, request: CreateBucket) -> Result<Arc<Bucket>, BucketError> {
         let backend = self.backend(&self.default_backend)?;
         let bucket = NewBucket {
             place: backend.place_for(&request.name),
@@ -134,7 +144,7 @@ impl Buckets {
             backend: self.default_backend.clone(),
         };
         let name = bucket.name.clone();
-        let changing = self.changing.lock().await;
+        let changing = self.changing.lock(&name).await;
         match self.catalog.create_bucket(bucket).await {
             Ok(record) => {
                 let id = record.id;
@@ -162,7 +172,7 @@ impl Buckets {
     /// A bucket of the configuration or one found on a backend: made if it is not known yet, opened in any case.
     pub async fn ensure(&self, bucket: NewBucket) -> Result<Arc<Bucket>, BucketError> {
         let name = bucket.name.clone();
-        let changing = self.changing.lock().await;
+        let changing = self.changing.lock(&name).await;
         match self.catalog.create_bucket(bucket).await {
             Ok(record) => self.open(record).await,
             Err(error) if error.kind() == CatalogErrorKind::Exists => {
@@ -173,9 +183,19 @@ impl Buckets {
         }
     }
 
-    pub async fn delete(&self, name: &BucketName) -> Result<(), BucketError> {
+    /// Goes on to its end if the caller goes away, as `create` does.
+    pub async fn delete(self: &Arc<Self>, name: &BucketName) -> Result<(), BucketError> {
+        let (own, name) = (self.clone(), name.clone());
+        to_the_end(async move { own.delete_now(&name).await }).await
+    }
+
+    async fn delete_now(&self, name: &BucketName) -> Result<(), BucketError> {
         let bucket = self.get(name).await?;
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing.lock(name).await;
+        if self.opened(name).is_none_or(|open| open.id() != bucket.id()) {
+            // Somebody else deleted it meanwhile.
+            return Err(BucketError::NoSuchBucket);
+        }
         let page = bucket.store.list(ListRequest { limit: 1, ..Default::default() }).await?;
         if !page.entries.is_empty() || !self.backend(&bucket.record.bucket.backend)?.remove(&bucket.record).await? {
             return Err(BucketError::NotEmpty);
@@ -220,5 +240,14 @@ impl Buckets {
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<BucketName, Arc<Bucket>>> {
         self.open.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn to_the_end<T: Send + 'static>(change: impl Future<Output = Result<T, BucketError>> + Send + 'static) -> Result<T, BucketError> {
+    match tokio::spawn(change).await {
+        Ok(result) => result,
+        Err(error) => {
+            Err(StoreError::new(StoreErrorKind::Internal, "creating or deleting a bucket was interrupted").with_source(error).into())
+        }
     }
 }

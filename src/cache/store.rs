@@ -109,6 +109,10 @@ impl Store for CachedStore {
         self.below.capabilities()
     }
 
+    async fn tried_capabilities(&self) -> Result<Capabilities> {
+        self.below.tried_capabilities().await
+    }
+
     async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
         self.look(key, conditions, Depth::Head).await
     }

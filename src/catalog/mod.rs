@@ -21,7 +21,8 @@ use crate::{
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 pub use record::{
-    BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CompletedUpload, IndexChange, IndexRow, NewBucket, NewReplica,
+    BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CompletedUpload, IndexChange, IndexRow, LeftPlace, NewBucket,
+    NewReplica,
     ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, UploadRecord, WhichObjects,
 };
 use std::fmt;
@@ -48,6 +49,16 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     /// Behind the others. `Exists` if there is one on that backend.
     async fn add_replica(&self, bucket: BucketId, replica: NewReplica) -> Result<ReplicaRecord>;
     async fn update_replica(&self, replica: BucketId, change: ReplicaChange) -> Result<()>;
+    /// The same replica under another id, to be filled anew: what its driver knew of it is forgotten, and late changes of the old
+    /// id touch nothing.
+    async fn renew_replica(&self, replica: BucketId) -> Result<ReplicaRecord>;
+
+    // Places of deleted buckets that could not be removed yet: truth.
+    async fn left_places(&self) -> Result<Vec<LeftPlace>>;
+    /// Repeating it is harmless.
+    async fn leave_place(&self, left: LeftPlace) -> Result<()>;
+    /// Whether it was left.
+    async fn forget_place(&self, backend: &str, place: &str) -> Result<bool>;
 
     // The ordered key index: derived.
     /// Enqueues a change, at once and in order; see the module's words on order.

@@ -40,6 +40,17 @@ pub struct ReplicaRecord {
     pub rank: i64,
     /// It had everything once, so that what it lacks now is in the queue of repairs.
     pub seeded: bool,
+    /// It had everything once and lost its place since: it is filled anew, and whatever else is found there is old.
+    pub refilled: bool,
+}
+
+/// A place of a deleted bucket that could not be removed yet.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeftPlace {
+    pub backend: String,
+    pub place: String,
+    /// The bucket's name.
+    pub bucket: BucketName,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +62,8 @@ pub struct NewReplica {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplicaChange {
     Seeded,
+    /// It is to be filled anew: what is there is old.
+    Refilled,
     /// It ranks before all others.
     First,
 }

@@ -24,7 +24,7 @@ mod upload;
 mod writer;
 
 use super::{
-    BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, Commit, CompletedUpload, IndexChange, IndexRow, NewBucket,
+    BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, Commit, CompletedUpload, IndexChange, IndexRow, LeftPlace, NewBucket,
     NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord, WhichObjects,
 };
 use crate::{
@@ -168,6 +168,31 @@ impl Catalog for SqliteCatalog {
 
     async fn update_replica(&self, replica: BucketId, change: ReplicaChange) -> Result<()> {
         self.truth.writer.submit(move |db| replica::update(db, replica, change)).await
+    }
+
+    async fn renew_replica(&self, replica: BucketId) -> Result<ReplicaRecord> {
+        let renewed = self.truth.writer.submit(move |db| replica::renew(db, replica));
+        let (index, swept) = (self.index.clone(), self.gone.clone());
+        let task = tokio::spawn(async move {
+            let (fresh, gone) = renewed.await?;
+            gone.iter().for_each(|bucket| swept.insert(*bucket));
+            drop(sweep(&index, gone));
+            Ok(fresh)
+        });
+        task.await.unwrap_or_else(|_| Err(error::internal("renewing a replica was interrupted")))
+    }
+
+    async fn left_places(&self) -> Result<Vec<LeftPlace>> {
+        self.truth.readers.read(replica::left).await
+    }
+
+    async fn leave_place(&self, left: LeftPlace) -> Result<()> {
+        self.truth.writer.submit(move |db| replica::leave(db, &left)).await
+    }
+
+    async fn forget_place(&self, backend: &str, place: &str) -> Result<bool> {
+        let (backend, place) = (backend.to_owned(), place.to_owned());
+        self.truth.writer.submit(move |db| replica::forget_left(db, &backend, &place)).await
     }
 
     fn index(&self, bucket: BucketId, change: IndexChange) -> Commit {

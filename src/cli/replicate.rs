@@ -100,20 +100,26 @@ fn ask(of: &Of, what: Replicate) -> Result<ExitCode, ExitCode> {
         Done::Replicated(replicated) => replicated,
         _ => return Err(fail(FAILED, "the server answered something else")),
     };
+    if let Some(counts) = replicated.counts.filter(|counts| counts.unreachable > 0 && !of.json) {
+        let out = replicated.replicas.iter().filter_map(|replica| Some(format!("{}: {}", replica.backend, replica.down.as_ref()?)));
+        let out = out.collect::<Vec<_>>().join("; ");
+        return Err(fail(FAILED, format!("bucket '{}': not all replicas could be looked through ({out}); of the others: {}", of.name, words(&counts))));
+    }
     if of.json {
         report::document(&serde_json::json!({ "bucket": of.name, "replicas": replicated.replicas, "counts": replicated.counts }));
     } else {
         show(&replicated);
     }
     let is_well = replicated.replicas.iter().all(|replica| replica.down.is_none() && replica.seeded && replica.pending == 0)
-        && replicated.counts.is_none_or(|counts| counts.failed == 0);
+        && replicated.counts.is_none_or(|counts| counts.failed == 0 && counts.unreachable == 0);
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-fn words(ReplicationCounts { objects, adopted, strangers, differing, copied, failed }: &ReplicationCounts) -> String {
+fn words(ReplicationCounts { objects, adopted, strangers, differing, copied, failed, unreachable }: &ReplicationCounts) -> String {
     let strangers =
         if *strangers > 0 { format!(", {strangers} that nobody knows: 'causeway bucket scan' takes them in") } else { String::new() };
-    format!("{objects} objects looked at, {adopted} new, {differing} differed, {copied} copied, {failed} left{strangers}")
+    let unreachable = if *unreachable > 0 { format!(", {unreachable} replicas could not be looked through") } else { String::new() };
+    format!("{objects} objects looked at, {adopted} new, {differing} differed, {copied} copied, {failed} left{strangers}{unreachable}")
 }
 
 fn show(Replicated { replicas, counts }: &Replicated) {
@@ -127,6 +133,11 @@ fn show(Replicated { replicas, counts }: &Replicated) {
     };
     let rows: Vec<_> = replicas.iter().map(row).collect();
     report::table(&["backend", "place", "lacks", "state"], &rows, "there are no replicas");
+    for replica in replicas.iter().filter(|replica| replica.down.is_none()) {
+        for operate::Trouble { why, since, objects, example, next } in &replica.troubles {
+            say(&format!("{}: {objects} objects since {since}, '{example}' among them: {why}; {next}\n", replica.backend));
+        }
+    }
     if let Some(counts) = counts {
         say(&format!("{}\n", words(counts)));
     }

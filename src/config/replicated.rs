@@ -7,6 +7,7 @@ use super::{
     value::{Context, Setting, choice, quote, quote_all, refuse, text, texts},
 };
 use Fallback::{Required, Text, Unset};
+use std::time::Duration;
 
 section! {
     /// `type = "replicated"`: every bucket on several other backends, whatever those are, with S3's promises kept across them. See
@@ -23,6 +24,9 @@ section! {
         /// Which replica is read: `ordered` by the list, `fastest` by what was measured lately, or `hedged`: as `fastest`, and another one
         /// too as soon as it takes longer than nearly all its answers did. In any case another is asked where one fails.
         read: ReadMode = Text("ordered"),
+        /// How often all replicas of a bucket are compared with what they should have, without reading the bytes. Zero: only when
+        /// `causeway replicate scrub` says so.
+        scrub_interval: Duration = Text("1h"),
     }
 }
 

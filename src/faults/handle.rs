@@ -8,7 +8,8 @@ use super::{
     record::{Counts, Done, Record},
 };
 use crate::store::{
-    Result,
+    Capabilities, Guarantee, Result,
+    condition::WriteConditions,
     error::{StoreError, StoreErrorKind},
     operation::Operation,
 };
@@ -85,6 +86,27 @@ impl Faults {
     /// Nothing goes wrong any more, and what hangs goes on. What is late still happens in its time: see `settled`.
     pub fn heal(&self) {
         self.set(Plan::default());
+    }
+
+    /// Conditions that the storage does not know.
+    pub(super) fn refuse_condition(&self, operation: Operation, conditions: &WriteConditions) -> Result<()> {
+        if conditions.is_empty() || !self.plan().plan.lacks.contains(operation) {
+            return Ok(());
+        }
+        Err(StoreError::new(StoreErrorKind::NotImplemented, format!("the storage knows no conditions of {operation}")))
+    }
+
+    /// What trying out would find.
+    pub(super) fn without_lacks(&self, below: Capabilities) -> Capabilities {
+        let plan = self.plan().plan.clone();
+        let is_lacking = |operation| plan.lacks.contains(operation) && !plan.hides_lacks;
+        let kept = |operation, guarantee| if is_lacking(operation) { Guarantee::Refused } else { guarantee };
+        Capabilities {
+            conditional_writes: kept(Operation::Put, below.conditional_writes),
+            conditional_completes: kept(Operation::CompleteUpload, below.conditional_completes),
+            conditional_deletes: kept(Operation::Delete, below.conditional_deletes),
+            ..below
+        }
     }
 
     pub fn counts(&self) -> Counts {

@@ -73,6 +73,12 @@ impl Backend for FaultyBackend {
         Ok(Arc::new(FaultyStore::new(self.below.open(bucket).await?, self.faults.clone())))
     }
 
+    /// As a listing: that is what most storages are asked for it.
+    async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool, StoreError> {
+        let fate = self.faults.meet(Operation::List, &bucket.bucket.place).await?;
+        fate.ask(self.below.is_there(bucket, store.map(below))).await
+    }
+
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         let fate = self.faults.meet(Operation::Remove, &bucket.bucket.place).await?;
         let (below, bucket) = (self.below.clone(), bucket.clone());

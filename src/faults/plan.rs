@@ -54,6 +54,11 @@ impl Kind {
 pub struct Plan {
     /// Whom it concerns; all others go through untouched.
     pub operations: Operations,
+    /// The storage knows no conditions of these: a PUT, DELETE or CompleteUpload with any is refused as not implemented, though
+    /// the storage seems to know them until it is tried out.
+    pub lacks: Operations,
+    /// Trying the storage out does not find what it lacks.
+    pub hides_lacks: bool,
     /// Every call takes so much longer,
     pub latency: Duration,
     /// and up to so much on top of that.
@@ -84,6 +89,8 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             operations: Operations::ALL,
+            lacks: Operations::NONE,
+            hides_lacks: false,
             latency: Duration::ZERO,
             jitter: Duration::ZERO,
             down: false,
@@ -126,6 +133,11 @@ impl Plan {
             Kind::StaleList => self.stale_list = rate,
         }
         self
+    }
+
+    /// A storage without conditions of these operations. It is well otherwise.
+    pub fn lacking(operations: &[Operation]) -> Self {
+        Self { lacks: Operations::of(operations), ..Self::default() }
     }
 
     /// For these operations only.

@@ -45,6 +45,10 @@ impl Store for FaultyStore {
         self.below.capabilities()
     }
 
+    async fn tried_capabilities(&self) -> Result<Capabilities> {
+        Ok(self.faults.without_lacks(self.below.tried_capabilities().await?))
+    }
+
     async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
         let fate = self.faults.meet(Operation::Head, key.as_str()).await?;
         fate.ask(self.below.head(key, conditions)).await
@@ -64,6 +68,7 @@ impl Store for FaultyStore {
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
         let fate = self.faults.meet(Operation::Put, key.as_str()).await?;
+        self.faults.refuse_condition(Operation::Put, &request.conditions)?;
         let (payload, broken) = body::incoming(request.payload, &fate).await?;
         let (below, key) = (self.below.clone(), key.clone());
         broken.answer(fate.act(async move { below.put(&key, PutRequest { payload, ..request }).await }).await)
@@ -78,6 +83,7 @@ impl Store for FaultyStore {
 
     async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
         let fate = self.faults.meet(Operation::Delete, key.as_str()).await?;
+        self.faults.refuse_condition(Operation::Delete, conditions)?;
         let (below, key, conditions) = (self.below.clone(), key.clone(), conditions.clone());
         fate.act(async move { below.delete(&key, &conditions).await }).await
     }
@@ -127,6 +133,7 @@ impl Store for FaultyStore {
 
     async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
         let fate = self.faults.meet(Operation::CompleteUpload, key.as_str()).await?;
+        self.faults.refuse_condition(Operation::CompleteUpload, &request.conditions)?;
         let (below, key, upload) = (self.below.clone(), key.clone(), upload.clone());
         fate.act(async move { below.complete_upload(&key, &upload, request).await }).await
     }

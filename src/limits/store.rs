@@ -60,6 +60,10 @@ impl Store for LimitedStore {
         self.below.capabilities()
     }
 
+    async fn tried_capabilities(&self) -> Result<Capabilities> {
+        self.below.tried_capabilities().await
+    }
+
     async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
         let _slot = self.gate.enter(false).await?;
         self.below.head(key, conditions).await

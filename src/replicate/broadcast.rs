@@ -11,6 +11,7 @@ use crate::{
     model::ChecksumAlgorithm,
     store::{
         Result,
+        condition::WriteConditions,
         payload::{Announced, AnnouncedChecksum, Arrived, BodySource, Digests, Payload, PayloadError, Verified},
     },
 };
@@ -201,13 +202,13 @@ impl Leg {
         }
     }
 
-    /// The last bytes, and what the whole came to.
-    pub(super) fn release(&self, ended: &Ended) {
+    /// The last bytes, what the whole came to, and the conditions under which it counts, where they were not known before.
+    pub(super) fn release(&self, ended: &Ended, conditions: Option<WriteConditions>) {
         let mut state = self.state();
         if state.end.is_none() {
             state.frames.extend(ended.last.iter().cloned());
             state.begun = true;
-            state.end = Some(Ok(ended.verified.clone().into()));
+            state.end = Some(Ok(Arrived { conditions, ..ended.verified.clone().into() }));
         }
         drop(state);
         self.wake();
@@ -262,6 +263,11 @@ impl fmt::Debug for Leg {
 }
 
 impl Ended {
+    /// Some of it is on its way already.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.verified.size() > self.last.iter().map(|frame| frame.len() as u64).sum::<u64>()
+    }
+
     /// The whole of a body of which nothing was sent yet, as often as it is wanted.
     pub(super) fn payload(&self) -> Payload {
         let checksum = self.verified.checksum().map_or(AnnouncedChecksum::None, |sum| AnnouncedChecksum::Algorithm(sum.algorithm()));
@@ -351,7 +357,7 @@ mod tests {
         let begun = Instant::now();
         let ended = broadcast.send(body, 1).await.expect("arrives");
         let took = begun.elapsed();
-        legs[0].release(&ended);
+        legs[0].release(&ended, None);
         assert_eq!(reading.await.expect("ends"), length);
         assert_eq!(legs[1].waiting().is_none(), length >= LONG, "whether it was left behind");
         drop(stands_still);

@@ -1,9 +1,11 @@
 //! A replicated bucket: its members, and what everything that happens in it shares.
 //!
-//! Order of locks: a key's lock first, a place in a lane under it, and nothing that waits for another key.
+//! Order of locks: a key's lock first, a place in a lane under it, and nothing that waits for another key. Whoever is in a lane
+//! never waits for a key's lock, so a lane may be waited for under it.
 
 use super::{
     ReadPolicy, WritePolicy,
+    bodies::Bodies,
     lanes::Lanes,
     member::{Member, too_few},
     record::{Record, Row},
@@ -12,7 +14,10 @@ use super::{
     uploads::Uploads,
 };
 use crate::{
-    backend::locks::{Guard, Locks},
+    backend::{
+        changes::Changes,
+        locks::{Guard, Locks},
+    },
     catalog::{BucketRecord, Catalog, Commit, IndexChange},
     model::{ObjectKey, PartNumber, UploadId},
     store::{
@@ -21,12 +26,18 @@ use crate::{
     },
 };
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
-use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, watch},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// Changes in a row that may be superseded before the key is found out about.
+const SUPERSEDED: usize = 8;
 /// A listing waits this long for the first walk over what was there before.
 const FIRST_WALK: Duration = Duration::from_secs(20);
 
@@ -36,13 +47,24 @@ pub(super) struct Bucket {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) write: WritePolicy,
     pub(super) read: ReadPolicy,
+    /// Between two scrubs; zero: none.
+    pub(super) scrub: Duration,
     pub(super) records: Arc<Records>,
     pub(super) locks: Arc<Locks<ObjectKey>>,
     pub(super) lanes: Lanes,
+    pub(super) bodies: Arc<Bodies>,
+    /// Changes that readers may see and listings do not show yet.
+    pub(super) changes: Arc<Changes>,
     pub(super) uploads: Uploads,
     pub(super) parts: Arc<Locks<(UploadId, PartNumber)>>,
     /// Repairs are wanted.
     pub(super) wake: Arc<Notify>,
+    /// A look at the places of members is wanted, or at what they keep of uploads.
+    pub(super) look: Arc<Notify>,
+    /// When what could not be repaired is tried again.
+    next_repair: Mutex<Option<Instant>>,
+    /// What was told of already.
+    told: Mutex<HashSet<&'static str>>,
     /// A backend came back.
     pub(super) recovered: watch::Receiver<u64>,
     /// What goes on after its request was answered.
@@ -59,6 +81,7 @@ pub(super) struct Opening {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) write: WritePolicy,
     pub(super) read: ReadPolicy,
+    pub(super) scrub: Duration,
     pub(super) recovered: watch::Receiver<u64>,
     pub(super) members: Vec<Arc<Member>>,
     pub(super) stop: CancellationToken,
@@ -69,18 +92,24 @@ pub(super) type Writer = (Arc<Member>, OwnedSemaphorePermit);
 
 impl Bucket {
     pub(super) fn new(opening: Opening) -> Arc<Self> {
-        let Opening { record, catalog, write, read, recovered, members, stop } = opening;
+        let Opening { record, catalog, write, read, scrub, recovered, members, stop } = opening;
         Arc::new(Self {
             records: Records::new(catalog.clone(), record.id),
             record,
             catalog,
             write,
             read,
+            scrub,
             locks: Arc::default(),
             lanes: Lanes::default(),
+            bodies: Arc::default(),
+            changes: Arc::default(),
             uploads: Uploads::default(),
             parts: Arc::default(),
             wake: Arc::default(),
+            look: Arc::default(),
+            next_repair: Mutex::default(),
+            told: Mutex::default(),
             recovered,
             tasks: TaskTracker::new(),
             stop,
@@ -100,6 +129,15 @@ impl Bucket {
         change(&mut changed);
         changed.sort_by_key(|member| (member.rank(), member.number));
         *members = changed.into();
+    }
+
+    /// Puts another opening of a member in its place.
+    pub(super) fn replace(&self, member: &Member, fresh: Arc<Member>) {
+        self.change_members(|members| {
+            if let Some(place) = members.iter_mut().find(|known| known.number == member.number) {
+                *place = fresh;
+            }
+        });
     }
 
     pub(super) fn member(&self, name: &str) -> Option<Arc<Member>> {
@@ -142,11 +180,30 @@ impl Bucket {
         Ok(hold)
     }
 
+    /// As `hold`, for a change that is the same whatever was there: a change begun that nobody knows the end of is left as it is. It
+    /// is superseded, and need not be found out about.
+    pub(super) async fn hold_blindly(self: &Arc<Self>, key: &ObjectKey, _guard: &Guard<ObjectKey>) -> Result<Hold> {
+        let hold = self.records.hold(key).await?;
+        if hold.row().begun.is_some_and(|begun| begun.chain().count() >= SUPERSEDED) {
+            resolve::begun(self, key, &hold).await?;
+        } else if self.may_be_foreign(&hold.row()) {
+            resolve::adopt(self, key, &hold).await?;
+        }
+        Ok(hold)
+    }
+
+    /// What a key is known to hold at once, without asking anybody.
+    pub(super) async fn glance(&self, key: &ObjectKey) -> Result<Option<Row>> {
+        Ok(match self.records.see(key).await? {
+            Seen::Row(row) if !self.may_be_foreign(&row) => Some(row),
+            _ => None,
+        })
+    }
+
     /// What a key holds.
     pub(super) async fn see(self: &Arc<Self>, key: &ObjectKey) -> Result<Row> {
-        match self.records.see(key).await? {
-            Seen::Row(row) if !self.may_be_foreign(&row) => return Ok(row),
-            _ => {}
+        if let Some(row) = self.glance(key).await? {
+            return Ok(row);
         }
         let guard = self.lock(key).await;
         Ok(self.hold(key, &guard).await?.row())
@@ -158,9 +215,9 @@ impl Bucket {
         stands.filter(|record| record.object().is_some()).ok_or_else(|| StoreErrorKind::NoSuchKey.into())
     }
 
-    /// Nothing is known of the key, and some replica was not looked through yet.
+    /// Nothing is known of the key, and some replica was never looked through.
     fn may_be_foreign(&self, row: &Row) -> bool {
-        row.stands.is_none() && row.begun.is_none() && self.members().iter().any(|member| !member.is_seeded())
+        row.stands.is_none() && row.begun.is_none() && self.members().iter().any(|member| member.is_unexplored())
     }
 
     /// Waits until what was there before is known, which it is for good after the first walk.
@@ -180,13 +237,33 @@ impl Bucket {
         row.settle(self.members().iter().map(|member| member.name.as_str()));
     }
 
-    /// Enqueues what listings shall show. Under the key's lock.
+    /// Enqueues what listings shall show. Under the key's lock, and after the change was announced to `changes`.
     pub(super) fn index(&self, key: &ObjectKey, record: &Record) -> Commit {
         let change = match record.object() {
             Some(object) => IndexChange::Put(object.row(key)),
             None => IndexChange::Delete(key.clone()),
         };
         self.catalog.index(self.record.id, change)
+    }
+
+    /// Looks at members soon.
+    pub(super) fn call_for_look(&self) {
+        self.look.notify_one();
+    }
+
+    pub(super) fn repairs_next(&self, at: Instant) {
+        *self.next_repair.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+
+    /// How long it is until what could not be repaired is tried again. `None`: that is going on.
+    pub(super) fn next_repair(&self) -> Option<Duration> {
+        let at = *self.next_repair.lock().unwrap_or_else(PoisonError::into_inner);
+        at.map(|at| at.saturating_duration_since(Instant::now())).filter(|rest| !rest.is_zero())
+    }
+
+    /// Whether nobody was told of it yet.
+    pub(super) fn tells_once(&self, what: &'static str) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(what)
     }
 
     /// Looks for repairs soon.

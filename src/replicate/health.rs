@@ -7,8 +7,10 @@ use crate::{
     backend::spread,
     store::error::{StoreError, StoreErrorKind},
 };
+use async_trait::async_trait;
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 use tokio::{sync::watch, time::Instant};
@@ -19,9 +21,16 @@ const RESTS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 /// Answers whose time is remembered.
 const REMEMBERED: usize = 64;
 
+/// Through whom a backend can be asked whether it answers.
+#[async_trait]
+pub(super) trait Probe: Send + Sync + fmt::Debug {
+    async fn probe(&self) -> bool;
+}
+
 #[derive(Debug)]
 pub(super) struct Health {
     state: Mutex<State>,
+    probes: Mutex<Vec<Weak<dyn Probe>>>,
     /// Counts recoveries of any backend: what waits for one looks again.
     recovered: watch::Sender<u64>,
 }
@@ -54,7 +63,7 @@ pub(super) enum Verdict {
 
 impl Health {
     pub(super) fn new(recovered: watch::Sender<u64>) -> Self {
-        Self { state: Mutex::default(), recovered }
+        Self { state: Mutex::default(), probes: Mutex::default(), recovered }
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -87,8 +96,17 @@ impl Health {
     }
 
     pub(super) fn struck(&self, why: &str) -> Verdict {
+        self.strike(1, why)
+    }
+
+    /// It kept others waiting for so long that nobody should wait for it again.
+    pub(super) fn struck_out(&self, why: &str) -> Verdict {
+        self.strike(STRIKES, why)
+    }
+
+    fn strike(&self, strikes: u32, why: &str) -> Verdict {
         let mut state = self.state();
-        state.strikes = state.strikes.saturating_add(1);
+        state.strikes = state.strikes.saturating_add(strikes);
         if state.strikes < STRIKES || state.down.is_some() {
             return Verdict::AsBefore;
         }
@@ -97,6 +115,42 @@ impl Health {
         }
         state.down = Some(Down { since: Instant::now(), why: why.to_owned() });
         Verdict::WentDown
+    }
+
+    pub(super) fn probed_through(&self, probe: Weak<dyn Probe>) {
+        let mut probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
+        probes.retain(|probe| probe.strong_count() > 0);
+        probes.push(probe);
+    }
+
+    /// Whether it answers. `None`: there is nobody to ask through, so it stays as it is until there is.
+    async fn probe(&self) -> Option<bool> {
+        let probe = self.probes.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().find_map(Weak::upgrade);
+        match probe {
+            Some(probe) => Some(probe.probe().await),
+            None => None,
+        }
+    }
+
+    /// Probes a backend that went down until it answers. By whom does not matter: members come and go with their buckets.
+    pub(super) fn watch(self: &Arc<Self>, name: &str) {
+        let (health, name) = (Arc::downgrade(self), name.to_owned());
+        tokio::spawn(async move {
+            loop {
+                let Some(rest) = health.upgrade().map(|health| health.rest()) else { return };
+                tokio::time::sleep(rest).await;
+                let Some(health) = health.upgrade() else { return };
+                // A real request may have brought it back.
+                if health.is_up() {
+                    break;
+                }
+                if health.probe().await == Some(true) {
+                    health.answered(None);
+                    break;
+                }
+            }
+            tracing::info!(backend = name, "a replica answers again");
+        });
     }
 
     /// How long to wait before the next probe: twice as long as before the last, give or take a fifth. One that answers probes and

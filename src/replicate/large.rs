@@ -8,7 +8,7 @@ use super::{
     write::{self, in_time, nothing},
 };
 use crate::{
-    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ObjectKey, PartNumber, Span, UploadId},
+    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ObjectKey, PartNumber, Span, Timestamp, UploadId},
     store::{BeginUpload, CompletePart, Result, error::StoreErrorKind},
 };
 use std::sync::Arc;
@@ -20,6 +20,7 @@ const PART: u64 = 64 << 20;
 pub(super) async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Record) -> Result<bool> {
     let object = record.object().ok_or_else(nothing)?;
     let store = member.store().await?;
+    let _in_hand = bucket.uploads.in_hand(Timestamp::now());
     let begin = BeginUpload {
         attributes: member.keeps(&object.attributes),
         checksum: ChecksumSpec { algorithm: ChecksumAlgorithm::Crc64Nvme, kind: ChecksumKind::FullObject },
@@ -31,7 +32,8 @@ pub(super) async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Mem
     if !matches!(copied, Ok(Some(_)))
         && let Err(error) = store.abort_upload(key, &upload).await
     {
-        tracing::debug!(%key, backend = member.name, %error, "an upload for repair was not aborted; it expires");
+        tracing::debug!(%key, backend = member.name, %error, "an upload for repair was not aborted; it is tried again");
+        bucket.uploads.leave_orphans();
     }
     let Some(copy) = copied? else { return Ok(false) };
     repair::confirm(bucket, key, record.change.generation, member, copy).await?;

@@ -2,8 +2,9 @@
 
 use super::{
     broadcast::Pace,
-    health::{Health, Verdict},
+    health::{Health, Probe, Verdict},
     record::{Known, Record},
+    trouble::Troubles,
 };
 use crate::{
     backend::Backend,
@@ -15,6 +16,7 @@ use crate::{
         error::{StoreError, StoreErrorKind},
     },
 };
+use async_trait::async_trait;
 use std::{
     sync::{
         Arc,
@@ -33,7 +35,17 @@ const LOOK: Duration = Duration::from_secs(5);
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
 /// A probe that takes longer is not answered.
 const PROBE: Duration = Duration::from_secs(5);
+/// Missing objects that call for a look at all of a replica.
+const BURST: usize = 8;
 const PROBED: &str = "causeway-probe";
+
+/// Changes whose conditions a storage may or may not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guarded {
+    Put,
+    Complete,
+    Delete,
+}
 
 #[derive(Debug)]
 pub(super) struct Member {
@@ -49,7 +61,15 @@ pub(super) struct Member {
     stop: CancellationToken,
     slots: Arc<Semaphore>,
     pub(super) pace: Arc<Pace>,
+    /// What could not be repaired here.
+    pub(super) troubles: Arc<Troubles>,
+    /// By `Guarded`: conditions that the storage refused when it was asked for them.
+    refused: [AtomicBool; 3],
     seeded: AtomicBool,
+    /// It lost its place once, and was not filled again when it was opened.
+    refilled: bool,
+    /// Objects that it should have had and did not, since it was last looked at.
+    missed: AtomicUsize,
     rank: AtomicI64,
 }
 
@@ -66,17 +86,56 @@ impl Member {
         record.id = replica.id;
         record.bucket.backend = replica.backend.clone();
         record.bucket.place = replica.place;
-        Arc::new(Self {
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        let (slots, pace) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::default());
+        Self::made(Self {
             name: replica.backend,
-            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            number,
             record,
             health,
             backend,
             store: OnceCell::new(),
             stop,
-            slots: Arc::new(Semaphore::new(AT_ONCE)),
-            pace: Arc::default(),
+            slots,
+            pace,
+            troubles: Arc::default(),
+            refused: Default::default(),
             seeded: AtomicBool::new(replica.seeded),
+            refilled: replica.refilled,
+            missed: AtomicUsize::new(0),
+            rank: AtomicI64::new(replica.rank),
+        })
+    }
+
+    fn made(member: Self) -> Arc<Self> {
+        let member = Arc::new(member);
+        let probe: Arc<dyn Probe> = member.clone();
+        member.health.probed_through(Arc::downgrade(&probe));
+        member
+    }
+
+    /// The same replica, to be opened anew as what the catalog says of it now. It has the same number: changes through both keep one
+    /// order.
+    pub(super) fn renewed(&self, bucket: &BucketRecord, replica: ReplicaRecord) -> Arc<Self> {
+        let mut record = bucket.clone();
+        record.id = replica.id;
+        record.bucket.backend = replica.backend.clone();
+        record.bucket.place = replica.place;
+        Self::made(Self {
+            name: replica.backend,
+            number: self.number,
+            record,
+            health: self.health.clone(),
+            backend: self.backend.clone(),
+            store: OnceCell::new(),
+            stop: self.stop.clone(),
+            slots: self.slots.clone(),
+            pace: self.pace.clone(),
+            troubles: self.troubles.clone(),
+            refused: Default::default(),
+            seeded: AtomicBool::new(replica.seeded),
+            refilled: replica.refilled,
+            missed: AtomicUsize::new(0),
             rank: AtomicI64::new(replica.rank),
         })
     }
@@ -87,7 +146,23 @@ impl Member {
         if self.stop.is_cancelled() {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "the server is being stopped"));
         }
-        self.store.get_or_try_init(|| self.backend.open(&self.record)).await.cloned()
+        let open = || async {
+            // Opening may make a place anew, and then nobody would know that all that was in it is gone.
+            if self.is_seeded() && !self.backend.is_there(&self.record, None).await? {
+                return Err(StoreError::new(StoreErrorKind::Unavailable, "the place of the replica is gone: it is made again soon"));
+            }
+            self.backend.open(&self.record).await
+        };
+        self.store.get_or_try_init(open).await.cloned()
+    }
+
+    /// Whether its place is there, and is the one that it was opened on.
+    pub(super) async fn has_place(&self) -> Result<bool> {
+        if self.store.get().is_none() && !self.backend.is_there(&self.record, None).await? {
+            return Ok(false);
+        }
+        let store = self.store().await?;
+        self.backend.is_there(&self.record, Some(&store)).await
     }
 
     /// A place among the changes on their way, if there is one.
@@ -95,13 +170,63 @@ impl Member {
         self.slots.clone().try_acquire_owned().ok()
     }
 
+    /// As far as they are known.
     pub(super) fn capabilities(&self) -> Capabilities {
-        self.backend.capabilities()
+        self.store.get().map_or_else(|| self.backend.capabilities(), |store| store.capabilities())
+    }
+
+    /// Whether the storage checks conditions of such a change. It is asked before the first one, where that has to be tried out.
+    async fn checks(&self, guarded: Guarded) -> Result<bool> {
+        if self.refused.get(guarded as usize).is_some_and(|refused| refused.load(Ordering::Relaxed)) {
+            return Ok(false);
+        }
+        let tried = timely(ANSWER, async { self.store().await?.tried_capabilities().await }).await?;
+        let guarantee = match guarded {
+            Guarded::Put => tried.conditional_writes,
+            Guarded::Complete => tried.conditional_completes,
+            Guarded::Delete => tried.conditional_deletes,
+        };
+        Ok(guarantee != Guarantee::Refused)
+    }
+
+    /// As far as that is known, without asking.
+    pub(super) fn may_check_puts(&self) -> bool {
+        let is_refused = self.refused.get(Guarded::Put as usize).is_some_and(|refused| refused.load(Ordering::Relaxed));
+        !is_refused && self.capabilities().conditional_writes != Guarantee::Refused
+    }
+
+    /// It answered that it knows no conditions of such a change, whatever it was taken for: it is asked for none any more.
+    pub(super) fn checks_not(&self, guarded: Guarded) {
+        if let Some(refused) = self.refused.get(guarded as usize)
+            && !refused.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(backend = self.name, change = ?guarded, "a replica's storage refuses conditions: changes go there without");
+        }
     }
 
     /// It had everything once.
     pub(super) fn is_seeded(&self) -> bool {
         self.seeded.load(Ordering::Acquire)
+    }
+
+    /// It had everything, lost its place and is filled anew: what nobody knows there is old.
+    pub(super) fn is_refilled(&self) -> bool {
+        self.refilled && !self.is_seeded()
+    }
+
+    /// It was never looked through: others may have put something there before.
+    pub(super) fn is_unexplored(&self) -> bool {
+        !self.is_seeded() && !self.refilled
+    }
+
+    /// It did not have an object that it should. Whether so many in a row that all of it has to be looked at.
+    pub(super) fn missed(&self) -> bool {
+        (self.missed.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(BURST)
+    }
+
+    /// As many objects were missing as call for a look at all of it; counting begins anew.
+    pub(super) fn take_missed(&self) -> bool {
+        self.missed.swap(0, Ordering::Relaxed) >= BURST
     }
 
     pub(super) fn set_seeded(&self) {
@@ -146,15 +271,15 @@ impl Member {
     }
 
     /// Conditions under which a change finds what it expects: one that comes late, after others, finds something else and does
-    /// nothing. Without, where the storage has no such conditions.
-    pub(super) fn guard(&self, guarantee: Guarantee, known: &Known) -> WriteConditions {
+    /// nothing. Where the storage has no such conditions there are none: the key's lane alone keeps the order then.
+    pub(super) async fn guard(&self, guarded: Guarded, known: &Known) -> Result<WriteConditions> {
         let none = WriteConditions::default();
-        match known {
-            _ if guarantee == Guarantee::Refused => none,
-            Known::Unknown => none,
-            Known::Absent => WriteConditions { if_none_match: Some(ETagMatch::Any), ..none },
-            Known::Held(etag) => WriteConditions { if_match: Some(one(etag)), ..none },
-        }
+        let conditions = match known {
+            Known::Unknown => none.clone(),
+            Known::Absent => WriteConditions { if_none_match: Some(ETagMatch::Any), ..none.clone() },
+            Known::Held(etag) => WriteConditions { if_match: Some(one(etag)), ..none.clone() },
+        };
+        Ok(if conditions.is_empty() || self.checks(guarded).await? { conditions } else { none })
     }
 
     /// What of the attributes this storage keeps. The record has them all.
@@ -180,37 +305,23 @@ impl Member {
         self.heed(self.health.struck("it did not answer in time"));
     }
 
+    /// It kept everybody waiting so long that nobody should wait for it again before it answers a probe.
+    pub(super) fn take_out(self: &Arc<Self>, why: &str) {
+        self.heed(self.health.struck_out(why));
+    }
+
     fn heed(self: &Arc<Self>, verdict: Verdict) {
         if verdict == Verdict::AsBefore {
             return;
         }
         let why = self.health.down().map(|(_, why)| why).unwrap_or_default();
         tracing::warn!(backend = self.name, why, "a replica is taken out until it answers again");
-        let member = Arc::downgrade(self);
-        let health = self.health.clone();
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(health.rest()).await;
-                // A real request may have brought it back.
-                if health.is_up() {
-                    break;
-                }
-                let Some(member) = member.upgrade() else {
-                    // Nobody is left to ask through; the next to use this backend finds out by itself.
-                    health.answered(None);
-                    return;
-                };
-                if member.probe().await {
-                    health.answered(None);
-                    break;
-                }
-            }
-            if let Some(member) = member.upgrade() {
-                tracing::info!(backend = member.name, "a replica answers again");
-            }
-        });
+        self.health.watch(&self.name);
     }
+}
 
+#[async_trait]
+impl Probe for Member {
     /// By a key that is hardly there: no index of ours and no cache can answer for the storage.
     async fn probe(&self) -> bool {
         let asked = async {
@@ -219,7 +330,11 @@ impl Member {
         };
         match tokio::time::timeout(PROBE, asked).await {
             Ok(Ok(_)) => true,
-            Ok(Err(error)) => !matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Internal | StoreErrorKind::Busy),
+            Ok(Err(error)) if matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Internal) => {
+                // The storage answers, and only our place in it is gone: that is for us to set right.
+                matches!(timely(PROBE, self.has_place()).await, Ok(false))
+            }
+            Ok(Err(error)) => error.kind() != StoreErrorKind::Busy,
             Err(_) => false,
         }
     }

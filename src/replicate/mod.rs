@@ -12,14 +12,18 @@
 //!   that copy is; bytes that rot under the right one are found by scrubs;
 //! - a replica that is slow or away delays nobody who does not need it.
 
+mod bodies;
 mod broadcast;
 mod bucket;
 mod health;
 mod lanes;
 mod large;
+mod left;
 mod member;
 mod multipart;
 mod operate;
+mod orphans;
+mod places;
 mod publish;
 mod read;
 mod record;
@@ -27,28 +31,32 @@ mod records;
 mod relay;
 mod repair;
 mod resolve;
+mod scrub;
 mod store;
 mod survey;
+mod trouble;
 mod uploads;
 mod worker;
 mod write;
 
 use crate::{
     backend::{Backend, Progress, Replication},
-    catalog::{BucketId, BucketRecord, Catalog, NewReplica, ReplicaChange, ReplicaRecord},
+    catalog::{BucketId, BucketRecord, Catalog, NewReplica, ReplicaRecord},
     model::BucketName,
     store::{
-        Capabilities, ListRequest, Store,
+        Capabilities, Store,
         error::{StoreError, StoreErrorKind},
     },
 };
 use async_trait::async_trait;
 use bucket::{Bucket, Opening};
 use health::Health;
+use left::LeftPlaces;
 use member::Member;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -87,6 +95,8 @@ pub struct ReplicatedSettings {
     pub backends: HashMap<String, Arc<dyn Backend>>,
     pub write: WritePolicy,
     pub read: ReadPolicy,
+    /// Between two scrubs of a bucket that nobody asks for. Zero: there are none.
+    pub scrub: Duration,
 }
 
 #[derive(Debug)]
@@ -96,6 +106,7 @@ pub struct ReplicatedBackend {
     health: Mutex<HashMap<String, Arc<Health>>>,
     recovered: watch::Sender<u64>,
     buckets: Mutex<HashMap<BucketId, Weak<Bucket>>>,
+    left: Arc<LeftPlaces>,
     stop: CancellationToken,
     _stopped_when_dropped: DropGuard,
 }
@@ -116,12 +127,16 @@ impl ReplicatedBackend {
             return wrong(format!("a quorum of {count} of {} backends makes no sense", settings.members.len()));
         }
         let stop = CancellationToken::new();
+        let recovered = watch::Sender::new(0);
+        let left = LeftPlaces::new(catalog.clone(), settings.backends.clone());
+        tokio::spawn(left.clone().run(recovered.subscribe(), stop.clone()));
         Ok(Self {
             settings,
             catalog,
             health: Mutex::default(),
-            recovered: watch::Sender::new(0),
+            recovered,
             buckets: Mutex::default(),
+            left,
             _stopped_when_dropped: stop.clone().drop_guard(),
             stop,
         })
@@ -176,21 +191,13 @@ impl ReplicatedBackend {
         Ok(known)
     }
 
-    /// A bucket stays that was removed from some replicas already: they get it back, and are opened anew.
-    async fn restore(&self, bucket: &BucketRecord, open: &Bucket, removed: &[Arc<Member>]) -> Result<(), StoreError> {
-        let mut replicas = self.catalog.replicas(bucket.id).await?;
-        replicas.retain(|replica| removed.iter().any(|member| member.record.id == replica.id));
-        for replica in replicas {
-            let fresh = self.member(bucket, replica)?;
-            if let Err(error) = fresh.backend.create(&fresh.record).await {
-                tracing::error!(bucket = %bucket.bucket.name, backend = fresh.name, %error, "a replica is gone of a bucket that was not deleted");
-            }
-            open.change_members(|members| {
-                members.retain(|member| member.record.id != fresh.record.id);
-                members.push(fresh);
-            });
+    /// How many replicas the policy promises.
+    fn promised(&self) -> usize {
+        match self.settings.write {
+            WritePolicy::All => self.settings.members.len(),
+            WritePolicy::Quorum(count) => count,
+            WritePolicy::First | WritePolicy::BestEffort => 1,
         }
-        Ok(())
     }
 
     async fn opened_bucket(&self, bucket: &BucketRecord) -> Result<Arc<Bucket>, StoreError> {
@@ -201,14 +208,15 @@ impl ReplicatedBackend {
         let members = replicas.into_iter().map(|replica| self.member(bucket, replica)).collect::<Result<_, _>>()?;
         let (write, read, recovered) = (self.settings.write, self.settings.read, self.recovered.subscribe());
         let (record, catalog, stop) = (bucket.clone(), self.catalog.clone(), self.stop.child_token());
-        let open = Bucket::new(Opening { record, catalog, write, read, recovered, members, stop });
+        let scrub = self.settings.scrub;
+        let open = Bucket::new(Opening { record, catalog, write, read, scrub, recovered, members, stop });
         // Another may have come first: then that is the one.
         let mut opened = self.opened();
         if let Some(first) = opened.get(&bucket.id).and_then(Weak::upgrade) {
             return Ok(first);
         }
         opened.insert(bucket.id, Arc::downgrade(&open));
-        open.tasks.spawn(worker::run(Arc::downgrade(&open)));
+        worker::start(&open);
         Ok(open)
     }
 }
@@ -223,41 +231,10 @@ impl Backend for ReplicatedBackend {
         name.as_str().to_owned()
     }
 
-    /// A new bucket has nothing in it that nobody knows, where its places are empty.
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
-        let mut made = 0;
-        let mut failure = None;
         let replicas = self.replicas(bucket).await?;
-        for replica in replicas {
-            let member = self.member(bucket, replica)?;
-            let outcome = async {
-                member.backend.create(&member.record).await?;
-                member.store().await?.list(ListRequest { limit: 1, ..Default::default() }).await
-            };
-            let outcome = outcome.await;
-            member.judge(&outcome);
-            match outcome {
-                Ok(page) => {
-                    made += 1;
-                    if page.entries.is_empty() {
-                        self.catalog.update_replica(member.record.id, ReplicaChange::Seeded).await?;
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(bucket = %bucket.bucket.name, backend = member.name, %error, "a replica of a new bucket could not be made; it is tried again");
-                    failure = Some(error);
-                }
-            }
-        }
-        let needed = match self.settings.write {
-            WritePolicy::All => self.settings.members.len(),
-            WritePolicy::Quorum(count) => count,
-            WritePolicy::First | WritePolicy::BestEffort => 1,
-        };
-        match failure {
-            Some(error) if made < needed => Err(error),
-            _ => Ok(()),
-        }
+        let members: Vec<_> = replicas.into_iter().map(|replica| self.member(bucket, replica)).collect::<Result<_, _>>()?;
+        places::make(&self.catalog, &self.left, bucket, &members, self.promised()).await
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
@@ -268,16 +245,10 @@ impl Backend for ReplicatedBackend {
         let open = self.opened_bucket(bucket).await?;
         // Objects whose removal some replica has not heard of.
         if worker::drain(&open, |_| ()).await?.left > 0 {
-            return Err(StoreError::new(StoreErrorKind::Unavailable, "a replica still has objects that were deleted, and does not answer"));
+            return Err(places::still_has_deleted());
         }
-        let members = open.members();
-        for (at, member) in members.iter().enumerate() {
-            let removed = member.backend.remove(&member.record).await;
-            if matches!(removed, Ok(true)) {
-                continue;
-            }
-            self.restore(bucket, &open, &members[..=at]).await?;
-            return removed;
+        if !places::remove(&self.left, &open, self.promised()).await? {
+            return Ok(false);
         }
         open.stop.cancel();
         self.opened().remove(&bucket.id);
@@ -303,7 +274,7 @@ impl Backend for ReplicatedBackend {
         self.each(bucket, Upkeep::Walk(progress)).await?;
         let open = self.opened_bucket(bucket).await?;
         for member in open.members().iter() {
-            survey::survey(&open, member, survey::Depth::Listing, survey::Strangers::Adopted, |_| ()).await?;
+            survey::survey(&open, member, survey::Depth::Listing, survey::Strangers::Adopted, survey::Pace::Full, |_| ()).await?;
         }
         Ok(true)
     }

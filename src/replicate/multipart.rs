@@ -4,12 +4,13 @@
 //! goes on with the upload has it, and at least as many as a write needs.
 
 use super::{
+    bodies::Sight,
     broadcast::{Broadcast, Leg},
     bucket::{Bucket, Writer, interrupted},
     member::{ANSWER, Member, timely, too_few},
     publish::{self, Outcome, Plan, Step},
     record::{Known, Object, Row},
-    uploads::Places,
+    uploads::{InHand, Places},
     write::{self, in_time, nothing},
 };
 use crate::{
@@ -52,20 +53,26 @@ async fn gather<T>(mut asked: Answers<T>, needed: usize) -> (BTreeMap<String, T>
 pub(super) async fn begin(bucket: &Arc<Bucket>, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
     let initiated = Timestamp::now();
     let upload = crate::backend::uploads::new_id(initiated)?;
+    let in_hand = Arc::new(bucket.uploads.in_hand(initiated));
+    // What is begun on a member and not written down is aborted there.
+    let mut leaving = Leaving { bucket, settled: false };
     let asked = Answers::new();
     for (member, slot) in bucket.writers()? {
         let request = BeginUpload { attributes: member.keeps(&request.attributes), ..request.clone() };
-        let key = key.clone();
-        asked.push(Box::pin(async move {
-            let _slot = slot;
-            let begun = timely(ANSWER, async { member.store().await?.begin_upload(&key, request).await }).await;
-            (member, begun)
-        }));
+        let (own, key, in_hand) = (member.clone(), key.clone(), in_hand.clone());
+        // A task: one that is late comes to its end, so that its driver knows of what it has begun.
+        let task = tokio::spawn(async move {
+            let _held = (slot, in_hand);
+            timely(ANSWER, async { own.store().await?.begin_upload(&key, request).await }).await
+        });
+        asked.push(Box::pin(async move { (member, task.await.unwrap_or_else(|error| Err(interrupted(error)))) }));
     }
+    let all = asked.len();
     let (begun, failure) = gather(asked, bucket.needed()).await;
     if begun.len() < bucket.needed() {
         return Err(failure.unwrap_or_else(|| too_few(begun.len(), bucket.needed())));
     }
+    let have_all = begun.len() == all;
     let places = Places(begun.into_iter().map(|(name, id)| (name, id.as_str().to_owned())).collect());
     let record = UploadRecord {
         bucket: bucket.record.id,
@@ -79,8 +86,28 @@ pub(super) async fn begin(bucket: &Arc<Bucket>, key: &ObjectKey, request: BeginU
         location: places.text(),
     };
     bucket.catalog.begin_upload(record).await?;
+    leaving.settled = have_all;
     bucket.uploads.begin(&upload, places);
     Ok(upload)
+}
+
+/// Looks for what was left on members, unless all of it was settled.
+struct Leaving<'b> {
+    bucket: &'b Bucket,
+    settled: bool,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if !self.settled {
+            leave(self.bucket);
+        }
+    }
+}
+
+fn leave(bucket: &Bucket) {
+    bucket.uploads.leave_orphans();
+    bucket.call_for_look();
 }
 
 async fn find(bucket: &Bucket, key: &ObjectKey, upload: &UploadId) -> Result<UploadRecord> {
@@ -159,7 +186,7 @@ pub(super) async fn put_part(
     };
     // Parts of one number come one after the other: what a member has then is what the catalog says.
     let _turn = bucket.parts.lock(&(upload.clone(), number)).await;
-    legs.iter().for_each(|leg| leg.release(&ended));
+    legs.iter().for_each(|leg| leg.release(&ended, None));
     let (sent, failure) = gather(asked, needed).await;
     let having = Places(sent.into_iter().map(|(name, part)| (name, part.etag.as_str().to_owned())).collect());
     if !bucket.uploads.narrow(upload, &having, needed) {
@@ -243,7 +270,8 @@ pub(super) async fn complete(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &Upl
         return Err(too_few(writers.len(), bucket.needed()));
     }
     let chosen: Vec<&PartRecord> = request.parts.iter().filter_map(|part| parts.iter().find(|known| known.number == part.number)).collect();
-    let step = |writer: Writer| complete_step(writer, key, &places, &chosen, assembled.size);
+    let in_hand = Arc::new(bucket.uploads.in_hand(record.initiated));
+    let step = |writer: Writer| complete_step(bucket, &in_hand, writer, (key, &places, &chosen, assembled.size));
     let steps = writers.into_iter().map(step).collect::<Result<_>>()?;
     let object = Object::new(assembled.size, assembled.etag, record.attributes.clone(), assembled.checksum)
         .of_parts(&assembled.parts, upload.clone());
@@ -253,7 +281,7 @@ pub(super) async fn complete(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &Upl
         Some(there) if there.upload.as_ref() == Some(&own) => Ok(Outcome::Stays),
         _ => Ok(Outcome::Becomes(Some(Box::new(object)))),
     });
-    let published = publish::publish(bucket, key, Plan { conditions: request.conditions, make, steps, ended: None, base: None }).await;
+    let published = publish::publish(bucket, key, Plan { conditions: request.conditions, sight: Sight::Looked, make, steps, body: None }).await;
     let written = match published {
         Ok(Some(record)) => record.object().map(Object::written).ok_or_else(nothing)?,
         // The one that stands; conditions were those of the other.
@@ -287,7 +315,12 @@ fn recorded(part: &PartRecord) -> RecordedPart {
     RecordedPart { number: part.number, size: part.size, md5: part.md5, checksum: part.checksum.clone() }
 }
 
-fn complete_step(writer: Writer, key: &ObjectKey, places: &Places, parts: &[&PartRecord], size: u64) -> Result<Step> {
+fn complete_step(
+    bucket: &Arc<Bucket>,
+    in_hand: &Arc<InHand>,
+    writer: Writer,
+    (key, places, parts, size): (&ObjectKey, &Places, &[&PartRecord], u64),
+) -> Result<Step> {
     let name = writer.0.name.clone();
     let there = places.0.get(&name).and_then(|id| UploadId::parse(id)).ok_or(StoreErrorKind::NoSuchUpload)?;
     let of = |part: &&PartRecord| {
@@ -295,8 +328,14 @@ fn complete_step(writer: Writer, key: &ObjectKey, places: &Places, parts: &[&Par
         Ok(CompletePart { number: part.number, etag, checksum: part.checksum.clone() })
     };
     let parts: Vec<_> = parts.iter().map(of).collect::<Result<_>>()?;
+    let (bucket, in_hand) = (bucket.clone(), in_hand.clone());
     Ok(Step::act(writer, key.clone(), move |member, key, known: Known| async move {
-        write::complete(&member, &key, known, (there, parts, size)).await
+        let completed = write::complete(&member, &key, known, (there, parts, size)).await;
+        drop(in_hand);
+        if completed.is_err() {
+            leave(&bucket);
+        }
+        completed
     }))
 }
 
@@ -310,22 +349,24 @@ pub(super) async fn abort(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &Upload
     Ok(())
 }
 
-/// What members keep of an upload that is over takes room and does no harm: nobody waits for it to go.
+/// What members keep of an upload that is over takes room and does no harm: nobody waits for it to go. What a member does not abort
+/// now, or is not there to abort, is aborted later.
 fn abandon(bucket: &Arc<Bucket>, key: &ObjectKey, places: Places) {
     for (name, id) in places.0 {
         let (Some(member), Some(there)) = (bucket.member(&name), UploadId::parse(&id)) else { continue };
-        let (key, stop) = (key.clone(), bucket.stop.clone());
+        let (own, key) = (bucket.clone(), key.clone());
         bucket.spawn(async move {
             let abort = async { member.store().await?.abort_upload(&key, &there).await };
             let outcome: Result<()> = tokio::select! {
                 biased;
+                () = own.stop.cancelled() => return,
                 outcome = in_time(None, abort) => outcome,
-                () = stop.cancelled() => return,
             };
             if let Err(error) = outcome
                 && error.kind() != StoreErrorKind::NoSuchUpload
             {
-                tracing::debug!(%key, backend = member.name, %error, "an upload of a replica was not aborted; it expires");
+                tracing::debug!(%key, backend = member.name, %error, "an upload of a replica was not aborted; it is tried again");
+                leave(&own);
             }
         });
     }

@@ -1,14 +1,15 @@
 //! What operators ask of a replicated bucket: how it is, and to change who is in it.
 
 use super::{
-    ReplicatedBackend, WritePolicy,
+    ReplicatedBackend,
     bucket::Bucket,
     member::Member,
-    survey::{self, Depth, Strangers},
+    scrub,
+    survey::{self, Depth, Pace, Strangers},
     worker,
 };
 use crate::{
-    backend::{ReplicaState, Replication, ReplicationCounts, Scrub},
+    backend::{ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub},
     catalog::{BucketRecord, NewReplica, ReplicaChange, WhichObjects},
     store::{
         Result,
@@ -24,17 +25,27 @@ fn refuse<T>(why: String) -> Result<T> {
     Err(StoreError::new(StoreErrorKind::InvalidRequest, why))
 }
 
+/// What a member lacks of what the queue knows.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lacks {
+    objects: u64,
+    /// Of changes that somebody is about to make.
+    in_flight: u64,
+}
+
 /// Objects that each member lacks, of those that the queue knows.
-async fn pending(bucket: &Bucket) -> Result<Vec<(Arc<Member>, u64)>> {
-    let mut lacking: Vec<_> = bucket.members().iter().map(|member| (member.clone(), 0)).collect();
+async fn pending(bucket: &Bucket) -> Result<Vec<(Arc<Member>, Lacks)>> {
+    let mut lacking: Vec<_> = bucket.members().iter().map(|member| (member.clone(), Lacks::default())).collect();
     let mut after = None;
     loop {
         let page = bucket.catalog.objects(bucket.record.id, after.take(), PAGE, WhichObjects::Unsettled).await?;
         for row in &page {
-            let row = super::record::Row::parse(row)?;
-            for (member, count) in &mut lacking {
-                let has = row.begun.is_none() && row.stands.as_ref().is_some_and(|record| record.copies.contains_key(&member.name));
-                *count += u64::from(!has);
+            let in_flight = bucket.records.in_flight(&row.key);
+            let is_in_flight = in_flight.is_some();
+            let row = in_flight.map_or_else(|| super::record::Row::parse(row), Ok)?;
+            for (member, lacks) in &mut lacking {
+                let has = row.begun.is_none() && row.stands.as_ref().is_some_and(|record| record.is_at(&member.name));
+                *if is_in_flight { &mut lacks.in_flight } else { &mut lacks.objects } += u64::from(!has);
             }
         }
         match page.last() {
@@ -52,26 +63,37 @@ fn find(bucket: &Bucket, backend: &str) -> Result<Arc<Member>> {
 }
 
 impl From<survey::Surveyed> for ReplicationCounts {
-    fn from(survey::Surveyed { objects, adopted, strangers, differing, copied, failed }: survey::Surveyed) -> Self {
-        Self { objects, adopted, strangers, differing, copied, failed }
+    fn from(survey::Surveyed { objects, adopted, strangers, differing, copied, failed, unreachable }: survey::Surveyed) -> Self {
+        Self { objects, adopted, strangers, differing, copied, failed, unreachable }
     }
 }
 
 #[async_trait]
 impl Replication for ReplicatedBackend {
-    fn health(&self) -> Vec<(String, Option<String>)> {
-        let why = |name: &String| self.health_of(name).down().map(|(since, why)| format!("for {} s: {why}", since.as_secs()));
-        self.settings.members.iter().map(|name| (name.clone(), why(name))).collect()
+    fn health(&self) -> Vec<ReplicaHealth> {
+        let open: Vec<_> = self.opened().values().filter_map(std::sync::Weak::upgrade).collect();
+        let health = |name: &String| ReplicaHealth {
+            backend: name.clone(),
+            out: self.health_of(name).down().map(|(since, why)| format!("for {} s: {why}", since.as_secs())),
+            failing: open.iter().filter_map(|bucket| bucket.member(name)).map(|member| member.troubles.count()).sum(),
+        };
+        self.settings.members.iter().map(health).collect()
     }
 
     async fn status(&self, bucket: &BucketRecord) -> Result<Vec<ReplicaState>> {
         let open = self.opened_bucket(bucket).await?;
-        let state = |(member, pending): (Arc<Member>, u64)| ReplicaState {
+        let next = match open.next_repair() {
+            Some(rest) => format!("repair is tried again in {} s", rest.as_secs() + 1),
+            None => "repair is being tried".to_owned(),
+        };
+        let state = |(member, lacks): (Arc<Member>, Lacks)| ReplicaState {
             backend: member.name.clone(),
             place: member.record.bucket.place.clone(),
             down: member.health.down().map(|(_, why)| why),
             seeded: member.is_seeded(),
-            pending,
+            pending: lacks.objects,
+            in_flight: lacks.in_flight,
+            troubles: member.troubles.list(if member.health.is_up() { &next } else { "it is tried again when the backend answers" }),
         };
         Ok(pending(&open).await?.into_iter().map(state).collect())
     }
@@ -95,21 +117,7 @@ impl Replication for ReplicatedBackend {
     ) -> Result<ReplicationCounts> {
         let open = self.opened_bucket(bucket).await?;
         let depth = if how == Scrub::Bytes { Depth::Bytes } else { Depth::Listing };
-        let mut sum = survey::Surveyed::default();
-        for member in open.members().iter() {
-            let before = sum;
-            let seen = survey::survey(&open, member, depth, Strangers::LeftAlone, |seen| {
-                let mut so_far = before;
-                so_far += seen;
-                tell(so_far.into());
-            });
-            sum += seen.await?;
-        }
-        // What was found in one may be lacking in others that were looked at before.
-        let drained = worker::drain(&open, |_| ()).await?;
-        sum.copied += drained.copied;
-        sum.failed += drained.left;
-        Ok(sum.into())
+        scrub::all(&open, depth, Pace::Full, |seen| tell(seen.into())).await.map(Into::into)
     }
 
     async fn add(
@@ -138,7 +146,7 @@ impl Replication for ReplicatedBackend {
             }
         };
         // New changes go there from now on; this brings what was there before.
-        survey::survey(&open, &member, Depth::Listing, Strangers::Adopted, |seen| tell(seen.into())).await.map(Into::into)
+        survey::survey(&open, &member, Depth::Listing, Strangers::Adopted, Pace::Full, |seen| tell(seen.into())).await.map(Into::into)
     }
 
     async fn remove(&self, bucket: &BucketRecord, backend: &str) -> Result<()> {
@@ -148,16 +156,12 @@ impl Replication for ReplicatedBackend {
             return refuse(format!("backend '{backend}' is in the configuration of '{}': take it out there first", self.settings.name));
         }
         let others: Vec<_> = open.members().iter().filter(|other| other.number != member.number && other.is_seeded()).cloned().collect();
-        let promised = match self.settings.write {
-            WritePolicy::All => self.settings.members.len(),
-            WritePolicy::Quorum(count) => count,
-            WritePolicy::First | WritePolicy::BestEffort => 1,
-        };
+        let promised = self.promised();
         if others.len() < promised {
             return refuse(format!("{} replicas would be left that have everything, and {promised} are promised", others.len()));
         }
         // Every object has to have as many copies elsewhere.
-        let lacking: u64 = pending(&open).await?.iter().filter(|(other, _)| other.number != member.number).map(|(_, count)| count).sum();
+        let lacking: u64 = pending(&open).await?.iter().filter(|(other, _)| other.number != member.number).map(|(_, lacks)| lacks.objects + lacks.in_flight).sum();
         if lacking > 0 {
             return refuse(format!("the other replicas lack {lacking} copies still: 'causeway replicate repair' brings them"));
         }

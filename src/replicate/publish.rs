@@ -6,11 +6,15 @@
 //!
 //! Invariants:
 //! - an acknowledged change stands in the catalog, begun at least: after a crash `resolve` finds it where the replicas are;
-//! - a change that reached any replica stands, whether or not its client was told so: what was there before may be gone;
+//! - a change that reached any replica stands, whether or not its client was told so, unless it is superseded before anybody found
+//!   out: what was there before may be gone;
+//! - some order of all changes explains all answers: a change that is not decided here is refused, or takes its place right before
+//!   one that was, which was the same whatever was there;
 //! - nothing here ends with the client's request: this runs in a task of its own.
 
 use super::{
     WritePolicy,
+    bodies::{Sight, Underway},
     broadcast::Ended,
     bucket::{Bucket, interrupted},
     lanes::Turn,
@@ -19,7 +23,7 @@ use super::{
     records::Hold,
 };
 use crate::{
-    model::{ETag, ObjectKey},
+    model::ObjectKey,
     store::{
         Result,
         condition::WriteConditions,
@@ -42,6 +46,8 @@ pub(super) struct Step {
     pub(super) member: Arc<Member>,
     pub(super) go: oneshot::Sender<Go>,
     pub(super) outcome: JoinHandle<Result<Copy>>,
+    /// What a long body was sent over, where its storage cannot be told anything else at its end.
+    bound: Option<Known>,
 }
 
 /// What a step is told when its change is decided.
@@ -58,16 +64,26 @@ type Make = Box<dyn FnOnce(&Row) -> Result<Outcome> + Send>;
 /// What becomes of a key.
 pub(super) struct Plan {
     pub(super) conditions: WriteConditions,
+    /// What the change looks at besides its conditions.
+    pub(super) sight: Sight,
     /// From what is there.
     pub(super) make: Make,
     pub(super) steps: Vec<Step>,
-    pub(super) ended: Option<Ended>,
-    /// What the key held when a long body began: its steps go over that and nothing else.
-    pub(super) base: Option<Base>,
+    pub(super) body: Option<Body>,
 }
 
-/// The ETag of the object that was there, if one was.
-pub(super) type Base = Option<ETag>;
+/// A body that has come to its end.
+pub(super) struct Body {
+    pub(super) ended: Ended,
+    /// Of one that may be on its way before it has come to its end.
+    pub(super) underway: Option<Underway>,
+}
+
+impl Plan {
+    fn sight(&self) -> Sight {
+        if self.conditions.is_empty() { self.sight } else { Sight::Looked }
+    }
+}
 
 pub(super) enum Outcome {
     Becomes(Option<Box<Object>>),
@@ -76,9 +92,18 @@ pub(super) enum Outcome {
 }
 
 impl Step {
-    pub(super) fn new(member: Arc<Member>, run: impl FnOnce(oneshot::Receiver<Go>) -> BoxFuture<'static, Result<Copy>>) -> Self {
+    pub(super) fn new(
+        member: Arc<Member>,
+        bound: Option<Known>,
+        run: impl FnOnce(oneshot::Receiver<Go>) -> BoxFuture<'static, Result<Copy>>,
+    ) -> Self {
         let (go, going) = oneshot::channel();
-        Self { member, go, outcome: tokio::spawn(run(going)) }
+        Self { member, go, outcome: tokio::spawn(run(going)), bound }
+    }
+
+    /// Whether it can be done over what the replica holds now. Where that is not known, its storage decides.
+    fn fits(&self, now: &Known) -> bool {
+        self.bound.as_ref().is_none_or(|bound| bound == now || *bound == Known::Unknown || *now == Known::Unknown)
     }
 
     /// A change without a body: `act` hears what the replica holds as far as the record knows.
@@ -91,7 +116,7 @@ impl Step {
         F: Future<Output = Result<Copy>> + Send + 'static,
     {
         let own = member.clone();
-        Self::new(member, |going| {
+        Self::new(member, None, |going| {
             Box::pin(async move {
                 let _slot = slot;
                 let Ok(mut go) = going.await else { return Err(given_up()) };
@@ -144,33 +169,50 @@ pub(super) async fn publish(bucket: &Arc<Bucket>, key: &ObjectKey, plan: Plan) -
 }
 
 async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<Record>> {
-    let Plan { conditions, make, steps, ended, base } = plan;
+    let sight = plan.sight();
+    let Plan { conditions, make, mut steps, body, .. } = plan;
     let guard = bucket.lock(&key).await;
-    let hold = bucket.hold(&key, &guard).await?;
+    let hold = match sight {
+        Sight::Blind => bucket.hold_blindly(&key, &guard).await?,
+        Sight::Looked => bucket.hold(&key, &guard).await?,
+    };
     let row = hold.row();
     row.check(&conditions)?;
-    if base.is_some_and(|base| base.as_ref() != row.object().map(|object| &object.etag)) {
-        // Somebody else's change came while the body did. An unconditional write is as good as done right before that, unless that
-        // is one that had been given up.
-        let decided = row.stands.as_ref().is_some_and(|record| !record.change.found);
-        return match conditions.is_empty() {
-            true if decided => Ok(None),
-            true => Err(StoreError::new(StoreErrorKind::Unavailable, "the key changed behind our back meanwhile: try again")),
-            false => Err(StoreErrorKind::Conflict.into()),
-        };
+    // Of a change that is superseded nobody knows whom it reached.
+    let is_unsure = row.begun.is_some();
+    let known = |member: &Member| if is_unsure { Known::Unknown } else { member.known(row.stands.as_ref()) };
+    if let Some(Body { ended, underway }) = &body
+        && ended.is_under_way()
+    {
+        let had = steps.len();
+        // Those that were told too early are left behind, and repaired from the others.
+        steps.retain(|step| step.fits(&known(&step.member)));
+        if steps.len() < had && steps.len() < bucket.needed() {
+            return match underway.as_ref().and_then(Underway::first) {
+                _ if !conditions.is_empty() => Err(StoreErrorKind::Conflict.into()),
+                Some(Sight::Blind) => Ok(None),
+                _ => Err(overtaken()),
+            };
+        }
     }
     let change = match make(&row)? {
         Outcome::Becomes(object) => row.next(object),
         Outcome::Stays => return Ok(None),
     };
-    let mut record = Record::after(row.stands.as_ref(), change.clone());
+    let mut record = Record::after(row.stands.as_ref(), change.decided());
+    let is_unsettled = hold.is_unsettled();
     hold.begin(change);
+    if is_unsettled && let Err(error) = hold.save().await {
+        hold.leave();
+        return Err(error);
+    }
     let mut running = Running::default();
-    for Step { member, go, outcome } in steps {
+    for step in steps {
+        let Step { member, go, outcome, .. } = step;
         let turn = bucket.lanes.join(member.number, &key);
-        let known = member.known(row.stands.as_ref());
+        let known = known(&member);
         // A step that has failed already is heard of below.
-        let _ = go.send(Go { turn, known, ended: ended.clone() });
+        let _ = go.send(Go { turn, known, ended: body.as_ref().map(|body| body.ended.clone()) });
         running.push(member, outcome);
     }
     let Round { running, saved, errors } = gather(&bucket, &hold, running, &mut record).await;
@@ -184,16 +226,24 @@ async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<R
         hold.leave();
         None
     } else {
+        let changing = bucket.changes.begin(&key);
+        bucket.bodies.decided(&key, sight);
         hold.decide(Some(record.clone()));
-        Some(bucket.index(&key, &record))
+        Some((bucket.index(&key, &record), changing))
     };
     drop(guard);
     let generation = record.change.generation;
     bucket.spawn(tail(bucket.clone(), key, hold, running, generation));
-    if let Some(indexed) = indexed {
+    if let Some((indexed, _changing)) = indexed {
         indexed.await?;
     }
     outcome
+}
+
+/// A body of which too many replicas were told to put it over what is not there any more.
+fn overtaken() -> StoreError {
+    let why = "the key was changed while this body was on its way to storage that cannot be told of it any more: send it again";
+    StoreError::new(StoreErrorKind::Busy, why)
 }
 
 struct Round {

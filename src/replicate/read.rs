@@ -82,36 +82,47 @@ pub(super) struct Opened {
 }
 
 type Asking = BoxFuture<'static, (Arc<Member>, Instant, Result<GetReply>)>;
+type Doubt = BoxFuture<'static, Result<bool>>;
 
 /// The bytes of `span` from whoever has them. `Conflict`: those that answered have something else, and the record was seen to, or
 /// was another one by then.
+///
+/// Whoever is asked may hold a lock of its driver until it has answered, and a writer that has the key's lock may wait for that one:
+/// so those that were asked are polled along with whatever is waited for here.
 pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, span: Span, without: &[usize]) -> Result<Opened> {
     let size = record.object().map(|object| object.size).unwrap_or_default();
-    let mut next = order(bucket, record, without).into_iter();
+    let mut next = order(bucket, record, without).into_iter().peekable();
     let mut asked: FuturesUnordered<Asking> = FuturesUnordered::new();
     let (mut slow, mut wrong, mut failure) = (Vec::new(), Vec::new(), None);
     let mut waits = Duration::ZERO;
+    let (mut doubt, mut is_dispelled): (Option<Doubt>, bool) = (None, false);
     loop {
-        if asked.is_empty() || waits.is_zero() {
-            let candidate = next.next();
+        if doubt.is_none() && (asked.is_empty() || waits.is_zero()) {
             // Before anybody is waited for who may not answer: perhaps those that did have what came after the record.
-            let is_doubtful = candidate.as_ref().is_none_or(|(member, _)| !member.health.is_up());
-            if is_doubtful && !wrong.is_empty() && is_replaced(bucket, key, record).await? {
-                return Err(StoreErrorKind::Conflict.into());
-            }
-            match candidate {
-                Some((member, etag)) => {
-                    waits = patience(bucket.read, &member);
-                    slow.push((member.clone(), Instant::now()));
-                    asked.push(ask(member, key.clone(), etag, span, size));
+            let is_doubtful = next.peek().is_none_or(|(member, _)| !member.health.is_up());
+            if is_doubtful && !wrong.is_empty() && !std::mem::take(&mut is_dispelled) {
+                doubt = Some(Box::pin(is_replaced(bucket.clone(), key.clone(), record.change.generation)));
+            } else {
+                match next.next() {
+                    Some((member, etag)) => {
+                        waits = patience(bucket.read, &member);
+                        slow.push((member.clone(), Instant::now()));
+                        asked.push(ask(member, key.clone(), etag, span, size));
+                    }
+                    None if asked.is_empty() => break,
+                    None => waits = Duration::MAX,
                 }
-                None if asked.is_empty() => break,
-                None => waits = Duration::MAX,
             }
         }
         tokio::select! {
             // Who answers in the last moment is heard before another is asked.
             biased;
+            Some(replaced) = maybe(&mut doubt), if doubt.is_some() => {
+                if replaced? {
+                    return Err(StoreErrorKind::Conflict.into());
+                }
+                (doubt, is_dispelled, waits) = (None, true, Duration::ZERO);
+            }
             Some((member, begun, reply)) = asked.next(), if !asked.is_empty() => {
                 slow.retain(|(waiting, _): &(Arc<Member>, Instant)| waiting.number != member.number);
                 match reply {
@@ -132,7 +143,7 @@ pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record,
                 }
                 waits = Duration::ZERO;
             }
-            () = sleep(waits), if waits < Duration::MAX => waits = Duration::ZERO,
+            () = sleep(waits), if doubt.is_none() && waits < Duration::MAX => waits = Duration::ZERO,
         }
     }
     if wrong.is_empty() {
@@ -148,11 +159,18 @@ pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record,
     }
 }
 
+async fn maybe(doubt: &mut Option<Doubt>) -> Option<Result<bool>> {
+    match doubt {
+        Some(doubt) => Some(doubt.await),
+        None => None,
+    }
+}
+
 /// Under the key's lock: a change that is taking effect, which replicas may show already, is waited for.
-async fn is_replaced(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record) -> Result<bool> {
-    let guard = bucket.lock(key).await;
-    let stands = bucket.hold(key, &guard).await?.row().stands;
-    Ok(stands.is_none_or(|now| now.change.generation != record.change.generation))
+async fn is_replaced(bucket: Arc<Bucket>, key: ObjectKey, generation: u64) -> Result<bool> {
+    let guard = bucket.lock(&key).await;
+    let stands = bucket.hold(&key, &guard).await?.row().stands;
+    Ok(stands.is_none_or(|now| now.change.generation != generation))
 }
 
 /// Those that were asked before and let another one answer first. They get the rest of their time: it tells how fast they are, or
@@ -220,7 +238,7 @@ fn order(bucket: &Bucket, record: &Record, without: &[usize]) -> Vec<(Arc<Member
             ReadPolicy::Ordered => Duration::ZERO,
             ReadPolicy::Fastest | ReadPolicy::Hedged => member.health.p95().unwrap_or_default(),
         };
-        (!member.health.is_up(), member.backend.avoid(), time)
+        (!member.health.is_up(), record.doubtful.contains(&member.name), member.backend.avoid(), time)
     });
     holders
 }

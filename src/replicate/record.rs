@@ -35,6 +35,10 @@ pub(super) struct Record {
     /// until they were written again.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub(super) rotten: BTreeSet<String>,
+    /// Backends among `copies` that were not seen to hold theirs since a change was begun that never took effect: a write of that
+    /// change may have come to them meanwhile. Repair looks at them.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub(super) doubtful: BTreeSet<String>,
 }
 
 /// What a key came to hold.
@@ -48,6 +52,9 @@ pub(super) struct Change {
     /// Nobody decided it: it is what replicas were found to hold.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub(super) found: bool,
+    /// Of a change begun: the one that it supersedes, whose end was not known then. A replica may have either.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    over: Option<Box<Change>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -172,9 +179,26 @@ impl Object {
     }
 }
 
+impl Change {
+    /// As it stands from now on.
+    pub(super) fn decided(&self) -> Self {
+        Self { over: None, ..self.clone() }
+    }
+
+    /// As it was found in replicas, not decided.
+    pub(super) fn found(&self) -> Self {
+        Self { found: true, ..self.decided() }
+    }
+
+    /// Itself, and those that it supersedes, the latest first.
+    pub(super) fn chain(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |change| change.over.as_deref())
+    }
+}
+
 impl Record {
     pub(super) fn new(change: Change) -> Self {
-        Self { v: VERSION, change, copies: BTreeMap::new(), rotten: BTreeSet::new() }
+        Self { v: VERSION, change, copies: BTreeMap::new(), rotten: BTreeSet::new(), doubtful: BTreeSet::new() }
     }
 
     /// That of a change upon what stood: a replica whose bytes have rotted is not trusted until it was written again.
@@ -190,7 +214,19 @@ impl Record {
     /// A replica has made the change.
     pub(super) fn made_by(&mut self, member: String, copy: Copy) {
         self.rotten.remove(&member);
+        self.doubtful.remove(&member);
         self.copies.insert(member, copy);
+    }
+
+    /// A replica turned out not to have what it should.
+    pub(super) fn lost_by(&mut self, member: &str) {
+        self.doubtful.remove(member);
+        self.copies.remove(member);
+    }
+
+    /// Whether a replica is known to have made the change.
+    pub(super) fn is_at(&self, member: &str) -> bool {
+        self.copies.contains_key(member) && !self.doubtful.contains(member)
     }
 
     pub(super) fn object(&self) -> Option<&Object> {
@@ -198,7 +234,7 @@ impl Record {
     }
 
     pub(super) fn known(&self, member: &str) -> Known {
-        match (self.copies.get(member), &self.change.object) {
+        match (self.copies.get(member).filter(|_| self.is_at(member)), &self.change.object) {
             (None, _) => Known::Unknown,
             (Some(_), None) => Known::Absent,
             (Some(Copy { etag: Some(etag) }), Some(_)) => Known::Held(etag.clone()),
@@ -208,12 +244,12 @@ impl Record {
 
     /// Who of `members` has it, and who will.
     pub(super) fn replicas<'m>(&self, members: impl Iterator<Item = &'m str>) -> Replicas {
-        let (current, pending) = members.map(str::to_owned).partition(|name| self.copies.contains_key(name));
+        let (current, pending) = members.map(str::to_owned).partition(|name| self.is_at(name));
         Replicas { current, pending }
     }
 
     pub(super) fn lacks<'m>(&self, mut members: impl Iterator<Item = &'m str>) -> bool {
-        members.any(|name| !self.copies.contains_key(name))
+        members.any(|name| !self.is_at(name))
     }
 }
 
@@ -279,7 +315,7 @@ impl Row {
             object.modified = self.object().map_or(object.modified, |old| old.modified.max(object.modified));
             object
         });
-        Change { generation: clock.max(self.generation() + 1), object, found: false }
+        Change { generation: clock.max(self.generation() + 1), object, found: false, over: self.begun.clone().map(Box::new) }
     }
 
     /// Settles what is left to do: nothing is remembered of an object that is gone everywhere.

@@ -34,6 +34,8 @@ struct Now {
     row: Row,
     /// The change begun is in somebody's hands.
     in_hand: bool,
+    /// The catalog may say of a change that it was begun, and not how it ended.
+    unsettled: bool,
 }
 
 /// A row that somebody changes. Changed under the key's lock only.
@@ -69,6 +71,11 @@ impl Records {
         Ok(self.seen(key).unwrap_or(Seen::Unresolved))
     }
 
+    /// The row of a key that somebody is changing.
+    pub(super) fn in_flight(&self, key: &ObjectKey) -> Option<Row> {
+        Some(self.held().get(key)?.now().row.clone())
+    }
+
     /// Under the key's lock.
     pub(super) async fn hold(self: &Arc<Self>, key: &ObjectKey) -> Result<Hold> {
         let held = |held: Arc<Held>| Hold { records: self.clone(), key: key.clone(), held };
@@ -76,7 +83,8 @@ impl Records {
             return Ok(held(known.clone()));
         }
         let row = self.load(key).await?;
-        let entry = Arc::new(Held { now: Mutex::new(Now { row, in_hand: false }), saving: tokio::sync::Mutex::default() });
+        let unsettled = row.begun.is_some();
+        let entry = Arc::new(Held { now: Mutex::new(Now { row, in_hand: false, unsettled }), saving: tokio::sync::Mutex::default() });
         let fresh = self.held().entry(key.clone()).or_insert(entry).clone();
         Ok(held(fresh))
     }
@@ -131,11 +139,21 @@ impl Hold {
         change(&mut self.held.now().row)
     }
 
+    /// Whether whoever finds the key in the catalog after a crash would look for another change than the latest: what came after that
+    /// must not reach any replica before it is written down.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.held.now().unsettled
+    }
+
     /// Durable when it returns: the row as it is then.
     pub(super) async fn save(&self) -> Result<()> {
         let _saving = self.held.saving.lock().await;
-        let row = self.row().store(&self.key)?;
-        Ok(self.records.catalog.set_object(self.records.bucket, row).await?)
+        let row = self.row();
+        let is_settled = row.begun.is_none();
+        self.held.now().unsettled |= !is_settled;
+        self.records.catalog.set_object(self.records.bucket, row.store(&self.key)?).await?;
+        self.held.now().unsettled &= !is_settled;
+        Ok(())
     }
 }
 

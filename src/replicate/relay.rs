@@ -68,6 +68,8 @@ impl Relay {
         self.failed.push(self.member.number);
         let outcome = Err(error);
         self.member.judge::<()>(&outcome);
+        // What broke off must not go on holding what its storage gave it, a place among its requests for one, while others are asked.
+        self.body = futures_util::stream::empty().boxed();
         let opened = read::open(&self.bucket, &self.key, &self.record, self.rest, &self.failed).await;
         match (opened, outcome) {
             (Ok(opened), _) => {

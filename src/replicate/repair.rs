@@ -47,7 +47,7 @@ pub(super) async fn key(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Repaire
     let mut repaired = Repaired::default();
     let Some(record) = bucket.see(key).await?.stands else { return Ok(repaired) };
     let mut last = None;
-    for member in bucket.members().iter().filter(|member| !record.copies.contains_key(&member.name)) {
+    for member in bucket.members().iter().filter(|member| !record.is_at(&member.name)) {
         let outcome = if member.health.is_up() { one(bucket, key, member).await } else { Ok(Done::Later) };
         match outcome {
             Ok(Done::Copied) => repaired.copied += 1,
@@ -57,10 +57,12 @@ pub(super) async fn key(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Repaire
             Ok(Done::Later) => repaired.left += 1,
             Err(error) => {
                 repaired.left += 1;
-                tracing::debug!(%key, backend = member.name, %error, "a replica was not repaired; it is tried again");
+                failed(bucket, key, member, &error);
                 last = Some(error);
+                continue;
             }
         }
+        member.troubles.forget(key);
     }
     if repaired == Repaired::default() {
         // Nobody lacks it any more: only its row does not say so yet.
@@ -78,6 +80,17 @@ pub(super) async fn key(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Repaire
     }
 }
 
+/// The first key that meets a cause tells of it in the log.
+fn failed(bucket: &Bucket, key: &ObjectKey, member: &Member, error: &StoreError) {
+    match member.troubles.note(key, error) {
+        Some(why) => {
+            let name = &bucket.record.bucket.name;
+            tracing::warn!(bucket = %name, backend = member.name, why, example = %key, "objects are not brought to a replica; it is tried again");
+        }
+        None => tracing::debug!(%key, backend = member.name, %error, "a replica was not repaired; it is tried again"),
+    }
+}
+
 enum Done {
     Copied,
     Removed,
@@ -90,7 +103,7 @@ enum Done {
 async fn one(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Result<Done> {
     // Whoever is on the way to it may be about to do what is to be done here.
     bucket.lanes.join(member.number, key).come().await;
-    let Some(record) = bucket.see(key).await?.stands.filter(|record| !record.copies.contains_key(&member.name)) else {
+    let Some(record) = bucket.see(key).await?.stands.filter(|record| !record.is_at(&member.name)) else {
         return Ok(Done::Overtaken);
     };
     let generation = record.change.generation;
@@ -132,6 +145,13 @@ enum Held {
 
 async fn look(member: &Member, key: &ObjectKey, record: &Record, object: &Object) -> Result<Held> {
     let Some(info) = member.look(key).await? else { return Ok(Held::Else(Known::Absent)) };
+    // One that had it, and was in doubt since.
+    if let Some(copy) = record.copies.get(&member.name)
+        && copy.etag.as_ref() == Some(&info.etag)
+        && info.size == object.size
+    {
+        return Ok(Held::It(copy.clone()));
+    }
     let may_be_it = !record.rotten.contains(&member.name) && info.size == object.size && info.etag == object.etag;
     if !may_be_it || info.etag.as_md5().is_none() {
         return Ok(Held::Else(Known::Held(info.etag)));
@@ -146,7 +166,7 @@ pub(super) async fn turn(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Member,
     let guard = bucket.lock(key).await;
     let hold = bucket.hold(key, &guard).await?;
     let stands =
-        hold.row().stands.is_some_and(|record| record.change.generation == generation && !record.copies.contains_key(&member.name));
+        hold.row().stands.is_some_and(|record| record.change.generation == generation && !record.is_at(&member.name));
     Ok(stands.then(|| bucket.lanes.join(member.number, key)))
 }
 

@@ -1,14 +1,20 @@
 //! What stands, where the record does not say: after a crash amid a change, a change whose end nobody heard of, objects that
 //! others put into a replica, and replicas that all hold something else than they should.
 //!
-//! Under the key's lock, always.
+//! Under the key's lock, always. Invariants:
+//! - a replica that a change of this process is still on its way to is not believed: what it shows may not be the end;
+//! - a record that was found out names as holders only replicas that were seen to hold what stands; all others are in doubt, or
+//!   lack it, and are repaired, which looks at them when nothing is on its way to them any more;
+//! - nothing is given up before every replica has answered that it has nothing.
 
 use super::{
+    bodies::Sight,
     bucket::Bucket,
     member::Member,
     record::{Change, Copy, Known, Object, Record, Row, Wrong},
     records::Hold,
     survey,
+    write::in_time,
 };
 use crate::{
     model::{ETag, ObjectInfo, ObjectKey},
@@ -18,25 +24,43 @@ use crate::{
     },
 };
 use futures_util::future::join_all;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
+
+/// What replicas that were never looked through may take to say what they have of a key that another one has not.
+const UNEXPLORED: Duration = Duration::from_secs(1);
+/// How long what is on its way to a replica may take to end, where nothing can be told without that replica.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a replica says of a key.
 struct Seen {
     member: Arc<Member>,
     /// `None` inside: there is nothing.
     found: Result<Option<ObjectInfo>>,
+    /// Something is still on its way to it.
+    is_busy: bool,
 }
 
-async fn look(members: impl Iterator<Item = &Arc<Member>>, key: &ObjectKey) -> Vec<Seen> {
+/// Asks each replica, once what is on its way to it has ended, or not at all if that takes longer than `patience`.
+async fn look(bucket: &Bucket, members: impl Iterator<Item = &Arc<Member>>, key: &ObjectKey, patience: Duration) -> Vec<Seen> {
     let look = |member: &Arc<Member>| {
         let (member, key) = (member.clone(), key.clone());
+        let mut turn = bucket.lanes.join(member.number, &key);
         async move {
+            if timeout(patience, turn.come()).await.is_err() {
+                let found = Err(unavailable("a change is still on its way to a replica"));
+                return Seen { member, found, is_busy: true };
+            }
             let found = member.look(&key).await;
             member.judge(&found);
-            Seen { member, found }
+            Seen { member, found, is_busy: false }
         }
     };
     join_all(members.map(look)).await
+}
+
+fn unavailable(why: &str) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, why)
 }
 
 #[derive(Debug, PartialEq)]
@@ -45,6 +69,8 @@ enum Verdict {
     HasNot,
     /// It does not answer.
     Unknown,
+    /// The change keeps the bytes: only tags and the ACL tell.
+    Untold,
     /// Only its bytes tell.
     Unclear(ETag),
 }
@@ -55,8 +81,8 @@ impl Verdict {
     }
 }
 
-/// Whether a replica has made a change that was begun upon what stood.
-fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change) -> Verdict {
+/// Whether a replica has made a change that was begun upon what stood, and perhaps upon others that were begun.
+fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change, is_only: bool) -> Verdict {
     let Ok(found) = &seen.found else { return Verdict::Unknown };
     let (info, object) = match (found, &change.object) {
         (None, None) => return Verdict::Has(Copy::default()),
@@ -64,125 +90,233 @@ fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change) -> Verdict {
         (Some(info), Some(object)) => (info, object),
     };
     let has = Verdict::Has(Copy { etag: Some(info.etag.clone()) });
-    match seen.member.known(stands) {
+    let known = if is_only { seen.member.known(stands) } else { Known::Unknown };
+    match known {
         _ if !object.may_be(info.size, &info.etag) => Verdict::HasNot,
         // What it shows may be what has rotted.
         _ if stands.is_some_and(|record| record.rotten.contains(&seen.member.name) && record.shows(&info.etag)) => Verdict::HasNot,
+        // It may be what it was, and what was changed of it is not told by its ETag.
+        Known::Held(before) if before == info.etag && keeps_bytes(stands, object) => Verdict::Untold,
         // The same bytes, whichever change brought them.
         _ if object.etag == info.etag && is_digest(&info.etag) => has,
-        Known::Absent => has,
-        Known::Held(before) if before != info.etag => has,
-        Known::Held(_) => Verdict::HasNot,
+        Known::Held(before) if before == info.etag => Verdict::HasNot,
+        // It is new there. Its bytes tell whether it came late from a change before: storage names them as it likes.
+        Known::Absent | Known::Held(_) if !object.has_digest() => has,
+        Known::Absent | Known::Held(_) => Verdict::Unclear(info.etag.clone()),
         // Perhaps it is something else of the same size.
         Known::Unknown => Verdict::Unclear(info.etag.clone()),
     }
 }
 
 /// A change was begun, and nobody knows whether it took effect. If any replica has it, it stands; if so many replicas do not
-/// that it cannot have been acknowledged, it never was.
+/// that it cannot have been acknowledged, it never was. So it is with those that it supersedes, none of which was acknowledged.
 pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
-    let Row { stands, begun: Some(change), .. } = hold.row() else { return Ok(()) };
+    let row = hold.row();
+    let Some(change) = &row.begun else { return Ok(()) };
     let members = bucket.members();
-    let seen = look(members.iter(), key).await;
-    let mut verdicts: Vec<Verdict> = seen.iter().map(|seen| verdict(seen, stands.as_ref(), &change)).collect();
-    for (seen, verdict) in seen.iter().zip(&mut verdicts) {
-        if let (Verdict::Unclear(etag), Some(object)) = (&*verdict, &change.object) {
-            *verdict = match survey::has_bytes(&seen.member, key, etag, object).await {
+    for patience in [Duration::ZERO, PATIENCE] {
+        let seen = look(bucket, members.iter(), key, patience).await;
+        let is_only = change.chain().count() == 1;
+        let (mut without, mut is_unclear) = (None, false);
+        for change in change.chain() {
+            let verdicts = verdicts(key, &seen, row.stands.as_ref(), change, is_only).await;
+            without.get_or_insert(verdicts.iter().filter(|verdict| **verdict == Verdict::HasNot).count());
+            is_unclear |= seen.iter().zip(&verdicts).any(|(seen, verdict)| seen.found.is_ok() && *verdict == Verdict::Unknown);
+            let mut record = Record::after(row.stands.as_ref(), change.found());
+            // It stands on, whatever came after it and was given up.
+            record.change.generation = row.generation();
+            for (seen, copy) in seen.iter().zip(verdicts).filter_map(|(seen, verdict)| Some((seen, verdict.copy()?))) {
+                record.made_by(seen.member.name.clone(), copy);
+            }
+            if !record.copies.is_empty() {
+                tracing::info!(%key, "a change that was cut short stands: a replica has it");
+                return settle(bucket, key, hold, record).await;
+            }
+        }
+        if without.unwrap_or_default() + bucket.needed() > seen.len() && !is_unclear {
+            tracing::info!(%key, "a change that was cut short never took effect");
+            return settle(bucket, key, hold, as_before(key, &seen, &row).await?).await;
+        }
+        if !seen.iter().any(|seen| seen.is_busy) {
+            break;
+        }
+    }
+    Err(unavailable("too few replicas answer to tell what the key holds"))
+}
+
+fn keeps_bytes(stands: Option<&Record>, object: &Object) -> bool {
+    stands.and_then(Record::object).is_some_and(|before| before.etag == object.etag && before.size == object.size)
+}
+
+/// Whether a replica has the tags and the ACL of an object, as far as its storage keeps them.
+async fn has_notes(member: &Member, key: &ObjectKey, object: &Object) -> Verdict {
+    let kept = member.keeps(&object.attributes);
+    match member.describe(key).await {
+        Ok(Some(info)) if info.attributes.tags == kept.tags && info.attributes.acl == kept.acl => Verdict::Has(Copy { etag: Some(info.etag) }),
+        Ok(_) => Verdict::HasNot,
+        Err(_) => Verdict::Unknown,
+    }
+}
+
+/// Whether each has made a change. Where only the bytes tell, they are read.
+async fn verdicts(key: &ObjectKey, seen: &[Seen], stands: Option<&Record>, change: &Change, is_only: bool) -> Vec<Verdict> {
+    let mut verdicts = Vec::with_capacity(seen.len());
+    for seen in seen {
+        let verdict = verdict(seen, stands, change, is_only);
+        verdicts.push(match (&verdict, &change.object) {
+            (Verdict::Unclear(etag), Some(object)) => match in_time(Some(object.size), survey::has_bytes(&seen.member, key, etag, object)).await {
                 Ok(true) => Verdict::Has(Copy { etag: Some(etag.clone()) }),
                 Ok(false) => Verdict::HasNot,
                 Err(_) => Verdict::Unknown,
-            };
+            },
+            (Verdict::Untold, Some(object)) => has_notes(&seen.member, key, object).await,
+            _ => verdict,
+        });
+    }
+    verdicts
+}
+
+/// What stood before a change that never took effect stands on, as of now. A write of that change may still come to those that were
+/// not seen to hold what stands.
+async fn as_before(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Record> {
+    let Some(mut record) = row.stands.clone() else {
+        // In a replica that was never looked through something else may have been all the time.
+        if let Some(foreign) = newest(key, seen.iter().filter(|seen| !seen.member.is_seeded()), row).await? {
+            return Ok(foreign);
+        }
+        // One that does not answer and was never looked through is looked through when it does.
+        let is_gone = |seen: &&Seen| matches!(seen.found, Ok(None)) || (seen.found.is_err() && !seen.member.is_seeded());
+        return Ok(gone(&row.next(None).found(), seen.iter().filter(is_gone)));
+    };
+    // What an earlier change is told late does not count for this record any more.
+    record.change.generation = row.generation() + 1;
+    for seen in seen {
+        let Some(copy) = record.copies.get(&seen.member.name).cloned() else { continue };
+        match &seen.found {
+            Ok(found) if found.as_ref().map(|info| &info.etag) == copy.etag.as_ref() => record.made_by(seen.member.name.clone(), copy),
+            Ok(_) => record.lost_by(&seen.member.name),
+            Err(_) => drop(record.doubtful.insert(seen.member.name.clone())),
         }
     }
-    let mut record = Record::after(stands.as_ref(), Change { found: true, ..change });
-    let without = verdicts.iter().filter(|verdict| **verdict == Verdict::HasNot).count();
-    for (seen, copy) in seen.iter().zip(verdicts).filter_map(|(seen, verdict)| Some((seen, verdict.copy()?))) {
-        record.made_by(seen.member.name.clone(), copy);
+    if record.object().is_none() || !record.copies.is_empty() {
+        return Ok(record);
     }
-    let becomes = if !record.copies.is_empty() {
-        tracing::info!(%key, "a change that was cut short stands: a replica has it");
-        Some(record)
-    } else if without + bucket.needed() > seen.len() {
-        tracing::info!(%key, "a change that was cut short never took effect");
-        stands
-    } else {
-        return Err(StoreError::new(StoreErrorKind::Unavailable, "too few replicas answer to tell what the key holds"));
-    };
-    settle(bucket, key, hold, becomes).await
+    // What stood is nowhere any more.
+    if seen.iter().any(|seen| seen.found.is_err()) {
+        return Err(unavailable("no replica that answers has what the key held: the others are waited for"));
+    }
+    match newest(key, seen.iter(), row).await? {
+        Some(found) => Ok(found),
+        None => Ok(gone(&row.next(None).found(), seen.iter())),
+    }
+}
+
+/// Nothing stands, and these replicas have nothing.
+fn gone<'s>(change: &Change, confirmed: impl Iterator<Item = &'s Seen>) -> Record {
+    let mut gone = Record::new(change.clone());
+    gone.copies = confirmed.map(|seen| (seen.member.name.clone(), Copy::default())).collect();
+    gone
 }
 
 /// Nobody knows the key, and some replicas were not looked through yet: what is there is ours from now on.
 pub(super) async fn adopt(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let members = bucket.members();
-    let strangers = members.iter().filter(|member| !member.is_seeded());
-    let seen = look(strangers, key).await;
-    match newest(key, &seen, &hold.row()).await? {
-        Some(record) => settle(bucket, key, hold, Some(record)).await,
+    // One that is out is not waited for, if another knows what there is.
+    let has_seeded = members.iter().any(|member| member.is_seeded());
+    let strangers: Vec<_> =
+        members.iter().filter(|member| member.is_unexplored() && (member.health.is_up() || !has_seeded)).cloned().collect();
+    let limit = if has_seeded { UNEXPLORED } else { Duration::MAX };
+    let seen = timeout(limit, look(bucket, strangers.iter(), key, Duration::ZERO)).await;
+    let seen = seen.unwrap_or_else(|_| {
+        strangers.iter().for_each(|member| member.lagged());
+        Vec::new()
+    });
+    match newest(key, seen.iter(), &hold.row()).await? {
+        Some(record) => settle(bucket, key, hold, record).await,
         // One that does not answer is looked through when it does.
-        None if seen.iter().any(|seen| seen.found.is_ok()) || members.iter().any(|member| member.is_seeded()) => Ok(()),
-        None => Err(StoreError::new(StoreErrorKind::Unavailable, "no replica answers")),
+        None if seen.iter().any(|seen| seen.found.is_ok()) || has_seeded => Ok(()),
+        None => Err(unavailable("no replica answers")),
     }
 }
 
-/// No replica has what the record says. If all that had it answer, what they have now is what there is.
+/// The last replica that is known to have what the record says turned out not to have it. The others are asked, all of them: one that
+/// was never told of this object may have it, or an older one, which is all that is left then.
 pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let row = hold.row();
-    let Some(record) = row.stands.as_ref().filter(|record| record.object().is_some()) else { return Ok(()) };
+    let Some((record, object)) = row.stands.as_ref().and_then(|record| Some((record, record.object()?))) else { return Ok(()) };
     let members = bucket.members();
-    let holders = members.iter().filter(|member| record.copies.contains_key(&member.name));
-    let seen = look(holders, key).await;
-    let holds = |seen: &Seen| {
-        let (Ok(Some(info)), Some(copy)) = (&seen.found, record.copies.get(&seen.member.name)) else { return false };
-        copy.etag.as_ref() == Some(&info.etag)
+    let seen = look(bucket, members.iter(), key, PATIENCE).await;
+    // As it was recorded, or the same bytes under another name for them: a storage that tells its own ETag only later.
+    let has = |seen: &&Seen| {
+        let Ok(Some(info)) = &seen.found else { return false };
+        let as_recorded = record.copies.get(&seen.member.name).is_some_and(|copy| copy.etag.as_ref() == Some(&info.etag));
+        let is_rotten = record.rotten.contains(&seen.member.name);
+        as_recorded || (!is_rotten && is_digest(&object.etag) && object.etag == info.etag)
     };
-    if seen.iter().any(holds) {
-        return Ok(());
+    let holders: Vec<&Seen> = seen.iter().filter(has).collect();
+    if !holders.is_empty() {
+        let mut same = record.clone();
+        for seen in &seen {
+            match &seen.found {
+                Ok(Some(info)) if has(&seen) => same.made_by(seen.member.name.clone(), Copy { etag: Some(info.etag.clone()) }),
+                Ok(_) => same.lost_by(&seen.member.name),
+                // What it is recorded to have it may have, or not.
+                Err(_) => {}
+            }
+        }
+        return if same == *record { Ok(()) } else { settle(bucket, key, hold, same).await };
     }
-    // The same bytes under another name for them: a storage that tells its own ETag only later.
-    let object = record.object().cloned();
-    let same = |seen: &Seen| {
-        let (Ok(Some(info)), Some(object)) = (&seen.found, &object) else { return None };
-        let certain = object.etag.as_md5().is_some() && object.etag == info.etag;
-        certain.then(|| (seen.member.name.clone(), Copy { etag: Some(info.etag.clone()) }))
-    };
-    let mut same_as = Record::new(record.change.clone());
-    same_as.copies = seen.iter().filter_map(same).collect();
-    if !same_as.copies.is_empty() {
-        return settle(bucket, key, hold, Some(same_as)).await;
+    if let Some(away) = seen.iter().find(|seen| seen.found.is_err()) {
+        let why = format!(
+            "no replica that answers has the object, and '{}' does not answer: nothing is given up before it does",
+            away.member.name
+        );
+        return Err(StoreError::new(StoreErrorKind::Unavailable, why));
     }
-    if seen.iter().any(|seen| seen.found.is_err()) {
-        return Err(StoreError::new(StoreErrorKind::Unavailable, "no replica that answers has the object"));
-    }
-    // Of those only that had it: what others have is older.
-    let changed = newest(key, &seen, &row).await?;
-    let becomes = match changed {
+    let is_rotten = |seen: &Seen| matches!(&seen.found, Ok(Some(info)) if info.etag == object.etag) && record.rotten.contains(&seen.member.name);
+    let becomes = match newest(key, seen.iter().filter(|seen| !is_rotten(seen)), &row).await? {
         Some(record) => {
-            tracing::warn!(%key, "every replica of an object was changed by others: the newest stands");
+            let now = record.object().map(|object| object.etag.as_str()).unwrap_or_default();
+            tracing::error!(
+                %key, lost = object.etag.as_str(), size = object.size, modified = object.modified.millis(), now,
+                "no replica has an object any more: the newest object that replicas have for this key stands instead"
+            );
             record
         }
+        None if seen.iter().any(is_rotten) => {
+            tracing::error!(
+                %key, lost = object.etag.as_str(), size = object.size,
+                "the only replica left of an object has other bytes than were written: write the object again, or delete it"
+            );
+            return Err(unavailable("the only replica left of this object has other bytes than were written"));
+        }
         None => {
-            tracing::error!(%key, "every replica of an object was removed by others");
-            let mut gone = Record::new(Change { found: true, ..row.next(None) });
-            gone.copies = seen.iter().map(|seen| (seen.member.name.clone(), Copy::default())).collect();
-            gone
+            tracing::error!(
+                %key, lost = object.etag.as_str(), size = object.size, modified = object.modified.millis(),
+                "an object is lost: every replica answers that it has nothing for this key"
+            );
+            gone(&row.next(None).found(), seen.iter())
         }
     };
-    settle(bucket, key, hold, Some(becomes)).await
+    settle(bucket, key, hold, becomes).await
 }
 
 /// The newest of what replicas have, with all who have it.
-async fn newest(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Option<Record>> {
-    let found = seen.iter().filter_map(|seen| Some((&seen.member, seen.found.as_ref().ok()?.as_ref()?)));
+async fn newest(key: &ObjectKey, seen: impl Iterator<Item = &Seen> + Clone, row: &Row) -> Result<Option<Record>> {
+    let found = seen.filter_map(|seen| Some((&seen.member, seen.found.as_ref().ok()?.as_ref()?)));
     // Of those that are equally new the first: by rank.
     let Some((member, info)) = found.clone().reduce(|best, next| if next.1.last_modified > best.1.last_modified { next } else { best })
     else {
         return Ok(None);
     };
-    let Some(described) = member.describe(key).await? else { return Ok(None) };
+    // It was there a moment ago: that it is not any more says nothing about the others.
+    let Some(described) = member.describe(key).await?.filter(|now| now.etag == info.etag) else {
+        return Err(unavailable("a replica was changed by others while it was looked at: try again"));
+    };
     let same = |other: &ObjectInfo| other.size == info.size && other.etag == info.etag && is_digest(&info.etag);
     let holders = found.filter(|(holder, other)| holder.number == member.number || same(other));
     let copies = holders.map(|(holder, other)| (holder.name.clone(), Copy { etag: Some(other.etag.clone()) })).collect();
-    let mut record = Record::new(Change { found: true, ..row.next(Some(Box::new(Object::of(described)))) });
+    let mut record = Record::new(row.next(Some(Box::new(Object::of(described)))).found());
     record.copies = copies;
     Ok(Some(record))
 }
@@ -191,12 +325,13 @@ fn is_digest(etag: &ETag) -> bool {
     etag.as_md5().is_some()
 }
 
-async fn settle(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, becomes: Option<Record>) -> Result<()> {
-    let indexed = match &becomes {
-        Some(record) => bucket.index(key, record),
-        None => bucket.index(key, &Record::new(Change { generation: 0, object: None, found: false })),
-    };
-    hold.decide(becomes);
+async fn settle(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, becomes: Record) -> Result<()> {
+    let _changing = bucket.changes.begin(key);
+    if hold.row().object() != becomes.object() {
+        bucket.bodies.decided(key, Sight::Looked);
+    }
+    let indexed = bucket.index(key, &becomes);
+    hold.decide(Some(becomes));
     let wants_repair = hold.change(|row| {
         bucket.settle(row);
         row.wants_repair
@@ -220,9 +355,12 @@ pub(super) async fn distrust(bucket: &Arc<Bucket>, key: &ObjectKey, generation: 
         return lost(bucket, key, &hold).await;
     }
     tracing::warn!(%key, backend = member.name, "a replica does not have what it had: it is repaired");
+    if member.missed() {
+        bucket.call_for_look();
+    }
     hold.change(|row| {
         if let Some(record) = &mut row.stands {
-            record.copies.remove(&member.name);
+            record.lost_by(&member.name);
             if wrong == Wrong::Bytes {
                 record.rotten.insert(member.name.clone());
             }
@@ -244,13 +382,13 @@ pub(super) async fn found(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Me
     }
     // Others may have it too: of several the newest.
     let members = bucket.members();
-    let seen = look(members.iter(), key).await;
+    let seen = look(bucket, members.iter(), key, PATIENCE).await;
     if seen.iter().any(|seen| seen.member.number == member.number && seen.found.is_err()) {
-        return Err(StoreError::new(StoreErrorKind::Unavailable, "the replica does not answer"));
+        return Err(unavailable("the replica does not answer"));
     }
-    match newest(key, &seen, &row).await? {
+    match newest(key, seen.iter(), &row).await? {
         Some(record) => {
-            settle(bucket, key, &hold, Some(record)).await?;
+            settle(bucket, key, &hold, record).await?;
             drop(guard);
             Ok(true)
         }

@@ -34,6 +34,7 @@ pub(super) fn capabilities(members: impl Iterator<Item = Capabilities>) -> Capab
         parts: Keeping::Kept,
         storage_classes: Keeping::NotKept,
         encryption: Keeping::NotKept,
+        late_conditions: false,
         multipart: MultipartSupport::InPlace,
         durability: durability.unwrap_or(Durability::Volatile),
     }
@@ -67,6 +68,7 @@ impl Store for ReplicatedStore {
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {
         self.0.looked_through().await?;
+        self.0.changes.wait(&request.prefix).await?;
         Ok(self.0.catalog.list(self.0.record.id, request).await?)
     }
 

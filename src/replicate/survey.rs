@@ -13,6 +13,7 @@
 use super::{
     bucket::Bucket,
     member::{ANSWER, Member, timely},
+    places,
     record::{Object, Record, Row, Wrong},
     repair, resolve,
     write::nothing,
@@ -27,11 +28,15 @@ use crate::{
     },
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep};
 
 const PAGE: usize = 1000;
 /// Keys that are seen to at once.
 const AT_ONCE: usize = 16;
+/// A walk in the background rests this many times as long as it took for a page, at most so long.
+const REST: u32 = 4;
+const LONGEST_REST: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
@@ -49,6 +54,14 @@ pub(super) enum Strangers {
     Adopted,
 }
 
+/// How much of the time a walk may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    Full,
+    /// It rests between pages, for several times as long as a page took.
+    Background,
+}
+
 /// What was found in a replica, and what came of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Surveyed {
@@ -62,6 +75,8 @@ pub struct Surveyed {
     pub copied: u64,
     /// Left as they are: another replica does not answer, or this one does not take them.
     pub failed: u64,
+    /// Replicas that could not be looked through.
+    pub unreachable: u64,
 }
 
 impl std::ops::AddAssign for Surveyed {
@@ -72,6 +87,7 @@ impl std::ops::AddAssign for Surveyed {
         self.differing += other.differing;
         self.copied += other.copied;
         self.failed += other.failed;
+        self.unreachable += other.unreachable;
     }
 }
 
@@ -81,14 +97,19 @@ pub(super) async fn survey(
     member: &Arc<Member>,
     depth: Depth,
     strangers: Strangers,
+    pace: Pace,
     mut tell: impl FnMut(Surveyed),
 ) -> Result<Surveyed> {
     if !member.is_seeded() {
-        // It may have been away when the bucket was made.
-        member.backend.create(&member.record).await?;
+        // It may have been away when the bucket was made, or its place is gone.
+        places::prepare(member).await?;
     }
-    let strangers = if member.is_seeded() { strangers } else { Strangers::Adopted };
-    let listed = Listed { member: member.clone(), page: VecDeque::new(), after: None, ended: false };
+    let strangers = match () {
+        () if member.is_unexplored() => Strangers::Adopted,
+        () if member.is_refilled() => Strangers::LeftAlone,
+        () => strangers,
+    };
+    let listed = Listed { member: member.clone(), page: VecDeque::new(), after: None, ended: false, pace, since: None };
     let rows = Rows { bucket: bucket.clone(), page: VecDeque::new(), after: None, ended: false };
     let cases = stream::try_unfold((listed, rows), |(mut listed, mut rows)| async move {
         Result::Ok(next(&mut listed, &mut rows).await?.map(|case| (case, (listed, rows))))
@@ -165,13 +186,13 @@ async fn examine(
         resolve::distrust(bucket, &key, record.change.generation, member, wrong).await?;
     }
     let lacks =
-        row.begun.is_some() || row.stands.as_ref().is_some_and(|record| !record.copies.contains_key(&member.name)) || seen.differing > 0;
+        row.begun.is_some() || row.stands.as_ref().is_some_and(|record| !record.is_at(&member.name)) || seen.differing > 0;
     if lacks {
         let repaired = repair::key(bucket, &key).await?;
         seen.copied += repaired.copied;
         // The others are seen to when it is their turn.
         let stands = bucket.see(&key).await?.stands;
-        seen.failed += u64::from(stands.is_some_and(|record| !record.copies.contains_key(&member.name)));
+        seen.failed += u64::from(stands.is_some_and(|record| !record.is_at(&member.name)));
     }
     if let Some(object) = row.object() {
         index(bucket, &key, object).await?;
@@ -272,15 +293,22 @@ struct Listed {
     page: VecDeque<ListedObject>,
     after: Option<String>,
     ended: bool,
+    pace: Pace,
+    /// When the page was had.
+    since: Option<Instant>,
 }
 
 impl Listed {
     async fn peek(&mut self) -> Result<Option<&ListedObject>> {
         while self.page.is_empty() && !self.ended {
+            if let (Pace::Background, Some(since)) = (self.pace, self.since) {
+                sleep((since.elapsed() * REST).min(LONGEST_REST)).await;
+            }
             let request = ListRequest { after: self.after.take(), limit: PAGE, ..Default::default() };
             let page = timely(ANSWER, async { self.member.store().await?.list(request).await }).await;
             self.member.judge(&page);
             let page = page?;
+            self.since = Some(Instant::now());
             self.ended = !page.truncated;
             self.after = page.entries.last().map(|entry| entry.name().to_owned());
             self.page = page

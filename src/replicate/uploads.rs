@@ -3,11 +3,14 @@
 //! A member that misses one part is out of the upload for good, and gets the object by repair. Enough stay, or the part is not
 //! taken: so a Complete finds as many members with every part as it needs. The catalog says who has each part; this is its sum.
 
-use crate::model::UploadId;
+use crate::model::{Timestamp, UploadId};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// By backend: an upload's id there, or a part's ETag. The stored form.
@@ -31,10 +34,61 @@ impl Places {
 }
 
 /// Those that have all the parts so far, with the upload's id there.
-#[derive(Debug, Default)]
-pub(super) struct Uploads(Mutex<HashMap<UploadId, Places>>);
+#[derive(Debug)]
+pub(super) struct Uploads {
+    members: Mutex<HashMap<UploadId, Places>>,
+    /// Since when somebody has uploads of members in hand, by number.
+    in_hand: Arc<Mutex<BTreeMap<u64, Timestamp>>>,
+    /// Members may have uploads that nobody knows: what was before is not known at first.
+    orphans: AtomicBool,
+}
+
+impl Default for Uploads {
+    fn default() -> Self {
+        Self { members: Mutex::default(), in_hand: Arc::default(), orphans: AtomicBool::new(true) }
+    }
+}
+
+/// Uploads of members begun at a time or later are somebody's while this lives, whether or not the catalog knows them.
+#[derive(Debug)]
+pub(super) struct InHand {
+    number: u64,
+    all: Arc<Mutex<BTreeMap<u64, Timestamp>>>,
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+    }
+}
 
 impl Uploads {
+    pub(super) fn in_hand(&self, since: Timestamp) -> InHand {
+        let mut all = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = all.last_key_value().map_or(0, |(last, _)| last + 1);
+        all.insert(number, since);
+        drop(all);
+        InHand { number, all: self.in_hand.clone() }
+    }
+
+    pub(super) fn oldest_in_hand(&self) -> Option<Timestamp> {
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).values().min().copied()
+    }
+
+    /// Something may have been left on a member.
+    pub(super) fn leave_orphans(&self) {
+        self.orphans.store(true, Ordering::Release);
+    }
+
+    pub(super) fn may_have_orphans(&self) -> bool {
+        self.orphans.load(Ordering::Acquire)
+    }
+
+    /// What is left from now on is for another look.
+    pub(super) fn look_for_orphans(&self) {
+        self.orphans.store(false, Ordering::Release);
+    }
+
     pub(super) fn members(&self, upload: &UploadId) -> Option<Places> {
         self.lock().get(upload).cloned()
     }
@@ -61,7 +115,7 @@ impl Uploads {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Places>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,10 +1,12 @@
 //! PUT, DELETE and changes of tags and ACLs, on every replica.
 
 use super::{
+    bodies::Sight,
     broadcast::{Broadcast, Leg, SMALL},
     bucket::{Bucket, Writer},
-    member::{Member, timely},
-    publish::{self, Go, Outcome, Plan, Step, given_up},
+    lanes::Turn,
+    member::{Guarded, Member, timely},
+    publish::{self, Body, Go, Outcome, Plan, Step, given_up},
     record::{Copy, Known, Object, Row},
 };
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
         payload::{Payload, PayloadError},
     },
 };
-use futures_util::future::{BoxFuture, join};
+use futures_util::future::BoxFuture;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
@@ -27,13 +29,16 @@ const TRIES: usize = 3;
 
 pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutRequest) -> Result<Written> {
     let PutRequest { attributes, conditions, payload } = request;
+    let is_short = payload.length().is_some_and(|length| length <= SMALL);
+    // Before anything is found out about the key.
+    let underway = (!is_short).then(|| bucket.bodies.begin(key));
     let writers = bucket.writers()?;
     let broadcast = Broadcast::new(&payload, writers.iter().map(|(member, _)| member.pace.clone()), None);
-    // A short body goes when it is known what is there then, and one that wants nothing to be there expects just that.
-    let is_short = payload.length().is_some_and(|length| length <= SMALL);
-    let before = if is_short || conditions.wants_absent() { None } else { Some(bucket.see(key).await?) };
+    // A short body goes when it is known what is there then. So does the end of a long one, but not all storage can be told then.
+    let is_told_early = |writer: &Writer| !writer.0.capabilities().late_conditions;
+    let before = if is_short || !writers.iter().any(is_told_early) { None } else { bucket.glance(key).await? };
     let step = |(writer, leg): (Writer, &Arc<Leg>)| {
-        let known = before.as_ref().map_or(Known::Absent, |row| writer.0.known(row.stands.as_ref()));
+        let known = before.as_ref().map_or(Known::Unknown, |row| writer.0.known(row.stands.as_ref()));
         put_step(writer, known, key, &attributes, leg, broadcast.payload(leg))
     };
     let legs = broadcast.legs.clone();
@@ -41,16 +46,16 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
     let ended = broadcast.send(payload, bucket.needed()).await?;
     let verified = &ended.verified;
     let object = Object::new(verified.size(), verified.etag(), attributes, verified.checksum().cloned().map(ObjectChecksum::full));
-    let base = before.map(|row| row.object().map(|object| object.etag.clone()));
     let overwritten = object.written();
     let make = Box::new(move |_: &Row| Ok(Outcome::Becomes(Some(Box::new(object)))));
-    let record = publish::publish(bucket, key, Plan { conditions, make, steps, ended: Some(ended), base }).await?;
+    let body = Some(Body { ended, underway });
+    let record = publish::publish(bucket, key, Plan { conditions, sight: Sight::Blind, make, steps, body }).await?;
     Ok(record.as_ref().and_then(|record| record.object()).map_or(overwritten, Object::written))
 }
 
 /// A body goes only over what it expects: one that is late, after others, finds something else and does nothing. A short one waits
-/// until its turn has come. A long one is on its way before that, over what is `known` when it begins; nothing of it counts without
-/// its end, which waits.
+/// until its turn has come. A long one is on its way before that; nothing of it counts without its end, which waits. What it expects
+/// goes with its end, or, to storage that cannot be told so late, is what is `known` when it begins.
 pub(super) fn put_step(
     (member, slot): Writer,
     known: Known,
@@ -60,29 +65,48 @@ pub(super) fn put_step(
     payload: Payload,
 ) -> Step {
     let (own, key, attributes, leg) = (member.clone(), key.clone(), member.keeps(attributes), leg.clone());
-    Step::new(member, move |mut going| {
+    let is_told_late = member.capabilities().late_conditions;
+    let bound = (!is_told_late && member.may_check_puts()).then(|| known.clone());
+    Step::new(member, bound, move |mut going| {
         Box::pin(async move {
             let _slot = slot;
             tokio::select! {
                 // A long body may have come to its end before this is first looked at: it was sent on its way all the same.
                 biased;
                 _ = leg.begun() => {
+                    let length = payload.length();
                     let put = async {
-                        let known = own.find(&key, known).await?;
-                        let conditions = own.guard(own.capabilities().conditional_writes, &known);
-                        send(&own, &key, PutRequest { attributes, conditions, payload }).await
+                        let conditions = if is_told_late { WriteConditions::default() } else { expect(&own, &key, known).await? };
+                        let sent = send(&own, &key, PutRequest { attributes, conditions, payload }).await;
+                        // It gets the object by repair, without conditions from now on.
+                        sent.inspect_err(|error| if error.kind() == StoreErrorKind::NotImplemented { own.checks_not(Guarded::Put) })
                     };
-                    let (copy, _turn) = join(put, pass(going, &leg)).await;
-                    copy
+                    let passing = pass(going, &own, &key, &leg);
+                    tokio::pin!(put, passing);
+                    // A client may take as long as it likes: the storage is waited for from the moment when it has all of the body.
+                    let (early, passed) = tokio::select! {
+                        biased;
+                        passed = &mut passing => (None, passed),
+                        early = &mut put => (Some(early), passing.await),
+                    };
+                    let put = match early {
+                        Some(early) => early,
+                        None => in_time(length, put).await,
+                    };
+                    match (put, passed) {
+                        // The storage says better why it took no more.
+                        (Err(error), _) if error.kind() != StoreErrorKind::Payload => Err(error),
+                        (_, Err(error)) => Err(error),
+                        (copy, Ok(_turn)) => copy,
+                    }
                 }
                 go = &mut going => {
                     let Ok(Go { mut turn, known, ended: Some(ended) }) = go else { return Err(given_up()) };
                     turn.come().await;
-                    over(&own, &key, known, |known| {
-                        let conditions = own.guard(own.capabilities().conditional_writes, &known);
+                    over(&own, &key, Guarded::Put, known, |_, conditions| {
                         let request = PutRequest { attributes: attributes.clone(), conditions, payload: ended.payload() };
                         let (own, key) = (own.clone(), key.clone());
-                        Box::pin(async move { send(&own, &key, request).await })
+                        Box::pin(async move { in_time(request.payload.length(), send(&own, &key, request)).await })
                     })
                     .await
                 }
@@ -96,17 +120,21 @@ pub(super) fn put_step(
 pub(super) async fn over(
     member: &Member,
     key: &ObjectKey,
+    guarded: Guarded,
     known: Known,
-    mut change: impl FnMut(Known) -> BoxFuture<'static, Result<Copy>> + Send,
+    mut change: impl FnMut(Known, WriteConditions) -> BoxFuture<'static, Result<Copy>> + Send,
 ) -> Result<Copy> {
     let mut known = member.find(key, known).await?;
-    for _ in 1..TRIES {
-        match change(known).await {
-            Err(error) if is_surprise(&error) => known = member.find(key, Known::Unknown).await?,
+    for tries in 1.. {
+        let conditions = member.guard(guarded, &known).await?;
+        let is_guarded = !conditions.is_empty();
+        match change(known.clone(), conditions).await {
+            Err(error) if is_guarded && error.kind() == StoreErrorKind::NotImplemented => member.checks_not(guarded),
+            Err(error) if is_surprise(&error) && tries < TRIES => known = member.find(key, Known::Unknown).await?,
             done => return done,
         }
     }
-    change(known).await
+    Err(nothing())
 }
 
 /// The replica does not hold what was expected.
@@ -114,20 +142,35 @@ fn is_surprise(error: &StoreError) -> bool {
     matches!(error.kind(), StoreErrorKind::PreconditionFailed | StoreErrorKind::NoSuchKey | StoreErrorKind::Conflict)
 }
 
-/// Lets a body that is on its way come to its end, when its turn has come.
-async fn pass(going: oneshot::Receiver<Go>, leg: &Leg) -> Option<super::lanes::Turn> {
-    let Ok(Go { mut turn, ended: Some(ended), .. }) = going.await else {
+/// Conditions under which a PUT finds what it expects.
+async fn expect(member: &Member, key: &ObjectKey, known: Known) -> Result<WriteConditions> {
+    let known = member.find(key, known).await?;
+    member.guard(Guarded::Put, &known).await
+}
+
+/// Lets a body that is on its way come to its end, when its turn has come, over what is there then.
+async fn pass(going: oneshot::Receiver<Go>, member: &Member, key: &ObjectKey, leg: &Leg) -> Result<Turn> {
+    let Ok(Go { mut turn, known, ended: Some(ended) }) = going.await else {
         leg.fail(PayloadError::Disconnected);
-        return None;
+        return Err(given_up());
     };
     turn.come().await;
-    leg.release(&ended);
-    Some(turn)
+    let conditions = match member.capabilities().late_conditions {
+        false => None,
+        true => match expect(member, key, known).await {
+            Ok(conditions) => Some(conditions),
+            Err(error) => {
+                leg.fail(PayloadError::Source);
+                return Err(error);
+            }
+        },
+    };
+    leg.release(&ended, conditions);
+    Ok(turn)
 }
 
 async fn send(member: &Member, key: &ObjectKey, request: PutRequest) -> Result<Copy> {
-    let store = member.store().await?;
-    let written = in_time(request.payload.length(), store.put(key, request)).await?;
+    let written = member.store().await?.put(key, request).await?;
     Ok(Copy { etag: Some(written.etag) })
 }
 
@@ -139,15 +182,18 @@ pub(super) async fn in_time<T>(bytes: Option<u64>, change: impl Future<Output = 
 pub(super) async fn delete(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
     let step = |writer| Step::act(writer, key.clone(), |member, key, known| async move { remove(&member, &key, known).await });
     let steps = bucket.writers()?.into_iter().map(step).collect();
-    let make = Box::new(move |row: &Row| Ok(if row.object().is_some() { Outcome::Becomes(None) } else { Outcome::Stays }));
-    publish::publish(bucket, key, Plan { conditions: conditions.clone(), make, steps, ended: None, base: None }).await?;
+    // A write whose end is not known may have left something, or may yet.
+    let make = Box::new(move |row: &Row| {
+        let may_be_there = row.object().is_some() || row.begun.is_some();
+        Ok(if may_be_there { Outcome::Becomes(None) } else { Outcome::Stays })
+    });
+    publish::publish(bucket, key, Plan { conditions: conditions.clone(), sight: Sight::Blind, make, steps, body: None }).await?;
     Ok(())
 }
 
 /// What a replica holds, gone.
 pub(super) async fn remove(member: &Arc<Member>, key: &ObjectKey, known: Known) -> Result<Copy> {
-    over(member, key, known, |known| {
-        let conditions = member.guard(member.capabilities().conditional_deletes, &known);
+    over(member, key, Guarded::Delete, known, |known, conditions| {
         let (member, key) = (member.clone(), key.clone());
         Box::pin(async move {
             if known != Known::Absent {
@@ -166,8 +212,7 @@ pub(super) async fn complete(
     known: Known,
     (upload, parts, size): (UploadId, Vec<CompletePart>, u64),
 ) -> Result<Copy> {
-    over(member, key, known, |known| {
-        let conditions = member.guard(member.capabilities().conditional_completes, &known);
+    over(member, key, Guarded::Complete, known, |_, conditions| {
         let request = CompleteUpload { parts: parts.clone(), conditions, checksum: None, size: Some(size) };
         let (member, key, upload) = (member.clone(), key.clone(), upload.clone());
         Box::pin(async move {
@@ -193,7 +238,8 @@ pub(super) async fn update(bucket: &Arc<Bucket>, key: &ObjectKey, change: Change
         }
         Ok(Outcome::Becomes(Some(Box::new(object))))
     });
-    publish::publish(bucket, key, Plan { conditions: WriteConditions::default(), make, steps, ended: None, base: None }).await?;
+    let conditions = WriteConditions::default();
+    publish::publish(bucket, key, Plan { conditions, sight: Sight::Looked, make, steps, body: None }).await?;
     Ok(())
 }
 
@@ -234,7 +280,7 @@ mod tests {
         let (place, created, acl) = (backend.place_for(&name), Timestamp::now(), CannedAcl::Private);
         let bucket = NewBucket { name, owner, created, acl, location: String::new(), backend: "safe".into(), place: place.clone() };
         let record = BucketRecord { id: BucketId(1), bucket };
-        let replica = ReplicaRecord { id: BucketId(2), backend: "memory".into(), place, rank: 0, seeded: true };
+        let replica = ReplicaRecord { id: BucketId(2), backend: "memory".into(), place, rank: 0, seeded: true, refilled: false };
         Member::new(&record, replica, backend, Arc::new(Health::new(tokio::sync::watch::Sender::new(0))), Default::default())
     }
 

@@ -304,6 +304,8 @@ fn ftp(ftp: &config::FtpBackend) -> FtpSettings {
 fn faulty(faulty: &config::FaultyBackend, opening: &Opening<'_>) -> Result<FaultyBackend, StoreError> {
     let plan = Plan {
         operations: faulty.operations,
+        lacks: crate::store::operation::Operations::NONE,
+        hides_lacks: false,
         latency: faulty.latency.unwrap_or_default(),
         jitter: faulty.jitter.unwrap_or_default(),
         down: false,
@@ -338,6 +340,7 @@ fn replicated(replicated: &config::ReplicatedBackend, opening: &Opening<'_>) -> 
             ReadMode::Fastest => ReadPolicy::Fastest,
             ReadMode::Hedged => ReadPolicy::Hedged,
         },
+        scrub: replicated.scrub_interval,
     }
 }
 

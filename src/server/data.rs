@@ -47,7 +47,7 @@ impl DataDirectory {
                 let _ = lock.read_to_string(&mut holder);
                 let holder = holder.trim();
                 let by = if holder.is_empty() { "another server".to_owned() } else { format!("another server (process {holder})") };
-                return Err(StartError::new(format!("the data directory {} is in use by {by}", path.display())));
+                return Err(StartError::in_use(format!("the data directory {} is in use by {by}", path.display())));
             }
             Err(error) => return Err(failed(error.into())),
         }

@@ -6,16 +6,31 @@ use std::fmt;
 /// One clear message; its causes are told in it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct StartError(String);
+pub struct StartError(String, Kind);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Other,
+    /// Another process has the data directory.
+    InUse,
+}
 
 impl StartError {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self(message.into(), Kind::Other)
+    }
+
+    pub(super) fn in_use(message: impl Into<String>) -> Self {
+        Self(message.into(), Kind::InUse)
+    }
+
+    pub(super) fn is_in_use(&self) -> bool {
+        self.1 == Kind::InUse
     }
 
     /// `what`, and why it failed.
     pub fn because(what: impl fmt::Display, error: impl Into<Box<dyn std::error::Error>>) -> Self {
         let error = error.into();
-        Self(format!("{what}: {}", Chain(&*error)))
+        Self(format!("{what}: {}", Chain(&*error)), Kind::Other)
     }
 }

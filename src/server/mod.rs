@@ -132,7 +132,12 @@ fn watch(metrics: &Metrics, buckets: &Arc<Buckets>, limits: &Arc<LimitsInForce>)
         let replicas = |(name, backend): (&str, &Arc<dyn Backend>)| {
             let name = name.to_owned();
             let health = backend.replication().map(|replication| replication.health()).unwrap_or_default();
-            health.into_iter().map(move |(replica, out)| Replica { backend: name.clone(), replica, out })
+            health.into_iter().map(move |replica| Replica {
+                backend: name.clone(),
+                replica: replica.backend,
+                out: replica.out,
+                failing: replica.failing,
+            })
         };
         replicated.backends().flat_map(replicas).collect()
     });

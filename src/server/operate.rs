@@ -1,7 +1,7 @@
 //! What operators ask of a data directory: by the server that holds it if one runs, or here.
 
 use super::{caches::Caches, data::DataDirectory, error::StartError, graph};
-pub use crate::backend::{ReplicaState, ReplicationCounts};
+pub use crate::backend::{ReplicaState, ReplicationCounts, Trouble};
 use crate::{
     buckets::Buckets,
     catalog::{BucketsQuery, Catalog, sqlite, sqlite::SqliteCatalog},
@@ -11,8 +11,18 @@ use crate::{
     telemetry::log::Chain,
 };
 pub use control::{Clash, Done, Finding, Header, Imported, Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts};
-use std::{fs::File, io::BufReader, path::Path, sync::Arc};
+use std::{
+    fs::File,
+    io::BufReader,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::mpsc::Receiver;
+
+/// How long a command waits for a server that has taken the data directory and does not answer yet.
+const PATIENCE: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_millis(100);
 
 /// Asks, and hears every reply before the last one.
 pub async fn ask(
@@ -22,15 +32,30 @@ pub async fn ask(
 ) -> Result<Done, StartError> {
     let path = &settings.server.data;
     let own = DataDirectory::own_of(path);
-    let asked = socket::ask(&own, &request).await;
-    let asked = asked.map_err(|error| StartError::because(format_args!("asking the server that uses {}", path.display()), error))?;
-    if let Some(replies) = asked {
-        return drain(replies, hear).await;
+    let begun = Instant::now();
+    loop {
+        let asked = socket::ask(&own, &request).await;
+        let asked = asked.map_err(|error| StartError::because(format_args!("asking the server that uses {}", path.display()), error))?;
+        if let Some(replies) = asked {
+            return drain(replies, hear).await;
+        }
+        match Visit::begin(settings, &request).await {
+            Ok(visit) => {
+                let done = visit.ask(request, hear).await;
+                visit.end().await;
+                return done;
+            }
+            // It is held, and nobody answers yet: a server that starts opens its socket a little later.
+            Err(error) if error.is_in_use() && begun.elapsed() < PATIENCE => tokio::time::sleep(RETRY).await,
+            Err(error) if error.is_in_use() => {
+                return Err(StartError::new(format!(
+                    "the server that uses {} is not ready to answer yet: it is starting or stopping. Try again soon",
+                    path.display()
+                )));
+            }
+            Err(error) => return Err(error),
+        }
     }
-    let visit = Visit::begin(settings, &request).await?;
-    let done = visit.ask(request, hear).await;
-    visit.end().await;
-    done
 }
 
 async fn drain(mut replies: Receiver<Reply>, mut hear: impl AsyncFnMut(Reply) -> Result<(), StartError>) -> Result<Done, StartError> {

@@ -42,6 +42,11 @@ pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn capabilities(&self) -> Capabilities;
 
+    /// As `capabilities`, once it is known what the storage really keeps: a driver that can only try it out does so first.
+    async fn tried_capabilities(&self) -> Result<Capabilities> {
+        Ok(self.capabilities())
+    }
+
     /// May leave out parts, and tags but for their number: some storage keeps those elsewhere. See `describe`.
     async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo>;
 
@@ -107,6 +112,8 @@ pub struct Capabilities {
     pub storage_classes: Keeping,
     /// Likewise, encryption at rest.
     pub encryption: Keeping,
+    /// A PUT heeds the conditions that come with the end of its body: this process publishes it, and checks them only then.
+    pub late_conditions: bool,
     pub multipart: MultipartSupport,
     pub durability: Durability,
 }

@@ -9,7 +9,10 @@
 //!   without the end of the stream having been seen, its length compared with the declared one and every announced digest with what was read;
 //! - a `Payload` holds no more than the batch being gathered.
 
-use super::error::{StoreError, StoreErrorKind};
+use super::{
+    condition::WriteConditions,
+    error::{StoreError, StoreErrorKind},
+};
 use crate::model::{Checksum, ChecksumAlgorithm, ChecksumHasher, ETag};
 use bytes::Bytes;
 use futures_core::Stream;
@@ -232,10 +235,16 @@ impl Payload {
         Ok((!batch.is_empty()).then_some(batch))
     }
 
+    /// The conditions that came with the end of the body: none before its end was read. See [`Verified::conditions`].
+    pub fn conditions(&mut self) -> Option<WriteConditions> {
+        let source = self.source.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if self.foretold && self.ended { source.foretold()?.conditions } else { None }
+    }
+
     /// The proof that everything announced came true. `digests` must have seen every byte that `read` gave out.
     pub fn verify(self, digests: Digests) -> Result<Verified, PayloadError> {
-        let Arrived { size, md5, checksum } = self.check(digests)?;
-        Ok(Verified { size, md5: md5.ok_or(PayloadError::Incomplete)?, checksum })
+        let Arrived { size, md5, checksum, conditions } = self.check(digests)?;
+        Ok(Verified { size, md5: md5.ok_or(PayloadError::Incomplete)?, checksum, conditions })
     }
 
     /// As `verify`, whether or not there was a digest for an ETag.
@@ -273,7 +282,7 @@ impl Payload {
         {
             return Err(PayloadError::ChecksumMismatch(announced.algorithm()));
         }
-        Ok(Arrived { size: self.read, md5, checksum })
+        Ok(Arrived { size: self.read, md5, checksum, conditions: None })
     }
 
     /// The whole body in memory: for XML, which has a limit. Verified like any other.
@@ -352,6 +361,9 @@ pub struct Arrived {
     pub size: u64,
     pub md5: Option<[u8; 16]>,
     pub checksum: Option<Checksum>,
+    /// Conditions of the write that became known only with the end of its body. They count in place of those that the write began
+    /// with, where the storage can still heed them: see [`Capabilities::late_conditions`](super::Capabilities).
+    pub conditions: Option<WriteConditions>,
 }
 
 /// A body that arrived whole and as announced, and the digest that names it.
@@ -360,11 +372,12 @@ pub struct Verified {
     size: u64,
     md5: [u8; 16],
     checksum: Option<Checksum>,
+    conditions: Option<WriteConditions>,
 }
 
 impl From<Verified> for Arrived {
-    fn from(Verified { size, md5, checksum }: Verified) -> Self {
-        Self { size, md5: Some(md5), checksum }
+    fn from(Verified { size, md5, checksum, conditions }: Verified) -> Self {
+        Self { size, md5: Some(md5), checksum, conditions }
     }
 }
 
@@ -383,6 +396,12 @@ impl Verified {
 
     pub fn checksum(&self) -> Option<&Checksum> {
         self.checksum.as_ref()
+    }
+
+    /// The conditions that count when this body is published: those that came with its end, or else those that its write began
+    /// with.
+    pub fn conditions(&self, begun_with: WriteConditions) -> WriteConditions {
+        self.conditions.clone().unwrap_or(begun_with)
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Replica {
     pub replica: String,
     /// Why nothing is sent to it, if nothing is.
     pub out: Option<String>,
+    /// Objects whose last repair failed there.
+    pub failing: u64,
 }
 
 type Read = Box<dyn Fn() -> Vec<Replica> + Send + Sync>;
@@ -58,9 +60,15 @@ impl Collector for Replicas {
         }
         let help = "Whether a replicated backend uses a replica: 0 while it is out";
         let mut metric = encoder.encode_descriptor("replica_up", help, None, MetricType::Gauge)?;
-        for Replica { backend, replica, out } in &all {
+        for Replica { backend, replica, out, .. } in &all {
             let up = ConstGauge::new(i64::from(out.is_none()));
             up.encode(metric.encode_family(&[("backend", backend.as_str()), ("replica", replica.as_str())])?)?;
+        }
+        let help = "Objects that a replica lacks because their last repair failed: 'causeway replicate status' says why";
+        let mut metric = encoder.encode_descriptor("replica_failing_objects", help, None, MetricType::Gauge)?;
+        for Replica { backend, replica, failing, .. } in &all {
+            let failing = ConstGauge::new(i64::try_from(*failing).unwrap_or(i64::MAX));
+            failing.encode(metric.encode_family(&[("backend", backend.as_str()), ("replica", replica.as_str())])?)?;
         }
         Ok(())
     }

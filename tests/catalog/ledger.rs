@@ -8,7 +8,8 @@ use double::{Ledger, LedgerCatalog};
 use std::{sync::Arc, time::Duration};
 
 fn fresh() -> (Arc<dyn Catalog>, ()) {
-    (Arc::new(LedgerCatalog::open(Ledger::default(), Default::default(), Arc::new(|| Duration::ZERO))), ())
+    let pause = Arc::new(|| Duration::ZERO);
+    (Arc::new(LedgerCatalog::open(Ledger::default(), Default::default(), pause.clone(), pause)), ())
 }
 
 super::contract!(fresh);

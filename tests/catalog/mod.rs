@@ -41,6 +41,8 @@ macro_rules! contract {
             replica::a_bucket_has_one_replica_on_a_backend_and_a_replica_has_none,
             replica::replicas_come_in_order_of_rank_and_the_newest_ranks_last,
             replica::a_replica_is_no_bucket_to_whoever_lists_or_makes_buckets,
+            replica::a_renewed_replica_knows_nothing_of_what_was_before_and_keeps_its_rank,
+            replica::a_left_place_is_known_until_it_is_forgotten,
             replica::only_replicas_are_changed_as_replicas,
             replica::an_id_of_a_replica_is_its_own_and_never_used_again,
             replica::a_removed_replica_takes_only_its_own_with_it,

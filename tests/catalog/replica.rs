@@ -3,7 +3,7 @@
 use super::sample::{self, bucket, key, new_bucket, put};
 use causeway::{
     catalog::{
-        BucketChange, BucketId, BucketsQuery, Catalog, CatalogErrorKind, NewReplica, ObjectRow, ReplicaChange, ReplicaRecord, WhichObjects,
+        BucketChange, BucketId, BucketsQuery, Catalog, CatalogErrorKind, LeftPlace, NewReplica, ObjectRow, ReplicaChange, ReplicaRecord, WhichObjects,
     },
     model::{CannedAcl, Timestamp},
     store::{ListRequest, ListUploadsRequest},
@@ -53,7 +53,7 @@ pub async fn a_replica_is_found_as_it_was_added_until_it_has_everything(catalog:
     let (id, other) = (bucket(&*catalog, "photos").await.id, bucket(&*catalog, "others").await.id);
     let added = add(&*catalog, id, "disk").await;
     let NewReplica { backend, place } = new("disk");
-    assert_eq!(added, ReplicaRecord { id: added.id, backend, place, rank: added.rank, seeded: false });
+    assert_eq!(added, ReplicaRecord { id: added.id, backend, place, rank: added.rank, seeded: false, refilled: false });
     assert_eq!(catalog.replicas(id).await.expect("read"), std::slice::from_ref(&added));
     assert_eq!(catalog.replicas(other).await.expect("read"), []);
     catalog.update_replica(added.id, ReplicaChange::Seeded).await.expect("changed");
@@ -109,6 +109,39 @@ pub async fn a_replica_is_no_bucket_to_whoever_lists_or_makes_buckets(catalog: A
     }
     catalog.update_bucket(record.id, BucketChange::Acl(CannedAcl::Private)).await.expect("changed");
     assert_eq!(catalog.replicas(record.id).await.expect("read").len(), 3);
+}
+
+pub async fn a_renewed_replica_knows_nothing_of_what_was_before_and_keeps_its_rank(catalog: Arc<dyn Catalog>) {
+    let id = bucket(&*catalog, "photos").await.id;
+    let (disk, lake) = (add(&*catalog, id, "disk").await, add(&*catalog, id, "lake").await);
+    for replica in [&disk, &lake] {
+        catalog.update_replica(replica.id, ReplicaChange::Seeded).await.expect("changed");
+        fill(&*catalog, replica.id).await;
+    }
+    let fresh = catalog.renew_replica(disk.id).await.expect("renewed");
+    assert_ne!(fresh.id, disk.id);
+    assert_eq!(fresh, ReplicaRecord { id: fresh.id, refilled: true, seeded: false, ..disk.clone() });
+    assert_eq!(catalog.replicas(id).await.expect("read"), [fresh.clone(), ReplicaRecord { seeded: true, ..lake.clone() }]);
+    assert_eq!((held(&*catalog, disk.id).await, held(&*catalog, fresh.id).await), ([0; 8], [0; 8]));
+    assert_eq!(held(&*catalog, lake.id).await, [1; 8]);
+    catalog.update_replica(fresh.id, ReplicaChange::Seeded).await.expect("changed");
+    assert_eq!(catalog.replicas(id).await.expect("read")[0], ReplicaRecord { seeded: true, refilled: false, ..fresh.clone() });
+    for no_replica in [id, disk.id] {
+        let error = catalog.renew_replica(no_replica).await.expect_err("no replica");
+        assert_eq!(error.kind(), CatalogErrorKind::NotFound);
+    }
+}
+
+pub async fn a_left_place_is_known_until_it_is_forgotten(catalog: Arc<dyn Catalog>) {
+    let left = |backend: &str| LeftPlace { backend: backend.into(), place: "photos".into(), bucket: sample::name("photos") };
+    for backend in ["lake", "disk", "disk"] {
+        catalog.leave_place(left(backend)).await.expect("written down");
+    }
+    assert_eq!(catalog.left_places().await.expect("read"), [left("disk"), left("lake")]);
+    assert!(catalog.forget_place("disk", "photos").await.expect("forgotten"));
+    assert!(!catalog.forget_place("disk", "photos").await.expect("there is none"));
+    assert!(!catalog.forget_place("lake", "others").await.expect("there is none"));
+    assert_eq!(catalog.left_places().await.expect("read"), [left("lake")]);
 }
 
 pub async fn only_replicas_are_changed_as_replicas(catalog: Arc<dyn Catalog>) {

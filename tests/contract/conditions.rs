@@ -8,8 +8,12 @@ use causeway::{
         GetRequest, PutRequest, Result, Written,
         condition::{ETagMatch, ReadConditions, WriteConditions},
         error::StoreErrorKind::{Conflict, NoSuchKey, NotModified, PreconditionFailed},
-        payload::{Announced, Payload},
+        payload::{Announced, Arrived, BodySource, Payload, PayloadError},
     },
+};
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
 };
 
 pub async fn of_32_writers_that_want_the_key_absent_one_wins(storage: &Storage) {
@@ -194,4 +198,47 @@ pub async fn a_conditional_put_of_nothing_is_a_put(storage: &Storage) {
     assert!(matches!(refused(put_if(store, "lock", "", if_absent()).await), PreconditionFailed));
     delete(store, "lock").await;
     put_if(store, "lock", "", if_absent()).await.expect("is free again");
+}
+
+/// A body that is verified elsewhere, whose end brings conditions.
+struct Ending {
+    frames: Vec<Bytes>,
+    arrived: Arrived,
+}
+
+impl BodySource for Ending {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<std::result::Result<Bytes, PayloadError>>> {
+        Poll::Ready(self.frames.pop().map(Ok))
+    }
+
+    fn foretold(&self) -> Option<Arrived> {
+        Some(self.arrived.clone())
+    }
+}
+
+fn ending(body: &Bytes, conditions: WriteConditions) -> Payload {
+    let arrived = Arrived { size: body.len() as u64, md5: etag_of(body).as_md5(), checksum: None, conditions: Some(conditions) };
+    Payload::foretold(Ending { frames: vec![body.clone()], arrived }, Default::default())
+}
+
+pub async fn conditions_that_come_with_the_end_of_a_body_are_those_that_count(storage: &Storage) {
+    let store = &*storage.bucket("bucket").await;
+    if !store.capabilities().late_conditions {
+        // Whoever goes by what the store says of itself sends it none.
+        return;
+    }
+    for (name, len) in [("short", 100), ("long", 300_000)] {
+        let [first, second, third] = [1, 2, 3].map(|seed| bytes(seed, len));
+        // What the write began with would be refused, and is not asked.
+        let late = |body: &Bytes, conditions| PutRequest { conditions: if_still(&etag_of(b"?")), ..request(ending(body, conditions)) };
+        store.put(&key(name), late(&first, if_absent())).await.expect("is absent");
+        let taken = store.put(&key(name), late(&second, if_absent())).await;
+        assert_eq!(taken.err().map(kind), Some(PreconditionFailed), "{name}");
+        assert_eq!(read(store, name).await, first, "{name}");
+        store.put(&key(name), late(&second, if_still(&etag_of(&first)))).await.expect("is still the first");
+        let replaced = store.put(&key(name), late(&third, if_still(&etag_of(&first)))).await;
+        assert_eq!(replaced.err().map(kind), Some(PreconditionFailed), "{name}");
+        store.put(&key(name), late(&third, WriteConditions::default())).await.expect("nothing is asked");
+        assert_eq!(read(store, name).await, third, "{name}");
+    }
 }

@@ -317,6 +317,7 @@ fn replicated(
     };
     parts.extend(backends.iter().map(|(_, backend)| Arc::downgrade(backend)));
     let settings = ReplicatedSettings {
+        scrub: Default::default(),
         name: "tested".into(),
         members: backends.iter().map(|(name, _)| (*name).to_owned()).collect(),
         backends: backends.into_iter().map(|(name, backend)| (name.to_owned(), backend)).collect(),

@@ -1,7 +1,7 @@
 //! A gateway over three storages that outlive it, each behind faults of its own.
 
 use causeway::{
-    backend::{Backend, ReplicationCounts, Scrub, memory::MemoryBackend},
+    backend::{Backend, ReplicaState, ReplicationCounts, Scrub, memory::MemoryBackend},
     catalog::{BucketRecord, Catalog, NewBucket, WhichObjects, sqlite::SqliteCatalog},
     faults::{Faults, FaultyBackend, Plan},
     model::{BucketName, CannedAcl, ObjectKey, Owner, Timestamp},
@@ -9,7 +9,7 @@ use causeway::{
     store::{Durability, GetRequest, ObjectBody, Store, error::StoreErrorKind},
 };
 use futures_util::StreamExt;
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
 pub const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -17,10 +17,13 @@ pub const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 /// What stays when a gateway is gone.
 pub struct World {
     pub directory: TempDir,
+    pub memories: Vec<Arc<MemoryBackend>>,
     pub storages: Vec<Arc<dyn Backend>>,
     pub faults: Vec<Faults>,
     pub write: WritePolicy,
     pub read: ReadPolicy,
+    /// Between two scrubs that nobody asks for.
+    pub scrub: Duration,
     /// How many of the storages are configured.
     pub members: usize,
 }
@@ -37,14 +40,17 @@ impl World {
         // Files of the catalog need no disk.
         let memory = std::path::Path::new("/dev/shm");
         let directory = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
-        let storages = NAMES.iter().map(|_| Arc::new(MemoryBackend::new()) as Arc<dyn Backend>).collect();
+        let memories: Vec<_> = NAMES.iter().map(|_| Arc::new(MemoryBackend::new())).collect();
+        let storages = memories.iter().map(|memory| memory.clone() as Arc<dyn Backend>).collect();
         let faults = (0..NAMES.len() as u64).map(|n| Faults::new(seed.wrapping_mul(31).wrapping_add(n), Plan::default())).collect();
         Self {
             directory: directory.expect("a directory"),
+            memories,
             storages,
             faults,
             write: WritePolicy::Quorum(2),
             read: ReadPolicy::Ordered,
+            scrub: Duration::ZERO,
             members: 3,
         }
     }
@@ -63,6 +69,7 @@ impl World {
             backends,
             write: self.write,
             read: self.read,
+            scrub: self.scrub,
         };
         let backend = Arc::new(ReplicatedBackend::open(settings, catalog.clone()).expect("a backend"));
         let name = BucketName::parse("bucket").expect("a name");
@@ -130,9 +137,13 @@ impl Gateway {
         self.replication().promote(&self.record, backend).await.expect("is promoted");
     }
 
+    pub async fn status(&self) -> Vec<ReplicaState> {
+        self.replication().status(&self.record).await.expect("answers")
+    }
+
     /// What each member lacks.
     pub async fn lacks(&self) -> Vec<u64> {
-        self.replication().status(&self.record).await.expect("answers").iter().map(|replica| replica.pending).collect()
+        self.replication().status(&self.record).await.expect("answers").iter().map(|replica| replica.pending + replica.in_flight).collect()
     }
 
     /// Waits until one member alone lacks anything.

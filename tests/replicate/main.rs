@@ -4,10 +4,15 @@
 #[allow(dead_code)]
 #[path = "../contract/client.rs"]
 mod client;
+mod doubles;
 mod gateway;
+mod lacking;
 #[path = "../support/ledger/mod.rs"]
 mod ledger;
 mod membership;
+mod ordering;
+mod orphans;
+mod places;
 mod planted;
 mod processes;
 mod reading;
@@ -16,4 +21,5 @@ mod schedules;
 mod simulation;
 #[path = "../support/mod.rs"]
 mod support;
+mod upkeep;
 mod writing;

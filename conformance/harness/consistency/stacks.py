@@ -55,7 +55,8 @@ def _replicated(name: str, *members: str, read: str = "ordered", short: bool = F
 def _cached(name: str, of: str) -> Stack:
     cache = 'metadata_ttl = "1m"\ndata_cache = true\n'
     memory = '[server]\ndata_cache_memory = "16MiB"\ndata_cache_disk = "1GiB"\n'
-    return Stack(name, f"caches of heads, listings and bytes over {of}", (of,), cache + memory, of)
+    about = f"caches of heads, listings and bytes over {of}"
+    return Stack(name, about, (of,), cache + memory, of, self_copies=of != "s3_minio")
 
 
 READS = ("ordered", "fastest", "hedged")

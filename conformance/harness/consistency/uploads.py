@@ -61,10 +61,7 @@ def upload(worker: Worker, key: str) -> None:
 
 def _published(worker: Worker, key, answer, state: State, condition, upload_id: str) -> None:
     reply, start, _ = answer
-    if reply is not None and reply.status == 200 and b"<Error>" in reply.body:
-        # The head was sent before the end was known; S3 has it fail in the body.
-        if not worker.plan.disturbed and reply.code != "SlowDown":
-            worker.problem("5xx", key, f"complete upload: {reply.body[:400].decode()}")
+    if reply is not None and worker.failed_in_body("complete upload", key, reply):
         worker.note(key, "complete upload", start, None, condition, state)
         return
     if worker.written(key, "complete upload", answer, state, condition):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from harness.consistency.history import (
     ABSENT,
+    ANY,
     MISSING,
     THERE,
     Guard,
@@ -127,6 +128,14 @@ class Worker:
                 "5xx", key, f"{action} after {took:.0f} ms: {reply.status} {reply.body[:400].decode()}"
             )
 
+    def failed_in_body(self, action: str, key: str, reply: Reply) -> bool:
+        """Whether a reply that began with 200, before its end was known, tells of a failure after all."""
+        if reply.status != 200 or b"<Error>" not in reply.body:
+            return False
+        if not self.plan.disturbed and reply.code != "SlowDown":
+            self.problem("5xx", key, f"{action}: 200, and in its body {reply.body[:400].decode()}")
+        return True
+
     def note(
         self, key, action, start: int, end: int | None, guard: Guard, effect: State | None = None
     ) -> None:
@@ -145,7 +154,7 @@ class Worker:
             self.note(key, action, start, end, refused)
         elif reply.status == 404 and condition.kind.startswith("is"):
             self.note(key, action, start, end, MISSING)
-        elif reply.status == 501 and effect == ABSENT:
+        elif reply.status == 501 and effect == ABSENT and condition == ANY:
             self.note(key, action, start, None, condition, effect)
         elif reply.status not in (409, 501):
             self.problem("unexpected answer", key, f"{action}: {reply.status} {reply.body[:400].decode()}")

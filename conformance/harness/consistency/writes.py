@@ -137,6 +137,8 @@ def copy(worker: Worker, source: str, key: str, replaces: bool) -> None:
     reply, start, end = worker.ask(action, "PUT", key, headers=headers)
     if reply is None or reply.status >= 500 and reply.status != 501:
         worker.note(key, action, start, None, ANY, State(name, None))
+    elif worker.failed_in_body(action, key, reply):
+        worker.note(key, action, start, None, ANY, State(name, None))
     elif reply.status == 404:
         worker.note(source, "copy source", start, end, MISSING)
     elif reply.status == 412 and wanted:

@@ -190,6 +190,19 @@ impl Backend for AzblobBackend {
         Ok(Arc::new(self.store(bucket)))
     }
 
+    /// Opening makes nothing. A container that holds several buckets is for the operator to make.
+    async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool, StoreError> {
+        if self.own(&Place::parse(&bucket.bucket.place)).is_none() || store.is_none() {
+            return Ok(true);
+        }
+        let gone = |error: &StoreError| refusal::is_of(error, "ContainerNotFound") || refusal::is_of(error, "ContainerBeingDeleted");
+        match self.store(bucket).list(ListRequest { limit: 1, ..Default::default() }).await {
+            Ok(_) => Ok(true),
+            Err(error) if gone(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         let store = self.store(bucket);
         let gone = |error: &StoreError| refusal::is_of(error, "ContainerNotFound");

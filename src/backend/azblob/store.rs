@@ -42,6 +42,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     object_acls: Keeping::Kept,
     storage_classes: Keeping::NotKept,
     encryption: Keeping::NotKept,
+    late_conditions: false,
     multipart: MultipartSupport::InPlace,
     durability: Durability::Strict,
 };

@@ -41,7 +41,10 @@ use rustix::{
     io::Errno,
 };
 use staging::Staging;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+};
 pub use store::FsStore;
 use tokio::sync::Semaphore;
 
@@ -58,12 +61,26 @@ pub struct FsSettings {
 /// A directory of buckets.
 #[derive(Debug)]
 pub struct FsBackend {
-    root: Root,
+    home: RwLock<Arc<Home>>,
     settings: FsSettings,
-    staging: Arc<Staging>,
     buffers: Arc<buffers::Buffers>,
     directories: Arc<Semaphore>,
     catalog: Arc<dyn Catalog>,
+}
+
+/// The root directory as it was opened. It is opened anew where another one lies at its path.
+#[derive(Debug)]
+struct Home {
+    root: Root,
+    staging: Arc<Staging>,
+}
+
+impl Home {
+    fn open(settings: &FsSettings) -> Result<Arc<Self>> {
+        let staging = Staging::open(&settings.root, settings.durability == Durability::Strict)?;
+        let root = Root::open(&settings.root).map_err(|e| StoreError::io(format!("opening {}", settings.root.display()), e))?;
+        Ok(Arc::new(Self { root, staging }))
+    }
 }
 
 /// What the operations of one bucket share.
@@ -88,14 +105,27 @@ struct Inner {
 impl FsBackend {
     /// Takes possession of a root directory, made if it is missing, and cleans up after a killed process.
     pub fn open(settings: FsSettings, catalog: Arc<dyn Catalog>) -> Result<Self> {
-        let staging = Staging::open(&settings.root, settings.durability == Durability::Strict)?;
-        let root = Root::open(&settings.root).map_err(|e| StoreError::io(format!("opening {}", settings.root.display()), e))?;
+        let home = RwLock::new(Home::open(&settings)?);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let directories = match settings.durability {
             Durability::Strict => SYNCING.max(cores),
             Durability::Relaxed | Durability::Volatile => cores,
         };
-        Ok(Self { root, settings, staging, buffers: Arc::default(), directories: Arc::new(Semaphore::new(directories)), catalog })
+        Ok(Self { home, settings, buffers: Arc::default(), directories: Arc::new(Semaphore::new(directories)), catalog })
+    }
+
+    fn home(&self) -> Arc<Home> {
+        self.home.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The directory of a bucket, below the root.
+    fn place(bucket: &BucketRecord) -> Result<String> {
+        let place = bucket.bucket.place.trim_matches('/').to_owned();
+        if place.split('/').any(|name| matches!(name, "." | ".." | codec::RESERVED_DIR) || (name.is_empty() && !place.is_empty())) {
+            let message = format!("'{place}' is no directory for a bucket");
+            return Err(StoreError::new(StoreErrorKind::InvalidRequest, message));
+        }
+        Ok(place)
     }
 }
 
@@ -109,30 +139,61 @@ impl Backend for FsBackend {
         name.to_string()
     }
 
-    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>> {
-        let place = bucket.bucket.place.trim_matches('/').to_owned();
-        if place.split('/').any(|name| matches!(name, "." | ".." | codec::RESERVED_DIR) || (name.is_empty() && !place.is_empty())) {
-            let message = format!("'{place}' is no directory for a bucket");
-            return Err(StoreError::new(StoreErrorKind::InvalidRequest, message));
+    /// Opening a bucket makes its directory. Here the root itself is opened anew, if another one lies at its path by now.
+    async fn create(&self, _bucket: &BucketRecord) -> Result<()> {
+        let (home, settings) = (self.home(), self.settings.clone());
+        let fresh = blocking(move || match home.staging.is_at(&settings.root) {
+            Ok(true) => Ok(None),
+            Ok(false) => Home::open(&settings).map(Some),
+            Err(error) => Err(StoreError::io(format!("looking at {}", settings.root.display()), error)),
+        });
+        if let Some(fresh) = fresh.await? {
+            tracing::warn!(root = %self.settings.root.display(), "another directory lies where the backend's root was: it is used from now on");
+            *self.home.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         }
+        Ok(())
+    }
+
+    async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool> {
+        let (place, home, path) = (Self::place(bucket)?, self.home(), self.settings.root.clone());
+        let opened = store.and_then(|store| store.as_any().downcast_ref::<FsStore>()).map(FsStore::volume);
+        blocking(move || {
+            let failed = |e: Errno| StoreError::io("looking for the directory of a bucket", e);
+            if !home.staging.is_at(&path).map_err(failed)? {
+                return Ok(false);
+            }
+            let there = match home.root.open_dir(&place) {
+                Ok(there) => rustix::fs::fstat(&there).map_err(failed)?,
+                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(false),
+                Err(error) => return Err(failed(error)),
+            };
+            let Some(volume) = opened else { return Ok(true) };
+            let ours = rustix::fs::fstat(volume.root.fd()).map_err(failed)?;
+            Ok((ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino) && Arc::ptr_eq(&volume.staging, &home.staging))
+        })
+        .await
+    }
+
+    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>> {
+        let (place, home) = (Self::place(bucket)?, self.home());
         let failed = |e: Errno| StoreError::io(format!("opening the directory of bucket {}", bucket.bucket.name), e);
         // A directory that was not there before has nothing to scan for.
-        let is_new = self.root.open_dir(&place).is_err_and(|error| error == Errno::NOENT);
-        self.root.make_dirs(&place, self.staging.durable).map_err(failed)?;
-        let root = self.root.sub(&place).map_err(failed)?;
+        let is_new = home.root.open_dir(&place).is_err_and(|error| error == Errno::NOENT);
+        home.root.make_dirs(&place, home.staging.durable).map_err(failed)?;
+        let root = home.root.sub(&place).map_err(failed)?;
         let device = |root: &Root| rustix::fs::fstat(root.fd()).map(|stat| stat.st_dev).map_err(failed);
-        if device(&root)? != device(&self.root)? {
+        if device(&root)? != device(&home.root)? {
             let message = format!("the directory of bucket {} lies on another file system than its backend's root", bucket.bucket.name);
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, message));
         }
         let inner = Inner {
             bucket: bucket.id,
-            volume: Arc::new(volume::Volume { root, staging: self.staging.clone() }),
+            volume: Arc::new(volume::Volume { root, staging: home.staging.clone() }),
             locks: Arc::default(),
             changes: Arc::default(),
             buffers: self.buffers.clone(),
             uploads: multipart::Uploads::default(),
-            scan: scan::Scan::new(is_new || (self.staging.was_clean && scan::is_complete(&*self.catalog, bucket.id).await?)),
+            scan: scan::Scan::new(is_new || (home.staging.was_clean && scan::is_complete(&*self.catalog, bucket.id).await?)),
             adopting: Arc::new(Semaphore::new(1)),
             directories: self.directories.clone(),
             catalog: self.catalog.clone(),
@@ -146,14 +207,14 @@ impl Backend for FsBackend {
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool> {
         let failed = |e: Errno| StoreError::io(format!("removing the directory of bucket {}", bucket.bucket.name), e);
-        let place = bucket.bucket.place.trim_matches('/').to_owned();
-        let dir = match self.root.open_dir(&place) {
+        let (place, home) = (Self::place(bucket)?, self.home());
+        let dir = match home.root.open_dir(&place) {
             Ok(dir) => dir,
             Err(Errno::NOENT) => return Ok(true),
             Err(error) => return Err(failed(error)),
         };
-        let durable = self.staging.durable;
-        let parent = self.root.open_dir(place.rsplit_once('/').map_or("", |(parent, _)| parent)).map_err(failed)?;
+        let durable = home.staging.durable;
+        let parent = home.root.open_dir(place.rsplit_once('/').map_or("", |(parent, _)| parent)).map_err(failed)?;
         blocking(move || {
             if place.is_empty() {
                 // The bucket is the backend's root: only its objects have to be gone.
@@ -176,8 +237,9 @@ impl Backend for FsBackend {
 
     async fn discover(&self) -> Result<Vec<BucketName>> {
         let failed = |e: Errno| StoreError::io("looking for buckets", e);
+        let home = self.home();
         let mut names = Vec::new();
-        for entry in entries(self.root.fd()).map_err(failed)? {
+        for entry in entries(home.root.fd()).map_err(failed)? {
             let (name, kind) = entry.map_err(failed)?;
             if kind == FileType::Directory
                 && let Ok(name) = BucketName::parse(&name.to_string_lossy())
@@ -203,14 +265,14 @@ impl Backend for FsBackend {
     }
 
     async fn release(&self) -> Result<()> {
-        match self.staging.was_clean {
+        match self.home().staging.was_clean {
             true => self.close().await,
             false => Ok(()),
         }
     }
 
     async fn close(&self) -> Result<()> {
-        self.staging.mark_clean().map_err(|e| StoreError::io("marking a clean stop", e))
+        self.home().staging.mark_clean().map_err(|e| StoreError::io("marking a clean stop", e))
     }
 }
 
@@ -225,6 +287,7 @@ fn capabilities(durability: Durability) -> Capabilities {
         parts: Keeping::Kept,
         storage_classes: Keeping::NotKept,
         encryption: Keeping::NotKept,
+        late_conditions: true,
         multipart: MultipartSupport::InPlace,
         durability,
     }

@@ -31,6 +31,8 @@ use std::{
     },
 };
 
+const LOCK: &str = "backend.lock";
+
 #[derive(Debug)]
 pub(super) struct Staging {
     reserved: Root,
@@ -43,7 +45,7 @@ pub(super) struct Staging {
     pub(super) was_clean: bool,
     names: AtomicU64,
     /// Held while the process lives.
-    _lock: OwnedFd,
+    lock: OwnedFd,
 }
 
 impl Staging {
@@ -55,7 +57,7 @@ impl Staging {
             base.make_dirs(name, durable).and_then(|_| base.sub(name)).map_err(|e| failed(&format!("making {name}"), e))
         };
         let reserved = make(&base, RESERVED_DIR)?;
-        let lock = reserved.open_or_create("backend.lock").map_err(|e| failed("opening the lock", e))?;
+        let lock = reserved.open_or_create(LOCK).map_err(|e| failed("opening the lock", e))?;
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             Errno::WOULDBLOCK => StoreError::new(
                 StoreErrorKind::Unavailable,
@@ -83,8 +85,18 @@ impl Staging {
             durable,
             was_clean,
             names: AtomicU64::new(0),
-            _lock: lock,
+            lock,
         }))
+    }
+
+    /// Whether this is still what lies in a root directory.
+    pub(super) fn is_at(&self, root: &Path) -> std::result::Result<bool, Errno> {
+        let ours = rustix::fs::fstat(&self.lock)?;
+        match rustix::fs::stat(root.join(RESERVED_DIR).join(LOCK)) {
+            Ok(there) => Ok((ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Marks an orderly stop. The caller has committed and closed the index.

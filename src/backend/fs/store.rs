@@ -5,7 +5,7 @@ use super::{
     buffers::Buffers,
     capabilities, multipart,
     scan::{self, Depth},
-    volume::Found,
+    volume::{Found, Volume},
     write::{self, Draft},
 };
 use crate::{
@@ -38,6 +38,10 @@ fn io(error: Errno) -> StoreError {
 impl FsStore {
     pub(super) fn new(inner: Arc<Inner>) -> Self {
         Self { inner }
+    }
+
+    pub(super) fn volume(&self) -> Arc<Volume> {
+        self.inner.volume.clone()
     }
 
     /// One pass of upkeep.

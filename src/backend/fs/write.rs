@@ -65,9 +65,10 @@ impl Draft {
 }
 
 pub(super) async fn put(inner: &Arc<Inner>, key: &ObjectKey, request: PutRequest) -> Result<Written> {
-    let staged = stage(inner, request.payload).await?;
+    let mut staged = stage(inner, request.payload).await?;
+    let conditions = staged.conditions(request.conditions);
     let attributes = request.attributes;
-    publish(inner, key, request.conditions, move |volume| staged.draft(volume, attributes)).await
+    publish(inner, key, conditions, move |volume| staged.draft(volume, attributes)).await
 }
 
 pub(super) async fn stage(inner: &Arc<Inner>, mut payload: Payload) -> Result<Staged> {
@@ -148,6 +149,14 @@ pub(super) fn write_at(file: &OwnedFd, frames: &[Bytes], mut offset: u64) -> std
 }
 
 impl Staged {
+    /// Those that came with the end of the body, or else those that its write began with.
+    fn conditions(&mut self, begun_with: WriteConditions) -> WriteConditions {
+        match self {
+            Self::Disk { verified, .. } => verified.conditions(begun_with),
+            Self::Memory { payload, .. } => payload.conditions().unwrap_or(begun_with),
+        }
+    }
+
     /// On a thread that may block: the file is written and verified, whatever came first.
     pub(super) fn draft(self, volume: &Volume, attributes: Attributes) -> Result<Draft> {
         match self {

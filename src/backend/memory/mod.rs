@@ -34,6 +34,11 @@ impl MemoryBackend {
         Self::default()
     }
 
+    /// Takes all places away, with what is in them, as a disk that is replaced.
+    pub fn lose_everything(&self) {
+        std::mem::take(&mut *self.places()).into_values().for_each(|store| store.lose());
+    }
+
     fn places(&self) -> MutexGuard<'_, BTreeMap<String, Arc<MemoryStore>>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -51,6 +56,13 @@ impl Backend for MemoryBackend {
 
     async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
         Ok(self.places().entry(bucket.bucket.place.clone()).or_default().clone())
+    }
+
+    async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool, StoreError> {
+        let places = self.places();
+        let Some(there) = places.get(&bucket.bucket.place) else { return Ok(false) };
+        let opened = store.and_then(|store| store.as_any().downcast_ref::<MemoryStore>());
+        Ok(opened.is_none_or(|opened| std::ptr::eq(opened, &**there)))
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {

@@ -39,6 +39,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     parts: Keeping::Kept,
     storage_classes: Keeping::NotKept,
     encryption: Keeping::NotKept,
+    late_conditions: true,
     multipart: MultipartSupport::InPlace,
     durability: Durability::Volatile,
 };
@@ -123,6 +124,12 @@ impl MemoryStore {
         state.retired
     }
 
+    /// Ends the bucket with all that is in it.
+    pub(super) fn lose(&self) {
+        let mut state = self.lock();
+        *state = State { retired: true, ..State::default() };
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -149,6 +156,7 @@ impl Store for MemoryStore {
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
         let (content, verified) = Content::receive(request.payload, DEFAULT_CHECKSUM).await?;
+        let conditions = verified.conditions(request.conditions);
         let info = ObjectInfo {
             size: verified.size(),
             etag: verified.etag(),
@@ -159,7 +167,7 @@ impl Store for MemoryStore {
             parts: Vec::new(),
             notes: Default::default(),
         };
-        self.lock().publish(key, &request.conditions, info, content)
+        self.lock().publish(key, &conditions, info, content)
     }
 
     async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {

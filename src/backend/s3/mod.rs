@@ -156,6 +156,19 @@ impl Backend for S3Backend {
         Ok(Arc::new(S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place)))
     }
 
+    /// Opening makes nothing. A remote bucket that holds several of ours is for the operator to make.
+    async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool, StoreError> {
+        let place = Place::parse(&bucket.bucket.place);
+        let (Some(remote), Some(_)) = (self.own(&place), store) else { return Ok(true) };
+        let query = [("list-type", Some("2")), ("max-keys", Some("1"))];
+        let reply = self.client.call(Method::GET, remote, None).query(&query).send(Again::Harmless).await?;
+        if reply.status.is_success() {
+            return Ok(true);
+        }
+        let refusal = refusal::read(reply).await;
+        if refusal.code == "NoSuchBucket" { Ok(false) } else { Err(refusal.into()) }
+    }
+
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         let place = Place::parse(&bucket.bucket.place);
         let Some(remote) = self.own(&place) else {

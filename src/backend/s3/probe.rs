@@ -106,6 +106,7 @@ pub(super) fn capabilities(dialect: Dialect, known: Option<Promises>) -> Capabil
         // Whether it really has one is tried out when it is asked for.
         storage_classes: keeping(dialect == Dialect::S3),
         encryption: keeping(dialect == Dialect::S3),
+        late_conditions: false,
         multipart: MultipartSupport::InPlace,
         durability: Durability::Strict,
     }

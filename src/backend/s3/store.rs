@@ -281,6 +281,10 @@ impl Store for S3Store {
         probe::capabilities(self.dialect(), self.client.known())
     }
 
+    async fn tried_capabilities(&self) -> Result<Capabilities> {
+        Ok(probe::capabilities(self.dialect(), Some(self.promises().await?)))
+    }
+
     async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
         let (info, _) = self.look(&self.name_of_existing(key).await?, HeaderMap::new()).await?;
         conditions.check(&info.etag, info.last_modified)?;

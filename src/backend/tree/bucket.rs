@@ -18,7 +18,7 @@ use crate::{
         changes::Changes,
         codec::{self, KeyPath},
         locks::{Guard, Locks},
-        watches::Watches,
+        watches::{Change, Watches},
     },
     catalog::{BucketId, Catalog, IndexChange},
     model::{ETag, ObjectInfo, ObjectKey, Span, UploadId},
@@ -131,6 +131,11 @@ impl Bucket {
 
     pub(super) async fn set_row(&self, key: &ObjectKey, row: &Row) -> Result<()> {
         Ok(self.catalog.set_object(self.id, row.write(key)?).await?)
+    }
+
+    /// Announces that the file of a key changes, until the result is dropped. The lock is held.
+    pub(super) fn change(&self, key: &ObjectKey) -> Changing<'_> {
+        Changing { bucket: self, key: key.clone(), _change: self.watches.change(key) }
     }
 
     pub(super) async fn lock(&self, key: &ObjectKey) -> Guard<ObjectKey> {
@@ -279,6 +284,19 @@ impl Bucket {
             0 => ETag::from_md5(md5.finalize().into()),
             count => ETag::multipart(Md5::digest(digests).into(), count),
         }))
+    }
+}
+
+/// The file of a key is being changed.
+pub(super) struct Changing<'b> {
+    bucket: &'b Bucket,
+    key: ObjectKey,
+    _change: Change<ObjectKey>,
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.bucket.scan.touch(&self.key);
     }
 }
 

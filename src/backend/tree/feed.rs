@@ -33,7 +33,9 @@ pub(super) async fn follow(bucket: &Arc<Bucket>) -> Result<bool> {
     let Some(feed) = bucket.files.feed() else { return Ok(false) };
     let kept = bucket.catalog.state(bucket.id, STATE).await?.and_then(|text| serde_json::from_str::<Place>(&text).ok());
     let Some(mut place) = kept.filter(|place| Timestamp::now().millis() - place.walked.millis() < DAY) else { return Ok(false) };
+    let looking = bucket.scan.look();
     loop {
+        looking.anew();
         let Some(changes) = feed.since(&place.mark).await? else {
             bucket.catalog.set_state(bucket.id, STATE, None).await?;
             return Ok(false);

@@ -157,6 +157,12 @@ impl Backend for TreeBackend {
         Ok(Arc::new(TreeStore { bucket: Arc::new(bucket) }))
     }
 
+    /// Opening makes nothing.
+    async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool> {
+        let folder = Self::folder(bucket)?;
+        Ok(store.is_none() || folder.is_empty() || self.files.stat(&folder).await?.is_some())
+    }
+
     /// Only folders may be left in it.
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool> {
         let folder = Self::folder(bucket)?;
@@ -243,6 +249,7 @@ fn capabilities(durability: Durability) -> Capabilities {
         parts: Keeping::Kept,
         storage_classes: Keeping::NotKept,
         encryption: Keeping::NotKept,
+        late_conditions: true,
         multipart: MultipartSupport::Staged,
         durability,
     }

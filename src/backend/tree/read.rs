@@ -30,8 +30,10 @@ use crate::{
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// Looks without the lock, and openings with it.
-const LOOKS: usize = 3;
+/// Looks without the lock.
+const LOOKS: usize = 2;
+/// Openings with it: of a file that others replace again and again.
+const OPENINGS: usize = 3;
 
 /// What a client wants to know of an object.
 #[derive(Debug, Clone)]
@@ -52,10 +54,11 @@ pub(super) async fn get(bucket: &Arc<Bucket>, key: &ObjectKey, request: GetReque
 
 async fn answer(bucket: &Arc<Bucket>, key: &ObjectKey, wish: Wish) -> Result<GetReply> {
     for _ in 0..LOOKS {
-        let watch = bucket.watches.watch(key);
+        let mut watch = bucket.watches.watch(key);
         if !watch.was_quiet() && !bucket.files.service().exact_tags {
-            // The lock tells when the change is over.
-            break;
+            // All who wait for the change go on at once when it is over, instead of one by one.
+            wait(bucket, key).await?;
+            watch = bucket.watches.watch(key);
         }
         match look(bucket, key, bucket.row(key).await?, &wish, false).await {
             Ok(Some((reply, by_tag))) if by_tag || watch.is_unchanged() => return Ok(reply),
@@ -69,15 +72,25 @@ async fn answer(bucket: &Arc<Bucket>, key: &ObjectKey, wish: Wish) -> Result<Get
     let (bucket, key) = (bucket.clone(), key.clone());
     to_the_end(async move {
         let _guard = bucket.lock(&key).await;
-        let mut looks = 1;
+        let mut openings = 1;
         loop {
             let row = bucket.settled(&key).await?;
             match look(&bucket, &key, row, &wish, true).await {
                 // By others: this process changes nothing now.
-                Err(error) if is_changed(&error) && looks < LOOKS => looks += 1,
+                Err(error) if is_changed(&error) && openings < OPENINGS => openings += 1,
                 looked => return Ok(looked?.ok_or(StoreErrorKind::NoSuchKey)?.0),
             }
         }
+    })
+    .await
+}
+
+/// Waits until the changes that are under way are over.
+async fn wait(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<()> {
+    let (bucket, key) = (bucket.clone(), key.clone());
+    to_the_end(async move {
+        drop(bucket.lock(&key).await);
+        Ok(())
     })
     .await
 }

@@ -29,7 +29,7 @@ pub(super) async fn remove(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &W
         if row.stands.is_some() {
             bucket.set_row(&key, &Row { intended: Some(Intent::Delete), ..row }).await?;
         }
-        let change = bucket.watches.change(&key);
+        let change = bucket.change(&key);
         if let Err(error) = bucket.files.remove(&bucket.at(&path)).await {
             // Whether it is gone or not: the row must say so.
             if let Err(settling) = bucket.settled(&key).await {

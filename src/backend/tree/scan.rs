@@ -23,9 +23,10 @@ use crate::{
 };
 use futures_util::{StreamExt, TryStreamExt};
 use std::{
+    collections::HashSet,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -48,11 +49,55 @@ pub(super) struct Scan {
     walking: tokio::sync::Mutex<()>,
     /// Where its trail is kept.
     trail: PathBuf,
+    /// While the storage is asked what there is: keys whose files this process has changed since then. Of these, the answer may be
+    /// from before.
+    touched: Mutex<Option<HashSet<ObjectKey>>>,
+}
+
+/// The storage is being asked what there is; ends when this is dropped.
+pub(super) struct Looking<'s>(&'s Scan);
+
+impl Looking<'_> {
+    /// What it answers from here on is no older than this.
+    pub(super) fn anew(&self) {
+        *self.0.touched() = Some(HashSet::new());
+    }
+}
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        *self.0.touched() = None;
+    }
 }
 
 impl Scan {
     pub(super) fn new(ready: bool, trail: PathBuf) -> Self {
-        Self { ready: watch::Sender::new(ready), begun: AtomicBool::new(false), walking: Default::default(), trail }
+        Self {
+            ready: watch::Sender::new(ready),
+            begun: AtomicBool::new(false),
+            walking: Default::default(),
+            trail,
+            touched: Mutex::default(),
+        }
+    }
+
+    pub(super) fn look(&self) -> Looking<'_> {
+        Looking(self)
+    }
+
+    /// A change of a key's file is over.
+    pub(super) fn touch(&self, key: &ObjectKey) {
+        if let Some(touched) = &mut *self.touched() {
+            touched.insert(key.clone());
+        }
+    }
+
+    fn is_touched(&self, key: &ObjectKey) -> bool {
+        self.touched().as_ref().is_some_and(|touched| touched.contains(key))
+    }
+
+    fn touched(&self) -> MutexGuard<'_, Option<HashSet<ObjectKey>>> {
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,8 +161,10 @@ async fn walk(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
     let stamp = bucket.catalog.state(bucket.id, TRAIL).await?;
     let mut trail = Trail::take_up(bucket.scan.trail.clone(), stamp.as_deref(), Timestamp::now()).await?;
     progress.resume(trail.counts);
+    let looking = bucket.scan.look();
     while let Some(folder) = trail.pending.pop() {
         let at = bucket.at(&folder);
+        looking.anew();
         let mut entries = bucket.files.list(&at);
         while let Some(entries) = entries.next().await.transpose()? {
             let found = sort(&folder, entries, bucket.files.service(), &mut trail.pending);
@@ -132,6 +179,7 @@ async fn walk(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
             bucket.catalog.set_state(bucket.id, TRAIL, Some(stamp)).await?;
         }
     }
+    drop(looking);
     progress.changed(sweep(bucket, |key| trail.has_seen(key)).await?);
     mark_complete(&*bucket.catalog, bucket.id).await?;
     feed::after_a_walk(bucket).await?;
@@ -197,8 +245,10 @@ pub(super) async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<Ve
 /// A file that is not as the index says. What nobody knew yet is as the listing says; anything else deserves a look.
 async fn meet(bucket: &Bucket, (key, path, stat): Seen, known: bool) -> Result<()> {
     let _guard = bucket.lock(&key).await;
-    let unheard_of =
-        !known && bucket.row(&key).await? == Row::default() && bucket.catalog.index_lookup(bucket.id, vec![key.clone()]).await? == [None];
+    let unheard_of = !known
+        && !bucket.scan.is_touched(&key)
+        && bucket.row(&key).await? == Row::default()
+        && bucket.catalog.index_lookup(bucket.id, vec![key.clone()]).await? == [None];
     if !unheard_of {
         return refresh_locked(bucket, &key).await;
     }

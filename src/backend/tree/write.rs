@@ -67,6 +67,7 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
             return Err(error);
         }
     };
+    let conditions = verified.conditions(conditions);
     let checksum = verified.checksum().cloned().map(ObjectChecksum::full);
     let identity = Identity { size: verified.size(), etag: verified.etag(), attributes, checksum, parts: None };
     publish(bucket, key, conditions, Making::Whole(Box::new(Ready { draft, expected, identity }))).await
@@ -141,7 +142,7 @@ async fn publish_locked(
     }
     let path = row.stands.as_ref().map_or_else(|| bucket.home(key), |record| record.path.clone());
     let record = Record::new(path, expected, not_before(&row), identity);
-    let change = bucket.watches.change(key);
+    let change = bucket.change(key);
     let mut publishing = Publishing { bucket, key, row, record, absent: conditions.wants_absent() };
     let outcome = publishing.run(draft).await;
     let Publishing { row, record, .. } = publishing;
@@ -276,7 +277,7 @@ async fn make_way(bucket: &Bucket, ancestor: &ObjectKey) -> Result<()> {
     let moved = Record { path: way.beside_path(), stat: None, ..record };
     row.intended = Some(Intent::Put(Box::new(moved.clone())));
     bucket.set_row(ancestor, &row).await?;
-    let _change = bucket.watches.change(ancestor);
+    let _change = bucket.change(ancestor);
     let Some(stat) = bucket.files.rename(&bucket.at(&way.plain_path()), &bucket.at(&moved.path)).await? else {
         bucket.settled(ancestor).await?;
         return Ok(());

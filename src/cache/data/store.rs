@@ -101,6 +101,10 @@ impl Store for DataStore {
         self.below.capabilities()
     }
 
+    async fn tried_capabilities(&self) -> Result<Capabilities> {
+        self.below.tried_capabilities().await
+    }
+
     async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
         self.below.head(key, conditions).await
     }

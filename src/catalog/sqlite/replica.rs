@@ -1,8 +1,17 @@
 //! SQL of replicas: rows among the buckets, named so that no bucket can be.
 
-use super::{bucket::no_such_bucket, writer::Applied};
-use crate::catalog::{BucketId, CatalogError, CatalogErrorKind, NewReplica, ReplicaChange, ReplicaRecord};
-use rusqlite::{Connection, Row, params};
+use super::{
+    bucket::{self, no_such_bucket},
+    column::get,
+    writer::Applied,
+};
+use crate::catalog::{BucketId, CatalogError, CatalogErrorKind, LeftPlace, NewReplica, ReplicaChange, ReplicaRecord};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::VecDeque;
+
+/// What the column `seeded` says.
+const SEEDED: i64 = 1;
+const REFILLED: i64 = 2;
 
 pub(super) fn list(db: &Connection, bucket: BucketId) -> rusqlite::Result<Vec<ReplicaRecord>> {
     db.prepare_cached("SELECT id, backend, place, rank, seeded FROM buckets WHERE replica_of = ?1 ORDER BY rank, id")?
@@ -31,9 +40,8 @@ pub(super) fn add(db: &Connection, bucket: BucketId, replica: &NewReplica) -> Ap
 
 pub(super) fn update(db: &Connection, replica: BucketId, change: ReplicaChange) -> Applied<()> {
     let changed = match change {
-        ReplicaChange::Seeded => {
-            db.prepare_cached("UPDATE buckets SET seeded = 1 WHERE id = ?1 AND replica_of IS NOT NULL")?.execute([replica.0])?
-        }
+        ReplicaChange::Seeded => set_seeded(db, replica, SEEDED)?,
+        ReplicaChange::Refilled => set_seeded(db, replica, REFILLED)?,
         ReplicaChange::First => db
             .prepare_cached(
                 "UPDATE buckets SET rank = (SELECT min(other.rank) - 1 FROM buckets other WHERE other.replica_of = buckets.replica_of)
@@ -44,6 +52,42 @@ pub(super) fn update(db: &Connection, replica: BucketId, change: ReplicaChange) 
     if changed == 0 { Err(no_such_bucket()) } else { Ok(()) }
 }
 
+fn set_seeded(db: &Connection, replica: BucketId, seeded: i64) -> rusqlite::Result<usize> {
+    db.prepare_cached("UPDATE buckets SET seeded = ?2 WHERE id = ?1 AND replica_of IS NOT NULL")?.execute([replica.0, seeded])
+}
+
+/// The new replica, and the ids of all that are gone.
+pub(super) fn renew(db: &Connection, replica: BucketId) -> Applied<(ReplicaRecord, VecDeque<BucketId>)> {
+    let known: Option<(i64, String, String, i64)> = db
+        .prepare_cached("SELECT replica_of, backend, place, rank FROM buckets WHERE id = ?1 AND replica_of IS NOT NULL")?
+        .query_row([replica.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .optional()?;
+    let Some((of, backend, place, rank)) = known else { return Err(no_such_bucket()) };
+    let gone = bucket::delete(db, replica)?;
+    let fresh = add(db, BucketId(of), &NewReplica { backend, place })?;
+    db.prepare_cached("UPDATE buckets SET rank = ?2 WHERE id = ?1")?.execute([fresh.id.0, rank])?;
+    set_seeded(db, fresh.id, REFILLED)?;
+    Ok((ReplicaRecord { rank, refilled: true, ..fresh }, gone))
+}
+
+pub(super) fn left(db: &Connection) -> rusqlite::Result<Vec<LeftPlace>> {
+    db.prepare_cached("SELECT backend, place, bucket FROM left_places ORDER BY backend, place")?
+        .query_map([], |row| Ok(LeftPlace { backend: row.get(0)?, place: row.get(1)?, bucket: get(row, 2)? }))?
+        .collect()
+}
+
+pub(super) fn leave(db: &Connection, left: &LeftPlace) -> Applied<()> {
+    db.prepare_cached("REPLACE INTO left_places (backend, place, bucket) VALUES (?1, ?2, ?3)")?
+        .execute(params![left.backend, left.place, left.bucket.as_str()])?;
+    Ok(())
+}
+
+pub(super) fn forget_left(db: &Connection, backend: &str, place: &str) -> Applied<bool> {
+    Ok(db.prepare_cached("DELETE FROM left_places WHERE backend = ?1 AND place = ?2")?.execute([backend, place])? > 0)
+}
+
 fn record(row: &Row<'_>) -> rusqlite::Result<ReplicaRecord> {
-    Ok(ReplicaRecord { id: BucketId(row.get(0)?), backend: row.get(1)?, place: row.get(2)?, rank: row.get(3)?, seeded: row.get(4)? })
+    let seeded: i64 = row.get(4)?;
+    let (seeded, refilled) = (seeded == SEEDED, seeded == REFILLED);
+    Ok(ReplicaRecord { id: BucketId(row.get(0)?), backend: row.get(1)?, place: row.get(2)?, rank: row.get(3)?, seeded, refilled })
 }

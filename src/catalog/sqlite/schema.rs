@@ -24,7 +24,7 @@ impl Format {
 
 /// What cannot be had again: buckets, uploads, their parts, how uploads ended, and what storage cannot keep of its objects.
 pub(super) const TRUTH: Format =
-    Format { file: "catalog.sqlite", application_id: 0x4357_5459, upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3, TRUTH_4] };
+    Format { file: "catalog.sqlite", application_id: 0x4357_5459, upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3, TRUTH_4, TRUTH_5] };
 
 /// What can: the ordered key index, and how far its making has come.
 pub(super) const INDEX: Format = Format { file: "index.sqlite", application_id: 0x4357_4958, upgrades: &[INDEX_1] };
@@ -105,6 +105,16 @@ ALTER TABLE buckets ADD COLUMN replica_of INTEGER;
 ALTER TABLE buckets ADD COLUMN rank INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE buckets ADD COLUMN seeded INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX buckets_by_replicated ON buckets (replica_of, rank) WHERE replica_of IS NOT NULL;
+";
+
+/// `seeded` of replicas is 2 from now on where one is filled anew.
+const TRUTH_5: &str = "
+CREATE TABLE left_places (
+    backend TEXT NOT NULL,
+    place TEXT NOT NULL,
+    bucket TEXT NOT NULL,
+    PRIMARY KEY (backend, place)
+) STRICT, WITHOUT ROWID;
 ";
 
 const INDEX_1: &str = "

@@ -63,20 +63,25 @@ async fn a_write_that_is_cut_leaves_the_old_file_and_in_the_end_no_draft() {
 
 #[tokio::test]
 async fn a_reading_does_not_go_on_in_another_file_of_the_same_size_and_second() {
-    // Its tags are made of just these.
+    // Its tags are made of inode, second and size, and file systems give the inode of a removed file to the next one.
     let (folder, proxy, files) = proxied(Dav::wsgidav());
     // More than fits into the buffers on the way.
     const SIZE: usize = 24 << 20;
     let (old, new) = (pattern(SIZE, 1), pattern(SIZE, 2));
     put(&files, "k", &old).await;
-    let on_disk = folder.path.join("k");
+    let (on_disk, kept) = (folder.path.join("k"), folder.path.join("kept"));
     let modified = std::fs::metadata(&on_disk).expect("is there").modified().expect("a time");
+    std::fs::hard_link(&on_disk, &kept).expect("is linked");
     let opened = files.open("k", None).await.expect("an answer").expect("a file");
     let mut stream = opened.read(Span::whole(SIZE as u64)).await.expect("a stream");
     let mut read = stream.try_next().await.expect("a piece").expect("a piece").to_vec();
     put(&files, "k", &new).await;
-    std::fs::File::options().write(true).open(&on_disk).expect("opens").set_modified(modified).expect("is set");
-    proxy.cut(Direction::Down, 0, 1);
+    // The connections end, and the new file gets the inode and the time of the old one.
+    proxy.refuse();
+    std::fs::write(&kept, &new).expect("is written");
+    std::fs::File::options().write(true).open(&kept).expect("opens").set_modified(modified).expect("is set");
+    std::fs::rename(&kept, &on_disk).expect("is moved");
+    proxy.accept();
     let ended = loop {
         match stream.try_next().await {
             Ok(Some(bytes)) => read.extend_from_slice(&bytes),

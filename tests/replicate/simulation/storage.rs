@@ -15,7 +15,7 @@ use causeway::{
         ListUploadsRequest, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{Current, ReadConditions, WriteConditions},
         error::{StoreError, StoreErrorKind},
-        payload::Payload,
+        payload::{Announced, AnnouncedChecksum, Payload},
     },
 };
 use std::{
@@ -56,6 +56,8 @@ pub struct Storage {
     /// What a call takes at most, in ms.
     slowness: AtomicU64,
     shown: Mutex<Shown>,
+    /// It heeds conditions that come with the end of a body.
+    is_told_late: bool,
     /// As drivers have that make a change in several steps: whoever reads a key or changes it holds its lock meanwhile.
     locks: Option<Arc<Locks<ObjectKey>>>,
 }
@@ -72,8 +74,8 @@ impl Storage {
     /// Within a runtime, whose clock is held.
     pub fn new(lack: Lack, dice: Dice) -> Self {
         let (begun, slowness) = (Instant::now(), AtomicU64::new(QUICK.as_millis() as u64));
-        let locks = dice.of(1).one_in(2).then(Arc::default);
-        Self { memory: MemoryBackend::new(), lack, dice, begun, slowness, shown: Mutex::default(), locks }
+        let (locks, is_told_late) = (dice.of(1).one_in(2).then(Arc::default), dice.of(2).one_in(2));
+        Self { memory: MemoryBackend::new(), lack, dice, begun, slowness, shown: Mutex::default(), is_told_late, locks }
     }
 
     /// From now on a call takes as long as this at most.
@@ -161,6 +163,7 @@ impl Backend for Reached {
             conditional_deletes: guarantee(Lack::ConditionalDelete),
             conditional_completes: guarantee(Lack::ConditionalComplete),
             tags,
+            late_conditions: self.storage.is_told_late,
             ..self.storage.memory.capabilities()
         }
     }
@@ -230,12 +233,22 @@ impl Reached {
         outcome.unwrap_or_else(|error| Err(StoreError::new(StoreErrorKind::Internal, "a deed was cut short").with_source(error)))
     }
 
-    /// All of a body, while its sender is there.
-    async fn received(&self, payload: Payload) -> Result<Payload> {
+    /// All of a body, while its sender is there, and the conditions that count for it.
+    async fn received(&self, mut payload: Payload, begun_with: WriteConditions) -> Result<(Payload, WriteConditions)> {
+        let receive = async {
+            let checksum = payload.checksum_algorithm().map_or(AnnouncedChecksum::None, AnnouncedChecksum::Algorithm);
+            let mut digests = payload.digests(None);
+            let frames = payload.read(usize::MAX).await?.unwrap_or_default();
+            frames.iter().for_each(|frame| digests.update(frame));
+            let arrived = payload.check(digests)?;
+            let announced = Announced { length: Some(arrived.size), checksum, ..Default::default() };
+            let payload = Payload::from_stream(futures_util::stream::iter(frames.into_iter().map(Ok)), announced);
+            Ok((payload, arrived.conditions.unwrap_or(begun_with)))
+        };
         tokio::select! {
             biased;
             () = self.killed.cancelled() => std::future::pending().await,
-            held = payload.held() => Ok(held?),
+            received = receive => received,
         }
     }
 
@@ -301,12 +314,12 @@ impl Store for Opened {
     }
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
-        self.reached.takes(&request.conditions, Lack::ConditionalPut)?;
         if !request.attributes.tags.is_empty() && self.storage().lacks(Lack::Tags) {
             return Err(StoreErrorKind::NotImplemented.into());
         }
         let PutRequest { attributes, conditions, payload } = request;
-        let payload = self.reached.received(payload).await?;
+        let (payload, conditions) = self.reached.received(payload, conditions).await?;
+        self.reached.takes(&conditions, Lack::ConditionalPut)?;
         let (own, at, key) = (self.clone(), key, key.clone());
         let put = async move {
             own.storage().check(&key, &conditions, own.size(&key).await)?;
@@ -360,7 +373,7 @@ impl Store for Opened {
     }
 
     async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
-        let payload = self.reached.received(payload).await?;
+        let (payload, _) = self.reached.received(payload, WriteConditions::default()).await?;
         let (own, at, key, upload) = (self.clone(), key, key.clone(), upload.clone());
         self.reached.done(at, async move { own.below.put_part(&key, &upload, number, payload).await }).await
     }

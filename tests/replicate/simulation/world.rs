@@ -31,8 +31,8 @@ const WRITES: [WritePolicy; 6] =
     [WritePolicy::Quorum(2), WritePolicy::First, WritePolicy::BestEffort, WritePolicy::All, WritePolicy::Quorum(1), WritePolicy::Quorum(3)];
 const READS: [ReadPolicy; 3] = [ReadPolicy::Ordered, ReadPolicy::Hedged, ReadPolicy::Fastest];
 
-/// What a commit or a look of the catalog takes, in ms.
-const COMMIT: u64 = 4;
+/// What a look or a commit of the catalog takes at most, in ms, and a commit of its index.
+const PAUSES: [u64; 2] = [3, 40];
 
 pub struct World {
     pub history: History,
@@ -43,7 +43,7 @@ pub struct World {
     /// No storage fails: some are slow at most.
     pub is_well: bool,
     ledger: Ledger,
-    pause: Pause,
+    pauses: [Pause; 2],
     gateway: Mutex<Option<Arc<Gateway>>>,
     /// A gateway runs. Whoever waits is woken in the order of waiting.
     started: Notify,
@@ -74,8 +74,10 @@ impl World {
         let (write, read) = (WRITES[seed as usize % WRITES.len()], READS[seed as usize / 2 % READS.len()]);
         let lacks: Vec<_> = storages.iter().map(|storage| storage.lack()).collect();
         history.say(format!("{write:?}, {read:?}; storages lack {lacks:?}"));
-        let catalog = dice.of(300);
-        let pause: Pause = Arc::new(move || Duration::from_millis(catalog.below(COMMIT)));
+        let pauses = PAUSES.map(|most| -> Pause {
+            let dice = dice.of(300 + most);
+            Arc::new(move || dice.pause(Duration::from_millis(most)))
+        });
         Self {
             history,
             faults,
@@ -84,7 +86,7 @@ impl World {
             read,
             is_well: !climate.faults,
             ledger: Ledger::default(),
-            pause,
+            pauses,
             gateway: Mutex::default(),
             started: Notify::new(),
         }
@@ -109,7 +111,8 @@ impl World {
     /// Starts a gateway upon what others left.
     pub async fn start(&self) {
         let killed = CancellationToken::new();
-        let ledger = LedgerCatalog::open(self.ledger.clone(), killed.clone(), self.pause.clone());
+        let [pause, lag] = self.pauses.clone();
+        let ledger = LedgerCatalog::open(self.ledger.clone(), killed.clone(), pause, lag);
         let catalog: Arc<dyn Catalog> = Arc::new(ledger);
         let reached = |(storage, faults): (&Arc<Storage>, &Faults)| -> Arc<dyn Backend> {
             let reached = Reached { storage: storage.clone(), killed: killed.clone() };
@@ -118,6 +121,7 @@ impl World {
         let backends: HashMap<String, Arc<dyn Backend>> =
             NAMES.iter().map(|name| (*name).to_owned()).zip(self.storages.iter().zip(&self.faults).map(reached)).collect();
         let settings = ReplicatedSettings {
+            scrub: Duration::ZERO,
             name: "safe".into(),
             members: NAMES[..3].iter().map(|name| (*name).to_owned()).collect(),
             backends,

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use causeway::{
     catalog::{
         BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError, CatalogErrorKind, Commit, CompletedUpload,
-        IndexChange, IndexRow, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord,
+        IndexChange, IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord,
         WhichObjects,
     },
     model::{BucketName, ObjectKey, Timestamp, UploadId},
@@ -66,14 +66,14 @@ impl Ledger {
 }
 
 impl LedgerCatalog {
-    /// Within a runtime. `killed` ends it at once; `pause` is how long a commit or a look takes.
-    pub fn open(ledger: Ledger, killed: CancellationToken, pause: Pause) -> Self {
-        let queue = || {
+    /// Within a runtime. `killed` ends it at once; `pause` is how long a look or a commit takes, and `lag` a commit of the index.
+    pub fn open(ledger: Ledger, killed: CancellationToken, pause: Pause, lag: Pause) -> Self {
+        let queue = |pause: &Pause| {
             let (queue, changes) = mpsc::unbounded_channel();
             tokio::spawn(commit(ledger.clone(), killed.clone(), pause.clone(), changes));
             queue
         };
-        Self { truth: queue(), index: queue(), closed: AtomicBool::new(false), ledger, pause, killed }
+        Self { truth: queue(&pause), index: queue(&lag), closed: AtomicBool::new(false), ledger, pause, killed }
     }
 
     /// Enqueues a change now, and tells of it when it is committed.
@@ -174,6 +174,27 @@ impl Catalog for LedgerCatalog {
 
     async fn update_replica(&self, replica: BucketId, change: ReplicaChange) -> Result<()> {
         self.submit(&self.truth, move |state| state.update_replica(replica, change)).await
+    }
+
+    async fn renew_replica(&self, replica: BucketId) -> Result<ReplicaRecord> {
+        self.submit(&self.truth, move |state| state.renew_replica(replica)).await
+    }
+
+    async fn left_places(&self) -> Result<Vec<LeftPlace>> {
+        self.read(State::left_places).await
+    }
+
+    async fn leave_place(&self, left: LeftPlace) -> Result<()> {
+        self.submit(&self.truth, move |state| {
+            state.leave_place(left);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn forget_place(&self, backend: &str, place: &str) -> Result<bool> {
+        let at = (backend.to_owned(), place.to_owned());
+        self.submit(&self.truth, move |state| Ok(state.forget_place(at))).await
     }
 
     fn index(&self, bucket: BucketId, change: IndexChange) -> Commit {

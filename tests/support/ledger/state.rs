@@ -3,7 +3,7 @@
 use causeway::{
     catalog::{
         BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CatalogError, CatalogErrorKind, CompletedUpload, IndexChange,
-        IndexRow, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord, WhichObjects,
+        IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord, WhichObjects,
     },
     model::{BucketName, ObjectKey, Timestamp, UploadId},
     store::{
@@ -22,6 +22,7 @@ pub(super) struct State {
     buckets: BTreeMap<BucketId, NewBucket>,
     /// By its id: of which bucket it is.
     replicas: BTreeMap<BucketId, (BucketId, ReplicaRecord)>,
+    left: BTreeMap<(String, String), LeftPlace>,
     index: BTreeMap<(BucketId, ObjectKey), IndexRow>,
     facts: BTreeMap<(BucketId, String), String>,
     objects: BTreeMap<(BucketId, ObjectKey), ObjectRow>,
@@ -112,7 +113,7 @@ impl State {
             return refused(CatalogErrorKind::Exists);
         }
         let (id, rank) = (self.next(), known.last().map_or(0, |last| last.rank + 1));
-        let replica = ReplicaRecord { id, backend, place, rank, seeded: false };
+        let replica = ReplicaRecord { id, backend, place, rank, seeded: false, refilled: false };
         self.replicas.insert(id, (bucket, replica.clone()));
         Ok(replica)
     }
@@ -122,11 +123,32 @@ impl State {
         let first = self.replicas(*of).first().map_or(0, |first| first.rank);
         if let Some((_, replica)) = self.replicas.get_mut(&replica) {
             match change {
-                ReplicaChange::Seeded => replica.seeded = true,
+                ReplicaChange::Seeded => (replica.seeded, replica.refilled) = (true, false),
+                ReplicaChange::Refilled => (replica.seeded, replica.refilled) = (false, true),
                 ReplicaChange::First => replica.rank = first - 1,
             }
         }
         Ok(())
+    }
+
+    pub(super) fn renew_replica(&mut self, replica: BucketId) -> Result<ReplicaRecord> {
+        let Some((of, old)) = self.replicas.get(&replica).cloned() else { return refused(CatalogErrorKind::NotFound) };
+        self.delete_bucket(replica);
+        let fresh = ReplicaRecord { id: self.next(), seeded: false, refilled: true, ..old };
+        self.replicas.insert(fresh.id, (of, fresh.clone()));
+        Ok(fresh)
+    }
+
+    pub(super) fn left_places(&self) -> Vec<LeftPlace> {
+        self.left.values().cloned().collect()
+    }
+
+    pub(super) fn leave_place(&mut self, left: LeftPlace) {
+        self.left.insert((left.backend.clone(), left.place.clone()), left);
+    }
+
+    pub(super) fn forget_place(&mut self, at: (String, String)) -> bool {
+        self.left.remove(&at).is_some()
     }
 
     pub(super) fn index(&mut self, bucket: BucketId, change: IndexChange) {

@@ -1,0 +1,193 @@
+//! Places of deleted buckets that could not be removed: a member did not answer when its bucket was deleted.
+//!
+//! They are in the catalog, and are tried again when a backend comes back, and now and then. Invariants:
+//! - a place is written down before its bucket is forgotten, and forgotten only once it is gone or belongs to a bucket again;
+//! - a place that a bucket has is not touched: removing one and making one there take turns;
+//! - only an empty place is removed.
+
+use super::member::{Member, timely};
+use crate::{
+    backend::{
+        Backend,
+        locks::{Guard, Locks},
+    },
+    catalog::{BucketId, BucketRecord, BucketsQuery, Catalog, LeftPlace, NewBucket},
+    model::{CannedAcl, Owner, Timestamp},
+    store::Result,
+};
+use futures_util::FutureExt;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::{Notify, watch},
+    task::unconstrained,
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+/// What removing one may take.
+const STEP: Duration = Duration::from_secs(20);
+/// Between two rounds, at first and at most.
+const RESTS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+const PAGE: usize = 1000;
+
+type At = (String, String);
+
+#[derive(Debug)]
+pub(super) struct LeftPlaces {
+    catalog: Arc<dyn Catalog>,
+    backends: HashMap<String, Arc<dyn Backend>>,
+    turns: Arc<Locks<At>>,
+    wake: Notify,
+    /// Those that somebody was told of.
+    told: Mutex<HashSet<At>>,
+}
+
+/// A place that is a bucket's from now on.
+pub(super) struct Reclaimed {
+    /// A deleted bucket had left it.
+    pub(super) was_left: bool,
+    /// Nobody removes it while this is held. `None`: somebody is just doing so.
+    pub(super) turn: Option<Guard<At>>,
+}
+
+impl LeftPlaces {
+    pub(super) fn new(catalog: Arc<dyn Catalog>, backends: HashMap<String, Arc<dyn Backend>>) -> Arc<Self> {
+        Arc::new(Self { catalog, backends, turns: Arc::default(), wake: Notify::new(), told: Mutex::default() })
+    }
+
+    /// Durable when it returns.
+    pub(super) async fn leave(&self, bucket: &BucketRecord, members: impl Iterator<Item = Arc<Member>>) -> Result<()> {
+        for member in members {
+            let (backend, place, name) = (member.name.clone(), member.record.bucket.place.clone(), bucket.bucket.name.clone());
+            tracing::info!(bucket = %name, backend, place, "the place of a deleted bucket is removed when its backend answers");
+            self.catalog.leave_place(LeftPlace { backend, place, bucket: name }).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a place for a bucket.
+    pub(super) async fn reclaim(&self, backend: &str, place: &str) -> Result<Reclaimed> {
+        // Without tokio's budget, which may put off even a lock that is free.
+        let turn = unconstrained(self.turns.lock(&(backend.to_owned(), place.to_owned()))).now_or_never();
+        Ok(Reclaimed { was_left: self.catalog.forget_place(backend, place).await?, turn })
+    }
+
+    pub(super) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Until it is told to stop.
+    pub(super) async fn run(self: Arc<Self>, mut recovered: watch::Receiver<u64>, stop: CancellationToken) {
+        let mut rest = RESTS.0;
+        loop {
+            let left = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                left = self.round() => left,
+            };
+            rest = if left { (rest * 2).min(RESTS.1) } else { RESTS.1 };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = self.wake.notified() => rest = RESTS.0,
+                changed = recovered.changed() => match changed {
+                    Ok(()) => rest = RESTS.0,
+                    Err(_) => return,
+                },
+                () = sleep(rest) => {}
+            }
+        }
+    }
+
+    /// Whether any is left.
+    async fn round(&self) -> bool {
+        let left = match self.catalog.left_places().await {
+            Ok(left) => left,
+            Err(error) => {
+                tracing::debug!(%error, "the places of deleted buckets could not be read");
+                return true;
+            }
+        };
+        let mut some_left = false;
+        for place in left {
+            let at = (place.backend.clone(), place.place.clone());
+            match self.remove(&place).await {
+                Ok(true) => {
+                    tracing::info!(bucket = %place.bucket, backend = place.backend, place = place.place, "the place of a deleted bucket was removed");
+                    self.told().remove(&at);
+                }
+                Ok(false) => some_left = true,
+                Err(error) => {
+                    some_left = true;
+                    if self.told().insert(at) {
+                        tracing::warn!(bucket = %place.bucket, backend = place.backend, place = place.place, %error, "the place of a deleted bucket could not be removed; it is tried again");
+                    }
+                }
+            }
+        }
+        some_left
+    }
+
+    /// `Ok(false)`: it stays, for a reason that was told.
+    async fn remove(&self, left: &LeftPlace) -> Result<bool> {
+        let Some(backend) = self.backends.get(&left.backend) else { return Ok(false) };
+        let at = (left.backend.clone(), left.place.clone());
+        let _turn = self.turns.lock(&at).await;
+        if self.has_owner(left).await? {
+            return Ok(false);
+        }
+        if !timely(STEP, backend.remove(&record(left))).await? {
+            if self.told().insert(at) {
+                tracing::warn!(bucket = %left.bucket, backend = left.backend, place = left.place, "the place of a deleted bucket stays: something that nobody knows is in it");
+            }
+            return Ok(false);
+        }
+        self.catalog.forget_place(&left.backend, &left.place).await?;
+        Ok(true)
+    }
+
+    /// Whether a bucket has the place by now.
+    async fn has_owner(&self, left: &LeftPlace) -> Result<bool> {
+        if let Some(bucket) = self.catalog.bucket(&left.bucket).await? {
+            let replicas = self.catalog.replicas(bucket.id).await?;
+            if replicas.iter().any(|replica| replica.backend == left.backend && replica.place == left.place) {
+                return Ok(true);
+            }
+        }
+        let mut after = None;
+        loop {
+            let page = self.catalog.buckets(BucketsQuery { after: after.take(), limit: PAGE, ..Default::default() }).await?;
+            let is_owner = |record: &BucketRecord| record.bucket.backend == left.backend && record.bucket.place == left.place;
+            if page.buckets.iter().any(is_owner) {
+                return Ok(true);
+            }
+            match page.buckets.last() {
+                Some(last) if page.truncated => after = Some(last.bucket.name.to_string()),
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    fn told(&self) -> std::sync::MutexGuard<'_, HashSet<At>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As its driver wants to hear of it. Nothing of it is in the catalog any more.
+fn record(left: &LeftPlace) -> BucketRecord {
+    let nobody = Owner { id: "".into(), display_name: "".into() };
+    let bucket = NewBucket {
+        name: left.bucket.clone(),
+        owner: nobody,
+        created: Timestamp::from_millis(0),
+        acl: CannedAcl::Private,
+        location: String::new(),
+        backend: left.backend.clone(),
+        place: left.place.clone(),
+    };
+    BucketRecord { id: BucketId(0), bucket }
+}

@@ -1,0 +1,114 @@
+//! Uploads on members that belong to no upload of ours: what a Begin that failed or was late left there, what a member kept of an
+//! upload that ended without it, and what a killed gateway had begun.
+//!
+//! A driver lists the uploads that were begun through it. Those that no upload of the catalog names, and nobody has in hand, are
+//! aborted: again and again until the member has done so. Invariants:
+//! - an upload of a member is not touched while whoever began it may still write it down (`Uploads::in_hand`);
+//! - nothing is asked of members unless something may have been left there.
+
+use super::{bucket::Bucket, member::Member, uploads::Places, write::in_time};
+use crate::{
+    model::{Timestamp, UploadId},
+    store::{ListUploadsRequest, Result, UploadEntry, UploadInfo, UploadsPage, error::StoreErrorKind},
+};
+use std::{collections::HashSet, sync::Arc};
+
+const PAGE: usize = 1000;
+
+/// Whether nothing is left, or nothing was.
+pub(super) async fn sweep(bucket: &Arc<Bucket>) -> bool {
+    if !bucket.uploads.may_have_orphans() {
+        return true;
+    }
+    // Whoever begins something from now on leaves it to the next sweep.
+    bucket.uploads.look_for_orphans();
+    let now = Timestamp::now();
+    let before = bucket.uploads.oldest_in_hand().map_or(now, |oldest| oldest.min(now));
+    let mut is_done = true;
+    for member in bucket.members().iter() {
+        match member_sweep(bucket, member, before).await {
+            Ok(all) => is_done &= all,
+            Err(error) => {
+                is_done = false;
+                tracing::debug!(bucket = %bucket.record.bucket.name, backend = member.name, %error, "uploads that nobody knows could not be aborted; it is tried again");
+            }
+        }
+    }
+    if !is_done {
+        bucket.uploads.leave_orphans();
+    }
+    is_done
+}
+
+/// Whether all uploads were looked at: younger ones than `before` may be in somebody's hands.
+async fn member_sweep(bucket: &Arc<Bucket>, member: &Arc<Member>, before: Timestamp) -> Result<bool> {
+    if !member.health.is_up() {
+        return Err(StoreErrorKind::Unavailable.into());
+    }
+    let store = member.store().await?;
+    let (mut old, mut young) = (Vec::new(), Vec::new());
+    let mut request = first_page();
+    loop {
+        let page = in_time(None, store.list_uploads(request.clone())).await?;
+        let next = next_page(&page);
+        for upload in uploads(page) {
+            if upload.initiated < before { old.push(upload) } else { young.push(upload.upload) }
+        }
+        match next {
+            Some(next) => request = next,
+            None => break,
+        }
+    }
+    if old.is_empty() && young.is_empty() {
+        return Ok(true);
+    }
+    let known = known(bucket, member).await?;
+    for UploadInfo { key, upload, .. } in old.into_iter().filter(|upload| !known.contains(&upload.upload)) {
+        match in_time(None, store.abort_upload(&key, &upload)).await {
+            Err(error) if error.kind() != StoreErrorKind::NoSuchUpload => return Err(error),
+            _ => tracing::debug!(%key, backend = member.name, "an upload that nobody knows was aborted"),
+        }
+    }
+    Ok(young.iter().all(|upload| known.contains(upload)))
+}
+
+/// What the uploads of the catalog have on a member.
+async fn known(bucket: &Bucket, member: &Member) -> Result<HashSet<UploadId>> {
+    let (mut known, mut request) = (HashSet::new(), first_page());
+    loop {
+        let page = bucket.catalog.list_uploads(bucket.record.id, request).await?;
+        let next = next_page(&page);
+        for UploadInfo { upload, .. } in uploads(page) {
+            let record = bucket.catalog.upload(bucket.record.id, &upload).await?;
+            let there = record.and_then(|record| Places::parse(&record.location).0.remove(&member.name));
+            known.extend(there.and_then(|there| UploadId::parse(&there)));
+        }
+        match next {
+            Some(next) => request = next,
+            None => return Ok(known),
+        }
+    }
+}
+
+fn first_page() -> ListUploadsRequest {
+    ListUploadsRequest { limit: PAGE, ..Default::default() }
+}
+
+/// Each page goes on behind the one before it.
+fn next_page(page: &UploadsPage) -> Option<ListUploadsRequest> {
+    match page.entries.last() {
+        Some(UploadEntry::Upload(last)) if page.truncated => Some(ListUploadsRequest {
+            key_marker: Some(last.key.as_str().to_owned()),
+            upload_marker: Some(last.upload.clone()),
+            ..first_page()
+        }),
+        _ => None,
+    }
+}
+
+fn uploads(page: UploadsPage) -> impl Iterator<Item = UploadInfo> {
+    page.entries.into_iter().filter_map(|entry| match entry {
+        UploadEntry::Upload(upload) => Some(upload),
+        UploadEntry::CommonPrefix(_) => None,
+    })
+}

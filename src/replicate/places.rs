@@ -1,0 +1,239 @@
+//! The places of a bucket's replicas: made with the bucket, removed with it, and made again where they were taken away.
+//!
+//! Invariants:
+//! - every step on a member is a task of its own with a deadline: one that hangs keeps neither the client nor the others waiting
+//!   once enough have answered;
+//! - what was begun comes to an end: a place that could not be made is made by the worker, one that could not be removed is written
+//!   down first and removed later (`left`), and what was removed of a bucket that stays is given back;
+//! - a member whose place is gone counts as new from then on, but what is found there is old: nothing of it comes back.
+
+use super::{
+    bucket::{Bucket, interrupted},
+    left::LeftPlaces,
+    member::{Member, timely, too_few},
+};
+use crate::{
+    catalog::{BucketRecord, Catalog, ReplicaChange},
+    store::{
+        ListRequest, Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use futures_util::{
+    StreamExt,
+    future::{BoxFuture, join_all},
+    stream::FuturesUnordered,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep_until};
+
+/// What a member may take with its place.
+const STEP: Duration = Duration::from_secs(20);
+/// How much longer than those that are needed others may take before nobody waits for them.
+const LAG: Duration = Duration::from_secs(2);
+
+/// What became of a step on every member.
+struct Round<T> {
+    ended: Vec<(Arc<Member>, Result<T>)>,
+    /// Those that nobody waited for any longer. They go on until their deadline.
+    late: Vec<Arc<Member>>,
+}
+
+/// A step on all members at once. Those that are out are not waited for, once the others are `enough`.
+async fn on_all<T: Send + 'static>(
+    members: &[Arc<Member>],
+    enough: impl Fn(&[(Arc<Member>, Result<T>)]) -> bool,
+    step: impl Fn(Arc<Member>) -> BoxFuture<'static, Result<T>>,
+) -> Round<T> {
+    let mut running: FuturesUnordered<_> = members
+        .iter()
+        .map(|member| {
+            let (member, task) = (member.clone(), tokio::spawn(timely(STEP, step(member.clone()))));
+            async move { (member, task.await.unwrap_or_else(|error| Err(interrupted(error)))) }
+        })
+        .collect();
+    let mut late: Vec<_> = members.to_vec();
+    let mut ended = Vec::new();
+    let mut waits_until: Option<Instant> = None;
+    loop {
+        if enough(&ended) {
+            if !late.iter().any(|member| member.health.is_up()) {
+                break;
+            }
+            waits_until.get_or_insert_with(|| Instant::now() + LAG);
+        }
+        tokio::select! {
+            biased;
+            next = running.next() => {
+                let Some((member, outcome)) = next else { break };
+                member.judge(&outcome);
+                late.retain(|waiting| waiting.number != member.number);
+                ended.push((member, outcome));
+            }
+            () = sleep_until(waits_until.unwrap_or_else(Instant::now)), if waits_until.is_some() => break,
+        }
+    }
+    for member in late.iter().filter(|member| member.health.is_up()) {
+        member.take_out("it did not answer in time when the place of a bucket was made or removed");
+    }
+    Round { ended, late }
+}
+
+/// How a place was when its bucket was made.
+#[derive(Debug, Clone, Copy)]
+struct Made {
+    was_there: bool,
+    is_empty: bool,
+}
+
+/// Makes the places of a new bucket, which has nothing in it that nobody knows where they are empty. Without enough of them, none
+/// is left that was not there before.
+pub(super) async fn make(
+    catalog: &Arc<dyn Catalog>,
+    left: &Arc<LeftPlaces>,
+    bucket: &BucketRecord,
+    members: &[Arc<Member>],
+    needed: usize,
+) -> Result<()> {
+    let (mut turns, mut ready) = (Vec::new(), Vec::new());
+    for member in members {
+        let reclaimed = left.reclaim(&member.name, &member.record.bucket.place).await?;
+        if reclaimed.was_left {
+            // What a deleted bucket left there is none of the new one's.
+            catalog.update_replica(member.record.id, ReplicaChange::Refilled).await?;
+        }
+        // Where somebody is about to remove what was left, the worker makes the place afterwards.
+        if let Some(turn) = reclaimed.turn {
+            turns.push(turn);
+            ready.push(member.clone());
+        }
+    }
+    let made = |ended: &[(Arc<Member>, Result<Made>)]| ended.iter().filter(|(_, outcome)| outcome.is_ok()).count();
+    let round = on_all(&ready, |ended| made(ended) >= needed, |member| Box::pin(make_one(member))).await;
+    for (member, outcome) in &round.ended {
+        match outcome {
+            Ok(made) if made.is_empty => catalog.update_replica(member.record.id, ReplicaChange::Seeded).await?,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(bucket = %bucket.bucket.name, backend = member.name, %error, "a replica of a new bucket could not be made; it is tried again");
+            }
+        }
+    }
+    if made(&round.ended) >= needed {
+        return Ok(());
+    }
+    let is_ours = |outcome: &Result<Made>| match outcome {
+        Ok(made) => !made.was_there,
+        Err(error) => error.is_temporary(),
+    };
+    let undo = round.ended.iter().filter(|(_, outcome)| is_ours(outcome)).map(|(member, _)| member);
+    left.leave(bucket, undo.chain(&round.late).cloned()).await?;
+    left.wake();
+    let had = made(&round.ended);
+    let error = round.ended.into_iter().find_map(|(_, outcome)| outcome.err());
+    Err(error.unwrap_or_else(|| too_few(had, needed)))
+}
+
+async fn make_one(member: Arc<Member>) -> Result<Made> {
+    let was_there = member.has_place().await?;
+    member.backend.create(&member.record).await?;
+    let page = member.store().await?.list(ListRequest { limit: 1, ..Default::default() }).await?;
+    Ok(Made { was_there, is_empty: page.entries.is_empty() })
+}
+
+/// Removes the places of an emptied bucket from all members. `Ok(false)`: something is still in one of them, and the bucket stays.
+/// Those that do not answer are written down, once as many as are `needed` have removed theirs.
+pub(super) async fn remove(left: &Arc<LeftPlaces>, bucket: &Arc<Bucket>, needed: usize) -> Result<bool> {
+    let members = bucket.members();
+    let gone = |ended: &[(Arc<Member>, Result<bool>)]| ended.iter().filter(|(_, outcome)| matches!(outcome, Ok(true))).count();
+    let refused = |ended: &[(Arc<Member>, Result<bool>)]| ended.iter().any(|(_, outcome)| matches!(outcome, Ok(false)));
+    let step = |member: Arc<Member>| -> BoxFuture<'static, Result<bool>> {
+        Box::pin(async move { member.backend.remove(&member.record).await })
+    };
+    let round = on_all(&members, |ended| refused(ended) || gone(ended) >= needed, step).await;
+    if !refused(&round.ended) && gone(&round.ended) >= needed {
+        let failed = round.ended.iter().filter(|(_, outcome)| outcome.is_err()).map(|(member, _)| member.clone());
+        left.leave(&bucket.record, failed.chain(round.late.iter().cloned())).await?;
+        left.wake();
+        return Ok(true);
+    }
+    let removed = round.ended.iter().filter(|(_, outcome)| matches!(outcome, Ok(true))).map(|(member, _)| member.clone());
+    join_all(removed.map(|member| give_back(bucket.clone(), member))).await;
+    // One that is late may still remove its own: the worker looks.
+    bucket.call_for_look();
+    if refused(&round.ended) {
+        return Ok(false);
+    }
+    let (had, error) = (gone(&round.ended), round.ended.into_iter().find_map(|(_, outcome)| outcome.err()));
+    Err(error.unwrap_or_else(|| too_few(had, needed)))
+}
+
+/// A bucket stays that was removed from a member already.
+async fn give_back(bucket: Arc<Bucket>, member: Arc<Member>) {
+    if let Err(error) = renew(&bucket, &member).await {
+        let name = &bucket.record.bucket.name;
+        tracing::warn!(bucket = %name, backend = member.name, %error, "a replica is gone of a bucket that was not deleted; it is made again");
+    }
+}
+
+/// Looks whether the places of all members are there, and begins those anew that are not. Not if all are gone: whoever took
+/// everything away may bring it back, and then nothing of it must count as old.
+pub(super) async fn look(bucket: &Arc<Bucket>) {
+    let members = bucket.members();
+    let looks = join_all(members.iter().cloned().map(look_at)).await;
+    let gone: Vec<_> = looks.into_iter().filter_map(|(member, is_there)| (!is_there).then_some(member)).collect();
+    let name = &bucket.record.bucket.name;
+    if gone.len() == members.len() {
+        if !gone.is_empty() && bucket.tells_once("all gone") {
+            tracing::error!(bucket = %name, "the places of all replicas are gone: bring one back, or delete the bucket");
+        }
+        return;
+    }
+    for member in &gone {
+        if let Err(error) = renew(bucket, member).await {
+            tracing::warn!(bucket = %name, backend = member.name, %error, "a replica whose place is gone could not be begun anew; it is tried again");
+        }
+    }
+}
+
+/// Whether its place is there, as far as anybody can tell.
+async fn look_at(member: Arc<Member>) -> (Arc<Member>, bool) {
+    // One that is filled may have no place yet.
+    if !member.is_seeded() || !member.health.is_up() {
+        return (member, true);
+    }
+    let there = timely(STEP, member.has_place()).await;
+    member.judge(&there);
+    (member, there.unwrap_or(true))
+}
+
+async fn renew(bucket: &Arc<Bucket>, member: &Arc<Member>) -> Result<()> {
+    tracing::warn!(
+        bucket = %bucket.record.bucket.name, backend = member.name, place = member.record.bucket.place,
+        "the place of a replica is gone: it is made again, and filled from the others"
+    );
+    let replica = bucket.catalog.renew_replica(member.record.id).await?;
+    let fresh = member.renewed(&bucket.record, replica);
+    // Before anything is sent there. If this fails, whoever fills it tries again.
+    let prepared = prepare(&fresh).await;
+    bucket.replace(member, fresh);
+    prepared
+}
+
+/// Makes the place of a replica that is to be filled, where it is not there.
+pub(super) async fn prepare(member: &Arc<Member>) -> Result<()> {
+    let prepared = timely(STEP, async {
+        if !member.has_place().await? {
+            member.backend.create(&member.record).await?;
+        }
+        Ok(())
+    });
+    let outcome = prepared.await;
+    member.judge(&outcome);
+    outcome
+}
+
+/// What has to be forgotten everywhere before a bucket may go is not: a member that has it does not answer.
+pub(super) fn still_has_deleted() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "a replica still has objects that were deleted, and does not answer: try again when it does")
+}

@@ -1,0 +1,73 @@
+//! Scrubbing: all replicas of a bucket are compared with its records, and what differs is repaired.
+//!
+//! Invariants:
+//! - what is compared is what the storage has, not what an index of ours remembers of it: such an index is brought up to date first;
+//! - one that does not answer keeps no other from being scrubbed, and is counted.
+
+use super::{
+    bucket::Bucket,
+    member::Member,
+    places,
+    survey::{self, Depth, Pace, Strangers, Surveyed},
+    worker,
+};
+use crate::{
+    backend::Progress,
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use std::sync::Arc;
+
+pub(super) async fn all(bucket: &Arc<Bucket>, depth: Depth, pace: Pace, mut tell: impl FnMut(Surveyed)) -> Result<Surveyed> {
+    places::look(bucket).await;
+    let mut sum = Surveyed::default();
+    let mut last = None;
+    let members = bucket.members();
+    for member in members.iter() {
+        let before = sum;
+        let seen = one(bucket, member, depth, pace, |seen| {
+            let mut so_far = before;
+            so_far += seen;
+            tell(so_far);
+        });
+        match seen.await {
+            Ok(seen) => sum += seen,
+            Err(error) => {
+                tracing::warn!(bucket = %bucket.record.bucket.name, backend = member.name, %error, "a replica could not be scrubbed");
+                sum.unreachable += 1;
+                last = Some(error);
+            }
+        }
+        tell(sum);
+    }
+    if let Some(error) = last.filter(|_| sum.unreachable == members.len() as u64) {
+        return Err(error);
+    }
+    // What was found in one may be lacking in others that were looked at before.
+    let drained = worker::drain(bucket, |_| ()).await?;
+    sum.copied += drained.copied;
+    sum.failed += drained.left;
+    Ok(sum)
+}
+
+/// One replica. Objects in it that nobody knows are left alone, unless it was never looked through.
+pub(super) async fn one(
+    bucket: &Arc<Bucket>,
+    member: &Arc<Member>,
+    depth: Depth,
+    pace: Pace,
+    tell: impl FnMut(Surveyed),
+) -> Result<Surveyed> {
+    if let Some((_, why)) = member.health.down() {
+        return Err(StoreError::new(StoreErrorKind::Unavailable, format!("the replica is out: {why}")));
+    }
+    if member.is_seeded() {
+        let store = member.store().await?;
+        let walked = member.backend.walk(&member.record, &store, &Progress::default()).await;
+        member.judge(&walked);
+        walked?;
+    }
+    survey::survey(bucket, member, depth, Strangers::LeftAlone, pace, tell).await
+}

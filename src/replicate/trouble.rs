@@ -1,0 +1,137 @@
+//! Why a replica lacks what it lacks: for each key that could not be repaired what failed last, and since when.
+//!
+//! In memory only: after a start the next round of repairs finds out again. Invariants:
+//! - a cause is logged once, not for each key that it keeps from being repaired;
+//! - a key whose repair succeeded, or that nobody has to repair any more, is forgotten after the round that found so;
+//! - memory is bounded: beyond so many keys, further ones are not noted one by one.
+
+use crate::{backend::Trouble, model::{ObjectKey, Timestamp}, store::error::StoreError};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+const KEYS: usize = 10_000;
+/// Of the words for a cause.
+const LONGEST: usize = 300;
+
+#[derive(Debug, Default)]
+pub(super) struct Troubles {
+    round: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    keys: BTreeMap<ObjectKey, Noted>,
+    /// Since when.
+    causes: BTreeMap<String, Timestamp>,
+}
+
+#[derive(Debug)]
+struct Noted {
+    cause: String,
+    round: u64,
+}
+
+impl Troubles {
+    /// A round of repairs, to be ended with what is given here.
+    pub(super) fn begin_round(&self) -> u64 {
+        self.round.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// What was not noted again since the round began is none any more.
+    pub(super) fn end_round(&self, round: u64) {
+        self.state().retain(|noted| noted.round >= round);
+    }
+
+    /// A key was not repaired. The words for a cause that nobody has heard of yet.
+    pub(super) fn note(&self, key: &ObjectKey, error: &StoreError) -> Option<String> {
+        let mut cause = error.to_string();
+        if let Some((end, _)) = cause.char_indices().nth(LONGEST) {
+            cause.truncate(end);
+        }
+        let mut state = self.state();
+        let is_new = !state.causes.contains_key(&cause);
+        if state.keys.len() < KEYS || state.keys.contains_key(key) {
+            let round = self.round.load(Ordering::Acquire);
+            state.keys.insert(key.clone(), Noted { cause: cause.clone(), round });
+            state.causes.entry(cause.clone()).or_insert_with(Timestamp::now);
+        }
+        is_new.then_some(cause)
+    }
+
+    /// It was repaired.
+    pub(super) fn forget(&self, key: &ObjectKey) {
+        let mut state = self.state();
+        if state.keys.remove(key).is_some() {
+            state.retain(|_| true);
+        }
+    }
+
+    /// How many keys there are whose last repair failed.
+    pub(super) fn count(&self) -> u64 {
+        self.state().keys.len() as u64
+    }
+
+    /// By cause, the one with most keys first.
+    pub(super) fn list(&self, next: &str) -> Vec<Trouble> {
+        let state = self.state();
+        let mut troubles: Vec<Trouble> = Vec::new();
+        for (why, since) in &state.causes {
+            let mut keys = state.keys.iter().filter(|(_, noted)| noted.cause == *why).map(|(key, _)| key);
+            let Some(example) = keys.next().map(|key| key.as_str().to_owned()) else { continue };
+            let objects = 1 + keys.count() as u64;
+            troubles.push(Trouble { why: why.clone(), since: since.iso8601(), objects, example, next: next.to_owned() });
+        }
+        troubles.sort_by_key(|trouble| std::cmp::Reverse(trouble.objects));
+        troubles
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn retain(&mut self, keep: impl Fn(&Noted) -> bool) {
+        self.keys.retain(|_, noted| keep(noted));
+        let Self { keys, causes } = self;
+        causes.retain(|cause, _| keys.values().any(|noted| noted.cause == *cause));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::error::StoreErrorKind;
+
+    fn key(n: usize) -> ObjectKey {
+        ObjectKey::new(format!("key{n}")).expect("a key")
+    }
+
+    fn full() -> StoreError {
+        StoreError::new(StoreErrorKind::StorageFull, "no space is left")
+    }
+
+    #[test]
+    fn a_cause_is_told_once_and_forgotten_when_a_round_finds_it_no_more() {
+        let troubles = Troubles::default();
+        let round = troubles.begin_round();
+        assert_eq!(troubles.note(&key(1), &full()).as_deref(), Some("no space is left"));
+        assert_eq!(troubles.note(&key(2), &full()), None);
+        troubles.end_round(round);
+        let listed = troubles.list("soon");
+        assert_eq!((listed.len(), listed[0].objects, listed[0].example.as_str(), listed[0].next.as_str()), (1, 2, "key1", "soon"));
+        let round = troubles.begin_round();
+        troubles.note(&key(2), &full());
+        troubles.end_round(round);
+        assert_eq!(troubles.list("")[0].example, "key2", "nobody had to repair the other one any more");
+        troubles.forget(&key(2));
+        assert_eq!((troubles.count(), troubles.list("")), (0, Vec::new()));
+        assert!(troubles.note(&key(1), &full()).is_some(), "it began anew");
+    }
+}

@@ -1,0 +1,138 @@
+//! Storages in memory with manners of others.
+
+use async_trait::async_trait;
+use causeway::{
+    backend::{Backend, memory::MemoryBackend},
+    catalog::BucketRecord,
+    model::{BucketName, ObjectInfo, ObjectKey, PartNumber, UploadId},
+    store::{
+        BeginUpload, Capabilities, Change, CompleteUpload, GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest, PartWritten,
+        PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        condition::{ReadConditions, WriteConditions},
+        payload::Payload,
+    },
+};
+use std::{any::Any, sync::Arc, time::Duration};
+use tokio::sync::Mutex;
+
+/// How a storage differs from memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manners {
+    /// It takes the conditions of a PUT with the head of the request, as any storage behind HTTP does.
+    Early,
+    /// Whoever looks at a key or changes it has the only connection until he is done, and every answer takes a while.
+    Locked,
+}
+
+#[derive(Debug)]
+pub struct Mannered {
+    below: MemoryBackend,
+    manners: Manners,
+    connection: Arc<Mutex<()>>,
+}
+
+impl Mannered {
+    pub fn new(manners: Manners) -> Arc<dyn Backend> {
+        Arc::new(Self { below: MemoryBackend::new(), manners, connection: Arc::default() })
+    }
+}
+
+#[async_trait]
+impl Backend for Mannered {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { late_conditions: self.manners != Manners::Early, ..self.below.capabilities() }
+    }
+
+    fn place_for(&self, name: &BucketName) -> String {
+        self.below.place_for(name)
+    }
+
+    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>> {
+        let connection = (self.manners == Manners::Locked).then(|| self.connection.clone());
+        Ok(Arc::new(Open { below: self.below.open(bucket).await?, capabilities: self.capabilities(), connection }))
+    }
+
+    async fn remove(&self, bucket: &BucketRecord) -> Result<bool> {
+        self.below.remove(bucket).await
+    }
+
+    async fn discover(&self) -> Result<Vec<BucketName>> {
+        self.below.discover().await
+    }
+}
+
+#[derive(Debug)]
+struct Open {
+    below: Arc<dyn Store>,
+    capabilities: Capabilities,
+    connection: Option<Arc<Mutex<()>>>,
+}
+
+impl Open {
+    /// What is done with the only connection, if there is only one.
+    async fn alone<T>(&self, answer: impl Future<Output = T>) -> T {
+        let Some(connection) = &self.connection else { return answer.await };
+        let _alone = connection.lock().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        answer.await
+    }
+}
+
+#[async_trait]
+impl Store for Open {
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        self.alone(self.below.head(key, conditions)).await
+    }
+
+    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+        self.alone(self.below.get(key, request)).await
+    }
+
+    async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        self.alone(self.below.put(key, request)).await
+    }
+
+    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+        self.alone(self.below.delete(key, conditions)).await
+    }
+
+    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
+        self.alone(self.below.update(key, change)).await
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<ListPage> {
+        self.below.list(request).await
+    }
+
+    async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
+        self.below.begin_upload(key, request).await
+    }
+
+    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+        self.below.put_part(key, upload, number, payload).await
+    }
+
+    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+        self.below.list_parts(key, upload, after, limit).await
+    }
+
+    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+        self.alone(self.below.complete_upload(key, upload, request)).await
+    }
+
+    async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
+        self.below.abort_upload(key, upload).await
+    }
+
+    async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
+        self.below.list_uploads(request).await
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
