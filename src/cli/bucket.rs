@@ -191,12 +191,8 @@ fn scrub(bucket: String, place: &Place, bytes: bool, as_json: bool) -> Result<Ex
     let mut findings: Vec<Finding> = Vec::new();
     let hear = async |reply| {
         match reply {
-            Reply::Differs(finding) if as_json => {
-                if findings.len() < FINDINGS {
-                    findings.push(finding);
-                }
-            }
-            Reply::Differs(Finding { key, what }) => {
+            Reply::Differs(finding) if as_json && findings.len() < FINDINGS => findings.push(finding),
+            Reply::Differs(Finding { key, what }) if !as_json => {
                 if is_watched {
                     eprint!("\r\x1b[K");
                 }
