@@ -90,7 +90,7 @@ impl Faults {
 
     /// Conditions that the storage does not know.
     pub(super) fn refuse_condition(&self, operation: Operation, conditions: &WriteConditions) -> Result<()> {
-        if conditions.is_empty() || !self.0.plan.borrow().plan.lacks.contains(operation) {
+        if conditions.is_empty() || !self.plan().plan.lacks.contains(operation) {
             return Ok(());
         }
         Err(StoreError::new(StoreErrorKind::NotImplemented, format!("the storage knows no conditions of {operation}")))
@@ -98,7 +98,7 @@ impl Faults {
 
     /// What trying out would find.
     pub(super) fn without_lacks(&self, below: Capabilities) -> Capabilities {
-        let plan = self.0.plan.borrow().plan.clone();
+        let plan = self.plan().plan.clone();
         let is_lacking = |operation| plan.lacks.contains(operation) && !plan.hides_lacks;
         let kept = |operation, guarantee| if is_lacking(operation) { Guarantee::Refused } else { guarantee };
         Capabilities {

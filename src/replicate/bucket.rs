@@ -36,6 +36,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// Changes in a row that may be superseded before the key is found out about.
+const SUPERSEDED: usize = 8;
 /// A listing waits this long for the first walk over what was there before.
 const FIRST_WALK: Duration = Duration::from_secs(20);
 
@@ -182,7 +184,9 @@ impl Bucket {
     /// is superseded, and need not be found out about.
     pub(super) async fn hold_blindly(self: &Arc<Self>, key: &ObjectKey, _guard: &Guard<ObjectKey>) -> Result<Hold> {
         let hold = self.records.hold(key).await?;
-        if self.may_be_foreign(&hold.row()) {
+        if hold.row().begun.is_some_and(|begun| begun.chain().count() >= SUPERSEDED) {
+            resolve::begun(self, key, &hold).await?;
+        } else if self.may_be_foreign(&hold.row()) {
             resolve::adopt(self, key, &hold).await?;
         }
         Ok(hold)

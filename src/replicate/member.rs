@@ -140,19 +140,6 @@ impl Member {
         })
     }
 
-    /// As it is, to be opened anew.
-    pub(super) fn reopened(&self, bucket: &BucketRecord) -> Arc<Self> {
-        let replica = ReplicaRecord {
-            id: self.record.id,
-            backend: self.name.clone(),
-            place: self.record.bucket.place.clone(),
-            rank: self.rank(),
-            seeded: self.is_seeded(),
-            refilled: self.refilled,
-        };
-        self.renewed(bucket, replica)
-    }
-
     /// Opened when it is first needed: storage that is away when the bucket is opened may be back later. Whoever waited for a turn
     /// until we were told to stop begins nothing any more: after him comes who does not know of it.
     pub(super) async fn store(&self) -> Result<Arc<dyn Store>> {
@@ -343,7 +330,11 @@ impl Probe for Member {
         };
         match tokio::time::timeout(PROBE, asked).await {
             Ok(Ok(_)) => true,
-            Ok(Err(error)) => !matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Internal | StoreErrorKind::Busy),
+            Ok(Err(error)) if matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Internal) => {
+                // The storage answers, and only our place in it is gone: that is for us to set right.
+                matches!(timely(PROBE, self.has_place()).await, Ok(false))
+            }
+            Ok(Err(error)) => error.kind() != StoreErrorKind::Busy,
             Err(_) => false,
         }
     }

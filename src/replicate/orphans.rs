@@ -24,10 +24,10 @@ pub(super) async fn sweep(bucket: &Arc<Bucket>) -> bool {
     bucket.uploads.look_for_orphans();
     let now = Timestamp::now();
     let before = bucket.uploads.oldest_in_hand().map_or(now, |oldest| oldest.min(now));
-    let mut is_done = before == now;
+    let mut is_done = true;
     for member in bucket.members().iter() {
         match member_sweep(bucket, member, before).await {
-            Ok(()) => {}
+            Ok(all) => is_done &= all,
             Err(error) => {
                 is_done = false;
                 tracing::debug!(bucket = %bucket.record.bucket.name, backend = member.name, %error, "uploads that nobody knows could not be aborted; it is tried again");
@@ -40,24 +40,27 @@ pub(super) async fn sweep(bucket: &Arc<Bucket>) -> bool {
     is_done
 }
 
-async fn member_sweep(bucket: &Arc<Bucket>, member: &Arc<Member>, before: Timestamp) -> Result<()> {
+/// Whether all uploads were looked at: younger ones than `before` may be in somebody's hands.
+async fn member_sweep(bucket: &Arc<Bucket>, member: &Arc<Member>, before: Timestamp) -> Result<bool> {
     if !member.health.is_up() {
         return Err(StoreErrorKind::Unavailable.into());
     }
     let store = member.store().await?;
-    let mut old = Vec::new();
+    let (mut old, mut young) = (Vec::new(), Vec::new());
     let mut request = first_page();
     loop {
         let page = in_time(None, store.list_uploads(request.clone())).await?;
         let next = next_page(&page);
-        old.extend(uploads(page).filter(|upload| upload.initiated < before));
+        for upload in uploads(page) {
+            if upload.initiated < before { old.push(upload) } else { young.push(upload.upload) }
+        }
         match next {
             Some(next) => request = next,
             None => break,
         }
     }
-    if old.is_empty() {
-        return Ok(());
+    if old.is_empty() && young.is_empty() {
+        return Ok(true);
     }
     let known = known(bucket, member).await?;
     for UploadInfo { key, upload, .. } in old.into_iter().filter(|upload| !known.contains(&upload.upload)) {
@@ -66,7 +69,7 @@ async fn member_sweep(bucket: &Arc<Bucket>, member: &Arc<Member>, before: Timest
             _ => tracing::debug!(%key, backend = member.name, "an upload that nobody knows was aborted"),
         }
     }
-    Ok(())
+    Ok(young.iter().all(|upload| known.contains(upload)))
 }
 
 /// What the uploads of the catalog have on a member.

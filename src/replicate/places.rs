@@ -170,14 +170,9 @@ pub(super) async fn remove(left: &Arc<LeftPlaces>, bucket: &Arc<Bucket>, needed:
 
 /// A bucket stays that was removed from a member already.
 async fn give_back(bucket: Arc<Bucket>, member: Arc<Member>) {
-    let given = async {
-        timely(STEP, member.backend.create(&member.record)).await?;
-        // What it was opened on is gone.
-        bucket.replace(&member, member.reopened(&bucket.record));
-        Result::Ok(())
-    };
-    if let Err(error) = given.await {
-        tracing::warn!(bucket = %bucket.record.bucket.name, backend = member.name, %error, "a replica is gone of a bucket that was not deleted; it is made again");
+    if let Err(error) = renew(&bucket, &member).await {
+        let name = &bucket.record.bucket.name;
+        tracing::warn!(bucket = %name, backend = member.name, %error, "a replica is gone of a bucket that was not deleted; it is made again");
     }
 }
 
@@ -218,8 +213,11 @@ async fn renew(bucket: &Arc<Bucket>, member: &Arc<Member>) -> Result<()> {
         "the place of a replica is gone: it is made again, and filled from the others"
     );
     let replica = bucket.catalog.renew_replica(member.record.id).await?;
-    bucket.replace(member, member.renewed(&bucket.record, replica));
-    Ok(())
+    let fresh = member.renewed(&bucket.record, replica);
+    // Before anything is sent there. If this fails, whoever fills it tries again.
+    let prepared = prepare(&fresh).await;
+    bucket.replace(member, fresh);
+    prepared
 }
 
 /// Makes the place of a replica that is to be filled, where it is not there.

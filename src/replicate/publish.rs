@@ -199,7 +199,7 @@ async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<R
         Outcome::Becomes(object) => row.next(object),
         Outcome::Stays => return Ok(None),
     };
-    let mut record = Record::after(row.stands.as_ref(), change.clone());
+    let mut record = Record::after(row.stands.as_ref(), change.decided());
     let is_unsettled = hold.is_unsettled();
     hold.begin(change);
     if is_unsettled && let Err(error) = hold.save().await {

@@ -52,9 +52,9 @@ pub(super) struct Change {
     /// Nobody decided it: it is what replicas were found to hold.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub(super) found: bool,
-    /// It was begun while the end of an earlier change was unknown: a replica that shows something new may show the earlier one.
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    pub(super) unsure: bool,
+    /// Of a change begun: the one that it supersedes, whose end was not known then. A replica may have either.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    over: Option<Box<Change>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -180,9 +180,19 @@ impl Object {
 }
 
 impl Change {
+    /// As it stands from now on.
+    pub(super) fn decided(&self) -> Self {
+        Self { over: None, ..self.clone() }
+    }
+
     /// As it was found in replicas, not decided.
-    pub(super) fn found(self) -> Self {
-        Self { found: true, unsure: false, ..self }
+    pub(super) fn found(&self) -> Self {
+        Self { found: true, ..self.decided() }
+    }
+
+    /// Itself, and those that it supersedes, the latest first.
+    pub(super) fn chain(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |change| change.over.as_deref())
     }
 }
 
@@ -305,7 +315,7 @@ impl Row {
             object.modified = self.object().map_or(object.modified, |old| old.modified.max(object.modified));
             object
         });
-        Change { generation: clock.max(self.generation() + 1), object, found: false, unsure: self.begun.is_some() }
+        Change { generation: clock.max(self.generation() + 1), object, found: false, over: self.begun.clone().map(Box::new) }
     }
 
     /// Settles what is left to do: nothing is remembered of an object that is gone everywhere.

@@ -14,6 +14,7 @@ use super::{
     record::{Change, Copy, Known, Object, Record, Row, Wrong},
     records::Hold,
     survey,
+    write::in_time,
 };
 use crate::{
     model::{ETag, ObjectInfo, ObjectKey},
@@ -80,8 +81,8 @@ impl Verdict {
     }
 }
 
-/// Whether a replica has made a change that was begun upon what stood.
-fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change) -> Verdict {
+/// Whether a replica has made a change that was begun upon what stood, and perhaps upon others that were begun.
+fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change, is_only: bool) -> Verdict {
     let Ok(found) = &seen.found else { return Verdict::Unknown };
     let (info, object) = match (found, &change.object) {
         (None, None) => return Verdict::Has(Copy::default()),
@@ -89,7 +90,7 @@ fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change) -> Verdict {
         (Some(info), Some(object)) => (info, object),
     };
     let has = Verdict::Has(Copy { etag: Some(info.etag.clone()) });
-    let known = if change.unsure { Known::Unknown } else { seen.member.known(stands) };
+    let known = if is_only { seen.member.known(stands) } else { Known::Unknown };
     match known {
         _ if !object.may_be(info.size, &info.etag) => Verdict::HasNot,
         // What it shows may be what has rotted.
@@ -98,33 +99,41 @@ fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change) -> Verdict {
         Known::Held(before) if before == info.etag && keeps_bytes(stands, object) => Verdict::Untold,
         // The same bytes, whichever change brought them.
         _ if object.etag == info.etag && is_digest(&info.etag) => has,
-        Known::Absent => has,
-        Known::Held(before) if before != info.etag => has,
-        Known::Held(_) => Verdict::HasNot,
+        Known::Held(before) if before == info.etag => Verdict::HasNot,
+        // It is new there. Its bytes tell whether it came late from a change before: storage names them as it likes.
+        Known::Absent | Known::Held(_) if !object.has_digest() => has,
+        Known::Absent | Known::Held(_) => Verdict::Unclear(info.etag.clone()),
         // Perhaps it is something else of the same size.
         Known::Unknown => Verdict::Unclear(info.etag.clone()),
     }
 }
 
 /// A change was begun, and nobody knows whether it took effect. If any replica has it, it stands; if so many replicas do not
-/// that it cannot have been acknowledged, it never was.
+/// that it cannot have been acknowledged, it never was. So it is with those that it supersedes, none of which was acknowledged.
 pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let row = hold.row();
     let Some(change) = &row.begun else { return Ok(()) };
     let members = bucket.members();
     for patience in [Duration::ZERO, PATIENCE] {
         let seen = look(bucket, members.iter(), key, patience).await;
-        let verdicts = verdicts(key, &seen, row.stands.as_ref(), change).await;
-        let without = verdicts.iter().filter(|verdict| **verdict == Verdict::HasNot).count();
-        let mut record = Record::after(row.stands.as_ref(), change.clone().found());
-        for (seen, copy) in seen.iter().zip(verdicts).filter_map(|(seen, verdict)| Some((seen, verdict.copy()?))) {
-            record.made_by(seen.member.name.clone(), copy);
+        let is_only = change.chain().count() == 1;
+        let (mut without, mut is_unclear) = (None, false);
+        for change in change.chain() {
+            let verdicts = verdicts(key, &seen, row.stands.as_ref(), change, is_only).await;
+            without.get_or_insert(verdicts.iter().filter(|verdict| **verdict == Verdict::HasNot).count());
+            is_unclear |= seen.iter().zip(&verdicts).any(|(seen, verdict)| seen.found.is_ok() && *verdict == Verdict::Unknown);
+            let mut record = Record::after(row.stands.as_ref(), change.found());
+            // It stands on, whatever came after it and was given up.
+            record.change.generation = row.generation();
+            for (seen, copy) in seen.iter().zip(verdicts).filter_map(|(seen, verdict)| Some((seen, verdict.copy()?))) {
+                record.made_by(seen.member.name.clone(), copy);
+            }
+            if !record.copies.is_empty() {
+                tracing::info!(%key, "a change that was cut short stands: a replica has it");
+                return settle(bucket, key, hold, record).await;
+            }
         }
-        if !record.copies.is_empty() {
-            tracing::info!(%key, "a change that was cut short stands: a replica has it");
-            return settle(bucket, key, hold, record).await;
-        }
-        if without + bucket.needed() > seen.len() {
+        if without.unwrap_or_default() + bucket.needed() > seen.len() && !is_unclear {
             tracing::info!(%key, "a change that was cut short never took effect");
             return settle(bucket, key, hold, as_before(key, &seen, &row).await?).await;
         }
@@ -150,12 +159,12 @@ async fn has_notes(member: &Member, key: &ObjectKey, object: &Object) -> Verdict
 }
 
 /// Whether each has made a change. Where only the bytes tell, they are read.
-async fn verdicts(key: &ObjectKey, seen: &[Seen], stands: Option<&Record>, change: &Change) -> Vec<Verdict> {
+async fn verdicts(key: &ObjectKey, seen: &[Seen], stands: Option<&Record>, change: &Change, is_only: bool) -> Vec<Verdict> {
     let mut verdicts = Vec::with_capacity(seen.len());
     for seen in seen {
-        let verdict = verdict(seen, stands, change);
+        let verdict = verdict(seen, stands, change, is_only);
         verdicts.push(match (&verdict, &change.object) {
-            (Verdict::Unclear(etag), Some(object)) => match survey::has_bytes(&seen.member, key, etag, object).await {
+            (Verdict::Unclear(etag), Some(object)) => match in_time(Some(object.size), survey::has_bytes(&seen.member, key, etag, object)).await {
                 Ok(true) => Verdict::Has(Copy { etag: Some(etag.clone()) }),
                 Ok(false) => Verdict::HasNot,
                 Err(_) => Verdict::Unknown,
@@ -192,7 +201,7 @@ async fn as_before(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Record> 
     if record.object().is_none() || !record.copies.is_empty() {
         return Ok(record);
     }
-    // What stood is nowhere any more: the change that was superseded by this one took its place.
+    // What stood is nowhere any more.
     if seen.iter().any(|seen| seen.found.is_err()) {
         return Err(unavailable("no replica that answers has what the key held: the others are waited for"));
     }

@@ -16,7 +16,6 @@ use causeway::{
     },
 };
 use std::{sync::Arc, time::Duration};
-use tokio::time::Instant;
 
 const OBJECTS: u64 = 20;
 
@@ -47,15 +46,13 @@ async fn is_empty(world: &World, member: usize) -> bool {
 async fn a_replica_that_hangs_delays_neither_a_new_bucket_nor_what_happens_in_it() {
     let world = World::new(1);
     world.faults[1].set(Plan::hanging());
-    let begun = Instant::now();
     let gateway = world.start().await;
-    assert!(begun.elapsed() < Duration::from_secs(5), "made after {:?}", begun.elapsed());
     for n in 0..20 {
-        let begun = Instant::now();
         put(&*gateway.store, &format!("key{n}"), "x").await;
         assert_eq!(read(&*gateway.store, "none").await, Ok(None));
-        assert!(begun.elapsed() < Duration::from_secs(1), "{n}: {:?}", begun.elapsed());
     }
+    let asked: Vec<_> = world.faults[1].journal().into_iter().filter(|done| done.subject.starts_with("key") || done.subject == "none").collect();
+    assert!(asked.is_empty(), "it was asked about keys though it is known to hang: {asked:?}");
     world.heal();
     gateway.filled().await;
     gateway.settled().await;
@@ -70,9 +67,7 @@ async fn a_bucket_is_removed_while_a_replica_hangs_and_its_place_there_when_it_i
     gateway.store.delete(&key("key"), &Default::default()).await.expect("is deleted");
     gateway.settled().await;
     world.faults[2].set(Plan::hanging());
-    let begun = Instant::now();
     assert!(gateway.backend.remove(&gateway.record).await.expect("two are enough"));
-    assert!(begun.elapsed() < Duration::from_secs(5), "removed after {:?}", begun.elapsed());
     gateway.catalog.delete_bucket(gateway.record.id).await.expect("is forgotten");
     assert_eq!(gateway.catalog.left_places().await.expect("answers").len(), 1);
     assert!(is_empty(&world, 0).await && !is_empty(&world, 2).await);

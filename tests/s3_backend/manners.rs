@@ -188,3 +188,24 @@ async fn a_trial_leaves_nothing() {
     gateway.backend.tend(&record, &store).await.expect("is tended");
     assert_eq!(remote_names(&record), [""; 0]);
 }
+
+#[tokio::test]
+async fn a_change_whose_answer_was_lost_is_not_made_a_second_time() {
+    let (upstream, _gateway, store) = bucket(Manners::default()).await;
+    put(&*store, "source", "x").await;
+    put(&*store, "gone", "x").await;
+    // What the storage keeps is known by then.
+    put_if(&*store, "key", "old", if_absent()).await.expect("is put");
+    copy(&*store, "copied", &store, "source").await.expect("is copied");
+    upstream.become_like(Manners { loses_answers: true, ..Default::default() });
+    let before = upstream.requests().len();
+    assert_eq!(refused(store.put(&key("key"), request(Payload::from_bytes("new"))).await), StoreErrorKind::Unavailable);
+    assert_eq!(refused(copy(&*store, "copied", &store, "key").await), StoreErrorKind::Unavailable);
+    assert_eq!(refused(store.delete(&key("gone"), &Default::default()).await), StoreErrorKind::Unavailable);
+    let sent = upstream.requests()[before..].iter().filter(|request| !request.starts_with("GET ") && !request.starts_with("HEAD ")).count();
+    assert_eq!(sent, 3, "others may have changed the keys meanwhile: {:?}", &upstream.requests()[before..]);
+    upstream.become_like(Manners::default());
+    assert_eq!(read(&*store, "key").await, b"new");
+    assert_eq!(read(&*store, "copied").await, b"new");
+    assert_absent(&*store, "gone").await;
+}

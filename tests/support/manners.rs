@@ -13,7 +13,6 @@ use hyper::{body::Incoming, client, server, service::service_fn};
 use hyper_util::rt::TokioIo;
 use std::{
     collections::HashMap,
-    convert::Infallible,
     net::SocketAddr,
     sync::{Arc, Mutex},
     thread::JoinHandle,
@@ -35,6 +34,8 @@ pub struct Manners {
     pub no_summed_part_copies: bool,
     /// The first range that is asked for is refused, without a word on the size: the object was shorter in that moment.
     pub short_at_first: bool,
+    /// PUT and DELETE are carried out, and their answers are lost.
+    pub loses_answers: bool,
     /// The `n`th request and all behind it are answered 503.
     pub away_from: Option<usize>,
 }
@@ -74,7 +75,7 @@ impl Mannered {
                             let seen = served.clone();
                             let service = service_fn(move |request| {
                                 let seen = seen.clone();
-                                async move { Ok::<_, Infallible>(seen.answer(request).await) }
+                                async move { seen.answer(request).await.ok_or(Lost) }
                             });
                             tokio::spawn(server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
                         }
@@ -108,10 +109,28 @@ impl Drop for Mannered {
     }
 }
 
+/// Ends a connection.
+#[derive(Debug)]
+struct Lost;
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("as was asked for")
+    }
+}
+
+impl std::error::Error for Lost {}
+
 type Reply = Response<Full<Bytes>>;
 
 impl Seen {
-    async fn answer(&self, request: Request<Incoming>) -> Reply {
+    /// `None`: the connection ends without an answer.
+    async fn answer(&self, request: Request<Incoming>) -> Option<Reply> {
+        let loses = self.manners.lock().expect("no panic").loses_answers && matches!(*request.method(), Method::PUT | Method::DELETE);
+        Some(self.say(request).await).filter(|_| !loses)
+    }
+
+    async fn say(&self, request: Request<Incoming>) -> Reply {
         let manners = *self.manners.lock().expect("no panic");
         let (head, body) = request.into_parts();
         let body = body.collect().await.expect("a whole request").to_bytes();

@@ -91,7 +91,7 @@ impl AzblobStore {
         if let Some(tag) = &source.tag {
             call = call.header("x-ms-source-if-match", tag);
         }
-        guard.apply(call).patiently().send(guard.again()).await
+        guard.apply(call).patiently().send(Again::OnlyIfRefused).await
     }
 
     async fn wait_for_copy(&self, name: &str, reply: &Reply) -> Result<()> {

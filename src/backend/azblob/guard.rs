@@ -10,7 +10,7 @@ use super::{
     store::AzblobStore,
 };
 use crate::{
-    backend::wire::{Again, Reply},
+    backend::wire::Reply,
     store::{
         Result,
         condition::{Current, WriteConditions},
@@ -37,11 +37,6 @@ impl Guard {
             Self::Absent => call.header("if-none-match", "*"),
             Self::Still(tag) => call.header("if-match", tag),
         }
-    }
-
-    /// A write that looks at what is there would meet itself.
-    pub(super) fn again(&self) -> Again {
-        if *self == Self::None { Again::Harmless } else { Again::OnlyIfRefused }
     }
 }
 

@@ -326,15 +326,13 @@ impl Store for AzblobStore {
         let Ok(name) = self.name(key) else { return Ok(conditions.check(None)?) };
         for _ in 0..ROUNDS {
             let mut call = self.blob(Method::DELETE, &name);
-            let mut again = Again::Harmless;
             if !conditions.is_empty() {
                 let found = self.find(&name).await?;
                 judge(conditions, found.as_ref())?;
                 let Some(found) = found else { return Ok(()) };
                 call = call.header("if-match", &found.tag);
-                again = Again::OnlyIfRefused;
             }
-            let reply = call.send(again).await?;
+            let reply = call.send(Again::OnlyIfRefused).await?;
             if reply.status.is_success() {
                 return Ok(());
             }

@@ -76,7 +76,7 @@ impl AzblobStore {
     ) -> BoxFuture<'s, Result<Reply>> {
         let call = self.blob(Method::PUT, name).header("x-ms-blob-type", "BlockBlob").header("content-md5", md5);
         let call = guard.apply(call.headers(headers.clone())).body(Outgoing::full(bytes.clone()));
-        Box::pin(call.send(guard.again()))
+        Box::pin(call.send(Again::OnlyIfRefused))
     }
 
     /// Put Block List: makes blocks a blob.
@@ -92,7 +92,7 @@ impl AzblobStore {
         if let Some(md5) = md5 {
             call = call.header("x-ms-blob-content-md5", md5);
         }
-        Box::pin(guard.apply(call).body(Outgoing::full(list.clone())).patiently().send(guard.again()))
+        Box::pin(guard.apply(call).body(Outgoing::full(list.clone())).patiently().send(Again::OnlyIfRefused))
     }
 
     /// Everything about an object that its blob says, where the blob's own headers are `native`.

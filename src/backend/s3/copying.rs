@@ -95,7 +95,7 @@ impl S3Store {
         if let Some(algorithm) = request.checksum.filter(|_| self.dialect() == Dialect::S3) {
             call = call.vendor("checksum-algorithm", algorithm.as_str());
         }
-        let reply = call.patiently().send(Again::Harmless).await?;
+        let reply = call.patiently().send(Again::OnlyIfRefused).await?;
         let said = reply.headers.clone();
         let root = copied(reply).await?;
         self.confirm(&name, &wish, &said).await?;

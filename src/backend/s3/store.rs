@@ -374,8 +374,7 @@ impl Store for S3Store {
             // There was nothing, as was asked for: so there is nothing to delete.
             return Ok(());
         }
-        let again = if guard == Guard::None { Again::Harmless } else { Again::OnlyIfRefused };
-        let reply = guard.apply(self.call(Method::DELETE, &name)).send(again).await?;
+        let reply = guard.apply(self.call(Method::DELETE, &name)).send(Again::OnlyIfRefused).await?;
         if reply.status.is_success() {
             return Ok(());
         }
@@ -404,7 +403,7 @@ impl Store for S3Store {
             true => self.call(Method::DELETE, &name).query(&[("tagging", None)]),
             false => self.call(Method::PUT, &name).query(&[("tagging", None)]).document(describing::tagging_document(&tags)),
         };
-        let reply = call.send(Again::Harmless).await?;
+        let reply = call.send(Again::OnlyIfRefused).await?;
         match reply.status.is_success() {
             true => Ok(()),
             false => Err(refusal::read(reply).await.into()),

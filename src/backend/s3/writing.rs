@@ -5,7 +5,7 @@ use super::{
     headers,
     keeping::Wish,
     refusal,
-    store::{Guard, S3Store, no_tags},
+    store::{S3Store, no_tags},
 };
 use crate::{
     backend::wire::{Again, Framing, Outcome, Outgoing, Reply, Sent, gather_or_stream},
@@ -24,18 +24,11 @@ pub(super) struct Announced {
     pub(super) body: Outgoing,
     pub(super) headers: HeaderMap,
     pub(super) verification: Verification,
-    replayable: bool,
 }
 
 pub(super) enum Verification {
     Done(Arrived),
     Pending(Outcome),
-}
-
-impl Announced {
-    pub(super) fn again(&self, guard: &Guard) -> Again {
-        if self.replayable && *guard == Guard::None { Again::Harmless } else { Again::OnlyIfRefused }
-    }
 }
 
 impl Verification {
@@ -64,10 +57,9 @@ impl S3Store {
         let guarding = self.client.known().filter(|promises| promises.checksums).map(|_| ChecksumAlgorithm::Crc64Nvme);
         let algorithm = payload.checksum_algorithm().or(guarding);
         let announced = self.announce(payload, algorithm, attributes.content_encoding.as_deref()).await?;
-        let again = announced.again(&guard);
-        let Announced { body, headers: announcing, verification, .. } = announced;
+        let Announced { body, headers: announcing, verification } = announced;
         let call = guard.apply(self.call(Method::PUT, &name).headers(described).headers(announcing)).body(body);
-        let (reply, arrived) = verification.settle(call.send(again).await)?;
+        let (reply, arrived) = verification.settle(call.send(Again::OnlyIfRefused).await)?;
         if !reply.status.is_success() {
             return Err(refusal::read(reply).await.into());
         }
@@ -134,13 +126,13 @@ impl S3Store {
                 headers.insert(name, value);
             }
         };
-        let (body, verification, replayable) = match gather_or_stream(payload, algorithm, false, framing).await? {
+        let (body, verification) = match gather_or_stream(payload, algorithm, false, framing).await? {
             Sent::Gathered(bytes, verified) => {
                 insert("content-md5", &STANDARD.encode(verified.md5()));
                 if let Some(checksum) = verified.checksum().filter(|_| pass_on.is_some()) {
                     insert(checksum.algorithm().header(), &checksum.to_base64());
                 }
-                (Outgoing::full(bytes), Verification::Done(verified.into()), true)
+                (Outgoing::full(bytes), Verification::Done(verified.into()))
             }
             Sent::Streamed { body, length, outcome } => {
                 match framing {
@@ -159,10 +151,10 @@ impl S3Store {
                         }
                     }
                 }
-                (body, Verification::Pending(outcome), false)
+                (body, Verification::Pending(outcome))
             }
         };
-        Ok(Announced { body, headers, verification, replayable })
+        Ok(Announced { body, headers, verification })
     }
 }
 

@@ -12,7 +12,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub(in crate::backend) enum Again {
     /// The same once more.
     Harmless,
-    /// Something else, if it was carried out the first time: a condition would see its own write.
+    /// Something else, if it was carried out the first time. A condition would see its own write; and whatever others did
+    /// in between, and were told that it is done, would be undone.
     OnlyIfRefused,
 }
 

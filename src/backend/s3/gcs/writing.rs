@@ -52,8 +52,7 @@ impl S3Store {
             _ => None,
         };
         let announced = self.announce(payload, algorithm, None).await?;
-        let again = announced.again(&guard);
-        let Announced { body, headers, verification, .. } = announced;
+        let Announced { body, headers, verification } = announced;
         let known = match &verification {
             Verification::Done(arrived) => arrived.checksum.clone(),
             Verification::Pending(_) => announced_sum,
@@ -61,7 +60,7 @@ impl S3Store {
         let mut facts = Facts { checksum: known.map(ObjectChecksum::full), ..Default::default() };
         let described = facts.headers(&attributes)?;
         let call = guard.apply(self.call(Method::PUT, &name).headers(described).headers(headers)).body(body);
-        let (reply, arrived) = verification.settle(call.send(again).await)?;
+        let (reply, arrived) = verification.settle(call.send(Again::OnlyIfRefused).await)?;
         if !reply.status.is_success() {
             return Err(refusal::read(reply).await.into());
         }
@@ -158,8 +157,7 @@ impl S3Store {
         if let Some(generation) = source.generation {
             call = call.vendor("copy-source-generation", &generation.to_string());
         }
-        let again = if *guard == Guard::None { Again::Harmless } else { Again::OnlyIfRefused };
-        let root = copied(guard.apply(call).patiently().send(again).await?).await?;
+        let root = copied(guard.apply(call).patiently().send(Again::OnlyIfRefused).await?).await?;
         Ok(modified(&root))
     }
 
