@@ -109,7 +109,7 @@ async fn open(
 
 /// What all bytes of an object have to come to.
 enum Proof {
-    Checksum(ChecksumHasher, Checksum),
+    Checksum(Box<ChecksumHasher>, Checksum),
     Md5(Box<Md5>, [u8; 16]),
 }
 
@@ -118,7 +118,7 @@ impl Proof {
     fn of(info: &ObjectInfo) -> Option<Self> {
         let plain = info.attributes.encryption.as_ref().is_none_or(|with| with.algorithm == EncryptionAlgorithm::Aes256);
         match info.checksum.as_ref().filter(|checksum| checksum.kind == ChecksumKind::FullObject) {
-            Some(whole) => Some(Self::Checksum(ChecksumHasher::new(whole.algorithm()), whole.checksum.clone())),
+            Some(whole) => Some(Self::Checksum(Box::new(ChecksumHasher::new(whole.algorithm())), whole.checksum.clone())),
             None => info.etag.as_md5().filter(|_| plain).map(|md5| Self::Md5(Box::default(), md5)),
         }
     }
