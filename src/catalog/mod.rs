@@ -22,8 +22,7 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 pub use record::{
     BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CompletedUpload, IndexChange, IndexRow, LeftPlace, NewBucket,
-    NewReplica,
-    ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, UploadRecord, WhichObjects,
+    NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, UploadRecord, WhichObjects,
 };
 use std::fmt;
 

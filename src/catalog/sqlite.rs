@@ -24,8 +24,8 @@ mod upload;
 mod writer;
 
 use super::{
-    BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, Commit, CompletedUpload, IndexChange, IndexRow, LeftPlace, NewBucket,
-    NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord, WhichObjects,
+    BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, Commit, CompletedUpload, IndexChange, IndexRow, LeftPlace,
+    NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord, WhichObjects,
 };
 use crate::{
     model::{BucketName, ObjectKey, Timestamp, UploadId},

@@ -103,7 +103,10 @@ fn ask(of: &Of, what: Replicate) -> Result<ExitCode, ExitCode> {
     if let Some(counts) = replicated.counts.filter(|counts| counts.unreachable > 0 && !of.json) {
         let out = replicated.replicas.iter().filter_map(|replica| Some(format!("{}: {}", replica.backend, replica.down.as_ref()?)));
         let out = out.collect::<Vec<_>>().join("; ");
-        return Err(fail(FAILED, format!("bucket '{}': not all replicas could be looked through ({out}); of the others: {}", of.name, words(&counts))));
+        return Err(fail(
+            FAILED,
+            format!("bucket '{}': not all replicas could be looked through ({out}); of the others: {}", of.name, words(&counts)),
+        ));
     }
     if of.json {
         report::document(&serde_json::json!({ "bucket": of.name, "replicas": replicated.replicas, "counts": replicated.counts }));

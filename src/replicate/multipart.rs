@@ -281,7 +281,8 @@ pub(super) async fn complete(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &Upl
         Some(there) if there.upload.as_ref() == Some(&own) => Ok(Outcome::Stays),
         _ => Ok(Outcome::Becomes(Some(Box::new(object)))),
     });
-    let published = publish::publish(bucket, key, Plan { conditions: request.conditions, sight: Sight::Looked, make, steps, body: None }).await;
+    let published =
+        publish::publish(bucket, key, Plan { conditions: request.conditions, sight: Sight::Looked, make, steps, body: None }).await;
     let written = match published {
         Ok(Some(record)) => record.object().map(Object::written).ok_or_else(nothing)?,
         // The one that stands; conditions were those of the other.

@@ -161,7 +161,12 @@ impl Replication for ReplicatedBackend {
             return refuse(format!("{} replicas would be left that have everything, and {promised} are promised", others.len()));
         }
         // Every object has to have as many copies elsewhere.
-        let lacking: u64 = pending(&open).await?.iter().filter(|(other, _)| other.number != member.number).map(|(_, lacks)| lacks.objects + lacks.in_flight).sum();
+        let lacking: u64 = pending(&open)
+            .await?
+            .iter()
+            .filter(|(other, _)| other.number != member.number)
+            .map(|(_, lacks)| lacks.objects + lacks.in_flight)
+            .sum();
         if lacking > 0 {
             return refuse(format!("the other replicas lack {lacking} copies still: 'causeway replicate repair' brings them"));
         }

@@ -147,9 +147,8 @@ pub(super) async fn remove(left: &Arc<LeftPlaces>, bucket: &Arc<Bucket>, needed:
     let members = bucket.members();
     let gone = |ended: &[(Arc<Member>, Result<bool>)]| ended.iter().filter(|(_, outcome)| matches!(outcome, Ok(true))).count();
     let refused = |ended: &[(Arc<Member>, Result<bool>)]| ended.iter().any(|(_, outcome)| matches!(outcome, Ok(false)));
-    let step = |member: Arc<Member>| -> BoxFuture<'static, Result<bool>> {
-        Box::pin(async move { member.backend.remove(&member.record).await })
-    };
+    let step =
+        |member: Arc<Member>| -> BoxFuture<'static, Result<bool>> { Box::pin(async move { member.backend.remove(&member.record).await }) };
     let round = on_all(&members, |ended| refused(ended) || gone(ended) >= needed, step).await;
     if !refused(&round.ended) && gone(&round.ended) >= needed {
         let failed = round.ended.iter().filter(|(_, outcome)| outcome.is_err()).map(|(member, _)| member.clone());
@@ -235,5 +234,8 @@ pub(super) async fn prepare(member: &Arc<Member>) -> Result<()> {
 
 /// What has to be forgotten everywhere before a bucket may go is not: a member that has it does not answer.
 pub(super) fn still_has_deleted() -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, "a replica still has objects that were deleted, and does not answer: try again when it does")
+    StoreError::new(
+        StoreErrorKind::Unavailable,
+        "a replica still has objects that were deleted, and does not answer: try again when it does",
+    )
 }

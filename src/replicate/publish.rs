@@ -23,6 +23,8 @@ use super::{
     records::Hold,
 };
 use crate::{
+    backend::changes::Changing,
+    catalog::Commit,
     model::ObjectKey,
     store::{
         Result,
@@ -228,16 +230,36 @@ async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<R
     } else {
         let changing = bucket.changes.begin(&key);
         bucket.bodies.decided(&key, sight);
-        hold.decide(Some(record.clone()));
-        Some((bucket.index(&key, &record), changing))
+        hold.decide(record.clone());
+        let (tell, told) = oneshot::channel();
+        Some((Listing { indexed: bucket.index(&key, &record), changing, tell }, told))
     };
     drop(guard);
     let generation = record.change.generation;
-    bucket.spawn(tail(bucket.clone(), key, hold, running, generation));
-    if let Some((indexed, _changing)) = indexed {
-        indexed.await?;
+    let (listing, told) = indexed.unzip();
+    bucket.spawn(tail(bucket.clone(), key, (hold, generation), running, listing));
+    if let Some(told) = told {
+        told.await.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Internal, "listing a change was interrupted")))?;
     }
     outcome
+}
+
+/// A change that listings do not show yet.
+struct Listing {
+    indexed: Commit,
+    changing: Changing,
+    tell: oneshot::Sender<Result<()>>,
+}
+
+impl Listing {
+    /// Waits until they do, and lets those know who wait for it.
+    async fn shown(self) -> bool {
+        let shown = self.indexed.await;
+        drop(self.changing);
+        let is_shown = shown.is_ok();
+        let _ = self.tell.send(shown.map_err(Into::into));
+        is_shown
+    }
 }
 
 /// A body of which too many replicas were told to put it over what is not there any more.
@@ -306,7 +328,13 @@ fn telling(mut errors: Vec<StoreError>, had: usize, needed: usize) -> StoreError
 }
 
 /// Hears the rest out, and writes down how it ended.
-async fn tail(bucket: Arc<Bucket>, key: ObjectKey, hold: Hold, mut running: Running, generation: u64) {
+async fn tail(bucket: Arc<Bucket>, key: ObjectKey, (hold, generation): (Hold, u64), mut running: Running, listing: Option<Listing>) {
+    // Those that run are tasks of their own, and go on meanwhile.
+    if let Some(listing) = listing
+        && listing.shown().await
+    {
+        hold.shown(generation);
+    }
     let late = sleep(LAG);
     tokio::pin!(late);
     let mut ended = Vec::new();

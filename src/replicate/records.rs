@@ -3,6 +3,8 @@
 //! Invariants:
 //! - a row that is held here is at least as new as the catalog's, and is let go only after it was saved;
 //! - rows of one key reach the catalog in the order of their changes;
+//! - a row is stored as one with a change begun until listings show that change: a crash before that leaves something to resolve,
+//!   and so to list;
 //! - a row with a change begun that nobody holds is what a crash left, or a write whose end is not known: see `resolve`.
 
 use super::record::{Change, Record, Row};
@@ -34,6 +36,8 @@ struct Now {
     row: Row,
     /// The change begun is in somebody's hands.
     in_hand: bool,
+    /// What was decided last and is not in listings yet.
+    unshown: Option<Change>,
     /// The catalog may say of a change that it was begun, and not how it ended.
     unsettled: bool,
 }
@@ -84,7 +88,10 @@ impl Records {
         }
         let row = self.load(key).await?;
         let unsettled = row.begun.is_some();
-        let entry = Arc::new(Held { now: Mutex::new(Now { row, in_hand: false, unsettled }), saving: tokio::sync::Mutex::default() });
+        let entry = Arc::new(Held {
+            now: Mutex::new(Now { row, in_hand: false, unshown: None, unsettled }),
+            saving: tokio::sync::Mutex::default(),
+        });
         let fresh = self.held().entry(key.clone()).or_insert(entry).clone();
         Ok(held(fresh))
     }
@@ -120,10 +127,19 @@ impl Hold {
         now.in_hand = true;
     }
 
-    /// What stands from now on.
-    pub(super) fn decide(&self, stands: Option<Record>) {
+    /// What stands from now on. Listings have to be told, and `shown` to be called then.
+    pub(super) fn decide(&self, stands: Record) {
         let mut now = self.held.now();
-        (now.row.stands, now.row.begun, now.in_hand) = (stands, None, false);
+        now.unshown = Some(stands.change.clone());
+        (now.row.stands, now.row.begun, now.in_hand) = (Some(stands), None, false);
+    }
+
+    /// Listings show the change of this generation.
+    pub(super) fn shown(&self, generation: u64) {
+        let mut now = self.held.now();
+        if now.unshown.as_ref().is_some_and(|change| change.generation == generation) {
+            now.unshown = None;
+        }
     }
 
     /// Whether the change begun took effect is for others to find out.
@@ -148,9 +164,13 @@ impl Hold {
     /// Durable when it returns: the row as it is then.
     pub(super) async fn save(&self) -> Result<()> {
         let _saving = self.held.saving.lock().await;
-        let row = self.row();
-        let is_settled = row.begun.is_none();
-        self.held.now().unsettled |= !is_settled;
+        let (row, is_settled) = {
+            let mut now = self.held.now();
+            let begun = now.row.begun.clone().or_else(|| now.unshown.clone());
+            now.unsettled |= begun.is_some();
+            let is_settled = begun.is_none();
+            (Row { begun, ..now.row.clone() }, is_settled)
+        };
         self.records.catalog.set_object(self.records.bucket, row.store(&self.key)?).await?;
         self.held.now().unsettled &= !is_settled;
         Ok(())

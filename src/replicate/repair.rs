@@ -165,8 +165,7 @@ async fn look(member: &Member, key: &ObjectKey, record: &Record, object: &Object
 pub(super) async fn turn(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Member, generation: u64) -> Result<Option<Turn>> {
     let guard = bucket.lock(key).await;
     let hold = bucket.hold(key, &guard).await?;
-    let stands =
-        hold.row().stands.is_some_and(|record| record.change.generation == generation && !record.is_at(&member.name));
+    let stands = hold.row().stands.is_some_and(|record| record.change.generation == generation && !record.is_at(&member.name));
     Ok(stands.then(|| bucket.lanes.join(member.number, key)))
 }
 

@@ -152,7 +152,9 @@ fn keeps_bytes(stands: Option<&Record>, object: &Object) -> bool {
 async fn has_notes(member: &Member, key: &ObjectKey, object: &Object) -> Verdict {
     let kept = member.keeps(&object.attributes);
     match member.describe(key).await {
-        Ok(Some(info)) if info.attributes.tags == kept.tags && info.attributes.acl == kept.acl => Verdict::Has(Copy { etag: Some(info.etag) }),
+        Ok(Some(info)) if info.attributes.tags == kept.tags && info.attributes.acl == kept.acl => {
+            Verdict::Has(Copy { etag: Some(info.etag) })
+        }
         Ok(_) => Verdict::HasNot,
         Err(_) => Verdict::Unknown,
     }
@@ -164,11 +166,13 @@ async fn verdicts(key: &ObjectKey, seen: &[Seen], stands: Option<&Record>, chang
     for seen in seen {
         let verdict = verdict(seen, stands, change, is_only);
         verdicts.push(match (&verdict, &change.object) {
-            (Verdict::Unclear(etag), Some(object)) => match in_time(Some(object.size), survey::has_bytes(&seen.member, key, etag, object)).await {
-                Ok(true) => Verdict::Has(Copy { etag: Some(etag.clone()) }),
-                Ok(false) => Verdict::HasNot,
-                Err(_) => Verdict::Unknown,
-            },
+            (Verdict::Unclear(etag), Some(object)) => {
+                match in_time(Some(object.size), survey::has_bytes(&seen.member, key, etag, object)).await {
+                    Ok(true) => Verdict::Has(Copy { etag: Some(etag.clone()) }),
+                    Ok(false) => Verdict::HasNot,
+                    Err(_) => Verdict::Unknown,
+                }
+            }
             (Verdict::Untold, Some(object)) => has_notes(&seen.member, key, object).await,
             _ => verdict,
         });
@@ -273,7 +277,8 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
         );
         return Err(StoreError::new(StoreErrorKind::Unavailable, why));
     }
-    let is_rotten = |seen: &Seen| matches!(&seen.found, Ok(Some(info)) if info.etag == object.etag) && record.rotten.contains(&seen.member.name);
+    let is_rotten =
+        |seen: &Seen| matches!(&seen.found, Ok(Some(info)) if info.etag == object.etag) && record.rotten.contains(&seen.member.name);
     let becomes = match newest(key, seen.iter().filter(|seen| !is_rotten(seen)), &row).await? {
         Some(record) => {
             let now = record.object().map(|object| object.etag.as_str()).unwrap_or_default();
@@ -331,13 +336,15 @@ async fn settle(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, becomes: Rec
         bucket.bodies.decided(key, Sight::Looked);
     }
     let indexed = bucket.index(key, &becomes);
-    hold.decide(Some(becomes));
+    let generation = becomes.change.generation;
+    hold.decide(becomes);
     let wants_repair = hold.change(|row| {
         bucket.settle(row);
         row.wants_repair
     });
-    hold.save().await?;
     indexed.await?;
+    hold.shown(generation);
+    hold.save().await?;
     if wants_repair {
         bucket.call_for_repair();
     }

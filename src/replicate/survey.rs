@@ -185,8 +185,7 @@ async fn examine(
         seen.failed += u64::from(wrong == Wrong::Bytes && record.copies.len() == 1);
         resolve::distrust(bucket, &key, record.change.generation, member, wrong).await?;
     }
-    let lacks =
-        row.begun.is_some() || row.stands.as_ref().is_some_and(|record| !record.is_at(&member.name)) || seen.differing > 0;
+    let lacks = row.begun.is_some() || row.stands.as_ref().is_some_and(|record| !record.is_at(&member.name)) || seen.differing > 0;
     if lacks {
         let repaired = repair::key(bucket, &key).await?;
         seen.copied += repaired.copied;

@@ -5,7 +5,11 @@
 //! - a key whose repair succeeded, or that nobody has to repair any more, is forgotten after the round that found so;
 //! - memory is bounded: beyond so many keys, further ones are not noted one by one.
 
-use crate::{backend::Trouble, model::{ObjectKey, Timestamp}, store::error::StoreError};
+use crate::{
+    backend::Trouble,
+    model::{ObjectKey, Timestamp},
+    store::error::StoreError,
+};
 use std::{
     collections::BTreeMap,
     sync::{

@@ -3,7 +3,8 @@
 use super::sample::{self, bucket, key, new_bucket, put};
 use causeway::{
     catalog::{
-        BucketChange, BucketId, BucketsQuery, Catalog, CatalogErrorKind, LeftPlace, NewReplica, ObjectRow, ReplicaChange, ReplicaRecord, WhichObjects,
+        BucketChange, BucketId, BucketsQuery, Catalog, CatalogErrorKind, LeftPlace, NewReplica, ObjectRow, ReplicaChange, ReplicaRecord,
+        WhichObjects,
     },
     model::{CannedAcl, Timestamp},
     store::{ListRequest, ListUploadsRequest},

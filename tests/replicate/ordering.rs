@@ -217,7 +217,8 @@ async fn a_write_need_not_wait_for_the_end_of_one_that_it_supersedes() {
     put(&*gateway.store, "key", "old").await;
     gateway.settled().await;
     // Nobody answers whether it was written.
-    world.faults.iter().for_each(|faults| faults.set(Plan::always(Kind::LostReply)));
+    let unheard = Plan::always(Kind::LostReply).on(Operations::of(&[Operation::Put]));
+    world.faults.iter().for_each(|faults| faults.set(unheard.clone()));
     gateway.store.put(&key("key"), request(Payload::from_bytes("perhaps"))).await.expect_err("nobody says so");
     // Two can be written, and say nothing about what they hold: not by themselves.
     world.heal();

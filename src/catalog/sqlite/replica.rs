@@ -77,8 +77,11 @@ pub(super) fn left(db: &Connection) -> rusqlite::Result<Vec<LeftPlace>> {
 }
 
 pub(super) fn leave(db: &Connection, left: &LeftPlace) -> Applied<()> {
-    db.prepare_cached("REPLACE INTO left_places (backend, place, bucket) VALUES (?1, ?2, ?3)")?
-        .execute(params![left.backend, left.place, left.bucket.as_str()])?;
+    db.prepare_cached("REPLACE INTO left_places (backend, place, bucket) VALUES (?1, ?2, ?3)")?.execute(params![
+        left.backend,
+        left.place,
+        left.bucket.as_str()
+    ])?;
     Ok(())
 }
 

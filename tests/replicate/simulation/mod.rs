@@ -25,6 +25,10 @@ const OPERATIONS: usize = 20;
 /// Seeds that CI has time for.
 const SEEDS: u64 = 100;
 
+/// What is known to be wrong and not mended yet: a seed, and words of its verdict. These seeds are run like all others, and may be
+/// wrong in this way and in no other. Whatever changes the layer moves the dice: then this table is written anew.
+const KNOWN: &[(u64, &str)] = &[];
+
 /// What came of one seed.
 struct Outcome {
     lines: Vec<String>,
@@ -81,6 +85,10 @@ fn seeds() -> Vec<u64> {
 fn assert_right(seed: u64) {
     let Outcome { lines, verdict } = run(seed);
     if let Err(wrong) = verdict {
+        if let Some((_, reason)) = KNOWN.iter().find(|(known, reason)| *known == seed && wrong.lines().all(|line| line.contains(reason))) {
+            println!("seed {seed} is wrong as it is known to be: {reason}");
+            return;
+        }
         panic!("seed {seed}:\n{}\n\nwhat is wrong:\n{wrong}", lines.join("\n"));
     }
 }

@@ -3,7 +3,8 @@
 use causeway::{
     catalog::{
         BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CatalogError, CatalogErrorKind, CompletedUpload, IndexChange,
-        IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord, WhichObjects,
+        IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord,
+        WhichObjects,
     },
     model::{BucketName, ObjectKey, Timestamp, UploadId},
     store::{
