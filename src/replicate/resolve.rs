@@ -166,11 +166,13 @@ async fn verdicts(key: &ObjectKey, seen: &[Seen], stands: Option<&Record>, chang
     for seen in seen {
         let verdict = verdict(seen, stands, change, is_only);
         verdicts.push(match (&verdict, &change.object) {
-            (Verdict::Unclear(etag), Some(object)) => match in_time(Some(object.size), survey::has_bytes(&seen.member, key, etag, object)).await {
-                Ok(true) => Verdict::Has(Copy { etag: Some(etag.clone()) }),
-                Ok(false) => Verdict::HasNot,
-                Err(_) => Verdict::Unknown,
-            },
+            (Verdict::Unclear(etag), Some(object)) => {
+                match in_time(Some(object.size), survey::has_bytes(&seen.member, key, etag, object)).await {
+                    Ok(true) => Verdict::Has(Copy { etag: Some(etag.clone()) }),
+                    Ok(false) => Verdict::HasNot,
+                    Err(_) => Verdict::Unknown,
+                }
+            }
             (Verdict::Untold, Some(object)) => has_notes(&seen.member, key, object).await,
             _ => verdict,
         });
