@@ -8,7 +8,7 @@ use super::{
     write::{self, in_time, nothing},
 };
 use crate::{
-    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ObjectKey, PartNumber, Span, Timestamp, UploadId},
+    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ObjectKey, PartNumber, Span, UploadId},
     store::{BeginUpload, CompletePart, Result, error::StoreErrorKind},
 };
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const PART: u64 = 64 << 20;
 pub(super) async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Record) -> Result<bool> {
     let object = record.object().ok_or_else(nothing)?;
     let store = member.store().await?;
-    let _in_hand = bucket.uploads.in_hand(Timestamp::now());
+    let _in_hand = bucket.uploads.in_hand();
     let begin = BeginUpload {
         attributes: member.keeps(&object.attributes),
         checksum: ChecksumSpec { algorithm: ChecksumAlgorithm::Crc64Nvme, kind: ChecksumKind::FullObject },

@@ -53,7 +53,7 @@ async fn gather<T>(mut asked: Answers<T>, needed: usize) -> (BTreeMap<String, T>
 pub(super) async fn begin(bucket: &Arc<Bucket>, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
     let initiated = Timestamp::now();
     let upload = crate::backend::uploads::new_id(initiated)?;
-    let in_hand = Arc::new(bucket.uploads.in_hand(initiated));
+    let in_hand = Arc::new(bucket.uploads.in_hand());
     // What is begun on a member and not written down is aborted there.
     let mut leaving = Leaving { bucket, settled: false };
     let asked = Answers::new();
@@ -270,7 +270,7 @@ pub(super) async fn complete(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &Upl
         return Err(too_few(writers.len(), bucket.needed()));
     }
     let chosen: Vec<&PartRecord> = request.parts.iter().filter_map(|part| parts.iter().find(|known| known.number == part.number)).collect();
-    let in_hand = Arc::new(bucket.uploads.in_hand(record.initiated));
+    let in_hand = Arc::new(bucket.uploads.in_hand());
     let step = |writer: Writer| complete_step(bucket, &in_hand, writer, (key, &places, &chosen, assembled.size));
     let steps = writers.into_iter().map(step).collect::<Result<_>>()?;
     let object = Object::new(assembled.size, assembled.etag, record.attributes.clone(), assembled.checksum)

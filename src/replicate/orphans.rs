@@ -8,7 +8,7 @@
 
 use super::{bucket::Bucket, member::Member, uploads::Places, write::in_time};
 use crate::{
-    model::{Timestamp, UploadId},
+    model::UploadId,
     store::{ListUploadsRequest, Result, UploadEntry, UploadInfo, UploadsPage, error::StoreErrorKind},
 };
 use std::{collections::HashSet, sync::Arc};
@@ -22,11 +22,9 @@ pub(super) async fn sweep(bucket: &Arc<Bucket>) -> bool {
     }
     // Whoever begins something from now on leaves it to the next sweep.
     bucket.uploads.look_for_orphans();
-    let now = Timestamp::now();
-    let before = bucket.uploads.oldest_in_hand().map_or(now, |oldest| oldest.min(now));
     let mut is_done = true;
     for member in bucket.members().iter() {
-        match member_sweep(bucket, member, before).await {
+        match member_sweep(bucket, member).await {
             Ok(all) => is_done &= all,
             Err(error) => {
                 is_done = false;
@@ -40,36 +38,37 @@ pub(super) async fn sweep(bucket: &Arc<Bucket>) -> bool {
     is_done
 }
 
-/// Whether all uploads were looked at: younger ones than `before` may be in somebody's hands.
-async fn member_sweep(bucket: &Arc<Bucket>, member: &Arc<Member>, before: Timestamp) -> Result<bool> {
+/// Whether it could be told what is nobody's: not while somebody begins something, which the member may have and the catalog not yet.
+async fn member_sweep(bucket: &Arc<Bucket>, member: &Arc<Member>) -> Result<bool> {
     if !member.health.is_up() {
         return Err(StoreErrorKind::Unavailable.into());
     }
     let store = member.store().await?;
-    let (mut old, mut young) = (Vec::new(), Vec::new());
-    let mut request = first_page();
+    let Some(rest) = bucket.uploads.rests() else { return Ok(false) };
+    let (mut there, mut request) = (Vec::new(), first_page());
     loop {
         let page = in_time(None, store.list_uploads(request.clone())).await?;
         let next = next_page(&page);
-        for upload in uploads(page) {
-            if upload.initiated < before { old.push(upload) } else { young.push(upload.upload) }
-        }
+        there.extend(uploads(page));
         match next {
             Some(next) => request = next,
             None => break,
         }
     }
-    if old.is_empty() && young.is_empty() {
+    if there.is_empty() {
         return Ok(true);
     }
     let known = known(bucket, member).await?;
-    for UploadInfo { key, upload, .. } in old.into_iter().filter(|upload| !known.contains(&upload.upload)) {
+    if bucket.uploads.rests() != Some(rest) {
+        return Ok(false);
+    }
+    for UploadInfo { key, upload, .. } in there.into_iter().filter(|upload| !known.contains(&upload.upload)) {
         match in_time(None, store.abort_upload(&key, &upload)).await {
             Err(error) if error.kind() != StoreErrorKind::NoSuchUpload => return Err(error),
             _ => tracing::debug!(%key, backend = member.name, "an upload that nobody knows was aborted"),
         }
     }
-    Ok(young.iter().all(|upload| known.contains(upload)))
+    Ok(true)
 }
 
 /// What the uploads of the catalog have on a member.

@@ -3,13 +3,13 @@
 //! A member that misses one part is out of the upload for good, and gets the object by repair. Enough stay, or the part is not
 //! taken: so a Complete finds as many members with every part as it needs. The catalog says who has each part; this is its sum.
 
-use crate::model::{Timestamp, UploadId};
+use crate::model::UploadId;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -37,42 +37,44 @@ impl Places {
 #[derive(Debug)]
 pub(super) struct Uploads {
     members: Mutex<HashMap<UploadId, Places>>,
-    /// Since when somebody has uploads of members in hand, by number.
-    in_hand: Arc<Mutex<BTreeMap<u64, Timestamp>>>,
+    hands: Arc<Hands>,
     /// Members may have uploads that nobody knows: what was before is not known at first.
     orphans: AtomicBool,
 }
 
+/// How many have uploads of members in hand that the catalog does not know, and how many had before.
+#[derive(Debug, Default)]
+struct Hands {
+    now: AtomicUsize,
+    ever: AtomicUsize,
+}
+
 impl Default for Uploads {
     fn default() -> Self {
-        Self { members: Mutex::default(), in_hand: Arc::default(), orphans: AtomicBool::new(true) }
+        Self { members: Mutex::default(), hands: Arc::default(), orphans: AtomicBool::new(true) }
     }
 }
 
-/// Uploads of members begun at a time or later are somebody's while this lives, whether or not the catalog knows them.
+/// What somebody begins on members is his while this lives, whether or not the catalog knows it.
 #[derive(Debug)]
-pub(super) struct InHand {
-    number: u64,
-    all: Arc<Mutex<BTreeMap<u64, Timestamp>>>,
-}
+pub(super) struct InHand(Arc<Hands>);
 
 impl Drop for InHand {
     fn drop(&mut self) {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+        self.0.now.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 impl Uploads {
-    pub(super) fn in_hand(&self, since: Timestamp) -> InHand {
-        let mut all = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = all.last_key_value().map_or(0, |(last, _)| last + 1);
-        all.insert(number, since);
-        drop(all);
-        InHand { number, all: self.in_hand.clone() }
+    pub(super) fn in_hand(&self) -> InHand {
+        self.hands.ever.fetch_add(1, Ordering::AcqRel);
+        self.hands.now.fetch_add(1, Ordering::AcqRel);
+        InHand(self.hands.clone())
     }
 
-    pub(super) fn oldest_in_hand(&self) -> Option<Timestamp> {
-        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).values().min().copied()
+    /// Nobody has anything in hand. The same answer again: nor had anybody in between.
+    pub(super) fn rests(&self) -> Option<usize> {
+        (self.hands.now.load(Ordering::Acquire) == 0).then(|| self.hands.ever.load(Ordering::Acquire))
     }
 
     /// Something may have been left on a member.
