@@ -1,15 +1,11 @@
 //! Which keys of a bucket are changing at this moment.
 //!
 //! A writer announces a change before any reader can see it, and ends it when listings show it, whatever became of it. So a
-//! listing waits for the changes that a reader may have seen already, and a reader learns whether the key that it looked at
-//! changed while it looked.
+//! listing waits for the changes that a reader may have seen already.
 //!
 //! Owns no lock and decides nothing: the order of changes to one key comes from the key's lock.
 //!
-//! Invariants:
-//! - a change that is dropped has ended, wherever that happens;
-//! - two equal and quiet observations of one key, one before and one after, mean that no change of this process took effect in
-//!   between.
+//! Invariant: a change that is dropped has ended, wherever that happens.
 
 use crate::{
     model::ObjectKey,
@@ -20,7 +16,6 @@ use crate::{
 };
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -28,20 +23,14 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a listing waits for changes before it answers SlowDown: longer than any change that comes to its end takes.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Keys share counters. Two keys on one counter cost an unneeded second look, nothing else.
-const COUNTERS: usize = 4096;
 
-#[derive(Debug)]
-pub struct Changes {
-    state: Mutex<State>,
-    hasher: RandomState,
-}
+#[derive(Debug, Default)]
+pub struct Changes(Mutex<State>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     next: u64,
     active: HashMap<ObjectKey, Vec<Active>>,
-    begun: Box<[u64]>,
 }
 
 /// One change that has not ended.
@@ -61,42 +50,14 @@ pub struct Changing {
     number: u64,
 }
 
-/// What was to be seen of a key at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Observation {
-    begun: u64,
-    /// No change of the key was on its way.
-    quiet: bool,
-}
-
-impl Default for Changes {
-    fn default() -> Self {
-        let state = State { next: 0, active: HashMap::new(), begun: vec![0; COUNTERS].into() };
-        Self { state: Mutex::new(state), hasher: RandomState::new() }
-    }
-}
-
 impl Changes {
     /// Announces a change of `key`. Under the key's lock, before anybody can see the change.
     pub fn begin(self: &Arc<Self>, key: &ObjectKey) -> Changing {
-        let counter = self.counter(key);
         let mut state = self.state();
         let number = state.next;
         state.next += 1;
-        state.begun[counter] += 1;
         state.active.entry(key.clone()).or_default().push(Active { number, ended: None });
         Changing { changes: self.clone(), key: key.clone(), number }
-    }
-
-    pub fn observe(&self, key: &ObjectKey) -> Observation {
-        let counter = self.counter(key);
-        let state = self.state();
-        Observation { begun: state.begun[counter], quiet: !state.active.contains_key(key) }
-    }
-
-    /// Whether no change of `key` took effect since `before` was observed. `false` also where that is not certain.
-    pub fn is_unchanged(&self, key: &ObjectKey, before: Observation) -> bool {
-        before.quiet && self.observe(key) == before
     }
 
     /// Waits until all changes of keys under `prefix` have ended that were announced before this call. Later ones do not count, so
@@ -121,12 +82,8 @@ impl Changes {
         })
     }
 
-    fn counter(&self, key: &ObjectKey) -> usize {
-        self.hasher.hash_one(key) as usize % COUNTERS
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,18 +131,5 @@ mod tests {
         let changes = Arc::new(Changes::default());
         let _stuck = changes.begin(&key("k"));
         assert_eq!(changes.wait("").await.map_err(|error| error.kind()), Err(StoreErrorKind::Busy));
-    }
-
-    #[test]
-    fn a_look_is_certain_only_if_no_change_began_or_was_on_its_way() {
-        let changes = Arc::new(Changes::default());
-        let quiet = changes.observe(&key("k"));
-        assert!(changes.is_unchanged(&key("k"), quiet));
-        let change = changes.begin(&key("k"));
-        let amid = changes.observe(&key("k"));
-        assert!(!changes.is_unchanged(&key("k"), quiet));
-        drop(change);
-        assert!(!changes.is_unchanged(&key("k"), quiet), "a change that came and went");
-        assert!(!changes.is_unchanged(&key("k"), amid), "a look that began amid a change");
     }
 }

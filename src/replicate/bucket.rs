@@ -18,26 +18,30 @@ use crate::{
         changes::Changes,
         locks::{Guard, Locks},
     },
-    catalog::{BucketRecord, Catalog, Commit, IndexChange},
+    catalog::{BucketRecord, Catalog, Commit, IndexChange, WhichObjects},
     model::{ObjectKey, PartNumber, UploadId},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
     },
 };
+use futures_util::StreamExt;
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, watch},
+    sync::{Notify, OnceCell, OwnedSemaphorePermit, watch},
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Changes in a row that may be superseded before the key is found out about.
 const SUPERSEDED: usize = 8;
+/// Rows read from the catalog at once, and keys that are found out about at once.
+const PAGE: usize = 1000;
+const AT_ONCE: usize = 16;
 /// A listing waits this long for the first walk over what was there before.
 const FIRST_WALK: Duration = Duration::from_secs(20);
 
@@ -71,6 +75,7 @@ pub(super) struct Bucket {
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
     members: RwLock<Arc<[Arc<Member>]>>,
+    caught_up: OnceCell<()>,
     /// Counts replicas that came to have everything.
     pub(super) seeded: watch::Sender<u64>,
 }
@@ -114,6 +119,7 @@ impl Bucket {
             tasks: TaskTracker::new(),
             stop,
             members: RwLock::new(members.into()),
+            caught_up: OnceCell::new(),
             seeded: watch::Sender::new(0),
         })
     }
@@ -228,6 +234,42 @@ impl Bucket {
             Ok(_) => Ok(()),
             Err(_) => {
                 Err(StoreError::new(StoreErrorKind::Busy, "the replicas are being looked through for the first time: try again soon"))
+            }
+        }
+    }
+
+    /// Finds out, once and before the first listing, about the changes that a crash left begun: readers may have seen them before it,
+    /// and the index never heard of them. A listing does not wait for replicas that are away.
+    pub(super) async fn caught_up(self: &Arc<Self>) {
+        let catch_up = || async {
+            match tokio::time::timeout(FIRST_WALK, self.resolve_all()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(bucket = %self.record.bucket.name, %error, "changes that a crash left were not looked for")
+                }
+                Err(_) => {
+                    tracing::warn!(bucket = %self.record.bucket.name, "some changes that a crash left are not found out about yet: listings go on without")
+                }
+            }
+        };
+        self.caught_up.get_or_init(catch_up).await;
+    }
+
+    async fn resolve_all(self: &Arc<Self>) -> Result<()> {
+        let mut after = None;
+        loop {
+            let page = self.catalog.objects(self.record.id, after.take(), PAGE, WhichObjects::Unsettled).await?;
+            let (is_last, last) = (page.len() < PAGE, page.last().map(|row| row.key.clone()));
+            let begun = page.into_iter().filter(|row| Row::parse(row).is_ok_and(|row| row.begun.is_some()));
+            let found_out = futures_util::stream::iter(begun).map(|row| async move {
+                if let Err(error) = self.see(&row.key).await {
+                    tracing::debug!(key = %row.key, %error, "what a crash left is not found out about yet");
+                }
+            });
+            found_out.buffer_unordered(AT_ONCE).collect::<()>().await;
+            match last {
+                Some(last) if !is_last => after = Some(last),
+                _ => return Ok(()),
             }
         }
     }

@@ -68,6 +68,7 @@ impl Store for ReplicatedStore {
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {
         self.0.looked_through().await?;
+        self.0.caught_up().await;
         self.0.changes.wait(&request.prefix).await?;
         Ok(self.0.catalog.list(self.0.record.id, request).await?)
     }
