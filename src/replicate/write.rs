@@ -273,20 +273,21 @@ mod tests {
     };
     use bytes::Bytes;
 
-    fn member() -> Arc<Member> {
+    async fn member() -> Arc<Member> {
         let backend = Arc::new(MemoryBackend::new());
         let name = BucketName::parse("bucket").expect("a name");
         let owner = Owner { id: "owner".into(), display_name: "owner".into() };
         let (place, created, acl) = (backend.place_for(&name), Timestamp::now(), CannedAcl::Private);
         let bucket = NewBucket { name, owner, created, acl, location: String::new(), backend: "safe".into(), place: place.clone() };
         let record = BucketRecord { id: BucketId(1), bucket };
+        backend.open(&record).await.expect("a place");
         let replica = ReplicaRecord { id: BucketId(2), backend: "memory".into(), place, rank: 0, seeded: true, refilled: false };
         Member::new(&record, replica, backend, Arc::new(Health::new(tokio::sync::watch::Sender::new(0))), Default::default())
     }
 
     #[tokio::test]
     async fn a_long_body_that_has_ended_before_its_step_first_runs_is_sent_whole() {
-        let (member, key) = (member(), ObjectKey::new("key").expect("a key"));
+        let (member, key) = (member().await, ObjectKey::new("key").expect("a key"));
         let frames = futures_util::stream::iter([50_000, 20_000].map(|size| Ok(Bytes::from(vec![7; size]))));
         let body = Payload::from_stream(frames, Default::default());
         let broadcast = Broadcast::new(&body, [member.pace.clone()].into_iter(), None);
