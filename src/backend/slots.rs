@@ -50,6 +50,11 @@ impl Slots {
         (fits && self.taken.insert((self.unit, number.get()))).then_some(Location::Slot(self.unit))
     }
 
+    /// The files that hold a slot that was given out.
+    pub(super) fn locations(&self) -> impl Iterator<Item = Location> {
+        self.taken.iter().map(|(unit, _)| Location::Slot(*unit))
+    }
+
     pub(super) fn free(&mut self, number: PartNumber, unit: u64) {
         self.taken.remove(&(unit, number.get()));
     }

@@ -188,6 +188,10 @@ impl Backend for TreeBackend {
                 return Ok(false);
             }
         }
+        // Nobody comes back for what is left: the bucket is gone.
+        if let Err(error) = multipart::sweep_all(&*self.files, &self.drafts, bucket.id).await {
+            tracing::warn!(bucket = %bucket.bucket.name, %error, "parts of uploads stay in .causeway/slots of a bucket that was removed");
+        }
         Ok(true)
     }
 

@@ -7,7 +7,8 @@
 
 use super::{
     bucket::{Bucket, to_the_end},
-    files::{Draft, Slot, Stat},
+    drafts::Drafts,
+    files::{Draft, Files, Slot, Stat},
     record::Identity,
     spool::SpooledPart,
     write::{self, Making, Ready, Sink},
@@ -17,7 +18,7 @@ use crate::{
         slots::{Location, Move, Slots, base, moves},
         uploads,
     },
-    catalog::{CompletedUpload, PartRecord, UploadRecord},
+    catalog::{BucketId, CompletedUpload, PartRecord, UploadRecord},
     model::{ObjectKey, PartNumber, Span, Timestamp, UploadId},
     store::{
         BeginUpload, ByteStream, CompleteUpload, PartWritten, Result, Written,
@@ -127,21 +128,19 @@ impl Bucket {
 
     /// `<gateway>-<bucket>-<upload>.u<unit>`: whose it is can be told by its name.
     fn slot_file(&self, id: &UploadId, location: &Location) -> String {
-        format!("{}-{}-{id}.{}", self.drafts.gateway(), self.id.0, location.file())
+        format!("{}{id}.{}", slot_files(&self.drafts, self.id), location.file())
     }
 
-    /// Drops all that waits of an upload that has ended.
+    /// Drops all that waits of an upload that has ended, also what parts left that failed and were never recorded.
     async fn discard(&self, id: &UploadId, recorded: &[PartRecord]) -> Result<()> {
-        self.uploads.all().remove(id);
+        let given_out = self.uploads.all().remove(id).unwrap_or_default();
         self.flows.end(id);
         if let Some(slots) = self.files.slots() {
             let located = recorded.iter().filter_map(|part| Location::parse(&part.location));
-            for location in located
-                .filter(|location| matches!(location, Location::Slot(_)))
-                .map(|location| self.slot_file(id, &location))
-                .collect::<BTreeSet<_>>()
-            {
-                slots.remove(&location).await?;
+            let shared = located.filter(|location| matches!(location, Location::Slot(_)));
+            let files: BTreeSet<_> = shared.chain(given_out.locations()).map(|location| self.slot_file(id, &location)).collect();
+            for file in files {
+                slots.remove(&file).await?;
             }
         }
         self.spool.discard(self.id, id).await
@@ -353,7 +352,7 @@ pub(super) async fn sweep(bucket: &Bucket) -> Result<()> {
         }
     }
     let Some(slots) = bucket.files.slots() else { return Ok(()) };
-    let ours = format!("{}-{}-", bucket.drafts.gateway(), bucket.id.0);
+    let ours = slot_files(&bucket.drafts, bucket.id);
     for name in slots.names().await? {
         let id = name.strip_prefix(&ours).and_then(|rest| UploadId::parse(rest.rsplit_once('.')?.0));
         if let Some(id) = id
@@ -363,4 +362,19 @@ pub(super) async fn sweep(bucket: &Bucket) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes the slots of a bucket that is gone: none of its uploads can be completed any more.
+pub(super) async fn sweep_all(files: &dyn Files, drafts: &Drafts, id: BucketId) -> Result<()> {
+    let Some(slots) = files.slots() else { return Ok(()) };
+    let ours = slot_files(drafts, id);
+    for name in slots.names().await?.into_iter().filter(|name| name.starts_with(&ours)) {
+        slots.remove(&name).await?;
+    }
+    Ok(())
+}
+
+/// What the names of a bucket's slots begin with.
+fn slot_files(drafts: &Drafts, id: BucketId) -> String {
+    format!("{}-{}-", drafts.gateway(), id.0)
 }
