@@ -251,7 +251,18 @@ async fn give_up(writing: Option<Writing>) {
     }
 }
 
-async fn discard(remote: &Remote, at: &str) {
+async fn discard(remote: &Arc<Remote>, at: &str) {
+    if !remove(remote, at).await {
+        let remote = remote.clone();
+        remote.late.clone().remove(at.to_owned(), move |at| {
+            let remote = remote.clone();
+            Box::pin(async move { remove(&remote, &at).await })
+        });
+    }
+}
+
+/// Whether it is gone.
+async fn remove(remote: &Remote, at: &str) -> bool {
     let removed = remote.repeat(Use::Short, "removing a draft", |mut lease, _| async move {
         let path = lease.at(at);
         match lease.tell("DELE", &path).await {
@@ -261,7 +272,5 @@ async fn discard(remote: &Remote, at: &str) {
             Err(failure) => Err(failure),
         }
     });
-    if let Err(error) = removed.await {
-        tracing::debug!(%error, "a draft could not be removed; it stays until the next start");
-    }
+    removed.await.inspect_err(|error| tracing::debug!(%error, "a draft was not removed; it is tried again later")).is_ok()
 }

@@ -15,7 +15,11 @@ use super::{
     session::present,
 };
 use crate::{
-    backend::{locks::Locks, tree::files::Kind, wire::pause},
+    backend::{
+        locks::Locks,
+        tree::{files::Kind, late::Late},
+        wire::pause,
+    },
     store::Result,
 };
 use std::{
@@ -38,6 +42,8 @@ pub(super) struct Remote {
     /// Of paths: held while a name is given to another file, and while a reader looks and begins.
     pub(super) locks: Arc<Locks<String>>,
     pub(super) readers: Arc<Readers>,
+    /// Drafts that could not be removed.
+    pub(super) late: Arc<Late>,
     /// Our own folder was made. Not all servers refuse a file in a folder that is not there before they have taken it.
     pub(super) is_prepared: AtomicBool,
     /// Found out when it first matters.
@@ -61,6 +67,7 @@ impl Remote {
             passive: Passive::default(),
             locks: Arc::default(),
             readers: Arc::default(),
+            late: Arc::default(),
             is_prepared: AtomicBool::new(false),
             manners: OnceCell::new(),
         }))

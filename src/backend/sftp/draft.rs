@@ -219,7 +219,18 @@ impl Drop for SftpDraft {
     }
 }
 
-async fn discard(remote: &Remote, at: &str) {
+async fn discard(remote: &Arc<Remote>, at: &str) {
+    if !remove(remote, at).await {
+        let remote = remote.clone();
+        remote.late.clone().remove(at.to_owned(), move |at| {
+            let remote = remote.clone();
+            Box::pin(async move { remove(&remote, &at).await })
+        });
+    }
+}
+
+/// Whether it is gone.
+async fn remove(remote: &Remote, at: &str) -> bool {
     let path = &remote.at(at);
     let removed = remote.repeat("removing a draft", |lease, _| async move {
         match lease.remove(path).await {
@@ -227,9 +238,7 @@ async fn discard(remote: &Remote, at: &str) {
             removed => removed,
         }
     });
-    if let Err(error) = removed.await {
-        tracing::debug!(%error, "a draft could not be removed; it stays until the next start");
-    }
+    removed.await.inspect_err(|error| tracing::debug!(%error, "a draft was not removed; it is tried again later")).is_ok()
 }
 
 /// Opens a file in our folder; the folder is made if it is missing.

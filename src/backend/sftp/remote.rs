@@ -14,7 +14,11 @@ use super::{
     requests::{present, stat},
 };
 use crate::{
-    backend::{Traffic, tree::files::Kind, wire::pause},
+    backend::{
+        Traffic,
+        tree::{files::Kind, late::Late},
+        wire::pause,
+    },
     store::Result,
 };
 use std::{
@@ -39,6 +43,8 @@ pub(super) struct Remote {
     folders: Mutex<HashMap<String, Instant>>,
     /// Held where a server can only be asked first and told then.
     pub(super) one_by_one: tokio::sync::Mutex<()>,
+    /// Drafts that could not be removed.
+    pub(super) late: Arc<Late>,
 }
 
 /// What lies on the way to a path.
@@ -64,7 +70,8 @@ impl Remote {
             root => format!("{root}/"),
         };
         let pool = Pool::new(settings)?;
-        Ok(Arc::new(Self { pool, root, folders: Mutex::new(HashMap::new()), one_by_one: tokio::sync::Mutex::new(()) }))
+        let (folders, one_by_one) = (Mutex::new(HashMap::new()), tokio::sync::Mutex::new(()));
+        Ok(Arc::new(Self { pool, root, folders, one_by_one, late: Arc::default() }))
     }
 
     /// As the server takes it.

@@ -9,6 +9,7 @@
 //! | `write`, `remove`, `multipart` | the way of a PUT, a DELETE, an upload |
 //! | `flow` | parts of an upload that are sent on while later ones arrive |
 //! | `drafts` | names of files that nobody sees yet |
+//! | `late` | drafts that could not be removed |
 //! | `spool` | parts that wait on local disk |
 //! | `adopt`, `scan` | files that others put there |
 //! | `trail` | how far a scan has come |
@@ -27,6 +28,7 @@ mod feed;
 pub mod files;
 mod flow;
 mod folding;
+pub(in crate::backend) mod late;
 mod multipart;
 mod read;
 mod record;

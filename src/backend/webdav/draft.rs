@@ -276,11 +276,8 @@ impl Draft for WebdavDraft {
 
     async fn discard(mut self: Box<Self>) {
         let cut = std::mem::replace(&mut self.state, State::Failed).cut().await;
-        if let Some(at) = self.at.take()
-            && !remove(&self.files, &at).await
-            && cut
-        {
-            tokio::spawn(remove_late(self.files.clone(), at));
+        if let Some(at) = self.at.take() {
+            discard(&self.files, at, cut).await;
         }
     }
 }
@@ -292,30 +289,62 @@ impl Drop for WebdavDraft {
             let (files, state) = (self.files.clone(), std::mem::replace(&mut self.state, State::Failed));
             runtime.spawn(async move {
                 let cut = state.cut().await;
-                if !remove(&files, &at).await && cut {
-                    remove_late(files, at).await;
-                }
+                discard(&files, at, cut).await;
             });
         }
     }
 }
 
-/// Whether there was one, and is no more. What cannot be removed now, the next start tidies.
-async fn remove(files: &WebdavFiles, at: &str) -> bool {
-    let removed = async { refusal::done(files.client.file("DELETE", at).send(Again::Harmless).await?).await };
-    let removed = removed.await;
-    if let Err(error) = &removed {
-        tracing::debug!(%error, "a draft was not removed");
+/// Removes a draft, now or later. One that was cut off may come to light only after it was found missing.
+async fn discard(files: &WebdavFiles, at: String, cut: bool) {
+    match remove(files, &at).await {
+        Removed::Yes => {}
+        Removed::Missing if cut => drop(tokio::spawn(look_again(files.clone(), at))),
+        Removed::Missing => {}
+        Removed::Unknown => remove_late(files, at),
     }
-    removed.is_ok()
 }
 
-/// What comes to light only now.
-async fn remove_late(files: WebdavFiles, at: String) {
+enum Removed {
+    Yes,
+    Missing,
+    /// The server is away, or refuses.
+    Unknown,
+}
+
+async fn remove(files: &WebdavFiles, at: &str) -> Removed {
+    let removed = async {
+        let reply = files.client.file("DELETE", at).send(Again::Harmless).await?;
+        match reply.status {
+            StatusCode::NOT_FOUND | StatusCode::GONE => Ok(Removed::Missing),
+            _ => refusal::done(reply).await.map(|()| Removed::Yes),
+        }
+    };
+    match removed.await {
+        Ok(removed) => removed,
+        Err(error) => {
+            tracing::debug!(%error, "a draft was not removed; it is tried again later");
+            Removed::Unknown
+        }
+    }
+}
+
+fn remove_late(files: &WebdavFiles, at: String) {
+    let files = files.clone();
+    files.late.clone().remove(at, move |at| {
+        let files = files.clone();
+        Box::pin(async move { !matches!(remove(&files, &at).await, Removed::Unknown) })
+    });
+}
+
+/// For what comes to light only now.
+async fn look_again(files: WebdavFiles, at: String) {
     for pause in CUT {
         tokio::time::sleep(pause).await;
-        if remove(&files, &at).await {
-            return;
+        match remove(&files, &at).await {
+            Removed::Yes => return,
+            Removed::Missing => {}
+            Removed::Unknown => return remove_late(&files, at),
         }
     }
 }

@@ -33,7 +33,10 @@ pub use access::Access;
 use super::{
     claims::Claims,
     codec::join,
-    tree::files::{Draft, DraftName, Entry, FLOWS, Files, Kind, OWN, Opened, Service, Stat},
+    tree::{
+        files::{Draft, DraftName, Entry, FLOWS, Files, Kind, OWN, Opened, Service, Stat},
+        late::Late,
+    },
     wire::{Again, Wire, WireSettings},
 };
 use crate::{
@@ -82,6 +85,8 @@ pub struct WebdavFiles {
     marks: Arc<OnceCell<bool>>,
     /// Whether the server has been seen to take no body of unknown length: it refuses those, or keeps files without them.
     wants_lengths: Arc<AtomicBool>,
+    /// Drafts that could not be removed.
+    late: Arc<Late>,
     service: Service,
 }
 
@@ -99,6 +104,7 @@ impl WebdavFiles {
             making_own_folder: Arc::default(),
             marks: Arc::default(),
             wants_lengths: Arc::default(),
+            late: Arc::default(),
             service,
         })
     }
