@@ -41,6 +41,12 @@ impl ETag {
         Some(md5)
     }
 
+    /// Whether it is made of MD5s: that of the body, or those of its parts.
+    pub fn tells_bytes(&self) -> bool {
+        let of_parts = |(digest, count): (&str, &str)| count.parse::<u16>().is_ok() && Self::parse(digest).as_md5().is_some();
+        self.as_md5().is_some() || self.as_str().rsplit_once('-').is_some_and(of_parts)
+    }
+
     pub fn quoted(&self) -> String {
         format!("\"{}\"", self.0)
     }
@@ -64,5 +70,8 @@ mod tests {
         }
         assert_eq!(tag.as_md5(), Some([0xab; 16]));
         assert_eq!(ETag::multipart([0xab; 16], 3).as_md5(), None);
+        let tells = |text: &str| ETag::parse(text).tells_bytes();
+        assert!(tag.tells_bytes() && ETag::multipart([0xab; 16], 3).tells_bytes());
+        assert!(!["version-28", "0x8DC", "", "-1"].map(tells).contains(&true));
     }
 }

@@ -148,7 +148,7 @@ impl Member {
         }
         let open = || async {
             // Opening may make a place anew, and then nobody would know that all that was in it is gone.
-            if self.is_seeded() && !self.backend.is_there(&self.record, None).await? {
+            if self.is_seeded() && !self.is_there(None).await? {
                 return Err(StoreError::new(StoreErrorKind::Unavailable, "the place of the replica is gone: it is made again soon"));
             }
             self.backend.open(&self.record).await
@@ -158,11 +158,16 @@ impl Member {
 
     /// Whether its place is there, and is the one that it was opened on.
     pub(super) async fn has_place(&self) -> Result<bool> {
-        if self.store.get().is_none() && !self.backend.is_there(&self.record, None).await? {
+        if self.store.get().is_none() && !self.is_there(None).await? {
             return Ok(false);
         }
         let store = self.store().await?;
-        self.backend.is_there(&self.record, Some(&store)).await
+        self.is_there(Some(&store)).await
+    }
+
+    /// Whoever opens a replica may hold a key's lock: one that hangs is not waited for.
+    async fn is_there(&self, store: Option<&Arc<dyn Store>>) -> Result<bool> {
+        timely(ANSWER, self.backend.is_there(&self.record, store)).await
     }
 
     /// A place among the changes on their way, if there is one.

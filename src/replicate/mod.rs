@@ -15,6 +15,7 @@
 mod bodies;
 mod broadcast;
 mod bucket;
+mod digest;
 mod health;
 mod lanes;
 mod large;

@@ -4,7 +4,8 @@
 //! A driver lists the uploads that were begun through it. Those that no upload of the catalog names, and nobody has in hand, are
 //! aborted: again and again until the member has done so. Invariants:
 //! - an upload of a member is not touched while whoever began it may still write it down (`Uploads::in_hand`);
-//! - nothing is asked of members unless something may have been left there.
+//! - nothing is asked of members unless something may have been left there, or may still come: a request that was given up may begin
+//!   an upload late, so members are looked at again for a while.
 
 use super::{bucket::Bucket, member::Member, uploads::Places, write::in_time};
 use crate::{
@@ -12,16 +13,16 @@ use crate::{
     store::{ListUploadsRequest, Result, UploadEntry, UploadInfo, UploadsPage, error::StoreErrorKind},
 };
 use std::{collections::HashSet, sync::Arc};
+use tokio::time::Instant;
 
 const PAGE: usize = 1000;
 
 /// Whether nothing is left, or nothing was.
 pub(super) async fn sweep(bucket: &Arc<Bucket>) -> bool {
-    if !bucket.uploads.may_have_orphans() {
+    if bucket.uploads.may_have_orphans().is_none() {
         return true;
     }
-    // Whoever begins something from now on leaves it to the next sweep.
-    bucket.uploads.look_for_orphans();
+    let begun = Instant::now();
     let mut is_done = true;
     for member in bucket.members().iter() {
         match member_sweep(bucket, member).await {
@@ -32,8 +33,8 @@ pub(super) async fn sweep(bucket: &Arc<Bucket>) -> bool {
             }
         }
     }
-    if !is_done {
-        bucket.uploads.leave_orphans();
+    if is_done {
+        bucket.uploads.has_no_orphans(begun);
     }
     is_done
 }

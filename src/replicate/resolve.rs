@@ -10,10 +10,10 @@
 use super::{
     bodies::Sight,
     bucket::Bucket,
+    digest,
     member::Member,
     record::{Change, Copy, Known, Object, Record, Row, Wrong},
     records::Hold,
-    survey,
     write::in_time,
 };
 use crate::{
@@ -167,7 +167,7 @@ async fn verdicts(key: &ObjectKey, seen: &[Seen], stands: Option<&Record>, chang
         let verdict = verdict(seen, stands, change, is_only);
         verdicts.push(match (&verdict, &change.object) {
             (Verdict::Unclear(etag), Some(object)) => {
-                match in_time(Some(object.size), survey::has_bytes(&seen.member, key, etag, object)).await {
+                match in_time(Some(object.size), digest::has_bytes(&seen.member, key, etag, object)).await {
                     Ok(true) => Verdict::Has(Copy { etag: Some(etag.clone()) }),
                     Ok(false) => Verdict::HasNot,
                     Err(_) => Verdict::Unknown,
@@ -321,7 +321,13 @@ async fn newest(key: &ObjectKey, seen: impl Iterator<Item = &Seen> + Clone, row:
     let same = |other: &ObjectInfo| other.size == info.size && other.etag == info.etag && is_digest(&info.etag);
     let holders = found.filter(|(holder, other)| holder.number == member.number || same(other));
     let copies = holders.map(|(holder, other)| (holder.name.clone(), Copy { etag: Some(other.etag.clone()) })).collect();
-    let mut record = Record::new(row.next(Some(Box::new(Object::of(described)))).found());
+    let mut object = Object::of(described);
+    // We wrote it, and nobody heard of it. Clients know what they write by its MD5, however the storage names it; what others put there
+    // before keeps its name.
+    if !member.is_unexplored() && !object.etag.tells_bytes() {
+        object.etag = in_time(Some(object.size), digest::md5(member, key, &info.etag, object.size)).await?;
+    }
+    let mut record = Record::new(row.next(Some(Box::new(object))).found());
     record.copies = copies;
     Ok(Some(record))
 }

@@ -12,6 +12,7 @@
 
 use super::{
     bucket::Bucket,
+    digest,
     member::{ANSWER, Member, timely},
     places,
     record::{Object, Record, Row, Wrong},
@@ -20,14 +21,10 @@ use super::{
 };
 use crate::{
     catalog::{IndexChange, ObjectRow, ReplicaChange, WhichObjects},
-    model::{ETag, ObjectKey, Span},
-    store::{
-        GetRequest, ListEntry, ListRequest, ListedObject, Result,
-        condition::ReadConditions,
-        payload::{Payload, PayloadError},
-    },
+    model::ObjectKey,
+    store::{ListEntry, ListRequest, ListedObject, Result},
 };
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{TryStreamExt, stream};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -227,46 +224,13 @@ async fn wrong(
     }
     match object {
         Some(object) if depth == Depth::Bytes && object.has_digest() => {
-            let right = has_bytes(member, key, etag.ok_or_else(nothing)?, object).await?;
+            let right = digest::has_bytes(member, key, etag.ok_or_else(nothing)?, object).await?;
             if !right {
                 tracing::error!(%key, backend = member.name, "a replica has other bytes than were written");
             }
             Ok((!right).then_some(Wrong::Bytes))
         }
         _ => Ok(None),
-    }
-}
-
-/// Whether what a replica holds under an ETag of its own are the bytes of an object. Not, if the object has no digest to tell by.
-pub(super) async fn has_bytes(member: &Arc<Member>, key: &ObjectKey, etag: &ETag, object: &Object) -> Result<bool> {
-    let conditions = ReadConditions { if_match: Some(super::member::one(etag)), ..Default::default() };
-    let get = async { member.store().await?.get(key, GetRequest { conditions, ..Default::default() }).await };
-    let reply = timely(ANSWER, get).await?;
-    if !object.has_digest() {
-        return Ok(false);
-    }
-    let failed = Arc::new(std::sync::OnceLock::new());
-    let noted = failed.clone();
-    let frames = super::read::stream(reply.body).map(move |frame| {
-        frame.map_err(|error| {
-            let _ = noted.set(error);
-            PayloadError::Source
-        })
-    });
-    let mut payload = Payload::from_stream(frames, object.announced(Span::whole(object.size)));
-    let mut digests = payload.digests_sent(None);
-    let verified = loop {
-        match payload.read(1 << 20).await {
-            Ok(Some(batch)) => digests = digests.absorb(batch).await?,
-            Ok(None) => break payload.check(digests).map(drop),
-            Err(error) => break Err(error),
-        }
-    };
-    match (verified, Arc::into_inner(failed).and_then(std::sync::OnceLock::into_inner)) {
-        (Ok(()), _) => Ok(true),
-        // It could not be read: that says nothing of what is there.
-        (Err(_), Some(error)) => Err(error),
-        (Err(_), None) => Ok(false),
     }
 }
 

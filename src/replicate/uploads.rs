@@ -9,9 +9,14 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
+use tokio::time::Instant;
+
+/// How much later than its sender gave up, or was killed, a request may still begin an upload on a member.
+const LATE: Duration = Duration::from_secs(60);
 
 /// By backend: an upload's id there, or a part's ETag. The stored form.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,8 +43,8 @@ impl Places {
 pub(super) struct Uploads {
     members: Mutex<HashMap<UploadId, Places>>,
     hands: Arc<Hands>,
-    /// Members may have uploads that nobody knows: what was before is not known at first.
-    orphans: AtomicBool,
+    /// Members may have uploads that nobody knows, or may get them until then. What was before is not known at first.
+    orphans: Mutex<Option<Instant>>,
 }
 
 /// How many have uploads of members in hand that the catalog does not know, and how many had before.
@@ -51,7 +56,7 @@ struct Hands {
 
 impl Default for Uploads {
     fn default() -> Self {
-        Self { members: Mutex::default(), hands: Arc::default(), orphans: AtomicBool::new(true) }
+        Self { members: Mutex::default(), hands: Arc::default(), orphans: Mutex::new(Some(Instant::now() + LATE)) }
     }
 }
 
@@ -77,18 +82,23 @@ impl Uploads {
         (self.hands.now.load(Ordering::Acquire) == 0).then(|| self.hands.ever.load(Ordering::Acquire))
     }
 
-    /// Something may have been left on a member.
+    /// Something may have been left on a member, or may come to it late.
     pub(super) fn leave_orphans(&self) {
-        self.orphans.store(true, Ordering::Release);
+        *self.orphans() = Some(Instant::now() + LATE);
     }
 
-    pub(super) fn may_have_orphans(&self) -> bool {
-        self.orphans.load(Ordering::Acquire)
+    /// Until when members may get uploads that nobody knows, if they may have any.
+    pub(super) fn may_have_orphans(&self) -> Option<Instant> {
+        *self.orphans()
     }
 
-    /// What is left from now on is for another look.
-    pub(super) fn look_for_orphans(&self) {
-        self.orphans.store(false, Ordering::Release);
+    /// A look that began at `begun` found all members without any, unless something was left meanwhile.
+    pub(super) fn has_no_orphans(&self, begun: Instant) {
+        self.orphans().take_if(|until| *until <= begun);
+    }
+
+    fn orphans(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn members(&self, upload: &UploadId) -> Option<Places> {
