@@ -27,7 +27,7 @@ const SEEDS: u64 = 100;
 
 /// What is known to be wrong and not mended yet: a seed, and words of its verdict. These seeds are run like all others, and may be
 /// wrong in this way and in no other. Whatever changes the layer moves the dice: then this table is written anew.
-const KNOWN: &[(u64, &str)] = &[];
+const KNOWN: &[(u64, &str)] = &[(83, "a: no order explains it")];
 
 /// What came of one seed.
 struct Outcome {
