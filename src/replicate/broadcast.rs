@@ -99,6 +99,8 @@ struct State {
     end: Option<std::result::Result<Arrived, PayloadError>>,
     /// Nobody takes any more.
     over: bool,
+    /// Others changed the key before this body's turn. It goes on being read at the pace of the others: it may still be answered.
+    gave_way: bool,
     waker: Option<Waker>,
 }
 
@@ -225,6 +227,16 @@ impl Leg {
         self.wake();
     }
 
+    /// What was sent is taken back, so that the storage lets go of the key.
+    pub(super) fn give_way(&self) {
+        self.state().gave_way = true;
+        self.fail(PayloadError::Source);
+    }
+
+    pub(super) fn has_given_way(&self) -> bool {
+        self.state().gave_way
+    }
+
     fn push(&self, frame: Bytes) {
         let mut state = self.state();
         if state.end.is_none() && !state.over {
@@ -239,7 +251,10 @@ impl Leg {
     /// Bytes that wait here; `None` where nobody takes them.
     fn waiting(&self) -> Option<usize> {
         let state = self.state();
-        (!state.over).then_some(state.waiting)
+        match state.gave_way {
+            true => Some(0),
+            false => (!state.over).then_some(state.waiting),
+        }
     }
 
     fn wake(&self) {

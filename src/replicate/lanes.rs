@@ -1,19 +1,41 @@
 //! The order of changes to one key on one replica: each waits until those before have ended, however they ended.
 //!
 //! Turns are taken under the key's lock, so their order is that of the changes, and waited for outside of it.
+//!
+//! A long body is on its way before its turn comes. Some storage (MinIO) locks the key from the first byte of a conditional PUT to the
+//! last, which waits for the turn: then everybody before it would wait for it. So a body that was told its conditions early begins when
+//! nobody is in the lane, and gives way as soon as a change takes its turn there, over which its conditions could not hold any more.
+//! Invariant: whoever takes a turn of [`Lanes::change`] finds no early body but its own in the lane, and none begins before that turn
+//! has ended.
 
+use super::broadcast::Leg;
 use crate::{
     backend::locks::{Guard, Locks},
     model::ObjectKey,
 };
 use futures_util::{FutureExt, future::BoxFuture};
-use std::{fmt, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use tokio::task::unconstrained;
 
 type Lane = (usize, ObjectKey);
 
-#[derive(Debug, Default)]
-pub(super) struct Lanes(Arc<Locks<Lane>>);
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lanes {
+    locks: Arc<Locks<Lane>>,
+    early: Arc<Mutex<HashMap<Lane, Vec<Arc<Leg>>>>>,
+}
+
+/// A body that may be on its way before its turn, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Early {
+    lanes: Lanes,
+    lane: Lane,
+    leg: Arc<Leg>,
+}
 
 /// One's place in a lane, kept until it is dropped.
 pub(super) struct Turn(Place);
@@ -24,9 +46,29 @@ enum Place {
 }
 
 impl Lanes {
+    /// Behind everybody who is in the lane now, to change the key there. `own` is the leg of the change's body.
+    pub(super) fn change(&self, member: usize, key: &ObjectKey, own: Option<&Arc<Leg>>) -> Turn {
+        // In this order: a body that comes to the lane after this look finds the turn taken.
+        let turn = self.join(member, key);
+        let early = self.early().remove(&(member, key.clone())).unwrap_or_default();
+        early.iter().filter(|leg| !own.is_some_and(|own| Arc::ptr_eq(own, leg))).for_each(|leg| leg.give_way());
+        turn
+    }
+
+    /// Announces a body that is to be on its way before its turn.
+    pub(super) fn before_turn(&self, member: usize, key: &ObjectKey, leg: &Arc<Leg>) -> Early {
+        let lane = (member, key.clone());
+        self.early().entry(lane.clone()).or_default().push(leg.clone());
+        Early { lanes: self.clone(), lane, leg: leg.clone() }
+    }
+
+    fn early(&self) -> MutexGuard<'_, HashMap<Lane, Vec<Arc<Leg>>>> {
+        self.early.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Behind everybody who is in the lane now.
     pub(super) fn join(&self, member: usize, key: &ObjectKey) -> Turn {
-        let (locks, lane) = (self.0.clone(), (member, key.clone()));
+        let (locks, lane) = (self.locks.clone(), (member, key.clone()));
         // Without tokio's budget, which may put off even the queueing.
         let mut waiting = unconstrained(async move { locks.lock(&lane).await }).boxed();
         // The lock is fair: whoever was polled first is first.
@@ -46,6 +88,24 @@ impl Turn {
     }
 }
 
+impl Early {
+    /// Nobody who came before is in the lane any more.
+    pub(super) async fn may_begin(&self) {
+        self.lanes.join(self.lane.0, &self.lane.1).come().await;
+    }
+}
+
+impl Drop for Early {
+    fn drop(&mut self) {
+        let mut early = self.lanes.early();
+        let Some(legs) = early.get_mut(&self.lane) else { return };
+        legs.retain(|leg| !Arc::ptr_eq(leg, &self.leg));
+        if legs.is_empty() {
+            early.remove(&self.lane);
+        }
+    }
+}
+
 impl fmt::Debug for Turn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Turn").field(&matches!(self.0, Place::Come { .. })).finish()
@@ -54,7 +114,33 @@ impl fmt::Debug for Turn {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::broadcast::Broadcast, *};
+    use crate::store::payload::Payload;
+
+    fn leg() -> Arc<Leg> {
+        let body = Payload::from_stream(futures_util::stream::empty(), Default::default());
+        Broadcast::new(&body, [Arc::default()].into_iter(), None).legs.remove(0)
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_early_gives_way_to_changes_of_others_and_begins_behind_them() {
+        let lanes = Lanes::default();
+        let key = ObjectKey::new("k").expect("a key");
+        let [own, other, late] = [leg(), leg(), leg()];
+        let early = [&own, &other].map(|leg| lanes.before_turn(0, &key, leg));
+        early[0].may_begin().now_or_never().expect("nobody is in the lane");
+        drop((lanes.join(0, &key), lanes.change(1, &key, None)));
+        assert!(!own.has_given_way(), "nobody changed the key there");
+        let turn = lanes.change(0, &key, Some(&own));
+        assert!(other.has_given_way() && !own.has_given_way());
+        let behind = lanes.before_turn(0, &key, &late);
+        assert!(behind.may_begin().now_or_never().is_none());
+        drop(turn);
+        behind.may_begin().now_or_never().expect("the change has ended");
+        assert!(!late.has_given_way());
+        drop((early, behind));
+        assert!(lanes.early().is_empty());
+    }
 
     #[tokio::test]
     async fn turns_come_in_order_and_who_gives_up_lets_nobody_past() {

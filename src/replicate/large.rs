@@ -54,7 +54,7 @@ async fn parts(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, reco
         parts.push(CompletePart { number, etag: written.etag, checksum: written.checksum });
         start = span.end;
     }
-    let Some(mut turn) = repair::turn(bucket, key, member, record.change.generation).await? else { return Ok(None) };
+    let Some(mut turn) = repair::turn(bucket, key, member, record.change.generation, None).await? else { return Ok(None) };
     turn.come().await;
     write::complete(member, key, Known::Unknown, (upload.clone(), parts, size)).await.map(Some)
 }

@@ -15,7 +15,7 @@
 use super::{
     WritePolicy,
     bodies::{Sight, Underway},
-    broadcast::Ended,
+    broadcast::{Ended, Leg},
     bucket::{Bucket, interrupted},
     lanes::Turn,
     member::{Member, too_few},
@@ -48,8 +48,14 @@ pub(super) struct Step {
     pub(super) member: Arc<Member>,
     pub(super) go: oneshot::Sender<Go>,
     pub(super) outcome: JoinHandle<Result<Copy>>,
-    /// What a long body was sent over, where its storage cannot be told anything else at its end.
-    bound: Option<Known>,
+    /// Of a long body whose storage cannot be told at its end what to put it over.
+    early: Option<Bound>,
+}
+
+/// What a long body was sent over.
+pub(super) struct Bound {
+    pub(super) known: Known,
+    pub(super) leg: Arc<Leg>,
 }
 
 /// What a step is told when its change is decided.
@@ -96,16 +102,17 @@ pub(super) enum Outcome {
 impl Step {
     pub(super) fn new(
         member: Arc<Member>,
-        bound: Option<Known>,
+        early: Option<Bound>,
         run: impl FnOnce(oneshot::Receiver<Go>) -> BoxFuture<'static, Result<Copy>>,
     ) -> Self {
         let (go, going) = oneshot::channel();
-        Self { member, go, outcome: tokio::spawn(run(going)), bound }
+        Self { member, go, outcome: tokio::spawn(run(going)), early }
     }
 
     /// Whether it can be done over what the replica holds now. Where that is not known, its storage decides.
     fn fits(&self, now: &Known) -> bool {
-        self.bound.as_ref().is_none_or(|bound| bound == now || *bound == Known::Unknown || *now == Known::Unknown)
+        let fits = |known: &Known| known == now || *known == Known::Unknown || *now == Known::Unknown;
+        self.early.as_ref().is_none_or(|bound| !bound.leg.has_given_way() && fits(&bound.known))
     }
 
     /// A change without a body: `act` hears what the replica holds as far as the record knows.
@@ -210,8 +217,8 @@ async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<R
     }
     let mut running = Running::default();
     for step in steps {
-        let Step { member, go, outcome, .. } = step;
-        let turn = bucket.lanes.join(member.number, &key);
+        let Step { member, go, outcome, early } = step;
+        let turn = bucket.lanes.change(member.number, &key, early.as_ref().map(|bound| &bound.leg));
         let known = known(&member);
         // A step that has failed already is heard of below.
         let _ = go.send(Go { turn, known, ended: body.as_ref().map(|body| body.ended.clone()) });
@@ -355,11 +362,13 @@ async fn tail(bucket: Arc<Bucket>, key: ObjectKey, (hold, generation): (Hold, u6
     write_down(&bucket, &key, &hold, ended, generation).await;
 }
 
-async fn write_down(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, ended: Vec<(String, Copy)>, generation: u64) {
+async fn write_down(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, mut ended: Vec<(String, Copy)>, generation: u64) {
     let guard = bucket.lock(key).await;
     let wants_repair = hold.change(|row| {
         // Something newer may stand: then this copy is one of the past.
         if let Some(record) = row.stands.as_mut().filter(|record| record.change.generation == generation) {
+            // What is written down already is of a repair, which came to the replica behind this change.
+            ended.retain(|(name, _)| !record.copies.contains_key(name));
             ended.into_iter().for_each(|(name, copy)| record.made_by(name, copy));
         }
         bucket.settle(row);

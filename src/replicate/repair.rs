@@ -7,7 +7,7 @@
 //! - a replica that has the object already is not sent it again.
 
 use super::{
-    broadcast::Broadcast,
+    broadcast::{Broadcast, Leg},
     bucket::{Bucket, Writer, interrupted},
     lanes::Turn,
     large,
@@ -108,7 +108,7 @@ async fn one(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Res
     };
     let generation = record.change.generation;
     let outcome = match record.object() {
-        None => match turn(bucket, key, member, generation).await? {
+        None => match turn(bucket, key, member, generation, None).await? {
             None => return Ok(Done::Overtaken),
             Some(mut turn) => {
                 turn.come().await;
@@ -153,7 +153,7 @@ async fn look(member: &Member, key: &ObjectKey, record: &Record, object: &Object
         return Ok(Held::It(copy.clone()));
     }
     let may_be_it = !record.rotten.contains(&member.name) && info.size == object.size && info.etag == object.etag;
-    if !may_be_it || info.etag.as_md5().is_none() {
+    if !may_be_it || !info.etag.tells_bytes() {
         return Ok(Held::Else(Known::Held(info.etag)));
     }
     let described = member.describe(key).await?;
@@ -162,11 +162,17 @@ async fn look(member: &Member, key: &ObjectKey, record: &Record, object: &Object
 }
 
 /// A place behind all changes so far, if what is to be copied still stands.
-pub(super) async fn turn(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Member, generation: u64) -> Result<Option<Turn>> {
+pub(super) async fn turn(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    member: &Member,
+    generation: u64,
+    own: Option<&Arc<Leg>>,
+) -> Result<Option<Turn>> {
     let guard = bucket.lock(key).await;
     let hold = bucket.hold(key, &guard).await?;
     let stands = hold.row().stands.is_some_and(|record| record.change.generation == generation && !record.is_at(&member.name));
-    Ok(stands.then(|| bucket.lanes.join(member.number, key)))
+    Ok(stands.then(|| bucket.lanes.change(member.number, key, own)))
 }
 
 /// As the record says now.
@@ -210,7 +216,8 @@ async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, recor
     let broadcast = Broadcast::new(&payload, [member.pace.clone()].into_iter(), object.checksum.as_ref().map(|sum| sum.algorithm()));
     let leg = broadcast.legs[0].clone();
     let writer: Writer = (member.clone(), slot);
-    let Step { go, outcome, .. } = write::put_step(writer, known.clone(), key, &object.attributes, &leg, broadcast.payload(&leg));
+    let Step { go, outcome, .. } =
+        write::put_step(&bucket.lanes, writer, known.clone(), key, &object.attributes, &leg, broadcast.payload(&leg));
     let ended = match broadcast.send(payload, 1).await {
         Ok(ended) => ended,
         Err(error) => {
@@ -223,7 +230,7 @@ async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, recor
             };
         }
     };
-    let Some(turn) = turn(bucket, key, member, record.change.generation).await? else { return Ok(None) };
+    let Some(turn) = turn(bucket, key, member, record.change.generation, Some(&leg)).await? else { return Ok(None) };
     let _ = go.send(Go { turn, known, ended: Some(ended) });
     outcome.await.unwrap_or_else(|error| Err(interrupted(error))).map(Some)
 }

