@@ -17,30 +17,28 @@ use crate::model::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use md5::{Digest, Md5};
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// How often a copy is begun whose bytes were not those of its source's record.
+/// How often a copy is begun whose source breaks off, or has other bytes than its record tells.
 const ATTEMPTS: usize = 3;
 
 pub async fn stream_object<S: Store + ?Sized>(target: &S, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
     let keep = |info: &ObjectInfo| info.checksum.as_ref().map(|sum| sum.algorithm());
     let CopyRequest { source, attributes, conditions, checksum } = request;
+    let mut last = None;
     for _ in 0..ATTEMPTS {
-        let Opened { mut info, payload, refuted } = open(&source, None, |info| checksum.or(keep(info))).await?;
+        let Opened { mut info, payload, failure } = open(&source, None, |info| checksum.or(keep(info))).await?;
         if attributes.tags.is_none() && info.tag_count > info.attributes.tags.len() {
             let same = ReadConditions { if_match: Some(ETagMatch::OneOf(vec![info.etag.clone()])), ..Default::default() };
             info.attributes.tags = source.store.describe(&source.key, &same).await?.attributes.tags;
         }
         let attributes = attributes.apply(&info.attributes);
         match target.put(key, PutRequest { attributes, conditions: conditions.clone(), payload }).await {
-            Err(_) if refuted.load(Ordering::Acquire) => {}
+            Err(error) => last = Some(failure.take().ok_or(error)?),
             written => return written,
         }
     }
-    Err(other_bytes())
+    Err(unread(last))
 }
 
 pub async fn stream_part<S: Store + ?Sized>(
@@ -50,20 +48,28 @@ pub async fn stream_part<S: Store + ?Sized>(
     number: PartNumber,
     request: CopyPartRequest,
 ) -> Result<PartWritten> {
+    let mut last = None;
     for _ in 0..ATTEMPTS {
         // The upload says which checksum its parts carry, not their source.
-        let Opened { payload, refuted, .. } = open(&request.source, request.range, |_| None).await?;
+        let Opened { payload, failure, .. } = open(&request.source, request.range, |_| None).await?;
         match target.put_part(key, upload, number, payload).await {
-            Err(_) if refuted.load(Ordering::Acquire) => {}
+            Err(error) => last = Some(failure.take().ok_or(error)?),
             written => return written,
         }
     }
-    Err(other_bytes())
+    Err(unread(last))
+}
+
+/// What was wrong with the source each time, the last time.
+fn unread(last: Option<StoreError>) -> StoreError {
+    let Some(last) = last else { return other_bytes() };
+    let kind = if last.kind() == StoreErrorKind::Busy { StoreErrorKind::Busy } else { StoreErrorKind::Unavailable };
+    StoreError::new(kind, "copying an object: its source could not be read to its end, each time that it was tried").with_source(last)
 }
 
 fn other_bytes() -> StoreError {
-    let why = "copying an object: its bytes are not those of its checksum or ETag, each time that it was read; nothing was written. If trying \
-               again does not help, its storage holds damaged bytes";
+    let why = "its bytes are not those of its checksum or ETag; nothing was written. If trying again does not help, its storage holds \
+               damaged bytes";
     StoreError::new(StoreErrorKind::Unavailable, why)
 }
 
@@ -79,8 +85,23 @@ pub fn check_range(range: ByteRange, size: u64) -> Result<()> {
 struct Opened {
     info: ObjectInfo,
     payload: Payload,
-    /// Set once its bytes were found not to be what `info` says. The payload fails then, and never comes to its end.
-    refuted: Arc<AtomicBool>,
+    failure: Failure,
+}
+
+/// Why the bytes of a source are not what `info` says, or are not all to be had. The payload fails then, and never comes to its end.
+#[derive(Clone, Default)]
+struct Failure(Arc<Mutex<Option<StoreError>>>);
+
+impl Failure {
+    fn note(&self, error: StoreError) -> PayloadError {
+        tracing::warn!(%error, "reading the source of a copy failed");
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        PayloadError::Source
+    }
+
+    fn take(&self) -> Option<StoreError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 async fn open(
@@ -101,10 +122,10 @@ async fn open(
         ObjectBody::Full(bytes) => Box::pin(futures_util::stream::iter([Ok(bytes)])),
         ObjectBody::Stream(stream) => stream,
     };
-    let refuted = Arc::new(AtomicBool::new(false));
+    let failure = Failure::default();
     let proof = Proof::of(&info).filter(|_| span == Span::whole(info.size));
-    let frames = proven(stream, proof, refuted.clone());
-    Ok(Opened { info, payload: Payload::from_stream(frames, announced), refuted })
+    let frames = proven(stream, proof, failure.clone());
+    Ok(Opened { info, payload: Payload::from_stream(frames, announced), failure })
 }
 
 /// What all bytes of an object have to come to.
@@ -143,16 +164,12 @@ impl Proof {
 fn proven(
     stream: ByteStream,
     proof: Option<Proof>,
-    refuted: Arc<AtomicBool>,
+    failure: Failure,
 ) -> impl Stream<Item = std::result::Result<Bytes, PayloadError>> + Send {
-    let failed = |error: StoreError| {
-        tracing::warn!(%error, "reading the source of a copy failed");
-        PayloadError::Source
-    };
     futures_util::stream::try_unfold((stream, proof, None::<Bytes>), move |(mut stream, mut proof, mut held)| {
-        let refuted = refuted.clone();
+        let failure = failure.clone();
         async move {
-            while let Some(frame) = stream.next().await.transpose().map_err(failed)? {
+            while let Some(frame) = stream.next().await.transpose().map_err(|error| failure.note(error))? {
                 let Some(watching) = &mut proof else { return Ok(Some((frame, (stream, proof, held)))) };
                 watching.saw(&frame);
                 if let Some(before) = held.replace(frame) {
@@ -160,9 +177,7 @@ fn proven(
                 }
             }
             if proof.take().is_some_and(|proof| !proof.holds()) {
-                tracing::warn!("what was read of the source of a copy is not what its checksum or ETag says");
-                refuted.store(true, Ordering::Release);
-                return Err(PayloadError::Source);
+                return Err(failure.note(other_bytes()));
             }
             Ok(held.take().map(|last| (last, (stream, None, None))))
         }

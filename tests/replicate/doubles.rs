@@ -22,6 +22,8 @@ pub enum Manners {
     Early,
     /// Whoever looks at a key or changes it has the only connection until he is done, and every answer takes a while.
     Locked,
+    /// Both: whoever sends a body has the connection from its first byte to its last.
+    Locking,
 }
 
 #[derive(Debug)]
@@ -40,7 +42,7 @@ impl Mannered {
 #[async_trait]
 impl Backend for Mannered {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { late_conditions: self.manners != Manners::Early, ..self.below.capabilities() }
+        Capabilities { late_conditions: self.manners == Manners::Locked, ..self.below.capabilities() }
     }
 
     fn place_for(&self, name: &BucketName) -> String {
@@ -48,7 +50,7 @@ impl Backend for Mannered {
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>> {
-        let connection = (self.manners == Manners::Locked).then(|| self.connection.clone());
+        let connection = (self.manners != Manners::Early).then(|| self.connection.clone());
         Ok(Arc::new(Open { below: self.below.open(bucket).await?, capabilities: self.capabilities(), connection }))
     }
 

@@ -249,6 +249,26 @@ async fn an_older_version_is_not_deleted_when_those_that_had_the_newer_one_lost_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_long_body_on_storage_that_locks_its_key_until_the_end_holds_up_no_other_change() {
+    let mut world = World { write: WritePolicy::All, members: 2, ..World::new(8) };
+    world.storages[1] = Mannered::new(Manners::Locking);
+    let gateway = world.start().await;
+    put(&*gateway.store, "key", "old").await;
+    gateway.settled().await;
+    let slow = Slow::begin(&gateway).await;
+    // It fails if a replica does not take it within a minute.
+    put(&*gateway.store, "key", "won").await;
+    assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"won".to_vec())));
+    // Nobody looked at the key in between: it was overwritten at once.
+    slow.end().await.expect("is acknowledged");
+    gateway.settled().await;
+    assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"won".to_vec())));
+    for member in 0..2 {
+        assert_eq!(world.held(&gateway, member, "key").await, Some(b"won".to_vec()), "replica {member}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reader_that_waits_for_a_writer_does_not_keep_what_the_writer_waits_for() {
     let mut world = World { read: ReadPolicy::Hedged, write: WritePolicy::All, members: 2, ..World::new(6) };
     world.storages[1] = Mannered::new(Manners::Locked);
