@@ -68,7 +68,7 @@ pub(super) fn put_step(
     let (own, key, attributes, leg) = (member.clone(), key.clone(), member.keeps(attributes), leg.clone());
     let is_told_late = member.capabilities().late_conditions;
     let is_bound = !is_told_late && member.may_check_puts();
-    let early = is_bound.then(|| lanes.before_turn(member.number, &key, &leg));
+    let lanes = is_bound.then(|| lanes.clone());
     let bound = is_bound.then(|| Bound { known: known.clone(), leg: leg.clone() });
     Step::new(member, bound, move |mut going| {
         Box::pin(async move {
@@ -77,6 +77,7 @@ pub(super) fn put_step(
                 // A long body may have come to its end before this is first looked at: it was sent on its way all the same.
                 biased;
                 _ = leg.begun() => {
+                    let early = lanes.map(|lanes| lanes.before_turn(own.number, &key, &leg));
                     let length = payload.length();
                     let put = async {
                         if let Some(early) = &early {
