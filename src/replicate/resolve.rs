@@ -314,19 +314,23 @@ async fn newest(key: &ObjectKey, seen: impl Iterator<Item = &Seen> + Clone, row:
     else {
         return Ok(None);
     };
+    // We wrote it, and nobody heard of it. Clients know what they write by its MD5, however the storage names it; what others put there
+    // before keeps its name.
+    let etag = match member.is_unexplored() || info.etag.tells_bytes() {
+        true => info.etag.clone(),
+        false => in_time(Some(info.size), digest::md5(member, key, &info.etag, info.size)).await?,
+    };
+    let same = |other: &ObjectInfo| other.size == info.size && other.etag == etag && is_digest(&etag);
+    // A storage that names bytes by their MD5 keeps more of an object, too.
+    let (teller, told) = found.clone().find(|(_, other)| same(other)).unwrap_or((member, info));
     // It was there a moment ago: that it is not any more says nothing about the others.
-    let Some(described) = member.describe(key).await?.filter(|now| now.etag == info.etag) else {
+    let Some(described) = teller.describe(key).await?.filter(|now| now.etag == told.etag) else {
         return Err(unavailable("a replica was changed by others while it was looked at: try again"));
     };
-    let same = |other: &ObjectInfo| other.size == info.size && other.etag == info.etag && is_digest(&info.etag);
     let holders = found.filter(|(holder, other)| holder.number == member.number || same(other));
     let copies = holders.map(|(holder, other)| (holder.name.clone(), Copy { etag: Some(other.etag.clone()) })).collect();
     let mut object = Object::of(described);
-    // We wrote it, and nobody heard of it. Clients know what they write by its MD5, however the storage names it; what others put there
-    // before keeps its name.
-    if !member.is_unexplored() && !object.etag.tells_bytes() {
-        object.etag = in_time(Some(object.size), digest::md5(member, key, &info.etag, object.size)).await?;
-    }
+    object.etag = etag;
     let mut record = Record::new(row.next(Some(Box::new(object))).found());
     record.copies = copies;
     Ok(Some(record))
