@@ -15,7 +15,7 @@ use crate::{
     },
 };
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -30,7 +30,7 @@ pub struct Changes(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     next: u64,
-    active: HashMap<ObjectKey, Vec<Active>>,
+    active: BTreeMap<ObjectKey, Vec<Active>>,
 }
 
 /// One change that has not ended.
