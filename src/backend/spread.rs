@@ -13,9 +13,12 @@ pub fn seed_pauses(seed: u64) {
     SEED.set(Some(seed));
 }
 
-/// A random share of a pause.
+/// A random share of a pause, in whole milliseconds where it is that long: timers are no finer, and which way they round a fraction
+/// depends on when the process began.
 pub fn spread(pause: Duration, shares: Range<f64>) -> Duration {
-    pause.mul_f64(shares.start + draw() * (shares.end - shares.start))
+    let share = pause.mul_f64(shares.start + draw() * (shares.end - shares.start));
+    let whole = Duration::from_millis(u64::try_from(share.as_millis()).unwrap_or(u64::MAX));
+    if whole.is_zero() { share } else { whole }
 }
 
 /// From 0 to 1.
