@@ -39,6 +39,10 @@ pub(super) struct Record {
     /// change may have come to them meanwhile. Repair looks at them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub(super) doubtful: BTreeSet<String>,
+    /// A deletion was begun upon it, and was found to have had no effect yet: it may still come late. Where all copies are gone then, the
+    /// deletion tells why.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(super) may_be_deleted: bool,
 }
 
 /// What a key came to hold.
@@ -198,7 +202,7 @@ impl Change {
 
 impl Record {
     pub(super) fn new(change: Change) -> Self {
-        Self { v: VERSION, change, copies: BTreeMap::new(), rotten: BTreeSet::new(), doubtful: BTreeSet::new() }
+        Self { v: VERSION, change, copies: BTreeMap::new(), rotten: BTreeSet::new(), doubtful: BTreeSet::new(), may_be_deleted: false }
     }
 
     /// That of a change upon what stood: a replica whose bytes have rotted is not trusted until it was written again.

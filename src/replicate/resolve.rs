@@ -194,6 +194,7 @@ async fn as_before(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Record> 
     };
     // What an earlier change is told late does not count for this record any more.
     record.change.generation = row.generation() + 1;
+    record.may_be_deleted |= row.begun.as_ref().is_some_and(|change| change.chain().any(|change| change.object.is_none()));
     for seen in seen {
         let Some(copy) = record.copies.get(&seen.member.name).cloned() else { continue };
         match &seen.found {
@@ -209,10 +210,16 @@ async fn as_before(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Record> 
     if seen.iter().any(|seen| seen.found.is_err()) {
         return Err(unavailable("no replica that answers has what the key held: the others are waited for"));
     }
-    match newest(key, seen.iter(), row).await? {
+    let found = if record.may_be_deleted { None } else { newest(key, seen.iter(), row).await? };
+    match found {
         Some(found) => Ok(found),
-        None => Ok(gone(&row.next(None).found(), seen.iter())),
+        None => Ok(gone(&row.next(None).found(), without(seen))),
     }
+}
+
+/// Those that have nothing.
+fn without(seen: &[Seen]) -> impl Iterator<Item = &Seen> {
+    seen.iter().filter(|seen| matches!(seen.found, Ok(None)))
 }
 
 /// Nothing stands, and these replicas have nothing.
@@ -276,6 +283,10 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
             away.member.name
         );
         return Err(StoreError::new(StoreErrorKind::Unavailable, why));
+    }
+    if record.may_be_deleted {
+        tracing::info!(%key, "a deletion that was given up came late: no replica has the object any more");
+        return settle(bucket, key, hold, gone(&row.next(None).found(), without(&seen))).await;
     }
     let is_rotten =
         |seen: &Seen| matches!(&seen.found, Ok(Some(info)) if info.etag == object.etag) && record.rotten.contains(&seen.member.name);
