@@ -34,7 +34,7 @@ pub struct Mannered {
 }
 
 impl Mannered {
-    pub fn new(manners: Manners) -> Arc<dyn Backend> {
+    pub fn storage(manners: Manners) -> Arc<dyn Backend> {
         Arc::new(Self { below: MemoryBackend::new(), manners, connection: Arc::default() })
     }
 }

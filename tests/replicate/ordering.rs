@@ -57,7 +57,7 @@ impl Slow {
 fn world(early: usize) -> World {
     let mut world = World::new(1);
     for member in 0..early {
-        world.storages[member] = Mannered::new(Manners::Early);
+        world.storages[member] = Mannered::storage(Manners::Early);
     }
     world
 }
@@ -251,7 +251,7 @@ async fn an_older_version_is_not_deleted_when_those_that_had_the_newer_one_lost_
 #[tokio::test(start_paused = true)]
 async fn a_long_body_on_storage_that_locks_its_key_until_the_end_holds_up_no_other_change() {
     let mut world = World { write: WritePolicy::All, members: 2, ..World::new(8) };
-    world.storages[1] = Mannered::new(Manners::Locking);
+    world.storages[1] = Mannered::storage(Manners::Locking);
     let gateway = world.start().await;
     put(&*gateway.store, "key", "old").await;
     gateway.settled().await;
@@ -271,7 +271,7 @@ async fn a_long_body_on_storage_that_locks_its_key_until_the_end_holds_up_no_oth
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_waits_for_a_writer_does_not_keep_what_the_writer_waits_for() {
     let mut world = World { read: ReadPolicy::Hedged, write: WritePolicy::All, members: 2, ..World::new(6) };
-    world.storages[1] = Mannered::new(Manners::Locked);
+    world.storages[1] = Mannered::storage(Manners::Locked);
     let gateway = world.start().await;
     put(&*gateway.store, "key", "0").await;
     gateway.settled().await;
