@@ -37,6 +37,8 @@ const PAGE: usize = 256;
 const AT_ONCE: usize = 8;
 /// Between two looks at what could not be done: at first, and at most.
 const RESTS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
+/// The longest rest while all replicas answer: nothing else would tell that what failed may be done now.
+const BRIEF: Duration = Duration::from_secs(5);
 
 pub(super) fn start(bucket: &Arc<Bucket>) {
     let own = || Arc::downgrade(bucket);
@@ -71,7 +73,9 @@ async fn again_and_again(bucket: Weak<Bucket>, wake: Arc<Notify>, chore: Chore) 
             is_done = round => is_done,
         };
         // What is left grows old: it is looked at less often, unless something happens.
-        rest = if is_done { RESTS.1 } else { (rest * 2).min(RESTS.1) };
+        let answer = |own: Arc<Bucket>| own.members().iter().all(|member| member.health.is_up());
+        let longest = if bucket.upgrade().is_some_and(answer) { BRIEF } else { RESTS.1 };
+        rest = if is_done { RESTS.1 } else { (rest * 2).min(longest) };
         if let Some(own) = bucket.upgrade().filter(|_| chore == Chore::Repair) {
             own.repairs_next(Instant::now() + rest);
         }
