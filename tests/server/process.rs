@@ -71,8 +71,20 @@ impl Place {
 
     /// `serve` on free ports, with `causeway.toml` if the test wrote one, once it serves.
     pub fn serve(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
+        self.serve_by(self.command(&[]), arguments, environment)
+    }
+
+    /// As `serve`, with so many descriptors at most.
+    pub fn serve_with_descriptors(&self, most: u32, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_causeway")]);
+        command.env_clear().current_dir(self.dir.path()).stdin(Stdio::null());
+        self.serve_by(command, arguments, environment)
+    }
+
+    fn serve_by(&self, mut command: Command, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
         let _ = std::fs::remove_file(self.path("addresses"));
-        let mut command = self.command(&["serve", "--address-file", "addresses", "--durability", "relaxed"]);
+        command.args(["serve", "--address-file", "addresses", "--durability", "relaxed"]);
         if !arguments.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }

@@ -3,6 +3,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `root` | directories that nothing leaves |
+//! | `directories` | which of the buckets' are open |
 //! | `record` | metadata in the extended attribute |
 //! | `staging` | `.causeway/`: bytes that are no object yet |
 //! | `volume` | finding, publishing, removing the file of a key |
@@ -16,6 +17,7 @@
 
 mod adopt;
 mod buffers;
+mod directories;
 mod multipart;
 mod record;
 mod root;
@@ -35,6 +37,7 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+use directories::{Directories, Directory};
 use root::{Root, entries};
 use rustix::{
     fs::{AtFlags, FileType},
@@ -65,13 +68,14 @@ pub struct FsBackend {
     settings: FsSettings,
     buffers: Arc<buffers::Buffers>,
     directories: Arc<Semaphore>,
+    open: Arc<Directories>,
     catalog: Arc<dyn Catalog>,
 }
 
 /// The root directory as it was opened. It is opened anew where another one lies at its path.
 #[derive(Debug)]
 struct Home {
-    root: Root,
+    root: Arc<Root>,
     staging: Arc<Staging>,
 }
 
@@ -79,7 +83,7 @@ impl Home {
     fn open(settings: &FsSettings) -> Result<Arc<Self>> {
         let staging = Staging::open(&settings.root, settings.durability == Durability::Strict)?;
         let root = Root::open(&settings.root).map_err(|e| StoreError::io(format!("opening {}", settings.root.display()), e))?;
-        Ok(Arc::new(Self { root, staging }))
+        Ok(Arc::new(Self { root: Arc::new(root), staging }))
     }
 }
 
@@ -111,7 +115,14 @@ impl FsBackend {
             Durability::Strict => SYNCING.max(cores),
             Durability::Relaxed | Durability::Volatile => cores,
         };
-        Ok(Self { home, settings, buffers: Arc::default(), directories: Arc::new(Semaphore::new(directories)), catalog })
+        Ok(Self {
+            home,
+            settings,
+            buffers: Arc::default(),
+            directories: Arc::new(Semaphore::new(directories)),
+            open: Arc::default(),
+            catalog,
+        })
     }
 
     fn home(&self) -> Arc<Home> {
@@ -168,8 +179,7 @@ impl Backend for FsBackend {
                 Err(error) => return Err(failed(error)),
             };
             let Some(volume) = opened else { return Ok(true) };
-            let ours = rustix::fs::fstat(volume.root.fd()).map_err(failed)?;
-            Ok((ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino) && Arc::ptr_eq(&volume.staging, &home.staging))
+            Ok(volume.root.identity() == (there.st_dev, there.st_ino) && Arc::ptr_eq(&volume.staging, &home.staging))
         })
         .await
     }
@@ -180,9 +190,8 @@ impl Backend for FsBackend {
         // A directory that was not there before has nothing to scan for.
         let is_new = home.root.open_dir(&place).is_err_and(|error| error == Errno::NOENT);
         home.root.make_dirs(&place, home.staging.durable).map_err(failed)?;
-        let root = home.root.sub(&place).map_err(failed)?;
-        let device = |root: &Root| rustix::fs::fstat(root.fd()).map(|stat| stat.st_dev).map_err(failed);
-        if device(&root)? != device(&home.root)? {
+        let root = Directory::open(home.root.clone(), place, self.open.clone()).map_err(failed)?;
+        if root.identity().0 != rustix::fs::fstat(home.root.fd()).map_err(failed)?.st_dev {
             let message = format!("the directory of bucket {} lies on another file system than its backend's root", bucket.bucket.name);
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, message));
         }
