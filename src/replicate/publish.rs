@@ -48,7 +48,7 @@ pub(super) struct Step {
     pub(super) member: Arc<Member>,
     pub(super) go: oneshot::Sender<Go>,
     pub(super) outcome: JoinHandle<Result<Copy>>,
-    /// Of a long body whose storage cannot be told at its end what to put it over.
+    /// Set for a long body whose storage cannot be told at its end what to put the body over.
     early: Option<Bound>,
 }
 
