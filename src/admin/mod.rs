@@ -85,13 +85,17 @@ impl Admin {
         let _ = http.serve_connection(TokioIo::new(stream), answer).await;
     }
 
-    /// With the backends that are out: requests are served without them.
+    /// With the backends that are out: requests are served without them. And with what is almost full: it still takes writes.
     fn ready(&self) -> String {
         let out: serde_json::Map<_, _> = self.metrics.replicas.out().into_iter().map(|(name, why)| (name, why.into())).collect();
-        match out.is_empty() {
-            true => health("ready"),
-            false => format!("{}\n", serde_json::json!({ "status": "ready", "version": env!("CARGO_PKG_VERSION"), "out": out })),
+        let low: serde_json::Map<_, _> = self.metrics.storages.low().into_iter().map(|(name, free)| (name, free.into())).collect();
+        let mut ready = serde_json::json!({ "status": "ready", "version": env!("CARGO_PKG_VERSION") });
+        for (name, told) in [("out", out), ("low_space", low)] {
+            if !told.is_empty() {
+                ready[name] = told.into();
+            }
         }
+        format!("{ready}\n")
     }
 
     fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {

@@ -240,6 +240,11 @@ pub(super) fn decode(path: &str, names: Names) -> Option<ObjectKey> {
     (known.plain_path() == path || known.beside_path() == path).then_some(key)
 }
 
+/// Whether a name is one that the codec makes.
+pub(super) fn is_escaped(name: &str) -> bool {
+    name.starts_with(MARK)
+}
+
 /// As `decode`, of an apart path.
 pub(super) fn decode_apart(path: &str, names: Names) -> Option<ObjectKey> {
     read(path).filter(|key| apart(key, names) == path)

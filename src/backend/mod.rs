@@ -15,16 +15,20 @@ mod names;
 pub mod oauth;
 pub mod onedrive;
 pub mod opendal;
+mod pages;
 pub mod parts;
 mod place;
 mod progress;
+mod readiness;
 mod replication;
 pub mod s3;
 pub mod sftp;
 mod slots;
+mod space;
 mod spread;
 mod traffic;
 pub mod tree;
+mod unreadable;
 pub mod uploads;
 mod watches;
 pub mod webdav;
@@ -33,6 +37,7 @@ mod wire;
 pub use codec::Names;
 pub use progress::{Counts, Progress};
 pub use replication::{ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub, Trouble};
+pub use space::Space;
 pub use spread::{seed_pauses, spread};
 pub use traffic::Traffic;
 pub use wire::WireSettings;
@@ -143,6 +148,16 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     /// What was asked of the storage so far. `None`: it is no other machine.
     fn traffic(&self) -> Option<Traffic> {
         self.below().and_then(|below| below.traffic())
+    }
+
+    /// The room of the file system that it lies on, if that is a local one. May wait for the disk.
+    fn space(&self) -> Option<Space> {
+        self.below().and_then(|below| below.space())
+    }
+
+    /// Entries that were met and cannot be read: each is refused alone.
+    fn unreadable(&self) -> u64 {
+        self.below().map_or(0, |below| below.unreadable())
     }
 
     /// Whether whoever has the objects elsewhere too should take them from there: this backend is over its budget.

@@ -5,6 +5,8 @@
 //! - **derived** (the ordered key index and its state): survives a killed process once committed, may lose its newest
 //!   rows to power loss, and can always be rebuilt from the backend. It must never be in the way of a backup.
 //!
+//! Changes that free space (deleting, aborting, and what goes with it) work also when the others find no room ([`CatalogErrorKind::Full`]).
+//!
 //! Index changes of one key take effect in the order in which [`Catalog::index`] was *called*, not awaited: callers
 //! call it under their key lock and await the commit outside.
 
@@ -76,6 +78,10 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn object(&self, bucket: BucketId, key: &ObjectKey) -> Result<Option<ObjectRow>>;
     /// A row that says nothing is forgotten.
     async fn set_object(&self, bucket: BucketId, row: ObjectRow) -> Result<()>;
+    /// As `set_object`, on the way of a change that frees space: it works also where there is hardly any.
+    async fn set_object_to_remove(&self, bucket: BucketId, row: ObjectRow) -> Result<()> {
+        self.set_object(bucket, row).await
+    }
     /// Those with keys above `after`, in order.
     async fn objects(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize, which: WhichObjects) -> Result<Vec<ObjectRow>>;
 
@@ -105,8 +111,10 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
 pub enum CatalogErrorKind {
     Exists,
     NotFound,
-    /// The file is locked, full, or of a newer format: an operator has to look.
+    /// The file is locked, or of a newer format: an operator has to look.
     Unavailable,
+    /// The data directory has no room. What frees space goes on for a while.
+    Full,
     Closed,
     Internal,
 }
@@ -139,6 +147,7 @@ impl From<CatalogError> for StoreError {
     fn from(error: CatalogError) -> Self {
         let kind = match error.kind {
             CatalogErrorKind::NotFound => StoreErrorKind::NoSuchUpload,
+            CatalogErrorKind::Full => StoreErrorKind::DataFull,
             CatalogErrorKind::Unavailable | CatalogErrorKind::Closed => StoreErrorKind::Unavailable,
             CatalogErrorKind::Exists | CatalogErrorKind::Internal => StoreErrorKind::Internal,
         };

@@ -19,6 +19,7 @@ mod listing;
 mod object;
 mod reader;
 mod replica;
+mod reserve;
 mod schema;
 mod upload;
 mod writer;
@@ -34,6 +35,7 @@ use crate::{
 use async_trait::async_trait;
 use checkpoint::Checkpointer;
 use reader::Readers;
+use reserve::Reserve;
 use std::{
     collections::{HashSet, VecDeque},
     path::Path,
@@ -80,6 +82,18 @@ pub fn forget_index(dir: &Path) -> Result<()> {
 impl SqliteCatalog {
     /// Opens the two files in `dir`, which has to exist; files that do not are made.
     pub fn open(dir: &Path, durability: Durability) -> Result<Self> {
+        let reserve = Reserve::open(dir).map_err(|error| error::unavailable(format!("keeping a reserve in {}: {error}", dir.display())))?;
+        let reserve = Arc::new(reserve);
+        loop {
+            match Self::open_with(dir, durability, &reserve) {
+                // On a full disk, too, it opens: how else would anything be deleted.
+                Err(_) if reserve.is_full() && reserve.give() => {}
+                opened => return opened,
+            }
+        }
+    }
+
+    fn open_with(dir: &Path, durability: Durability, reserve: &Arc<Reserve>) -> Result<Self> {
         let truth = file::open_truth(dir, durability)?;
         let index = file::open_index(dir)?;
         // What the index has seen of buckets that the truth does not know: they were deleted, and sweeping was cut short.
@@ -96,11 +110,11 @@ impl SqliteCatalog {
         let checkpointer = Checkpointer::start("catalog-log", file::open_index_checkpointer(dir)?, file::INDEX_PACE)?;
         let catalog = Self {
             truth: Arc::new(Database {
-                writer: Writer::start("catalog-truth", truth, None)?,
+                writer: Writer::start("catalog-truth", truth, None, Some(reserve.clone()))?,
                 readers: Readers::new(dir.join(schema::TRUTH.file), TRUTH_READERS),
             }),
             index: Arc::new(Database {
-                writer: Writer::start("catalog-index", index, Some(checkpointer))?,
+                writer: Writer::start("catalog-index", index, Some(checkpointer), Some(reserve.clone()))?,
                 readers: Readers::new(dir.join(schema::INDEX.file), INDEX_READERS),
             }),
             gone: Arc::default(),
@@ -115,7 +129,7 @@ impl SqliteCatalog {
 
 /// Removes what the index holds of buckets, in the background.
 fn sweep(index: &Database, mut buckets: VecDeque<BucketId>) -> Commit {
-    index.writer.submit_steps(move |db| {
+    index.writer.submit_freeing_steps(move |db| {
         if let Some(bucket) = buckets.front()
             && let Step::Done(()) = index::sweep(db, *bucket)?
         {
@@ -146,7 +160,7 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn delete_bucket(&self, bucket: BucketId) -> Result<()> {
-        let deleted = self.truth.writer.submit(move |db| bucket::delete(db, bucket));
+        let deleted = self.truth.writer.submit_freeing(move |db| bucket::delete(db, bucket));
         let (index, gone) = (self.index.clone(), self.gone.clone());
         // A task of its own: once begun, it goes through even if the caller goes away.
         let task = tokio::spawn(async move {
@@ -192,12 +206,14 @@ impl Catalog for SqliteCatalog {
 
     async fn forget_place(&self, backend: &str, place: &str) -> Result<bool> {
         let (backend, place) = (backend.to_owned(), place.to_owned());
-        self.truth.writer.submit(move |db| replica::forget_left(db, &backend, &place)).await
+        self.truth.writer.submit_freeing(move |db| replica::forget_left(db, &backend, &place)).await
     }
 
     fn index(&self, bucket: BucketId, change: IndexChange) -> Commit {
         let gone = self.gone.clone();
-        self.index.writer.submit(move |db| if gone.contains(bucket) { Ok(()) } else { index::apply(db, bucket, &change) })
+        let frees = matches!(change, IndexChange::Delete(_));
+        let apply = move |db: &_| if gone.contains(bucket) { Ok(()) } else { index::apply(db, bucket, &change) };
+        if frees { self.index.writer.submit_freeing(apply) } else { self.index.writer.submit(apply) }
     }
 
     async fn list(&self, bucket: BucketId, request: ListRequest) -> Result<ListPage> {
@@ -241,7 +257,14 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn set_object(&self, bucket: BucketId, row: ObjectRow) -> Result<()> {
+        if row.stands.is_none() && row.intended.is_none() {
+            return self.set_object_to_remove(bucket, row).await;
+        }
         self.truth.writer.submit(move |db| object::set(db, bucket, &row)).await
+    }
+
+    async fn set_object_to_remove(&self, bucket: BucketId, row: ObjectRow) -> Result<()> {
+        self.truth.writer.submit_freeing(move |db| object::set(db, bucket, &row)).await
     }
 
     async fn objects(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize, which: WhichObjects) -> Result<Vec<ObjectRow>> {
@@ -274,7 +297,7 @@ impl Catalog for SqliteCatalog {
 
     async fn finish_upload(&self, bucket: BucketId, upload: &UploadId, completed: CompletedUpload) -> Result<()> {
         let upload = upload.clone();
-        self.truth.writer.submit(move |db| upload::finish(db, bucket, &upload, &completed)).await
+        self.truth.writer.submit_freeing(move |db| upload::finish(db, bucket, &upload, &completed)).await
     }
 
     async fn completed_upload(&self, bucket: BucketId, upload: &UploadId) -> Result<Option<CompletedUpload>> {
@@ -284,7 +307,7 @@ impl Catalog for SqliteCatalog {
 
     async fn abort_upload(&self, bucket: BucketId, upload: &UploadId) -> Result<bool> {
         let upload = upload.clone();
-        self.truth.writer.submit(move |db| upload::end(db, bucket, &upload)).await
+        self.truth.writer.submit_freeing(move |db| upload::end(db, bucket, &upload)).await
     }
 
     async fn stale_uploads(&self, before: Timestamp, limit: usize) -> Result<Vec<UploadRecord>> {
@@ -292,7 +315,7 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn forget_completed(&self, before: Timestamp) -> Result<()> {
-        self.truth.writer.submit_steps(move |db| upload::forget(db, before)).await
+        self.truth.writer.submit_freeing_steps(move |db| upload::forget(db, before)).await
     }
 
     async fn close(&self) -> Result<()> {

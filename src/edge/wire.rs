@@ -33,6 +33,11 @@ pub(super) fn body_length(headers: &HeaderMap) -> Result<Option<u64>, S3Error> {
             return Err(bad_request("The Content-Length is repeated with another value"));
         }
     }
+    // Whatever else was done to a body would have to be undone before it is stored.
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    if codings.any(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"chunked")) {
+        return Err(S3Error::from(ErrorCode::NotImplemented).detail("Header", "Transfer-Encoding"));
+    }
     if length.is_some() && headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(bad_request("Transfer-Encoding and Content-Length exclude each other"));
     }

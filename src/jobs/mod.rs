@@ -13,6 +13,7 @@ mod upkeep;
 use crate::{
     buckets::{BucketError, Buckets},
     catalog::{BucketRecord, BucketsQuery},
+    store::error::StoreErrorKind,
 };
 use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -52,6 +53,10 @@ async fn each_bucket(buckets: &Buckets, round: Round) -> Result<(), BucketError>
         for record in &page.buckets {
             match one_bucket(buckets, record, round).await {
                 Ok(()) | Err(BucketError::NoSuchBucket) => {}
+                // Said once, when it was met.
+                Err(BucketError::Store(error)) if error.kind() == StoreErrorKind::AccessDenied => {
+                    tracing::debug!(bucket = %record.bucket.name, ?round, %error, "a bucket cannot be entered");
+                }
                 Err(error) => tracing::error!(bucket = %record.bucket.name, ?round, %error, "upkeep of a bucket failed; it is tried again"),
             }
         }

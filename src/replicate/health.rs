@@ -168,7 +168,7 @@ impl Health {
         match error.map(|error| (error, error.kind())) {
             Some((error, StoreErrorKind::Unavailable | StoreErrorKind::Internal)) => self.struck(&error.to_string()),
             // Neither: it is there, and cannot.
-            Some((_, StoreErrorKind::Busy | StoreErrorKind::Payload)) => Verdict::AsBefore,
+            Some((_, StoreErrorKind::Busy | StoreErrorKind::Payload | StoreErrorKind::Broken)) => Verdict::AsBefore,
             _ => {
                 self.answered(None);
                 Verdict::AsBefore

@@ -101,6 +101,9 @@ codes! {
     XAmzContentSHA256Mismatch 400 "The provided 'x-amz-content-sha256' header does not match what was computed.",
 }
 
+/// Told apart from a storage that is full: its operator is another one.
+const DATA_FULL: &str = "The data directory of the gateway is full. Objects can be deleted and uploads aborted.";
+
 #[derive(Debug)]
 pub struct S3Error {
     pub code: ErrorCode,
@@ -194,12 +197,13 @@ impl From<StoreError> for S3Error {
             Kind::InvalidObjectState => ErrorCode::InvalidObjectState,
             Kind::InvalidStorageClass => ErrorCode::InvalidStorageClass,
             Kind::KeyTooLong => ErrorCode::KeyTooLongError,
+            Kind::AccessDenied => ErrorCode::AccessDenied,
             Kind::AclNotSupported => ErrorCode::AccessControlListNotSupported,
             Kind::NotImplemented => ErrorCode::NotImplemented,
             Kind::Busy => ErrorCode::SlowDown,
             Kind::Unavailable => ErrorCode::ServiceUnavailable,
-            Kind::StorageFull => ErrorCode::StorageFull,
-            Kind::Internal => ErrorCode::InternalError,
+            Kind::StorageFull | Kind::DataFull => ErrorCode::StorageFull,
+            Kind::Internal | Kind::Broken => ErrorCode::InternalError,
             Kind::Payload => match error.payload() {
                 Some(payload) => return (*payload).into(),
                 None => ErrorCode::InternalError,
@@ -208,6 +212,7 @@ impl From<StoreError> for S3Error {
         // These two kinds carry words meant for the client; the others may hold paths.
         let message = match error.kind() {
             Kind::InvalidRequest | Kind::NotImplemented | Kind::BadDigest => error.message().to_owned(),
+            Kind::DataFull => DATA_FULL.to_owned(),
             _ => code.message().to_owned(),
         };
         let mut s3 = Self::new(code, message);

@@ -10,13 +10,14 @@ use super::{
 use crate::{
     access::Credentials,
     backend::Backend,
-    buckets::Buckets,
+    buckets::{Bucket, BucketError, Buckets},
     catalog::{BucketRecord, BucketsQuery, Catalog, NewBucket, sqlite::SqliteCatalog},
     config::Settings,
     edge::{Edge, EdgeSettings, Keys, Pace},
     jobs::{self, JobSettings},
     model::{BucketName, CannedAcl, Identity, Owner, Secret, Timestamp},
     s3::{self, Service},
+    store::error::StoreErrorKind,
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -94,7 +95,7 @@ pub(super) async fn buckets(
 async fn settle_buckets(settings: &Settings, buckets: &Buckets, steward: &Owner) -> Result<(), StartError> {
     let failed = |name: &BucketName| {
         let name = name.clone();
-        move |error: crate::buckets::BucketError| StartError::because(format_args!("opening bucket '{name}'"), error)
+        move |error: BucketError| StartError::because(format_args!("opening bucket '{name}'"), error)
     };
     let bucket = |name: &BucketName, backend: &str, place: String| NewBucket {
         name: name.clone(),
@@ -110,7 +111,10 @@ async fn settle_buckets(settings: &Settings, buckets: &Buckets, steward: &Owner)
         let backend = buckets.backend(backend_name).map_err(failed(name))?;
         let place = backend.place_at(name, configured.remote.as_deref(), configured.place());
         let place = place.map_err(|error| failed(name)(error.into()))?;
-        let opened = buckets.ensure(bucket(name, backend_name, place.clone())).await.map_err(failed(name))?;
+        let Some(opened) = unless_denied(name, buckets.ensure(bucket(name, backend_name, place.clone())).await).map_err(failed(name))?
+        else {
+            continue;
+        };
         let known = &opened.record().bucket;
         if known.backend != backend_name || known.place != place {
             return Err(StartError::new(format!(
@@ -134,10 +138,23 @@ async fn settle_buckets(settings: &Settings, buckets: &Buckets, steward: &Owner)
         if known.iter().any(|record| record.bucket.name == name || touches(settings, record, default, &place)) {
             continue;
         }
-        buckets.ensure(bucket(&name, default, place)).await.map_err(failed(&name))?;
+        if unless_denied(&name, buckets.ensure(bucket(&name, default, place)).await).map_err(failed(&name))?.is_none() {
+            continue;
+        }
         tracing::info!(bucket = %name, owner = %steward.display_name, "adopted a bucket that was there already");
     }
     Ok(())
+}
+
+/// A bucket whose place we may not enter is refused to whoever asks for it, until we may. All others are served.
+fn unless_denied(name: &BucketName, opened: Result<Arc<Bucket>, BucketError>) -> Result<Option<Arc<Bucket>>, BucketError> {
+    match opened {
+        Err(BucketError::Store(error)) if error.kind() == StoreErrorKind::AccessDenied => {
+            tracing::warn!(bucket = %name, %error, "a bucket cannot be entered: it is refused, and all others are served");
+            Ok(None)
+        }
+        opened => opened.map(Some),
+    }
 }
 
 /// Whether a known bucket lies in `place` of `backend`, around it, or is it.

@@ -33,11 +33,16 @@ pub use memory::DataMemory;
 
 use crate::{
     admin::{Admin, Phase},
-    backend::{Backend, Traffic},
+    backend::{Backend, Space, Traffic},
     buckets::Buckets,
     config::Settings,
     control,
-    telemetry::{backends::Asked, metrics::Metrics, replicas::Replica},
+    telemetry::{
+        backends::Asked,
+        metrics::Metrics,
+        replicas::Replica,
+        storages::{Room, Storage},
+    },
 };
 use connection::Door;
 use data::DataDirectory;
@@ -46,7 +51,11 @@ use handler::Handler;
 use limits::LimitsInForce;
 use listen::Listeners;
 use signals::Signals;
-use std::{io::Write, sync::Arc};
+use std::{
+    io::Write,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tls::Tls;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -79,7 +88,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
     let credentials = data.credentials(&settings)?;
     let stop = CancellationToken::new();
     let Graph { edge, service, limits, buckets, caches, jobs } = graph::build(&settings, &credentials, &data, stop.clone()).await?;
-    watch(&metrics, &buckets, &limits);
+    watch(&metrics, &buckets, &limits, &data);
     caches.tell(&metrics);
     let handler = Arc::new(Handler::new(edge, service, limits, metrics.clone(), server.max_requests));
     let door = Arc::new(Door::new(server, tls.clone(), handler, metrics, stop.clone()));
@@ -124,7 +133,11 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
     Ok(())
 }
 
-fn watch(metrics: &Metrics, buckets: &Arc<Buckets>, limits: &Arc<LimitsInForce>) {
+/// How often the room of file systems is asked for.
+const LOOKS: Duration = Duration::from_secs(5);
+
+fn watch(metrics: &Metrics, buckets: &Arc<Buckets>, limits: &Arc<LimitsInForce>, data: &DataDirectory) {
+    watch_storages(metrics, buckets, data);
     let limits = limits.clone();
     metrics.limits.read_by(move || limits.read());
     let replicated = buckets.clone();
@@ -149,6 +162,33 @@ fn watch(metrics: &Metrics, buckets: &Arc<Buckets>, limits: &Arc<LimitsInForce>)
         };
         buckets.backends().filter_map(asked).collect()
     });
+}
+
+/// A file system that does not answer must not hold up whoever asks for health: it is asked in a thread of its own.
+fn watch_storages(metrics: &Metrics, buckets: &Arc<Buckets>, data: &DataDirectory) {
+    let seen: Arc<Mutex<Vec<Storage>>> = Arc::default();
+    let (buckets, own, writing) = (Arc::downgrade(buckets), data.own().to_owned(), Arc::downgrade(&seen));
+    let look = move || {
+        let (Some(buckets), Some(seen)) = (buckets.upgrade(), writing.upgrade()) else { return false };
+        let room = |space: Option<Space>| space.map(|space| Room { free: space.free, low: space.is_low() });
+        let mut now = vec![Storage { backend: None, room: room(Space::at(&own).ok()), unreadable: 0 }];
+        now.extend(buckets.backends().map(|(name, backend)| Storage {
+            backend: Some(name.to_owned()),
+            room: room(backend.space()),
+            unreadable: backend.unreadable(),
+        }));
+        *seen.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        true
+    };
+    let looking = std::thread::Builder::new().name("space".to_owned()).spawn(move || {
+        while look() {
+            std::thread::sleep(LOOKS);
+        }
+    });
+    if let Err(error) = looking {
+        tracing::warn!(%error, "nobody will be told that a disk is almost full");
+    }
+    metrics.storages.read_by(move || seen.lock().unwrap_or_else(PoisonError::into_inner).clone());
 }
 
 /// Answers operators until `stop`. A server without that serves S3 all the same.

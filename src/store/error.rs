@@ -35,6 +35,10 @@ pub enum StoreErrorKind {
     KeyTooLong,
     /// 400 AccessControlListNotSupported: as a bucket of S3 whose object ownership is enforced.
     AclNotSupported,
+    /// 403: the storage does not let us at this entry.
+    AccessDenied,
+    /// 500: the storage says of this entry what cannot be, or cannot read it. Of others it may.
+    Broken,
     /// 501: this backend cannot hold the promise asked for.
     NotImplemented,
     /// 503 SlowDown.
@@ -43,6 +47,8 @@ pub enum StoreErrorKind {
     Unavailable,
     /// 507: no space, or over a quota.
     StorageFull,
+    /// 507: not the storage behind the bucket has no space, but our own data directory.
+    DataFull,
     /// The request body failed: see the payload's own kind.
     Payload,
     Internal,
@@ -71,9 +77,43 @@ impl StoreError {
         let error = error.into();
         let kind = match error.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreErrorKind::StorageFull,
+            std::io::ErrorKind::StaleNetworkFileHandle => StoreErrorKind::Unavailable,
             _ => StoreErrorKind::Internal,
         };
         Self::new(kind, what.to_string()).with_source(error)
+    }
+
+    /// The same of our own data directory, where space is wanting there.
+    pub fn in_data(mut self) -> Self {
+        if self.kind == StoreErrorKind::StorageFull {
+            self.kind = StoreErrorKind::DataFull;
+        }
+        self
+    }
+
+    /// An operating-system error about an entry that clients can name: a file, a folder, a link. Whatever it is, it is about that
+    /// entry alone, unless there is no space or there are no descriptors.
+    pub fn of_entry(what: impl fmt::Display, error: impl Into<std::io::Error>) -> Self {
+        use rustix::io::Errno;
+        let error = error.into();
+        let kind = match Errno::from_io_error(&error) {
+            // Not ours to read or to change; a link that leads out of the bucket, or round in a circle.
+            Some(Errno::ACCESS | Errno::PERM | Errno::XDEV | Errno::LOOP) => StoreErrorKind::AccessDenied,
+            Some(Errno::NAMETOOLONG) => StoreErrorKind::KeyTooLong,
+            // What is no object of ours lies where a folder or a file would have to be.
+            Some(Errno::NOTDIR | Errno::ISDIR) => StoreErrorKind::InvalidRequest,
+            // On a network file system, of a handle that its server has forgotten: asking again gets another.
+            Some(Errno::STALE) => StoreErrorKind::Unavailable,
+            Some(Errno::IO) => StoreErrorKind::Broken,
+            _ => return Self::io(what, error),
+        };
+        let words = match kind {
+            StoreErrorKind::InvalidRequest => {
+                "Something that is no object has the name of this key, or of a folder that it needs".to_owned()
+            }
+            _ => what.to_string(),
+        };
+        Self::new(kind, words).with_source(error)
     }
 
     pub fn kind(&self) -> StoreErrorKind {

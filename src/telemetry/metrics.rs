@@ -3,7 +3,7 @@
 //! Labels are closed sets: operations, classes of status, error codes; backends, buckets and identities of the configuration.
 //! Nothing that a client can choose is a label, with one exception that says why: see `caches`.
 
-use super::{backends::Backends, caches::Caches, limits::InForce, process::Process, replicas::Replicas};
+use super::{backends::Backends, caches::Caches, limits::InForce, process::Process, replicas::Replicas, storages::Storages};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -49,6 +49,7 @@ pub struct Metrics {
     /// Known once the server is built.
     pub backends: Backends,
     pub replicas: Replicas,
+    pub storages: Storages,
     /// Likewise.
     pub limits: InForce,
     pub caches: Caches,
@@ -73,6 +74,7 @@ impl Default for Metrics {
             registry: Registry::default(),
             backends: Backends::default(),
             replicas: Replicas::default(),
+            storages: Storages::default(),
             limits: InForce::default(),
             caches: Caches::default(),
             requests: Family::default(),
@@ -117,6 +119,7 @@ impl Metrics {
         );
         registry.register_collector(Box::new(self.backends.clone()));
         registry.register_collector(Box::new(self.replicas.clone()));
+        registry.register_collector(Box::new(self.storages.clone()));
         registry.register_collector(Box::new(self.limits.clone()));
         registry.register_collector(Box::new(self.caches.clone()));
         registry.register("panics", "Requests that met a defect in Causeway", self.panics.clone());

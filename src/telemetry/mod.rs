@@ -9,3 +9,4 @@ pub mod log;
 pub mod metrics;
 mod process;
 pub mod replicas;
+pub mod storages;

@@ -15,6 +15,9 @@ pub struct Children {
     root: &'static str,
     place: Place,
     rest: Vec<u8>,
+    /// How much has to be held before it is worth to look at it again: what was read without an end is read anew only when it has
+    /// doubled, so the work stays in proportion to the document however it is cut.
+    again: usize,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -26,12 +29,21 @@ enum Place {
 
 impl Children {
     pub fn of(root: &'static str) -> Self {
-        Self { root, place: Place::Before, rest: Vec::new() }
+        Self { root, place: Place::Before, rest: Vec::new(), again: 0 }
     }
 
-    /// The children that are whole with these bytes.
+    /// Children that are whole with these bytes. Some may be told later, at the latest by `finish`.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Element>, Malformed> {
         self.rest.extend_from_slice(bytes);
+        if self.rest.len() < self.again {
+            return Ok(Vec::new());
+        }
+        let children = self.read()?;
+        self.again = (2 * self.rest.len()).min(MAX_CHILD);
+        Ok(children)
+    }
+
+    fn read(&mut self) -> Result<Vec<Element>, Malformed> {
         let mut children = Vec::new();
         let mut used = 0;
         let mut reader = reader(&self.rest);
@@ -71,9 +83,10 @@ impl Children {
         if self.rest.len() > MAX_CHILD { Err(Malformed) } else { Ok(children) }
     }
 
-    /// That there was all of it.
-    pub fn finish(self) -> Result<(), Malformed> {
-        if self.place == Place::Behind { Ok(()) } else { Err(Malformed) }
+    /// The last children; and that there was all of the document.
+    pub fn finish(mut self) -> Result<Vec<Element>, Malformed> {
+        let children = self.read()?;
+        if self.place == Place::Behind { Ok(children) } else { Err(Malformed) }
     }
 }
 
@@ -90,7 +103,8 @@ mod tests {
         for piece in document.as_bytes().chunks(step) {
             all.extend(children.feed(piece)?);
         }
-        children.finish().map(|()| all)
+        all.extend(children.finish()?);
+        Ok(all)
     }
 
     #[test]
@@ -109,6 +123,23 @@ mod tests {
         for document in ["", "<m>", "<m><r></m>", "<n/>", "<m/><m/>", "<m><r>&undefined;</r></m>", "<!DOCTYPE m><m/>", "nothing", &long] {
             assert_eq!(read(document, 7), Err(Malformed), "{}", &document[..document.len().min(40)]);
         }
+    }
+
+    #[test]
+    fn a_child_that_comes_byte_by_byte_costs_no_more_than_its_length() {
+        let child = format!("<r>{}</r>", "<a/>".repeat(60_000));
+        let mut children = Children::of("m");
+        children.feed(b"<m>").expect("a beginning");
+        let mut reads = 0;
+        for byte in child.as_bytes() {
+            let before = children.again;
+            children.feed(std::slice::from_ref(byte)).expect("a piece");
+            reads += usize::from(children.again != before);
+        }
+        assert!(reads < 40, "{reads} times the child was read from its beginning");
+        children.feed(b"</m>").expect("the end");
+        let found = children.finish().expect("is whole");
+        assert_eq!(found.iter().map(|child| child.children.len()).sum::<usize>(), 60_000);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{headers, marks::Mark, metadata::OWN, record::Record, refusal, store::AzblobStore};
 use crate::{
-    backend::{names, wire::Again},
+    backend::{names, pages::Pages, wire::Again},
     model::{ObjectKey, Timestamp},
     store::{
         ListEntry, ListPage, ListRequest, ListedObject, Result,
@@ -67,6 +67,7 @@ impl AzblobStore {
             None => None,
         };
         let mut probes = 0;
+        let mut pages = Pages::of("listing a bucket");
         loop {
             let most = match request.limit - page.entries.len() {
                 // Is there more? What is skipped makes the question wider.
@@ -95,7 +96,10 @@ impl AzblobStore {
                 return Ok(page);
             }
             match remote.next {
-                Some(next) => marker = Some(next),
+                Some(next) => {
+                    pages.next(&next)?;
+                    marker = Some(next);
+                }
                 None => return Ok(page),
             }
         }
@@ -105,11 +109,15 @@ impl AzblobStore {
     async fn walk_to(&self, prefix: &str, grouped: bool, after: &str) -> Result<Option<String>> {
         let bound = self.place.below(&names::encode_prefix(after));
         let mut marker: Option<String> = None;
+        let mut pages = Pages::of("looking for where a listing goes on");
         loop {
             let asked = Asked { prefix: prefix.to_owned(), grouped, described: false, marker: marker.as_deref(), most: MOST_NAMED };
             let page = self.remote_page(asked).await?;
             match (page.last, page.next) {
-                (last, Some(next)) if last.as_ref().is_none_or(|last| *last < bound) => marker = Some(next),
+                (last, Some(next)) if last.as_ref().is_none_or(|last| *last < bound) => {
+                    pages.next(&next)?;
+                    marker = Some(next);
+                }
                 _ => return Ok(marker),
             }
         }

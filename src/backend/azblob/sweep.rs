@@ -4,7 +4,10 @@
 
 use super::{headers::Found, multipart::FOLDER, refusal, store::AzblobStore};
 use crate::{
-    backend::wire::{Again, Reply},
+    backend::{
+        pages::Pages,
+        wire::{Again, Reply},
+    },
     model::{ObjectKey, Timestamp, UploadId},
     store::{
         Result,
@@ -31,6 +34,7 @@ impl AzblobStore {
         let before = Timestamp::from_millis(Timestamp::now().millis().saturating_sub(age));
         let root = self.own("");
         let mut marker = None;
+        let mut pages = Pages::of("looking for what a crash left");
         loop {
             let (blobs, next) = self.own_page(marker.as_deref()).await?;
             for blob in blobs.iter().filter(|blob| blob.changed <= before) {
@@ -44,7 +48,10 @@ impl AzblobStore {
                 }
             }
             match next {
-                Some(next) => marker = Some(next),
+                Some(next) => {
+                    pages.next(&next)?;
+                    marker = Some(next);
+                }
                 None => return Ok(()),
             }
         }
@@ -66,6 +73,7 @@ impl AzblobStore {
 
     /// When the bucket goes.
     pub(super) async fn clear_own_folder(&self) -> Result<()> {
+        let mut pages = Pages::of("emptying our own folder");
         loop {
             let (blobs, next) = self.own_page(None).await?;
             for blob in &blobs {
@@ -74,6 +82,8 @@ impl AzblobStore {
             if next.is_none() || blobs.is_empty() {
                 return Ok(());
             }
+            // What was removed is not listed again.
+            pages.next(blobs.first().map(|blob| &blob.name))?;
         }
     }
 

@@ -31,6 +31,7 @@ use super::{
     Traffic,
     codec::{Names, join},
     oauth::{Api, Authority, Grant, Tokens},
+    pages::Pages,
     tree::files::{Draft, DraftName, Entry, FLOWS, Files, Kind, OWN, Opened, Service, Stat},
     wire::{Again, Wire, WireSettings},
 };
@@ -202,13 +203,15 @@ impl Files for DropboxFiles {
         }
         // A page may be empty though there are more.
         let mut cursor = None;
+        let mut pages = Pages::of("looking into a folder");
         while let Some(page) = self.drive.page(path, cursor.as_deref()).await? {
             if !page.entries.is_empty() {
                 return Ok(false);
             }
             cursor = page.next();
-            if cursor.is_none() {
-                break;
+            match &cursor {
+                Some(cursor) => pages.next(cursor)?,
+                None => break,
             }
         }
         self.drive.forget(path);
@@ -226,32 +229,32 @@ impl Files for DropboxFiles {
     }
 
     fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>>> {
-        let begin = (folder.to_owned(), None::<String>, false);
-        futures_util::stream::try_unfold(begin, move |(folder, cursor, ended)| async move {
-            if ended {
-                return Ok(None);
-            }
+        let begin = (folder.to_owned(), None::<String>, Some(Pages::of("listing a folder")));
+        futures_util::stream::try_unfold(begin, move |(folder, cursor, pages)| async move {
+            let Some(mut pages) = pages else { return Ok(None) };
             let Some(page) = self.drive.page(&folder, cursor.as_deref()).await? else { return Ok(None) };
             let next = page.next();
             let is_name = |name: &str| !name.is_empty() && !name.contains('/') && !matches!(name, "." | "..");
             let items = page.entries.into_iter().filter(|item| is_name(&item.name));
             let entries = items.map(|item| Entry { stat: item.stat(), name: item.name }).collect();
-            let ended = next.is_none();
-            Ok(Some((entries, (folder, next, ended))))
+            let more = next.as_ref().map(|next| pages.next(next)).transpose()?;
+            Ok(Some((entries, (folder, next, more.map(|()| pages)))))
         })
         .boxed()
     }
 
     async fn tidy(&self, instance: &str) -> Result<()> {
         let mut cursor = None;
+        let mut pages = Pages::of("looking for what a killed process left");
         while let Some(page) = self.drive.page(&drafts(), cursor.as_deref()).await? {
             let left = page.entries.iter().filter(|item| item.is_file() && item.name.starts_with(instance));
             futures_util::stream::iter(left.map(Ok))
                 .try_for_each_concurrent(4, |item| async move { self.drive.delete(&join(&drafts(), &item.name), None).await.map(drop) })
                 .await?;
             cursor = page.next();
-            if cursor.is_none() {
-                break;
+            match &cursor {
+                Some(cursor) => pages.next(cursor)?,
+                None => break,
             }
         }
         Ok(())

@@ -62,8 +62,8 @@ const TAGS: &[(&str, StoreErrorKind)] = &[
     ("malformed_path", StoreErrorKind::InvalidRequest),
     ("disallowed_name", StoreErrorKind::InvalidRequest),
     ("internal_error", StoreErrorKind::Unavailable),
-    ("no_write_permission", StoreErrorKind::Internal),
-    ("restricted_content", StoreErrorKind::Internal),
+    ("no_write_permission", StoreErrorKind::AccessDenied),
+    ("restricted_content", StoreErrorKind::AccessDenied),
 ];
 
 impl Refusal {

@@ -55,7 +55,7 @@ pub(super) async fn adopt(inner: Arc<Inner>, key: ObjectKey) -> Result<Option<(F
     let _changing = inner.changes.begin(&key);
     let (volume, name) = (inner.volume.clone(), key.clone());
     let found = blocking(move || {
-        let Some(found) = volume.find(&name).map_err(|e| StoreError::io("looking for an object", e))? else { return Ok(None) };
+        let Some(found) = volume.find(&name).map_err(|e| StoreError::of_entry("looking for an object", e))? else { return Ok(None) };
         let fingerprint = found.fingerprint;
         let record = recorded(&volume, found)?;
         Ok(Some((row(&name, fingerprint, &record), fingerprint, record.info())))
@@ -79,12 +79,12 @@ pub(super) fn recorded(volume: &Volume, found: Found) -> Result<Record> {
         return Ok(record);
     }
     let fingerprint = found.fingerprint;
-    let md5 = digest(&found.file).map_err(|e| StoreError::io("reading a foreign file", e))?;
+    let md5 = digest(&found.file).map_err(|e| StoreError::of_entry("reading a foreign file", e))?;
     let record = Record::new(fingerprint, fingerprint.modified(), ETag::from_md5(md5), Default::default(), None);
     match volume.staging.records.write(&found.file, fingerprint, &record, false) {
         // Not ours to write: the index row is all that remembers.
         Ok(()) | Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Ok(record),
-        Err(error) => Err(StoreError::io("recording a foreign file", error)),
+        Err(error) => Err(StoreError::of_entry("recording a foreign file", error)),
     }
 }
 

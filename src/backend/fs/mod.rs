@@ -26,7 +26,13 @@ mod volume;
 mod write;
 
 use crate::{
-    backend::{Backend, Progress, changes::Changes, codec, locks::Locks},
+    backend::{
+        Backend, Progress, Space,
+        changes::Changes,
+        codec,
+        locks::Locks,
+        unreadable::{Total, Unreadable},
+    },
     catalog::{BucketId, BucketRecord, Catalog},
     model::{BucketName, ObjectKey},
     store::{
@@ -66,6 +72,7 @@ pub struct FsBackend {
     buffers: Arc<buffers::Buffers>,
     directories: Arc<Semaphore>,
     catalog: Arc<dyn Catalog>,
+    unreadable: Total,
 }
 
 /// The root directory as it was opened. It is opened anew where another one lies at its path.
@@ -92,6 +99,7 @@ struct Inner {
     changes: Arc<Changes>,
     buffers: Arc<buffers::Buffers>,
     uploads: multipart::Uploads,
+    unreadable: Unreadable,
     scan: scan::Scan,
     /// One foreign file is read in the background at a time.
     adopting: Arc<Semaphore>,
@@ -111,7 +119,14 @@ impl FsBackend {
             Durability::Strict => SYNCING.max(cores),
             Durability::Relaxed | Durability::Volatile => cores,
         };
-        Ok(Self { home, settings, buffers: Arc::default(), directories: Arc::new(Semaphore::new(directories)), catalog })
+        Ok(Self {
+            home,
+            settings,
+            buffers: Arc::default(),
+            directories: Arc::new(Semaphore::new(directories)),
+            catalog,
+            unreadable: Total::default(),
+        })
     }
 
     fn home(&self) -> Arc<Home> {
@@ -158,13 +173,13 @@ impl Backend for FsBackend {
         let (place, home, path) = (Self::place(bucket)?, self.home(), self.settings.root.clone());
         let opened = store.and_then(|store| store.as_any().downcast_ref::<FsStore>()).map(FsStore::volume);
         blocking(move || {
-            let failed = |e: Errno| StoreError::io("looking for the directory of a bucket", e);
+            let failed = |e: Errno| StoreError::of_entry("looking for the directory of a bucket", e);
             if !home.staging.is_at(&path).map_err(failed)? {
                 return Ok(false);
             }
             let there = match home.root.open_dir(&place) {
                 Ok(there) => rustix::fs::fstat(&there).map_err(failed)?,
-                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(false),
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP) => return Ok(false),
                 Err(error) => return Err(failed(error)),
             };
             let Some(volume) = opened else { return Ok(true) };
@@ -176,7 +191,7 @@ impl Backend for FsBackend {
 
     async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>> {
         let (place, home) = (Self::place(bucket)?, self.home());
-        let failed = |e: Errno| StoreError::io(format!("opening the directory of bucket {}", bucket.bucket.name), e);
+        let failed = |e: Errno| StoreError::of_entry(format!("opening the directory of bucket {}", bucket.bucket.name), e);
         // A directory that was not there before has nothing to scan for.
         let is_new = home.root.open_dir(&place).is_err_and(|error| error == Errno::NOENT);
         home.root.make_dirs(&place, home.staging.durable).map_err(failed)?;
@@ -193,6 +208,7 @@ impl Backend for FsBackend {
             changes: Arc::default(),
             buffers: self.buffers.clone(),
             uploads: multipart::Uploads::default(),
+            unreadable: Unreadable::of(bucket.id, &self.unreadable),
             scan: scan::Scan::new(is_new || (home.staging.was_clean && scan::is_complete(&*self.catalog, bucket.id).await?)),
             adopting: Arc::new(Semaphore::new(1)),
             directories: self.directories.clone(),
@@ -206,7 +222,7 @@ impl Backend for FsBackend {
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool> {
-        let failed = |e: Errno| StoreError::io(format!("removing the directory of bucket {}", bucket.bucket.name), e);
+        let failed = |e: Errno| StoreError::of_entry(format!("removing the directory of bucket {}", bucket.bucket.name), e);
         let (place, home) = (Self::place(bucket)?, self.home());
         let dir = match home.root.open_dir(&place) {
             Ok(dir) => dir,
@@ -220,7 +236,7 @@ impl Backend for FsBackend {
                 // The bucket is the backend's root: only its objects have to be gone.
                 return Ok(true);
             }
-            if !Root::prune_all(&dir).map_err(|e| StoreError::io("looking into a bucket's directory", e))? {
+            if !Root::prune_all(&dir).map_err(|e| StoreError::of_entry("looking into a bucket's directory", e))? {
                 return Ok(false);
             }
             let name = place.rsplit_once('/').map_or(place.as_str(), |(_, name)| name);
@@ -229,7 +245,7 @@ impl Backend for FsBackend {
                 Ok(()) | Err(Errno::NOENT) => Ok(true),
                 // Someone put something in meanwhile.
                 Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
-                Err(error) => Err(StoreError::io("removing a bucket's directory", error)),
+                Err(error) => Err(StoreError::of_entry("removing a bucket's directory", error)),
             }
         })
         .await
@@ -262,6 +278,14 @@ impl Backend for FsBackend {
             Some(store) => store.walk(progress).await.map(|()| true),
             None => Ok(false),
         }
+    }
+
+    fn space(&self) -> Option<Space> {
+        Space::at(&self.settings.root).ok()
+    }
+
+    fn unreadable(&self) -> u64 {
+        self.unreadable.get()
     }
 
     async fn release(&self) -> Result<()> {

@@ -22,7 +22,7 @@ use crate::{
         payload::Payload,
     },
 };
-use rustix::{fd::OwnedFd, io::Errno};
+use rustix::{fd::OwnedFd, fs::FallocateFlags, io::Errno};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -52,6 +52,8 @@ struct Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.kept.load(std::sync::atomic::Ordering::Acquire) {
+            // Its bytes first: afterwards the slot may be somebody else's.
+            self.upload.empty(&self.staging, self.number, &self.location);
             self.upload.free(&self.staging, self.number, &self.location);
         }
     }
@@ -60,6 +62,19 @@ impl Drop for Reservation {
 impl Upload {
     fn slots(&self) -> std::sync::MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the space of a slot back in which nothing was acknowledged. Where a file system cannot do that, it comes back with the
+    /// upload's end. While an object is being made of the file, another part may have been put there: then it stays.
+    fn empty(&self, staging: &Staging, number: PartNumber, location: &Location) {
+        let (Location::Slot(unit), Ok(_not_completing)) = (location, self.completing.try_lock()) else { return };
+        let emptied = staging.uploads.sub(&self.dir).and_then(|dir| dir.open_file_for_writing(&location.file())).and_then(|file| {
+            rustix::fs::fallocate(&file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, location.offset(number), *unit)
+        });
+        match emptied {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => tracing::debug!(%error, "the space of a part that failed is kept until its upload ends"),
+        }
     }
 
     fn free(&self, staging: &Staging, number: PartNumber, location: &Location) {
@@ -241,7 +256,7 @@ async fn replay(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<Written
 async fn published_before_a_crash(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<Option<Written>> {
     let (volume, key, id) = (inner.volume.clone(), key.clone(), id.clone());
     blocking(move || {
-        let found = volume.find(&key).map_err(|e| StoreError::io("looking for an object", e))?;
+        let found = volume.find(&key).map_err(|e| StoreError::of_entry("looking for an object", e))?;
         let record =
             found.and_then(|found| Some((found.fingerprint, found.record?))).filter(|(_, record)| record.upload.as_ref() == Some(&id));
         Ok(record.map(|(_, Record { etag, modified, checksum, .. })| Written { etag, last_modified: modified, checksum }))

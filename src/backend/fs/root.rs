@@ -1,7 +1,8 @@
 //! A directory and what lies beneath it: opening, making and removing, without ever leaving it.
 //!
 //! Invariant: every look-up is relative to an open directory and refuses to leave it, symlinks included
-//! (`openat2` with `RESOLVE_BENEATH`; where the kernel has no `openat2`, no symlink is followed at all).
+//! (`openat2` with `RESOLVE_BENEATH`; where the kernel has no `openat2`, no symlink is followed at all). A symlink that
+//! leads out is `XDEV`, one that leads round in a circle `LOOP`.
 
 use rustix::{
     fd::{AsFd, OwnedFd},
@@ -82,8 +83,6 @@ impl Root {
             for _ in 0..16 {
                 match rustix::fs::openat2(&self.fd, path, flags, mode, ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS) {
                     Err(Errno::AGAIN) => {}
-                    // A symlink that leads out: to S3 there is nothing there.
-                    Err(Errno::XDEV | Errno::LOOP) => return Err(Errno::NOENT),
                     Err(Errno::NOSYS | Errno::PERM) if !self.no_openat2.swap(true, Ordering::Relaxed) => break,
                     done => return done,
                 }
@@ -94,10 +93,7 @@ impl Root {
         for dir in dirs.into_iter().flat_map(|dirs| dirs.split('/')) {
             at = rustix::fs::openat(&at, dir, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         }
-        match rustix::fs::openat(&at, name, flags | OFlags::NOFOLLOW, mode) {
-            Err(Errno::LOOP) => Err(Errno::NOENT),
-            done => done,
-        }
+        rustix::fs::openat(&at, name, flags | OFlags::NOFOLLOW, mode)
     }
 
     /// Opens a directory, making what is missing of its path. With `durable`, what was made survives power loss.

@@ -15,6 +15,8 @@ use crate::{
     backend::{
         Progress,
         codec::{self, Names, decode, join},
+        readiness::Readiness,
+        unreadable::is_of_entry,
     },
     catalog::{BucketId, Catalog, IndexChange, IndexRow},
     model::ObjectKey,
@@ -48,7 +50,7 @@ const STATE: &str = "scan";
 
 #[derive(Debug)]
 pub(super) struct Scan {
-    ready: watch::Sender<bool>,
+    ready: watch::Sender<Readiness>,
     begun: AtomicBool,
     /// One pass at a time; what the last one saw of directories.
     seen: tokio::sync::Mutex<Seen>,
@@ -63,7 +65,7 @@ struct Seen {
 
 impl Scan {
     pub(super) fn new(ready: bool) -> Self {
-        Self { ready: watch::Sender::new(ready), begun: AtomicBool::new(false), seen: Default::default() }
+        Self { ready: watch::Sender::new(Readiness::of(ready)), begun: AtomicBool::new(false), seen: Default::default() }
     }
 }
 
@@ -79,23 +81,25 @@ pub(super) async fn mark_complete(catalog: &dyn Catalog, bucket: BucketId) -> Re
 /// Waits until listings can be trusted, starting the scan that makes them so if nobody has.
 pub(super) async fn ready(inner: &Arc<Inner>) -> Result<()> {
     let mut ready = inner.scan.ready.subscribe();
-    if *ready.borrow() {
+    if ready.borrow().is_complete() {
         return Ok(());
     }
     begin(inner);
-    match tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await {
-        Ok(Ok(_)) => Ok(()),
+    match tokio::time::timeout(PATIENCE, ready.wait_for(Readiness::is_decided)).await {
+        Ok(Ok(decided)) => decided.answer(),
         _ => Err(StoreError::new(StoreErrorKind::Busy, "the bucket is still being scanned")),
     }
 }
 
 fn begin(inner: &Arc<Inner>) {
     if !inner.scan.begun.swap(true, Ordering::AcqRel) {
+        Readiness::begin(&inner.scan.ready);
         let inner = inner.clone();
         tokio::spawn(async move {
             if let Err(error) = pass(&inner, Depth::Changed, &Progress::default()).await {
                 tracing::error!(bucket = inner.bucket.0, %error, "scanning a bucket failed");
                 inner.scan.begun.store(false, Ordering::Release);
+                Readiness::fail(&inner.scan.ready, &error);
             }
         });
     }
@@ -115,21 +119,28 @@ pub(super) async fn pass(inner: &Arc<Inner>, depth: Depth, progress: &Progress) 
     let before = std::mem::take(&mut seen.directories);
     let before = if depth == Depth::Everything { HashMap::new() } else { before };
     let (send, mut batches) = mpsc::channel(2);
-    let walk = Walk { volume: inner.volume.clone(), hasher: seen.hasher.clone(), before, send };
+    let walk = Walk { inner: inner.clone(), hasher: seen.hasher.clone(), before, send };
     let walking = tokio::task::spawn_blocking(move || walk.run());
     while let Some(batch) = batches.recv().await {
         progress.saw(batch.directories, batch.files.len());
         progress.changed(reconcile(inner, batch.files).await?);
     }
     let walked = walking.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "a scan failed").with_source(e))?;
-    let Walked { directories, changed } = walked.map_err(|e| StoreError::io("scanning a bucket", e))?;
+    let Walked { directories, changed } = walked.map_err(|e| StoreError::of_entry("scanning a bucket", e))?;
+    // What could not be read may be readable by now, and its directory says nothing of that.
+    let again: Vec<ObjectKey> = inner.unreadable.known().iter().filter_map(|path| decode(path, Names::Posix)).collect();
+    refresh_all(inner, again).await?;
     if !changed.is_empty() {
         let gone = |dir: u64| changed.contains(&dir) || !directories.contains_key(&dir);
         progress.changed(sweep(inner, |key| gone(seen.hasher.hash_one(codec::encode(key, Names::Posix).dir))).await?);
     }
     seen.directories = directories;
-    mark_complete(&*inner.catalog, inner.bucket).await?;
-    inner.scan.ready.send_replace(true);
+    match mark_complete(&*inner.catalog, inner.bucket).await {
+        // Without the mark the next start scans once more: no reason to hold up what could be deleted.
+        Err(error) if error.kind() == StoreErrorKind::DataFull => {}
+        marked => marked?,
+    }
+    inner.scan.ready.send_replace(Readiness::Complete);
     Ok(())
 }
 
@@ -145,8 +156,12 @@ async fn sweep(inner: &Arc<Inner>, suspect: impl Fn(&ObjectKey) -> bool) -> Resu
         let missing = blocking(move || {
             let mut missing = Vec::new();
             for key in keys {
-                if volume.find(&key).map_err(|e| StoreError::io("looking for an object", e))?.is_none() {
-                    missing.push(key);
+                match volume.find(&key).map_err(|e| StoreError::of_entry("looking for an object", e)) {
+                    Ok(Some(_)) => {}
+                    Ok(None) => missing.push(key),
+                    // Nobody knows: what is known of it stands.
+                    Err(error) if is_of_entry(&error) => {}
+                    Err(error) => return Err(error),
                 }
             }
             Ok(missing)
@@ -176,17 +191,36 @@ async fn refresh_all(inner: &Arc<Inner>, keys: impl IntoIterator<Item = ObjectKe
 async fn refresh(inner: &Arc<Inner>, key: ObjectKey) -> Result<()> {
     let guard = inner.locks.lock(&key).await;
     let (volume, name) = (inner.volume.clone(), key.clone());
-    let found = blocking(move || volume.find(&name).map_err(|e| StoreError::io("looking for an object", e))).await?;
+    let found = blocking(move || {
+        let found = volume.find(&name).map_err(|e| StoreError::of_entry("looking for an object", e));
+        Ok(match found {
+            Err(error) if is_of_entry(&error) => Err((volume.glimpse(&name), error)),
+            found => Ok(found?),
+        })
+    });
+    let path = codec::encode(&key, Names::Posix).plain_path();
+    let found = match found.await? {
+        Ok(found) => {
+            inner.unreadable.forget(&path);
+            found.map(|found| (found.fingerprint, found.record))
+        }
+        // What is in a folder that cannot be entered is no entry of its own, and what is known of it stands.
+        Err((Err(_), _)) => return Ok(()),
+        Err((Ok(glimpse), error)) => {
+            inner.unreadable.meet(&path, &error);
+            glimpse.map(|fingerprint| (fingerprint, None))
+        }
+    };
     let change = match found {
         None => IndexChange::Delete(key),
-        Some(found) => IndexChange::Put(match &found.record {
-            Some(record) => row(&key, found.fingerprint, record),
+        Some((fingerprint, record)) => IndexChange::Put(match &record {
+            Some(record) => row(&key, fingerprint, record),
             None => IndexRow {
-                size: found.fingerprint.size,
-                etag: provisional_etag(found.fingerprint),
-                last_modified: found.fingerprint.modified(),
+                size: fingerprint.size,
+                etag: provisional_etag(fingerprint),
+                last_modified: fingerprint.modified(),
                 checksum: None,
-                fingerprint: found.fingerprint.bytes(),
+                fingerprint: fingerprint.bytes(),
                 key,
             },
         }),
@@ -197,7 +231,7 @@ async fn refresh(inner: &Arc<Inner>, key: ObjectKey) -> Result<()> {
 }
 
 struct Walk {
-    volume: Arc<Volume>,
+    inner: Arc<Inner>,
     hasher: RandomState,
     before: HashMap<u64, i64>,
     send: mpsc::Sender<Batch>,
@@ -216,28 +250,61 @@ struct Walked {
 }
 
 impl Walk {
+    fn volume(&self) -> &Volume {
+        &self.inner.volume
+    }
+
+    /// Something in the bucket cannot be looked at: the walk goes on without it. Its rows are looked at one by one.
+    fn pass_over(&self, path: &str, error: Errno) -> std::result::Result<(), Errno> {
+        let told = StoreError::of_entry("scanning a bucket", error);
+        if path.is_empty() || !is_of_entry(&told) {
+            return Err(error);
+        }
+        self.inner.unreadable.meet(path, &told);
+        Ok(())
+    }
+
     fn run(self) -> std::result::Result<Walked, Errno> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
         let mut walked = Walked { directories: HashMap::new(), changed: HashSet::new() };
         let mut pending = vec![String::new()];
         let mut batch = Batch::default();
         while let Some(path) = pending.pop() {
-            let dir = match self.volume.root.open_dir(&path) {
+            let dir = match self.volume().root.open_dir(&path) {
                 Ok(dir) => dir,
-                // Removed meanwhile, or not ours to read: its rows are swept, or stay away.
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => continue,
-                Err(error) => return Err(error),
+                // Removed meanwhile: its rows are swept.
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP) => continue,
+                Err(error) => {
+                    self.pass_over(&path, error)?;
+                    continue;
+                }
             };
             let hash = self.hasher.hash_one(&path);
-            let mtime = Fingerprint::of(&rustix::fs::fstat(&dir)?).mtime_ns;
+            let (mtime, found) = match rustix::fs::fstat(&dir).and_then(|stat| Ok((Fingerprint::of(&stat).mtime_ns, entries(&dir)?))) {
+                Ok(read) => read,
+                Err(error) => {
+                    self.pass_over(&path, error)?;
+                    continue;
+                }
+            };
+            self.inner.unreadable.forget(&path);
             let unchanged = self.before.get(&hash) == Some(&mtime);
             walked.directories.insert(hash, if now - mtime > SETTLED_NS { mtime } else { 0 });
             if !unchanged {
                 walked.changed.insert(hash);
                 batch.directories += 1;
             }
-            for entry in entries(&dir)? {
-                let (name, kind) = entry?;
+            for entry in found {
+                let (name, kind) = match entry {
+                    Ok(entry) => entry,
+                    // What was not told of it is found one by one, when its rows are looked at.
+                    Err(error) => {
+                        self.pass_over(&path, error)?;
+                        walked.changed.insert(hash);
+                        walked.directories.insert(hash, 0);
+                        break;
+                    }
+                };
                 // Keys are UTF-8: what is not has no key.
                 let Ok(name) = name.into_string() else { continue };
                 let path = join(&path, &name);
@@ -253,11 +320,19 @@ impl Walk {
                 let Some(key) = decode(&path, Names::Posix) else { continue };
                 let fingerprint = match rustix::fs::statat(&dir, &name, AtFlags::SYMLINK_NOFOLLOW) {
                     Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => Fingerprint::of(&stat),
-                    Ok(_) => match self.volume.open(&path)? {
-                        Some(found) => found.fingerprint,
-                        None => continue,
+                    Ok(_) => match self.volume().open(&path) {
+                        Ok(Some(found)) => found.fingerprint,
+                        Ok(None) => continue,
+                        Err(error) => {
+                            self.pass_over(&path, error)?;
+                            continue;
+                        }
                     },
-                    Err(_) => continue,
+                    Err(Errno::NOENT) => continue,
+                    Err(error) => {
+                        self.pass_over(&path, error)?;
+                        continue;
+                    }
                 };
                 batch.files.push((key, fingerprint));
                 if batch.files.len() == BATCH && self.send.blocking_send(std::mem::take(&mut batch)).is_err() {

@@ -32,7 +32,7 @@ pub struct FsStore {
 }
 
 fn io(error: Errno) -> StoreError {
-    StoreError::io("looking for an object", error)
+    StoreError::of_entry("looking for an object", error)
 }
 
 impl FsStore {
@@ -160,7 +160,7 @@ impl Store for FsStore {
                     write::check(&volume, &name, &conditions)?;
                 }
                 let Some(found) = found else { return Ok(()) };
-                volume.remove(&name, &found).map_err(|e| StoreError::io("removing an object", e))?;
+                volume.remove(&name, &found).map_err(|e| StoreError::of_entry("removing an object", e))?;
                 volume.staging.records.forget(found.fingerprint);
                 Ok(())
             })
@@ -187,7 +187,7 @@ impl Store for FsStore {
                     Change::Acl(acl) => record.attributes.acl = acl,
                 }
                 let durable = volume.staging.durable;
-                let failed = |e: Errno| StoreError::io("updating an object", e);
+                let failed = |e: Errno| StoreError::of_entry("updating an object", e);
                 volume.staging.records.write(&file, fingerprint, &record, durable).map_err(failed)?;
                 if durable { rustix::fs::fsync(&file).map_err(failed) } else { Ok(()) }
             })

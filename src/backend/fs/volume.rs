@@ -14,7 +14,7 @@ use crate::{
 };
 use rustix::{
     fd::OwnedFd,
-    fs::{AtFlags, FileType},
+    fs::{Access, AtFlags, FileType},
     io::Errno,
 };
 use std::sync::Arc;
@@ -98,11 +98,32 @@ impl Volume {
     pub(super) fn open(&self, path: &str) -> Result<Option<Found>, Errno> {
         let file = match self.root.open_file(path) {
             Ok(file) => file,
-            // ENXIO: a socket; ENAMETOOLONG: below a name that cannot be.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::NXIO | Errno::NAMETOOLONG) => return Ok(None),
+            // ENXIO: a socket; ENAMETOOLONG: below a name that cannot be; EXDEV, ELOOP: a symlink that leads nowhere in the
+            // bucket, behind which there is nothing to S3.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::NXIO | Errno::NAMETOOLONG | Errno::XDEV | Errno::LOOP) => {
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
         self.describe(file)
+    }
+
+    /// What is known of the file of a key that cannot be opened; `None` if there is no file. An error: not even that is told.
+    pub(super) fn glimpse(&self, key: &ObjectKey) -> Result<Option<Fingerprint>, Errno> {
+        let path = encode(key, Names::Posix);
+        let dir = match self.root.open_dir(&path.dir) {
+            Ok(dir) => dir,
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        for name in [&path.plain, &path.beside] {
+            match rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => return Ok(Some(Fingerprint::of(&stat))),
+                Ok(_) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     fn describe(&self, file: OwnedFd) -> Result<Option<Found>, Errno> {
@@ -126,6 +147,10 @@ impl Volume {
                 Err(Errno::NOENT) => continue,
                 Err(error) => return Err(error.into()),
             };
+            // What we may not read is not ours to replace, though the directory would let us.
+            if replace && rustix::fs::accessat(&dir, &path.plain, Access::READ_OK, AtFlags::empty()) == Err(Errno::ACCESS) {
+                return Err(Errno::ACCESS.into());
+            }
             match temp.rename_to(&dir, &path.plain, replace) {
                 Ok(()) => {
                     match rustix::fs::unlinkat(&dir, &path.beside, AtFlags::empty()) {

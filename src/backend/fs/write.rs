@@ -223,10 +223,10 @@ pub(super) async fn publish_locked(
         let (volume, name) = (inner.volume.clone(), key.clone());
         ready = blocking(move || {
             for (_guard, ancestor) in &held {
-                volume.make_way(ancestor).map_err(|e| StoreError::io("making way for a directory", e))?;
+                volume.make_way(ancestor).map_err(|e| StoreError::of_entry("making way for a directory", e))?;
             }
             ready.publish(&volume, &name, replace)?;
-            if ready.published { Ok(ready) } else { Err(StoreError::io("publishing an object", Errno::NOTDIR)) }
+            if ready.published { Ok(ready) } else { Err(StoreError::of_entry("publishing an object", Errno::NOTDIR)) }
         })
         .await?;
     }
@@ -239,7 +239,7 @@ pub(super) async fn publish_locked(
 
 /// What the key holds must satisfy the conditions, now, under its lock.
 pub(super) fn check(volume: &Volume, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-    let found = volume.find(key).map_err(|e| StoreError::io("looking for an object", e))?;
+    let found = volume.find(key).map_err(|e| StoreError::of_entry("looking for an object", e))?;
     // A swap must never hang on a provisional tag: the MD5 is computed here if it has to be.
     let info = match found {
         Some(found) => Some(super::adopt::described(volume, found)?),
@@ -288,7 +288,7 @@ impl Ready {
             Err(PublishError::Exists) => return Err(StoreError::io("publishing an object", Errno::EXIST)),
             // The bucket's own directory is gone: it is being deleted, and trying again will say so.
             Err(PublishError::Failed(Errno::NOENT)) => return Err(StoreErrorKind::Unavailable.into()),
-            Err(PublishError::Failed(error)) => return Err(StoreError::io("publishing an object", error)),
+            Err(PublishError::Failed(error)) => return Err(StoreError::of_entry("publishing an object", error)),
         }
         Ok(())
     }

@@ -24,6 +24,9 @@ use tokio_rustls::rustls::ClientConfig;
 /// would forget it.
 const KEEP_ALIVE: Duration = Duration::from_secs(45);
 
+/// Preliminary greetings: a server that says again and again that it will be ready is not.
+const MOST_GREETINGS: usize = 20;
+
 /// What cannot be sent in a command is no setting; names of servers are checked where TLS will need them.
 pub(super) fn check(settings: &FtpSettings) -> Result<()> {
     let password = settings.password.as_ref().map(|password| password.expose()).unwrap_or_default();
@@ -68,7 +71,10 @@ async fn connect(settings: &FtpSettings, security: Option<Security>) -> std::res
     };
     let mut session = Session::new(link, address.ip(), settings.timeout);
     let mut greeting = session.reply_within(within).await?;
-    while greeting.is_preliminary() {
+    for _ in 0..MOST_GREETINGS {
+        if !greeting.is_preliminary() {
+            break;
+        }
         // 120: ready in some minutes, or sooner.
         greeting = session.reply().await?;
     }

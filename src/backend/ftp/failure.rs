@@ -8,8 +8,12 @@ use crate::{
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Failure {
+    /// To all that we could ask: it does not let us in, or not in safety.
     #[error("the server denies permission: {0}")]
     Denied(String),
+    /// To this one thing.
+    #[error("the server denies permission: {0}")]
+    Forbidden(String),
     #[error("the server does not do this: {0}")]
     Unsupported(String),
     #[error("a name with a line end cannot be sent to the server")]
@@ -49,7 +53,7 @@ impl Failure {
             400..500 => Self::Later(words),
             500 | 502 | 504 => Self::Unsupported(words),
             530 | 532 => Self::Denied(words),
-            500..600 if says(&DENIED) => Self::Denied(words),
+            500..600 if says(&DENIED) => Self::Forbidden(words),
             500..600 if says(&FULL) => Self::Full,
             500..600 => Self::Refused(words),
             _ => Self::Lost("the server answered something else than was asked"),
@@ -70,7 +74,9 @@ impl Failure {
             Self::Unsupported(_) => StoreErrorKind::NotImplemented,
             Self::Lost(_) | Self::Later(_) => StoreErrorKind::Unavailable,
             Self::Changed => return changed(),
-            Self::Denied(_) | Self::Refused(_) => StoreErrorKind::Internal,
+            Self::Forbidden(_) => StoreErrorKind::AccessDenied,
+            Self::Refused(_) => StoreErrorKind::Broken,
+            Self::Denied(_) => StoreErrorKind::Internal,
         };
         StoreError::new(kind, format!("FTP: {what}: {self}"))
     }
@@ -86,7 +92,7 @@ mod tests {
 
     #[test]
     fn words_tell_what_codes_do_not() {
-        assert_eq!(of(550, "Not enough privileges."), Failure::Denied("Not enough privileges.".into()));
+        assert_eq!(of(550, "Not enough privileges."), Failure::Forbidden("Not enough privileges.".into()));
         assert_eq!(of(553, "No such folder"), Failure::Refused("No such folder".into()));
         assert_eq!(of(451, "write: No space left on device"), Failure::Full);
         assert_eq!(of(552, "x"), Failure::Full);

@@ -16,7 +16,8 @@ use super::{
 use crate::{
     backend::{
         codec::join,
-        tree::files::{Entry, Kind, Stat},
+        pages::Pages,
+        tree::files::{Entry, Kind, Stat, gathered},
     },
     store::Result,
 };
@@ -32,6 +33,10 @@ use tokio::sync::mpsc;
 const BATCH: usize = 256;
 /// Batches read before anybody takes them.
 const AHEAD: usize = 64;
+/// Batches of one listing.
+const MOST_BATCHES: u64 = 400_000;
+/// Of lines without an entry in them: a server that sends more of those has nothing to tell.
+const MOST_IDLE: usize = 256 << 20;
 /// Of one line.
 const LONGEST_LINE: usize = 16 << 10;
 
@@ -43,6 +48,9 @@ struct Listing {
     data: Option<Data>,
     unread: BytesMut,
     has_facts: bool,
+    pages: Pages,
+    /// Bytes that were no entries, since the last one.
+    idle: usize,
 }
 
 pub(super) fn list<'r>(remote: &'r Arc<Remote>, folder: &str) -> BoxStream<'r, Result<Vec<Entry>>> {
@@ -98,8 +106,17 @@ async fn begin(remote: &Arc<Remote>, mut lease: Lease, folder: &str) -> std::res
             begun => begun?,
         }
     };
-    let mut listing =
-        Listing { remote: remote.clone(), folder: folder.to_owned(), lease, data: Some(data), unread: BytesMut::new(), has_facts };
+    let pages = Pages::at_most("listing a folder", MOST_BATCHES);
+    let mut listing = Listing {
+        remote: remote.clone(),
+        folder: folder.to_owned(),
+        lease,
+        data: Some(data),
+        unread: BytesMut::new(),
+        has_facts,
+        pages,
+        idle: 0,
+    };
     Ok(listing.batch().await?.map(|first| (first, listing)))
 }
 
@@ -109,8 +126,15 @@ impl Listing {
         while let Some(data) = &mut self.data {
             while let Some(end) = self.unread.iter().position(|c| *c == b'\n') {
                 let line = self.unread.split_to(end + 1);
-                entries.extend(entry(&line, self.has_facts)?);
+                let found = entry(&line, self.has_facts)?;
+                self.idle = if found.is_some() { 0 } else { self.idle + line.len() };
+                if self.idle > MOST_IDLE {
+                    return Err(endless("there is nothing in it"));
+                }
+                entries.extend(found);
                 if entries.len() >= BATCH {
+                    let first = entries.first().map(|first| &first.name);
+                    self.pages.next(first).map_err(|error| endless(error.message()))?;
                     return self.dated(entries).await.map(Some);
                 }
             }
@@ -152,9 +176,13 @@ impl Listing {
     }
 }
 
-/// All of it: for folders that are small.
+/// All of it: for folders of ours, which are small. Of a large one it is the beginning.
 pub(super) async fn whole(remote: &Arc<Remote>, folder: &str) -> Result<Vec<Entry>> {
-    list(remote, folder).try_concat().await
+    gathered(list(remote, folder)).await
+}
+
+fn endless(why: &str) -> Failure {
+    Failure::Unsupported(format!("its listing of a folder has no end: {why}"))
 }
 
 fn entry(line: &[u8], has_facts: bool) -> std::result::Result<Option<Entry>, Failure> {

@@ -15,6 +15,7 @@ use crate::{
         codec::join,
         locks::Locks,
         oauth::{Call, Refusal as _},
+        pages::Pages,
         tree::files::Kind,
         wire::Again,
     },
@@ -32,9 +33,11 @@ use tokio::sync::OnceCell;
 /// Google's largest page.
 const PAGE: &str = "1000";
 /// Levels of folders that a drive may have.
-const DEEPEST: usize = 100;
+pub(super) const DEEPEST: usize = 100;
 /// Ids that are got at once.
 const BATCH: &str = "100";
+/// Pages of files that have one name, in one folder: nobody has made so many.
+const MOST_OF_ONE_NAME: u64 = 100;
 
 #[derive(Debug)]
 pub(super) struct Drive {
@@ -173,13 +176,15 @@ impl Drive {
         let query = format!("'{}' in parents and name = '{}' and trashed = false", quoted(parent), quoted(name));
         let mut items = Vec::new();
         let mut token = None;
+        let mut pages = Pages::at_most("looking for a name", MOST_OF_ONE_NAME);
         loop {
             let page = self.page(&query, token.as_deref(), FIELDS).await?;
             // Drive's `=` takes no notice of case.
             items.extend(page.files.into_iter().filter(|item| item.is_in(parent, name) && !self.ids.is_gone(&item.id)));
             token = page.next_page_token;
-            if token.is_none() {
-                break;
+            match &token {
+                Some(token) => pages.next(token)?,
+                None => break,
             }
         }
         items.sort_by(|a, b| a.rank().cmp(&b.rank()));

@@ -6,7 +6,7 @@
 
 use super::{
     GdriveFiles,
-    drive::Drive,
+    drive::{DEEPEST, Drive},
     is_name,
     item::{FIELDS, Item},
 };
@@ -141,6 +141,10 @@ impl Ways<'_> {
             return Ok(Way::Elsewhere);
         }
         while let Some(folder) = at.filter(|folder| folder != root) {
+            // Drive has no folders so deep: these lie in each other.
+            if names.len() > DEEPEST {
+                return Ok(Way::Elsewhere);
+            }
             if !self.known.contains_key(&folder) {
                 let found = self.drive.get(&folder).await?;
                 let way = found.and_then(|found| Some((found.parents.into_iter().next()?, found.name)));

@@ -43,7 +43,7 @@ use super::{
     wire::{Again, Wire, WireSettings},
 };
 use crate::{
-    backend::{Traffic, codec::Names},
+    backend::{Traffic, codec::Names, pages::Pages},
     model::{Endpoint, Span},
     store::{
         Result,
@@ -87,6 +87,8 @@ pub struct GdriveSettings {
     pub wire: WireSettings,
 }
 
+/// Of a folder: Drive lets one have 500,000 files.
+const MOST_PAGES: u64 = 10_000;
 /// "Store and upload": 5 TB.
 const LARGEST: u64 = 5_000_000_000_000;
 
@@ -236,14 +238,16 @@ impl Files for GdriveFiles {
                     return Ok(false);
                 }
                 let mut token = None;
+                let mut pages = Pages::of("looking into a folder");
                 loop {
                     let page = self.drive.page_of(&item.id, token.as_deref()).await?;
                     if !page.files.is_empty() {
                         return Ok(false);
                     }
                     token = page.next_page_token;
-                    if token.is_none() {
-                        break;
+                    match &token {
+                        Some(token) => pages.next(token)?,
+                        None => break,
                     }
                 }
                 self.drive.ids.forget(path);
@@ -266,6 +270,7 @@ impl Files for GdriveFiles {
         struct Listing {
             id: String,
             token: Option<String>,
+            pages: Pages,
             seen: HashSet<u64>,
             hasher: RandomState,
         }
@@ -280,7 +285,13 @@ impl Files for GdriveFiles {
                 let mut listing = match listing {
                     Some(listing) => listing,
                     None => match self.drive.folder(&folder).await? {
-                        Some(id) => Listing { id, token: None, seen: HashSet::new(), hasher: RandomState::new() },
+                        Some(id) => Listing {
+                            id,
+                            token: None,
+                            pages: Pages::at_most("listing a folder", MOST_PAGES),
+                            seen: HashSet::new(),
+                            hasher: RandomState::new(),
+                        },
                         None => return Ok(None),
                     },
                 };
@@ -299,6 +310,9 @@ impl Files for GdriveFiles {
                     entries.extend(item.map(|item| Entry { stat: item.stat(), name: item.name }));
                 }
                 listing.token = page.next_page_token;
+                if let Some(token) = &listing.token {
+                    listing.pages.next(token)?;
+                }
                 let ended = listing.token.is_none();
                 Ok(Some((entries, (Some(listing), ended))))
             }
@@ -309,6 +323,7 @@ impl Files for GdriveFiles {
     async fn tidy(&self, instance: &str) -> Result<()> {
         let Some(folder) = self.drive.folder(&drafts()).await? else { return Ok(()) };
         let mut token = None;
+        let mut pages = Pages::of("looking for what a killed process left");
         loop {
             let page = self.drive.page_of(&folder, token.as_deref()).await?;
             let left: Vec<&Item> = page.files.iter().filter(|item| item.is_file() && item.name.starts_with(instance)).collect();
@@ -316,8 +331,9 @@ impl Files for GdriveFiles {
                 .try_for_each_concurrent(4, |item| async move { self.drive.remove(&item.id, false).await })
                 .await?;
             token = page.next_page_token;
-            if token.is_none() {
-                return Ok(());
+            match &token {
+                Some(token) => pages.next(token)?,
+                None => return Ok(()),
             }
         }
     }

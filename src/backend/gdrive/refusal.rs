@@ -86,6 +86,7 @@ impl Refusal {
             return *kind;
         }
         match self.status.as_u16() {
+            403 => StoreErrorKind::AccessDenied,
             429 => StoreErrorKind::Busy,
             413 => StoreErrorKind::EntityTooLarge,
             400 => StoreErrorKind::InvalidRequest,
@@ -122,7 +123,7 @@ mod tests {
         for (status, reason, kind) in [
             (403, "userRateLimitExceeded", StoreErrorKind::Busy),
             (403, "storageQuotaExceeded", StoreErrorKind::StorageFull),
-            (403, "insufficientFilePermissions", StoreErrorKind::Internal),
+            (403, "insufficientFilePermissions", StoreErrorKind::AccessDenied),
             (429, "", StoreErrorKind::Busy),
             (503, "", StoreErrorKind::Unavailable),
             (404, "notFound", StoreErrorKind::Unavailable),

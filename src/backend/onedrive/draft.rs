@@ -204,12 +204,12 @@ async fn unnamed(drive: &Drive, name: &str) -> Result<File> {
         tokio::fs::remove_file(&path).await?;
         Ok(file)
     };
-    made.await.map_err(|error: std::io::Error| StoreError::io(format!("making {}", path.display()), error))
+    made.await.map_err(|error: std::io::Error| StoreError::io(format!("making {}", path.display()), error).in_data())
 }
 
 async fn spool(file: &mut File, bytes: Vec<Bytes>) -> Result<()> {
     for piece in bytes {
-        file.write_all(&piece).await.map_err(|error| StoreError::io("writing a body of unknown length to the spool", error))?;
+        file.write_all(&piece).await.map_err(|error| StoreError::io("writing a body of unknown length to the spool", error).in_data())?;
     }
     Ok(())
 }

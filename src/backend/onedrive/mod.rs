@@ -36,6 +36,7 @@ use super::{
     Traffic,
     codec::{Names, join},
     oauth::{Api, Authority, Grant, Tokens},
+    pages::Pages,
     tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Opened, Service, Stat},
     wire::{Wire, WireSettings},
 };
@@ -211,23 +212,22 @@ impl Files for OnedriveFiles {
     }
 
     fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>>> {
-        let begin = (folder.to_owned(), None::<String>, false);
-        futures_util::stream::try_unfold(begin, move |(folder, next, ended)| async move {
-            if ended {
-                return Ok(None);
-            }
+        let begin = (folder.to_owned(), None::<String>, Some(Pages::of("listing a folder")));
+        futures_util::stream::try_unfold(begin, move |(folder, next, pages)| async move {
+            let Some(mut pages) = pages else { return Ok(None) };
             let page = self.drive.page(&folder, next.as_deref()).await?;
             let is_name = |name: &str| !name.is_empty() && !name.contains('/') && !matches!(name, "." | "..");
             let items = page.value.into_iter().filter(|item| is_name(&item.name));
             let entries = items.map(|item| Entry { stat: item.stat(), name: item.name }).collect();
-            let ended = page.next.is_none();
-            Ok(Some((entries, (folder, page.next, ended))))
+            let more = page.next.as_ref().map(|next| pages.next(next)).transpose()?;
+            Ok(Some((entries, (folder, page.next, more.map(|()| pages)))))
         })
         .boxed()
     }
 
     async fn tidy(&self, instance: &str) -> Result<()> {
         let mut next = None;
+        let mut pages = Pages::of("looking for what a killed process left");
         loop {
             let page = self.drive.page(&drafts(), next.as_deref()).await?;
             let left = page.value.iter().filter(|item| item.is_file() && item.name.starts_with(instance));
@@ -235,8 +235,9 @@ impl Files for OnedriveFiles {
                 .try_for_each_concurrent(4, |item| async move { self.drive.delete(&item.id, None).await.map(drop) })
                 .await?;
             next = page.next;
-            if next.is_none() {
-                return Ok(());
+            match &next {
+                Some(next) => pages.next(next)?,
+                None => return Ok(()),
             }
         }
     }

@@ -77,6 +77,7 @@ impl Refusal {
         match self.status.as_u16() {
             507 => StoreErrorKind::StorageFull,
             423 | 429 | 509 => StoreErrorKind::Busy,
+            403 => StoreErrorKind::AccessDenied,
             413 => StoreErrorKind::EntityTooLarge,
             400 => StoreErrorKind::InvalidRequest,
             // What somebody else changed under our feet.
@@ -115,7 +116,7 @@ mod tests {
             (509, "", StoreErrorKind::Busy),
             (507, "quotaLimitReached", StoreErrorKind::StorageFull),
             (403, "quotaLimitReached", StoreErrorKind::StorageFull),
-            (403, "accessDenied", StoreErrorKind::Internal),
+            (403, "accessDenied", StoreErrorKind::AccessDenied),
             (503, "serviceNotAvailable", StoreErrorKind::Unavailable),
             (404, "itemNotFound", StoreErrorKind::Unavailable),
         ] {

@@ -32,11 +32,13 @@ pub(super) struct Failure {
     pub(super) is_refused: bool,
     /// Whether new credentials may help.
     pub(super) is_unauthorised: bool,
+    /// The storage knows us, and does not let us at this.
+    is_forbidden: bool,
 }
 
 impl Failure {
     pub(super) fn new(kind: StoreErrorKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), is_refused: false, is_unauthorised: false }
+        Self { kind, text: text.into(), is_refused: false, is_unauthorised: false, is_forbidden: false }
     }
 
     pub(super) fn of(error: &Error, seen: &Seen, secrets: &[Secret]) -> Self {
@@ -69,6 +71,7 @@ impl Failure {
             text,
             is_refused: matches!(status, Some(400..=499 | 503)),
             is_unauthorised: matches!(status, Some(401 | 403)) && kind == StoreErrorKind::Internal,
+            is_forbidden: status == Some(403) && kind == StoreErrorKind::Internal,
         }
     }
 
@@ -77,7 +80,9 @@ impl Failure {
     }
 
     pub(super) fn into_error(self, what: &str) -> StoreError {
-        StoreError::new(self.kind, format!("{what}: {}", self.text))
+        // New credentials were tried before.
+        let kind = if self.is_forbidden { StoreErrorKind::AccessDenied } else { self.kind };
+        StoreError::new(kind, format!("{what}: {}", self.text))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::remote::{Limit, MARKER, Remote, Twice};
 use crate::{
-    backend::tree::files::Entry,
+    backend::{pages::Pages, tree::files::Entry},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
@@ -33,13 +33,14 @@ pub(super) fn list<'r>(remote: &'r Arc<Remote>, folder: &str) -> BoxStream<'r, R
         });
         let Some((Some(first), lister, transport)) = opened.await? else { return Ok::<_, StoreError>(None) };
         let prefix = if below == "/" { String::new() } else { below };
-        Ok(Some((Some(first), lister, transport, prefix)))
+        Ok(Some((Some(first), lister, transport, prefix, Pages::of("listing a folder"))))
     };
     let batches = begun.into_stream().map_ok(move |begun| {
         futures_util::stream::try_unfold(begun, move |state| async move {
-            let Some((mut first, mut lister, transport, prefix)) = state else { return Ok(None) };
+            let Some((mut first, mut lister, transport, prefix, mut pages)) = state else { return Ok(None) };
             let mut batch = Vec::new();
-            while batch.len() < BATCH {
+            // Also of what is no entry of ours there is an end.
+            for nth in 0..BATCH {
                 let next = match first.take() {
                     Some(entry) => Some(entry),
                     None => match fenced(&mut lister).await? {
@@ -49,9 +50,12 @@ pub(super) fn list<'r>(remote: &'r Arc<Remote>, folder: &str) -> BoxStream<'r, R
                     },
                 };
                 let Some(entry) = next else { return Ok(Some((batch, None))) };
+                if nth == 0 {
+                    pages.next(entry.path())?;
+                }
                 batch.extend(of(remote, &prefix, &entry));
             }
-            Ok(Some((batch, Some((None, lister, transport, prefix)))))
+            Ok(Some((batch, Some((None, lister, transport, prefix, pages)))))
         })
     });
     batches.try_flatten().boxed()

@@ -153,7 +153,7 @@ impl Drop for Spooled {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     let done = done.map_err(|error| StoreError::new(StoreErrorKind::Internal, "work on the spool failed").with_source(error))?;
-    done.map_err(|error| StoreError::io("writing or reading the spool", error))
+    done.map_err(|error| StoreError::io("writing or reading the spool", error).in_data())
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use super::{multipart::checksum_of, store::S3Store};
 use crate::{
-    backend::wire::Again,
-    model::{ObjectPart, Tag, TagSet},
+    backend::{pages::Pages, wire::Again},
+    model::{ObjectPart, PartNumber, Tag, TagSet},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
@@ -29,6 +29,7 @@ impl S3Store {
     /// GetObjectAttributes, page by page.
     pub(super) async fn parts(&self, name: &str) -> Result<Vec<ObjectPart>> {
         let mut parts: Vec<ObjectPart> = Vec::new();
+        let mut pages = Pages::of("listing the parts of an object");
         loop {
             let marker = parts.last().map_or(0, |part| part.number).to_string();
             let call = self.call(Method::GET, name).query(&[("attributes", None)]);
@@ -39,7 +40,10 @@ impl S3Store {
             let Some(list) = root.child("ObjectParts") else { return Ok(parts) };
             let before = parts.len();
             for element in list.all("Part") {
-                let number = element.value("PartNumber").and_then(|text| text.parse().ok()).ok_or_else(strange)?;
+                let number = element.value("PartNumber").and_then(|text| PartNumber::new(text.trim().parse().ok()?)).ok_or_else(strange)?;
+                let number = number.get();
+                // Numbers that rise have an end.
+                pages.beyond(parts.last().map(|part| &part.number), Some(&number))?;
                 let size = element.value("Size").and_then(|text| text.parse().ok()).ok_or_else(strange)?;
                 parts.push(ObjectPart { number, size, checksum: checksum_of(element) });
             }

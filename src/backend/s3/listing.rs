@@ -2,11 +2,12 @@
 
 use super::{Dialect, store::S3Store};
 use crate::{
-    backend::wire::Again,
+    backend::{pages::Pages, wire::Again},
     model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectKey, StorageClass, Timestamp},
     store::{
         ListEntry, ListPage, ListRequest, ListedObject, Result,
         error::{StoreError, StoreErrorKind},
+        grouping::Query,
     },
     xml,
 };
@@ -27,16 +28,18 @@ impl S3Store {
             return Err(StoreError::new(StoreErrorKind::NotImplemented, words));
         }
         let mut after = request.after.clone();
+        let mut pages = Pages::of("listing a bucket");
         loop {
             let page = match self.dialect() {
                 Dialect::S3 => self.remote_page(&request, after.as_deref()).await?,
                 Dialect::Gcs => self.described_page(&request, after.as_deref()).await?,
             };
-            // A page of nothing but what is to be skipped says only where to go on.
-            match page.last {
-                Some(last) if page.entries.is_empty() && page.truncated => after = Some(last),
-                _ => return Ok(ListPage { entries: page.entries, truncated: page.truncated, cache: None }),
+            if !page.entries.is_empty() || !page.truncated {
+                return Ok(ListPage { entries: page.entries, truncated: page.truncated, cache: None });
             }
+            // A page of nothing but what is to be skipped says only where to go on.
+            pages.beyond(after.as_deref(), page.last.as_deref())?;
+            after = page.last;
         }
     }
 
@@ -62,6 +65,8 @@ impl S3Store {
         let encoded = root.value("EncodingType") == Some("url");
         let mut entries = Vec::new();
         let mut last = None::<String>;
+        // What was not asked for says nothing of where to go on, and is not passed on.
+        let asked = |name: &str| name.starts_with(&request.prefix);
         let mut met = |name: &str| {
             if last.as_deref().is_none_or(|last| last < name) {
                 last = Some(name.to_owned());
@@ -69,15 +74,16 @@ impl S3Store {
         };
         for element in root.all("Contents") {
             let name = name(element.value("Key").ok_or_else(|| strange("key"))?, encoded)?;
-            let Some(key) = self.place.strip(&name) else { continue };
+            let Some(key) = self.place.strip(&name).filter(|key| asked(key)) else { continue };
             met(key);
             if let Some(object) = object(key, element)? {
                 entries.push(ListEntry::Object(object));
             }
         }
+        let query = Query { prefix: &request.prefix, delimiter, after, limit: request.limit };
         for element in root.all("CommonPrefixes") {
             let name = name(element.value("Prefix").ok_or_else(|| strange("prefix"))?, encoded)?;
-            let Some(prefix) = self.place.strip(&name) else { continue };
+            let Some(prefix) = self.place.strip(&name).filter(|name| query.group(name) == Some(name)) else { continue };
             met(prefix);
             entries.push(ListEntry::CommonPrefix(prefix.to_owned()));
         }
@@ -85,7 +91,11 @@ impl S3Store {
         entries.sort_by(|a, b| a.name().cmp(b.name()));
         let skipped = |name: &str| super::scratch::is_scratch(name) || request.after.as_deref().is_some_and(|after| name <= after);
         entries.retain(|entry| !skipped(entry.name()));
-        Ok(RemotePage { entries, truncated: root.value("IsTruncated") == Some("true"), last })
+        entries.dedup_by(|a, b| a.name() == b.name());
+        // Of more than was asked for the rest is asked for again.
+        let truncated = root.value("IsTruncated") == Some("true") || entries.len() > request.limit;
+        entries.truncate(request.limit);
+        Ok(RemotePage { entries, truncated, last })
     }
 }
 

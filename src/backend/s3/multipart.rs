@@ -11,7 +11,7 @@ use super::{
     writing::{Announced, answered, reply_etag, unread},
 };
 use crate::{
-    backend::{uploads, wire::Again},
+    backend::{pages::Pages, uploads, wire::Again},
     catalog::{CompletedUpload, UploadRecord},
     model::{Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
@@ -106,6 +106,7 @@ impl S3Store {
         if parts.first().is_some_and(|part| part.number.get() == after) {
             (parts, truncated) = self.page_of_parts(key, &record, after + 1, limit).await?;
         }
+        let (parts, truncated) = rising(parts, truncated, after, limit)?;
         let UploadRecord { key, upload, initiator, initiated, checksum, explicit_checksum, .. } = record;
         Ok(PartsPage { upload: UploadInfo { key, upload, initiator, initiated, checksum, explicit_checksum }, parts, truncated })
     }
@@ -336,6 +337,19 @@ fn whole_checksum(root: &xml::Element) -> Option<crate::model::ObjectChecksum> {
 /// The checksum that an element of a part shows.
 pub(super) fn checksum_of(element: &xml::Element) -> Option<Checksum> {
     ChecksumAlgorithm::ALL.into_iter().find_map(|algorithm| Checksum::from_base64(algorithm, element.value(algorithm.element())?))
+}
+
+/// A page of parts with rising numbers behind the marker, no longer than was asked for.
+fn rising(mut parts: Vec<ListedPart>, truncated: bool, after: u16, limit: usize) -> Result<(Vec<ListedPart>, bool)> {
+    parts.sort_by_key(|part| part.number);
+    parts.dedup_by_key(|part| part.number);
+    parts.retain(|part| part.number.get() > after);
+    if truncated && limit > 0 {
+        Pages::of("listing the parts of an upload").beyond(Some(&after), parts.last().map(|part| part.number.get()).as_ref())?;
+    }
+    let truncated = truncated || parts.len() > limit;
+    parts.truncate(limit);
+    Ok((parts, truncated))
 }
 
 fn listed(element: &xml::Element) -> Option<ListedPart> {

@@ -10,6 +10,7 @@
 use super::{client::Client, refusal};
 use crate::{
     backend::{
+        pages::Pages,
         place::Place,
         wire::{Again, Reply},
     },
@@ -113,6 +114,7 @@ pub(super) async fn sweep(client: &Client, place: &Place, which: Sweep) -> Resul
     let mut removed = 0;
     for prefix in [format!("/{plain}"), plain] {
         let mut after = String::new();
+        let mut pages = Pages::of("looking for scratch objects");
         loop {
             let query = [("list-type", Some("2")), ("encoding-type", Some("url")), ("prefix", Some(prefix.as_str()))];
             let start = [("start-after", Some(after.as_str()))];
@@ -135,7 +137,7 @@ pub(super) async fn sweep(client: &Client, place: &Place, which: Sweep) -> Resul
             }
             // A page that does not go on is the last one, whatever it says.
             match page.objects.last() {
-                Some((last, _)) if page.truncated && *last > after => after = last.clone(),
+                Some((last, _)) if page.truncated && pages.beyond(Some(&after), Some(last)).is_ok() => after = last.clone(),
                 _ => break,
             }
         }

@@ -52,7 +52,8 @@ impl Failure {
             Self::BadName => StoreErrorKind::InvalidRequest,
             Self::Unsupported => StoreErrorKind::NotImplemented,
             Self::Lost(_) => StoreErrorKind::Unavailable,
-            Self::Missing | Self::Denied | Self::Refused(_) => StoreErrorKind::Internal,
+            Self::Denied => StoreErrorKind::AccessDenied,
+            Self::Missing | Self::Refused(_) => StoreErrorKind::Broken,
         };
         StoreError::new(kind, format!("SFTP: {what}: {self}"))
     }
@@ -68,7 +69,7 @@ mod tests {
         assert_eq!(Failure::of(4, "Disk quota exceeded"), Failure::Full);
         assert_eq!(Failure::of(15, ""), Failure::Full);
         assert_eq!(Failure::of(4, "Failure"), Failure::Refused("Failure".to_owned()));
-        assert_eq!(Failure::of(3, "x").told("writing").kind(), StoreErrorKind::Internal);
+        assert_eq!(Failure::of(3, "x").told("writing").kind(), StoreErrorKind::AccessDenied);
         assert_eq!(Failure::Full.told("writing").kind(), StoreErrorKind::StorageFull);
     }
 }

@@ -10,7 +10,11 @@ use super::{
     session::Answer,
 };
 use crate::{
-    backend::{codec::join, tree::files::Entry},
+    backend::{
+        codec::join,
+        pages::Pages,
+        tree::files::{Entry, gathered},
+    },
     store::Result,
 };
 use futures_util::{
@@ -19,12 +23,15 @@ use futures_util::{
 };
 use std::collections::VecDeque;
 
+/// Replies of one listing: servers send a hundred names in each.
+const MOST_REPLIES: u64 = 1_000_000;
 /// Requests on their way for one listing.
 const AHEAD: usize = 3;
 
 struct Listing {
     open: Open,
     asked: VecDeque<Answer>,
+    pages: Pages,
 }
 
 pub(super) fn list<'r>(remote: &'r Remote, folder: &str) -> BoxStream<'r, Result<Vec<Entry>>> {
@@ -47,9 +54,9 @@ pub(super) fn list<'r>(remote: &'r Remote, folder: &str) -> BoxStream<'r, Result
     stream::once(batches).try_flatten().boxed()
 }
 
-/// All of it: for folders that are small.
+/// All of it: for folders of ours, which are small. Of a large one it is the beginning.
 pub(super) async fn whole(remote: &Remote, folder: &str) -> Result<Vec<Entry>> {
-    list(remote, folder).try_concat().await
+    gathered(list(remote, folder)).await
 }
 
 /// The first entries, and where the others come from: what is lost until here is repeated.
@@ -69,7 +76,7 @@ async fn begin(remote: &Remote, folder: &str) -> Result<Option<(Vec<Entry>, List
             }
             Err(failure) => return Err(failure),
         };
-        let mut listing = Listing { open, asked: VecDeque::new() };
+        let mut listing = Listing { open, asked: VecDeque::new(), pages: Pages::at_most("listing a folder", MOST_REPLIES) };
         Ok(listing.batch(remote, folder).await?.map(|first| (first, listing)))
     });
     begun.await
@@ -82,6 +89,8 @@ impl Listing {
         }
         let Some(answer) = self.asked.pop_front() else { return Ok(None) };
         let Some(found) = names(answer.await?)? else { return Ok(None) };
+        // Without a name, or with the same again, nothing comes closer to its end.
+        self.pages.next(found.first().map(|first| &first.name)).map_err(|endless| Failure::Refused(endless.message().to_owned()))?;
         let mut entries = Vec::with_capacity(found.len());
         for Name { name, attributes } in found {
             let Ok(name) = std::str::from_utf8(&name) else { continue };

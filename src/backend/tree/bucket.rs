@@ -18,6 +18,7 @@ use crate::{
         changes::Changes,
         codec::{self, KeyPath},
         locks::{Guard, Locks},
+        unreadable::Unreadable,
         watches::{Change, Watches},
     },
     catalog::{BucketId, Catalog, IndexChange},
@@ -49,6 +50,7 @@ pub(super) struct Bucket {
     pub(super) completing: Arc<Locks<UploadId>>,
     pub(super) uploads: Uploads,
     pub(super) flows: Arc<Flows>,
+    pub(super) unreadable: Unreadable,
     pub(super) scan: Scan,
     pub(super) spool: Arc<Spool>,
     /// One foreign file is read in the background at a time.
@@ -130,6 +132,10 @@ impl Bucket {
 
     pub(super) async fn set_row(&self, key: &ObjectKey, row: &Row) -> Result<()> {
         Ok(self.catalog.set_object(self.id, row.write(key)?).await?)
+    }
+
+    pub(super) async fn set_row_to_remove(&self, key: &ObjectKey, row: &Row) -> Result<()> {
+        Ok(self.catalog.set_object_to_remove(self.id, row.write(key)?).await?)
     }
 
     /// Announces that the file of a key changes, until the result is dropped. The lock is held.

@@ -69,7 +69,7 @@ impl Drafts {
             file.sync_all()?;
             fs::rename(&new, &self.list)
         };
-        written().map_err(|error| StoreError::io(format!("writing {}", self.list.display()), error))
+        written().map_err(|error| StoreError::io(format!("writing {}", self.list.display()), error).in_data())
     }
 }
 

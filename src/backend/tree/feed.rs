@@ -6,10 +6,12 @@
 
 use super::{
     bucket::Bucket,
+    descent::Descent,
     files::{Changes, Stat},
     scan::{BATCH, LOOKS, Seen, missed, reconcile, seen, sort},
 };
 use crate::{
+    backend::pages::Pages,
     model::{ObjectKey, Timestamp},
     store::Result,
 };
@@ -34,6 +36,7 @@ pub(super) async fn follow(bucket: &Arc<Bucket>) -> Result<bool> {
     let kept = bucket.catalog.state(bucket.id, STATE).await?.and_then(|text| serde_json::from_str::<Place>(&text).ok());
     let Some(mut place) = kept.filter(|place| Timestamp::now().millis() - place.walked.millis() < DAY) else { return Ok(false) };
     let looking = bucket.scan.look();
+    let mut pages = Pages::of("following the changes of a storage");
     loop {
         looking.anew();
         let Some(changes) = feed.since(&place.mark).await? else {
@@ -49,6 +52,7 @@ pub(super) async fn follow(bucket: &Arc<Bucket>) -> Result<bool> {
         if !more {
             return Ok(true);
         }
+        pages.next(&place.mark)?;
     }
 }
 
@@ -84,7 +88,9 @@ async fn apply(bucket: &Arc<Bucket>, changes: Changes) -> Result<()> {
     let files: Vec<Seen> = files.filter_map(|(path, stat)| seen(path, stat, service)).collect();
     settled.reconcile(bucket, &files).await?;
     let mut pending: Vec<String> = changes.folders.iter().filter_map(|folder| below(bucket, folder)).collect();
+    let mut descent = Descent::new();
     while let Some(folder) = pending.pop() {
+        descent.enter(&folder, pending.len())?;
         let at = bucket.at(&folder);
         let mut entries = bucket.files.list(&at);
         while let Some(entries) = entries.next().await.transpose()? {

@@ -11,7 +11,9 @@
 //! - every call ends: connecting, waiting and stalling have time limits; calls that are safe to repeat are repeated;
 //! - connections and requests in flight are bounded; memory does not depend on the size of files or folders;
 //! - errors have the kind that S3 answers by: `Unavailable` (away, lost, timed out), `Busy` (throttled), `StorageFull` (quota),
-//!   `InvalidRequest` and `NotImplemented` (never possible there), `Internal` (credentials refused, and everything else);
+//!   `InvalidRequest` and `NotImplemented` (never possible there), `AccessDenied` and `Broken` (of this one entry: it is not ours to
+//!   read, or what the storage says of it cannot be), `Internal` (credentials refused, and everything else);
+//! - a listing has an end, whatever the storage answers (`backend::pages`);
 //! - an error's text may come from the storage, but holds no secret.
 
 use crate::{
@@ -24,7 +26,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::{TryStreamExt, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -153,6 +155,21 @@ impl Stat {
 pub struct Entry {
     pub name: String,
     pub stat: Stat,
+}
+
+/// Entries of a folder of ours that are held at once.
+const MOST_GATHERED: usize = 100_000;
+
+/// What is in a folder of ours, which is small. Of one that has grown large it is the beginning: whoever cleans it up comes again.
+pub(in crate::backend) async fn gathered(mut list: BoxStream<'_, Result<Vec<Entry>>>) -> Result<Vec<Entry>> {
+    let mut all = Vec::new();
+    while let Some(entries) = list.try_next().await? {
+        all.extend(entries);
+        if all.len() >= MOST_GATHERED {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 /// A file that stays what it is while it is read.

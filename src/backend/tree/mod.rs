@@ -12,7 +12,7 @@
 //! | `late` | drafts that could not be removed |
 //! | `spool` | parts that wait on local disk |
 //! | `adopt`, `scan` | files that others put there |
-//! | `trail` | how far a scan has come |
+//! | `trail`, `descent` | how far a scan has come, and that it comes to an end |
 //! | `folding` | storage that takes two names for one |
 //! | `feed` | following a storage that tells what changes in it |
 //! | `store` | all of it as a [`Store`] |
@@ -23,6 +23,7 @@
 
 mod adopt;
 mod bucket;
+mod descent;
 mod drafts;
 mod feed;
 pub mod files;
@@ -40,7 +41,10 @@ mod trail;
 mod write;
 
 use crate::{
-    backend::{Backend, Progress, Traffic, codec},
+    backend::{
+        Backend, Progress, Traffic, codec,
+        unreadable::{Total, Unreadable},
+    },
     catalog::{BucketRecord, Catalog},
     model::BucketName,
     store::{
@@ -50,6 +54,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use bucket::Bucket;
+use descent::Descent;
 use drafts::Drafts;
 use files::{FLOWS, Files, Kind};
 use flow::Flows;
@@ -89,6 +94,7 @@ pub struct TreeBackend {
     durability: Durability,
     /// Where walks keep how far they have come.
     walks: PathBuf,
+    unreadable: Total,
 }
 
 impl TreeBackend {
@@ -98,7 +104,7 @@ impl TreeBackend {
         let (durability, walks) = (settings.durability, settings.dir.join("walks"));
         let (adopting, flowing) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(files.service().flows.min(FLOWS))));
         let (folding, flows) = Default::default();
-        Ok(Self { files, catalog, spool, drafts, adopting, folding, flowing, flows, durability, walks })
+        Ok(Self { files, catalog, spool, drafts, adopting, folding, flowing, flows, durability, walks, unreadable: Total::default() })
     }
 
     fn flows<T>(&self, change: impl FnOnce(&mut Vec<Weak<Flows>>) -> T) -> T {
@@ -149,6 +155,7 @@ impl Backend for TreeBackend {
             completing: Arc::default(),
             uploads: Default::default(),
             flows,
+            unreadable: Unreadable::of(bucket.id, &self.unreadable),
             scan: scan::Scan::new(scan::is_complete(&*self.catalog, bucket.id).await?, self.walks.join(bucket.id.0.to_string())),
             spool: self.spool.clone(),
             adopting: self.adopting.clone(),
@@ -170,15 +177,19 @@ impl Backend for TreeBackend {
         let folder = Self::folder(bucket)?;
         let mut folders = vec![folder.clone()];
         let mut seen = 0;
+        let mut descent = Descent::new();
         while seen < folders.len() {
             let path = folders[seen].clone();
             seen += 1;
+            descent.enter(&path, folders.len() - seen)?;
             let mut entries = self.files.list(&path);
             while let Some(entries) = entries.next().await.transpose()? {
                 for entry in entries {
                     let below = codec::join(&path, &entry.name);
                     match entry.stat.kind {
                         Kind::Folder if below == codec::RESERVED_DIR => {}
+                        // It is not empty of anything that we could remove.
+                        Kind::Folder if below.len() > folder.len() + descent::MOST_ESCAPED => return Ok(false),
                         Kind::Folder => folders.push(below),
                         Kind::File | Kind::Other => return Ok(false),
                     }
@@ -213,6 +224,10 @@ impl Backend for TreeBackend {
             }
             None => Err(StoreError::new(StoreErrorKind::Internal, format!("{} is not a bucket of this backend", bucket.bucket.name))),
         }
+    }
+
+    fn unreadable(&self) -> u64 {
+        self.unreadable.get()
     }
 
     async fn close(&self) -> Result<()> {

@@ -27,7 +27,7 @@ pub(super) async fn remove(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &W
             },
         };
         if row.stands.is_some() {
-            bucket.set_row(&key, &Row { intended: Some(Intent::Delete), ..row }).await?;
+            bucket.set_row_to_remove(&key, &Row { intended: Some(Intent::Delete), ..row }).await?;
         }
         let change = bucket.change(&key);
         if let Err(error) = bucket.files.remove(&bucket.at(&path)).await {

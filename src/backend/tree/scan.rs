@@ -7,13 +7,14 @@
 
 use super::{
     bucket::Bucket,
+    descent::{Descent, has_keys},
     feed,
     files::{Entry, Kind, Service, Stat},
     record::{Row, foreign_row, is_fingerprint_of},
     trail::{self, Trail},
 };
 use crate::{
-    backend::{Progress, codec},
+    backend::{Progress, codec, readiness::Readiness, unreadable::is_of_entry},
     catalog::{BucketId, Catalog, IndexChange, WhichObjects},
     model::{ObjectKey, Timestamp},
     store::{
@@ -38,12 +39,14 @@ pub(super) const BATCH: usize = 512;
 pub(super) const LOOKS: usize = 8;
 /// How long a listing waits for the first walk before it answers SlowDown.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Folders one after the other that cannot be looked into, before that is said of the storage.
+const MOST_CLOSED: usize = 32;
 const STATE: &str = "scan";
 const TRAIL: &str = "trail";
 
 #[derive(Debug)]
 pub(super) struct Scan {
-    ready: watch::Sender<bool>,
+    ready: watch::Sender<Readiness>,
     begun: AtomicBool,
     /// One pass at a time.
     walking: tokio::sync::Mutex<()>,
@@ -73,7 +76,7 @@ impl Drop for Looking<'_> {
 impl Scan {
     pub(super) fn new(ready: bool, trail: PathBuf) -> Self {
         Self {
-            ready: watch::Sender::new(ready),
+            ready: watch::Sender::new(Readiness::of(ready)),
             begun: AtomicBool::new(false),
             walking: Default::default(),
             trail,
@@ -113,20 +116,23 @@ pub(super) async fn mark_complete(catalog: &dyn Catalog, bucket: BucketId) -> Re
 /// Waits until listings can be trusted, starting the walk that makes them so if nobody has.
 pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
     let mut ready = bucket.scan.ready.subscribe();
-    if *ready.borrow() {
+    if ready.borrow().is_complete() {
         return Ok(());
     }
     if !bucket.scan.begun.swap(true, Ordering::AcqRel) {
+        Readiness::begin(&bucket.scan.ready);
         let bucket = bucket.clone();
         tokio::spawn(async move {
-            if let Err(error) = pass(&bucket, &Progress::default()).await {
-                tracing::error!(bucket = bucket.id.0, %error, "walking through a bucket failed");
-            }
+            let passed = pass(&bucket, &Progress::default()).await;
             bucket.scan.begun.store(false, Ordering::Release);
+            if let Err(error) = passed {
+                tracing::error!(bucket = bucket.id.0, %error, "walking through a bucket failed");
+                Readiness::fail(&bucket.scan.ready, &error);
+            }
         });
     }
-    match tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await {
-        Ok(Ok(_)) => Ok(()),
+    match tokio::time::timeout(PATIENCE, ready.wait_for(Readiness::is_decided)).await {
+        Ok(Ok(decided)) => decided.answer(),
         _ => Err(StoreError::new(StoreErrorKind::Busy, "the bucket is still being walked through for the first time")),
     }
 }
@@ -162,29 +168,77 @@ async fn walk(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
     let mut trail = Trail::take_up(bucket.scan.trail.clone(), stamp.as_deref(), Timestamp::now()).await?;
     progress.resume(trail.counts);
     let looking = bucket.scan.look();
+    let mut descent = Descent::new();
+    let mut closed = Closed::default();
     while let Some(folder) = trail.pending.pop() {
-        let at = bucket.at(&folder);
+        descent.enter(&folder, trail.pending.len())?;
         looking.anew();
-        let mut entries = bucket.files.list(&at);
-        while let Some(entries) = entries.next().await.transpose()? {
-            let found = sort(&folder, entries, bucket.files.service(), &mut trail.pending);
-            for batch in found.chunks(BATCH) {
-                progress.changed(reconcile(bucket, batch).await?.len());
-                progress.saw(0, batch.len());
-                batch.iter().for_each(|(key, ..)| trail.saw(key));
+        let others = trail.pending.len();
+        let looked = look_into(bucket, &folder, &mut trail, &mut descent, progress).await;
+        if let Err(error) = &looked {
+            // It may have named the folders in it before, or made them up.
+            trail.pending.truncate(others);
+            // Of the bucket itself, or of one after the other, it says something of all that is there.
+            if folder.is_empty() || !is_of_entry(error) || closed.in_a_row >= MOST_CLOSED {
+                return looked;
             }
+            bucket.unreadable.meet(&folder, error);
+        } else {
+            bucket.unreadable.forget(&folder);
         }
+        closed.note(folder, looked.is_ok());
         progress.saw(1, 0);
         if let Some(stamp) = trail.write_at_times(progress.counts(), Timestamp::now()).await? {
             bucket.catalog.set_state(bucket.id, TRAIL, Some(stamp)).await?;
         }
     }
     drop(looking);
-    progress.changed(sweep(bucket, |key| trail.has_seen(key)).await?);
+    let is_known = |key: &ObjectKey| trail.has_seen(key) || closed.holds(&bucket.path_of(key).dir);
+    progress.changed(sweep(bucket, is_known).await?);
     mark_complete(&*bucket.catalog, bucket.id).await?;
     feed::after_a_walk(bucket).await?;
-    bucket.scan.ready.send_replace(true);
+    bucket.scan.ready.send_replace(Readiness::Complete);
     trail.forget().await.map_err(trail::failed)
+}
+
+async fn look_into(bucket: &Arc<Bucket>, folder: &str, trail: &mut Trail, descent: &mut Descent, progress: &Progress) -> Result<()> {
+    let at = bucket.at(folder);
+    let mut entries = bucket.files.list(&at);
+    while let Some(entries) = entries.next().await.transpose()? {
+        descent.saw(&entries);
+        let found = sort(folder, entries, bucket.files.service(), &mut trail.pending);
+        for batch in found.chunks(BATCH) {
+            progress.changed(reconcile(bucket, batch).await?.len());
+            progress.saw(0, batch.len());
+            batch.iter().for_each(|(key, ..)| trail.saw(key));
+        }
+    }
+    match descent.is_circle() {
+        true => Err(StoreError::new(StoreErrorKind::Broken, "walking through a bucket: a folder contains itself")),
+        false => Ok(()),
+    }
+}
+
+/// Folders of one walk that could not be looked into. What is known to be in them stays known.
+#[derive(Default)]
+struct Closed {
+    folders: HashSet<String>,
+    in_a_row: usize,
+}
+
+impl Closed {
+    fn note(&mut self, folder: String, is_open: bool) {
+        self.in_a_row = if is_open { 0 } else { self.in_a_row + 1 };
+        if !is_open {
+            self.folders.insert(folder);
+        }
+    }
+
+    /// Whether a folder is one of them, or below one.
+    fn holds(&self, folder: &str) -> bool {
+        let above = folder.match_indices('/').map(|(at, _)| &folder[..at]);
+        !self.folders.is_empty() && above.chain([folder]).any(|above| self.folders.contains(above))
+    }
 }
 
 /// Changes that were begun by a process that was killed, or whose end a lost connection hid.
@@ -201,7 +255,8 @@ async fn settle(bucket: &Arc<Bucket>) -> Result<()> {
 
 async fn settle_one(bucket: &Bucket, key: ObjectKey) -> Result<()> {
     let _guard = bucket.lock(&key).await;
-    bucket.settled(&key).await.map(drop)
+    let settled = bucket.settled(&key).await.map(drop);
+    alone(bucket, &bucket.path_of(&key).plain_path(), settled)
 }
 
 /// Of a key, below the bucket's folder.
@@ -218,7 +273,7 @@ pub(super) fn sort(folder: &str, entries: Vec<Entry>, service: Service, pending:
     for Entry { name, stat } in entries {
         let path = codec::join(folder, &name);
         match stat.kind {
-            Kind::Folder if path != codec::RESERVED_DIR => pending.push(path),
+            Kind::Folder if path != codec::RESERVED_DIR && has_keys(&path, service) => pending.push(path),
             Kind::File => found.extend(seen(path, stat, service)),
             Kind::Folder | Kind::Other => {}
         }
@@ -242,8 +297,23 @@ pub(super) async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<Ve
     Ok(changed)
 }
 
-/// A file that is not as the index says. What nobody knew yet is as the listing says; anything else deserves a look.
-async fn meet(bucket: &Bucket, (key, path, stat): Seen, known: bool) -> Result<()> {
+/// A file that is not as the index says. One that cannot be looked at keeps nobody from the others.
+async fn meet(bucket: &Bucket, seen: Seen, known: bool) -> Result<()> {
+    let path = seen.1.clone();
+    alone(bucket, &path, meet_locked(bucket, seen, known).await)
+}
+
+fn alone(bucket: &Bucket, path: &str, looked: Result<()>) -> Result<()> {
+    match looked {
+        Err(error) if is_of_entry(&error) => bucket.unreadable.meet(path, &error),
+        Err(error) => return Err(error),
+        Ok(()) => bucket.unreadable.forget(path),
+    }
+    Ok(())
+}
+
+/// What nobody knew yet is as the listing says; anything else deserves a look.
+async fn meet_locked(bucket: &Bucket, (key, path, stat): Seen, known: bool) -> Result<()> {
     let _guard = bucket.lock(&key).await;
     let unheard_of = !known
         && !bucket.scan.is_touched(&key)
@@ -277,7 +347,8 @@ async fn sweep(bucket: &Arc<Bucket>, seen: impl Fn(&ObjectKey) -> bool) -> Resul
 
 pub(super) async fn missed(bucket: &Bucket, key: ObjectKey) -> Result<()> {
     let _guard = bucket.lock(&key).await;
-    refresh_locked(bucket, &key).await
+    let looked = refresh_locked(bucket, &key).await;
+    alone(bucket, &bucket.path_of(&key).plain_path(), looked)
 }
 
 /// Makes the index row of a key say what the storage says now. The lock is held.

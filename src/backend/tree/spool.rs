@@ -241,7 +241,7 @@ impl PartReader {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result.map_err(|error| StoreError::io("spooling a part", error)),
+        Ok(result) => result.map_err(|error| StoreError::io("spooling a part", error).in_data()),
         Err(error) => Err(StoreError::new(StoreErrorKind::Internal, "a spooling task failed").with_source(error)),
     }
 }

@@ -167,7 +167,7 @@ fn stamp_of(seed: u64, writings: u64) -> String {
 }
 
 pub(super) fn failed(error: io::Error) -> StoreError {
-    StoreError::io("keeping how far a walk has come", error)
+    StoreError::io("keeping how far a walk has come", error).in_data()
 }
 
 fn seed() -> Result<u64> {

@@ -32,7 +32,7 @@ impl Base {
 
     /// How `href` lies to `folder`. An error: not in it.
     pub(super) fn relate(&self, folder: &str, href: &str) -> Result<Relation> {
-        let outside = || StoreError::new(StoreErrorKind::Internal, "the server lists what is not in the folder that it was asked for");
+        let outside = || StoreError::new(StoreErrorKind::Broken, "the server lists what is not in the folder that it was asked for");
         let mut found = segments(path_of(href));
         let above = self.0.iter().map(String::as_str).chain(segments(folder));
         for expected in above {

@@ -3,8 +3,9 @@
 use super::{client::Client, hrefs::Relation, refusal};
 use crate::{
     backend::{
+        pages::Pages,
         tree::files::{Entry, Kind, Stat},
-        wire::{Again, Reply},
+        wire::{Again, Came, Reply},
     },
     model::Timestamp,
     store::{
@@ -19,6 +20,13 @@ use std::sync::Arc;
 
 const ASKED: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><D:propfind xmlns:D=\"DAV:\"><D:prop><D:resourcetype/>\
     <D:getcontentlength/><D:getlastmodified/><D:getetag/></D:prop></D:propfind>";
+
+/// Of a reply about one thing: one element of at most 256 KiB, and what stands around it.
+const LONGEST_LOOK: u64 = 1 << 20;
+/// Of a reply about a folder: some ten million entries.
+const LONGEST_LISTING: u64 = 16 << 30;
+/// Of entries that came together: some servers send one after the other.
+const MOST_BATCHES: u64 = 100_000_000;
 
 /// What is there is told without looking at the address: servers that fold names answer with theirs.
 pub(super) async fn stat(client: &Arc<Client>, path: &str) -> Result<Option<Stat>> {
@@ -37,6 +45,10 @@ async fn only(reply: Reply) -> Result<Option<Stat>> {
     let mut first = None;
     while let Some(more) = replies.next().await? {
         first = first.or(more.into_iter().next());
+        // One element answers this. What servers add to it is short.
+        if replies.came.bytes() > LONGEST_LOOK {
+            return Err(strange().with_source("it is longer than an answer about one thing"));
+        }
     }
     Ok(first.as_ref().and_then(stat_of))
 }
@@ -45,20 +57,21 @@ async fn only(reply: Reply) -> Result<Option<Stat>> {
 pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Result<Vec<Entry>>> {
     enum State {
         Begin,
-        Reading(Box<Responses>),
+        Reading(Box<(Responses, Pages)>),
     }
     let begin = (State::Begin, client, folder);
     futures_util::stream::try_unfold(begin, |(state, client, folder)| async move {
-        let mut replies = match state {
-            State::Reading(replies) => replies,
+        let mut reading = match state {
+            State::Reading(reading) => reading,
             State::Begin => {
                 let reply = propfind(&client, &folder, true, "1").await?;
                 if is_nothing(reply.status) || is_below_file(&client, &folder, reply.status).await? {
                     return Ok(None);
                 }
-                Box::new(Responses::of(reply).await?)
+                Box::new((Responses::of(reply).await?, Pages::at_most("listing a folder", MOST_BATCHES)))
             }
         };
+        let (replies, pages) = &mut *reading;
         let Some(found) = replies.next().await? else { return Ok(None) };
         let mut entries = Vec::with_capacity(found.len());
         for response in &found {
@@ -67,7 +80,11 @@ pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Re
                 entries.push(Entry { name, stat });
             }
         }
-        Ok(Some((entries, (State::Reading(replies), client, folder))))
+        // Names that were told before would be told for ever.
+        if let Some(first) = entries.first() {
+            pages.next(&first.name)?;
+        }
+        Ok(Some((entries, (State::Reading(reading), client, folder))))
     })
     .boxed()
 }
@@ -116,12 +133,13 @@ fn leads_to_folder(client: &Client, path: &str, reply: &Reply) -> bool {
 struct Responses {
     reply: Reply,
     document: Option<Children>,
+    came: Came,
 }
 
 impl Responses {
     async fn of(reply: Reply) -> Result<Self> {
         match reply.status {
-            StatusCode::MULTI_STATUS => Ok(Self { reply, document: Some(Children::of("multistatus")) }),
+            StatusCode::MULTI_STATUS => Ok(Self { reply, document: Some(Children::of("multistatus")), came: Came::default() }),
             _ if reply.status.is_success() => Err(strange()),
             _ => Err(refusal::read(reply).await.into()),
         }
@@ -131,15 +149,16 @@ impl Responses {
     async fn next(&mut self) -> Result<Option<Vec<Element>>> {
         loop {
             let Some(document) = &mut self.document else { return Ok(None) };
-            match self.reply.frame().await? {
-                Some(bytes) => {
-                    let mut found = document.feed(&bytes).map_err(malformed)?;
-                    found.retain(|element| element.name == "response");
-                    if !found.is_empty() {
-                        return Ok(Some(found));
-                    }
-                }
+            let mut found = match self.reply.piece(&mut self.came).await? {
+                Some(bytes) => document.feed(&bytes).map_err(malformed)?,
                 None => self.document.take().map(Children::finish).transpose().map_err(malformed)?.unwrap_or_default(),
+            };
+            if self.came.bytes() > LONGEST_LISTING {
+                return Err(strange().with_source("it has no end"));
+            }
+            found.retain(|element| element.name == "response");
+            if !found.is_empty() || self.document.is_none() {
+                return Ok(Some(found).filter(|found| !found.is_empty()));
             }
         }
     }
@@ -150,7 +169,7 @@ fn malformed(error: Malformed) -> StoreError {
 }
 
 fn strange() -> StoreError {
-    StoreError::new(StoreErrorKind::Internal, "the storage's reply to PROPFIND is not one: is the url that of a WebDAV folder?")
+    StoreError::new(StoreErrorKind::Broken, "the storage's reply to PROPFIND is not one: is the url that of a WebDAV folder?")
 }
 
 /// `None`: the server has nothing to say of it, but why.

@@ -58,6 +58,7 @@ impl Refusal {
         match self.status.as_u16() {
             // A lock of somebody's, a limit on requests.
             423 | 425 | 429 => StoreErrorKind::Busy,
+            403 => StoreErrorKind::AccessDenied,
             413 => StoreErrorKind::EntityTooLarge,
             414 | 431 => StoreErrorKind::KeyTooLong,
             400 | 415 | 422 => StoreErrorKind::InvalidRequest,
@@ -103,6 +104,7 @@ mod tests {
     fn every_status_has_a_kind_that_clients_can_use() {
         for (status, kind) in [
             (401, StoreErrorKind::Internal),
+            (403, StoreErrorKind::AccessDenied),
             (302, StoreErrorKind::Internal),
             (423, StoreErrorKind::Busy),
             (429, StoreErrorKind::Busy),

@@ -23,7 +23,7 @@ pub(super) use address::{encode_path, encode_query};
 pub(super) use credentials::{Sign, Unsigned, context};
 pub(super) use outgoing::{Framing, Outcome, Outgoing, Sent, gather_or_stream};
 pub(super) use repeat::{Again, pause};
-pub(super) use reply::Reply;
+pub(super) use reply::{Came, Reply};
 pub(super) use resume::{Reopen, resuming};
 pub(super) use sending::{Gathered, Sending};
 pub(super) use verdict::{Verdict, judged};

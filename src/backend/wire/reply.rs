@@ -10,7 +10,23 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+
+/// Bytes of a document in a second, after the first timeout.
+const SLOWEST: u64 = 1024;
+
+/// How much of a document has come, and since when it has been waited for.
+#[derive(Debug, Default)]
+pub(in crate::backend) struct Came {
+    begun: Option<Instant>,
+    bytes: u64,
+}
+
+impl Came {
+    pub(in crate::backend) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
 
 #[derive(Debug)]
 pub(in crate::backend) struct Reply {
@@ -81,19 +97,35 @@ impl Reply {
         }
     }
 
+    /// As `frame`, of a document: it has to come at a pace at which it has an end. Bytes of objects may come as slowly as a
+    /// client takes them; of a document nobody has a use for a part.
+    pub(in crate::backend) async fn piece(&mut self, came: &mut Came) -> Result<Option<Bytes>> {
+        let begun = *came.begun.get_or_insert_with(Instant::now);
+        let deadline = begun + self.timeout + Duration::from_secs(came.bytes / SLOWEST);
+        let Ok(piece) = tokio::time::timeout_at(deadline, self.frame()).await else {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "the storage sends a document too slowly"));
+        };
+        let piece = piece?;
+        came.bytes += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        Ok(piece)
+    }
+
     /// The whole body, if it is no longer than `limit`.
     pub(in crate::backend) async fn bytes(mut self, limit: usize) -> Result<Bytes> {
-        let Some(first) = self.frame().await? else { return Ok(Bytes::new()) };
-        let Some(second) = self.frame().await? else { return Ok(first) };
-        let mut all = first.to_vec();
-        let mut next = Some(second);
-        while let Some(frame) = next {
-            if all.len() + frame.len() > limit {
+        let mut came = Came::default();
+        let (mut first, mut all) = (Bytes::new(), Vec::new());
+        while let Some(piece) = self.piece(&mut came).await? {
+            if came.bytes > limit as u64 {
                 return Err(StoreError::new(StoreErrorKind::Internal, "a reply of the storage is longer than it may be"));
             }
-            all.extend_from_slice(&frame);
-            next = self.frame().await?;
+            // Mostly there is one piece.
+            if first.is_empty() && all.is_empty() {
+                first = piece;
+                continue;
+            }
+            all.extend_from_slice(&std::mem::take(&mut first));
+            all.extend_from_slice(&piece);
         }
-        Ok(all.into())
+        Ok(if all.is_empty() { first } else { all.into() })
     }
 }

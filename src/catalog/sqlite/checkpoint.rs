@@ -95,7 +95,7 @@ mod tests {
         let db = connect();
         db.execute_batch("CREATE TABLE numbers (n INTEGER PRIMARY KEY, filling BLOB)").expect("a table");
         let checkpointer = Checkpointer::start("log", connect(), Pace { pass_after: 50, last_resort: PAGES as i64 }).expect("starts");
-        let writer = Writer::start("test", db, Some(checkpointer)).expect("starts");
+        let writer = Writer::start("test", db, Some(checkpointer), None).expect("starts");
         // Each change fills a page of its own.
         let insert = |n| writer.submit(move |db| Ok(db.execute("INSERT INTO numbers VALUES (?1, zeroblob(3000))", [n]).map(drop)?));
         for hundred in 0..100 {

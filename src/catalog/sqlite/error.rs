@@ -13,7 +13,6 @@ fn kind(error: &Error) -> CatalogErrorKind {
         Some(
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
-            | ErrorCode::DiskFull
             | ErrorCode::ReadOnly
             | ErrorCode::PermissionDenied
             | ErrorCode::CannotOpen
@@ -22,6 +21,7 @@ fn kind(error: &Error) -> CatalogErrorKind {
             | ErrorCode::DatabaseCorrupt
             | ErrorCode::NotADatabase,
         ) => CatalogErrorKind::Unavailable,
+        Some(ErrorCode::DiskFull) => CatalogErrorKind::Full,
         _ => CatalogErrorKind::Internal,
     }
 }

@@ -7,13 +7,15 @@
 //! - a caller hears of success only after the commit;
 //! - a change that fails takes none of its group with it: it either refuses and has changed nothing, or the whole group
 //!   is rolled back and every change of it applied once more, alone;
+//! - where there is no room, changes that free space are given some of the reserve, and no others;
 //! - every caller hears something: if a change panics it fails alone, and if the thread itself died, all fail.
 
 use super::{
     checkpoint::Checkpointer,
     error::{closed, internal},
+    reserve::Reserve,
 };
-use crate::catalog::{CatalogError, Result};
+use crate::catalog::{CatalogError, CatalogErrorKind, Result};
 use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 use std::{
@@ -67,9 +69,9 @@ enum Message {
 
 impl Writer {
     /// Without a checkpointer, commits checkpoint by themselves.
-    pub(super) fn start(name: &str, db: Connection, checkpointer: Option<Checkpointer>) -> Result<Self> {
+    pub(super) fn start(name: &str, db: Connection, checkpointer: Option<Checkpointer>, reserve: Option<Arc<Reserve>>) -> Result<Self> {
         let (queue, changes) = mpsc::channel();
-        let run = move || Thread { db, changes, unfinished: VecDeque::new(), checkpointer }.run();
+        let run = move || Thread { db, changes, unfinished: VecDeque::new(), checkpointer, reserve }.run();
         thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|error| internal(format!("starting a thread: {error}")))?;
         Ok(Self { queue, closing: Arc::default() })
     }
@@ -80,16 +82,32 @@ impl Writer {
         &self,
         mut change: impl FnMut(&Connection) -> Applied<T> + Send + 'static,
     ) -> BoxFuture<'static, Result<T>> {
-        self.submit_steps(move |db| change(db).map(Step::Done))
+        self.enqueue(move |db| change(db).map(Step::Done), false)
     }
 
-    /// As [`submit`](Self::submit), for a change too big for one transaction.
-    pub(super) fn submit_steps<T: Send + 'static>(
+    /// As [`submit`](Self::submit), for a change that frees space: it works also where there is no room.
+    pub(super) fn submit_freeing<T: Send + 'static>(
+        &self,
+        mut change: impl FnMut(&Connection) -> Applied<T> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T>> {
+        self.enqueue(move |db| change(db).map(Step::Done), true)
+    }
+
+    /// As [`submit_freeing`](Self::submit_freeing), for a change too big for one transaction.
+    pub(super) fn submit_freeing_steps<T: Send + 'static>(
         &self,
         change: impl FnMut(&Connection) -> Applied<Step<T>> + Send + 'static,
     ) -> BoxFuture<'static, Result<T>> {
+        self.enqueue(change, true)
+    }
+
+    fn enqueue<T: Send + 'static>(
+        &self,
+        change: impl FnMut(&Connection) -> Applied<Step<T>> + Send + 'static,
+        frees: bool,
+    ) -> BoxFuture<'static, Result<T>> {
         let (reply, outcome) = oneshot::channel();
-        let job = Change { change, outcome: None, reply };
+        let job = Change { change, frees, outcome: None, reply };
         // If the thread is gone the job is dropped right here, and the future tells.
         let _ = self.queue.send(Message::Change(Box::new(job)));
         self.hear(outcome)
@@ -113,12 +131,15 @@ impl Writer {
 trait Job: Send {
     fn apply(&mut self, db: &Connection) -> Result<()>;
     fn is_finished(&self) -> bool;
+    /// Space, in the end.
+    fn frees(&self) -> bool;
     /// Tells the caller, now that what `apply` did is committed or it failed.
     fn resolve(self: Box<Self>, committed: Result<()>);
 }
 
 struct Change<F, T> {
     change: F,
+    frees: bool,
     outcome: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
 }
@@ -145,6 +166,10 @@ where
         self.outcome.is_some()
     }
 
+    fn frees(&self) -> bool {
+        self.frees
+    }
+
     fn resolve(self: Box<Self>, committed: Result<()>) {
         let outcome = match (committed, self.outcome) {
             (Ok(()), Some(outcome)) => outcome,
@@ -162,6 +187,7 @@ struct Thread {
     /// Changes that want another step; one takes part in each group.
     unfinished: VecDeque<Box<dyn Job>>,
     checkpointer: Option<Checkpointer>,
+    reserve: Option<Arc<Reserve>>,
 }
 
 impl Thread {
@@ -203,24 +229,61 @@ impl Thread {
     }
 
     fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
-        match transact(&self.db, &mut group) {
+        let mut attempt = transact(&self.db, &mut group);
+        if group.len() == 1 && group.iter().all(|job| job.frees()) {
+            let mut moved = false;
+            while attempt.as_ref().is_err_and(|attempt| self.is_full(attempt.error())) && self.make_room(&mut moved) {
+                attempt = transact(&self.db, &mut group);
+            }
+        }
+        match attempt {
             Ok(()) => {
                 if let Some(checkpointer) = &mut self.checkpointer {
                     checkpointer.committed(group.len());
                 }
+                if let Some(reserve) = &self.reserve {
+                    reserve.refill_at_times();
+                }
                 group.into_iter().for_each(|job| self.settle(job));
             }
-            Err(Attempt::NotBegun(error)) => {
+            Err(Attempt::NotBegun(error)) if group.len() == 1 || !self.is_full(&error) => {
                 // Nothing can be written at the moment: trying each one alone would only wait as long for each.
                 for job in group {
-                    job.resolve(Err(CatalogError::new(error.kind(), error.to_string())));
+                    job.resolve(Err(self.told(&error)));
                 }
             }
             Err(Attempt::RolledBack(error)) if group.len() == 1 => {
-                group.into_iter().for_each(|job| job.resolve(Err(CatalogError::new(error.kind(), error.to_string()))));
+                group.into_iter().for_each(|job| job.resolve(Err(self.told(&error))));
             }
-            Err(Attempt::RolledBack(_)) => group.into_iter().for_each(|job| self.commit(vec![job])),
+            Err(_) => group.into_iter().for_each(|job| self.commit(vec![job])),
         }
+    }
+
+    fn is_full(&self, error: &CatalogError) -> bool {
+        match error.kind() {
+            CatalogErrorKind::Full => true,
+            // What it says where not a page can be added to what the connections share.
+            CatalogErrorKind::Unavailable => self.reserve.as_ref().is_some_and(|reserve| reserve.is_full()),
+            _ => false,
+        }
+    }
+
+    /// For whoever waits: that there is no room, whatever SQLite calls it.
+    fn told(&self, error: &CatalogError) -> CatalogError {
+        let kind = if self.is_full(error) { CatalogErrorKind::Full } else { error.kind() };
+        CatalogError::new(kind, error.to_string())
+    }
+
+    /// What is in the log is moved into the file: then the log begins anew, and needs no further room. If that was not enough, a piece
+    /// of the reserve is given.
+    fn make_room(&self, moved: &mut bool) -> bool {
+        if *moved && !self.reserve.as_ref().is_some_and(|reserve| reserve.give()) {
+            return false;
+        }
+        *moved = true;
+        // It may find no room either, and may be in somebody's way: the next attempt tells.
+        let _ = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        true
     }
 
     fn settle(&mut self, job: Box<dyn Job>) {
@@ -237,6 +300,14 @@ enum End {
 enum Attempt {
     NotBegun(CatalogError),
     RolledBack(CatalogError),
+}
+
+impl Attempt {
+    fn error(&self) -> &CatalogError {
+        match self {
+            Self::NotBegun(error) | Self::RolledBack(error) => error,
+        }
+    }
 }
 
 fn transact(db: &Connection, group: &mut [Box<dyn Job>]) -> std::result::Result<(), Attempt> {
@@ -270,7 +341,7 @@ mod tests {
     fn writer() -> Writer {
         let db = Connection::open_in_memory().expect("memory");
         db.execute_batch("CREATE TABLE numbers (n INTEGER PRIMARY KEY)").expect("a table");
-        Writer::start("test", db, None).expect("starts")
+        Writer::start("test", db, None, None).expect("starts")
     }
 
     fn insert(n: i64) -> impl FnMut(&Connection) -> Applied<()> + Send + 'static {
@@ -336,7 +407,7 @@ mod tests {
         db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE numbers (n INTEGER PRIMARY KEY)").expect("a table");
         let others = Connection::open(&path).expect("opens");
         let visible = move || others.query_row("SELECT count(*) FROM numbers", [], |row| row.get::<_, i64>(0));
-        let writer = Writer::start("test", db, None).expect("starts");
+        let writer = Writer::start("test", db, None, None).expect("starts");
         let held = hold(&writer);
         let changes: Vec<_> = (0..100).map(|n| writer.submit(insert(n))).collect();
         let last = writer.submit(move |_| Ok(visible()?));
@@ -351,7 +422,7 @@ mod tests {
         let writer = writer();
         let held = hold(&writer);
         let mut step = 0;
-        let long = writer.submit_steps(move |db| {
+        let long = writer.submit_freeing_steps(move |db| {
             step += 1;
             db.execute("INSERT INTO numbers VALUES (?1)", [step])?;
             Ok(if step < 3 { Step::More } else { Step::Done(()) })

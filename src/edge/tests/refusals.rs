@@ -209,6 +209,17 @@ fn the_end_of_a_body_is_found_in_one_way_only() {
 }
 
 #[test]
+fn a_body_that_was_coded_on_its_way_is_refused_and_not_stored_so() {
+    let coded = |codings: &[&str]| codings.iter().fold(get(), |draft, coding| draft.header("transfer-encoding", coding));
+    for codings in [&["gzip, chunked"][..], &["gzip", "chunked"], &["deflate"], &["chunked, identity"], &["x"], &[""]] {
+        assert_eq!(refusal_code(coded(codings)), Some(ErrorCode::NotImplemented), "{codings:?}");
+    }
+    for codings in [&["chunked"][..], &["Chunked "]] {
+        assert_eq!(refusal_code(coded(codings)), None, "{codings:?}");
+    }
+}
+
+#[test]
 fn the_host_is_one_and_the_one_that_was_signed() {
     assert_eq!(refusal_code(signed(get()).header("host", "other.example.com")), Some(ErrorCode::SignatureDoesNotMatch));
     assert_eq!(refusal_code(get().header("host", "a").header("host", "a")), Some(ErrorCode::BadRequest));

@@ -3,6 +3,7 @@
 use super::{STAGE, facts, names};
 use crate::{
     backend::{
+        pages::Pages,
         s3::{
             listing::{RemotePage, beyond, strange},
             refusal,
@@ -67,10 +68,15 @@ impl S3Store {
         let page: Page = serde_json::from_slice(&reply.bytes(LONGEST_PAGE).await?).map_err(|_| strange("document"))?;
         let mut entries = Vec::with_capacity(page.items.len() + page.prefixes.len());
         let mut last = None::<String>;
+        let mut met = |name: &str| {
+            if name.starts_with(&request.prefix) && last.as_deref().is_none_or(|last| last < name) {
+                last = Some(name.to_owned());
+            }
+        };
         for item in &page.items {
             let Some(name) = self.place.strip(&item.name) else { continue };
             let key = names::decode(name);
-            last = last.max(Some(key.clone().unwrap_or_else(|| name.to_owned())));
+            met(key.as_deref().unwrap_or(name));
             // Names that no key has are not shown.
             if let Some(key) = key.and_then(|key| ObjectKey::new(key).ok()) {
                 entries.push(ListEntry::Object(object(key, item)?));
@@ -78,12 +84,13 @@ impl S3Store {
         }
         for name in page.prefixes.iter().filter_map(|name| self.place.strip(name)) {
             let group = names::decode_prefix(name);
-            last = last.max(Some(group.clone().unwrap_or_else(|| name.to_owned())));
+            met(group.as_deref().unwrap_or(name));
             entries.extend(group.map(ListEntry::CommonPrefix));
         }
         entries.sort_by(|a, b| a.name().cmp(b.name()));
         let wanted = |name: &str| name.starts_with(&request.prefix) && request.after.as_deref().is_none_or(|after| name > after);
         entries.retain(|entry| !entry.name().starts_with(STAGE) && wanted(entry.name()));
+        entries.dedup_by(|a, b| a.name() == b.name());
         let truncated = page.next_page_token.is_some() || entries.len() > request.limit;
         entries.truncate(request.limit);
         Ok(RemotePage { last, entries, truncated })
@@ -94,6 +101,7 @@ impl S3Store {
         let query = Query { prefix: &request.prefix, delimiter: Some(delimiter), after: request.after.as_deref(), limit: request.limit };
         let mut flat = ListRequest { delimiter: None, limit: 1000, ..request.clone() };
         let mut entries: Vec<ListEntry> = Vec::new();
+        let mut pages = Pages::of("grouping a listing");
         loop {
             let page = self.page_grouped_there(&flat, flat.after.as_deref()).await?;
             for entry in page.entries {
@@ -110,6 +118,7 @@ impl S3Store {
             if !page.truncated {
                 return Ok(RemotePage { entries, truncated: false, last: None });
             }
+            pages.beyond(flat.after.as_deref(), page.last.as_deref())?;
             flat.after = page.last;
         }
     }

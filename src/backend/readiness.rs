@@ -1,0 +1,66 @@
+//! Whether listings of a bucket can be trusted, for those who wait for it.
+
+use crate::store::{
+    Result,
+    error::{StoreError, StoreErrorKind},
+};
+use tokio::sync::watch;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Readiness {
+    /// The first look at all that is there has not ended.
+    Awaited,
+    Complete,
+    /// It has failed: whoever waits for it is told why, and the next who asks begins another.
+    Failed {
+        kind: StoreErrorKind,
+        message: String,
+        why: String,
+    },
+}
+
+impl Readiness {
+    pub(super) fn of(complete: bool) -> Self {
+        if complete { Self::Complete } else { Self::Awaited }
+    }
+
+    /// Another attempt begins: the failure before is none any more.
+    pub(super) fn begin(ready: &watch::Sender<Self>) {
+        ready.send_if_modified(|ready| {
+            let failed = matches!(ready, Self::Failed { .. });
+            if failed {
+                *ready = Self::Awaited;
+            }
+            failed
+        });
+    }
+
+    /// An attempt has failed. What was complete by then stays so: it was by another.
+    pub(super) fn fail(ready: &watch::Sender<Self>, error: &StoreError) {
+        ready.send_if_modified(|ready| {
+            let awaited = !ready.is_complete();
+            if awaited {
+                *ready = Self::Failed { kind: error.kind(), message: error.message().to_owned(), why: error.to_string() };
+            }
+            awaited
+        });
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        *self == Self::Complete
+    }
+
+    pub(super) fn is_decided(&self) -> bool {
+        *self != Self::Awaited
+    }
+
+    /// For whoever has waited until it was decided.
+    pub(super) fn answer(&self) -> Result<()> {
+        match self {
+            Self::Failed { kind, message, why } => {
+                Err(StoreError::new(*kind, message.clone()).with_source(format!("the last look at what is there failed: {why}")))
+            }
+            Self::Complete | Self::Awaited => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The way down through the folders of a storage: it has an end, whatever the storage says is in them.
+//!
+//! Owns the bound on the folders of one pass, and the proof that a folder is not contained in itself. Does not own what is done
+//! with what is found.
+//!
+//! Invariants:
+//! - no path is followed that no key can have: keys have at most 1,024 bytes, so the way down is not longer;
+//! - a folder with files in it, in which the very same was seen in several folders above it, is not followed further;
+//! - a pass looks into a bounded number of folders.
+
+use super::files::{Entry, Kind, Service};
+use crate::{
+    backend::codec,
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+
+/// Folders of one pass, also those that are known and were not looked into yet.
+const MOST_FOLDERS: usize = 4_000_000;
+/// Folders on one way that may hold the very same files and folders, by name, size, time and tag.
+const MOST_ALIKE: usize = 8;
+
+#[derive(Debug)]
+pub(super) struct Descent {
+    looked: usize,
+    hasher: RandomState,
+    /// The folders above the one that is looked into, and what was in them.
+    above: Vec<(String, Content)>,
+    here: Option<(String, Content)>,
+}
+
+/// What is in a folder, whatever the order in which it was told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Content {
+    sum: u64,
+    entries: u64,
+    files: u64,
+}
+
+impl Descent {
+    pub(super) fn new() -> Self {
+        Self { looked: 0, hasher: RandomState::new(), above: Vec::new(), here: None }
+    }
+
+    /// Begins to look into a folder. `pending` others are still to be looked into.
+    pub(super) fn enter(&mut self, folder: &str, pending: usize) -> Result<()> {
+        self.looked += 1;
+        if self.looked + pending > MOST_FOLDERS {
+            let why = format!("walking through a bucket: the storage names more than {MOST_FOLDERS} folders");
+            return Err(StoreError::new(StoreErrorKind::Internal, why));
+        }
+        self.above.extend(self.here.take());
+        while self.above.last().is_some_and(|(above, _)| !is_below(folder, above)) {
+            self.above.pop();
+        }
+        self.here = Some((folder.to_owned(), Content::default()));
+        Ok(())
+    }
+
+    pub(super) fn saw(&mut self, entries: &[Entry]) {
+        let Some((_, here)) = &mut self.here else { return };
+        for entry in entries {
+            let mut hasher = self.hasher.build_hasher();
+            let stat = &entry.stat;
+            (&entry.name, stat.kind == Kind::Folder, stat.size, stat.modified.map(|at| at.millis()), &stat.tag).hash(&mut hasher);
+            here.sum = here.sum.wrapping_add(hasher.finish());
+            here.entries += 1;
+            here.files += u64::from(stat.kind == Kind::File);
+        }
+    }
+
+    /// Whether the folder that was looked into is one of those that it lies in.
+    pub(super) fn is_circle(&self) -> bool {
+        let Some((_, here)) = &self.here else { return false };
+        here.files > 0 && self.above.iter().filter(|(_, above)| above == here).count() >= MOST_ALIKE
+    }
+}
+
+fn is_below(folder: &str, above: &str) -> bool {
+    above.is_empty() || folder.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Whether any key can lie in a folder, by its length and spelling.
+pub(super) fn has_keys(folder: &str, service: Service) -> bool {
+    let path = codec::join(folder, "x");
+    // The beginning of an over-long name, and folders of keys that lie apart, end otherwise.
+    codec::decode(&path, service.names).is_some() || is_begun(folder) && path.len() <= MOST_ESCAPED
+}
+
+/// A path of the longest key, each byte of which is escaped, and cut into names.
+pub(super) const MOST_ESCAPED: usize = 4 * 1024;
+
+fn is_begun(folder: &str) -> bool {
+    folder.split('/').any(codec::is_escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::tree::files::Stat;
+
+    fn entry(name: &str, kind: Kind, size: u64) -> Entry {
+        Entry { name: name.into(), stat: Stat { kind, size, modified: None, tag: None, md5: None } }
+    }
+
+    fn depth(contents: impl Fn(usize) -> Vec<Entry>) -> usize {
+        let (mut descent, mut folder) = (Descent::new(), String::new());
+        for depth in 0..100 {
+            descent.enter(&folder, 0).expect("few folders");
+            descent.saw(&contents(depth));
+            if descent.is_circle() {
+                return depth;
+            }
+            folder = codec::join(&folder, "d");
+        }
+        100
+    }
+
+    #[test]
+    fn a_folder_with_files_that_contains_itself_is_left_soon() {
+        assert_eq!(depth(|_| vec![entry("d", Kind::Folder, 0), entry("f", Kind::File, 7)]), MOST_ALIKE);
+        // Through another folder, and told in another order.
+        let two = |depth: usize| match depth % 2 {
+            0 => vec![entry("d", Kind::Folder, 0), entry("f", Kind::File, 7)],
+            _ => vec![entry("g", Kind::File, 8), entry("d", Kind::Folder, 0)],
+        };
+        assert_eq!(depth(two), 2 * MOST_ALIKE);
+    }
+
+    #[test]
+    fn folders_that_only_look_alike_are_followed() {
+        assert_eq!(depth(|depth| vec![entry("d", Kind::Folder, 0), entry("f", Kind::File, depth as u64)]), 100);
+        assert_eq!(depth(|_| vec![entry("d", Kind::Folder, 0)]), 100, "without files nothing is found twice, and keys have an end");
+    }
+
+    #[test]
+    fn siblings_are_not_above_each_other() {
+        let mut descent = Descent::new();
+        for n in 0..100 {
+            descent.enter(&format!("d{n}"), 0).expect("few folders");
+            descent.saw(&[entry("f", Kind::File, 7)]);
+            assert!(!descent.is_circle());
+        }
+    }
+}
