@@ -7,6 +7,8 @@ mod bytes;
 mod feed;
 #[path = "tree/flow.rs"]
 mod flow;
+#[path = "tree/hostile.rs"]
+mod hostile;
 #[path = "tree/slots.rs"]
 mod slots;
 mod support;

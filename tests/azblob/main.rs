@@ -10,6 +10,7 @@ mod faults;
 mod foreign;
 mod gateway;
 mod gateways;
+mod hostile;
 mod keeping_house;
 mod raw;
 #[path = "../support/mod.rs"]

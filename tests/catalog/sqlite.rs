@@ -60,9 +60,9 @@ async fn files_are_readable_by_their_owner_alone() {
 }
 
 #[tokio::test]
-async fn closing_leaves_the_two_files_and_no_log() {
+async fn closing_leaves_the_two_files_and_the_reserve_and_no_log() {
     let dir = closed().await;
-    assert_eq!(files(dir.path()), ["catalog.sqlite", "index.sqlite"].map(|file| dir.path().join(file)));
+    assert_eq!(files(dir.path()), ["catalog.sqlite", "index.sqlite", "reserve"].map(|file| dir.path().join(file)));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod costs;
 mod faults;
 mod gateway;
 mod gcs;
+mod hostile;
 mod keeping;
 mod manners;
 mod places;

@@ -2,7 +2,11 @@
 
 use super::{
     process::Place,
-    support::{Who, raw::Raw},
+    support::{
+        Who,
+        hostile::{Hostile, Said},
+        raw::Raw,
+    },
 };
 use std::time::Duration;
 
@@ -48,4 +52,37 @@ fn requests_are_not_logged_unless_asked_for() {
     let server = place.serve(&["--data", "d"], &[ROOT[0], ROOT[1], ("CAUSEWAY_LOG", "warn,access=debug")]);
     assert_eq!(Raw::new(server.s3, WHO).get("/").send().status, 200);
     assert!(place.read("stderr").contains("ListBuckets"));
+}
+
+#[test]
+fn what_others_say_cannot_forge_lines() {
+    let hostile = Hostile::start(|asked| match asked.query("list-type") {
+        Some(_) => {
+            Said::new(500, "<Error><Code>InternalError</Code><Message>a\nERROR forged \u{1b}[31m \u{9b}1m \u{202e}</Message></Error>")
+        }
+        None => Said::new(404, ""),
+    });
+    let configuration = format!(
+        "[backend.up]\ntype = 's3'\nendpoint = 'http://{}'\naccess_key = 'a'\nsecret_key = 'b'\nattempts = 1\n\
+         [default]\nbackend = 'up'\n[bucket.bucket]\nbackend = 'up'\n",
+        hostile.address()
+    );
+    for format in ["human", "json"] {
+        let place = Place::new();
+        place.write("causeway.toml", &configuration);
+        let environment = [ROOT[0], ROOT[1], ("CAUSEWAY_LOG", "info,access=debug")];
+        let server = place.serve(&["--data", "d", "--log-format", format], &environment);
+        let raw = Raw::new(server.s3, WHO);
+        assert_eq!(raw.get("/bucket?list-type=2").send().status, 503);
+        // A key of C1, of what turns writing round, and of line ends.
+        raw.get("/bucket/x%C2%9B31m%E2%80%AE%0AERROR").send();
+        let log = place.read("stderr");
+        assert!(log.contains("forged") && log.contains("GetObject"), "{log}");
+        let forged = |c: char| c != '\n' && (c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
+        assert!(!log.contains(forged), "{log:?}");
+        assert!(!log.lines().any(|line| line.starts_with("ERROR")), "{log}");
+        if format == "json" {
+            log.lines().for_each(|line| drop(serde_json::from_str::<serde_json::Value>(line).expect("JSON")));
+        }
+    }
 }

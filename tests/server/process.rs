@@ -44,8 +44,14 @@ impl Place {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_causeway"));
-        command.args(arguments).env_clear().current_dir(self.dir.path()).stdin(Stdio::null());
+        self.command_under(&[], arguments)
+    }
+
+    /// With a program that starts it, and its arguments.
+    fn command_under(&self, wrapper: &[&str], arguments: &[&str]) -> Command {
+        let mut words = wrapper.iter().copied().chain([env!("CARGO_BIN_EXE_causeway")]);
+        let mut command = Command::new(words.next().expect("a program"));
+        command.args(words).args(arguments).env_clear().current_dir(self.dir.path()).stdin(Stdio::null());
         command
     }
 
@@ -71,8 +77,19 @@ impl Place {
 
     /// `serve` on free ports, with `causeway.toml` if the test wrote one, once it serves.
     pub fn serve(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
+        self.serve_under(&[], arguments, environment)
+    }
+
+    /// As `serve`, by a process to which the modes of files mean something: root loses what lets it pass them by.
+    pub fn serve_bound_by_modes(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
+        const BOUND: [&str; 2] = ["/usr/bin/setpriv", "--bounding-set=-dac_override,-dac_read_search"];
+        let wrapper = if rustix::process::geteuid().is_root() { &BOUND[..] } else { &[] };
+        self.serve_under(wrapper, arguments, environment)
+    }
+
+    fn serve_under(&self, wrapper: &[&str], arguments: &[&str], environment: &[(&str, &str)]) -> Running {
         let _ = std::fs::remove_file(self.path("addresses"));
-        let mut command = self.command(&["serve", "--address-file", "addresses", "--durability", "relaxed"]);
+        let mut command = self.command_under(wrapper, &["serve", "--address-file", "addresses", "--durability", "relaxed"]);
         if !arguments.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }

@@ -14,6 +14,7 @@ pub mod files;
 pub mod ftpd;
 pub mod gcs;
 pub mod gdrive;
+pub mod hostile;
 pub mod manners;
 pub mod onedrive;
 pub mod proxy;

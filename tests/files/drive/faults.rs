@@ -69,7 +69,7 @@ async fn limits_of_rate_are_waited_for() {
     }
     assert!(begun.elapsed().as_millis() >= 1000, "half a second each for those that Drive calls limits of rate");
     drive.fail_next(1, 403, "insufficientFilePermissions");
-    assert_eq!(files.stat("k").await.expect_err("waiting does not help").kind(), StoreErrorKind::Internal);
+    assert_eq!(files.stat("k").await.expect_err("waiting does not help").kind(), StoreErrorKind::AccessDenied);
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ async fn limits_of_rate_are_waited_for() {
         assert!(begun.elapsed() >= Duration::from_secs(1), "{summary}: as long as Dropbox says");
     }
     dropbox.fail_next(1, 409, "path/no_write_permission", None);
-    assert_eq!(files.stat("k").await.expect_err("waiting does not help").kind(), StoreErrorKind::Internal);
+    assert_eq!(files.stat("k").await.expect_err("waiting does not help").kind(), StoreErrorKind::AccessDenied);
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ async fn limits_of_rate_are_waited_for() {
         assert!(begun.elapsed() >= Duration::from_secs(seconds), "{status}: as long as OneDrive says");
     }
     drive.fail_next(1, 403, "accessDenied", None);
-    assert_eq!(files.stat("k").await.expect_err("waiting does not help").kind(), StoreErrorKind::Internal);
+    assert_eq!(files.stat("k").await.expect_err("waiting does not help").kind(), StoreErrorKind::AccessDenied);
 }
 
 #[tokio::test]
