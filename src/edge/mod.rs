@@ -105,6 +105,7 @@ impl Edge {
         headers.remove(header::AUTHORIZATION);
         let query = if sender.presigned { presigned::unfold(query, &mut headers).map_err(refusal)? } else { query };
         let query = Query::new(query);
+        query.refuse_repeated().map_err(refusal)?;
         let (announced, decoder) = body_form(&method, &target, &query, &headers, &sender).map_err(refusal)?;
         announced::strip_framing(&mut headers);
 

@@ -153,6 +153,11 @@ pub(super) fn identify(w: &mut xml::Writer, owner: &Owner) {
     w.text("DisplayName", &owner.display_name);
 }
 
+/// The same for those who read by a grant of an ACL: a name may be an access key, which is none of theirs.
+pub(super) fn identify_to_others(w: &mut xml::Writer, owner: &Owner) {
+    w.text("ID", &owner.id);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

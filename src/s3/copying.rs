@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub(super) struct Source {
     pub(super) bucket: Arc<Bucket>,
     pub(super) object: CopySource,
+    /// Whoever copies may read tags there. An ACL lets nobody.
+    pub(super) shows_tags: bool,
 }
 
 /// The source that `x-amz-copy-source` names, with its conditions.
@@ -24,7 +26,8 @@ pub(super) async fn source(service: &Service, request: &Request) -> Result<Sourc
     headers::expected_owner(&request.headers, "x-amz-source-expected-bucket-owner", &bucket)?;
     let conditions = headers::source_conditions(&request.headers)?;
     let object = CopySource { store: bucket.store().clone(), key, conditions };
-    Ok(Source { bucket, object })
+    let shows_tags = gate::reads_as_own(&request.principal, &bucket);
+    Ok(Source { bucket, object, shows_tags })
 }
 
 impl Source {

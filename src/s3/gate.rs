@@ -21,7 +21,7 @@ pub(super) enum Need {
     ReadBucket,
     /// To read one object: as above, or whom the object's ACL lets.
     ReadObject,
-    /// To write objects: the owner, or whom the bucket's ACL lets.
+    /// To write objects: the owner, or whom the bucket's ACL lets. Never a read-only identity.
     WriteObject,
     /// To know of the bucket and its settings: its owner.
     OwnRead,
@@ -35,8 +35,10 @@ pub(super) fn need(operation: Operation) -> Need {
         ListBuckets => Need::Identity,
         CreateBucket => Need::CreateBucket,
         HeadBucket | ListObjects | ListObjectsV2 | ListObjectVersions => Need::ReadBucket,
-        GetBucketLocation | GetBucketAcl | GetBucketVersioning | ListMultipartUploads | ListParts | GetObjectAcl => Need::OwnRead,
-        GetObject | HeadObject | GetObjectAttributes | GetObjectTagging => Need::ReadObject,
+        GetBucketLocation | GetBucketAcl | GetBucketVersioning | ListMultipartUploads | ListParts | GetObjectAcl | GetObjectTagging => {
+            Need::OwnRead
+        }
+        GetObject | HeadObject | GetObjectAttributes => Need::ReadObject,
         PutObject
         | CopyObject
         | DeleteObject
@@ -60,23 +62,24 @@ pub(super) fn authorize_service(principal: &Principal, need: Need) -> Result<(),
     if allowed { Ok(()) } else { Err(ErrorCode::AccessDenied.into()) }
 }
 
+/// Whether somebody reads a bucket for what he is, and not because an ACL grants it: only then are tags and names of owners shown.
+pub(super) fn reads_as_own(principal: &Principal, bucket: &Bucket) -> bool {
+    principal.identity().is_some_and(|identity| identity.role == Role::Admin || bucket.owner().id == identity.owner.id)
+}
+
 /// For everything on a bucket; `key` where the operation has one.
 pub(super) async fn authorize(principal: &Principal, need: Need, bucket: &Bucket, key: Option<&ObjectKey>) -> Result<(), S3Error> {
     let acl = bucket.acl();
     let known = principal.identity().is_some();
-    let (reads, writes) = match principal.identity() {
-        Some(identity) => {
-            let own = identity.role == Role::Admin || bucket.owner().id == identity.owner.id;
-            (own, own && identity.role != Role::ReadOnly)
-        }
-        None => (false, false),
-    };
+    let reads = reads_as_own(principal, bucket);
+    let may_write = principal.identity().is_none_or(|identity| identity.role != Role::ReadOnly);
+    let writes = reads && may_write;
     let readable = |acl: CannedAcl| acl.anyone_reads() || (known && acl.users_read());
     let allowed = match need {
         Need::Identity | Need::CreateBucket => return authorize_service(principal, need),
         Need::ReadBucket => reads || readable(acl),
         Need::OwnRead => reads,
-        Need::WriteObject => writes || acl.anyone_writes(),
+        Need::WriteObject => writes || (may_write && acl.anyone_writes()),
         Need::OwnWrite => writes,
         Need::ReadObject => {
             reads

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     model::{CacheUse, ChecksumSpec, Notes, Owner, StorageClass},
-    s3::acl,
+    s3::{BucketCall, acl, gate},
     store::{ListEntry, ListedObject},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -134,8 +134,26 @@ pub(super) fn prefixes(entries: &[ListEntry]) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The owner as a listing shows it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ShownOwner<'b> {
+    owner: &'b Owner,
+    by_name: bool,
+}
+
+impl<'b> ShownOwner<'b> {
+    pub(super) fn of(call: &'b BucketCall) -> Self {
+        Self { owner: call.bucket.owner(), by_name: gate::reads_as_own(&call.request.principal, &call.bucket) }
+    }
+
+    fn write(self, w: &mut Writer) {
+        let identify = if self.by_name { acl::identify } else { acl::identify_to_others };
+        w.element("Owner", |w| identify(w, self.owner));
+    }
+}
+
 /// What stands in `Contents` and `Version` behind the key.
-pub(super) fn properties(w: &mut Writer, object: &ListedObject, owner: Option<&Owner>) {
+pub(super) fn properties(w: &mut Writer, object: &ListedObject, owner: Option<ShownOwner<'_>>) {
     w.text("LastModified", object.last_modified.iso8601());
     w.text("ETag", object.etag.quoted());
     if let Some(spec) = object.checksum {
@@ -143,7 +161,7 @@ pub(super) fn properties(w: &mut Writer, object: &ListedObject, owner: Option<&O
     }
     w.number("Size", object.size);
     if let Some(owner) = owner {
-        w.element("Owner", |w| acl::identify(w, owner));
+        owner.write(w);
     }
     w.text("StorageClass", StorageClass::shown(object.storage_class));
 }

@@ -1,7 +1,7 @@
 //! What GetObject and HeadObject share: which bytes are meant, and which headers say so.
 
 use super::{
-    ErrorCode, HeaderMapExt, Query, Request, S3Error,
+    ErrorCode, HeaderMapExt, ObjectCall, Query, Request, S3Error, gate,
     headers::{self, ReplyView},
 };
 use crate::{
@@ -28,16 +28,23 @@ pub(super) struct Reading {
     if_range: Option<Validator>,
     overrides: HeaderMap,
     checksum: bool,
+    /// Whether the reply may say how many tags there are.
+    tags: bool,
 }
 
 impl Reading {
-    pub(super) fn of(request: &Request) -> Result<Self, S3Error> {
+    pub(super) fn of(call: &ObjectCall) -> Result<Self, S3Error> {
+        Ok(Self { tags: gate::reads_as_own(&call.request.principal, &call.bucket), ..Self::asked(&call.request)? })
+    }
+
+    fn asked(request: &Request) -> Result<Self, S3Error> {
         Ok(Self {
             conditions: headers::read_conditions(&request.headers)?,
             selection: selection(request)?,
             if_range: request.headers.text(header::IF_RANGE)?.map(Validator::parse),
             overrides: overrides(&request.query, &request.principal)?,
             checksum: headers::checksum_mode(&request.headers)?,
+            tags: false,
         })
     }
 
@@ -58,7 +65,7 @@ impl Reading {
             Selection::Whole | Selection::Range(_) => None,
         };
         let whole = part.is_none() && span == Span::whole(info.size);
-        let view = ReplyView { checksum: self.checksum && whole, parts: part.is_some() };
+        let view = ReplyView { checksum: self.checksum && whole, parts: part.is_some(), tags: self.tags };
         let mut headers = headers::object_headers(info, view);
         if let (true, Some(sum), Some(object)) = (self.checksum, part.and_then(|part| part.checksum.as_ref()), &info.checksum) {
             let (name, value) = headers::part_checksum_header(sum);
@@ -177,7 +184,7 @@ mod tests {
         request.query = Query::new(query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect());
         let owner = Owner { id: "id".into(), display_name: "name".into() };
         request.principal = Principal::Identity(Identity { access_key: AccessKey("k".into()), role: Role::Admin, owner }.into());
-        Reading::of(&request).map_err(|error| error.code)
+        Reading::asked(&request).map_err(|error| error.code)
     }
 
     fn reply(headers: &[(&'static str, &str)], query: &[(&str, &str)], span: (u64, u64)) -> (u16, HeaderMap) {
@@ -214,7 +221,7 @@ mod tests {
         assert_eq!(reading(&[], &[("response-content-type", "x\r\nSet-Cookie: a")]).err(), Some(ErrorCode::InvalidArgument));
         let mut anonymous = request(&[]);
         anonymous.query = Query::new(vec![("response-content-type".into(), "x/y".into())]);
-        assert_eq!(Reading::of(&anonymous).expect_err("refused").code, ErrorCode::InvalidRequest);
+        assert_eq!(Reading::asked(&anonymous).expect_err("refused").code, ErrorCode::InvalidRequest);
     }
 
     #[test]

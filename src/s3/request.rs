@@ -50,6 +50,16 @@ impl Query {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
+    /// A parameter that is said twice means one thing or another by the order of the two, which no signature covers.
+    pub fn refuse_repeated(&self) -> Result<(), S3Error> {
+        let mut names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(S3Error::argument(pair[0], "", format!("The parameter {} must not be repeated", pair[0]))),
+            None => Ok(()),
+        }
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }

@@ -1,7 +1,7 @@
 //! ListObjects, the first version, over the wire.
 
-use crate::support::{Server, failure, is, put};
-use aws_sdk_s3::operation::list_objects::ListObjectsOutput;
+use crate::support::{ADMIN, ALICE, BOB, Server, failure, is, put, raw::RawRequest};
+use aws_sdk_s3::{operation::list_objects::ListObjectsOutput, types::BucketCannedAcl};
 
 fn keys(page: &ListObjectsOutput) -> Vec<&str> {
     page.contents().iter().filter_map(|object| object.key()).collect()
@@ -72,4 +72,23 @@ async fn nonsense_is_an_invalid_argument() {
         assert_eq!(server.raw().get(format!("/{bucket}?{query}")).send().failure(), is(400, "InvalidArgument"), "{query}");
     }
     assert_eq!(failure(client.list_objects().bucket("no-such-bucket").send().await), is(404, "NoSuchBucket"));
+}
+
+#[tokio::test]
+async fn who_reads_by_an_acl_learns_the_id_of_the_owner_and_no_name() {
+    let server = Server::start();
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    put(&client, &bucket, "k", "x").await;
+    client.put_bucket_acl().bucket(&bucket).acl(BucketCannedAcl::PublicRead).send().await.expect("acl");
+    for query in ["", "?list-type=2&fetch-owner=true", "?versions"] {
+        let of = |request: RawRequest| request.send().text();
+        let (own, admins) = (of(server.raw().get(format!("/{bucket}{query}"))), of(server.raw_of(ADMIN).get(format!("/{bucket}{query}"))));
+        assert!(own.contains(ALICE.access_key) && admins.contains(ALICE.access_key), "{query}: {own}");
+        let others =
+            [of(server.raw().get(format!("/{bucket}{query}")).anonymous()), of(server.raw_of(BOB).get(format!("/{bucket}{query}")))];
+        for other in others {
+            assert!(other.contains("<Owner><ID>") && !other.contains(ALICE.access_key), "{query}: {other}");
+        }
+    }
 }

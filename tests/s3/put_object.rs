@@ -1,6 +1,6 @@
 //! PutObject over the wire.
 
-use crate::support::{ALICE, BOB, Server, failure, get, is, put, raw::RawRequest};
+use crate::support::{ALICE, BOB, READER, Server, failure, get, is, put, raw::RawRequest};
 use aws_sdk_s3::{
     primitives::ByteStream,
     types::{BucketCannedAcl, ChecksumAlgorithm, ChecksumMode, ChecksumType},
@@ -287,4 +287,21 @@ async fn only_those_who_may_write() {
     alice.put_bucket_acl().bucket(&bucket).acl(BucketCannedAcl::PublicReadWrite).send().await.expect("acl");
     assert_eq!(server.raw().put(format!("/{bucket}/k"), "x").anonymous().send().status, 200);
     assert_eq!(failure(alice.put_object().bucket("no-such-bucket").key("k").send().await), is(404, "NoSuchBucket"));
+}
+
+#[tokio::test]
+async fn a_read_only_identity_writes_nowhere_even_where_anybody_may() {
+    let server = Server::start();
+    let alice = server.client();
+    let bucket = server.bucket(&alice).await;
+    put(&alice, &bucket, "k", "x").await;
+    alice.put_bucket_acl().bucket(&bucket).acl(BucketCannedAcl::PublicReadWrite).send().await.expect("acl");
+    let (reader, denied) = (server.raw_of(READER), is(403, "AccessDenied"));
+    assert_eq!(reader.get(format!("/{bucket}")).send().status, 200, "it reads as anybody does");
+    assert_eq!(reader.put(format!("/{bucket}/k"), "y").send().failure(), denied);
+    assert_eq!(reader.request("DELETE", format!("/{bucket}/k")).send().failure(), denied);
+    assert_eq!(reader.post(format!("/{bucket}/k?uploads"), "").send().failure(), denied);
+    let delete = "<Delete><Object><Key>k</Key></Object></Delete>";
+    assert_eq!(reader.post(format!("/{bucket}?delete"), delete).send().failure(), denied);
+    assert_eq!(get(&alice, &bucket, "k").await.as_deref(), Some(&b"x"[..]));
 }

@@ -108,3 +108,19 @@ fn an_anonymous_query_makes_no_headers() {
     let request = admit(Draft::new("GET", "/bucket?x-amz-acl=public-read").build()).expect("admitted");
     assert!(request.query.has("x-amz-acl") && !request.headers.contains_key("x-amz-acl"));
 }
+
+#[test]
+fn a_parameter_that_is_said_twice_is_refused_however_it_is_signed() {
+    for query in ["prefix=a&prefix=b", "prefix=b&prefix=a", "versionId=null&versionId=null", "marker&x=1&marker", "a%62=1&ab=2"] {
+        let target = format!("/bucket?{query}");
+        let drafts = [
+            Signer::presigning(60).sign(Draft::new("GET", &target)),
+            Signer::default().sign(Draft::new("GET", &target)),
+            Draft::new("GET", &target),
+        ];
+        for draft in drafts {
+            assert_eq!(refusal_code(draft), Some(ErrorCode::InvalidArgument), "{query}");
+        }
+    }
+    assert_eq!(refusal_code(Draft::new("GET", "/bucket?prefix=a&Prefix=b&list-type=2")), None);
+}

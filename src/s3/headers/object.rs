@@ -14,6 +14,8 @@ pub(in crate::s3) struct ReplyView {
     pub checksum: bool,
     /// The request was for a part: say how many there are.
     pub parts: bool,
+    /// Who asks may read tags: say how many there are.
+    pub tags: bool,
 }
 
 /// Everything but the length and range of the body.
@@ -46,7 +48,7 @@ pub(in crate::s3) fn object_headers(info: &ObjectInfo, view: ReplyView) -> Heade
     let user: Vec<_> = attributes.user.iter().filter_map(user_header).collect();
     let missing = attributes.user.len() - user.len();
     headers.extend(user);
-    if info.tag_count > 0 {
+    if view.tags && info.tag_count > 0 {
         headers.insert(HeaderName::from_static("x-amz-tagging-count"), info.tag_count.into());
     }
     if missing > 0 {
@@ -109,7 +111,7 @@ mod tests {
 
     #[test]
     fn checksum_and_parts_are_shown_when_asked_for() {
-        let all = shown(Attributes::default(), ReplyView { checksum: true, parts: true });
+        let all = shown(Attributes::default(), ReplyView { checksum: true, parts: true, tags: true });
         for (name, value) in [("x-amz-checksum-crc32", "AAAAAA=="), ("x-amz-checksum-type", "FULL_OBJECT"), ("x-amz-mp-parts-count", "1")] {
             assert!(all.contains(&(name.to_owned(), value.to_owned())), "{name}");
         }
@@ -119,7 +121,7 @@ mod tests {
     fn metadata_that_no_header_can_carry_is_counted() {
         let user = [("good", "ä"), ("bad", "a\nb"), ("b d", "")].map(|(n, v)| (n.to_owned(), v.to_owned())).into();
         let tags = TagSet::new(vec![Tag { key: "k".into(), value: "v".into() }]).expect("valid");
-        let all = shown(Attributes { user, tags, ..Default::default() }, ReplyView::default());
+        let all = shown(Attributes { user, tags, ..Default::default() }, ReplyView { tags: true, ..Default::default() });
         for (name, value) in [("x-amz-meta-good", "ä"), ("x-amz-missing-meta", "2"), ("x-amz-tagging-count", "1")] {
             assert!(all.contains(&(name.to_owned(), value.to_owned())), "{name}");
         }

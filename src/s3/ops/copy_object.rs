@@ -1,7 +1,7 @@
 //! CopyObject.
 
 use crate::{
-    model::Attributes,
+    model::{Attributes, TagSet},
     s3::{About, ErrorCode, HeaderMapExt, ObjectCall, Request, Response, S3Error, Service, copying, headers, keep_alive, limits, reply},
     store::{CopyAttributes, CopyRequest},
 };
@@ -27,6 +27,9 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
     keep_alive::answer(about, async move {
         let info = source.head().await?;
         limits::copied(info.size)?;
+        if !replaces_tags && !source.shows_tags && info.tag_count > 0 {
+            return Err(ErrorCode::AccessDenied.into());
+        }
         let metadata = if replaces_metadata {
             Some(given.clone())
         } else if given.website_redirect.is_some() {
@@ -38,7 +41,12 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
         let encryption = given.encryption;
         let attributes = CopyAttributes {
             metadata,
-            tags: replaces_tags.then_some(given.tags),
+            tags: match (replaces_tags, source.shows_tags) {
+                (true, _) => Some(given.tags),
+                (false, true) => None,
+                // Whatever it gets until it is copied is not theirs to read.
+                (false, false) => Some(TagSet::default()),
+            },
             acl: given.acl,
             storage_class: given.storage_class,
             encryption: encryption.clone(),

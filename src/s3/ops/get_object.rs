@@ -12,7 +12,7 @@ use crate::{
 use http::StatusCode;
 
 pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
-    let reading = Reading::of(&call.request)?;
+    let reading = Reading::of(&call)?;
     let store = &**call.bucket.store();
     let (reply, selection) = match open(store, &call.key, &reading).await {
         Ok(opened) => opened,

@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
-    let reading = Reading::of(&call.request)?;
+    let reading = Reading::of(&call)?;
     let store = &**call.bucket.store();
     let looked = match reading.selection {
         Selection::Part(_) => store.describe(&call.key, &reading.conditions).await,

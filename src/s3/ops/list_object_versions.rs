@@ -41,7 +41,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
                 w.text("Key", page.encoding.name(object.key.as_str()));
                 w.text("VersionId", "null");
                 w.boolean("IsLatest", true);
-                listing::properties(w, object, Some(call.bucket.owner()));
+                listing::properties(w, object, Some(listing::ShownOwner::of(&call)));
             });
         }
         page.common_prefixes(w, listing::prefixes(&found.entries));

@@ -27,7 +27,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
         for object in listing::objects(&found.entries) {
             w.element("Contents", |w| {
                 w.text("Key", page.encoding.name(object.key.as_str()));
-                listing::properties(w, object, Some(call.bucket.owner()));
+                listing::properties(w, object, Some(listing::ShownOwner::of(&call)));
             });
         }
         page.common_prefixes(w, listing::prefixes(&found.entries));
