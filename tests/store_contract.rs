@@ -36,6 +36,9 @@ macro_rules! drivers {
 macro_rules! contract_promises {
     () => {
         promises! {
+            places {
+                what_lies_at_a_place_is_told_before_a_bucket_is_made_there
+            }
             publishing {
                 what_was_put_is_read_back
                 an_object_is_visible_only_when_it_is_whole

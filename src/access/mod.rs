@@ -22,8 +22,10 @@ pub struct Credential {
 #[derive(Debug, Default)]
 pub struct Credentials {
     identities: HashMap<Arc<str>, (Arc<Identity>, Secret)>,
-    /// Owns what nobody created through S3.
+    /// Owns what the configuration names.
     steward: Option<Owner>,
+    /// Owns what was there already.
+    administrator: Option<Owner>,
 }
 
 impl Credentials {
@@ -39,12 +41,18 @@ impl Credentials {
             let identity = Identity { access_key: access_key.clone(), role, owner };
             all.identities.insert(access_key.0, (Arc::new(identity), secret_key));
         }
+        all.administrator = steward.as_ref().filter(|(role, _)| *role == Role::Admin).map(|(_, owner)| owner.clone());
         all.steward = steward.map(|(_, owner)| owner);
         all
     }
 
     pub fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
         self.identities.get(access_key).cloned()
+    }
+
+    /// The first administrator.
+    pub fn administrator(&self) -> Option<&Owner> {
+        self.administrator.as_ref()
     }
 
     /// The first administrator, or else the first identity.
@@ -84,8 +92,10 @@ mod tests {
     fn the_steward_is_the_first_administrator_or_else_the_first_identity() {
         let steward = |list: &[Credential]| Credentials::new(list.to_vec()).steward().map(|owner| owner.display_name.to_string());
         let (a, b, c) = (credential("a", Role::ReadOnly, None), credential("b", Role::Admin, None), credential("c", Role::Admin, None));
-        assert_eq!(steward(&[a.clone(), b, c]).as_deref(), Some("b"));
-        assert_eq!(steward(&[a]).as_deref(), Some("a"));
+        assert_eq!(steward(&[a.clone(), b.clone(), c]).as_deref(), Some("b"));
+        assert_eq!(steward(std::slice::from_ref(&a)).as_deref(), Some("a"));
         assert_eq!(steward(&[]), None);
+        assert_eq!(Credentials::new([a.clone()]).administrator(), None);
+        assert_eq!(Credentials::new([a, b]).administrator().map(|owner| &*owner.display_name), Some("b"));
     }
 }

@@ -6,6 +6,7 @@ pub mod changes;
 mod claims;
 mod codec;
 pub mod dropbox;
+mod found;
 pub mod fs;
 pub mod ftp;
 pub mod gdrive;
@@ -35,6 +36,7 @@ pub mod webdav;
 mod wire;
 
 pub use codec::Names;
+pub use found::Found;
 pub use progress::{Counts, Progress};
 pub use replication::{ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub, Trouble};
 pub use space::Space;
@@ -43,7 +45,7 @@ pub use traffic::Traffic;
 pub use wire::WireSettings;
 
 use crate::{
-    catalog::BucketRecord,
+    catalog::{BackendPlace, BucketRecord, NewBucket},
     model::BucketName,
     store::{
         Capabilities, Store,
@@ -77,7 +79,24 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Makes the place of a new bucket exist, where opening it does not. Repeating it is harmless.
+    /// Where a bucket's objects are, on a backend that keeps its buckets on several others: a place on each of them.
+    fn parts(&self, bucket: &NewBucket) -> Result<Vec<BackendPlace>, StoreError> {
+        match self.below() {
+            Some(below) => below.parts(bucket),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// What lies at a place before a bucket is made there: what others put there is no client's. Changes nothing.
+    async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
+        match self.below() {
+            Some(below) => below.found(bucket).await,
+            None => Ok(Found::Nothing),
+        }
+    }
+
+    /// Makes the place of a new bucket exist, where opening it does not. Repeating it is harmless. `Conflict`: something of others
+    /// lies there.
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
         match self.below() {
             Some(below) => below.create(bucket).await,
@@ -101,7 +120,7 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     /// Removes the emptied place. `Ok(false)`: something is still in it, nothing was removed.
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError>;
 
-    /// Names of places that look like buckets and are not in the catalog yet: adopted at start.
+    /// Names of places that look like buckets, and may be buckets already: adopted at start, if the backend's settings let them.
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError>;
 
     /// One step of background upkeep (scan, adoption, cleaning); the caller decides when. Interrupting it is harmless.

@@ -1,6 +1,9 @@
 //! What operators may ask of a backend that keeps its buckets on several others.
 
-use crate::{catalog::BucketRecord, store::error::StoreError};
+use crate::{
+    catalog::{BackendPlace, BucketRecord},
+    store::error::StoreError,
+};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +94,9 @@ pub trait Replication: Send + Sync {
 
     /// Finds out what replicas lack, and repairs it.
     async fn scrub(&self, bucket: &BucketRecord, how: Scrub, tell: Tell<'_>) -> Result<ReplicationCounts, StoreError>;
+
+    /// Where a replica on a backend would lie.
+    fn place_on(&self, bucket: &BucketRecord, backend: &str) -> Result<BackendPlace, StoreError>;
 
     /// Repeating it after it was cut short completes it.
     async fn add(&self, bucket: &BucketRecord, backend: &str, tell: Tell<'_>) -> Result<ReplicationCounts, StoreError>;

@@ -3,18 +3,23 @@
 //! The catalog is the truth; what is kept here are the opened stacks. Creating, opening and deleting one bucket are serialised, so
 //! that a bucket is never opened while its place is being removed.
 
+mod places;
 pub mod probe;
 pub mod scrub;
 
 use crate::{
-    backend::{Backend, locks::Locks},
-    catalog::{BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError, CatalogErrorKind, NewBucket},
+    backend::{Backend, Found, locks::Locks},
+    catalog::{
+        BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError, CatalogErrorKind, LeftPlace,
+        NewBucket,
+    },
     model::{BucketName, CannedAcl, Owner, Timestamp},
     store::{
         ListRequest, Store,
         error::{StoreError, StoreErrorKind},
     },
 };
+pub use places::{Clash, Homes, all_places};
 use std::{
     collections::HashMap,
     fmt,
@@ -28,6 +33,11 @@ pub enum BucketError {
     /// The name is taken, by this owner.
     #[error("the bucket exists")]
     Exists(Arc<Bucket>),
+    /// Something lies there already: another bucket, or what nobody made through us.
+    #[error("the place of the bucket is taken")]
+    PlaceTaken(#[source] Taken),
+    #[error("nothing lies there that could become a bucket")]
+    NothingThere,
     #[error("the bucket is not empty")]
     NotEmpty,
     #[error("the configuration has no backend '{0}'")]
@@ -36,9 +46,27 @@ pub enum BucketError {
     Store(#[from] StoreError),
 }
 
+/// Why a place cannot be a new bucket's.
+#[derive(Debug, thiserror::Error)]
+pub enum Taken {
+    #[error(transparent)]
+    ByBucket(CatalogError),
+    #[error(transparent)]
+    ByReplica(Clash),
+    #[error("all that another backend has lies in it")]
+    ByBackend,
+    #[error("it was there before: 'causeway bucket adopt' makes a bucket of it")]
+    ByOthers,
+    #[error(transparent)]
+    OnStorage(StoreError),
+}
+
 impl From<CatalogError> for BucketError {
     fn from(error: CatalogError) -> Self {
-        Self::Store(error.into())
+        match error.kind() {
+            CatalogErrorKind::Overlaps => Self::PlaceTaken(Taken::ByBucket(error)),
+            _ => Self::Store(error.into()),
+        }
     }
 }
 
@@ -104,6 +132,9 @@ pub struct Buckets {
     backends: HashMap<String, Arc<dyn Backend>>,
     /// Where buckets created through S3 go.
     default_backend: String,
+    homes: Homes,
+    /// Who owns what nobody else was given.
+    administrator: Option<Owner>,
     open: RwLock<HashMap<BucketName, Arc<Bucket>>>,
     /// Creating, opening and deleting one bucket take turns. Those of others do not wait: a backend that hangs hangs for one.
     changing: Arc<Locks<BucketName>>,
@@ -111,7 +142,22 @@ pub struct Buckets {
 
 impl Buckets {
     pub fn new(catalog: Arc<dyn Catalog>, backends: HashMap<String, Arc<dyn Backend>>, default_backend: String) -> Self {
-        Self { catalog, backends, default_backend, open: RwLock::default(), changing: Arc::default() }
+        let (homes, administrator) = (Homes::default(), None);
+        Self { catalog, backends, default_backend, homes, administrator, open: RwLock::default(), changing: Arc::default() }
+    }
+
+    /// With what is known of which backends are on one storage.
+    pub fn on(self, homes: Homes) -> Self {
+        Self { homes, ..self }
+    }
+
+    pub fn for_administrator(self, administrator: Option<Owner>) -> Self {
+        Self { administrator, ..self }
+    }
+
+    /// Two buckets that share a place, of all that the catalog knows.
+    pub async fn clash(&self) -> Result<Option<Clash>, BucketError> {
+        Ok(self.homes.clash(all_places(&*self.catalog, &self.backends).await?))
     }
 
     pub async fn get(&self, name: &BucketName) -> Result<Arc<Bucket>, BucketError> {
@@ -145,26 +191,79 @@ impl Buckets {
         };
         let name = bucket.name.clone();
         let changing = self.changing.lock(&name).await;
-        match self.catalog.create_bucket(bucket).await {
-            Ok(record) => {
-                let id = record.id;
-                let made = async {
-                    backend.create(&record).await?;
-                    self.open(record).await
-                };
-                match made.await {
-                    Ok(bucket) => Ok(bucket),
-                    Err(error) => {
-                        // Without its place the bucket does not exist; the client is told so and may try again.
-                        self.catalog.delete_bucket(id).await?;
-                        Err(error)
-                    }
-                }
-            }
-            Err(error) if error.kind() == CatalogErrorKind::Exists => {
+        match self.make(backend, bucket).await {
+            Ok(Some(bucket)) => Ok(bucket),
+            Ok(None) => {
                 drop(changing);
                 Err(BucketError::Exists(self.get(&name).await?))
             }
+            Err(error) => {
+                if let BucketError::PlaceTaken(why) = &error {
+                    tracing::info!(bucket = %name, backend = self.default_backend, %why, "a bucket was not created: its place is taken");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// A bucket in a place that nobody had before. `None`: the name is taken.
+    async fn make(&self, backend: &Arc<dyn Backend>, bucket: NewBucket) -> Result<Option<Arc<Bucket>>, BucketError> {
+        if self.catalog.bucket(&bucket.name).await?.is_some() {
+            return Ok(None);
+        }
+        // Before it is anybody's: a server that is killed later has not given away what others have there.
+        let was_left = self.refuse_taken(&**backend, &bucket).await?;
+        let Some(record) = self.write_down(bucket).await? else { return Ok(None) };
+        let (id, left) = (record.id, left_place(&record.bucket));
+        let made = async {
+            if was_left {
+                self.catalog.forget_place(&left.backend, &left.place).await?;
+            }
+            backend.create(&record).await?;
+            self.open(record).await
+        };
+        match made.await {
+            Ok(bucket) => Ok(Some(bucket)),
+            Err(error) => {
+                // The storage may have made it all the same: whoever tries again finds a place of ours.
+                let may_be_made = matches!(&error, BucketError::Store(error) if error.is_temporary());
+                if may_be_made && backend.replication().is_none() {
+                    self.catalog.leave_place(left).await?;
+                }
+                // Without its place the bucket does not exist; the client is told so and may try again.
+                self.catalog.delete_bucket(id).await?;
+                Err(match error {
+                    BucketError::Store(error) if error.kind() == StoreErrorKind::Conflict => {
+                        BucketError::PlaceTaken(Taken::OnStorage(error))
+                    }
+                    error => error,
+                })
+            }
+        }
+    }
+
+    /// Refuses a place where something lies that we did not make. Whether a creation that failed has left an empty one.
+    async fn refuse_taken(&self, backend: &dyn Backend, bucket: &NewBucket) -> Result<bool, BucketError> {
+        if self.homes.is_around_another(&places::parts(backend, bucket)?) {
+            return Err(BucketError::PlaceTaken(Taken::ByBackend));
+        }
+        let is_left = async || {
+            let (left, own) = (self.catalog.left_places().await?, left_place(bucket));
+            Ok::<_, BucketError>(left.iter().any(|left| left.backend == own.backend && left.place == own.place))
+        };
+        match backend.found(&unwritten(bucket)).await? {
+            Found::Nothing => Ok(false),
+            Found::Empty if is_left().await? => Ok(true),
+            Found::Empty | Found::Something => Err(BucketError::PlaceTaken(Taken::ByOthers)),
+        }
+    }
+
+    /// Writes a bucket down, apart from all others. `None`: the name is taken.
+    async fn write_down(&self, bucket: NewBucket) -> Result<Option<BucketRecord>, BucketError> {
+        let parts = places::parts(&**self.backend(&bucket.backend)?, &bucket)?;
+        match self.catalog.create_bucket_apart(bucket, self.homes.around(&parts)).await {
+            Ok(record) => Ok(Some(record)),
+            Err(error) if error.kind() == CatalogErrorKind::Exists => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -173,13 +272,34 @@ impl Buckets {
     pub async fn ensure(&self, bucket: NewBucket) -> Result<Arc<Bucket>, BucketError> {
         let name = bucket.name.clone();
         let changing = self.changing.lock(&name).await;
-        match self.catalog.create_bucket(bucket).await {
-            Ok(record) => self.open(record).await,
-            Err(error) if error.kind() == CatalogErrorKind::Exists => {
+        match self.write_down(bucket).await? {
+            Some(record) => self.open(record).await,
+            None => {
                 drop(changing);
                 self.get(&name).await
             }
-            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes a bucket of what lies on a backend already.
+    pub async fn adopt(&self, bucket: NewBucket) -> Result<Arc<Bucket>, BucketError> {
+        let name = bucket.name.clone();
+        let changing = self.changing.lock(&name).await;
+        if self.catalog.bucket(&name).await?.is_some() {
+            drop(changing);
+            return Err(BucketError::Exists(self.get(&name).await?));
+        }
+        if self.backend(&bucket.backend)?.found(&unwritten(&bucket)).await? == Found::Nothing {
+            return Err(BucketError::NothingThere);
+        }
+        let Some(record) = self.write_down(bucket).await? else { return Err(BucketError::NothingThere) };
+        let id = record.id;
+        match self.open(record).await {
+            Ok(bucket) => Ok(bucket),
+            Err(error) => {
+                self.catalog.delete_bucket(id).await?;
+                Err(error)
+            }
         }
     }
 
@@ -219,6 +339,23 @@ impl Buckets {
         &self.catalog
     }
 
+    /// Refuses a further place for a bucket where another bucket lies.
+    pub async fn refuse_shared(&self, name: &BucketName, place: BackendPlace) -> Result<(), BucketError> {
+        let (mut all, new) = (all_places(&*self.catalog, &self.backends).await?, (name.clone(), place));
+        if !all.contains(&new) {
+            all.push(new);
+        }
+        self.homes.clash(all).map_or(Ok(()), |clash| Err(BucketError::PlaceTaken(Taken::ByReplica(clash))))
+    }
+
+    pub fn administrator(&self) -> Option<&Owner> {
+        self.administrator.as_ref()
+    }
+
+    pub fn default_backend(&self) -> &str {
+        &self.default_backend
+    }
+
     pub fn backends(&self) -> impl Iterator<Item = (&str, &Arc<dyn Backend>)> {
         self.backends.iter().map(|(name, backend)| (name.as_str(), backend))
     }
@@ -241,6 +378,15 @@ impl Buckets {
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<BucketName, Arc<Bucket>>> {
         self.open.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn left_place(bucket: &NewBucket) -> LeftPlace {
+    LeftPlace { backend: bucket.backend.clone(), place: bucket.place.clone(), bucket: bucket.name.clone() }
+}
+
+/// As a driver wants to hear of a bucket that is not in the catalog.
+fn unwritten(bucket: &NewBucket) -> BucketRecord {
+    BucketRecord { id: BucketId(0), bucket: bucket.clone() }
 }
 
 async fn to_the_end<T: Send + 'static>(change: impl Future<Output = Result<T, BucketError>> + Send + 'static) -> Result<T, BucketError> {

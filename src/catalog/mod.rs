@@ -23,8 +23,8 @@ use crate::{
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 pub use record::{
-    BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CompletedUpload, IndexChange, IndexRow, LeftPlace, NewBucket,
-    NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, UploadRecord, WhichObjects,
+    BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CompletedUpload, IndexChange, IndexRow, LeftPlace,
+    NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, UploadRecord, WhichObjects,
 };
 use std::fmt;
 
@@ -36,8 +36,13 @@ pub type Commit = BoxFuture<'static, Result<()>>;
 #[async_trait]
 pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     // Buckets: truth.
-    /// `Exists` if the name is taken.
-    async fn create_bucket(&self, bucket: NewBucket) -> Result<BucketRecord>;
+    /// `Exists` if the name is taken; else `Overlaps` if a bucket or a replica lies at one of the places in `apart`, inside it or
+    /// around it.
+    async fn create_bucket_apart(&self, bucket: NewBucket, apart: Vec<BackendPlace>) -> Result<BucketRecord>;
+    /// As `create_bucket_apart`, wherever other buckets lie.
+    async fn create_bucket(&self, bucket: NewBucket) -> Result<BucketRecord> {
+        self.create_bucket_apart(bucket, Vec::new()).await
+    }
     async fn bucket(&self, name: &BucketName) -> Result<Option<BucketRecord>>;
     async fn buckets(&self, query: BucketsQuery) -> Result<BucketsPage>;
     async fn update_bucket(&self, bucket: BucketId, change: BucketChange) -> Result<()>;
@@ -110,6 +115,8 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CatalogErrorKind {
     Exists,
+    /// Another bucket lies there.
+    Overlaps,
     NotFound,
     /// The file is locked, or of a newer format: an operator has to look.
     Unavailable,
@@ -149,7 +156,7 @@ impl From<CatalogError> for StoreError {
             CatalogErrorKind::NotFound => StoreErrorKind::NoSuchUpload,
             CatalogErrorKind::Full => StoreErrorKind::DataFull,
             CatalogErrorKind::Unavailable | CatalogErrorKind::Closed => StoreErrorKind::Unavailable,
-            CatalogErrorKind::Exists | CatalogErrorKind::Internal => StoreErrorKind::Internal,
+            CatalogErrorKind::Exists | CatalogErrorKind::Overlaps | CatalogErrorKind::Internal => StoreErrorKind::Internal,
         };
         StoreError::new(kind, "the catalog failed").with_source(error)
     }

@@ -42,6 +42,8 @@ pub struct ReplicaRecord {
     pub seeded: bool,
     /// It had everything once and lost its place since: it is filled anew, and whatever else is found there is old.
     pub refilled: bool,
+    /// Its place could not be made with its bucket: whatever lies there by now may be others', and is looked at first.
+    pub unmade: bool,
 }
 
 /// A place of a deleted bucket that could not be removed yet.
@@ -51,6 +53,13 @@ pub struct LeftPlace {
     pub place: String,
     /// The bucket's name.
     pub bucket: BucketName,
+}
+
+/// A place on a backend, as [`NewBucket::place`] says it. The empty one is all of the backend.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BackendPlace {
+    pub backend: String,
+    pub place: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +73,8 @@ pub enum ReplicaChange {
     Seeded,
     /// It is to be filled anew: what is there is old.
     Refilled,
+    /// Its place could not be made yet.
+    Unmade,
     /// It ranks before all others.
     First,
 }

@@ -25,8 +25,8 @@ mod upload;
 mod writer;
 
 use super::{
-    BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, Commit, CompletedUpload, IndexChange, IndexRow, LeftPlace,
-    NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord, WhichObjects,
+    BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, Commit, CompletedUpload, IndexChange, IndexRow,
+    LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord, WhichObjects,
 };
 use crate::{
     model::{BucketName, ObjectKey, Timestamp, UploadId},
@@ -142,8 +142,8 @@ fn sweep(index: &Database, mut buckets: VecDeque<BucketId>) -> Commit {
 
 #[async_trait]
 impl Catalog for SqliteCatalog {
-    async fn create_bucket(&self, bucket: NewBucket) -> Result<BucketRecord> {
-        self.truth.writer.submit(move |db| bucket::create(db, &bucket)).await
+    async fn create_bucket_apart(&self, bucket: NewBucket, apart: Vec<BackendPlace>) -> Result<BucketRecord> {
+        self.truth.writer.submit(move |db| bucket::create(db, &bucket, &apart)).await
     }
 
     async fn bucket(&self, name: &BucketName) -> Result<Option<BucketRecord>> {

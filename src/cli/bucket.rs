@@ -1,11 +1,11 @@
-//! `causeway bucket list | validate | scan | scrub | add | remove`.
+//! `causeway bucket list | validate | scan | scrub | add | adopt | remove | forget`.
 
 use super::{Configuration, FAILED, SENSELESS, catalog::Place, fail, prompt, report, say, wait};
 use crate::{
     config::{self, Addition, EditError, SecretSource},
     server::{
         DataMemory, inspect,
-        operate::{self, Done, Finding, Reply, Request, Scanned, ScrubCounts},
+        operate::{self, Adoption, Done, Finding, Reply, Request, Scanned, ScrubCounts},
     },
 };
 use serde_json::json;
@@ -67,6 +67,34 @@ pub(super) enum Command {
     ///
     /// Secrets are stored sealed. Nothing is written if a check fails.
     Add(Box<AddArguments>),
+    /// Make a bucket of what lies on a backend already, and nobody made through S3.
+    ///
+    /// Clients get nothing that was there before them: whoever creates a bucket of that name is refused. A running server does it.
+    Adopt {
+        /// The name that clients will use.
+        name: String,
+        #[command(flatten)]
+        place: Place,
+        /// The backend where it lies [default: that of buckets created through S3].
+        #[arg(long, value_name = "NAME")]
+        backend: Option<String>,
+        /// The bucket or container there, on backends that have such [default: that of the backend, or else NAME].
+        #[arg(long, value_name = "NAME")]
+        remote: Option<String>,
+        /// The directory on the backend, or the prefix in the remote bucket [default: NAME, or all of a remote bucket].
+        #[arg(long, value_name = "PATH")]
+        prefix: Option<String>,
+        /// The access key of the identity that gets it [default: the first administrator].
+        #[arg(long, value_name = "KEY")]
+        owner: Option<String>,
+    },
+    /// Forget a bucket that is in no configuration, while no server runs. Its objects stay where they are.
+    Forget {
+        /// The bucket's name.
+        name: String,
+        #[command(flatten)]
+        place: Place,
+    },
     /// Remove a bucket from the configuration. Its data stay where they are.
     Remove {
         /// The bucket's name in the configuration.
@@ -132,6 +160,8 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Scan { name, place, json } => scan(name, &place, json),
         Command::Scrub { name, place, bytes, json } => scrub(name, &place, bytes, json),
         Command::Add(arguments) => add(*arguments),
+        Command::Adopt { name, place, backend, remote, prefix, owner } => adopt(name, &place, (backend, remote, prefix), owner),
+        Command::Forget { name, place } => forget(&name, &place),
         Command::Remove { name, configuration, data, with_backend } => remove(&name, &configuration, data, with_backend),
     };
     done.unwrap_or_else(|code| code)
@@ -217,6 +247,44 @@ fn scrub(bucket: String, place: &Place, bytes: bool, as_json: bool) -> Result<Ex
         false => say(&format!("bucket {bucket}: {}\n", scrubbed(&counts, bytes))),
     }
     Ok(if counts.differing + counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+/// `at`: backend, remote bucket and prefix, as far as they were said.
+fn adopt(
+    bucket: String,
+    place: &Place,
+    at: (Option<String>, Option<String>, Option<String>),
+    owner: Option<String>,
+) -> Result<ExitCode, ExitCode> {
+    let settings = place.settings()?;
+    let owner = owner.map(|key| operate::owner(&settings, &key)).transpose().map_err(|error| fail(SENSELESS, error))?;
+    let (backend, remote, prefix) = at;
+    let prefix = prefix.map(|prefix| prefix.trim_matches('/').to_owned());
+    let adoption = Adoption { bucket: bucket.clone(), backend, remote, prefix, owner };
+    let done = wait(operate::ask(&settings, Request::Adopt(adoption), async |_| Ok(())));
+    match done.map_err(|error| fail(FAILED, error))? {
+        Done::Adopted { backend, place, owner } => {
+            say(&format!("'{place}' on backend '{backend}' is bucket {bucket} now, and belongs to {owner}\n"));
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => Err(fail(FAILED, "the server answered something else")),
+    }
+}
+
+fn forget(name: &str, place: &Place) -> Result<ExitCode, ExitCode> {
+    let settings = place.settings()?;
+    if settings.buckets.keys().any(|known| known.as_str() == name) {
+        return Err(fail(SENSELESS, format_args!("bucket '{name}' is in the configuration: 'causeway bucket remove' takes it out")));
+    }
+    let memory = DataMemory::open(&settings).map_err(|error| fail(FAILED, format_args!("{error}: stop it first; nothing was changed")))?;
+    let Some(memory) = memory else { return Err(fail(FAILED, format_args!("there is no bucket '{name}'"))) };
+    if !wait(memory.knows(name)).map_err(|error| fail(FAILED, error))? {
+        return Err(fail(FAILED, format_args!("there is no bucket '{name}'")));
+    }
+    let words = wait(memory.forget(name)).map_err(|error| fail(FAILED, error))?;
+    let lines = [format!("bucket '{name}' is forgotten; its objects stay where they are")].into_iter().chain(words);
+    say(&(lines.collect::<Vec<_>>().join("\n") + "\n"));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn scrubbed(counts: &ScrubCounts, bytes: bool) -> String {

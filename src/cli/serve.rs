@@ -2,7 +2,7 @@
 
 use super::{FAILED, SENSELESS, environment, fail};
 use crate::{
-    config::{Flag, LogFormat, Settings, Sources},
+    config::{self, Flag, LogFormat, Settings, Sources},
     server,
     telemetry::log,
 };
@@ -70,6 +70,9 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         LogFormat::Json => log::Format::Json,
     };
     log::start(format, &settings.server.log_level.0);
+    if let Some(words) = sources.file.as_deref().and_then(config::exposed) {
+        tracing::warn!("{words}");
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

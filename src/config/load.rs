@@ -89,7 +89,7 @@ impl Settings {
             backends.insert(name, backend(reader)?);
         }
         if backends.is_empty() {
-            let disk = FsBackend { root: server.data.clone(), durability: None };
+            let disk = FsBackend::at(server.data.clone());
             backends.insert("disk".to_owned(), Backend::Fs(disk));
         }
         let mut buckets = BTreeMap::new();

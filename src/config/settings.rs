@@ -15,7 +15,7 @@ use super::{
     section::{Fallback, Reader, Row, Section, section},
     services::{self, ServiceBackend},
     sftp::SftpBackend,
-    value::{Addresses, Domains, Interval, LogFormat, LogLevel, Setting, Size},
+    value::{Addresses, Domains, FileMode, Interval, LogFormat, LogLevel, Setting, Size},
     webdav::WebdavBackend,
 };
 use crate::{
@@ -128,7 +128,8 @@ section! {
         access_key: AccessKey = Required,
         /// The secret access key.
         secret_key: SecretSetting = Required,
-        /// `admin` acts on every bucket; `readwrite` creates buckets and acts on its own; `readonly` reads them.
+        /// `admin` acts on every bucket; `readwrite` creates buckets and acts on its own; `readonly` reads them, and
+        /// writes nowhere, not even where an ACL lets anybody.
         policy: Role = Text("readwrite"),
         /// Bytes a second that it sends at most. See [limits](guide/limits.md).
         upload_rate: Option<ByteRate> = Unset("any"),
@@ -148,6 +149,21 @@ section! {
         root: PathBuf = Required,
         /// As `server.durability`, for this backend.
         durability: Option<Durability> = Unset("that of `server`"),
+        /// Whether directories that lie in `root` when the server starts, and are no buckets yet, become buckets of the first
+        /// administrator. Without it, and without an administrator, only `causeway bucket adopt` makes buckets of them.
+        adopt: bool = Text("true"),
+        /// The mode of files that objects are, as `chmod` takes it. Files that are no object yet, and all else in `.causeway`, are
+        /// always `0600`. What others made keeps its mode until it is replaced.
+        file_mode: FileMode = Text("0600"),
+        /// The mode of directories that are made for buckets and objects.
+        directory_mode: FileMode = Text("0700"),
+    }
+}
+
+impl FsBackend {
+    /// With nothing else said.
+    pub(super) fn at(root: PathBuf) -> Self {
+        Self { root, durability: None, adopt: true, file_mode: FileMode(0o600), directory_mode: FileMode(0o700) }
     }
 }
 

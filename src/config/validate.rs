@@ -2,7 +2,7 @@
 
 use super::{
     error::{ConfigError, Origin, nearest},
-    settings::{Backend, Bucket, Settings},
+    settings::{Backend, Settings},
     tree::{Node, Raw, Table},
 };
 use crate::model::BucketName;
@@ -134,11 +134,16 @@ pub(super) fn validate(settings: &mut Settings, origins: &Origins) -> Result<(),
             return fail(&path, format!("{path} {why}"));
         }
     }
-    if let Some((a, b)) = overlapping(settings, &default) {
-        return fail(&format!("bucket.{b}"), format!("the places of bucket '{a}' and bucket '{b}' overlap: give each its own prefix"));
-    }
     settings.default.backend = Some(default);
-    Ok(())
+    match overlapping(settings) {
+        Some((a, b)) if a == b => {
+            fail(&format!("bucket.{b}"), format!("the replicas of bucket '{b}' overlap: two of its backends are one storage"))
+        }
+        Some((a, b)) => {
+            fail(&format!("bucket.{b}"), format!("the places of bucket '{a}' and bucket '{b}' overlap: give each its own prefix"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn bad_place(place: &str) -> Option<&'static str> {
@@ -154,22 +159,10 @@ fn bad_place(place: &str) -> Option<&'static str> {
     }
 }
 
-/// Two buckets of one backend of which one is inside the other: each would show the other's objects.
-fn overlapping<'a>(settings: &'a Settings, default: &'a str) -> Option<(&'a BucketName, &'a BucketName)> {
-    let place = |name: &'a BucketName, bucket: &'a Bucket| {
-        let path = match (&bucket.remote, bucket.place()) {
-            (Some(remote), Some(prefix)) if !prefix.is_empty() => format!("{remote}/{prefix}"),
-            (Some(remote), _) => remote.clone(),
-            (None, prefix) => prefix.unwrap_or(name.as_str()).to_owned(),
-        };
-        (settings.bottom(bucket.backend.as_deref().unwrap_or(default)), path)
-    };
-    let inside = |inner: &str, outer: &str| {
-        outer.is_empty() || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let places: Vec<_> = settings.buckets.iter().map(|(name, bucket)| (name, place(name, bucket))).collect();
-    places.iter().enumerate().find_map(|(n, (b, (backend, place)))| {
-        let other = places[..n].iter().find(|(_, (of, at))| of == backend && (inside(at, place) || inside(place, at)))?;
-        Some((other.0, *b))
-    })
+/// Two buckets of which one is where the other is, or inside it: each would show the other's objects. A bucket on several
+/// backends that are one storage is both of them.
+fn overlapping(settings: &Settings) -> Option<(&BucketName, &BucketName)> {
+    let all = settings.buckets.iter().flat_map(|(name, bucket)| settings.locations_of(name, bucket).into_iter().map(move |at| (name, at)));
+    let all: Vec<_> = all.collect();
+    all.iter().enumerate().find_map(|(n, (b, place))| all[..n].iter().find(|(_, at)| at.touches(place)).map(|(a, _)| (*a, *b)))
 }

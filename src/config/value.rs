@@ -237,6 +237,28 @@ impl Setting for Port {
     }
 }
 
+/// Rights of owner, group and others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileMode(pub u32);
+
+impl Setting for FileMode {
+    const KIND: &'static str = "a mode in octal digits, as text: \"0640\"";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        // A number would be read by whoever writes it as octal, and by TOML as decimal.
+        let Raw::Text(text) = &node.raw else { return refuse::<Self, _>(node) };
+        match u32::from_str_radix(text, 8) {
+            Ok(mode) if text.len() >= 3 && mode <= 0o777 && mode & 0o600 == 0o600 => Ok(Self(mode)),
+            Ok(mode) if mode <= 0o777 && mode & 0o600 != 0o600 => Err("must let the owner read and write".to_owned()),
+            _ => refuse::<Self, _>(node),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quote(&format!("{:04o}", self.0)))
+    }
+}
+
 /// Keys that a server may show; none means any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostKeyPins(pub Vec<String>);

@@ -5,6 +5,7 @@
 //!
 //! | file | owns |
 //! |---|---|
+//! | `adopt` | making a bucket of what lies on a backend already |
 //! | `scan` | making the index of a bucket say what its storage says |
 //! | `scrub` | whether a bucket says what is so |
 //! | `replicate` | replicated buckets: how they are, and who is in them |
@@ -12,6 +13,7 @@
 //! | `export`, `import` | what only the catalog knows, out of it and into it |
 //! | `socket` | requests and replies as lines |
 
+mod adopt;
 mod export;
 mod import;
 mod replicate;
@@ -20,6 +22,7 @@ mod scan;
 mod scrub;
 pub mod socket;
 
+pub use adopt::Adoption;
 pub use import::{Clash, ImportError, Imported, check, import};
 pub use replicate::{Replicate, Replicated};
 pub use rows::{Header, Row, RowError, Rows};
@@ -35,6 +38,7 @@ use tokio::sync::mpsc;
 pub enum Request {
     Scan { bucket: String },
     Scrub { bucket: String, bytes: bool },
+    Adopt(Adoption),
     Export,
     Replicate { bucket: String, what: Replicate },
 }
@@ -68,6 +72,11 @@ pub enum Done {
     Unindexed,
     Scrubbed(ScrubCounts),
     Exported,
+    Adopted {
+        backend: String,
+        place: String,
+        owner: String,
+    },
     Replicated(Replicated),
 }
 
@@ -84,6 +93,7 @@ pub fn answer(buckets: Arc<Buckets>, request: Request) -> mpsc::Receiver<Reply> 
             match request {
                 Request::Scan { bucket } => scan::scan(&buckets, &bucket, &replies).await,
                 Request::Scrub { bucket, bytes } => scrub::scrub(&buckets, &bucket, bytes, &replies).await.map(Done::Scrubbed),
+                Request::Adopt(adoption) => adopt::adopt(&buckets, adoption).await,
                 Request::Replicate { bucket, what } => replicate::replicate(&buckets, &bucket, what, &replies).await.map(Done::Replicated),
                 Request::Export => {
                     let exported = export::export(&**buckets.catalog(), &replies).await;

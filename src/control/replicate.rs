@@ -52,7 +52,10 @@ pub(super) async fn replicate(buckets: &Buckets, name: &str, what: Replicate, re
                 let how = if *bytes { Scrub::Bytes } else { Scrub::Listing };
                 Some(replication.scrub(record, how, &tell).await?)
             }
-            Replicate::Add { backend } => Some(replication.add(record, backend, &tell).await?),
+            Replicate::Add { backend } => {
+                buckets.refuse_shared(&parsed, replication.place_on(record, backend)?).await?;
+                Some(replication.add(record, backend, &tell).await?)
+            }
             Replicate::Remove { backend } => {
                 replication.remove(record, backend).await?;
                 None

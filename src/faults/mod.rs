@@ -19,7 +19,7 @@ pub use record::{Counts, Done};
 pub use store::FaultyStore;
 
 use crate::{
-    backend::{Backend, Progress},
+    backend::{Backend, Found, Progress},
     catalog::BucketRecord,
     model::BucketName,
     store::{Capabilities, Store, error::StoreError, operation::Operation},
@@ -60,6 +60,12 @@ impl Backend for FaultyBackend {
 
     fn place_for(&self, name: &BucketName) -> String {
         self.below.place_for(name)
+    }
+
+    /// As a listing: that is what most storages are asked for it.
+    async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
+        let fate = self.faults.meet(Operation::List, &bucket.bucket.place).await?;
+        fate.ask(self.below.found(bucket)).await
     }
 
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {

@@ -46,14 +46,6 @@ pub(super) struct LeftPlaces {
     told: Mutex<HashSet<At>>,
 }
 
-/// A place that is a bucket's from now on.
-pub(super) struct Reclaimed {
-    /// A deleted bucket had left it.
-    pub(super) was_left: bool,
-    /// Nobody removes it while this is held. `None`: somebody is just doing so.
-    pub(super) turn: Option<Guard<At>>,
-}
-
 impl LeftPlaces {
     pub(super) fn new(catalog: Arc<dyn Catalog>, backends: HashMap<String, Arc<dyn Backend>>) -> Arc<Self> {
         Arc::new(Self { catalog, backends, turns: Arc::default(), wake: Notify::new(), told: Mutex::default() })
@@ -69,11 +61,17 @@ impl LeftPlaces {
         Ok(())
     }
 
-    /// Takes a place for a bucket.
-    pub(super) async fn reclaim(&self, backend: &str, place: &str) -> Result<Reclaimed> {
+    /// Takes a place for a bucket. Nobody removes it while the turn is held. `None`: somebody is just doing so.
+    pub(super) async fn reclaim(&self, backend: &str, place: &str) -> Result<Option<Guard<At>>> {
         // Without tokio's budget, which may put off even a lock that is free.
         let turn = unconstrained(self.turns.lock(&(backend.to_owned(), place.to_owned()))).now_or_never();
-        Ok(Reclaimed { was_left: self.catalog.forget_place(backend, place).await?, turn })
+        self.catalog.forget_place(backend, place).await?;
+        Ok(turn)
+    }
+
+    /// Whether a deleted bucket has left a place.
+    pub(super) async fn was_left(&self, backend: &str, place: &str) -> Result<bool> {
+        Ok(self.catalog.left_places().await?.iter().any(|left| left.backend == backend && left.place == place))
     }
 
     pub(super) fn wake(&self) {

@@ -68,6 +68,8 @@ pub(super) struct Member {
     seeded: AtomicBool,
     /// It lost its place once, and was not filled again when it was opened.
     refilled: bool,
+    /// Its place could not be made with its bucket: nothing is asked of it before somebody has looked what lies there.
+    unmade: AtomicBool,
     /// Objects that it should have had and did not, since it was last looked at.
     missed: AtomicUsize,
     rank: AtomicI64,
@@ -101,7 +103,8 @@ impl Member {
             troubles: Arc::default(),
             refused: Default::default(),
             seeded: AtomicBool::new(replica.seeded),
-            refilled: replica.refilled,
+            refilled: replica.refilled || replica.unmade,
+            unmade: AtomicBool::new(replica.unmade),
             missed: AtomicUsize::new(0),
             rank: AtomicI64::new(replica.rank),
         })
@@ -134,7 +137,8 @@ impl Member {
             troubles: self.troubles.clone(),
             refused: Default::default(),
             seeded: AtomicBool::new(replica.seeded),
-            refilled: replica.refilled,
+            refilled: replica.refilled || replica.unmade,
+            unmade: AtomicBool::new(replica.unmade),
             missed: AtomicUsize::new(0),
             rank: AtomicI64::new(replica.rank),
         })
@@ -145,6 +149,10 @@ impl Member {
     pub(super) async fn store(&self) -> Result<Arc<dyn Store>> {
         if self.stop.is_cancelled() {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "the server is being stopped"));
+        }
+        if self.is_unmade() {
+            // Of a kind that says nothing against the backend, where other buckets may be well.
+            return Err(StoreError::new(StoreErrorKind::Busy, "the place of the replica could not be made yet"));
         }
         let open = || async {
             // Opening may make a place anew, and then nobody would know that all that was in it is gone.
@@ -232,6 +240,14 @@ impl Member {
     /// As many objects were missing as call for a look at all of it; counting begins anew.
     pub(super) fn take_missed(&self) -> bool {
         self.missed.swap(0, Ordering::Relaxed) >= BURST
+    }
+
+    pub(super) fn is_unmade(&self) -> bool {
+        self.unmade.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_made(&self) {
+        self.unmade.store(false, Ordering::Release);
     }
 
     pub(super) fn set_seeded(&self) {
@@ -329,6 +345,9 @@ impl Member {
 impl Probe for Member {
     /// By a key that is hardly there: no index of ours and no cache can answer for the storage.
     async fn probe(&self) -> bool {
+        if self.is_unmade() {
+            return timely(PROBE, self.backend.found(&self.record)).await.is_ok();
+        }
         let asked = async {
             let key = ObjectKey::new(PROBED).map_err(|error| StoreError::new(StoreErrorKind::Internal, "a probe").with_source(error))?;
             there(self.store().await?.head(&key, &Default::default()).await)

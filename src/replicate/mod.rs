@@ -41,8 +41,8 @@ mod worker;
 mod write;
 
 use crate::{
-    backend::{Backend, Progress, Replication},
-    catalog::{BucketId, BucketRecord, Catalog, NewReplica, ReplicaRecord},
+    backend::{Backend, Found, Progress, Replication},
+    catalog::{BackendPlace, BucketId, BucketRecord, Catalog, NewBucket, NewReplica, ReplicaRecord},
     model::BucketName,
     store::{
         Capabilities, Store,
@@ -163,10 +163,9 @@ impl ReplicatedBackend {
     }
 
     /// Where a bucket lies on one of the backends.
-    fn place_on(backend: &dyn Backend, bucket: &BucketRecord) -> Result<String, StoreError> {
-        let place = &bucket.bucket.place;
-        let prefix = (place != bucket.bucket.name.as_str()).then_some(place.as_str());
-        backend.place_at(&bucket.bucket.name, None, prefix)
+    fn place_of(backend: &dyn Backend, bucket: &NewBucket) -> Result<String, StoreError> {
+        let prefix = (bucket.place != bucket.name.as_str()).then_some(bucket.place.as_str());
+        backend.place_at(&bucket.name, None, prefix)
     }
 
     fn member(&self, bucket: &BucketRecord, replica: ReplicaRecord) -> Result<Arc<Member>, StoreError> {
@@ -179,7 +178,7 @@ impl ReplicatedBackend {
         let mut known = self.catalog.replicas(bucket.id).await?;
         for (name, backend) in self.members() {
             if !known.iter().any(|replica| replica.backend == *name) {
-                let new = NewReplica { backend: name.clone(), place: Self::place_on(&**backend, bucket)? };
+                let new = NewReplica { backend: name.clone(), place: Self::place_of(&**backend, &bucket.bucket)? };
                 known.push(self.catalog.add_replica(bucket.id, new).await?);
             }
         }
@@ -230,6 +229,23 @@ impl Backend for ReplicatedBackend {
 
     fn place_for(&self, name: &BucketName) -> String {
         name.as_str().to_owned()
+    }
+
+    fn parts(&self, bucket: &NewBucket) -> Result<Vec<BackendPlace>, StoreError> {
+        let part = |(name, backend): (&String, &Arc<dyn Backend>)| {
+            Ok(BackendPlace { backend: name.clone(), place: Self::place_of(&**backend, bucket)? })
+        };
+        self.members().map(part).collect()
+    }
+
+    /// On the replicas that answer. What lies on the others is looked at when they do, before they are used.
+    async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
+        let mut members = Vec::new();
+        for BackendPlace { backend, place } in self.parts(&bucket.bucket)? {
+            let new = ReplicaRecord { id: BucketId(0), backend, place, rank: 0, seeded: false, refilled: false, unmade: false };
+            members.push(self.member(bucket, new)?);
+        }
+        places::found(&self.left, &members, self.promised()).await
     }
 
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     backend::{ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub},
-    catalog::{BucketRecord, NewReplica, ReplicaChange, WhichObjects},
+    catalog::{BackendPlace, BucketRecord, NewReplica, ReplicaChange, WhichObjects},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
@@ -138,7 +138,7 @@ impl Replication for ReplicatedBackend {
                 if driver.replication().is_some() {
                     return refuse(format!("backend '{backend}' is replicated itself"));
                 }
-                let place = Self::place_on(&**driver, bucket)?;
+                let place = Self::place_of(&**driver, &bucket.bucket)?;
                 let replica = self.catalog.add_replica(bucket.id, NewReplica { backend: backend.to_owned(), place }).await?;
                 let member = self.member(bucket, replica)?;
                 open.change_members(|members| members.push(member.clone()));
@@ -147,6 +147,11 @@ impl Replication for ReplicatedBackend {
         };
         // New changes go there from now on; this brings what was there before.
         survey::survey(&open, &member, Depth::Listing, Strangers::Adopted, Pace::Full, |seen| tell(seen.into())).await.map(Into::into)
+    }
+
+    fn place_on(&self, bucket: &BucketRecord, backend: &str) -> Result<BackendPlace> {
+        let place = Self::place_of(&**self.backend(backend)?, &bucket.bucket)?;
+        Ok(BackendPlace { backend: backend.to_owned(), place })
     }
 
     async fn remove(&self, bucket: &BucketRecord, backend: &str) -> Result<()> {

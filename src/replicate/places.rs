@@ -13,6 +13,7 @@ use super::{
     member::{Member, timely, too_few},
 };
 use crate::{
+    backend::Found,
     catalog::{BucketRecord, Catalog, ReplicaChange},
     store::{
         ListRequest, Result,
@@ -86,6 +87,22 @@ struct Made {
     is_empty: bool,
 }
 
+/// What lies where the replicas of a new bucket would: the most that any of those has that answer. An empty place that a deleted
+/// bucket has left counts for nothing.
+pub(super) async fn found(left: &LeftPlaces, members: &[Arc<Member>], needed: usize) -> Result<Found> {
+    let enough = |ended: &[(Arc<Member>, Result<Found>)]| ended.iter().filter(|(_, found)| found.is_ok()).count() >= needed;
+    let step =
+        |member: Arc<Member>| -> BoxFuture<'static, Result<Found>> { Box::pin(async move { member.backend.found(&member.record).await }) };
+    let round = on_all(members, enough, step).await;
+    let mut most = Found::Nothing;
+    for (member, found) in round.ended {
+        let found = found.unwrap_or(Found::Nothing);
+        let is_left = found == Found::Empty && left.was_left(&member.name, &member.record.bucket.place).await?;
+        most = most.max(if is_left { Found::Nothing } else { found });
+    }
+    Ok(most)
+}
+
 /// Makes the places of a new bucket, which has nothing in it that nobody knows where they are empty. Without enough of them, none
 /// is left that was not there before.
 pub(super) async fn make(
@@ -97,13 +114,11 @@ pub(super) async fn make(
 ) -> Result<()> {
     let (mut turns, mut ready) = (Vec::new(), Vec::new());
     for member in members {
-        let reclaimed = left.reclaim(&member.name, &member.record.bucket.place).await?;
-        if reclaimed.was_left {
-            // What a deleted bucket left there is none of the new one's.
-            catalog.update_replica(member.record.id, ReplicaChange::Refilled).await?;
-        }
+        let turn = left.reclaim(&member.name, &member.record.bucket.place).await?;
+        // Until its place was made, what lies there is others', or what a deleted bucket has left. Durable before anything is made.
+        catalog.update_replica(member.record.id, ReplicaChange::Unmade).await?;
         // Where somebody is about to remove what was left, the worker makes the place afterwards.
-        if let Some(turn) = reclaimed.turn {
+        if let Some(turn) = turn {
             turns.push(turn);
             ready.push(member.clone());
         }
@@ -136,6 +151,9 @@ pub(super) async fn make(
 
 async fn make_one(member: Arc<Member>) -> Result<Made> {
     let was_there = member.has_place().await?;
+    if was_there && member.backend.found(&member.record).await? == Found::Something {
+        return Err(StoreError::new(StoreErrorKind::Conflict, OCCUPIED));
+    }
     member.backend.create(&member.record).await?;
     let page = member.store().await?.list(ListRequest { limit: 1, ..Default::default() }).await?;
     Ok(Made { was_there, is_empty: page.entries.is_empty() })
@@ -214,14 +232,22 @@ async fn renew(bucket: &Arc<Bucket>, member: &Arc<Member>) -> Result<()> {
     let replica = bucket.catalog.renew_replica(member.record.id).await?;
     let fresh = member.renewed(&bucket.record, replica);
     // Before anything is sent there. If this fails, whoever fills it tries again.
-    let prepared = prepare(&fresh).await;
+    let prepared = prepare(&bucket.catalog, &fresh).await;
     bucket.replace(member, fresh);
     prepared
 }
 
 /// Makes the place of a replica that is to be filled, where it is not there.
-pub(super) async fn prepare(member: &Arc<Member>) -> Result<()> {
+pub(super) async fn prepare(catalog: &Arc<dyn Catalog>, member: &Arc<Member>) -> Result<()> {
     let prepared = timely(STEP, async {
+        if member.is_unmade() {
+            if member.backend.found(&member.record).await? == Found::Something {
+                return Err(occupied());
+            }
+            // What lies there from now on is ours, and old where nobody knows it.
+            catalog.update_replica(member.record.id, ReplicaChange::Refilled).await?;
+            member.set_made();
+        }
         if !member.has_place().await? {
             member.backend.create(&member.record).await?;
         }
@@ -230,6 +256,14 @@ pub(super) async fn prepare(member: &Arc<Member>) -> Result<()> {
     let outcome = prepared.await;
     member.judge(&outcome);
     outcome
+}
+
+const OCCUPIED: &str = "something that was there before lies in the place of the replica";
+
+/// Of a kind that says nothing against the backend: other buckets may be well there.
+fn occupied() -> StoreError {
+    let words = format!("{OCCUPIED}: move it away, or take the replica off with 'causeway replicate remove'");
+    StoreError::new(StoreErrorKind::Busy, words)
 }
 
 /// What has to be forgotten everywhere before a bucket may go is not: a member that has it does not answer.

@@ -288,7 +288,8 @@ mod tests {
         let bucket = NewBucket { name, owner, created, acl, location: String::new(), backend: "safe".into(), place: place.clone() };
         let record = BucketRecord { id: BucketId(1), bucket };
         backend.open(&record).await.expect("a place");
-        let replica = ReplicaRecord { id: BucketId(2), backend: "memory".into(), place, rank: 0, seeded: true, refilled: false };
+        let replica =
+            ReplicaRecord { id: BucketId(2), backend: "memory".into(), place, rank: 0, seeded: true, refilled: false, unmade: false };
         Member::new(&record, replica, backend, Arc::new(Health::new(tokio::sync::watch::Sender::new(0))), Default::default())
     }
 

@@ -253,9 +253,9 @@ impl From<BucketError> for S3Error {
     fn from(error: BucketError) -> Self {
         let code = match error {
             BucketError::NoSuchBucket => ErrorCode::NoSuchBucket,
-            BucketError::Exists(_) => ErrorCode::BucketAlreadyExists,
+            BucketError::Exists(_) | BucketError::PlaceTaken(_) => ErrorCode::BucketAlreadyExists,
             BucketError::NotEmpty => ErrorCode::BucketNotEmpty,
-            BucketError::NoSuchBackend(_) => ErrorCode::InternalError,
+            BucketError::NothingThere | BucketError::NoSuchBackend(_) => ErrorCode::InternalError,
             BucketError::Store(error) => return error.into(),
         };
         S3Error::from(code).with_source(error)

@@ -49,7 +49,16 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
     Ok(match backend {
         config::Backend::Fs(fs) => {
             let durability = fs.durability.unwrap_or(settings.server.durability);
-            Arc::new(FsBackend::open(FsSettings { root: fs.root.clone(), durability }, catalog)?)
+            Arc::new(FsBackend::open(
+                FsSettings {
+                    root: fs.root.clone(),
+                    durability,
+                    adopt: fs.adopt,
+                    file_mode: fs.file_mode.0,
+                    directory_mode: fs.directory_mode.0,
+                },
+                catalog,
+            )?)
         }
         config::Backend::Memory(_) => Arc::new(MemoryBackend::new()),
         config::Backend::S3(s3) => Arc::new(S3Backend::open(self::s3(s3)?, catalog)?),

@@ -3,6 +3,7 @@
 use super::error::StartError;
 use crate::{
     access::{Credential, Credentials, RootCredentials, generated_root},
+    backend::fs::keep_private,
     config::Settings,
     model::Role,
 };
@@ -32,11 +33,14 @@ impl DataDirectory {
     pub(super) fn take(path: &Path) -> Result<Self, StartError> {
         let own = Self::own_of(path);
         let failed = |error: std::io::Error| StartError::because(format_args!("the data directory {}", path.display()), error);
-        std::fs::create_dir_all(path).map_err(failed)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
         match std::fs::DirBuilder::new().mode(0o700).create(&own) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed(error)),
             _ => {}
         }
+        let directory = rustix::fs::open(&own, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        let private = directory.and_then(|directory| keep_private(directory, &own));
+        private.map_err(|error| failed(error.into()))?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
         let lock = rustix::fs::open(own.join("lock"), flags, Mode::RUSR | Mode::WUSR).map_err(|error| failed(error.into()))?;
         let mut lock = File::from(lock);
@@ -73,24 +77,30 @@ impl DataDirectory {
     /// The identities of the configuration, or one that is generated.
     pub(super) fn credentials(&self, settings: &Settings) -> Result<KnownCredentials, StartError> {
         let mut generated = None;
-        let mut known = Vec::new();
-        if let Some(root) = &settings.root {
-            let (access_key, secret_key) = (root.access_key.clone(), root.secret_key.clone());
-            known.push(Credential { access_key, secret_key, role: Role::Admin, name: None });
-        } else if settings.identities.is_empty() {
+        let mut known = configured(settings);
+        if known.is_empty() {
             let root = generated_root(&self.own).map_err(|error| StartError::because("generating credentials", error))?;
             let (access_key, secret_key) = (root.access_key.clone(), root.secret_key.clone());
             known.push(Credential { access_key, secret_key, role: Role::Admin, name: None });
             generated = Some(root);
         }
-        known.extend(settings.identities.iter().map(|identity| Credential {
-            access_key: identity.access_key.clone(),
-            secret_key: identity.secret_key.secret.clone(),
-            role: identity.policy,
-            name: identity.name.clone(),
-        }));
         Ok(KnownCredentials { credentials: Arc::new(Credentials::new(known)), generated })
     }
+}
+
+/// The root user and the identities of the configuration.
+pub(super) fn configured(settings: &Settings) -> Vec<Credential> {
+    let root = settings.root.iter().map(|root| {
+        let (access_key, secret_key) = (root.access_key.clone(), root.secret_key.clone());
+        Credential { access_key, secret_key, role: Role::Admin, name: None }
+    });
+    let identities = settings.identities.iter().map(|identity| Credential {
+        access_key: identity.access_key.clone(),
+        secret_key: identity.secret_key.secret.clone(),
+        role: identity.policy,
+        name: identity.name.clone(),
+    });
+    root.chain(identities).collect()
 }
 
 #[derive(Debug)]

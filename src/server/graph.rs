@@ -10,8 +10,8 @@ use super::{
 use crate::{
     access::Credentials,
     backend::Backend,
-    buckets::{Bucket, BucketError, Buckets},
-    catalog::{BucketRecord, BucketsQuery, Catalog, NewBucket, sqlite::SqliteCatalog},
+    buckets::{Bucket, BucketError, Buckets, Homes},
+    catalog::{BucketsQuery, Catalog, NewBucket, sqlite::SqliteCatalog},
     config::Settings,
     edge::{Edge, EdgeSettings, Keys, Pace},
     jobs::{self, JobSettings},
@@ -83,7 +83,8 @@ pub(super) async fn buckets(
         opened_backends.insert(name.clone(), opened);
     }
     let served = opened_backends.into_iter().map(|(name, backend)| (name.clone(), caches.above(settings, &name, backend))).collect();
-    let buckets = Arc::new(Buckets::new(catalog, served, settings.default_backend().to_owned()));
+    let buckets = Buckets::new(catalog, served, settings.default_backend().to_owned()).on(Homes::new(settings.homes()));
+    let buckets = Arc::new(buckets.for_administrator(known.credentials.administrator().cloned()));
     let Some(steward) = known.credentials.steward() else {
         return Err(StartError::new("there is no identity"));
     };
@@ -91,15 +92,25 @@ pub(super) async fn buckets(
     Ok((buckets, Arc::new(limits)))
 }
 
-/// Buckets of the configuration, then those that lie on the default backend already.
+const SHARED: &str = "each would show the other's objects. Take one of them out of the configuration, or out of the catalog with \
+                      'causeway bucket forget NAME'; its objects stay where they are";
+
+/// Buckets of the configuration, then those that lie on the default backend already: these only an administrator gets.
 async fn settle_buckets(settings: &Settings, buckets: &Buckets, steward: &Owner) -> Result<(), StartError> {
+    let clash = buckets.clash().await.map_err(|error| StartError::because("looking at the places of the buckets", error))?;
+    if let Some(clash) = clash {
+        return Err(StartError::new(format!("{clash}: {SHARED}")));
+    }
     let failed = |name: &BucketName| {
         let name = name.clone();
-        move |error: BucketError| StartError::because(format_args!("opening bucket '{name}'"), error)
+        move |error: BucketError| match error {
+            BucketError::PlaceTaken(why) => StartError::new(format!("bucket '{name}': {why}: {SHARED}")),
+            error => StartError::because(format_args!("opening bucket '{name}'"), error),
+        }
     };
-    let bucket = |name: &BucketName, backend: &str, place: String| NewBucket {
+    let bucket = |name: &BucketName, owner: &Owner, backend: &str, place: String| NewBucket {
         name: name.clone(),
-        owner: steward.clone(),
+        owner: owner.clone(),
         created: Timestamp::now(),
         acl: CannedAcl::Private,
         location: String::new(),
@@ -111,8 +122,8 @@ async fn settle_buckets(settings: &Settings, buckets: &Buckets, steward: &Owner)
         let backend = buckets.backend(backend_name).map_err(failed(name))?;
         let place = backend.place_at(name, configured.remote.as_deref(), configured.place());
         let place = place.map_err(|error| failed(name)(error.into()))?;
-        let Some(opened) = unless_denied(name, buckets.ensure(bucket(name, backend_name, place.clone())).await).map_err(failed(name))?
-        else {
+        let ensured = buckets.ensure(bucket(name, steward, backend_name, place.clone())).await;
+        let Some(opened) = unless_denied(name, ensured).map_err(failed(name))? else {
             continue;
         };
         let known = &opened.record().bucket;
@@ -134,14 +145,21 @@ async fn settle_buckets(settings: &Settings, buckets: &Buckets, steward: &Owner)
     let backend = buckets.backend(default).map_err(|error| StartError::because("the default backend", error))?;
     let found = backend.discover().await.map_err(|error| StartError::because("looking for buckets", error))?;
     for name in found {
+        if known.iter().any(|record| record.bucket.name == name) {
+            continue;
+        }
+        let Some(owner) = buckets.administrator() else {
+            tracing::warn!(bucket = %name, backend = default, "what was there already is no bucket: there is no administrator to own it");
+            continue;
+        };
         let place = backend.place_for(&name);
-        if known.iter().any(|record| record.bucket.name == name || touches(settings, record, default, &place)) {
-            continue;
+        match unless_denied(&name, buckets.ensure(bucket(&name, owner, default, place)).await) {
+            Ok(Some(_)) => tracing::info!(bucket = %name, owner = %owner.display_name, "adopted a bucket that was there already"),
+            Ok(None) => {}
+            // It lies in a bucket of the configuration, or around one.
+            Err(BucketError::PlaceTaken(_)) => {}
+            Err(error) => return Err(failed(&name)(error)),
         }
-        if unless_denied(&name, buckets.ensure(bucket(&name, default, place)).await).map_err(failed(&name))?.is_none() {
-            continue;
-        }
-        tracing::info!(bucket = %name, owner = %steward.display_name, "adopted a bucket that was there already");
     }
     Ok(())
 }
@@ -155,13 +173,4 @@ fn unless_denied(name: &BucketName, opened: Result<Arc<Bucket>, BucketError>) ->
         }
         opened => opened.map(Some),
     }
-}
-
-/// Whether a known bucket lies in `place` of `backend`, around it, or is it.
-fn touches(settings: &Settings, record: &BucketRecord, backend: &str, place: &str) -> bool {
-    let inside = |inner: &str, outer: &str| {
-        outer.is_empty() || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let known = &record.bucket;
-    settings.bottom(&known.backend) == settings.bottom(backend) && (inside(&known.place, place) || inside(place, &known.place))
 }

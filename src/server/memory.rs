@@ -3,11 +3,13 @@
 
 use super::{data::DataDirectory, error::StartError};
 use crate::{
-    catalog::{Catalog, sqlite::SqliteCatalog},
+    buckets::{Homes, all_places},
+    catalog::{BackendPlace, Catalog, sqlite::SqliteCatalog},
     config::Settings,
     model::BucketName,
     store::{Durability, ListUploadsRequest},
 };
+use std::collections::HashMap;
 
 /// A data directory, taken.
 #[derive(Debug)]
@@ -41,12 +43,19 @@ impl DataMemory {
             Ok(Some(memory)) => memory,
             Err(error) => return Ok(Some(format!("whether a client has made a bucket '{name}' cannot be told: {error}"))),
         };
-        let known = match BucketName::parse(name) {
-            Ok(name) => memory.catalog.bucket(&name).await.map_err(failed)?.zip(settings.buckets.get_key_value(&name)),
-            Err(error) => return Err(StartError::because(format_args!("bucket '{name}'"), error)),
-        };
+        let parsed = BucketName::parse(name).map_err(|error| StartError::because(format_args!("bucket '{name}'"), error))?;
+        let Some((name, configured)) = settings.buckets.get_key_value(&parsed) else { return Ok(None) };
+        let known = memory.catalog.bucket(name).await.map_err(failed)?;
+        let mut places = all_places(&memory.catalog, &HashMap::new()).await.map_err(failed)?;
         memory.close().await?;
-        let Some((record, (name, configured))) = known else { return Ok(None) };
+        let Some(record) = known else {
+            let own = settings.places_of(name, configured).into_iter().map(|(backend, place)| BackendPlace { backend, place });
+            places.extend(own.map(|place| (name.clone(), place)));
+            return match Homes::new(settings.homes()).clash(places) {
+                Some(clash) => Err(StartError::new(format!("{clash}: each would show the other's objects"))),
+                None => Ok(None),
+            };
+        };
         let (backend, place) = (settings.backend_of(configured), settings.place_of(name, configured));
         if record.bucket.backend == backend && record.bucket.place == place {
             return Ok(None);
@@ -55,6 +64,11 @@ impl DataMemory {
             "there is a bucket '{name}' already, at '{}' on backend '{}': a bucket does not move by configuration",
             record.bucket.place, record.bucket.backend
         )))
+    }
+
+    pub async fn knows(&self, name: &str) -> Result<bool, StartError> {
+        let Ok(name) = BucketName::parse(name) else { return Ok(false) };
+        Ok(self.catalog.bucket(&name).await.map_err(failed)?.is_some())
     }
 
     /// Forgets a bucket, so that the next start does not serve it. Words about what that cost.

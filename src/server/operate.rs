@@ -1,16 +1,23 @@
 //! What operators ask of a data directory: by the server that holds it if one runs, or here.
 
-use super::{caches::Caches, data::DataDirectory, error::StartError, graph};
+use super::{
+    caches::Caches,
+    data::{self, DataDirectory},
+    error::StartError,
+    graph,
+};
 pub use crate::backend::{ReplicaState, ReplicationCounts, Trouble};
 use crate::{
+    access::Credentials,
     buckets::Buckets,
     catalog::{BucketsQuery, Catalog, sqlite, sqlite::SqliteCatalog},
     config::Settings,
     control::{self, RowError, Rows, socket},
+    model::Owner,
     store::Durability,
     telemetry::log::Chain,
 };
-pub use control::{Clash, Done, Finding, Header, Imported, Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts};
+pub use control::{Adoption, Clash, Done, Finding, Header, Imported, Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts};
 use std::{
     fs::File,
     io::BufReader,
@@ -56,6 +63,13 @@ pub async fn ask(
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Who an identity of the configuration is as owner of a bucket.
+pub fn owner(settings: &Settings, access_key: &str) -> Result<Owner, StartError> {
+    let known = Credentials::new(data::configured(settings));
+    let unknown = || StartError::new(format!("the configuration has no identity with the access key '{access_key}'"));
+    known.find(access_key).map(|(identity, _)| identity.owner.clone()).ok_or_else(unknown)
 }
 
 async fn drain(mut replies: Receiver<Reply>, mut hear: impl AsyncFnMut(Reply) -> Result<(), StartError>) -> Result<Done, StartError> {
@@ -110,7 +124,7 @@ pub async fn rebuild(settings: &Settings, mut hear: impl AsyncFnMut(&str, Result
             &name,
             done.map_err(|error| error.to_string()).map(|done| match done {
                 Done::Scanned(counts) => Some(counts),
-                Done::Unindexed | Done::Exported | Done::Replicated(_) | Done::Scrubbed(_) => None,
+                Done::Unindexed | Done::Exported | Done::Adopted { .. } | Done::Replicated(_) | Done::Scrubbed(_) => None,
             }),
         )
         .await;

@@ -174,7 +174,7 @@ async fn what_a_driver_may_have_learned_ends_what_was_known() {
 async fn a_walk_ends_what_was_known_if_it_found_anything() {
     let directory = tempfile::tempdir().expect("a directory");
     let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory.path(), Durability::Relaxed).expect("the catalog opens"));
-    let settings = FsSettings { root: directory.path().join("root"), durability: Durability::Relaxed };
+    let settings = FsSettings::new(directory.path().join("root"), Durability::Relaxed);
     let below = Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"));
     let freshness = Freshness { ttl: TTL, stale: None };
     let backend = CachedBackend::new(below, "nas", Some((MetadataCache::new(1 << 20), freshness)), None);

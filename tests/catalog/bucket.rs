@@ -2,7 +2,7 @@
 
 use super::sample::{self, bucket, delete, key, name, new_bucket, owner, put};
 use causeway::{
-    catalog::{BucketChange, BucketsQuery, Catalog, CatalogErrorKind},
+    catalog::{BackendPlace, BucketChange, BucketsQuery, Catalog, CatalogErrorKind, NewBucket, NewReplica},
     model::{CannedAcl, Timestamp},
     store::{ListRequest, ListUploadsRequest},
 };
@@ -21,6 +21,32 @@ pub async fn of_many_who_create_one_name_one_succeeds(catalog: Arc<dyn Catalog>)
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
     let errors = outcomes.into_iter().filter_map(Result::err);
     assert!(errors.map(|error| error.kind()).all(|kind| kind == CatalogErrorKind::Exists));
+}
+
+pub async fn a_bucket_apart_from_others_shares_no_place_with_them_or_their_replicas(catalog: Arc<dyn Catalog>) {
+    let at = |name: &str, backend: &str, place: &str| NewBucket { backend: backend.into(), place: place.into(), ..new_bucket(name) };
+    let known = catalog.create_bucket(at("known", "disk", "a/b")).await.expect("a bucket");
+    let replica = NewReplica { backend: "lake".into(), place: "r".into() };
+    catalog.add_replica(known.id, replica).await.expect("a replica");
+    let apart = async |backend: &str, place: &str| {
+        let from =
+            vec![BackendPlace { backend: "none".into(), place: "x".into() }, BackendPlace { backend: backend.into(), place: place.into() }];
+        match catalog.create_bucket_apart(new_bucket("new"), from).await {
+            Ok(made) => catalog.delete_bucket(made.id).await.map(|()| true),
+            Err(error) if error.kind() == CatalogErrorKind::Overlaps => Ok(false),
+            Err(error) => Err(error),
+        }
+    };
+    for (backend, place) in
+        [("disk", "a/b"), ("disk", "a"), ("disk", ""), ("disk", "a/b/c"), ("disk", "a/b/c/d"), ("lake", "r"), ("lake", "r/s")]
+    {
+        assert!(!apart(backend, place).await.expect("answers"), "{backend} {place}");
+    }
+    for (backend, place) in [("disk", "a/bc"), ("disk", "a/b-"), ("disk", "b"), ("disk", "a/c"), ("lake", "a/b"), ("other", "")] {
+        assert!(apart(backend, place).await.expect("answers"), "{backend} {place}");
+    }
+    let taken = catalog.create_bucket_apart(new_bucket("known"), vec![BackendPlace { backend: "disk".into(), place: "a".into() }]).await;
+    assert_eq!(taken.expect_err("is there").kind(), CatalogErrorKind::Exists);
 }
 
 pub async fn buckets_are_listed_in_pages_by_owner_and_prefix(catalog: Arc<dyn Catalog>) {

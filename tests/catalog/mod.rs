@@ -18,6 +18,7 @@ macro_rules! contract {
         $crate::catalog::contract!($fresh;
             bucket::a_bucket_is_found_as_it_was_created,
             bucket::of_many_who_create_one_name_one_succeeds,
+            bucket::a_bucket_apart_from_others_shares_no_place_with_them_or_their_replicas,
             bucket::buckets_are_listed_in_pages_by_owner_and_prefix,
             bucket::a_changed_acl_is_seen,
             bucket::changing_a_bucket_that_is_gone_is_not_found,

@@ -54,7 +54,7 @@ pub async fn a_replica_is_found_as_it_was_added_until_it_has_everything(catalog:
     let (id, other) = (bucket(&*catalog, "photos").await.id, bucket(&*catalog, "others").await.id);
     let added = add(&*catalog, id, "disk").await;
     let NewReplica { backend, place } = new("disk");
-    assert_eq!(added, ReplicaRecord { id: added.id, backend, place, rank: added.rank, seeded: false, refilled: false });
+    assert_eq!(added, ReplicaRecord { id: added.id, backend, place, rank: added.rank, seeded: false, refilled: false, unmade: false });
     assert_eq!(catalog.replicas(id).await.expect("read"), std::slice::from_ref(&added));
     assert_eq!(catalog.replicas(other).await.expect("read"), []);
     catalog.update_replica(added.id, ReplicaChange::Seeded).await.expect("changed");

@@ -10,6 +10,7 @@ pub mod copying;
 pub mod keys;
 pub mod listing;
 pub mod multipart;
+pub mod places;
 pub mod publishing;
 pub mod reading;
 pub mod storage;

@@ -22,7 +22,7 @@ use crate::support::{
 };
 use causeway::{
     backend::{
-        Backend,
+        Backend, Found,
         azblob::{AzblobBackend, AzblobSettings},
         fs::{FsBackend, FsSettings},
         memory::MemoryBackend,
@@ -30,7 +30,7 @@ use causeway::{
         tree::{TreeBackend, TreeSettings, files::Files},
     },
     cache::{CachedBackend, DataCache, DataSettings, Freshness, MetadataCache},
-    catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
+    catalog::{BucketId, BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     faults::{Faults, FaultyBackend, Plan},
     limits::{LimitedBackend, Limiter, Limits},
     model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
@@ -200,7 +200,7 @@ impl Open {
             }
             Driver::Faulty => Arc::new(FaultyBackend::new(Arc::new(MemoryBackend::new()), Faults::new(1, Plan::default()))),
             Driver::Fs(durability) => {
-                let settings = FsSettings { root: directory.join("root"), durability };
+                let settings = FsSettings::new(directory.join("root"), durability);
                 Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"))
             }
             Driver::Replicated(replicas) => replicated(replicas, catalog.clone(), directory, upstream, &mut parts),
@@ -223,11 +223,8 @@ impl Open {
         }
     }
 
-    async fn record(&self, name: BucketName) -> BucketRecord {
-        if let Some(record) = self.catalog.bucket(&name).await.expect("the catalog answers") {
-            return record;
-        }
-        let bucket = NewBucket {
+    fn new_bucket(&self, name: BucketName) -> NewBucket {
+        NewBucket {
             place: self.place(&name),
             name,
             owner: Owner { id: "owner".into(), display_name: "owner".into() },
@@ -235,7 +232,14 @@ impl Open {
             acl: CannedAcl::Private,
             location: String::new(),
             backend: "tested".into(),
-        };
+        }
+    }
+
+    async fn record(&self, name: BucketName) -> BucketRecord {
+        if let Some(record) = self.catalog.bucket(&name).await.expect("the catalog answers") {
+            return record;
+        }
+        let bucket = self.new_bucket(name);
         let record = self.catalog.create_bucket(bucket).await.expect("the catalog makes a bucket");
         self.backend.create(&record).await.expect("the backend makes a place");
         record
@@ -296,7 +300,7 @@ fn tree(files: Arc<dyn Files>, catalog: Arc<dyn Catalog>, directory: &Path) -> A
 }
 
 fn fs(root: &Path, catalog: Arc<dyn Catalog>) -> Arc<dyn Backend> {
-    let settings = FsSettings { root: root.to_owned(), durability: Durability::Relaxed };
+    let settings = FsSettings::new(root, Durability::Relaxed);
     Arc::new(FsBackend::open(settings, catalog).expect("the backend opens"))
 }
 
@@ -363,6 +367,23 @@ impl Storage {
         let store = open.backend.open(&record).await.expect("a bucket opens");
         open.buckets.lock().expect("no panic").insert(name.to_owned(), store.clone());
         store
+    }
+
+    /// What lies where a bucket of this name is, or would be.
+    pub async fn found(&self, name: &str) -> Found {
+        let open = self.open.as_ref().expect("open between restarts");
+        let bucket = open.new_bucket(BucketName::parse(name).expect("a bucket name"));
+        open.backend.found(&BucketRecord { id: BucketId(0), bucket }).await.expect("the backend answers")
+    }
+
+    /// Removes a bucket that is empty. Whether it was.
+    pub async fn remove(&self, name: &str) -> bool {
+        let open = self.open.as_ref().expect("open between restarts");
+        let record = open.record(BucketName::parse(name).expect("a bucket name")).await;
+        open.buckets.lock().expect("no panic").remove(name);
+        let removed = open.backend.remove(&record).await.expect("the backend answers");
+        open.catalog.delete_bucket(record.id).await.expect("is forgotten");
+        removed
     }
 
     /// Stops and opens again, on the same directory. Buckets asked for before are of the past.

@@ -183,7 +183,7 @@ async fn a_budget_of_downloads_counts_bytes_that_were_read() {
 async fn upkeep_reaches_the_driver_through_limits_and_faults() {
     let dir = tempfile::tempdir().expect("a directory");
     let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("a catalog"));
-    let settings = FsSettings { root: dir.path().join("root"), durability: Durability::Relaxed };
+    let settings = FsSettings::new(dir.path().join("root"), Durability::Relaxed);
     let fs = Arc::new(FsBackend::open(settings, catalog.clone()).expect("opens"));
     let faults = Faults::new(1, Plan::default());
     let backend = LimitedBackend::new(Arc::new(FaultyBackend::new(fs, faults.clone())), Limiter::new(ONE), None);

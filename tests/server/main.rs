@@ -24,6 +24,8 @@ mod limited;
 mod limits;
 mod listeners;
 mod log;
+mod places;
+mod private;
 mod process;
 mod reference;
 mod replicate;

@@ -43,7 +43,7 @@ mod sweep;
 mod writing;
 
 use super::{
-    Backend, Traffic,
+    Backend, Found, Traffic,
     place::Place,
     wire::{Again, Wire, WireSettings},
 };
@@ -164,6 +164,17 @@ impl Backend for AzblobBackend {
 
     fn place_at(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> Result<String, StoreError> {
         Ok(self.place(name, remote, prefix))
+    }
+
+    async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
+        let is_whole = Place::parse(&bucket.bucket.place).is_whole();
+        match self.store(bucket).list(ListRequest { limit: 1, ..Default::default() }).await {
+            // A prefix is there because something is below it.
+            Ok(page) if page.entries.is_empty() && !is_whole => Ok(Found::Nothing),
+            Ok(page) => Ok(Found::in_place(page.entries.is_empty())),
+            Err(error) if refusal::is_of(&error, "ContainerNotFound") => Ok(Found::Nothing),
+            Err(error) => Err(error),
+        }
     }
 
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `root` | directories that nothing leaves |
 //! | `record` | metadata in the extended attribute |
+//! | `private` | keeping others out of `.causeway/` |
 //! | `staging` | `.causeway/`: bytes that are no object yet |
 //! | `volume` | finding, publishing, removing the file of a key |
 //! | `write`, `multipart` | the way of a PUT, of an upload |
@@ -17,6 +18,7 @@
 mod adopt;
 mod buffers;
 mod multipart;
+mod private;
 mod record;
 mod root;
 mod scan;
@@ -27,7 +29,7 @@ mod write;
 
 use crate::{
     backend::{
-        Backend, Progress, Space,
+        Backend, Found, Progress, Space,
         changes::Changes,
         codec,
         locks::Locks,
@@ -41,9 +43,10 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+pub use private::keep_private;
 use root::{Root, entries};
 use rustix::{
-    fs::{AtFlags, FileType},
+    fs::{AtFlags, FileType, Mode},
     io::Errno,
 };
 use staging::Staging;
@@ -62,6 +65,18 @@ pub struct FsSettings {
     /// The directory that holds the buckets.
     pub root: PathBuf,
     pub durability: Durability,
+    /// Whether directories that lie in it already are offered as buckets.
+    pub adopt: bool,
+    /// Of the files of objects.
+    pub file_mode: u32,
+    /// Of directories that are made.
+    pub directory_mode: u32,
+}
+
+impl FsSettings {
+    pub fn new(root: impl Into<PathBuf>, durability: Durability) -> Self {
+        Self { root: root.into(), durability, adopt: true, file_mode: 0o600, directory_mode: 0o700 }
+    }
 }
 
 /// A directory of buckets.
@@ -84,8 +99,10 @@ struct Home {
 
 impl Home {
     fn open(settings: &FsSettings) -> Result<Arc<Self>> {
-        let staging = Staging::open(&settings.root, settings.durability == Durability::Strict)?;
-        let root = Root::open(&settings.root).map_err(|e| StoreError::io(format!("opening {}", settings.root.display()), e))?;
+        let staging = Staging::open(settings)?;
+        let directories = Mode::from_raw_mode(settings.directory_mode);
+        let root =
+            Root::open(&settings.root, directories).map_err(|e| StoreError::io(format!("opening {}", settings.root.display()), e))?;
         Ok(Arc::new(Self { root, staging }))
     }
 }
@@ -167,6 +184,11 @@ impl Backend for FsBackend {
             *self.home.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         }
         Ok(())
+    }
+
+    async fn found(&self, bucket: &BucketRecord) -> Result<Found> {
+        let (place, home) = (Self::place(bucket)?, self.home());
+        blocking(move || home.root.found(&place).map_err(|e| StoreError::io("looking at the place of a new bucket", e))).await
     }
 
     async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool> {
@@ -252,6 +274,9 @@ impl Backend for FsBackend {
     }
 
     async fn discover(&self) -> Result<Vec<BucketName>> {
+        if !self.settings.adopt {
+            return Ok(Vec::new());
+        }
         let failed = |e: Errno| StoreError::io("looking for buckets", e);
         let home = self.home();
         let mut names = Vec::new();

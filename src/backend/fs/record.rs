@@ -213,7 +213,7 @@ mod tests {
     fn setup() -> (tempfile::TempDir, Records, OwnedFd, Fingerprint) {
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::create_dir(dir.path().join("records")).expect("made");
-        let root = Root::open(dir.path()).expect("opens");
+        let root = Root::open(dir.path(), super::super::private::DIRECTORY).expect("opens");
         let records = Records::open(root.sub("records").expect("opens")).expect("lists");
         let file = root.create_new("file").expect("made");
         let fingerprint = Fingerprint::of(&rustix::fs::fstat(&file).expect("stat"));

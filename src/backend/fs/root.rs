@@ -4,6 +4,8 @@
 //! (`openat2` with `RESOLVE_BENEATH`; where the kernel has no `openat2`, no symlink is followed at all). A symlink that
 //! leads out is `XDEV`, one that leads round in a circle `LOOP`.
 
+use super::private;
+use crate::backend::Found;
 use rustix::{
     fd::{AsFd, OwnedFd},
     fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags},
@@ -16,26 +18,24 @@ use std::{
 
 /// The kernel takes paths below 4,096 bytes; longer ones are walked in pieces.
 const MAX_PATH: usize = 4000;
-const DIR_MODE: Mode = Mode::from_raw_mode(0o755);
 
 #[derive(Debug)]
 pub(super) struct Root {
     fd: OwnedFd,
+    /// Of directories that are made beneath.
+    directories: Mode,
     no_openat2: AtomicBool,
 }
 
 impl Root {
-    pub(super) fn open(path: &Path) -> Result<Self, Errno> {
-        Self::of(rustix::fs::openat(CWD, path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+    pub(super) fn open(path: &Path, directories: Mode) -> Result<Self, Errno> {
+        let fd = rustix::fs::openat(CWD, path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Self { fd, directories, no_openat2: AtomicBool::new(false) })
     }
 
     /// A directory beneath this one, as a root of its own.
     pub(super) fn sub(&self, path: &str) -> Result<Self, Errno> {
-        Self::of(self.open_dir(path)?)
-    }
-
-    fn of(fd: OwnedFd) -> Result<Self, Errno> {
-        Ok(Self { fd, no_openat2: AtomicBool::new(false) })
+        Ok(Self { fd: self.open_dir(path)?, directories: self.directories, no_openat2: AtomicBool::new(false) })
     }
 
     pub(super) fn fd(&self) -> &OwnedFd {
@@ -64,12 +64,13 @@ impl Root {
         self.beneath(path, OFlags::DIRECTORY | OFlags::RDONLY, Mode::empty())
     }
 
+    /// A private file, which only publishing gives to others.
     pub(super) fn create_new(&self, name: &str) -> Result<OwnedFd, Errno> {
-        self.beneath(name, OFlags::CREATE | OFlags::EXCL | OFlags::RDWR, Mode::from_raw_mode(0o644))
+        self.beneath(name, OFlags::CREATE | OFlags::EXCL | OFlags::RDWR, private::FILE)
     }
 
     pub(super) fn open_or_create(&self, name: &str) -> Result<OwnedFd, Errno> {
-        self.beneath(name, OFlags::CREATE | OFlags::RDWR, Mode::from_raw_mode(0o644))
+        self.beneath(name, OFlags::CREATE | OFlags::RDWR, private::FILE)
     }
 
     fn beneath(&self, path: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
@@ -104,12 +105,44 @@ impl Root {
         }
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         let parent = if parent.is_empty() { self.open_dir("")? } else { self.make_dirs(parent, durable)? };
-        match rustix::fs::mkdirat(&parent, name, DIR_MODE) {
+        let made = rustix::fs::mkdirat(&parent, name, self.directories).and_then(|()| self.open_to_others(&parent, name));
+        match made {
             Ok(()) if durable => rustix::fs::fsync(&parent)?,
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error),
         }
         self.open_dir(path)
+    }
+
+    /// What lies at `path`, if only a symlink.
+    pub(super) fn found(&self, path: &str) -> Result<Found, Errno> {
+        if !path.is_empty() {
+            let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let there = self.open_dir(parent).and_then(|parent| rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW));
+            match there {
+                Ok(there) if FileType::from_raw_mode(there.st_mode) == FileType::Directory => {}
+                Ok(_) | Err(Errno::NOTDIR | Errno::ACCESS) => return Ok(Found::Something),
+                Err(Errno::NOENT) => return Ok(Found::Nothing),
+                Err(error) => return Err(error),
+            }
+        }
+        match self.open_dir(path).and_then(|dir| entries(&dir)?.next().transpose()) {
+            Ok(first) => Ok(Found::in_place(first.is_none())),
+            Err(Errno::ACCESS) => Ok(Found::Something),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whatever the umask took off that the setting grants.
+    fn open_to_others(&self, parent: &OwnedFd, name: &str) -> Result<(), Errno> {
+        if self.directories == private::DIRECTORY {
+            return Ok(());
+        }
+        match rustix::fs::chmodat(parent, name, self.directories, AtFlags::empty()) {
+            // File systems whose modes are those of the mount; or it is removed again already.
+            Err(Errno::PERM | Errno::NOTSUP | Errno::NOENT) => Ok(()),
+            done => done,
+        }
     }
 
     /// Removes the directories of `path` that have become empty, from the innermost out. The root itself stays.
@@ -213,7 +246,7 @@ mod tests {
         symlink("..", inside.join("parent")).expect("linked");
         symlink("d/open", inside.join("within")).expect("linked");
         for openat2 in [true, false] {
-            let root = Root::open(&inside).expect("opens");
+            let root = Root::open(&inside, private::DIRECTORY).expect("opens");
             root.no_openat2.store(!openat2, Ordering::Relaxed);
             for path in ["up", "absolute", "parent/secret", "parent", "../secret"] {
                 let answer = read(&root, path);
@@ -227,7 +260,7 @@ mod tests {
     #[test]
     fn paths_longer_than_the_kernel_takes_work() {
         let dir = tempfile::tempdir().expect("a directory");
-        let root = Root::open(dir.path()).expect("opens");
+        let root = Root::open(dir.path(), private::DIRECTORY).expect("opens");
         let path = vec!["0123456789"; 700].join("/");
         root.make_dirs(&path, false).expect("made");
         assert!(root.open_dir(&path).is_ok());

@@ -3,27 +3,31 @@
 //! `tmp/` holds writes in flight, `uploads/` the parts of multipart uploads, `records/` the records that do not fit
 //! beside their bytes. All on the file system of the buckets, so that publishing is a rename.
 //!
-//! Invariants: one process owns a root (an exclusive lock on `backend.lock`); whatever is in `tmp/` when it starts is
-//! rubbish of a killed one and is removed; a `TempFile` that is dropped unpublished is removed. The file `clean` is
-//! there only between an orderly stop and the next start: without it the index may have missed the last writes.
+//! Invariants: nobody else may look into it, for whoever opens `backend.lock` can hold it; one process owns a root (an exclusive
+//! lock on that file); whatever is in `tmp/` when it starts is rubbish of a killed one and is removed; a `TempFile` that is dropped
+//! unpublished is removed. The file `clean` is there only between an orderly stop and the next start: without it the index may have
+//! missed the last writes.
 
 use super::{
+    FsSettings,
+    private::{self, keep_private},
     record::Records,
     root::{Root, entries, rename},
 };
 use crate::{
     backend::codec::RESERVED_DIR,
     store::{
-        Result,
+        Durability, Result,
         error::{StoreError, StoreErrorKind},
     },
 };
 use rustix::{
     fd::OwnedFd,
-    fs::{AtFlags, FlockOperation},
+    fs::{AtFlags, FlockOperation, Mode},
     io::Errno,
 };
 use std::{
+    os::unix::fs::DirBuilderExt,
     path::Path,
     sync::{
         Arc,
@@ -39,6 +43,8 @@ pub(super) struct Staging {
     tmp: Root,
     pub(super) uploads: Root,
     pub(super) records: Records,
+    /// Of files that are objects.
+    files: Mode,
     /// Fsync what must survive power loss.
     pub(super) durable: bool,
     /// The last process stopped in order.
@@ -49,15 +55,23 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    pub(super) fn open(root: &Path, durable: bool) -> Result<Arc<Self>> {
+    pub(super) fn open(settings: &FsSettings) -> Result<Arc<Self>> {
+        let (root, durable) = (settings.root.as_path(), settings.durability == Durability::Strict);
         let failed = |what: &str, error: Errno| StoreError::io(format!("{what} in {}", root.display()), error);
-        std::fs::create_dir_all(root).map_err(|error| StoreError::io(format!("making {}", root.display()), error))?;
-        let base = Root::open(root).map_err(|e| failed("opening the root", e))?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(settings.directory_mode)
+            .create(root)
+            .map_err(|error| StoreError::io(format!("making {}", root.display()), error))?;
+        let base = Root::open(root, private::DIRECTORY).map_err(|e| failed("opening the root", e))?;
         let make = |base: &Root, name: &str| {
             base.make_dirs(name, durable).and_then(|_| base.sub(name)).map_err(|e| failed(&format!("making {name}"), e))
         };
         let reserved = make(&base, RESERVED_DIR)?;
+        let own = root.join(RESERVED_DIR);
+        keep_private(reserved.fd(), &own).map_err(|e| failed("keeping others out of our directory", e))?;
         let lock = reserved.open_or_create(LOCK).map_err(|e| failed("opening the lock", e))?;
+        keep_private(&lock, &own.join(LOCK)).map_err(|e| failed("keeping others from the lock", e))?;
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             Errno::WOULDBLOCK => StoreError::new(
                 StoreErrorKind::Unavailable,
@@ -82,6 +96,7 @@ impl Staging {
             tmp,
             uploads,
             records: Records::open(records).map_err(|e| failed("listing records", e))?,
+            files: Mode::from_raw_mode(settings.file_mode),
             durable,
             was_clean,
             names: AtomicU64::new(0),
@@ -140,6 +155,13 @@ impl TempFile {
 
     /// Gives it its name; afterwards it is no longer temporary.
     pub(super) fn rename_to(&mut self, dir: &OwnedFd, name: &str, replace: bool) -> std::result::Result<(), Errno> {
+        if self.staging.files != private::FILE {
+            // Commits with the rename. Some file systems have no modes of their own.
+            match rustix::fs::fchmod(self.file()?, self.staging.files) {
+                Ok(()) | Err(Errno::PERM | Errno::NOTSUP) => {}
+                Err(error) => return Err(error),
+            }
+        }
         rename(self.dir(), &self.name, dir, name, replace)?;
         self.file = None;
         Ok(())

@@ -7,12 +7,12 @@ mod content;
 mod cursor;
 mod store;
 
-use super::Backend;
+use super::{Backend, Found};
 use crate::{
     catalog::BucketRecord,
     model::BucketName,
     store::{
-        Capabilities, Store,
+        Capabilities, ListRequest, Store,
         error::{StoreError, StoreErrorKind},
     },
 };
@@ -56,6 +56,12 @@ impl Backend for MemoryBackend {
 
     async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
         Ok(self.places().entry(bucket.bucket.place.clone()).or_default().clone())
+    }
+
+    async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
+        let store = self.places().get(&bucket.bucket.place).cloned();
+        let Some(store) = store else { return Ok(Found::Nothing) };
+        Ok(Found::in_place(store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty()))
     }
 
     async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool, StoreError> {

@@ -13,7 +13,7 @@ use futures_util::stream::BoxStream;
 use std::{
     fs::{self, File},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, FileExt},
+    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
     path::PathBuf,
     sync::{
         Arc,
@@ -53,7 +53,7 @@ impl Spool {
 
     fn nameless(&self) -> io::Result<File> {
         let path = self.dir.join(format!("{}-{}", std::process::id(), self.next.fetch_add(1, Ordering::Relaxed)));
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
+        let file = File::options().read(true).write(true).create(true).truncate(true).mode(0o600).open(&path)?;
         fs::remove_file(path)?;
         Ok(file)
     }

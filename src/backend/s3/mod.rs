@@ -39,9 +39,9 @@ mod store;
 mod writing;
 
 use super::{
-    Backend, Traffic,
+    Backend, Found, Traffic,
     place::Place,
-    wire::{Again, Wire, WireSettings},
+    wire::{Again, Reply, Wire, WireSettings},
 };
 use crate::{
     catalog::{BucketRecord, Catalog},
@@ -133,6 +133,24 @@ impl Backend for S3Backend {
         Ok(Place::of(name, self.shared.as_deref(), remote, prefix))
     }
 
+    async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
+        let place = Place::parse(&bucket.bucket.place);
+        let reply = self.ask_for(&place.remote).await?;
+        if !reply.status.is_success() {
+            let refusal = refusal::read(reply).await;
+            return match refusal.code.as_str() {
+                "NoSuchBucket" => Ok(Found::Nothing),
+                // It is there, and not ours, or not here.
+                "AccessDenied" | "AllAccessDisabled" | "PermanentRedirect" => Ok(Found::Something),
+                _ => Err(refusal.into()),
+            };
+        }
+        let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
+        let is_empty = store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty();
+        // A prefix is there because something is below it.
+        Ok(if is_empty && !place.is_whole() { Found::Nothing } else { Found::in_place(is_empty) })
+    }
+
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
         let place = Place::parse(&bucket.bucket.place);
         let Some(remote) = self.own(&place) else { return Ok(()) };
@@ -160,8 +178,7 @@ impl Backend for S3Backend {
     async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool, StoreError> {
         let place = Place::parse(&bucket.bucket.place);
         let (Some(remote), Some(_)) = (self.own(&place), store) else { return Ok(true) };
-        let query = [("list-type", Some("2")), ("max-keys", Some("1"))];
-        let reply = self.client.call(Method::GET, remote, None).query(&query).send(Again::Harmless).await?;
+        let reply = self.ask_for(remote).await?;
         if reply.status.is_success() {
             return Ok(true);
         }
@@ -218,6 +235,12 @@ impl Backend for S3Backend {
 }
 
 impl S3Backend {
+    /// Whether there is a remote bucket: by the least that can be asked of one.
+    async fn ask_for(&self, remote: &str) -> Result<Reply, StoreError> {
+        let query = [("list-type", Some("2")), ("max-keys", Some("1"))];
+        self.client.call(Method::GET, remote, None).query(&query).send(Again::Harmless).await
+    }
+
     /// The storage knows best whether it is empty; its uploads go with it.
     async fn remove_remote(&self, remote: &str) -> Result<bool, StoreError> {
         let reply = self.client.call(Method::DELETE, remote, None).send(Again::Harmless).await?;

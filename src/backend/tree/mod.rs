@@ -42,7 +42,7 @@ mod write;
 
 use crate::{
     backend::{
-        Backend, Progress, Traffic, codec,
+        Backend, Found, Progress, Traffic, codec,
         unreadable::{Total, Unreadable},
     },
     catalog::{BucketRecord, Catalog},
@@ -59,7 +59,7 @@ use drafts::Drafts;
 use files::{FLOWS, Files, Kind};
 use flow::Flows;
 use folding::Folding;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use spool::Spool;
 use std::{
     path::PathBuf,
@@ -111,6 +111,16 @@ impl TreeBackend {
         change(&mut self.flows.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    async fn is_empty(&self, folder: &str) -> Result<bool> {
+        let mut entries = self.files.list(folder);
+        while let Some(entries) = entries.next().await.transpose()? {
+            if !entries.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn folder(bucket: &BucketRecord) -> Result<String> {
         let place = bucket.bucket.place.trim_matches('/').to_owned();
         if place.split('/').any(|name| matches!(name, "." | ".." | codec::RESERVED_DIR) || (name.is_empty() && !place.is_empty())) {
@@ -128,6 +138,23 @@ impl Backend for TreeBackend {
 
     fn place_for(&self, name: &BucketName) -> String {
         name.to_string()
+    }
+
+    async fn found(&self, bucket: &BucketRecord) -> Result<Found> {
+        let folder = Self::folder(bucket)?;
+        if let Some(stat) = self.files.stat(&folder).await? {
+            let is_empty = stat.kind == Kind::Folder && self.is_empty(&folder).await?;
+            return Ok(Found::in_place(is_empty));
+        }
+        // A folder of another spelling would be taken for it.
+        let (parent, name) = folder.rsplit_once('/').unwrap_or(("", &folder));
+        let mut entries = if self.files.service().folds_names { self.files.list(parent) } else { stream::empty().boxed() };
+        while let Some(entries) = entries.next().await.transpose()? {
+            if entries.iter().any(|entry| entry.name.eq_ignore_ascii_case(name)) {
+                return Ok(Found::Something);
+            }
+        }
+        Ok(Found::Nothing)
     }
 
     async fn create(&self, bucket: &BucketRecord) -> Result<()> {

@@ -18,7 +18,7 @@ use std::{
     collections::HashMap,
     fs::{self, File},
     io::{self, Read, Write},
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -95,7 +95,7 @@ impl Spool {
             loop {
                 let nth = spool.next.fetch_add(1, Ordering::Relaxed);
                 let name = format!("{number}.{nth}");
-                match File::options().write(true).create_new(true).open(dir.join(&name)) {
+                match File::options().write(true).create_new(true).mode(0o600).open(dir.join(&name)) {
                     Ok(file) => return Ok(SpooledPart { spool: spool.clone(), upload, name, file: Some(file), size: 0, kept: false }),
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                     Err(error) => return Err(error),

@@ -5,7 +5,7 @@ use super::{
     writer::{Applied, Failure},
 };
 use crate::{
-    catalog::{BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CatalogError, CatalogErrorKind, NewBucket},
+    catalog::{BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CatalogError, CatalogErrorKind, NewBucket},
     model::{BucketName, Owner},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -13,7 +13,17 @@ use std::collections::VecDeque;
 
 const COLUMNS: &str = "id, name, owner_id, owner_name, created, acl, location, backend, place";
 
-pub(super) fn create(db: &Connection, bucket: &NewBucket) -> Applied<BucketRecord> {
+pub(super) fn create(db: &Connection, bucket: &NewBucket, apart: &[BackendPlace]) -> Applied<BucketRecord> {
+    let taken = || Failure::Refused(CatalogError::new(CatalogErrorKind::Exists, format!("bucket {} exists", bucket.name)));
+    if db.prepare_cached("SELECT 1 FROM buckets WHERE name = ?1")?.exists([bucket.name.as_str()])? {
+        return Err(taken());
+    }
+    for place in apart {
+        if let Some(other) = touching(db, place)? {
+            let words = format!("bucket {} would share a place with {other}", bucket.name);
+            return Err(Failure::Refused(CatalogError::new(CatalogErrorKind::Overlaps, words)));
+        }
+    }
     let inserted = db
         .prepare_cached(
             "INSERT INTO buckets (name, owner_id, owner_name, created, acl, location, backend, place)
@@ -30,9 +40,28 @@ pub(super) fn create(db: &Connection, bucket: &NewBucket) -> Applied<BucketRecor
             bucket.place,
         ])?;
     match inserted {
-        0 => Err(Failure::Refused(CatalogError::new(CatalogErrorKind::Exists, format!("bucket {} exists", bucket.name)))),
+        0 => Err(taken()),
         _ => Ok(BucketRecord { id: BucketId(db.last_insert_rowid()), bucket: bucket.clone() }),
     }
+}
+
+/// The name of a bucket or replica at a place, inside it or around it. Each step is a look into an index, however many there are.
+fn touching(db: &Connection, BackendPlace { backend, place }: &BackendPlace) -> rusqlite::Result<Option<String>> {
+    if place.is_empty() {
+        let mut any = db.prepare_cached("SELECT name FROM buckets WHERE backend = ?1 LIMIT 1")?;
+        return any.query_row([backend], |row| row.get(0)).optional();
+    }
+    let around = place.match_indices('/').map(|(at, _)| &place[..at]);
+    let mut at = db.prepare_cached("SELECT name FROM buckets WHERE backend = ?1 AND place = ?2 LIMIT 1")?;
+    for outer in std::iter::once("").chain(around).chain([place.as_str()]) {
+        if let Some(name) = at.query_row([backend, outer], |row| row.get(0)).optional()? {
+            return Ok(Some(name));
+        }
+    }
+    // '0' is the character after '/'.
+    let mut inside =
+        db.prepare_cached("SELECT name FROM buckets WHERE backend = ?1 AND place > ?2 || '/' AND place < ?2 || '0' LIMIT 1")?;
+    inside.query_row([backend, place], |row| row.get(0)).optional()
 }
 
 pub(super) fn find(db: &Connection, name: &BucketName) -> rusqlite::Result<Option<BucketRecord>> {

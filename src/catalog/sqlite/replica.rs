@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 /// What the column `seeded` says.
 const SEEDED: i64 = 1;
 const REFILLED: i64 = 2;
+const UNMADE: i64 = 3;
 
 pub(super) fn list(db: &Connection, bucket: BucketId) -> rusqlite::Result<Vec<ReplicaRecord>> {
     db.prepare_cached("SELECT id, backend, place, rank, seeded FROM buckets WHERE replica_of = ?1 ORDER BY rank, id")?
@@ -42,6 +43,7 @@ pub(super) fn update(db: &Connection, replica: BucketId, change: ReplicaChange) 
     let changed = match change {
         ReplicaChange::Seeded => set_seeded(db, replica, SEEDED)?,
         ReplicaChange::Refilled => set_seeded(db, replica, REFILLED)?,
+        ReplicaChange::Unmade => set_seeded(db, replica, UNMADE)?,
         ReplicaChange::First => db
             .prepare_cached(
                 "UPDATE buckets SET rank = (SELECT min(other.rank) - 1 FROM buckets other WHERE other.replica_of = buckets.replica_of)
@@ -91,6 +93,13 @@ pub(super) fn forget_left(db: &Connection, backend: &str, place: &str) -> Applie
 
 fn record(row: &Row<'_>) -> rusqlite::Result<ReplicaRecord> {
     let seeded: i64 = row.get(4)?;
-    let (seeded, refilled) = (seeded == SEEDED, seeded == REFILLED);
-    Ok(ReplicaRecord { id: BucketId(row.get(0)?), backend: row.get(1)?, place: row.get(2)?, rank: row.get(3)?, seeded, refilled })
+    Ok(ReplicaRecord {
+        id: BucketId(row.get(0)?),
+        backend: row.get(1)?,
+        place: row.get(2)?,
+        rank: row.get(3)?,
+        seeded: seeded == SEEDED,
+        refilled: seeded == REFILLED,
+        unmade: seeded == UNMADE,
+    })
 }

@@ -24,7 +24,7 @@ impl Format {
 
 /// What cannot be had again: buckets, uploads, their parts, how uploads ended, and what storage cannot keep of its objects.
 pub(super) const TRUTH: Format =
-    Format { file: "catalog.sqlite", application_id: 0x4357_5459, upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3, TRUTH_4, TRUTH_5] };
+    Format { file: "catalog.sqlite", application_id: 0x4357_5459, upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3, TRUTH_4, TRUTH_5, TRUTH_6] };
 
 /// What can: the ordered key index, and how far its making has come.
 pub(super) const INDEX: Format = Format { file: "index.sqlite", application_id: 0x4357_4958, upgrades: &[INDEX_1] };
@@ -115,6 +115,11 @@ CREATE TABLE left_places (
     bucket TEXT NOT NULL,
     PRIMARY KEY (backend, place)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// `seeded` of replicas is 3 from now on where the place could not be made yet.
+const TRUTH_6: &str = "
+CREATE INDEX buckets_by_place ON buckets (backend, place);
 ";
 
 const INDEX_1: &str = "

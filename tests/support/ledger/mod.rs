@@ -10,9 +10,9 @@ mod state;
 use async_trait::async_trait;
 use causeway::{
     catalog::{
-        BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError, CatalogErrorKind, Commit, CompletedUpload,
-        IndexChange, IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord,
-        WhichObjects,
+        BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError, CatalogErrorKind, Commit,
+        CompletedUpload, IndexChange, IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord,
+        Result, UploadRecord, WhichObjects,
     },
     model::{BucketName, ObjectKey, Timestamp, UploadId},
     store::{ListPage, ListRequest, ListUploadsRequest, UploadsPage},
@@ -140,8 +140,8 @@ fn closed() -> CatalogError {
 
 #[async_trait]
 impl Catalog for LedgerCatalog {
-    async fn create_bucket(&self, bucket: NewBucket) -> Result<BucketRecord> {
-        self.submit(&self.truth, move |state| state.create_bucket(bucket)).await
+    async fn create_bucket_apart(&self, bucket: NewBucket, apart: Vec<BackendPlace>) -> Result<BucketRecord> {
+        self.submit(&self.truth, move |state| state.create_bucket(bucket, &apart)).await
     }
 
     async fn bucket(&self, name: &BucketName) -> Result<Option<BucketRecord>> {

@@ -2,8 +2,8 @@
 
 use causeway::{
     catalog::{
-        BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CatalogError, CatalogErrorKind, CompletedUpload, IndexChange,
-        IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord,
+        BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CatalogError, CatalogErrorKind, CompletedUpload,
+        IndexChange, IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord,
         WhichObjects,
     },
     model::{BucketName, ObjectKey, Timestamp, UploadId},
@@ -51,9 +51,18 @@ impl State {
         self.buckets.contains_key(&bucket) || self.replicas.contains_key(&bucket)
     }
 
-    pub(super) fn create_bucket(&mut self, bucket: NewBucket) -> Result<BucketRecord> {
+    pub(super) fn create_bucket(&mut self, bucket: NewBucket, apart: &[BackendPlace]) -> Result<BucketRecord> {
         if self.buckets.values().any(|known| known.name == bucket.name) {
             return refused(CatalogErrorKind::Exists);
+        }
+        let replicas = self.replicas.values().map(|(_, replica)| (&replica.backend, &replica.place));
+        let mut all = self.buckets.values().map(|bucket| (&bucket.backend, &bucket.place)).chain(replicas);
+        let inside = |a: &str, b: &str| b.is_empty() || a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'));
+        let touches = |(backend, at): (&String, &String)| {
+            apart.iter().any(|apart| apart.backend == *backend && (inside(at, &apart.place) || inside(&apart.place, at)))
+        };
+        if all.any(touches) {
+            return refused(CatalogErrorKind::Overlaps);
         }
         let id = self.next();
         self.buckets.insert(id, bucket.clone());
@@ -114,7 +123,7 @@ impl State {
             return refused(CatalogErrorKind::Exists);
         }
         let (id, rank) = (self.next(), known.last().map_or(0, |last| last.rank + 1));
-        let replica = ReplicaRecord { id, backend, place, rank, seeded: false, refilled: false };
+        let replica = ReplicaRecord { id, backend, place, rank, seeded: false, refilled: false, unmade: false };
         self.replicas.insert(id, (bucket, replica.clone()));
         Ok(replica)
     }
@@ -124,8 +133,9 @@ impl State {
         let first = self.replicas(*of).first().map_or(0, |first| first.rank);
         if let Some((_, replica)) = self.replicas.get_mut(&replica) {
             match change {
-                ReplicaChange::Seeded => (replica.seeded, replica.refilled) = (true, false),
-                ReplicaChange::Refilled => (replica.seeded, replica.refilled) = (false, true),
+                ReplicaChange::Seeded => (replica.seeded, replica.refilled, replica.unmade) = (true, false, false),
+                ReplicaChange::Refilled => (replica.seeded, replica.refilled, replica.unmade) = (false, true, false),
+                ReplicaChange::Unmade => (replica.seeded, replica.refilled, replica.unmade) = (false, false, true),
                 ReplicaChange::First => replica.rank = first - 1,
             }
         }
@@ -135,7 +145,7 @@ impl State {
     pub(super) fn renew_replica(&mut self, replica: BucketId) -> Result<ReplicaRecord> {
         let Some((of, old)) = self.replicas.get(&replica).cloned() else { return refused(CatalogErrorKind::NotFound) };
         self.delete_bucket(replica);
-        let fresh = ReplicaRecord { id: self.next(), seeded: false, refilled: true, ..old };
+        let fresh = ReplicaRecord { id: self.next(), seeded: false, refilled: true, unmade: false, ..old };
         self.replicas.insert(fresh.id, (of, fresh.clone()));
         Ok(fresh)
     }

@@ -1,0 +1,163 @@
+//! Which place belongs to which bucket: no two share one, and none lies inside another's, whatever backends reach it.
+//!
+//! Whoever gives a place out asks here what has to be free of other buckets (`around`); the catalog refuses in the same change
+//! that makes the bucket. `clash` looks at all buckets at once, at start: settings may have changed since.
+
+use crate::{
+    backend::Backend,
+    catalog::{BackendPlace, BucketRecord, BucketsQuery, Catalog, CatalogError, NewBucket},
+    model::{BucketName, Location},
+    store::error::StoreError,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+/// Where each backend keeps its buckets, by its name. One that is not named shares its storage with no other.
+#[derive(Debug, Clone, Default)]
+pub struct Homes(BTreeMap<String, Location>);
+
+/// Two buckets that share a place, or two replicas of one.
+#[derive(Debug, thiserror::Error)]
+#[error("bucket '{}' ('{}' on backend '{}') and bucket '{}' ('{}' on backend '{}') share a place", .0.0, .0.1.place, .0.1.backend, .1.0, .1.1.place, .1.1.backend)]
+pub struct Clash(pub (BucketName, BackendPlace), pub (BucketName, BackendPlace));
+
+impl Homes {
+    pub fn new(homes: BTreeMap<String, Location>) -> Self {
+        Self(homes)
+    }
+
+    /// Places, on whatever backend, that have to be free of other buckets for a bucket to be in these.
+    pub(super) fn around(&self, parts: &[BackendPlace]) -> Vec<BackendPlace> {
+        let mut around: BTreeSet<BackendPlace> = parts.iter().cloned().collect();
+        for location in parts.iter().filter_map(|part| self.location(part)) {
+            for (backend, home) in &self.0 {
+                let place = match (home.way_to(&location), location.way_to(home)) {
+                    (Some(place), _) => place.to_owned(),
+                    // All of that backend is inside.
+                    (None, Some(_)) => String::new(),
+                    (None, None) => continue,
+                };
+                around.insert(BackendPlace { backend: backend.clone(), place });
+            }
+        }
+        around.into_iter().collect()
+    }
+
+    /// Whether a place holds all that another backend has: no client may have that.
+    pub(super) fn is_around_another(&self, parts: &[BackendPlace]) -> bool {
+        let holds = |part: &BackendPlace| {
+            let (Some(location), Some(own)) = (self.location(part), self.0.get(&part.backend)) else { return false };
+            self.0.values().any(|home| home != own && location.way_to(home).is_some())
+        };
+        parts.iter().any(holds)
+    }
+
+    fn location(&self, part: &BackendPlace) -> Option<Location> {
+        Some(self.0.get(&part.backend)?.below(&part.place))
+    }
+
+    /// Two of these that share a place.
+    pub fn clash(&self, all: impl IntoIterator<Item = (BucketName, BackendPlace)>) -> Option<Clash> {
+        let alone = |part: &BackendPlace| Location::new(format!("backend {}", part.backend), &part.place);
+        let located = |(name, part): (BucketName, BackendPlace)| (self.location(&part).unwrap_or_else(|| alone(&part)), name, part);
+        let mut all: Vec<_> = all.into_iter().map(located).collect();
+        all.sort();
+        // What is inside of a location follows it. Names with characters before '/' may come in between.
+        let mut outer: Vec<(Location, BucketName, BackendPlace)> = Vec::new();
+        for (location, name, part) in all {
+            outer.retain(|(around, ..)| around.may_hold_what_follows(&location));
+            if let Some((_, first, its)) = outer.iter().find(|(around, ..)| around.way_to(&location).is_some()) {
+                return Some(Clash((first.clone(), its.clone()), (name, part)));
+            }
+            outer.push((location, name, part));
+        }
+        None
+    }
+}
+
+/// Every place of every bucket that a catalog knows.
+pub async fn all_places(
+    catalog: &dyn Catalog,
+    backends: &HashMap<String, Arc<dyn Backend>>,
+) -> Result<Vec<(BucketName, BackendPlace)>, CatalogError> {
+    let mut all = Vec::new();
+    for record in catalog.buckets(BucketsQuery { limit: usize::MAX, ..Default::default() }).await?.buckets {
+        let parts = parts_of(catalog, backends, &record).await?;
+        all.extend(parts.into_iter().map(|part| (record.bucket.name.clone(), part)));
+    }
+    Ok(all)
+}
+
+/// Every place of a bucket: that of itself, or those of its replicas, with those that it is about to have.
+async fn parts_of(
+    catalog: &dyn Catalog,
+    backends: &HashMap<String, Arc<dyn Backend>>,
+    record: &BucketRecord,
+) -> Result<Vec<BackendPlace>, CatalogError> {
+    let planned = match backends.get(&record.bucket.backend) {
+        Some(backend) => parts(&**backend, &record.bucket).unwrap_or_default(),
+        None => vec![own(&record.bucket)],
+    };
+    let replicas = catalog.replicas(record.id).await?;
+    let mut parts: Vec<_> = replicas.into_iter().map(|replica| BackendPlace { backend: replica.backend, place: replica.place }).collect();
+    for new in planned {
+        if !parts.iter().any(|known| known.backend == new.backend) {
+            parts.push(new);
+        }
+    }
+    Ok(parts)
+}
+
+/// Every place of a bucket that is to be made.
+pub(super) fn parts(backend: &dyn Backend, bucket: &NewBucket) -> Result<Vec<BackendPlace>, StoreError> {
+    let parts = backend.parts(bucket)?;
+    Ok(if parts.is_empty() { vec![own(bucket)] } else { parts })
+}
+
+fn own(bucket: &NewBucket) -> BackendPlace {
+    BackendPlace { backend: bucket.backend.clone(), place: bucket.place.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(backend: &str, place: &str) -> BackendPlace {
+        BackendPlace { backend: backend.into(), place: place.into() }
+    }
+
+    /// Two roots of one disk, one inside the other, the same storage behind two names, and one of its own.
+    fn homes() -> Homes {
+        let homes = [("outer", "disk", "srv"), ("inner", "disk", "srv/deep/inner"), ("lake", "s3", ""), ("alias", "s3", "")];
+        Homes::new(homes.map(|(name, storage, path)| (name.to_owned(), Location::new(storage, path))).into())
+    }
+
+    #[test]
+    fn what_must_be_free_is_told_on_every_backend_that_reaches_it() {
+        let around = |backend, place| homes().around(&[at(backend, place)]);
+        assert_eq!(around("lake", "a"), [at("alias", "a"), at("lake", "a")]);
+        assert_eq!(around("outer", "photos"), [at("outer", "photos")]);
+        assert_eq!(around("outer", "deep"), [at("inner", ""), at("outer", "deep")]);
+        assert_eq!(around("outer", "deep/inner/x"), [at("inner", "x"), at("outer", "deep/inner/x")]);
+        assert_eq!(around("inner", "x"), [at("inner", "x"), at("outer", "deep/inner/x")]);
+        assert_eq!(around("memory", "x"), [at("memory", "x")]);
+        assert!(homes().is_around_another(&[at("outer", "deep")]) && !homes().is_around_another(&[at("outer", "photos")]));
+        assert!(!homes().is_around_another(&[at("lake", "")]), "the same home is no other one");
+    }
+
+    #[test]
+    fn two_that_share_a_place_are_found_whatever_lies_between_them() {
+        let clash = |all: &[(&str, &str, &str)]| {
+            let name = |name: &str| BucketName::parse(name).expect("a name");
+            let clash = homes().clash(all.iter().map(|(of, backend, place)| (name(of), at(backend, place))));
+            clash.map(|Clash((first, _), (second, _))| format!("{first} {second}"))
+        };
+        assert_eq!(clash(&[("one", "lake", "a"), ("two", "alias", "b"), ("three", "outer", "a"), ("four", "memory", "a")]), None);
+        assert_eq!(clash(&[("one", "lake", "a"), ("two", "lake", "a-b"), ("three", "alias", "a/c")]).as_deref(), Some("one three"));
+        assert_eq!(clash(&[("one", "inner", "x"), ("two", "outer", "deep")]).as_deref(), Some("two one"));
+        assert_eq!(clash(&[("one", "memory", "x"), ("two", "memory", "x/y")]).as_deref(), Some("one two"));
+        assert_eq!(clash(&[("one", "lake", "x"), ("one", "alias", "x")]).as_deref(), Some("one one"), "replicas of one bucket");
+    }
+}

@@ -1,0 +1,45 @@
+//! Makes a bucket of what lies on a backend already, and gives it to somebody.
+
+use super::Done;
+use crate::{
+    buckets::{BucketError, Buckets},
+    catalog::NewBucket,
+    model::{BucketName, CannedAcl, Owner, Timestamp},
+    telemetry::log::Chain,
+};
+use serde::{Deserialize, Serialize};
+
+/// What is to become a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adoption {
+    pub bucket: String,
+    /// The default one, if none is named.
+    pub backend: Option<String>,
+    /// Where on the backend, as a bucket of the configuration says it.
+    pub remote: Option<String>,
+    pub prefix: Option<String>,
+    /// The first administrator, if nobody is named.
+    pub owner: Option<Owner>,
+}
+
+pub(super) async fn adopt(buckets: &Buckets, adoption: Adoption) -> Result<Done, String> {
+    let Adoption { bucket: name, backend, remote, prefix, owner } = adoption;
+    let failed = |error: BucketError| match error {
+        BucketError::Exists(_) => format!("there is a bucket '{name}' already"),
+        error => format!("bucket '{name}': {}", Chain(&error)),
+    };
+    let parsed = BucketName::parse(&name).map_err(|error| format!("bucket '{name}': {error}"))?;
+    let Some(owner) = owner.or_else(|| buckets.administrator().cloned()) else {
+        return Err("there is no administrator to own it: name an identity with --owner".to_owned());
+    };
+    let backend = backend.unwrap_or_else(|| buckets.default_backend().to_owned());
+    let at = buckets.backend(&backend).map_err(failed)?;
+    let place = at.place_at(&parsed, remote.as_deref(), prefix.as_deref()).map_err(|error| failed(error.into()))?;
+    let (created, acl) = (Timestamp::now(), CannedAcl::Private);
+    let bucket = NewBucket { name: parsed, owner, created, acl, location: String::new(), backend, place };
+    let adopted = buckets.adopt(bucket).await.map_err(failed)?;
+    let record = &adopted.record().bucket;
+    tracing::info!(bucket = %record.name, backend = record.backend, place = record.place, owner = %record.owner.display_name, "a bucket was adopted");
+    Ok(Done::Adopted { backend: record.backend.clone(), place: record.place.clone(), owner: record.owner.display_name.to_string() })
+}
