@@ -9,8 +9,9 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
     convert::Infallible,
+    fs::File,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
@@ -22,8 +23,33 @@ use tokio::{
 
 /// A scraper and a few probes; whoever opens more waits.
 const CONNECTIONS: usize = 32;
+const SPARE: usize = 4;
 /// A probe that takes longer to ask is none.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Descriptors kept for connections that would find none. Those who wait for one may be faster, so there are several.
+#[derive(Debug, Default)]
+struct Spare(Mutex<Vec<File>>);
+
+impl Spare {
+    /// To be called as soon as there may be descriptors again.
+    fn fill(&self) {
+        let mut kept = self.kept();
+        while kept.len() < SPARE
+            && let Ok(file) = File::open("/dev/null")
+        {
+            kept.push(file);
+        }
+    }
+
+    fn give_up(&self) -> bool {
+        self.kept().pop().is_some()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<File>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// How far the server has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,19 +80,23 @@ impl Admin {
         [Phase::Starting, Phase::Ready].into_iter().find(|p| *p as u8 == phase).unwrap_or(Phase::Draining)
     }
 
-    /// Answers on `listener` until dropped.
+    /// Answers on `listener` until dropped, also when others have taken all descriptors.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
+        let spare = Arc::new(Spare::default());
+        spare.fill();
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         while let Ok(place) = places.clone().acquire_owned().await {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let admin = self.clone();
+                    let (admin, spare) = (self.clone(), spare.clone());
                     tokio::spawn(async move {
                         admin.converse(stream).await;
+                        spare.fill();
                         drop(place);
                     });
                 }
-                // Out of descriptors, most likely: the next try may find one.
+                // Out of descriptors, most likely: one that was kept is given up for it.
+                Err(_) if spare.give_up() => {}
                 Err(error) => {
                     tracing::warn!(%error, "an admin connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;

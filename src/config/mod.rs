@@ -62,5 +62,7 @@ pub use secret::SecretSetting;
 pub use services::{Given, ServiceBackend};
 pub use settings::{Backend, Bucket, Defaults, FsBackend, Identity, MemoryBackend, Root, Server, Settings};
 pub use sftp::SftpBackend;
-pub use value::{Addresses, Addressing, AtBudget, Domains, FileMode, FtpTls, HostKeyPins, Interval, LogFormat, LogLevel, Port, Promise};
+pub use value::{
+    Addresses, Addressing, AtBudget, Domains, FileMode, FtpTls, HostKeyPins, Interval, LogFormat, LogLevel, Networks, Port, Promise,
+};
 pub use webdav::WebdavBackend;

@@ -15,7 +15,7 @@ use super::{
     section::{Fallback, Reader, Row, Section, section},
     services::{self, ServiceBackend},
     sftp::SftpBackend,
-    value::{Addresses, Domains, FileMode, Interval, LogFormat, LogLevel, Setting, Size},
+    value::{Addresses, Domains, FileMode, Interval, LogFormat, LogLevel, Networks, Setting, Size},
     webdav::WebdavBackend,
 };
 use crate::{
@@ -76,10 +76,20 @@ section! {
         tls_cert: Option<PathBuf> = Unset("no TLS"),
         /// A PEM file with the key of that certificate.
         tls_key: Option<PathBuf> = Unset("no TLS"),
-        /// Open S3 connections at most; further ones wait to be accepted.
+        /// Open S3 connections at most; further ones wait to be accepted, and take the place of those that do nothing.
         max_connections: usize = Text("4096"),
-        /// Requests in work at most; further ones are answered 503 SlowDown.
+        /// Requests in work at most; further ones are answered 503 SlowDown. All requests of one HTTP/2 connection count as one,
+        /// and wait for their turn.
         max_requests: usize = Text("1024"),
+        /// Open connections from one address (of IPv6, one /64) at most; further ones are closed.
+        max_connections_per_address: Option<usize> = Unset("a quarter of `max_connections`"),
+        /// As `max_requests`, for one address.
+        max_requests_per_address: Option<usize> = Unset("half of `max_requests`"),
+        /// Proxies whose `X-Forwarded-For` says who the client is. They may open any number of connections, and limits for one
+        /// address are those of their clients.
+        trusted_proxies: Option<Networks> = Unset("none"),
+        /// Bytes of bodies, documents and replies that may be in memory at once. Requests wait for them; one address may use half.
+        body_memory: Size = Text("96MiB"),
         /// The request line and headers at most, and so the read buffer of a connection. 8 KiB to 1 MiB.
         max_header_size: Size = Text("64KiB"),
         /// The head of a request, or a TLS handshake, must be complete this long after its first byte could be sent.

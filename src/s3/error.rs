@@ -167,6 +167,7 @@ impl From<PayloadError> for S3Error {
             PayloadError::TooLarge => ErrorCode::MaxMessageLengthExceeded,
             PayloadError::Timeout => ErrorCode::RequestTimeout,
             PayloadError::Source => ErrorCode::InternalError,
+            PayloadError::NoMemory => ErrorCode::SlowDown,
         };
         let message = match error {
             PayloadError::ChecksumMismatch(_) | PayloadError::Md5Mismatch | PayloadError::Framing(_) | PayloadError::Trailer(_) => {

@@ -7,6 +7,7 @@ mod acl;
 mod body;
 mod call;
 mod copying;
+mod document;
 mod error;
 mod gate;
 mod headers;

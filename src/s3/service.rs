@@ -3,6 +3,7 @@
 use super::{
     body::Body,
     call::{BucketCall, ObjectCall, ServiceCall},
+    document::shown,
     error::{ErrorCode, S3Error},
     gate::{self, Need},
     headers,
@@ -150,23 +151,23 @@ impl About {
         let mut document = xml::Writer::document();
         document.element("Error", |error_element| {
             error_element.text("Code", error.code.as_str());
-            error_element.text("Message", &error.message);
+            error_element.text("Message", shown(&error.message));
             let named = |name| error.details.iter().any(|(element, _)| *element == name);
             match error.code {
                 ErrorCode::NoSuchKey if !named("Key") => {
                     if let Some(key) = &self.key {
-                        error_element.text("Key", key);
+                        error_element.text("Key", shown(key));
                     }
                 }
                 _ => {}
             }
             if let Some(bucket) = self.bucket.as_ref().filter(|_| !named("BucketName")) {
-                error_element.text("BucketName", bucket);
+                error_element.text("BucketName", shown(bucket));
             }
             for (element, value) in &error.details {
-                error_element.text(element, value);
+                error_element.text(element, shown(value));
             }
-            error_element.text("Resource", &self.resource);
+            error_element.text("Resource", shown(&self.resource));
             error_element.text("RequestId", &self.request_id);
             error_element.text("HostId", &self.request_id);
         });

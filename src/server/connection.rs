@@ -2,22 +2,25 @@
 
 use super::{
     error::StartError,
-    handler::{Handler, Line},
-    idle::{Activity, Patience, Verdict, Watched},
+    guests::{Guest, Guests},
+    handler::Handler,
+    idle::{Patience, Verdict, Watched},
     linger::Lingering,
+    peers::Peers,
+    place::Line,
+    streams::Streams,
     tls::Tls,
 };
 use crate::{config::Server, telemetry::metrics::Metrics};
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
 use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -35,16 +38,21 @@ const RESET_STREAMS: usize = 32;
 
 /// How long a peer may take to leave when it is asked to.
 const GOODBYE: Duration = Duration::from_millis(500);
+/// When the server stops, a reply that nobody takes waits for this part of the drain timeout at most.
+const LAST_SHARE: u32 = 6;
 
 /// Where connections come in.
 #[derive(Debug)]
 pub(super) struct Door {
-    http: auto::Builder<TokioExecutor>,
+    http: auto::Builder<Streams>,
     tls: Option<Arc<Tls>>,
     patience: Patience,
+    /// When the server stops.
+    last_patience: Patience,
     handler: Arc<Handler>,
     metrics: Arc<Metrics>,
-    places: Arc<Semaphore>,
+    guests: Arc<Guests>,
+    peers: Arc<Peers>,
     connections: TaskTracker,
     stop: CancellationToken,
 }
@@ -52,13 +60,14 @@ pub(super) struct Door {
 impl Door {
     pub(super) fn new(
         server: &Server,
+        max_connections: usize,
         tls: Option<Arc<Tls>>,
         handler: Arc<Handler>,
         metrics: Arc<Metrics>,
         stop: CancellationToken,
     ) -> Self {
         let header_size = usize::try_from(server.max_header_size.0).unwrap_or(usize::MAX);
-        let mut http = auto::Builder::new(TokioExecutor::new());
+        let mut http = auto::Builder::new(Streams);
         http.http1()
             .timer(TokioTimer::new())
             // `Activity` times heads: a timer per connection is cheaper than one per request.
@@ -74,13 +83,16 @@ impl Door {
             .max_send_buf_size(SEND_BUFFER)
             .max_pending_accept_reset_streams(RESET_STREAMS)
             .max_local_error_reset_streams(RESET_STREAMS);
+        let patience = Patience { idle: server.idle_timeout, head: server.header_timeout };
         Self {
             http,
             tls,
-            patience: Patience { idle: server.idle_timeout, head: server.header_timeout },
+            patience,
+            last_patience: Patience { idle: patience.idle.min(server.drain_timeout / LAST_SHARE), ..patience },
             handler,
+            guests: Guests::new(max_connections, metrics.clone()),
+            peers: Peers::new(server),
             metrics,
-            places: Arc::new(Semaphore::new(server.max_connections)),
             connections: TaskTracker::new(),
             stop,
         }
@@ -101,93 +113,84 @@ impl Door {
 
     async fn accept(&self, listener: TcpListener) {
         // Beyond the limit clients wait in the system's queue, where they cost nothing.
-        while let Ok(place) = self.place().await {
+        while let Some(place) = self.guests.place().await {
             match listener.accept().await {
-                Ok((stream, peer)) => {
+                Ok((stream, address)) => {
                     self.metrics.connections_total.inc();
-                    let guest = Guest { metrics: self.metrics.clone(), _place: place };
-                    guest.metrics.connections.inc();
-                    self.connections.spawn(self.welcome(stream, peer, guest));
+                    let peer = self.peers.of(address.ip());
+                    let Some(of_peer) = peer.connect() else {
+                        self.metrics.connections_refused.inc();
+                        tracing::debug!(%address, "a connection was closed: its address has max_connections_per_address open");
+                        continue;
+                    };
+                    let guest = self.guests.welcome(place, of_peer);
+                    let line = Line::new(address, peer, self.peers.clone(), guest.activity.clone());
+                    self.connections.spawn(self.welcome(stream, line, guest));
                 }
                 // Out of descriptors or memory: a connection that ends makes room. A peer that left is no matter.
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
+                    self.guests.ask_one_to_leave();
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
         }
     }
 
-    async fn place(&self) -> Result<OwnedSemaphorePermit, tokio::sync::AcquireError> {
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return Ok(place);
-        }
-        tracing::warn!("max_connections is reached: further clients wait");
-        self.places.clone().acquire_owned().await
-    }
-
-    fn welcome(&self, stream: TcpStream, peer: SocketAddr, guest: Guest) -> impl Future<Output = ()> + Send + 'static {
-        let (http, handler, patience, stop) = (self.http.clone(), self.handler.clone(), self.patience, self.stop.child_token());
+    fn welcome(&self, stream: TcpStream, line: Line, guest: Guest) -> impl Future<Output = ()> + Send + 'static {
+        let (http, handler, stop) = (self.http.clone(), self.handler.clone(), self.stop.child_token());
+        let (patience, last_patience) = (self.patience, self.last_patience);
         let tls = self.tls.as_ref().map(|tls| tls.acceptor());
         async move {
             // Replies are written in one piece; waiting for more to send only delays them.
             let _ = stream.set_nodelay(true);
-            let conversation = Conversation { http, handler, patience, peer, stop };
-            match tls {
-                None => conversation.hold(stream).await,
-                Some(tls) => match tokio::time::timeout(patience.head, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => conversation.hold(stream).await,
-                    Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS connection came about"),
-                    Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
-                },
+            let address = line.address;
+            let conversation = Conversation { http, handler, patience, last_patience, line, leave: guest.leave.clone(), stop };
+            let Some(tls) = tls else { return conversation.hold(stream).await };
+            let handshake = tokio::time::timeout(patience.head, tls.accept(stream));
+            match guest.leave.run_until_cancelled(handshake).await {
+                Some(Ok(Ok(stream))) => conversation.hold(stream).await,
+                Some(Ok(Err(error))) => tracing::debug!(%address, %error, "no TLS connection came about"),
+                Some(Err(_)) => tracing::debug!(%address, "a TLS handshake took too long"),
+                None => tracing::debug!(%address, "a TLS handshake gave way to other clients"),
             }
             drop(guest);
         }
     }
 }
 
-/// A connection's place, until dropped.
-#[derive(Debug)]
-struct Guest {
-    metrics: Arc<Metrics>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        self.metrics.connections.dec();
-    }
-}
-
 struct Conversation {
-    http: auto::Builder<TokioExecutor>,
+    http: auto::Builder<Streams>,
     handler: Arc<Handler>,
     patience: Patience,
-    peer: SocketAddr,
+    last_patience: Patience,
+    line: Line,
+    leave: CancellationToken,
     stop: CancellationToken,
 }
 
 impl Conversation {
     async fn hold<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
-        let activity = Activity::begin();
+        let Self { http, handler, mut patience, last_patience, line, leave, stop } = self;
+        let (address, activity) = (line.address, line.activity.clone());
         let io = Watched::new(Lingering::new(TokioIo::new(stream), activity.clone()), activity.clone());
-        let (handler, line) = (self.handler, Line { peer: self.peer, activity: activity.clone() });
         let service = service_fn(move |request: Request<Incoming>| {
             let (handler, line) = (handler.clone(), line.clone());
             async move { Ok::<_, Infallible>(handler.answer(request, &line).await) }
         });
-        let mut connection = pin!(self.http.serve_connection(io, service));
-        let mut alarm = pin!(tokio::time::sleep(self.patience.shortest()));
-        let mut stop = pin!(self.stop.cancelled());
-        let mut closing = false;
+        let mut connection = pin!(http.serve_connection(io, service));
+        let mut alarm = pin!(tokio::time::sleep(patience.shortest()));
+        let mut stop = pin!(stop.cancelled());
+        let mut leave = pin!(leave.cancelled());
+        let (mut closing, mut stopping, mut leaving) = (false, false, false);
         let ended = loop {
             tokio::select! {
                 biased;
                 ended = connection.as_mut() => break ended,
-                () = alarm.as_mut() => match activity.check(self.patience) {
+                () = alarm.as_mut() => match activity.check(patience) {
                     Verdict::CheckAt(time) => alarm.as_mut().reset(time),
                     Verdict::Over(why) if closing => {
-                        tracing::debug!(peer = %self.peer, why, "a connection was cut off");
+                        tracing::debug!(%address, why, "a connection was cut off");
                         return;
                     }
                     // HTTP/2 can say goodbye: a request that is under way meets no broken connection.
@@ -197,15 +200,25 @@ impl Conversation {
                         alarm.as_mut().reset(Instant::now() + GOODBYE);
                     }
                 },
-                () = stop.as_mut(), if !closing => {
-                    closing = true;
+                () = stop.as_mut(), if !stopping => {
+                    (stopping, closing, patience) = (true, true, last_patience);
                     connection.as_mut().graceful_shutdown();
+                    alarm.as_mut().reset(Instant::now() + patience.shortest());
+                }
+                () = leave.as_mut(), if !leaving => {
+                    leaving = true;
+                    // A request may have come since.
+                    if activity.idle_since().is_some() {
+                        (closing, patience) = (true, Patience { idle: patience.idle.min(GOODBYE), head: patience.head.min(GOODBYE) });
+                        connection.as_mut().graceful_shutdown();
+                        alarm.as_mut().reset(Instant::now() + GOODBYE);
+                    }
                 }
             }
         };
         if let Err(error) = ended {
             // What peers do to connections is their business.
-            tracing::debug!(peer = %self.peer, %error, "a connection broke");
+            tracing::debug!(%address, %error, "a connection broke");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The life of a request: numbered, counted in, admitted by the edge, served by S3, and counted out when its reply is.
 
 use super::{
-    idle::Activity,
     limits::LimitsInForce,
+    place::{Line, Place},
     record::{Counted, Record, Recorded},
     request_id::RequestIds,
 };
@@ -14,9 +14,10 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderValue, Request, Version, header};
+use http::{HeaderValue, Request, header};
 use http_body::Body;
-use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc};
+use tokio::sync::Semaphore;
 
 #[derive(Debug)]
 pub(super) struct Handler {
@@ -25,20 +26,12 @@ pub(super) struct Handler {
     limits: Arc<LimitsInForce>,
     metrics: Arc<Metrics>,
     ids: RequestIds,
-    max_requests: i64,
-}
-
-/// What a request knows of the connection that it came on.
-#[derive(Debug, Clone)]
-pub(super) struct Line {
-    pub(super) peer: SocketAddr,
-    pub(super) activity: Arc<Activity>,
+    places: Arc<Semaphore>,
 }
 
 impl Handler {
     pub(super) fn new(edge: Edge, service: Service, limits: Arc<LimitsInForce>, metrics: Arc<Metrics>, max_requests: usize) -> Self {
-        let max_requests = i64::try_from(max_requests).unwrap_or(i64::MAX);
-        Self { edge, service, limits, metrics, ids: RequestIds::new(), max_requests }
+        Self { edge, service, limits, metrics, ids: RequestIds::new(), places: Arc::new(Semaphore::new(max_requests)) }
     }
 
     pub(super) async fn answer<B>(&self, request: Request<B>, line: &Line) -> http::Response<Recorded>
@@ -47,16 +40,25 @@ impl Handler {
     {
         let now = Timestamp::now();
         let id = self.ids.next(now);
-        let multiplexed = request.version() == Version::HTTP_2;
-        let mut record = Record::begin(&request, id.clone(), line, self.metrics.clone());
+        let client = line.peers.behind(&line.peer, request.headers());
+        let place = Place::begin(line, client, self.metrics.clone());
+        let mut record = Record::begin(&request, id.clone(), line.address, place.clone(), self.metrics.clone());
+        let (head, has_body) = (head_size(&request), !request.body().is_end_stream());
         let mut request = request.map(|body| Counted::new(body, &mut record));
         let reply = Reply::to(&mut request, id.clone());
-        let response = if self.metrics.in_flight.get() > self.max_requests {
+        let reserved = match place.enter(&self.places, line).await {
+            true => place.reserve(head, has_body).await,
+            false => None,
+        };
+        let response = if reserved.is_none() {
             self.metrics.overload.inc();
+            drop(request);
             About::new(&id.0, None, None).error(busy())
         } else {
-            // A defect costs its own request a 500, not the connection and those that share it.
-            match AssertUnwindSafe(self.serve(request, id.clone(), now, &mut record)).catch_unwind().await {
+            // In a box: what is left while a reply is sent is small. A defect costs its own request a 500, not the connection
+            // and those that share it.
+            let serving = Box::pin(self.serve(request, id.clone(), now, &mut record, &place));
+            match AssertUnwindSafe(serving).catch_unwind().await {
                 Ok(response) => response,
                 Err(_) => {
                     self.metrics.panicked();
@@ -66,21 +68,25 @@ impl Handler {
             }
         };
         let mut response = reply.finish(response);
-        if record.is_unread() && !multiplexed {
+        if record.is_unread() && place.progress().is_none() {
             // What the client still sends cannot be told from its next request. HTTP/2 resets the stream by itself.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             line.activity.leaves_unread();
         }
-        record.answered(response)
+        if response.status().is_client_error() || response.status().is_server_error() {
+            place.leave();
+        }
+        record.answered(response, reserved)
     }
 
-    async fn serve<B>(&self, request: Request<Counted<B>>, id: RequestId, now: Timestamp, record: &mut Record) -> Response
+    async fn serve<B>(&self, request: Request<Counted<B>>, id: RequestId, now: Timestamp, record: &mut Record, place: &Place) -> Response
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         match self.edge.admit(request, id.clone(), now) {
-            Ok(request) => {
+            Ok(mut request) => {
                 record.admitted(&request);
+                request.payload = request.payload.within(place.memory().clone());
                 match self.limits.admit(&request).await {
                     Ok(admitted) => {
                         let response = self.service.handle(admitted.request(request)).await;
@@ -97,6 +103,12 @@ impl Handler {
             }
         }
     }
+}
+
+/// What the head of a request takes in memory, about.
+fn head_size<B>(request: &Request<B>) -> usize {
+    let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    headers + request.uri().path().len() + request.uri().query().map_or(0, str::len)
 }
 
 fn busy() -> S3Error {
@@ -119,10 +131,14 @@ fn is_authentication(code: ErrorCode) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{idle::Activity, peers::Peers},
+        *,
+    };
     use crate::{
         buckets::Buckets,
         catalog::sqlite::SqliteCatalog,
+        config::{Settings, Sources},
         edge::{EdgeSettings, Keys},
         model::{Identity, Secret},
         s3,
@@ -148,7 +164,8 @@ mod tests {
         let metrics = Arc::<Metrics>::default();
         let handler =
             Handler::new(edge, Service::new(buckets, s3::Settings { region: "r".to_owned() }), Arc::default(), metrics.clone(), 10);
-        let line = Line { peer: ([127, 0, 0, 1], 1).into(), activity: Activity::begin() };
+        let peers = Peers::new(&Settings::load(&Sources::default()).expect("defaults").server);
+        let line = Line::new(([127, 0, 0, 1], 1).into(), peers.of([127, 0, 0, 1].into()), peers, Activity::begin());
         let now = Timestamp::now().iso8601().replace(['-', ':'], "");
         let (day, time) = (&now[..8], format!("{}Z", &now[..15]));
         let request = Request::get("/bucket/key")
@@ -169,7 +186,7 @@ mod tests {
         let response = handler.answer(request, &line).await;
         assert_eq!(response.status(), 500);
         let id = response.headers()["x-amz-request-id"].to_str().expect("ASCII").to_owned();
-        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        let body = response.into_body().collect().await.expect("a body").to_bytes().to_vec();
         let body = String::from_utf8_lossy(&body);
         assert!(body.contains("<Code>InternalError</Code>") && body.contains(&id), "{body}");
         let text = metrics.text();

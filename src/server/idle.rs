@@ -2,17 +2,19 @@
 //!
 //! - Between requests, a peer may be silent for `idle`; the head of a request, once begun, must be whole within `head`.
 //! - During a request we owe the next step, or the edge waits for the body and keeps its own time: reads are not timed.
-//! - A peer that does not take what we write for `idle` is gone, whenever.
+//! - A peer that does not take what we write for `idle` is gone, whenever. Of a stream of HTTP/2 only that stream ends, unless
+//!   what is queued for it stays.
 //!
 //! [`Watched`] and [`InWork`] only note when something happened; whoever holds the connection asks [`Activity::check`]
 //! now and then. One timer per connection, moved only when it goes off: a request costs no timer.
 
+use super::progress::Progress;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
@@ -43,15 +45,25 @@ pub(super) struct Activity {
     stalled_since: AtomicU64,
     /// Reads between requests may be upkeep of the connection, not the head of a request.
     multiplexed: AtomicBool,
+    /// It has carried a request.
+    asked: AtomicBool,
     /// A request was answered before its body had come.
     left_unread: AtomicBool,
+    /// Of all requests in work that have streams of their own.
+    replies: Mutex<Vec<Arc<Progress>>>,
 }
+
+/// What is queued for a stream that has ended goes within this time, or its connection does.
+const PURGE: Duration = Duration::from_millis(500);
 
 const NEVER: u64 = u64::MAX;
 
 /// A request in work, until dropped.
 #[derive(Debug)]
-pub(super) struct InWork(Arc<Activity>);
+pub(super) struct InWork {
+    activity: Arc<Activity>,
+    reply: Option<Arc<Progress>>,
+}
 
 /// What a check found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,17 +76,53 @@ pub(super) enum Verdict {
 impl Activity {
     pub(super) fn begin() -> Arc<Self> {
         let (in_work, multiplexed, left_unread) = (AtomicU32::new(0), AtomicBool::new(false), AtomicBool::new(false));
+        let (asked, replies) = (AtomicBool::new(false), Mutex::default());
         let (silent_since, head_since, stalled_since) = (AtomicU64::new(0), AtomicU64::new(NEVER), AtomicU64::new(NEVER));
-        Arc::new(Self { begun: Instant::now(), in_work, silent_since, head_since, stalled_since, multiplexed, left_unread })
+        Arc::new(Self { begun: Instant::now(), in_work, silent_since, head_since, stalled_since, multiplexed, asked, left_unread, replies })
     }
 
-    pub(super) fn request(self: &Arc<Self>, multiplexed: bool) -> InWork {
+    /// `reply` where the request has a stream of its own.
+    pub(super) fn request(self: &Arc<Self>, reply: Option<Arc<Progress>>) -> InWork {
         self.in_work.fetch_add(1, Relaxed);
+        self.asked.store(true, Relaxed);
         self.head_since.store(NEVER, Relaxed);
-        if multiplexed {
+        if let Some(reply) = &reply {
             self.multiplexed.store(true, Relaxed);
+            self.replies().push(reply.clone());
         }
-        InWork(self.clone())
+        InWork { activity: self.clone(), reply }
+    }
+
+    fn replies(&self) -> MutexGuard<'_, Vec<Arc<Progress>>> {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Since when it has no request in work.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let idle = self.in_work.load(Relaxed) == 0;
+        idle.then(|| self.begun + Duration::from_millis(self.silent_since.load(Relaxed)))
+    }
+
+    /// Whether it ever carried a request.
+    pub(super) fn has_asked(&self) -> bool {
+        self.asked.load(Relaxed)
+    }
+
+    /// Ends streams whose replies nobody takes, and says when the next may have to end; `None`: ending them does not help.
+    fn end_still_replies(&self, now: Instant, idle: Duration) -> Option<Option<Instant>> {
+        let mut next: Option<Instant> = None;
+        for reply in self.replies().iter() {
+            let Some(since) = reply.still_since() else { continue };
+            let due = match since + idle {
+                due if due > now => due,
+                _ => reply.give_up() + PURGE,
+            };
+            if due <= now {
+                return None;
+            }
+            next = Some(next.map_or(due, |next| next.min(due)));
+        }
+        Some(next)
     }
 
     pub(super) fn check(&self, patience: Patience) -> Verdict {
@@ -90,6 +138,10 @@ impl Activity {
         let stall = (at(&self.stalled_since, patience.idle), "the peer took nothing");
         let silence = if self.in_work.load(Relaxed) > 0 { (None, "") } else { silence() };
         let mut next = now + patience.shortest();
+        match self.end_still_replies(now, patience.idle) {
+            Some(due) => next = due.map_or(next, |due| next.min(due)),
+            None => return Verdict::Over("the peer took nothing of a reply"),
+        }
         for (deadline, why) in [stall, silence] {
             match deadline {
                 Some(deadline) if deadline <= now => return Verdict::Over(why),
@@ -133,9 +185,13 @@ impl Activity {
 
 impl Drop for InWork {
     fn drop(&mut self) {
-        self.0.silent_since.store(self.0.now(), Relaxed);
-        self.0.head_since.store(NEVER, Relaxed);
-        self.0.in_work.fetch_sub(1, Relaxed);
+        let Self { activity, reply } = self;
+        activity.silent_since.store(activity.now(), Relaxed);
+        activity.head_since.store(NEVER, Relaxed);
+        activity.in_work.fetch_sub(1, Relaxed);
+        if let Some(reply) = reply {
+            activity.replies().retain(|other| !Arc::ptr_eq(other, reply));
+        }
     }
 }
 
@@ -198,6 +254,7 @@ mod tests {
     use super::*;
     use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio_util::sync::CancellationToken;
 
     const LONG: Duration = Duration::from_secs(600);
     const NONE: Duration = Duration::ZERO;
@@ -241,7 +298,7 @@ mod tests {
         let (mut io, mut peer, activity) = watched();
         peer.write_all(b"GET").await.expect("room");
         io.read_u8().await.expect("the head");
-        let work = activity.request(false);
+        let work = activity.request(None);
         io.read_u8().await.expect("the body");
         assert_eq!(over(&activity, NONE, NONE), None);
         drop(work);
@@ -252,7 +309,7 @@ mod tests {
     #[tokio::test]
     async fn upkeep_of_a_multiplexed_connection_is_no_head() {
         let (mut io, mut peer, activity) = watched();
-        drop(activity.request(true));
+        drop(activity.request(Some(Progress::new(CancellationToken::new()))));
         peer.write_all(b"ping").await.expect("room");
         io.read_u8().await.expect("a byte");
         assert_eq!(over(&activity, LONG, NONE), None);
@@ -262,7 +319,7 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_takes_nothing_is_noticed_even_during_a_request() {
         let (mut io, mut peer, activity) = watched();
-        let _work = activity.request(false);
+        let _work = activity.request(None);
         io.write_all(&[0; 16]).await.expect("room");
         assert_eq!(over(&activity, NONE, LONG), None);
         assert!(tokio::time::timeout(Duration::from_millis(5), io.write_all(&[0; 16])).await.is_err(), "a full pipe");
@@ -270,6 +327,27 @@ mod tests {
         peer.read_exact(&mut [0; 16]).await.expect("bytes");
         io.write_all(&[0; 16]).await.expect("room again");
         assert_eq!(over(&activity, NONE, LONG), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_that_nobody_takes_ends_its_stream_and_then_the_connection_if_that_does_not_help() {
+        let (_io, _peer, activity) = watched();
+        let stream = CancellationToken::new();
+        let reply = Progress::new(stream.clone());
+        let work = activity.request(Some(reply.clone()));
+        let idle = Duration::from_secs(10);
+        tokio::time::advance(2 * idle).await;
+        assert_eq!(over(&activity, idle, LONG), None, "we owe the reply");
+        reply.offered();
+        let piece = reply.piece(bytes::Bytes::from_static(b"a"), ());
+        assert_eq!(activity.check(Patience { idle, head: LONG }), Verdict::CheckAt(Instant::now() + idle));
+        tokio::time::advance(idle).await;
+        assert_eq!(over(&activity, idle, LONG), None);
+        assert!(stream.is_cancelled());
+        tokio::time::advance(PURGE).await;
+        assert_eq!(over(&activity, idle, LONG), Some("the peer took nothing of a reply"));
+        drop((piece, work));
+        assert_eq!(over(&activity, idle, LONG), None, "it is gone");
     }
 
     #[tokio::test]

@@ -16,7 +16,9 @@ use tokio::net::TcpListener;
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9001);
 /// Clients that may wait to be accepted.
 const BACKLOG: i32 = 1024;
-/// Descriptors beside connections: files being read and written, the catalog, the log.
+/// That a request has open at once, with those of what it leaves behind.
+const FILES: u64 = 2;
+/// Descriptors beside connections and requests: directories of buckets, connections to storages, the catalog, the log.
 const OTHER_DESCRIPTORS: u64 = 1024;
 
 #[derive(Debug)]
@@ -66,16 +68,20 @@ fn bind(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Most systems allow few descriptors until asked for more.
-pub(super) fn raise_descriptor_limit(connections: usize) {
+/// Most systems allow few descriptors until asked for more. Says how many connections there may be, so that files find some.
+pub(super) fn raise_descriptor_limit(server: &Server) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let wanted = connections as u64 + OTHER_DESCRIPTORS;
-    let Some(current) = current.filter(|current| *current < wanted) else { return };
-    let allowed = maximum.map_or(wanted, |maximum| maximum.min(wanted));
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(allowed.max(current)), maximum });
-    if raised.is_err() || allowed < wanted {
-        tracing::warn!(allowed, wanted, "the system allows fewer open files than max_connections needs");
+    let wanted = server.max_connections as u64 + FILES * server.max_requests as u64 + OTHER_DESCRIPTORS;
+    let Some(current) = current.filter(|current| *current < wanted) else { return server.max_connections };
+    let allowed = maximum.map_or(wanted, |maximum| maximum.min(wanted)).max(current);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(allowed), maximum });
+    let allowed = if raised.is_ok() { allowed } else { current };
+    if allowed == wanted {
+        return server.max_connections;
     }
+    let connections = server.max_connections.min(usize::try_from(allowed / 2).unwrap_or(usize::MAX).max(1));
+    tracing::warn!(allowed, wanted, connections, "the system allows fewer open files than max_connections and max_requests need");
+    connections
 }
 
 #[cfg(test)]

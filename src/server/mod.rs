@@ -15,6 +15,7 @@ mod connection;
 mod data;
 mod error;
 mod graph;
+mod guests;
 mod handler;
 mod idle;
 pub mod inspect;
@@ -23,9 +24,13 @@ mod linger;
 mod listen;
 mod memory;
 pub mod operate;
+mod peers;
+mod place;
+mod progress;
 mod record;
 mod request_id;
 mod signals;
+mod streams;
 mod tls;
 
 pub use error::StartError;
@@ -75,7 +80,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
     let server = &settings.server;
     let mut signals = Signals::install()?;
     let listeners = Listeners::bind(server)?;
-    listen::raise_descriptor_limit(server.max_connections);
+    let max_connections = listen::raise_descriptor_limit(server);
 
     let data = DataDirectory::take(&server.data)?;
     let metrics = Arc::new(Metrics::default());
@@ -91,7 +96,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
     watch(&metrics, &buckets, &limits, &data);
     caches.tell(&metrics);
     let handler = Arc::new(Handler::new(edge, service, limits, metrics.clone(), server.max_requests));
-    let door = Arc::new(Door::new(server, tls.clone(), handler, metrics, stop.clone()));
+    let door = Arc::new(Door::new(server, max_connections, tls.clone(), handler, metrics, stop.clone()));
     let (s3, connections) = door.open(listeners.s3)?;
     let operators = operators(&data, &buckets, stop.clone());
 

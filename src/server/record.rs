@@ -3,27 +3,29 @@
 //! Invariants: every request ends in exactly one count and at most one line, also when its client goes away; nothing
 //! of the query and of the headers is in either, because secrets are.
 
-use super::{handler::Line, idle::InWork};
+use super::place::Place;
 use crate::{
     model::Principal,
     s3::{self, Operation, RequestId, S3Error},
-    store::error::StoreError,
+    store::{error::StoreError, memory::Held},
     telemetry::{
         log::{ACCESS, Chain},
         metrics::{Ended, Metrics, NO_OPERATION},
     },
 };
 use bytes::Bytes;
-use http::{Method, Request, Uri, Version};
+use futures_util::future::BoxFuture;
+use http::{Method, Request, Uri};
 use http_body::{Body, Frame, SizeHint};
 use std::{
+    fmt,
     net::SocketAddr,
     pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Instant,
 };
 
@@ -36,7 +38,7 @@ pub(super) struct Record {
     id: RequestId,
     method: Method,
     uri: Uri,
-    peer: SocketAddr,
+    address: SocketAddr,
     metrics: Arc<Metrics>,
     /// `None`: the request has no body.
     arrival: Option<Arc<Arrival>>,
@@ -49,7 +51,7 @@ pub(super) struct Record {
     error: Option<Arc<S3Error>>,
     /// Only where the log wants a line.
     names: Option<Box<Names>>,
-    _work: InWork,
+    place: Arc<Place>,
 }
 
 /// What has come of the body of a request.
@@ -67,14 +69,13 @@ struct Names {
 }
 
 impl Record {
-    pub(super) fn begin<B>(request: &Request<B>, id: RequestId, line: &Line, metrics: Arc<Metrics>) -> Self {
-        metrics.in_flight.inc();
+    pub(super) fn begin<B>(request: &Request<B>, id: RequestId, address: SocketAddr, place: Arc<Place>, metrics: Arc<Metrics>) -> Self {
         Self {
             begun: Instant::now(),
             id,
             method: request.method().clone(),
             uri: request.uri().clone(),
-            peer: line.peer,
+            address,
             metrics,
             arrival: None,
             sent: 0,
@@ -84,7 +85,7 @@ impl Record {
             status: GONE,
             error: None,
             names: None,
-            _work: line.activity.request(request.version() == Version::HTTP_2),
+            place,
         }
     }
 
@@ -95,14 +96,18 @@ impl Record {
         }
     }
 
-    pub(super) fn answered(mut self, mut response: s3::Response) -> http::Response<Recorded> {
+    /// What is sent of the reply is recorded, and counts until it is gone.
+    pub(super) fn answered(mut self, mut response: s3::Response, reserved: Option<Held>) -> http::Response<Recorded> {
         self.status = response.status().as_u16();
         self.operation = response.extensions_mut().remove();
         self.error = response.extensions_mut().remove();
         response.map(|body| {
             self.length = body.size_hint().exact();
             self.whole = body.is_end_stream();
-            Recorded { body, record: self }
+            if let Some(progress) = self.place.progress() {
+                progress.offered();
+            }
+            Recorded { body, record: self, reserved, rest: Bytes::new(), room: None, ended: false }
         })
     }
 
@@ -121,7 +126,7 @@ impl Record {
         tracing::debug!(
             target: ACCESS,
             request = %self.id,
-            remote = %self.peer,
+            remote = %self.address,
             method = %self.method,
             operation = self.operation.map_or(NO_OPERATION, Operation::as_str),
             bucket = names.and_then(|names| names.bucket.as_deref()),
@@ -148,7 +153,6 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        self.metrics.in_flight.dec();
         self.metrics.ended(Ended {
             operation: self.operation.map_or(NO_OPERATION, Operation::as_str),
             status: self.status,
@@ -215,18 +219,35 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Counted<B> {
     }
 }
 
+/// A stream is given its reply in pieces of this size, so that it is seen to get on.
+const PIECE: usize = 16 << 10;
+
 /// The body of a reply, and the record that ends with it.
-#[derive(Debug)]
 pub(super) struct Recorded {
     body: s3::Body,
     record: Record,
+    /// For the first bytes, until they are here.
+    reserved: Option<Held>,
+    /// Of the last frame, on a stream.
+    rest: Bytes,
+    /// While there is no memory for the next frame.
+    room: Option<BoxFuture<'static, ()>>,
+    ended: bool,
 }
 
-impl Body for Recorded {
-    type Data = Bytes;
-    type Error = StoreError;
+type Polled = Poll<Option<Result<Frame<Bytes>, StoreError>>>;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StoreError>>> {
+impl Recorded {
+    /// The next bytes of the reply, once there is memory for them.
+    fn poll_below(&mut self, cx: &mut Context<'_>) -> Polled {
+        if self.reserved.is_none() && self.room.is_none() && self.record.place.memory().is_full() {
+            let memory = self.record.place.memory().clone();
+            self.room = Some(Box::pin(async move { memory.room().await }));
+        }
+        if let Some(room) = &mut self.room {
+            ready!(room.as_mut().poll(cx));
+            self.room = None;
+        }
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => self.record.sent += frame.data_ref().map_or(0, Bytes::len) as u64,
@@ -238,11 +259,75 @@ impl Body for Recorded {
         polled
     }
 
+    /// As pieces whose stream ends only when all of them are sent: until then it can be reset, and what waits on it goes.
+    fn poll_stream(&mut self, cx: &mut Context<'_>) -> Polled {
+        loop {
+            if !self.rest.is_empty() {
+                let piece = self.rest.split_to(self.rest.len().min(PIECE));
+                return Poll::Ready(Some(Ok(Frame::data(self.record.place.piece(piece)))));
+            }
+            if self.ended {
+                let sent = self.record.place.progress().map_or(Poll::Ready(()), |progress| progress.poll_sent(cx));
+                return sent.map(|()| None);
+            }
+            match ready!(self.poll_below(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(bytes) => {
+                        self.rest = self.record.place.memory().pin(bytes);
+                        self.reserved = None;
+                    }
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => self.ended = true,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorded").field("body", &self.body).finish_non_exhaustive()
+    }
+}
+
+impl Body for Recorded {
+    type Data = Bytes;
+    type Error = StoreError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        let this = &mut *self;
+        if let Some(progress) = this.record.place.progress().cloned() {
+            let polled = this.poll_stream(cx);
+            if polled.is_pending() {
+                progress.asked();
+            }
+            return polled;
+        }
+        let polled = ready!(this.poll_below(cx));
+        Poll::Ready(polled.map(|frame| {
+            frame.map(|frame| match frame.into_data() {
+                Ok(bytes) => {
+                    let piece = this.record.place.piece(bytes);
+                    this.reserved = None;
+                    Frame::data(piece)
+                }
+                Err(trailers) => trailers,
+            })
+        }))
+    }
+
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        // A reply of one piece may end with it: what is queued of it is small.
+        let at_once = self.record.place.progress().is_none() || self.record.sent <= PIECE as u64;
+        at_once && self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        // `rest` was taken from the body: what is left of both is what the reply has left.
+        match self.rest.is_empty() {
+            true => self.body.size_hint(),
+            false => SizeHint::default(),
+        }
     }
 }

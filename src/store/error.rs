@@ -3,6 +3,9 @@
 use super::payload::PayloadError;
 use std::fmt;
 
+/// `ENFILE` and `EMFILE`, on every Unix.
+const NO_DESCRIPTORS: [i32; 2] = [23, 24];
+
 /// Kinds that callers tell apart. When in doubt, an error does not deserve its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreErrorKind {
@@ -76,6 +79,8 @@ impl StoreError {
     pub fn io(what: impl fmt::Display, error: impl Into<std::io::Error>) -> Self {
         let error = error.into();
         let kind = match error.kind() {
+            // Whoever ends something makes room.
+            _ if error.raw_os_error().is_some_and(|code| NO_DESCRIPTORS.contains(&code)) => StoreErrorKind::Busy,
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreErrorKind::StorageFull,
             std::io::ErrorKind::StaleNetworkFileHandle => StoreErrorKind::Unavailable,
             _ => StoreErrorKind::Internal,

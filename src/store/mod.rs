@@ -16,6 +16,7 @@ pub mod condition;
 pub mod copy;
 pub mod error;
 pub mod grouping;
+pub mod memory;
 pub mod multipart;
 pub mod operation;
 pub mod payload;

@@ -12,6 +12,7 @@
 use super::{
     condition::WriteConditions,
     error::{StoreError, StoreErrorKind},
+    memory::Memory,
 };
 use crate::model::{Checksum, ChecksumAlgorithm, ChecksumHasher, ETag};
 use bytes::Bytes;
@@ -22,10 +23,13 @@ use std::{
     fmt,
     future::ready,
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
 use tokio::runtime::{Handle, RuntimeFlavor};
+
+/// Of a document, at once.
+const PIECE: usize = 16 * 1024;
 
 /// Decoded object bytes as they arrive.
 pub trait BodySource: Send {
@@ -110,6 +114,9 @@ pub enum PayloadError {
     /// Reading the source of a copy failed: never the client's fault.
     #[error("reading the source failed")]
     Source,
+    /// A document must be held as a whole, and there is no memory for it now.
+    #[error("there is no memory for the document now")]
+    NoMemory,
 }
 
 pub struct Payload {
@@ -119,11 +126,12 @@ pub struct Payload {
     foretold: bool,
     read: u64,
     ended: bool,
+    memory: Option<Arc<Memory>>,
 }
 
 impl Payload {
     pub fn new(source: impl BodySource + 'static, announced: Announced) -> Self {
-        Self { source: Mutex::new(Box::pin(source)), announced, foretold: false, read: 0, ended: false }
+        Self { source: Mutex::new(Box::pin(source)), announced, foretold: false, read: 0, ended: false, memory: None }
     }
 
     /// A body that somebody else verifies, and tells what it came to at its end, not before: one of several with the same
@@ -153,6 +161,21 @@ impl Payload {
     pub fn through<W: BodySource + 'static>(self, wrap: impl FnOnce(Pin<Box<dyn BodySource>>) -> W) -> Self {
         let source = self.source.into_inner().unwrap_or_else(PoisonError::into_inner);
         Self { source: Mutex::new(Box::pin(wrap(source))), ..self }
+    }
+
+    /// The same body, whose bytes count in `memory` for as long as anybody has them.
+    pub fn within(self, memory: Arc<Memory>) -> Self {
+        Self { memory: Some(memory), ..self }
+    }
+
+    /// Whether its end was read.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// What its bytes count in.
+    pub fn memory(&self) -> Option<&Arc<Memory>> {
+        self.memory.as_ref()
     }
 
     /// The same body once all of it has come, in memory: it needs its sender no more. Before anything was read.
@@ -217,22 +240,58 @@ impl Payload {
         let mut batch = Vec::new();
         let mut gathered = 0;
         while gathered < enough && !self.ended {
-            match std::future::poll_fn(|cx| self.source.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_frame(cx)).await {
-                Some(frame) => {
-                    let frame = frame?;
-                    self.read += frame.len() as u64;
-                    if self.announced.length.is_some_and(|length| self.read > length) {
-                        return Err(PayloadError::Incomplete);
-                    }
-                    if !frame.is_empty() {
-                        gathered += frame.len();
-                        batch.push(frame);
-                    }
-                }
-                None => self.ended = true,
+            if let Some(frame) = self.frame().await? {
+                gathered += frame.len();
+                batch.push(frame);
             }
         }
         Ok((!batch.is_empty()).then_some(batch))
+    }
+
+    /// As `read`, for whoever can use fewer bytes: waits while memory is full, and hands out what there is when it becomes full.
+    /// So those that hold bytes never wait for those that send them.
+    pub async fn read_some(&mut self, enough: usize) -> Result<Option<Vec<Bytes>>, PayloadError> {
+        let Some(memory) = self.memory.clone() else { return self.read(enough).await };
+        let mut batch = Vec::new();
+        let mut gathered = 0;
+        while gathered < enough && !self.ended {
+            let frame = if batch.is_empty() {
+                memory.room().await;
+                self.frame().await?
+            } else {
+                tokio::select! {
+                    biased;
+                    frame = self.frame() => frame?,
+                    () = memory.full() => break,
+                }
+            };
+            if let Some(frame) = frame {
+                gathered += frame.len();
+                batch.push(frame);
+            }
+        }
+        Ok((!batch.is_empty()).then_some(batch))
+    }
+
+    /// The next frame; `None` is one without bytes, or the end. Nothing is lost if the caller stops waiting.
+    async fn frame(&mut self) -> Result<Option<Bytes>, PayloadError> {
+        let source = self.source.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Some(frame) = std::future::poll_fn(|cx| source.as_mut().poll_frame(cx)).await else {
+            self.ended = true;
+            return Ok(None);
+        };
+        let frame = frame?;
+        self.read += frame.len() as u64;
+        if self.announced.length.is_some_and(|length| self.read > length) {
+            return Err(PayloadError::Incomplete);
+        }
+        if frame.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(match &self.memory {
+            Some(memory) => memory.pin(frame),
+            None => frame,
+        }))
     }
 
     /// The conditions that came with the end of the body: none before its end was read. See [`Verified::conditions`].
@@ -292,10 +351,15 @@ impl Payload {
         }
         let mut digests = self.digests(None);
         let mut all = Vec::new();
-        while let Some(batch) = self.read(64 * 1024).await? {
+        let memory = self.memory.clone();
+        let mut held = memory.map(|memory| memory.hold(0));
+        while let Some(batch) = self.read(PIECE).await? {
             for frame in batch {
                 if all.len() + frame.len() > limit {
                     return Err(PayloadError::TooLarge);
+                }
+                if held.as_mut().is_some_and(|held| !held.try_grow(frame.len())) {
+                    return Err(PayloadError::NoMemory);
                 }
                 digests.update(&frame);
                 all.extend_from_slice(&frame);
@@ -303,6 +367,25 @@ impl Payload {
         }
         self.verify(digests)?;
         Ok(all.into())
+    }
+
+    /// Hands out the body piece by piece, so that a document need not be held to be read. It counts only once this has ended
+    /// well: verified like any other.
+    pub async fn pieces<E: From<PayloadError>>(mut self, limit: usize, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<u64, E> {
+        if self.announced.length.is_some_and(|length| length > limit as u64) {
+            return Err(PayloadError::TooLarge.into());
+        }
+        let mut digests = self.digests(None);
+        while let Some(batch) = self.read(PIECE).await? {
+            for frame in batch {
+                if self.read > limit as u64 {
+                    return Err(PayloadError::TooLarge.into());
+                }
+                digests.update(&frame);
+                take(&frame)?;
+            }
+        }
+        Ok(self.verify(digests)?.size())
     }
 }
 

@@ -63,6 +63,8 @@ pub struct Metrics {
     pub in_flight: Gauge,
     pub connections: Gauge,
     pub connections_total: Counter,
+    /// Because their address has too many.
+    pub connections_refused: Counter,
     /// Requests answered SlowDown because too many were in work.
     pub overload: Counter,
 }
@@ -86,6 +88,7 @@ impl Default for Metrics {
             in_flight: Gauge::default(),
             connections: Gauge::default(),
             connections_total: Counter::default(),
+            connections_refused: Counter::default(),
             overload: Counter::default(),
         };
         metrics.registered()
@@ -124,6 +127,11 @@ impl Metrics {
         registry.register_collector(Box::new(self.caches.clone()));
         registry.register("panics", "Requests that met a defect in Causeway", self.panics.clone());
         registry.register("connections", "S3 connections open now", self.connections.clone());
+        registry.register(
+            "connections_refused",
+            "S3 connections closed at once because their address had too many",
+            self.connections_refused.clone(),
+        );
         registry.register("connections_accepted", "S3 connections accepted", self.connections_total.clone());
         self.registry = all;
         self

@@ -13,6 +13,25 @@ impl Writer {
         Self(text)
     }
 
+    /// What is before and behind the content of a root that is written piece by piece, each a [`Writer::fragment`].
+    pub fn halves(root: &str) -> (Bytes, Bytes) {
+        let mut writer = Self::document();
+        writer.root(root, |_| {});
+        let mut begin = writer.finish();
+        let end = begin.split_off(begin.len() - root.len() - 3);
+        (begin, end)
+    }
+
+    /// Elements of a document that was begun elsewhere.
+    pub fn fragment() -> Self {
+        Self(String::new())
+    }
+
+    /// Bytes written so far.
+    pub fn size(&self) -> usize {
+        self.0.len()
+    }
+
     /// An element with S3's namespace: the root of a reply.
     pub fn root(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
         self.open(name, Some(("xmlns", super::NAMESPACE)), content);

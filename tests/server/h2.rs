@@ -1,14 +1,14 @@
-//! As much of HTTP/2 as asking `GET /` takes: no client of ours speaks it without negotiating first.
+//! As much of HTTP/2 as tests need by hand: clients that keep windows closed, and servers spoken to without negotiating first.
 
 use super::process::Place;
 use std::io::{Read, Write};
 
 const SETTINGS: u8 = 4;
-const RESET: u8 = 3;
+pub const RESET: u8 = 3;
 const GOAWAY: u8 = 7;
-const HEADERS: u8 = 1;
-const DATA: u8 = 0;
-const END: u8 = 0x1;
+pub const HEADERS: u8 = 1;
+pub const DATA: u8 = 0;
+pub const END: u8 = 0x1;
 const END_HEADERS: u8 = 0x4;
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -63,6 +63,68 @@ fn headers_are_not_logged_at_any_level() {
     let log = place.read("stderr");
     assert!(log.contains("ListBuckets") || log.contains("access"), "{log}");
     assert!(!log.contains("hunter2"), "{log}");
+}
+
+/// A client that does with its windows what a test wants.
+pub struct Client<S> {
+    stream: S,
+    secure: bool,
+}
+
+impl<S: Read + Write> Client<S> {
+    /// `window` is how much of each reply may be sent unasked.
+    pub fn begin(mut stream: S, secure: bool, window: u32) -> Self {
+        let mut begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        let mut setting = vec![0, 4];
+        setting.extend(window.to_be_bytes());
+        begin.extend(frame(SETTINGS, 0, 0, &setting));
+        stream.write_all(&begin).expect("sent");
+        Self { stream, secure }
+    }
+
+    /// Of a request: all of it, or its head if it has a `length`.
+    pub fn request(&mut self, stream: u32, method: &str, path: &str, length: Option<usize>) {
+        let mut head = vec![if self.secure { 0x87 } else { 0x86 }, 0x41, 9];
+        head.extend_from_slice(b"localhost");
+        let mut text = |name: &[u8], value: &str| {
+            head.extend_from_slice(name);
+            head.push(u8::try_from(value.len()).ok().filter(|length| *length < 127).expect("short"));
+            head.extend_from_slice(value.as_bytes());
+        };
+        text(&[0x02], method);
+        text(&[0x04], path);
+        if let Some(length) = length {
+            text(&[0x0F, 0x0D], &length.to_string());
+        }
+        let end = if length.is_some() { 0 } else { END };
+        self.stream.write_all(&frame(HEADERS, END_HEADERS | end, stream, &head)).expect("sent");
+    }
+
+    /// A request's body.
+    pub fn body(&mut self, stream: u32, bytes: &[u8]) {
+        self.stream.write_all(&frame(DATA, END, stream, bytes)).expect("sent");
+    }
+
+    pub fn next(&mut self) -> (u8, u8, u32, Vec<u8>) {
+        next_frame(&mut self.stream)
+    }
+
+    /// Frames of a stream up to one of a kind, which is returned.
+    pub fn until(&mut self, kind: u8, stream: u32) -> (u8, Vec<u8>) {
+        loop {
+            match self.next() {
+                (found, flags, on, payload) if (found, on) == (kind, stream) => return (flags, payload),
+                (GOAWAY, ..) => panic!("the connection ends"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Everything until the server ends the connection.
+    pub fn until_the_end(mut self) {
+        let mut buffer = [0; 4096];
+        while let Ok(1..) = self.stream.read(&mut buffer) {}
+    }
 }
 
 /// The next frame: its kind, its flags, its stream and what it carries.

@@ -151,8 +151,10 @@ fn too_many_requests_are_told_to_slow_down() {
 fn connections_beyond_the_limit_wait_for_a_place() {
     let place = Place::new();
     let server = serve(&place, "max_connections = 1");
-    let mut first = server.connect();
-    assert!(ask(&mut first, GET).starts_with("HTTP/1.1 403 "));
+    let raw = Raw::new(server.s3, WHO);
+    assert_eq!(raw.put("/bucket", "").send().status, 200);
+    let (first, _) = slow_put(&server, "/bucket/slow", 3);
+    within(|| (server.metric("causeway_requests_in_flight") == Some(1.0)).then_some(()));
     let mut second = server.connect();
     second.write_all(GET).expect("sent");
     second.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
@@ -160,6 +162,21 @@ fn connections_beyond_the_limit_wait_for_a_place() {
     drop(first);
     second.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
     assert!(second.read(&mut [0; 64]).is_ok_and(|n| n > 0), "now it is");
+}
+
+#[test]
+fn idle_connections_give_way_when_there_are_too_few_places() {
+    let place = Place::new();
+    let server = serve(&place, "max_connections = 3\nidle_timeout = '10m'\nheader_timeout = '10m'");
+    let (mut silent, mut half, mut known) = (server.connect(), server.connect(), server.connect());
+    half.write_all(b"GET / HT").expect("sent");
+    assert!(ask(&mut known, GET).starts_with("HTTP/1.1 403 "));
+    for _ in 0..3 {
+        let mut next = server.connect();
+        assert!(ask(&mut next, GET).starts_with("HTTP/1.1 403 "), "it has a place");
+    }
+    assert_eq!((read_all(&mut silent), read_all(&mut half)), (String::new(), String::new()));
+    drop(known);
 }
 
 #[test]

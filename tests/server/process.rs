@@ -87,6 +87,11 @@ impl Place {
         self.serve_under(wrapper, arguments, environment)
     }
 
+    /// As `serve`, with so many descriptors at most.
+    pub fn serve_with_descriptors(&self, most: u32, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
+        self.serve_under(&["/bin/sh", "-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\"")], arguments, environment)
+    }
+
     fn serve_under(&self, wrapper: &[&str], arguments: &[&str], environment: &[(&str, &str)]) -> Running {
         let _ = std::fs::remove_file(self.path("addresses"));
         let mut command = self.command_under(wrapper, &["serve", "--address-file", "addresses", "--durability", "relaxed"]);

@@ -9,14 +9,14 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use std::{io::Write, net::TcpStream, sync::Arc};
 
 /// A new certificate in `c.pem` and `k.pem`.
-fn certify(place: &Place) -> CertificateDer<'static> {
+pub fn certify(place: &Place) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     place.write("c.pem", &made.cert.pem()).write("k.pem", &made.signing_key.serialize_pem());
     made.cert.der().clone()
 }
 
 /// Fails unless the server shows this very certificate.
-fn connect(
+pub fn connect(
     server: &Running,
     certificate: &CertificateDer<'static>,
     protocols: &[&str],

@@ -12,7 +12,7 @@ use aws_sigv4::{
 use bytes::Bytes;
 use std::{
     io::{Read, Write},
-    net::{Shutdown, SocketAddr, TcpStream},
+    net::{IpAddr, Shutdown, SocketAddr, TcpStream},
     time::{Duration, SystemTime},
 };
 
@@ -42,6 +42,7 @@ impl Raw {
             length: None,
             tampering: None,
             half_close: false,
+            from: None,
         }
     }
 
@@ -59,11 +60,14 @@ impl Raw {
 
     /// Sends these bytes and reads whatever comes back.
     pub fn send(&self, wire: &[u8]) -> RawReply {
-        self.exchange(wire, false)
+        self.exchange(wire, false, None)
     }
 
-    fn exchange(&self, wire: &[u8], half_close: bool) -> RawReply {
-        let mut stream = TcpStream::connect(self.address).expect("a connection");
+    fn exchange(&self, wire: &[u8], half_close: bool, from: Option<IpAddr>) -> RawReply {
+        let mut stream = match from {
+            Some(from) => connect_from(from, self.address),
+            None => TcpStream::connect(self.address).expect("a connection"),
+        };
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
         // A server that refuses early may close before it has read all: its answer is what counts.
         let _ = stream.write_all(wire);
@@ -114,6 +118,7 @@ pub struct RawRequest {
     length: Option<String>,
     tampering: Option<(Vec<u8>, Vec<u8>)>,
     half_close: bool,
+    from: Option<IpAddr>,
 }
 
 impl RawRequest {
@@ -170,6 +175,12 @@ impl RawRequest {
         self
     }
 
+    /// From another address of this machine.
+    pub fn from(mut self, address: IpAddr) -> Self {
+        self.from = Some(address);
+        self
+    }
+
     /// Says that nothing will follow: a body cut short is known as such at once.
     pub fn half_close(mut self) -> Self {
         self.half_close = true;
@@ -182,7 +193,7 @@ impl RawRequest {
             let at = wire.windows(from.len()).rposition(|window| window == &from[..]).expect("the bytes to tamper with");
             wire.splice(at..at + from.len(), to.iter().copied());
         }
-        self.raw.exchange(&wire, self.half_close)
+        self.raw.exchange(&wire, self.half_close, self.from)
     }
 
     /// The request as bytes, for tampering.
@@ -331,4 +342,15 @@ fn unchunk(mut rest: &[u8]) -> Vec<u8> {
         rest = &rest[end + 2 + size + 2..];
     }
     body
+}
+
+/// A connection from another address of this machine.
+pub fn connect_from(from: IpAddr, address: SocketAddr) -> TcpStream {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    bind(&socket, &SocketAddr::new(from, 0)).expect("an address of this machine");
+    connect(&socket, &address).expect("a connection");
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+    stream
 }

@@ -3,6 +3,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `root` | directories that nothing leaves |
+//! | `directories` | which of the buckets' are open |
 //! | `record` | metadata in the extended attribute |
 //! | `private` | keeping others out of `.causeway/` |
 //! | `staging` | `.causeway/`: bytes that are no object yet |
@@ -17,6 +18,7 @@
 
 mod adopt;
 mod buffers;
+mod directories;
 mod multipart;
 mod private;
 mod record;
@@ -43,6 +45,7 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+use directories::{Directories, Directory};
 pub use private::keep_private;
 use root::{Root, entries};
 use rustix::{
@@ -86,6 +89,7 @@ pub struct FsBackend {
     settings: FsSettings,
     buffers: Arc<buffers::Buffers>,
     directories: Arc<Semaphore>,
+    open: Arc<Directories>,
     catalog: Arc<dyn Catalog>,
     unreadable: Total,
 }
@@ -93,7 +97,7 @@ pub struct FsBackend {
 /// The root directory as it was opened. It is opened anew where another one lies at its path.
 #[derive(Debug)]
 struct Home {
-    root: Root,
+    root: Arc<Root>,
     staging: Arc<Staging>,
 }
 
@@ -103,7 +107,7 @@ impl Home {
         let directories = Mode::from_raw_mode(settings.directory_mode);
         let root =
             Root::open(&settings.root, directories).map_err(|e| StoreError::io(format!("opening {}", settings.root.display()), e))?;
-        Ok(Arc::new(Self { root, staging }))
+        Ok(Arc::new(Self { root: Arc::new(root), staging }))
     }
 }
 
@@ -141,6 +145,7 @@ impl FsBackend {
             settings,
             buffers: Arc::default(),
             directories: Arc::new(Semaphore::new(directories)),
+            open: Arc::default(),
             catalog,
             unreadable: Total::default(),
         })
@@ -205,8 +210,7 @@ impl Backend for FsBackend {
                 Err(error) => return Err(failed(error)),
             };
             let Some(volume) = opened else { return Ok(true) };
-            let ours = rustix::fs::fstat(volume.root.fd()).map_err(failed)?;
-            Ok((ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino) && Arc::ptr_eq(&volume.staging, &home.staging))
+            Ok(volume.root.identity() == (there.st_dev, there.st_ino) && Arc::ptr_eq(&volume.staging, &home.staging))
         })
         .await
     }
@@ -217,9 +221,8 @@ impl Backend for FsBackend {
         // A directory that was not there before has nothing to scan for.
         let is_new = home.root.open_dir(&place).is_err_and(|error| error == Errno::NOENT);
         home.root.make_dirs(&place, home.staging.durable).map_err(failed)?;
-        let root = home.root.sub(&place).map_err(failed)?;
-        let device = |root: &Root| rustix::fs::fstat(root.fd()).map(|stat| stat.st_dev).map_err(failed);
-        if device(&root)? != device(&home.root)? {
+        let root = Directory::open(home.root.clone(), place, self.open.clone()).map_err(failed)?;
+        if root.identity().0 != rustix::fs::fstat(home.root.fd()).map_err(failed)?.st_dev {
             let message = format!("the directory of bucket {} lies on another file system than its backend's root", bucket.bucket.name);
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, message));
         }

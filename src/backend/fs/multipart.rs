@@ -146,7 +146,7 @@ pub(super) async fn put_part(
     let staging = inner.volume.staging.clone();
     let (reservation, file) = blocking(move || reserve(upload, staging, number, slot)).await?;
     let offset = reservation.location.offset(number);
-    let first = payload.read(write::BATCH).await?.unwrap_or_default();
+    let first = payload.read_some(write::BATCH).await?.unwrap_or_default();
     let verified = write::stream(Arc::new(file.try_clone().map_err(io)?), offset, first, payload, digests, reservation.clone()).await?;
     if inner.volume.staging.durable {
         blocking(move || rustix::fs::fdatasync(&file).map_err(io)).await?;

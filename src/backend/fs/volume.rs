@@ -4,8 +4,9 @@
 //! plain again misses no object that was there all along. Callers of everything that changes a key hold its lock.
 
 use super::{
+    directories::Directory,
     record::{Fingerprint, Record},
-    root::{Root, rename},
+    root::rename,
     staging::{Staging, TempFile},
 };
 use crate::{
@@ -21,7 +22,7 @@ use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct Volume {
-    pub(super) root: Root,
+    pub(super) root: Directory,
     pub(super) staging: Arc<Staging>,
 }
 

@@ -73,8 +73,8 @@ pub(super) async fn put(inner: &Arc<Inner>, key: &ObjectKey, request: PutRequest
 
 pub(super) async fn stage(inner: &Arc<Inner>, mut payload: Payload) -> Result<Staged> {
     let digests = payload.digests(DEFAULT_CHECKSUM);
-    let batch = payload.read(SMALL + 1).await?.unwrap_or_default();
-    if batch.iter().map(Bytes::len).sum::<usize>() <= SMALL {
+    let batch = payload.read_some(SMALL + 1).await?.unwrap_or_default();
+    if payload.has_ended() && batch.iter().map(Bytes::len).sum::<usize>() <= SMALL {
         return Ok(Staged::Memory { batch, payload, digests });
     }
     let staging = inner.volume.staging.clone();
@@ -118,7 +118,7 @@ pub(super) async fn stream<K: Clone + Send + 'static>(
             Ok(hashing)
         }));
         at += length;
-        next = payload.read(BATCH).await?;
+        next = payload.read_some(BATCH).await?;
     }
     let digests = match (writing, digests) {
         (Some(task), _) => task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "a write failed").with_source(e))??,

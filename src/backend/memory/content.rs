@@ -20,10 +20,12 @@ impl Content {
     pub(super) async fn receive(mut payload: Payload, default: ChecksumAlgorithm) -> Result<(Self, Verified)> {
         let mut digests = payload.digests(Some(default));
         let mut frames = Vec::new();
-        while let Some(batch) = payload.read(BATCH).await? {
+        // Bytes that count as on their way must not be kept.
+        let counts = payload.memory().is_some();
+        while let Some(batch) = payload.read_some(BATCH).await? {
             for frame in batch {
                 digests.update(&frame);
-                frames.push(frame);
+                frames.push(if counts { Bytes::copy_from_slice(&frame) } else { frame });
             }
         }
         Ok((Self(frames), payload.verify(digests)?))

@@ -93,7 +93,7 @@ impl Sink for dyn Draft {
 
 /// Takes a body to `sink`, hashing each batch while the next arrives and the one before is sent.
 pub(super) async fn stream(mut payload: Payload, mut digests: Digests, sink: &mut (impl Sink + ?Sized)) -> Result<Verified> {
-    while let Some(batch) = payload.read(BATCH).await? {
+    while let Some(batch) = payload.read_some(BATCH).await? {
         if batch.iter().map(Bytes::len).sum::<usize>() <= SMALL {
             batch.iter().for_each(|frame| digests.update(frame));
             sink.take(batch).await?;

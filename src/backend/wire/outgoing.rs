@@ -144,7 +144,7 @@ impl Verifying {
                 break;
             }
             self.progress.client_has_the_turn();
-            let read = payload.read(BATCH).await;
+            let read = payload.read_some(BATCH).await;
             self.progress.storage_has_the_turn();
             match read {
                 Ok(Some(batch)) => {

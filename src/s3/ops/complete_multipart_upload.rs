@@ -1,15 +1,23 @@
 //! CompleteMultipartUpload. The checksum headers speak of the object, not of this request's body.
 
 use crate::{
-    model::{Checksum, ChecksumAlgorithm, ChecksumKind, ETag, MAX_PART_NUMBER, ObjectKey, UploadId},
-    s3::{About, ErrorCode, HeaderMapExt, ObjectCall, Response, S3Error, Service, headers, keep_alive, multipart, reply, xml},
-    store::{CompletePart, CompleteUpload, Store, error::StoreErrorKind},
+    model::{Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectKey, UploadId},
+    s3::{
+        About, ErrorCode, HeaderMapExt, ObjectCall, Response, S3Error, Service,
+        document::{self, Entries},
+        headers, keep_alive, multipart, reply, xml,
+    },
+    store::{CompletePart, CompleteUpload, Store, error::StoreErrorKind, payload::Payload},
 };
 use http::{HeaderMap, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// 10,000 parts, each with an ETag and a checksum in the wordiest writing.
 const MAX_LIST_BYTES: usize = 8 << 20;
+/// Those of storages are shorter.
+const MAX_ETAG: usize = 1024;
+/// SHA-512.
+const MAX_CHECKSUM: usize = 64;
 
 /// What the path of a URL shows as it is.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
@@ -21,12 +29,20 @@ pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Resul
     let conditions = headers::write_conditions(&request.headers)?;
     let (checksum, kind) = (checksum(&request.headers)?, kind(&request.headers)?);
     let size = size(&request.headers)?;
-    let parts = parts(&request.payload.collect(MAX_LIST_BYTES).await?)?;
+    // Whoever names no upload need not send a list. One that has ended is the store's to answer for, without.
+    let (parts, held) = match begun(&**bucket.store(), &key, &upload).await? {
+        Some(begun) => {
+            if let Some(kind) = kind {
+                check_kind(begun, kind)?;
+            }
+            let Entries { items, held } = parts(request.payload).await?;
+            (items, held)
+        }
+        None => (Vec::new(), None),
+    };
     let complete = CompleteUpload { parts, conditions, checksum, size };
     keep_alive::answer(about, async move {
-        if let Some(kind) = kind {
-            check_kind(&**bucket.store(), &key, &upload, kind).await?;
-        }
+        let _held = held;
         let written = bucket.store().complete_upload(&key, &upload, complete).await?;
         Ok(reply::document("CompleteMultipartUploadResult", |w| {
             w.text("Location", &location);
@@ -42,24 +58,34 @@ pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Resul
     .await
 }
 
-fn parts(body: &[u8]) -> Result<Vec<CompletePart>, S3Error> {
-    let list = xml::parse(body, "CompleteMultipartUpload")?;
-    let mut parts: Vec<CompletePart> = Vec::new();
-    for element in list.all("Part") {
-        let part = part(element)?;
+async fn parts(payload: Payload) -> Result<Entries<CompletePart>, S3Error> {
+    let list = document::entries(payload, "CompleteMultipartUpload", MAX_LIST_BYTES, |child, parts: &[CompletePart]| {
+        if child.name != "Part" {
+            return Ok(None);
+        }
+        let part = part(&child)?;
+        // More parts than there are numbers cannot be in order.
         if parts.last().is_some_and(|last| last.number >= part.number) {
             return Err(ErrorCode::InvalidPartOrder.into());
         }
-        parts.push(part);
+        let size = size_of::<CompletePart>() + part.etag.as_str().len() + if part.checksum.is_some() { MAX_CHECKSUM } else { 0 };
+        Ok(Some((part, size)))
+    });
+    match list.await {
+        Ok(list) if list.items.is_empty() => Err(ErrorCode::MalformedXML.into()),
+        Err(error) if error.code == ErrorCode::MissingRequestBodyError => Err(ErrorCode::MalformedXML.into()),
+        read => read,
     }
-    // More parts than there are numbers cannot be in order.
-    debug_assert!(parts.len() <= usize::from(MAX_PART_NUMBER));
-    if parts.is_empty() { Err(ErrorCode::MalformedXML.into()) } else { Ok(parts) }
 }
 
 fn part(element: &xml::Element) -> Result<CompletePart, S3Error> {
     let number = multipart::parse_part_number(element.value("PartNumber").ok_or(ErrorCode::MalformedXML)?.trim())?;
-    let etag = ETag::parse(element.value("ETag").ok_or(ErrorCode::MalformedXML)?);
+    let etag = element.value("ETag").ok_or(ErrorCode::MalformedXML)?;
+    if etag.len() > MAX_ETAG {
+        // No part can have it.
+        return Err(ErrorCode::InvalidPart.into());
+    }
+    let etag = ETag::parse(etag);
     let mut checksums = ChecksumAlgorithm::ALL.into_iter().filter_map(|algorithm| Some((algorithm, element.value(algorithm.element())?)));
     let checksum = match (checksums.next(), checksums.next()) {
         (None, _) => None,
@@ -96,13 +122,16 @@ fn size(headers: &HeaderMap) -> Result<Option<u64>, S3Error> {
     text.trim().parse().map(Some).map_err(invalid)
 }
 
-/// The upload was begun for one kind of checksum. One that has ended is the store's to answer for.
-async fn check_kind(store: &dyn Store, key: &ObjectKey, upload: &UploadId, kind: ChecksumKind) -> Result<(), S3Error> {
-    let begun = match store.list_parts(key, upload, 0, 0).await {
-        Ok(page) => page.upload.checksum.kind,
-        Err(error) if error.kind() == StoreErrorKind::NoSuchUpload => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
+/// The kind of checksum that the upload was begun for; `None`: there is no such upload, or it has ended.
+async fn begun(store: &dyn Store, key: &ObjectKey, upload: &UploadId) -> Result<Option<ChecksumKind>, S3Error> {
+    match store.list_parts(key, upload, 0, 0).await {
+        Ok(page) => Ok(Some(page.upload.checksum.kind)),
+        Err(error) if error.kind() == StoreErrorKind::NoSuchUpload => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn check_kind(begun: ChecksumKind, kind: ChecksumKind) -> Result<(), S3Error> {
     if begun == kind {
         return Ok(());
     }
@@ -134,51 +163,55 @@ mod tests {
         format!("<CompleteMultipartUpload xmlns=\"{}\">{parts}</CompleteMultipartUpload>", xml::NAMESPACE).into_bytes()
     }
 
-    fn failure(body: &[u8]) -> ErrorCode {
-        parts(body).expect_err("refused").code
+    async fn read(body: &[u8]) -> Result<Vec<CompletePart>, S3Error> {
+        Ok(parts(Payload::from_bytes(body.to_vec())).await?.items)
+    }
+
+    async fn failure(body: &[u8]) -> ErrorCode {
+        read(body).await.expect_err("refused").code
     }
 
     fn numbered(number: impl std::fmt::Display) -> String {
         format!("<PartNumber>{number}</PartNumber><ETag>a</ETag>")
     }
 
-    #[test]
-    fn a_list_is_read_with_every_kind_of_checksum() {
+    #[tokio::test]
+    async fn a_list_is_read_with_every_kind_of_checksum() {
         let bodies = ChecksumAlgorithm::ALL.map(|algorithm| {
             let sum = Checksum::new(algorithm, &vec![7; algorithm.length()]).expect("its length");
             (sum.clone(), format!("<ETag>&quot;abc&quot;</ETag><{0}>{1}</{0}>", algorithm.element(), sum.to_base64()))
         });
         for (at, (sum, inner)) in (1..).zip(bodies) {
-            let read = parts(&list(&[&format!("{inner}<PartNumber>{at}</PartNumber>")])).expect("fine");
+            let read = read(&list(&[&format!("{inner}<PartNumber>{at}</PartNumber>")])).await.expect("fine");
             assert_eq!((read[0].number.get(), read[0].etag.as_str(), read[0].checksum.as_ref()), (at, "abc", Some(&sum)));
         }
     }
 
-    #[test]
-    fn lists_that_are_not_well_formed_are_refused() {
+    #[tokio::test]
+    async fn lists_that_are_not_well_formed_are_refused() {
         for body in [&b""[..], b"<CompleteMultipartUpload/>", b"<Other/>", b"<CompleteMultipartUpload>", &list(&["<ETag>a</ETag>"])] {
-            assert_eq!(failure(body), ErrorCode::MalformedXML, "{}", String::from_utf8_lossy(body));
+            assert_eq!(failure(body).await, ErrorCode::MalformedXML, "{}", String::from_utf8_lossy(body));
         }
-        assert_eq!(failure(&list(&["<PartNumber>1</PartNumber>"])), ErrorCode::MalformedXML);
+        assert_eq!(failure(&list(&["<PartNumber>1</PartNumber>"])).await, ErrorCode::MalformedXML);
         for number in ["0", "10001", "one", "-1"] {
-            assert_eq!(failure(&list(&[&numbered(number)])), ErrorCode::InvalidArgument, "{number}");
+            assert_eq!(failure(&list(&[&numbered(number)])).await, ErrorCode::InvalidArgument, "{number}");
         }
         let sums = "<ChecksumCRC32>AAAAAA==</ChecksumCRC32><ChecksumSHA1>AAAA</ChecksumSHA1>";
-        assert_eq!(failure(&list(&[&(numbered(1) + sums)])), ErrorCode::InvalidRequest);
-        assert_eq!(failure(&list(&[&(numbered(1) + "<ChecksumCRC32>bad</ChecksumCRC32>")])), ErrorCode::InvalidPart);
+        assert_eq!(failure(&list(&[&(numbered(1) + sums)])).await, ErrorCode::InvalidRequest);
+        assert_eq!(failure(&list(&[&(numbered(1) + "<ChecksumCRC32>bad</ChecksumCRC32>")])).await, ErrorCode::InvalidPart);
     }
 
-    #[test]
-    fn parts_come_in_ascending_order_without_repeats() {
+    #[tokio::test]
+    async fn parts_come_in_ascending_order_without_repeats() {
         let all: Vec<_> = (1..=10_000).map(numbered).collect();
         let all: Vec<_> = all.iter().map(String::as_str).collect();
-        assert_eq!(parts(&list(&all)).expect("every number there is").len(), 10_000);
+        assert_eq!(read(&list(&all)).await.expect("every number there is").len(), 10_000);
         for numbers in [[1, 1], [2, 1]] {
             let numbers = numbers.map(numbered);
-            assert_eq!(failure(&list(&[&numbers[0], &numbers[1]])), ErrorCode::InvalidPartOrder);
+            assert_eq!(failure(&list(&[&numbers[0], &numbers[1]])).await, ErrorCode::InvalidPartOrder);
         }
         let more: Vec<_> = all.iter().copied().chain(["<PartNumber>1</PartNumber><ETag>a</ETag>"]).collect();
-        assert_eq!(failure(&list(&more)), ErrorCode::InvalidPartOrder);
+        assert_eq!(failure(&list(&more)).await, ErrorCode::InvalidPartOrder);
     }
 
     #[test]

@@ -3,23 +3,34 @@
 use super::delete_object::delete;
 use crate::{
     model::{ObjectKey, Timestamp},
-    s3::{BucketCall, ErrorCode, Response, S3Error, Service, headers, reply, xml},
+    s3::{
+        Body, BucketCall, ErrorCode, Response, S3Error, Service,
+        document::{self, Entries, shown},
+        headers, reply, xml,
+    },
     store::{
         Guarantee, Store,
         condition::{ETagMatch, WriteConditions},
+        payload::Payload,
     },
 };
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use http::{StatusCode, header};
 
 /// S3 API reference, DeleteObjects.
 const MAX_OBJECTS: usize = 1000;
+/// What an ETag counts as: those there are have 32 digits, and the number of parts.
+const MAX_ETAG: usize = 64;
 /// A thousand keys of 1,024 bytes that are all escaped, with their conditions.
 const MAX_DOCUMENT: usize = 8 << 20;
 /// Deletions under way at once: enough to keep a disk or a remote storage busy, too few to crowd other requests out.
 const CONCURRENCY: usize = 16;
+/// Of the reply, in memory at once.
+const PIECE: usize = 16 << 10;
 
 struct Item {
-    /// As the client wrote it: a key that cannot be is answered for by itself.
+    /// As the client wrote it, or its beginning: a key that cannot be is answered for by itself.
     key: String,
     version: Option<String>,
     conditions: WriteConditions,
@@ -27,11 +38,8 @@ struct Item {
 
 pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Result<Response, S3Error> {
     headers::require_integrity(&call.request)?;
-    let document = call.request.payload.collect(MAX_DOCUMENT).await?;
-    if document.is_empty() {
-        return Err(ErrorCode::MissingRequestBodyError.into());
-    }
-    let (items, quiet) = read(&document)?;
+    let (entries, quiet) = read(call.request.payload).await?;
+    let Entries { items, held } = entries;
     let store = &**call.bucket.store();
     let outcomes: Vec<_> = stream::iter(items)
         .map(|item| async move {
@@ -41,20 +49,52 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
         .buffered(CONCURRENCY)
         .collect()
         .await;
-    Ok(reply::document("DeleteResult", |w| {
-        for (item, outcome) in &outcomes {
-            write(w, item, outcome, quiet);
-        }
-    }))
+    let mut response = reply::empty(StatusCode::OK);
+    response.headers_mut().insert(header::CONTENT_TYPE, reply::XML);
+    *response.body_mut() = result(outcomes, quiet, held);
+    Ok(response)
 }
 
-fn read(document: &[u8]) -> Result<(Vec<Item>, bool), S3Error> {
-    let root = xml::parse(document, "Delete")?;
-    let quiet = root.value("Quiet").is_some_and(|quiet| quiet.trim().eq_ignore_ascii_case("true"));
-    let items: Option<Vec<_>> = root.all("Object").map(item).collect();
-    match items {
-        Some(items) if (1..=MAX_OBJECTS).contains(&items.len()) => Ok((items, quiet)),
-        _ => Err(ErrorCode::MalformedXML.into()),
+type Outcome = (Item, Result<(), S3Error>);
+
+/// The document is made while it is sent: escaped, a list may be six times as long.
+fn result(outcomes: Vec<Outcome>, quiet: bool, held: impl Send + 'static) -> Body {
+    let (begin, end) = xml::Writer::halves("DeleteResult");
+    let rest = stream::unfold((outcomes.into_iter(), Some(end), held), move |(mut outcomes, mut end, held)| async move {
+        let mut w = xml::Writer::fragment();
+        while w.size() < PIECE
+            && let Some((item, outcome)) = outcomes.next()
+        {
+            write(&mut w, &item, &outcome, quiet);
+        }
+        let piece = if w.size() == 0 { end.take()? } else { w.finish() };
+        Some((Ok(piece), (outcomes, end, held)))
+    });
+    Body::Stream { stream: Box::pin(stream::once(async move { Ok::<Bytes, _>(begin) }).chain(rest)), length: None }
+}
+
+async fn read(payload: Payload) -> Result<(Entries<Item>, bool), S3Error> {
+    let mut quiet = false;
+    let entries = document::entries(payload, "Delete", MAX_DOCUMENT, |child, items| match child.name.as_str() {
+        "Object" => {
+            let item = item(&child).filter(|_| items.len() < MAX_OBJECTS).ok_or(ErrorCode::MalformedXML)?;
+            let size = item.size();
+            Ok(Some((item, size)))
+        }
+        "Quiet" => {
+            quiet = child.text.trim().eq_ignore_ascii_case("true");
+            Ok(None)
+        }
+        _ => Ok(None),
+    })
+    .await?;
+    if entries.items.is_empty() { Err(ErrorCode::MalformedXML.into()) } else { Ok((entries, quiet)) }
+}
+
+impl Item {
+    fn size(&self) -> usize {
+        let version = self.version.as_ref().map_or(0, String::len);
+        size_of::<Self>() + self.key.len() + version + if self.conditions.if_match.is_some() { MAX_ETAG } else { 0 }
     }
 }
 
@@ -69,10 +109,10 @@ fn item(object: &xml::Element) -> Option<Item> {
         None => None,
     };
     Some(Item {
-        key: object.value("Key").filter(|key| !key.is_empty())?.to_owned(),
-        version: object.value("VersionId").filter(|id| !id.is_empty()).map(str::to_owned),
+        key: object.value("Key").filter(|key| !key.is_empty()).map(shown)?.to_owned(),
+        version: object.value("VersionId").filter(|id| !id.is_empty()).map(|id| shown(id).to_owned()),
         conditions: WriteConditions {
-            if_match: object.value("ETag").map(ETagMatch::parse),
+            if_match: object.value("ETag").map(shown).map(ETagMatch::parse),
             if_none_match: None,
             last_modified: date,
             size,
@@ -115,16 +155,44 @@ fn write(w: &mut xml::Writer, item: &Item, outcome: &Result<(), S3Error>, quiet:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http_body_util::BodyExt;
 
     fn document(objects: &str) -> String {
         format!("<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{objects}</Delete>")
     }
 
-    #[test]
-    fn keys_and_their_conditions_are_read() {
+    async fn parse(document: &str) -> Result<(Entries<Item>, bool), S3Error> {
+        read(Payload::from_bytes(document.to_owned())).await
+    }
+
+    async fn shown_of(objects: &str) -> String {
+        let (entries, quiet) = parse(&document(objects)).await.expect("reads");
+        let outcomes = entries.items.into_iter().map(|item| (item, Ok(()))).collect();
+        let bytes = result(outcomes, quiet, ()).collect().await.expect("a document").to_bytes();
+        String::from_utf8(bytes.to_vec()).expect("UTF-8")
+    }
+
+    #[tokio::test]
+    async fn the_reply_is_one_document_however_long() {
+        let objects: String = (0..1000).map(|n| format!("<Object><Key>{n}{}</Key></Object>", "&quot;".repeat(100))).collect();
+        let root = xml::parse(shown_of(&objects).await.as_bytes(), "DeleteResult").expect("well-formed");
+        assert_eq!(root.all("Deleted").filter(|deleted| deleted.value("Key").is_some_and(|key| key.ends_with("\"\""))).count(), 1000);
+        let quiet = shown_of("<Quiet>true</Quiet><Object><Key>a</Key></Object>").await;
+        assert!(xml::parse(quiet.as_bytes(), "DeleteResult").expect("well-formed").children.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_key_that_cannot_be_is_shown_in_part() {
+        let text = shown_of(&format!("<Object><Key>{}</Key></Object>", "\"".repeat(100_000))).await;
+        assert!(text.len() < 20_000, "{}", text.len());
+    }
+
+    #[tokio::test]
+    async fn keys_and_their_conditions_are_read() {
         let conditions = "<ETag>\"a\"</ETag><Size>3</Size><LastModifiedTime>Mon, 12 Oct 2009 17:50:30 GMT</LastModifiedTime>";
         let objects = format!("<Quiet>true</Quiet><Object><Key> a&amp;b </Key>{conditions}</Object><Object><Key>c</Key></Object>");
-        let (items, quiet) = read(document(&objects).as_bytes()).expect("reads");
+        let (entries, quiet) = parse(&document(&objects)).await.expect("reads");
+        let items = entries.items;
         assert!(quiet);
         assert_eq!(items.iter().map(|item| item.key.as_str()).collect::<Vec<_>>(), [" a&b ", "c"]);
         let expected = WriteConditions {
@@ -137,17 +205,17 @@ mod tests {
         assert!(items[1].conditions.is_empty());
     }
 
-    #[test]
-    fn a_thousand_keys_are_the_limit() {
+    #[tokio::test]
+    async fn a_thousand_keys_are_the_limit() {
         let objects = |count| document(&"<Object><Key>a</Key></Object>".repeat(count));
-        assert_eq!(read(objects(1000).as_bytes()).map(|(items, _)| items.len()).ok(), Some(1000));
+        assert_eq!(parse(&objects(1000)).await.map(|(entries, _)| entries.items.len()).ok(), Some(1000));
         for count in [0, 1001] {
-            assert_eq!(read(objects(count).as_bytes()).err().map(|error| error.code), Some(ErrorCode::MalformedXML), "{count}");
+            assert_eq!(parse(&objects(count)).await.err().map(|error| error.code), Some(ErrorCode::MalformedXML), "{count}");
         }
     }
 
-    #[test]
-    fn what_cannot_be_read_deletes_nothing() {
+    #[tokio::test]
+    async fn what_cannot_be_read_deletes_nothing() {
         for object in [
             "<Key/>",
             "<VersionId>null</VersionId>",
@@ -155,7 +223,7 @@ mod tests {
             "<Key>a</Key><LastModifiedTime>soon</LastModifiedTime>",
         ] {
             let objects = format!("<Object><Key>fine</Key></Object><Object>{object}</Object>");
-            assert_eq!(read(document(&objects).as_bytes()).err().map(|error| error.code), Some(ErrorCode::MalformedXML), "{object}");
+            assert_eq!(parse(&document(&objects)).await.err().map(|error| error.code), Some(ErrorCode::MalformedXML), "{object}");
         }
     }
 }

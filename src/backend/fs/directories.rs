@@ -1,0 +1,181 @@
+//! The directories of buckets, of which only so many are open: whoever needs another one opens it, and one that was not used
+//! lately is closed.
+//!
+//! Invariants:
+//! - an operation that has a directory keeps it, whatever is closed meanwhile;
+//! - a directory that is opened again is the one that was there first, or none: never another one of its name.
+
+use super::root::Root;
+use rustix::{
+    fd::{AsFd, OwnedFd},
+    io::Errno,
+};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+/// Buckets in use at a time are few, and opening one again takes microseconds.
+const OPEN: usize = 256;
+
+/// Those that are open, in the order in which they are looked at.
+#[derive(Debug, Default)]
+pub(super) struct Directories(Mutex<VecDeque<Weak<Slot>>>);
+
+/// The directory of a bucket.
+#[derive(Debug)]
+pub(super) struct Directory {
+    home: Arc<Root>,
+    place: String,
+    identity: Identity,
+    slot: Arc<Slot>,
+    all: Arc<Directories>,
+}
+
+/// Device and inode.
+pub(super) type Identity = (u64, u64);
+
+#[derive(Debug, Default)]
+struct Slot {
+    open: Mutex<Option<Arc<Root>>>,
+    used: AtomicBool,
+}
+
+impl Directory {
+    pub(super) fn open(home: Arc<Root>, place: String, all: Arc<Directories>) -> Result<Self, Errno> {
+        let root = home.sub(&place)?;
+        let directory = Self { identity: identity(root.fd())?, home, place, slot: Arc::default(), all };
+        directory.keep(root);
+        Ok(directory)
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    pub(super) fn open_file(&self, path: &str) -> Result<OwnedFd, Errno> {
+        self.root()?.open_file(path)
+    }
+
+    /// As `Root::open_cached`: opening the directory itself may wait for the disk, too.
+    pub(super) fn open_cached(&self, path: &str) -> Result<OwnedFd, Errno> {
+        self.opened().ok_or(Errno::AGAIN)?.open_cached(path)
+    }
+
+    pub(super) fn open_dir(&self, path: &str) -> Result<OwnedFd, Errno> {
+        self.root()?.open_dir(path)
+    }
+
+    pub(super) fn make_dirs(&self, path: &str, durable: bool) -> Result<OwnedFd, Errno> {
+        self.root()?.make_dirs(path, durable)
+    }
+
+    pub(super) fn prune(&self, path: &str) {
+        // What stays is empty.
+        if let Ok(root) = self.root() {
+            root.prune(path);
+        }
+    }
+
+    fn root(&self) -> Result<Arc<Root>, Errno> {
+        if let Some(root) = self.opened() {
+            return Ok(root);
+        }
+        let root = self.home.sub(&self.place)?;
+        if identity(root.fd())? != self.identity {
+            return Err(Errno::NOENT);
+        }
+        Ok(self.keep(root))
+    }
+
+    fn opened(&self) -> Option<Arc<Root>> {
+        let root = self.slot.open().clone()?;
+        if !self.slot.used.load(Relaxed) {
+            self.slot.used.store(true, Relaxed);
+        }
+        Some(root)
+    }
+
+    fn keep(&self, root: Root) -> Arc<Root> {
+        let mut open = self.slot.open();
+        if let Some(root) = &*open {
+            return root.clone();
+        }
+        let root = open.insert(Arc::new(root)).clone();
+        self.slot.used.store(true, Relaxed);
+        drop(open);
+        self.all.add(&self.slot);
+        root
+    }
+}
+
+impl Slot {
+    fn open(&self) -> MutexGuard<'_, Option<Arc<Root>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Directories {
+    fn add(&self, slot: &Arc<Slot>) {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        open.push_back(Arc::downgrade(slot));
+        while open.len() > OPEN {
+            let Some(next) = open.pop_front() else { return };
+            let Some(slot) = next.upgrade() else { continue };
+            // Whoever was used since the last look may stay for another round.
+            match slot.used.swap(false, Relaxed) {
+                true => open.push_back(next),
+                false => *slot.open() = None,
+            }
+        }
+    }
+}
+
+fn identity(directory: impl AsFd) -> Result<Identity, Errno> {
+    rustix::fs::fstat(directory).map(|stat| (stat.st_dev, stat.st_ino))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(directories: &[Directory]) -> usize {
+        directories.iter().filter(|directory| directory.slot.open().is_some()).count()
+    }
+
+    #[test]
+    fn only_so_many_are_open_and_all_can_be_used() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let home = Arc::new(Root::open(dir.path()).expect("opens"));
+        let all = Arc::new(Directories::default());
+        let open = |n: usize| {
+            std::fs::create_dir(dir.path().join(n.to_string())).expect("made");
+            std::fs::write(dir.path().join(format!("{n}/file")), "x").expect("written");
+            Directory::open(home.clone(), n.to_string(), all.clone()).expect("opens")
+        };
+        let directories: Vec<_> = (0..3 * OPEN).map(open).collect();
+        assert_eq!(opened(&directories), OPEN);
+        for directory in directories.iter().chain(directories.iter().rev()) {
+            directory.open_file("file").expect("a file");
+            directories[7].open_file("file").expect("a file");
+            assert_eq!(opened(&directories), OPEN);
+        }
+        assert!(directories[7].slot.open().is_some(), "whoever is used all the time stays");
+    }
+
+    #[test]
+    fn another_directory_of_the_same_name_is_not_taken_for_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let home = Arc::new(Root::open(dir.path()).expect("opens"));
+        std::fs::create_dir(dir.path().join("bucket")).expect("made");
+        let directory = Directory::open(home, "bucket".to_owned(), Arc::default()).expect("opens");
+        *directory.slot.open() = None;
+        // It stays, so that the other one cannot have its inode.
+        std::fs::rename(dir.path().join("bucket"), dir.path().join("moved")).expect("moved");
+        std::fs::create_dir(dir.path().join("bucket")).expect("made");
+        assert_eq!(directory.open_dir("").err(), Some(Errno::NOENT));
+    }
+}

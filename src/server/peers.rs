@@ -1,0 +1,200 @@
+//! How much one peer may take: connections, requests in work, memory. A peer is an address, or a client that a trusted proxy
+//! names.
+//!
+//! Owns who counts as whom, and the counts. Does not own what becomes of those who want more (`connection`, `handler`).
+//!
+//! Invariant: what a peer holds is given back when its owner is dropped, and a peer without anything is forgotten.
+
+use crate::{
+    config::{Networks, Server},
+    store::memory::Memory,
+};
+use http::HeaderMap;
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+const FORWARDED: &str = "x-forwarded-for";
+/// Only the last entries are written by proxies that anybody trusts; what is before them is the client's invention.
+const HOPS: usize = 16;
+
+/// Everybody that is here.
+#[derive(Debug)]
+pub(super) struct Peers {
+    trusted: Networks,
+    connections: usize,
+    requests: usize,
+    memory: Arc<Memory>,
+    share: usize,
+    known: Mutex<HashMap<IpAddr, Weak<Peer>>>,
+    /// Whoever speaks for others.
+    proxy: Arc<Peer>,
+}
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    address: Option<IpAddr>,
+    peers: Weak<Peers>,
+    connections: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
+    memory: Arc<Memory>,
+}
+
+impl Peers {
+    pub(super) fn new(server: &Server) -> Arc<Self> {
+        let memory = usize::try_from(server.body_memory.0).unwrap_or(usize::MAX).max(1);
+        let whole = Memory::new(memory);
+        let unlimited = || Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+        let proxy = Peer { address: None, peers: Weak::new(), connections: unlimited(), requests: unlimited(), memory: whole.clone() };
+        Arc::new(Self {
+            trusted: server.trusted_proxies.clone().unwrap_or(Networks(Vec::new())),
+            connections: server.max_connections_per_address.unwrap_or(server.max_connections.div_ceil(4)),
+            requests: server.max_requests_per_address.unwrap_or(server.max_requests.div_ceil(2)),
+            memory: whole,
+            share: memory.div_ceil(2),
+            known: Mutex::default(),
+            proxy: Arc::new(proxy),
+        })
+    }
+
+    /// Whoever opened a connection.
+    pub(super) fn of(self: &Arc<Self>, address: IpAddr) -> Arc<Peer> {
+        if self.trusted.contain(address) { self.proxy.clone() } else { self.at(address) }
+    }
+
+    /// For whom a request was made that came on a connection of `peer`: the last address that no trusted proxy has.
+    pub(super) fn behind(self: &Arc<Self>, peer: &Arc<Peer>, headers: &HeaderMap) -> Arc<Peer> {
+        if peer.address.is_some() {
+            return peer.clone();
+        }
+        let lines = headers.get_all(FORWARDED).into_iter().rev().filter_map(|line| line.to_str().ok());
+        let hops = lines.flat_map(|line| line.rsplit(',')).take(HOPS);
+        let client = hops.map_while(|hop| hop.trim().parse::<IpAddr>().ok()).find(|hop| !self.trusted.contain(*hop));
+        client.map_or_else(|| peer.clone(), |client| self.at(client))
+    }
+
+    fn at(self: &Arc<Self>, address: IpAddr) -> Arc<Peer> {
+        let address = network(address);
+        let mut known = self.known();
+        if let Some(peer) = known.get(&address).and_then(Weak::upgrade) {
+            return peer;
+        }
+        let peer = Arc::new(Peer {
+            address: Some(address),
+            peers: Arc::downgrade(self),
+            connections: Arc::new(Semaphore::new(self.connections)),
+            requests: Arc::new(Semaphore::new(self.requests)),
+            memory: self.memory.share(self.share),
+        });
+        known.insert(address, Arc::downgrade(&peer));
+        peer
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<IpAddr, Weak<Peer>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whoever has an IPv6 address has a whole network of them.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        address => address,
+    }
+}
+
+impl Peer {
+    /// A place for one more connection.
+    pub(super) fn connect(&self) -> Option<OwnedSemaphorePermit> {
+        self.connections.clone().try_acquire_owned().ok()
+    }
+
+    /// How many requests it may have in work.
+    pub(super) fn requests(&self) -> &Arc<Semaphore> {
+        &self.requests
+    }
+
+    pub(super) fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+
+    /// Whether it speaks for others.
+    pub(super) fn is_proxy(&self) -> bool {
+        self.address.is_none()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let (Some(peers), Some(address)) = (self.peers.upgrade(), self.address) else { return };
+        let mut known = peers.known();
+        // Another one may have come from there since.
+        if known.get(&address).is_some_and(|peer| peer.strong_count() == 0) {
+            known.remove(&address);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Flag, Settings, Sources};
+
+    fn peers(settings: &[(&'static str, &str)]) -> Arc<Peers> {
+        let flags = settings.iter().map(|(key, value)| Flag { name: "--test", key, value: (*value).to_owned() }).collect();
+        Peers::new(&Settings::load(&Sources { flags, ..Default::default() }).expect("settings").server)
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn one_address_has_so_many_connections_and_another_has_its_own() {
+        let peers = peers(&[("server.max_connections_per_address", "2")]);
+        let peer = peers.of(address("192.0.2.1"));
+        let held: Vec<_> = (0..3).map_while(|_| peer.connect()).collect();
+        assert_eq!(held.len(), 2);
+        assert!(peers.of(address("::ffff:192.0.2.1")).connect().is_none(), "the same address, written otherwise");
+        assert!(peers.of(address("192.0.2.2")).connect().is_some());
+        drop(held);
+        assert!(peer.connect().is_some());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_peer() {
+        let peers = peers(&[]);
+        let first = peers.of(address("2001:db8::1"));
+        assert!(Arc::ptr_eq(&first, &peers.of(address("2001:db8::ffff:1:2:3"))));
+        assert!(!Arc::ptr_eq(&first, &peers.of(address("2001:db8:0:1::1"))));
+    }
+
+    #[test]
+    fn whoever_left_is_forgotten() {
+        let peers = peers(&[]);
+        let peer = peers.of(address("192.0.2.1"));
+        let again = peers.of(address("192.0.2.1"));
+        drop(peer);
+        assert_eq!(peers.known().len(), 1);
+        drop(again);
+        assert_eq!(peers.known().len(), 0);
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_who_its_client_is() {
+        let peers = peers(&[("server.trusted_proxies", "10.0.0.0/8")]);
+        let mut headers = HeaderMap::new();
+        headers.append(FORWARDED, "203.0.113.1, 198.51.100.7".parse().expect("a value"));
+        headers.append(FORWARDED, "10.0.0.2".parse().expect("a value"));
+        let (proxy, stranger) = (peers.of(address("10.0.0.1")), peers.of(address("192.0.2.1")));
+        assert!(proxy.is_proxy() && !stranger.is_proxy());
+        assert!(Arc::ptr_eq(&peers.behind(&proxy, &headers), &peers.of(address("198.51.100.7"))));
+        assert!(Arc::ptr_eq(&peers.behind(&stranger, &headers), &stranger));
+        assert!(Arc::ptr_eq(&peers.behind(&proxy, &HeaderMap::new()), &proxy));
+        headers.insert(FORWARDED, "unknown".parse().expect("a value"));
+        assert!(Arc::ptr_eq(&peers.behind(&proxy, &headers), &proxy));
+    }
+}

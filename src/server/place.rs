@@ -1,0 +1,183 @@
+//! What a request takes up until the last byte of its reply is sent: a place among all requests and among those of its peer, its
+//! part of a connection, memory.
+//!
+//! Invariants:
+//! - a place is given back when neither the request nor a byte of its reply is left;
+//! - a request that was refused counts for its connection and its memory, but takes no place from others.
+
+use super::{
+    idle::{Activity, InWork},
+    peers::{Peer, Peers},
+    progress::Progress,
+    streams,
+};
+use crate::{
+    store::memory::{Held, Memory},
+    telemetry::metrics::Metrics,
+};
+use bytes::Bytes;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+/// How long a request waits for its turn and for memory, before it is told to come back.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What a request without a body is likely to have in memory of its reply before anybody takes it.
+const FIRST: usize = 128 << 10;
+
+/// The connection that a request came on.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    pub(super) address: SocketAddr,
+    pub(super) peer: Arc<Peer>,
+    pub(super) peers: Arc<Peers>,
+    pub(super) activity: Arc<Activity>,
+    turn: Arc<tokio::sync::Mutex<Weak<Turn>>>,
+}
+
+impl Line {
+    pub(super) fn new(address: SocketAddr, peer: Arc<Peer>, peers: Arc<Peers>, activity: Arc<Activity>) -> Self {
+        Self { address, peer, peers, activity, turn: Arc::default() }
+    }
+}
+
+/// A place among all requests that may be in work. The streams of one HTTP/2 connection share one: then those that wait hold no
+/// part of its window that those in work need.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _of_peer: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
+}
+
+/// Of one request.
+#[derive(Debug)]
+struct Taken {
+    _turn: Arc<Turn>,
+    /// Where the connection is not its peer's own.
+    _of_client: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Debug)]
+pub(super) struct Place {
+    metrics: Arc<Metrics>,
+    client: Arc<Peer>,
+    taken: Mutex<Option<Taken>>,
+    progress: Option<Arc<Progress>>,
+    _work: InWork,
+}
+
+impl Place {
+    /// `client` is whom the request is for.
+    pub(super) fn begin(line: &Line, client: Arc<Peer>, metrics: Arc<Metrics>) -> Arc<Self> {
+        metrics.in_flight.inc();
+        let progress = streams::current().map(Progress::new);
+        let work = line.activity.request(progress.clone());
+        Arc::new(Self { metrics, client, taken: Mutex::default(), progress, _work: work })
+    }
+
+    /// Whether it is the request's turn. On a connection of its own it is told at once; streams wait.
+    pub(super) async fn enter(&self, all: &Arc<Semaphore>, line: &Line) -> bool {
+        let taken = match self.progress {
+            None => self.enter_at_once(all),
+            Some(_) => timeout(PATIENCE, self.enter_with_others(all, line)).await.ok().flatten(),
+        };
+        let entered = taken.is_some();
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+        entered
+    }
+
+    fn enter_at_once(&self, all: &Arc<Semaphore>) -> Option<Taken> {
+        let of_peer = self.client.requests().clone().try_acquire_owned().ok()?;
+        let of_all = all.clone().try_acquire_owned().ok()?;
+        Some(Taken { _turn: Arc::new(Turn { _of_peer: of_peer, _of_all: of_all }), _of_client: None })
+    }
+
+    async fn enter_with_others(&self, all: &Arc<Semaphore>, line: &Line) -> Option<Taken> {
+        let mut shared = line.turn.lock().await;
+        let turn = match shared.upgrade() {
+            Some(turn) => turn,
+            None => {
+                let of_peer = line.peer.requests().clone().acquire_owned().await.ok()?;
+                let of_all = all.clone().acquire_owned().await.ok()?;
+                let turn = Arc::new(Turn { _of_peer: of_peer, _of_all: of_all });
+                *shared = Arc::downgrade(&turn);
+                turn
+            }
+        };
+        drop(shared);
+        let of_client = match Arc::ptr_eq(&line.peer, &self.client) {
+            true => None,
+            false => Some(self.client.requests().clone().try_acquire_owned().ok()?),
+        };
+        Some(Taken { _turn: turn, _of_client: of_client })
+    }
+
+    /// Leaves its place to others. What is left is the reply.
+    pub(super) fn leave(&self) {
+        drop(self.taken.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Memory for what the request is made of, and for the beginning of a reply if it has no body. `None`: there is none.
+    ///
+    /// A stream with a body does not wait: what has come of it would stay in the window of its connection, which those that
+    /// hold the memory may need. Its body waits, piece by piece.
+    pub(super) async fn reserve(&self, head: usize, has_body: bool) -> Option<Held> {
+        let memory = self.memory();
+        let head = memory.hold(head);
+        if has_body && self.progress.is_some() {
+            return Some(head);
+        }
+        if memory.is_full() {
+            timeout(PATIENCE, memory.room()).await.ok()?;
+        }
+        let mut held = head;
+        if !has_body {
+            held.grow(FIRST);
+        }
+        Some(held)
+    }
+
+    pub(super) fn memory(&self) -> &Arc<Memory> {
+        self.client.memory()
+    }
+
+    /// Where the reply has a stream of its own.
+    pub(super) fn progress(&self) -> Option<&Arc<Progress>> {
+        self.progress.as_ref()
+    }
+
+    /// A piece of the reply.
+    pub(super) fn piece(self: &Arc<Self>, bytes: Bytes) -> Bytes {
+        match &self.progress {
+            Some(progress) => progress.piece(bytes, self.clone()),
+            None => {
+                let held = self.memory().hold(bytes.len());
+                Bytes::from_owner(Piece { bytes, _held: held, _place: self.clone() })
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.metrics.in_flight.dec();
+    }
+}
+
+struct Piece {
+    bytes: Bytes,
+    _held: Held,
+    _place: Arc<Place>,
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}

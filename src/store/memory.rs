@@ -1,0 +1,235 @@
+//! Memory for bytes on their way: bodies, documents and replies of all requests together, with a share for each peer.
+//!
+//! Owns the counting and the waiting. Does not own the bytes, nor who has which share.
+//!
+//! Invariants:
+//! - bytes are counted from the moment they are here until the last owner drops them, so the limit may be exceeded by what
+//!   arrives at once, never by what stays;
+//! - a share that is full makes only its own peer wait.
+
+use bytes::Bytes;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{sync::Notify, time::timeout};
+
+/// A waiter that is woken and takes nothing wakes nobody either: so all look by themselves now and then.
+const LOOK: Duration = Duration::from_millis(100);
+
+#[derive(Debug)]
+pub struct Memory {
+    limit: usize,
+    used: AtomicUsize,
+    /// Wakes one waiter: whoever takes bytes then wakes the next if there is still room.
+    freed: Notify,
+    /// Wakes everybody who holds bytes that can be written away. One for all shares.
+    filled: Arc<Notify>,
+    whole: Option<Arc<Memory>>,
+}
+
+impl Memory {
+    pub fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit, used: AtomicUsize::new(0), freed: Notify::new(), filled: Arc::default(), whole: None })
+    }
+
+    /// A part of this memory that one peer may use: what it holds counts for both.
+    pub fn share(self: &Arc<Self>, limit: usize) -> Arc<Self> {
+        let (used, freed, filled) = (AtomicUsize::new(0), Notify::new(), self.filled.clone());
+        Arc::new(Self { limit, used, freed, filled, whole: Some(self.clone()) })
+    }
+
+    /// Counts bytes that are here already.
+    pub fn hold(self: &Arc<Self>, bytes: usize) -> Held {
+        self.take(bytes);
+        Held { memory: self.clone(), bytes }
+    }
+
+    /// Counts bytes that are to come, or refuses them: for what can be told to come back.
+    pub fn try_hold(self: &Arc<Self>, bytes: usize) -> Option<Held> {
+        (!self.is_full()).then(|| self.hold(bytes))
+    }
+
+    /// Bytes that are counted until nobody needs them any more.
+    pub fn pin(self: &Arc<Self>, bytes: Bytes) -> Bytes {
+        let held = self.hold(bytes.len());
+        Bytes::from_owner(Pinned { bytes, _held: held })
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.is_full_itself() || self.whole.as_ref().is_some_and(|whole| whole.is_full_itself())
+    }
+
+    pub fn used(&self) -> usize {
+        self.used.load(Relaxed)
+    }
+
+    /// Waits until it is not full. Waiters are served in the order in which they came.
+    pub async fn room(&self) {
+        loop {
+            while self.is_full_itself() {
+                let _ = timeout(LOOK, self.freed.notified()).await;
+            }
+            let Some(whole) = &self.whole else { return };
+            if !whole.is_full_itself() {
+                return;
+            }
+            let _ = timeout(LOOK, whole.freed.notified()).await;
+            if self.is_full_itself() {
+                // Somebody of another share can use the turn.
+                whole.freed.notify_one();
+            }
+        }
+    }
+
+    /// Waits until it is full: whoever can write bytes away should.
+    pub async fn full(&self) {
+        loop {
+            let mut filled = std::pin::pin!(self.filled.notified());
+            filled.as_mut().enable();
+            if self.is_full() {
+                return;
+            }
+            filled.await;
+        }
+    }
+
+    fn is_full_itself(&self) -> bool {
+        self.used.load(Relaxed) >= self.limit
+    }
+
+    fn take(&self, bytes: usize) {
+        let before = self.used.fetch_add(bytes, Relaxed);
+        match before + bytes >= self.limit {
+            true if before < self.limit => self.filled.notify_waiters(),
+            true => {}
+            false => self.freed.notify_one(),
+        }
+        if let Some(whole) = &self.whole {
+            whole.take(bytes);
+        }
+    }
+
+    fn give(&self, bytes: usize) {
+        let before = self.used.fetch_sub(bytes, Relaxed);
+        if before - bytes < self.limit {
+            self.freed.notify_one();
+        }
+        if let Some(whole) = &self.whole {
+            whole.give(bytes);
+        }
+    }
+}
+
+/// Bytes that count, until dropped.
+#[derive(Debug)]
+pub struct Held {
+    memory: Arc<Memory>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Counts more bytes, which are here already.
+    pub fn grow(&mut self, bytes: usize) {
+        self.memory.take(bytes);
+        self.bytes += bytes;
+    }
+
+    /// Counts more bytes, or refuses them.
+    pub fn try_grow(&mut self, bytes: usize) -> bool {
+        if self.memory.is_full() {
+            return false;
+        }
+        self.grow(bytes);
+        true
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.memory.give(self.bytes);
+    }
+}
+
+struct Pinned {
+    bytes: Bytes,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Pinned {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    #[test]
+    fn bytes_count_until_their_last_owner_drops_them() {
+        let whole = Memory::new(100);
+        let share = whole.share(50);
+        let bytes = share.pin(Bytes::from(vec![1; 30]));
+        let piece = bytes.slice(..10);
+        drop(bytes);
+        assert_eq!((share.used(), whole.used()), (30, 30));
+        drop(piece);
+        assert_eq!((share.used(), whole.used()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_full_share_makes_only_its_own_peer_wait() {
+        let whole = Memory::new(100);
+        let (greedy, modest) = (whole.share(50), whole.share(50));
+        let held = greedy.hold(50);
+        assert!(greedy.room().now_or_never().is_none() && greedy.try_hold(1).is_none());
+        assert!(modest.room().now_or_never().is_some());
+        let _rest = modest.hold(50);
+        assert!(whole.share(50).room().now_or_never().is_none(), "the whole is full");
+        drop(held);
+        assert!(greedy.room().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn every_waiter_gets_its_turn_while_there_is_room() {
+        let whole = Memory::new(10);
+        let shares = [whole.share(10), whole.share(10), whole.share(10)];
+        let held = whole.hold(10);
+        let waiting: Vec<_> = (0..9)
+            .map(|n| {
+                let share = shares[n % 3].clone();
+                tokio::spawn(async move {
+                    share.room().await;
+                    share.hold(1)
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        drop(held);
+        let mut all = Vec::new();
+        for task in waiting {
+            all.push(task.await.expect("a turn"));
+        }
+        assert_eq!((all.len(), whole.used()), (9, 9));
+    }
+
+    #[tokio::test]
+    async fn holders_hear_of_it_when_any_memory_above_them_fills() {
+        let whole = Memory::new(10);
+        let (share, other) = (whole.share(8), whole.share(8));
+        let _few = share.hold(3);
+        let holder = tokio::spawn({
+            let share = share.clone();
+            async move { share.full().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!holder.is_finished());
+        let _many = other.hold(7);
+        holder.await.expect("heard");
+    }
+}
