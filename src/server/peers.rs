@@ -120,11 +120,6 @@ impl Peer {
     pub(super) fn memory(&self) -> &Arc<Memory> {
         &self.memory
     }
-
-    /// Whether it speaks for others.
-    pub(super) fn is_proxy(&self) -> bool {
-        self.address.is_none()
-    }
 }
 
 impl Drop for Peer {
@@ -190,7 +185,7 @@ mod tests {
         headers.append(FORWARDED, "203.0.113.1, 198.51.100.7".parse().expect("a value"));
         headers.append(FORWARDED, "10.0.0.2".parse().expect("a value"));
         let (proxy, stranger) = (peers.of(address("10.0.0.1")), peers.of(address("192.0.2.1")));
-        assert!(proxy.is_proxy() && !stranger.is_proxy());
+        assert!(proxy.address.is_none() && stranger.address.is_some());
         assert!(Arc::ptr_eq(&peers.behind(&proxy, &headers), &peers.of(address("198.51.100.7"))));
         assert!(Arc::ptr_eq(&peers.behind(&stranger, &headers), &stranger));
         assert!(Arc::ptr_eq(&peers.behind(&proxy, &HeaderMap::new()), &proxy));
