@@ -141,6 +141,7 @@ fn identity(directory: impl AsFd) -> Result<Identity, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::fs::Mode;
 
     fn opened(directories: &[Directory]) -> usize {
         directories.iter().filter(|directory| directory.slot.open().is_some()).count()
@@ -149,7 +150,7 @@ mod tests {
     #[test]
     fn only_so_many_are_open_and_all_can_be_used() {
         let dir = tempfile::tempdir().expect("a directory");
-        let home = Arc::new(Root::open(dir.path()).expect("opens"));
+        let home = Arc::new(Root::open(dir.path(), Mode::RWXU).expect("opens"));
         let all = Arc::new(Directories::default());
         let open = |n: usize| {
             std::fs::create_dir(dir.path().join(n.to_string())).expect("made");
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn another_directory_of_the_same_name_is_not_taken_for_it() {
         let dir = tempfile::tempdir().expect("a directory");
-        let home = Arc::new(Root::open(dir.path()).expect("opens"));
+        let home = Arc::new(Root::open(dir.path(), Mode::RWXU).expect("opens"));
         std::fs::create_dir(dir.path().join("bucket")).expect("made");
         let directory = Directory::open(home, "bucket".to_owned(), Arc::default()).expect("opens");
         *directory.slot.open() = None;
