@@ -87,7 +87,7 @@ pub(super) struct Leg {
     state: Mutex<State>,
     /// Something was taken, or the leg is over.
     room: Arc<Notify>,
-    begun: Notify,
+    changed: Notify,
     pace: Arc<Pace>,
 }
 
@@ -108,7 +108,7 @@ impl Broadcast {
     /// A leg for each of those that are to have it. `checksum` is what is computed where the client chose none.
     pub(super) fn new(payload: &Payload, to: impl Iterator<Item = Arc<Pace>>, checksum: Option<ChecksumAlgorithm>) -> Self {
         let shared = Arc::new(Notify::new());
-        let leg = |pace| Arc::new(Leg { state: Mutex::default(), room: shared.clone(), begun: Notify::new(), pace });
+        let leg = |pace| Arc::new(Leg { state: Mutex::default(), room: shared.clone(), changed: Notify::new(), pace });
         Self {
             legs: to.map(leg).collect(),
             shared: shared.clone(),
@@ -193,14 +193,25 @@ impl Leg {
     /// Resolves when there is something to send; `false`: there never will be.
     pub(super) async fn begun(&self) -> bool {
         loop {
-            let begun = self.begun.notified();
+            let changed = self.changed.notified();
             {
                 let state = self.state();
                 if state.begun || state.end.is_some() {
                     return state.begun;
                 }
             }
-            begun.await;
+            changed.await;
+        }
+    }
+
+    /// Resolves when the last bytes may go; `false`: they never will.
+    pub(super) async fn ended(&self) -> bool {
+        loop {
+            let changed = self.changed.notified();
+            if let Some(end) = &self.state().end {
+                return end.is_ok();
+            }
+            changed.await;
         }
     }
 
@@ -262,7 +273,7 @@ impl Leg {
         if let Some(waker) = waker {
             waker.wake();
         }
-        self.begun.notify_waiters();
+        self.changed.notify_waiters();
         self.room.notify_waiters();
     }
 

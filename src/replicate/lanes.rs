@@ -89,9 +89,15 @@ impl Turn {
 }
 
 impl Early {
-    /// Nobody who came before is in the lane any more.
-    pub(super) async fn may_begin(&self) {
-        self.lanes.join(self.lane.0, &self.lane.1).come().await;
+    /// Waits until nobody who came before is in the lane any more, or until the body's own turn has come: that turn may have been taken
+    /// before this was called, and whoever waits behind it would wait for himself. `false`: there is no body any more.
+    pub(super) async fn may_begin(&self) -> bool {
+        let mut behind = self.lanes.join(self.lane.0, &self.lane.1);
+        tokio::select! {
+            biased;
+            released = self.leg.ended() => released,
+            () = behind.come() => true,
+        }
     }
 }
 
@@ -128,7 +134,7 @@ mod tests {
         let key = ObjectKey::new("k").expect("a key");
         let [own, other, late] = [leg(), leg(), leg()];
         let early = [&own, &other].map(|leg| lanes.before_turn(0, &key, leg));
-        early[0].may_begin().now_or_never().expect("nobody is in the lane");
+        assert_eq!(early[0].may_begin().now_or_never(), Some(true), "nobody is in the lane");
         drop((lanes.join(0, &key), lanes.change(1, &key, None)));
         assert!(!own.has_given_way(), "nobody changed the key there");
         let turn = lanes.change(0, &key, Some(&own));
@@ -136,10 +142,28 @@ mod tests {
         let behind = lanes.before_turn(0, &key, &late);
         assert!(behind.may_begin().now_or_never().is_none());
         drop(turn);
-        behind.may_begin().now_or_never().expect("the change has ended");
+        assert_eq!(behind.may_begin().now_or_never(), Some(true), "the change has ended");
         assert!(!late.has_given_way());
         drop((early, behind));
         assert!(lanes.early().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_body_whose_own_turn_was_taken_before_it_began_does_not_wait_behind_it() {
+        let lanes = Lanes::default();
+        let key = ObjectKey::new("k").expect("a key");
+        let [own, given_up] = [leg(), leg()];
+        let mut turn = lanes.change(0, &key, Some(&own));
+        let early = lanes.before_turn(0, &key, &own);
+        let mut begins = Box::pin(early.may_begin());
+        assert_eq!((&mut begins).now_or_never(), None);
+        turn.come().await;
+        let body = Payload::from_stream(futures_util::stream::empty(), Default::default());
+        let ended = Broadcast::new(&body, std::iter::empty(), None).send(body, 0).await.expect("verified");
+        own.release(&ended, None);
+        assert_eq!((&mut begins).now_or_never(), Some(true), "its turn has come");
+        given_up.give_way();
+        assert_eq!(lanes.before_turn(0, &key, &given_up).may_begin().now_or_never(), Some(false));
     }
 
     #[tokio::test]

@@ -80,8 +80,10 @@ pub(super) fn put_step(
                     let early = lanes.map(|lanes| lanes.before_turn(own.number, &key, &leg));
                     let length = payload.length();
                     let put = async {
-                        if let Some(early) = &early {
-                            early.may_begin().await;
+                        if let Some(early) = &early
+                            && !early.may_begin().await
+                        {
+                            return Err(given_up());
                         }
                         let conditions = if is_told_late { WriteConditions::default() } else { expect(&own, &key, known).await? };
                         let sent = send(&own, &key, PutRequest { attributes, conditions, payload }).await;
