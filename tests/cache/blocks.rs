@@ -8,9 +8,9 @@ use bytes::Bytes;
 use causeway::{
     cache::{DataCache, DataSettings, Freshness},
     model::{ByteRange, CacheUse},
-    store::{GetRequest, ObjectBody, Selection, Store, error::StoreErrorKind},
+    store::{ByteStream, GetRequest, ObjectBody, Selection, Store, error::StoreErrorKind},
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use proptest::{prelude::*, test_runner::TestRunner};
 use std::sync::Arc;
 use tokio::task::{JoinSet, yield_now};
@@ -295,6 +295,45 @@ async fn an_object_replaced_while_it_is_read_is_read_as_it_was() {
     put(&*bed.store, "a", new.clone()).await;
     assert_eq!(read(&*bed.store, "a").await, new);
     assert_eq!(collect(begun).await.expect("comes"), old);
+}
+
+async fn begun(bed: &Bed, name: &str) -> (Bytes, ByteStream) {
+    let reply = bed.store.get(&key(name), GetRequest::default()).await.expect("begins");
+    let ObjectBody::Stream(mut body) = reply.body else { panic!("not all of it comes at once") };
+    (body.next().await.expect("a frame").expect("comes"), body)
+}
+
+async fn to_its_end((first, rest): (Bytes, ByteStream)) -> Vec<u8> {
+    let rest: Vec<Bytes> = rest.try_collect().await.expect("comes");
+    [&first[..], &rest.concat()].concat()
+}
+
+#[tokio::test]
+async fn readers_of_one_fetch_keep_their_version_however_far_the_slower_one_is_behind() {
+    // Too little to keep a single block.
+    let bed = Bed::of_bytes(in_memory(MIB / 2)).await;
+    let (old, new) = (bytes(1, 7 * MIB), bytes(2, 7 * MIB));
+    put(&*bed.below, "a", old.clone()).await;
+    let slow = begun(&bed, "a").await;
+    assert_eq!(read(&*bed.store, "a").await, old);
+    put(&*bed.below, "a", new.clone()).await;
+    assert_eq!(to_its_end(slow).await, old);
+    assert_eq!(read(&*bed.store, "a").await, new);
+}
+
+#[tokio::test]
+async fn what_was_at_hand_when_a_reading_began_is_kept_for_it() {
+    let bed = Bed::of_bytes(in_memory(4 * MIB)).await;
+    let (old, new) = (bytes(1, 3 * MIB), bytes(2, 3 * MIB));
+    put(&*bed.below, "a", old.clone()).await;
+    read(&*bed.store, "a").await;
+    let slow = begun(&bed, "a").await;
+    put(&*bed.below, "a", new).await;
+    put(&*bed.below, "b", bytes(3, 4 * MIB)).await;
+    for _ in 0..20 {
+        read(&*bed.store, "b").await;
+    }
+    assert_eq!(to_its_end(slow).await, old);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Health and metrics.
 
 use super::{
-    process::{Place, connect, read_all},
+    process::{Place, connect, read_all, within},
     support::{ALICE, Server, Who, raw::Raw},
 };
 use std::io::Write;

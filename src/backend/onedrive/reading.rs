@@ -1,5 +1,6 @@
 //! Files on their way out. Downloads have no conditions, so what was sent is judged before its last piece is passed on: by
-//! its hash if it is the whole file, else by asking whether the file still has these bytes.
+//! its hash if it is the whole file, else by asking whether the file still has these bytes. Of a long one that is asked before its
+//! first byte is passed on, too: OneDrive has chosen the bytes when its reply begins, and until then another file can still be read.
 
 use super::{drive::Drive, hash::QuickXor, item::Item};
 use crate::{
@@ -23,7 +24,7 @@ use std::sync::{
 };
 use tokio::task::JoinHandle;
 
-/// So many bytes are judged before the first is passed on, when the file that is there now can still be read instead.
+/// So many bytes are judged as a whole before the first is passed on.
 const HELD: u64 = 256 << 10;
 
 #[derive(Debug)]
@@ -62,10 +63,14 @@ impl Opened for OnedriveOpened {
             Some((held, reply)) if held == span => reply,
             _ => part(&drive, &item, span).await?,
         };
+        let is_long = span.len() > HELD;
+        if is_long {
+            same(&drive, &item.id, &stat).await?;
+        }
         let reopened = Arc::new(AtomicBool::new(false));
         let check: Box<dyn Verdict> = match item.quick_xor().filter(|_| span == Span::whole(stat.size)) {
             Some(hash) => Box::new(Hashed { hash: QuickXor::default(), expected: hash.to_owned() }),
-            None => Box::new(Asked::new(drive.clone(), item.id.clone(), stat.clone(), reopened.clone())),
+            None => Box::new(Asked::new(drive.clone(), item.id.clone(), stat.clone(), reopened.clone(), is_long)),
         };
         let attempts = drive.api.attempts();
         let reopen = move |read: u64| {
@@ -79,9 +84,9 @@ impl Opened for OnedriveOpened {
             }) as futures_util::future::BoxFuture<'static, Result<Reply>>
         };
         let body = judged(resuming(first, span.len(), attempts, Box::new(reopen)), check);
-        match span.len() <= HELD {
-            true => held(body).await,
-            false => Ok(body),
+        match is_long {
+            true => Ok(body),
+            false => held(body).await,
         }
     }
 }
@@ -140,27 +145,27 @@ impl Verdict for Hashed {
     }
 }
 
-/// While the bytes flow: OneDrive has chosen them by then.
 struct Asked {
     drive: Arc<Drive>,
     id: String,
     stat: Stat,
-    asked: JoinHandle<Result<()>>,
+    /// While the bytes flow, unless it was asked before.
+    asked: Option<JoinHandle<Result<()>>>,
     /// Since then, other bytes were asked for.
     reopened: Arc<AtomicBool>,
 }
 
 impl Asked {
-    fn new(drive: Arc<Drive>, id: String, stat: Stat, reopened: Arc<AtomicBool>) -> Self {
+    fn new(drive: Arc<Drive>, id: String, stat: Stat, reopened: Arc<AtomicBool>, was_asked: bool) -> Self {
         let question = (drive.clone(), id.clone(), stat.clone());
-        let asked = tokio::spawn(async move { same(&question.0, &question.1, &question.2).await.map(drop) });
-        Self { drive, id, stat, asked, reopened }
+        let ask = async move { same(&question.0, &question.1, &question.2).await.map(drop) };
+        Self { drive, id, stat, asked: (!was_asked).then(|| tokio::spawn(ask)), reopened }
     }
 }
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        self.asked.abort();
+        self.asked.as_ref().inspect(|asked| asked.abort());
     }
 }
 
@@ -170,7 +175,9 @@ impl Verdict for Asked {
 
     async fn give(mut self: Box<Self>) -> Result<()> {
         let given_up = |error| StoreError::new(StoreErrorKind::Internal, "a check was given up").with_source(error);
-        (&mut self.asked).await.map_err(given_up)??;
+        if let Some(asked) = &mut self.asked {
+            asked.await.map_err(given_up)??;
+        }
         match self.reopened.load(Ordering::Acquire) {
             true => same(&self.drive, &self.id, &self.stat).await.map(drop),
             false => Ok(()),

@@ -1,13 +1,15 @@
 //! One reading of the storage that any number of readers follow.
 //!
 //! It goes on as the furthest of them does and a little ahead, passes on what comes at once, keeps each block that is whole, and
-//! remembers a little of what has passed for those who are slower. It ends with its last reader.
+//! remembers what has passed for those who are slower: a little always, and all that they still need as long as there is spare
+//! memory. Whoever finds nothing there asks the storage again, which may hold another version by then. It ends with its last reader.
 //!
 //! It is a task of its own: were a reader to do it for the others, one whose client takes nothing would hold up all.
 
 use super::{
     block::{BLOCK, BlockName, Version},
     memory::DataCache,
+    spare::Spared,
 };
 use crate::{
     cache::{entries::lock, flights::again},
@@ -20,15 +22,16 @@ use crate::{
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex},
 };
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// How far the storage is read ahead of the furthest reader, and how much is remembered behind it.
+/// How far the storage is read ahead of the furthest reader.
 const AHEAD: u64 = 2 * BLOCK;
-const BEHIND: u64 = 2 * BLOCK;
+/// How much is remembered in any case, with what is ahead.
+const WINDOW: u64 = AHEAD + 2 * BLOCK;
 
 #[derive(Debug)]
 pub(super) struct Fetch {
@@ -55,6 +58,18 @@ struct State {
     from: u64,
     to: u64,
     ended: Option<Ended>,
+    /// Where each reader is.
+    readers: HashMap<u64, u64>,
+    next_reader: u64,
+    /// For what is remembered beyond the window.
+    spared: Spared,
+}
+
+/// One reader's hold on a fetch.
+#[derive(Debug)]
+pub(super) struct Following {
+    fetch: Arc<Fetch>,
+    reader: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -89,7 +104,16 @@ pub(super) enum Piece {
 impl Fetch {
     pub(super) fn begin(cache: Arc<DataCache>, below: Arc<dyn Store>, version: Arc<Version>, first: u64, last: u64) -> Arc<Self> {
         let span = Span { start: version.span(first).start, end: version.span(last).end };
-        let state = State { opened: false, frames: VecDeque::new(), from: span.start, to: span.start, ended: None };
+        let state = State {
+            opened: false,
+            frames: VecDeque::new(),
+            from: span.start,
+            to: span.start,
+            ended: None,
+            readers: HashMap::new(),
+            next_reader: 0,
+            spared: Spared::nothing(&cache.spare),
+        };
         let (wanted, moved) = (watch::Sender::new(span.start), Notify::new());
         let shared = Arc::new(Shared { version, span, state: Mutex::new(state), moved, wanted });
         let end = CancellationToken::new();
@@ -105,8 +129,16 @@ impl Fetch {
         state.ended.is_none() && at >= state.from && at < self.shared.span.end && at <= state.to + AHEAD
     }
 
-    /// Until the storage has answered. `false`: it is of another version.
-    pub(super) async fn opened(&self) -> Result<bool> {
+    /// For a reader who is at `at`, or comes there.
+    pub(super) fn follow(self: &Arc<Self>, at: u64) -> Following {
+        let mut state = lock(&self.shared.state);
+        let reader = state.next_reader;
+        state.next_reader += 1;
+        state.readers.insert(reader, at);
+        Following { fetch: self.clone(), reader }
+    }
+
+    async fn opened(&self) -> Result<bool> {
         self.shared
             .wait(|state| match &state.ended {
                 _ if state.opened => Some(Ok(true)),
@@ -118,8 +150,7 @@ impl Fetch {
             .await
     }
 
-    /// What there is from `at` on, as soon as there is anything.
-    pub(super) async fn read(&self, at: u64) -> Result<Piece> {
+    async fn read(&self, at: u64) -> Result<Piece> {
         self.shared.wanted.send_if_modified(|wanted| {
             let further = at > *wanted;
             *wanted = at.max(*wanted);
@@ -141,6 +172,34 @@ impl Fetch {
                 }
             })
             .await
+    }
+}
+
+impl Following {
+    /// Until the storage has answered. `false`: it is of another version.
+    pub(super) async fn opened(&self) -> Result<bool> {
+        self.fetch.opened().await
+    }
+
+    /// What there is from `at` on, as soon as there is anything.
+    pub(super) async fn read(&self, at: u64) -> Result<Piece> {
+        self.is_at(at);
+        self.fetch.read(at).await
+    }
+
+    /// What lies before `at` is needed no more.
+    pub(super) fn is_at(&self, at: u64) {
+        let mut state = lock(&self.fetch.shared.state);
+        state.readers.insert(self.reader, at);
+        state.trim();
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let mut state = lock(&self.fetch.shared.state);
+        state.readers.remove(&self.reader);
+        state.trim();
     }
 }
 
@@ -253,14 +312,25 @@ impl State {
     fn pass(&mut self, frame: Bytes) {
         self.to += frame.len() as u64;
         self.frames.push_back(frame);
+        self.trim();
+    }
+
+    /// Forgets what nobody needs, and what there is no memory for.
+    fn trim(&mut self) {
         while let Some(first) = self.frames.front() {
             let next = self.from + first.len() as u64;
-            if self.to - next < BEHIND + AHEAD {
+            if self.to - next < WINDOW {
                 break;
+            }
+            let is_needed = self.readers.values().any(|at| *at < next);
+            if is_needed && self.spared.become_of(self.to - self.from - WINDOW) {
+                return;
             }
             self.from = next;
             self.frames.pop_front();
         }
+        // Less than there was, which is always to be had.
+        self.spared.become_of((self.to - self.from).saturating_sub(WINDOW));
     }
 }
 

@@ -3,7 +3,8 @@
 use super::{
     block::{BLOCK, BlockName, Version},
     disk::Disk,
-    fetch::Fetch,
+    fetch::{Fetch, Following},
+    spare::Spare,
 };
 use crate::{
     cache::{
@@ -46,6 +47,7 @@ pub struct DataCache {
     fetches: Mutex<HashMap<Arc<Version>, Vec<Weak<Fetch>>>>,
     trails: Cache<Arc<Version>, u64>,
     pub(super) ahead: Arc<Semaphore>,
+    pub(super) spare: Arc<Spare>,
     buckets: Mutex<Vec<Weak<Counted>>>,
 }
 
@@ -69,6 +71,7 @@ impl DataCache {
             fetches: Mutex::default(),
             trails: Cache::new(TRAILS),
             ahead: Arc::new(Semaphore::new(READING_AHEAD)),
+            spare: Arc::default(),
             buckets: Mutex::default(),
         }))
     }
@@ -128,16 +131,18 @@ impl DataCache {
         }
     }
 
-    /// Somebody's fetch that comes by this block soon, or a new one to the end of block `last`. `None`: the block has come.
-    pub(super) fn fetch(self: &Arc<Self>, below: &Arc<dyn Store>, version: &Arc<Version>, number: u64, last: u64) -> Option<Arc<Fetch>> {
+    /// Somebody's fetch that comes by this block soon, or a new one to the end of block `last`, followed from that block on. `None`: the
+    /// block has come.
+    pub(super) fn fetch(self: &Arc<Self>, below: &Arc<dyn Store>, version: &Arc<Version>, number: u64, last: u64) -> Option<Following> {
         // Let go when the lock is: the last one to let go of a fetch takes the lock.
         let alive: Vec<Arc<Fetch>>;
         let mut fetches = lock(&self.fetches);
         let of_version = fetches.entry(version.clone()).or_default();
         of_version.retain(|fetch| fetch.strong_count() > 0);
         alive = of_version.iter().filter_map(Weak::upgrade).collect();
+        let start = version.span(number).start;
         if let Some(fetch) = alive.iter().find(|fetch| fetch.comes_by(number)) {
-            return Some(fetch.clone());
+            return Some(fetch.follow(start));
         }
         // A fetch keeps a block before it ends: what ended between the caller's look and this one has left it.
         if self.has(&BlockName { version: version.clone(), number }) {
@@ -148,7 +153,7 @@ impl DataCache {
         }
         let fetch = Fetch::begin(self.clone(), below.clone(), version.clone(), number, last);
         of_version.push(Arc::downgrade(&fetch));
-        Some(fetch)
+        Some(fetch.follow(start))
     }
 
     /// A fetch has no readers any more.

@@ -9,16 +9,18 @@
 //!   ends early or fails leaves no trace of its last block;
 //! - bytes go on to readers as they come; nobody waits for a block to be whole, nor for the disk;
 //! - what is being fetched is fetched once: who comes later reads along (`fetch`);
-//! - memory: what is configured, and some blocks for each fetch that goes on.
+//! - memory: what is configured, some blocks for each fetch that goes on, and what `spare` allows for slow readers.
 //!
-//! A reader that began keeps its version while somebody fetches it. If what he has not read yet was dropped from the cache and the
-//! object replaced in the storage, his body ends with an error: it is never of two versions.
+//! A reader that began keeps its version while somebody fetches it, and what of it was at hand in memory when it began, as far as
+//! there is spare memory. If what it has not read yet was dropped from the cache and the object replaced in the storage, its body
+//! ends with an error: it is never of two versions.
 
 mod block;
 mod disk;
 mod fetch;
 mod memory;
 mod reader;
+mod spare;
 mod store;
 
 pub use memory::{DataCache, DataSettings};

@@ -4,7 +4,7 @@ use super::{
     block::{BLOCK, BlockName, BucketIdentity, Version},
     fetch::Piece,
     memory::{Counted, DataCache},
-    reader::Reader,
+    reader::{Pinned, Reader},
 };
 use crate::{
     cache::counts::Kind,
@@ -19,6 +19,7 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+use futures_util::StreamExt;
 use std::{any::Any, sync::Arc};
 
 /// How often it is looked again what the current version is, when the storage holds another one each time.
@@ -45,11 +46,11 @@ impl DataStore {
         let version = Arc::new(Version::of(self.bucket, key, &info));
         let (first, last) = (span.start / BLOCK, (span.end - 1) / BLOCK);
         let name = |number| BlockName { version: version.clone(), number };
-        let fetch = loop {
-            let Some(missing) = (first..=last).find(|number| !self.cache.has(&name(*number))) else { break None };
+        let (fetch, at_hand) = loop {
+            let Some(missing) = (first..=last).find(|number| !self.cache.has(&name(*number))) else { break (None, last + 1) };
             let fetch = self.cache.fetch(&self.below, &version, missing, last);
             if fetch.is_some() {
-                break fetch;
+                break (fetch, missing);
             }
         };
         if let Some(fetch) = &fetch
@@ -63,15 +64,18 @@ impl DataStore {
         if self.cache.goes_on(&version, span.start, span.end) {
             self.read_ahead(&version, last + 1);
         }
-        let reader = |fetch| Reader { cache: self.cache.clone(), below: self.below.clone(), version: version.clone(), span, fetch };
-        let body = match self.cache.in_memory(&name(first)) {
-            Some(block) if first == last => {
-                // Inside of a block.
-                let (from, to) = (span.start % BLOCK, span.start % BLOCK + span.len());
-                ObjectBody::Full(block.slice(from as usize..to as usize))
-            }
-            _ => ObjectBody::Stream(reader(fetch).into_stream()),
+        let pinned = Pinned::of(&self.cache, &version, first..at_hand);
+        let mut reader = Reader { cache: self.cache.clone(), below: self.below.clone(), version: version.clone(), span, fetch, pinned };
+        // What was at hand may have been dropped meanwhile: until the first byte is passed on, another version can be read instead.
+        let begin = match used {
+            CacheUse::Hit => match reader.next().await? {
+                Some(begin) if reader.span.is_empty() => return Ok(Some(GetReply { info, span, body: ObjectBody::Full(begin) })),
+                Some(begin) => Some(Ok(begin)),
+                None => return Ok(None),
+            },
+            _ => None,
         };
+        let body = ObjectBody::Stream(futures_util::stream::iter(begin).chain(reader.into_stream()).boxed());
         Ok(Some(GetReply { info, span, body }))
     }
 
