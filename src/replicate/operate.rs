@@ -9,7 +9,7 @@ use super::{
     worker,
 };
 use crate::{
-    backend::{ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub},
+    backend::{Backend, ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub},
     catalog::{BackendPlace, BucketRecord, NewReplica, ReplicaChange, WhichObjects},
     store::{
         Result,
@@ -59,6 +59,16 @@ fn find(bucket: &Bucket, backend: &str) -> Result<Arc<Member>> {
     match bucket.member(backend) {
         Some(member) => Ok(member),
         None => refuse(format!("there is no replica on backend '{backend}'")),
+    }
+}
+
+impl ReplicatedBackend {
+    /// Of a backend that a replica is to be on.
+    fn driver(&self, name: &str) -> Result<&dyn Backend> {
+        match self.settings.backends.get(name) {
+            Some(driver) => Ok(&**driver),
+            None => refuse(format!("there is no backend '{name}' that a replica could be on")),
+        }
     }
 }
 
@@ -132,13 +142,11 @@ impl Replication for ReplicatedBackend {
             Some(member) if !member.is_seeded() => member,
             Some(_) => return refuse(format!("there is a replica on backend '{backend}' already")),
             None => {
-                let Some(driver) = self.settings.backends.get(backend) else {
-                    return refuse(format!("there is no backend '{backend}' that a replica could be on"));
-                };
+                let driver = self.driver(backend)?;
                 if driver.replication().is_some() {
                     return refuse(format!("backend '{backend}' is replicated itself"));
                 }
-                let place = Self::place_of(&**driver, &bucket.bucket)?;
+                let place = Self::place_of(driver, &bucket.bucket)?;
                 let replica = self.catalog.add_replica(bucket.id, NewReplica { backend: backend.to_owned(), place }).await?;
                 let member = self.member(bucket, replica)?;
                 open.change_members(|members| members.push(member.clone()));
@@ -150,7 +158,7 @@ impl Replication for ReplicatedBackend {
     }
 
     fn place_on(&self, bucket: &BucketRecord, backend: &str) -> Result<BackendPlace> {
-        let place = Self::place_of(&**self.backend(backend)?, &bucket.bucket)?;
+        let place = Self::place_of(self.driver(backend)?, &bucket.bucket)?;
         Ok(BackendPlace { backend: backend.to_owned(), place })
     }
 

@@ -26,23 +26,22 @@ pub(super) async fn entries<T>(
     mut entry: impl FnMut(Element, &[T]) -> Result<Option<(T, usize)>, S3Error>,
 ) -> Result<Entries<T>, S3Error> {
     let mut entries = Entries { items: Vec::new(), held: payload.memory().map(|memory| memory.hold(0)) };
-    let mut children = Children::of(root);
-    let length = payload
-        .pieces(limit, |piece| {
-            for child in children.feed(piece)? {
-                let Some((item, size)) = entry(child, &entries.items)? else { continue };
-                if entries.held.as_mut().is_some_and(|held| !held.try_grow(size)) {
-                    return Err(ErrorCode::SlowDown.into());
-                }
-                entries.items.push(item);
+    let mut take = |children: Vec<Element>| {
+        for child in children {
+            let Some((item, size)) = entry(child, &entries.items)? else { continue };
+            if entries.held.as_mut().is_some_and(|held| !held.try_grow(size)) {
+                return Err(S3Error::from(ErrorCode::SlowDown));
             }
-            Ok::<_, S3Error>(())
-        })
-        .await?;
+            entries.items.push(item);
+        }
+        Ok(())
+    };
+    let mut children = Children::of(root);
+    let length = payload.pieces(limit, |piece| take(children.feed(piece)?)).await?;
     if length == 0 {
         return Err(ErrorCode::MissingRequestBodyError.into());
     }
-    children.finish()?;
+    take(children.finish()?)?;
     Ok(entries)
 }
 
@@ -71,6 +70,13 @@ mod tests {
         assert_eq!((entries.items.join(" "), memory.used()), ("one three".to_owned(), 8));
         drop(entries);
         assert_eq!(memory.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn entries_that_are_told_only_at_the_end_are_in_the_list() {
+        let list = format!("<List><Item>{}</Item><Item>last</Item></List>", "x".repeat(100_000));
+        let entries = read(&list, &Memory::new(1 << 20)).await.expect("a list");
+        assert_eq!(entries.items.iter().map(String::len).collect::<Vec<_>>(), [100_000, 4]);
     }
 
     #[tokio::test]

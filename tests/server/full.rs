@@ -162,7 +162,11 @@ fn a_full_data_directory_is_told_apart_from_a_full_storage() {
     }
     disk.fill();
     // The log of the catalog has some room yet; then it has none.
-    let refused = within(|| Some(raw.put("/photos?acl", "").header("x-amz-acl", "private").send()).filter(|reply| reply.status != 200));
+    let mut more = 0;
+    let refused = within(|| {
+        more += 1;
+        Some(raw.put(format!("/photos/{}{more}", "long".repeat(200)), "x").send()).filter(|reply| reply.status != 200)
+    });
     assert_eq!(refused.failure(), (507, "StorageFull".to_owned()));
     assert!(refused.text().contains("data directory"), "{}", refused.text());
     // Also after a start on a full disk.
@@ -171,6 +175,9 @@ fn a_full_data_directory_is_told_apart_from_a_full_storage() {
     // Deleting goes on, though it frees nothing there.
     for n in 0..200 {
         assert_eq!(delete(&raw, &format!("/photos/{n}")), 204, "{n}");
+    }
+    for n in 1..=more {
+        assert_eq!(delete(&raw, &format!("/photos/{}{n}", "long".repeat(200))), 204, "{n}");
     }
     assert_eq!(delete(&raw, "/photos"), 204);
     within(|| server.ask_admin("/-/health/ready").1.contains("data directory").then_some(()));

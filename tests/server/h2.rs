@@ -69,7 +69,12 @@ fn headers_are_not_logged_at_any_level() {
 pub struct Client<S> {
     stream: S,
     secure: bool,
+    /// Replies come in any order: what was not asked for yet.
+    seen: Vec<Frame>,
 }
+
+/// Its kind, its flags, its stream and what it carries.
+type Frame = (u8, u8, u32, Vec<u8>);
 
 impl<S: Read + Write> Client<S> {
     /// `window` is how much of each reply may be sent unasked.
@@ -79,7 +84,7 @@ impl<S: Read + Write> Client<S> {
         setting.extend(window.to_be_bytes());
         begin.extend(frame(SETTINGS, 0, 0, &setting));
         stream.write_all(&begin).expect("sent");
-        Self { stream, secure }
+        Self { stream, secure, seen: Vec::new() }
     }
 
     /// Of a request: all of it, or its head if it has a `length`.
@@ -105,17 +110,18 @@ impl<S: Read + Write> Client<S> {
         self.stream.write_all(&frame(DATA, END, stream, bytes)).expect("sent");
     }
 
-    pub fn next(&mut self) -> (u8, u8, u32, Vec<u8>) {
-        next_frame(&mut self.stream)
-    }
-
-    /// Frames of a stream up to one of a kind, which is returned.
+    /// The first frame of a kind on a stream that was not returned yet: its flags and what it carries.
     pub fn until(&mut self, kind: u8, stream: u32) -> (u8, Vec<u8>) {
+        let is_it = |frame: &Frame| (frame.0, frame.2) == (kind, stream);
+        if let Some(at) = self.seen.iter().position(is_it) {
+            let (_, flags, _, payload) = self.seen.remove(at);
+            return (flags, payload);
+        }
         loop {
-            match self.next() {
-                (found, flags, on, payload) if (found, on) == (kind, stream) => return (flags, payload),
+            match next_frame(&mut self.stream) {
+                frame if is_it(&frame) => return (frame.1, frame.3),
                 (GOAWAY, ..) => panic!("the connection ends"),
-                _ => {}
+                frame => self.seen.push(frame),
             }
         }
     }
@@ -127,8 +133,7 @@ impl<S: Read + Write> Client<S> {
     }
 }
 
-/// The next frame: its kind, its flags, its stream and what it carries.
-fn next_frame(stream: &mut impl Read) -> (u8, u8, u32, Vec<u8>) {
+fn next_frame(stream: &mut impl Read) -> Frame {
     let mut head = [0; 9];
     stream.read_exact(&mut head).expect("a frame");
     let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];

@@ -167,7 +167,7 @@ fn connections_beyond_the_limit_wait_for_a_place() {
 #[test]
 fn idle_connections_give_way_when_there_are_too_few_places() {
     let place = Place::new();
-    let server = serve(&place, "max_connections = 3\nidle_timeout = '10m'\nheader_timeout = '10m'");
+    let server = serve(&place, "max_connections = 3\nmax_connections_per_address = 10\nidle_timeout = '10m'\nheader_timeout = '10m'");
     let (mut silent, mut half, mut known) = (server.connect(), server.connect(), server.connect());
     half.write_all(b"GET / HT").expect("sent");
     assert!(ask(&mut known, GET).starts_with("HTTP/1.1 403 "));

@@ -62,7 +62,7 @@ fn a_reply_behind_a_closed_window_ends_and_its_connection_goes_on() {
 }
 
 #[test]
-fn over_tls_a_reply_behind_a_closed_window_ends_likewise() {
+fn a_reply_over_tls_behind_a_closed_window_ends_and_its_connection_goes_on() {
     let place = Place::new();
     let certificate = tls::certify(&place);
     // The object is made by a server without TLS.
@@ -149,7 +149,7 @@ fn streams_of_one_connection_share_its_place_and_wait_for_it() {
     }
     in_flight(&server, 50);
     let mut second = Client::begin(server.connect(), false, 65_535);
-    second.request(1, "GET", "/bucket/5", None);
+    second.request(1, "GET", "/bucket/large", None);
     for stream in &streams {
         client.body(*stream, &[b'x'; 1000]);
     }
@@ -159,7 +159,7 @@ fn streams_of_one_connection_share_its_place_and_wait_for_it() {
     }
     drop(client);
     let (_, body) = second.until(DATA, 1);
-    assert_eq!(body, [b'x'; 1000], "it has had its turn");
+    assert!(body.iter().all(|byte| *byte == b'x'), "it has had its turn");
 }
 
 #[tokio::test(flavor = "multi_thread")]

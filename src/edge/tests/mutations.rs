@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::{prelude::*, sample::Index};
+use std::collections::BTreeMap;
 
 /// A request with the names it was made of, not yet signed.
 fn drafts() -> impl Strategy<Value = Draft> {
@@ -15,6 +16,8 @@ fn drafts() -> impl Strategy<Value = Draft> {
     (method, key, query, headers).prop_map(|(method, key, query, headers)| {
         const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
         let encode = |text: &str| utf8_percent_encode(text, UNRESERVED).to_string();
+        // Each name once: others are refused.
+        let query: BTreeMap<String, String> = query.into_iter().collect();
         let query: Vec<_> = query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         let mut draft = Draft::new(method, "/");
         draft.path = format!("/bucket/{}", utf8_percent_encode(&key, PATH));
