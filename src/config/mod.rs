@@ -23,6 +23,7 @@ mod gdrive;
 mod homes;
 mod layers;
 mod load;
+mod networks;
 mod object_stores;
 mod onedrive;
 mod provider;
@@ -52,6 +53,7 @@ pub use ftp::FtpBackend;
 pub use gdrive::GdriveBackend;
 pub use layers::Layers;
 pub use load::{Flag, Sources};
+pub use networks::Networks;
 pub use object_stores::{AzblobBackend, GcsBackend, S3Backend};
 pub use onedrive::OnedriveBackend;
 pub use reference::reference;
@@ -62,7 +64,5 @@ pub use secret::SecretSetting;
 pub use services::{Given, ServiceBackend};
 pub use settings::{Backend, Bucket, Defaults, FsBackend, Identity, MemoryBackend, Root, Server, Settings};
 pub use sftp::SftpBackend;
-pub use value::{
-    Addresses, Addressing, AtBudget, Domains, FileMode, FtpTls, HostKeyPins, Interval, LogFormat, LogLevel, Networks, Port, Promise,
-};
+pub use value::{Addresses, Addressing, AtBudget, Domains, FileMode, FtpTls, HostKeyPins, Interval, LogFormat, LogLevel, Port, Promise};
 pub use webdav::WebdavBackend;

@@ -8,6 +8,7 @@ use super::{
     ftp::FtpBackend,
     gdrive::GdriveBackend,
     layers::Layers,
+    networks::Networks,
     object_stores::{AzblobBackend, GcsBackend, S3Backend},
     onedrive::OnedriveBackend,
     replicated::ReplicatedBackend,
@@ -15,7 +16,7 @@ use super::{
     section::{Fallback, Reader, Row, Section, section},
     services::{self, ServiceBackend},
     sftp::SftpBackend,
-    value::{Addresses, Domains, FileMode, Interval, LogFormat, LogLevel, Networks, Setting, Size},
+    value::{Addresses, Domains, FileMode, Interval, LogFormat, LogLevel, Setting, Size},
     webdav::WebdavBackend,
 };
 use crate::{

@@ -8,14 +8,7 @@ use crate::{
     model::{AccessKey, Endpoint, Role},
     store::Durability,
 };
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
-    ops::RangeInclusive,
-    path::PathBuf,
-    str::FromStr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
 /// What reading a value may look at besides the value.
 #[derive(Debug, Clone, Copy)]
@@ -141,55 +134,6 @@ impl Setting for Addresses {
 
     fn show(&self) -> Option<String> {
         Some(quote_all(self.0.iter().map(SocketAddr::to_string)))
-    }
-}
-
-/// Addresses and ranges of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Networks(pub Vec<Network>);
-
-/// All addresses that begin with the same `bits`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u8,
-}
-
-impl Network {
-    fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let address: IpAddr = address.parse().ok()?;
-        let all = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Some(all), |bits| bits.parse().ok())?;
-        (bits <= all).then_some(Self { address, bits })
-    }
-
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let same = |ours: u128, theirs: u128, all: u32| (ours ^ theirs).checked_shr(all - u32::from(self.bits)).unwrap_or(0) == 0;
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(ours), IpAddr::V4(theirs)) => same(u128::from(u32::from(ours)), u128::from(u32::from(theirs)), 32),
-            (IpAddr::V6(ours), IpAddr::V6(theirs)) => same(ours.into(), theirs.into(), 128),
-            _ => false,
-        }
-    }
-}
-
-impl Networks {
-    pub fn contain(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(address))
-    }
-}
-
-impl Setting for Networks {
-    const KIND: &'static str = "an address or a range such as 10.0.0.5 or 10.1.0.0/16, or a list of them";
-
-    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        let parse = |text: &str| Network::parse(text).map_or_else(|| refuse::<Self, _>(&Node::text(text, node.origin.clone())), Ok);
-        texts::<Self>(node)?.into_iter().map(parse).collect::<Result<_, _>>().map(Self)
-    }
-
-    fn show(&self) -> Option<String> {
-        Some(quote_all(self.0.iter().map(|network| format!("{}/{}", network.address, network.bits))))
     }
 }
 
@@ -566,26 +510,6 @@ mod tests {
     }
 
     #[test]
-    fn networks_hold_the_addresses_that_begin_alike() {
-        let networks: Networks = parse("10.1.0.0/16, 192.0.2.7, fd00::/8").expect("networks");
-        for (address, inside) in [
-            ("10.1.255.3", true),
-            ("10.2.0.0", false),
-            ("192.0.2.7", true),
-            ("192.0.2.8", false),
-            ("::ffff:10.1.2.3", true),
-            ("fd12::1", true),
-            ("fe80::1", false),
-        ] {
-            assert_eq!(networks.contain(address.parse().expect("an address")), inside, "{address}");
-        }
-        assert!(parse::<Networks>("0.0.0.0/0").expect("all").contain([1, 2, 3, 4].into()));
-        for wrong in ["", "proxy.example.com", "10.0.0.0/33", "10.0.0.0/"] {
-            assert!(parse::<Networks>(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn what_is_shown_reads_back_as_the_same_value() {
         fn round<T: Setting + PartialEq + std::fmt::Debug>(text: &str) {
             let value: T = parse(text).unwrap_or_else(|why| panic!("{text} {why}"));
@@ -603,7 +527,6 @@ mod tests {
         round::<Size>("10MB");
         round::<Addresses>("127.0.0.1:9000, [::1]:9000");
         round::<Domains>("S3.example.com");
-        round::<Networks>("10.0.0.5, 10.1.0.0/16, fd00::/8");
         round::<LogLevel>("info,access=debug");
         round::<Role>("readonly");
         round::<usize>("12");

@@ -322,6 +322,22 @@ async fn readers_of_one_fetch_keep_their_version_however_far_the_slower_one_is_b
 }
 
 #[tokio::test]
+async fn a_reader_that_reads_along_with_a_shorter_fetch_has_the_rest_secured_too() {
+    let bed = Bed::of_bytes(in_memory(MIB / 2)).await;
+    let (old, new) = (bytes(1, 3 * MIB), bytes(2, 3 * MIB));
+    put(&*bed.below, "a", old.clone()).await;
+    bed.watch.hold_frames();
+    bed.watch.let_frames(1);
+    let a = key("a");
+    let part = bed.store.get(&a, GetRequest { selection: range(0, MIB), ..Default::default() }).await.expect("begins");
+    let whole = bed.store.get(&a, GetRequest::default()).await.expect("begins");
+    put(&*bed.below, "a", new).await;
+    bed.watch.let_frames(1000);
+    assert_eq!(collect(whole).await.expect("comes"), old);
+    assert_eq!(collect(part).await.expect("comes"), old[..MIB]);
+}
+
+#[tokio::test]
 async fn what_was_at_hand_when_a_reading_began_is_kept_for_it() {
     let bed = Bed::of_bytes(in_memory(4 * MIB)).await;
     let (old, new) = (bytes(1, 3 * MIB), bytes(2, 3 * MIB));

@@ -26,6 +26,8 @@ pub struct World {
     pub scrub: Duration,
     /// How many of the storages are configured.
     pub members: usize,
+    /// A bucket that the catalog does not know is made of what is there.
+    pub adopts: bool,
 }
 
 pub struct Gateway {
@@ -52,6 +54,7 @@ impl World {
             read: ReadPolicy::Ordered,
             scrub: Duration::ZERO,
             members: 3,
+            adopts: false,
         }
     }
 
@@ -80,7 +83,9 @@ impl World {
                 let (created, acl, place) = (Timestamp::now(), CannedAcl::Private, backend.place_for(&name));
                 let new = NewBucket { name, owner, created, acl, location: String::new(), backend: "safe".into(), place };
                 let record = catalog.create_bucket(new).await.expect("a bucket");
-                backend.create(&record).await.expect("is made");
+                if !self.adopts {
+                    backend.create(&record).await.expect("is made");
+                }
                 record
             }
         };

@@ -116,7 +116,7 @@ async fn until_one_replica_was_looked_through_a_listing_is_told_to_come_back() {
     }
     gateway.settled().await;
     // The records are lost, and no replica tells more than what it lists.
-    let world = World { directory: tempfile::tempdir().expect("a directory"), ..world };
+    let world = World { directory: tempfile::tempdir().expect("a directory"), adopts: true, ..world };
     world.faults.iter().for_each(|faults| faults.set(Plan::always(Kind::Unavailable).on(Operations::of(&[Operation::Head]))));
     let gateway = world.start().await;
     let all = || ListRequest { limit: 10, ..Default::default() };

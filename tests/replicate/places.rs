@@ -234,7 +234,8 @@ async fn a_bucket_whose_backend_hangs_keeps_no_other_waiting() {
         let buckets = buckets.clone();
         async move { buckets.create(create("hangs")).await.is_ok() }
     });
-    faults.seen(|counts| counts.calls_of(Operation::Create) == 1).await;
+    // What lies there is looked for before it is made.
+    faults.seen(|counts| counts.calls_of(Operation::List) == 1).await;
     buckets.get(&name("other")).await.expect("opens");
     assert!(!hangs.is_finished());
     faults.heal();

@@ -70,6 +70,7 @@ struct State {
 pub(super) struct Following {
     fetch: Arc<Fetch>,
     reader: u64,
+    begin: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -135,7 +136,7 @@ impl Fetch {
         let reader = state.next_reader;
         state.next_reader += 1;
         state.readers.insert(reader, at);
-        Following { fetch: self.clone(), reader }
+        Following { fetch: self.clone(), reader, begin: at }
     }
 
     async fn opened(&self) -> Result<bool> {
@@ -185,6 +186,16 @@ impl Following {
     pub(super) async fn read(&self, at: u64) -> Result<Piece> {
         self.is_at(at);
         self.fetch.read(at).await
+    }
+
+    /// Where its reader comes to it.
+    pub(super) fn begin(&self) -> u64 {
+        self.begin
+    }
+
+    /// The first block that it does not come by.
+    pub(super) fn end(&self) -> u64 {
+        self.fetch.shared.span.end.div_ceil(BLOCK)
     }
 
     /// What lies before `at` is needed no more.

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use std::{collections::VecDeque, sync::Arc};
 
 /// Blocks of one reader that are kept for it, whatever becomes of them in the cache.
-const PINNED: usize = 8;
+const PINNED: usize = 32;
 
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -26,8 +26,8 @@ pub(super) struct Reader {
     pub(super) version: Arc<Version>,
     /// What is left.
     pub(super) span: Span,
-    /// What it follows.
-    pub(super) fetch: Option<Following>,
+    /// What it follows, in order.
+    pub(super) fetches: VecDeque<Following>,
     /// In order.
     pub(super) pinned: VecDeque<Pinned>,
 }
@@ -41,19 +41,42 @@ pub(super) struct Pinned {
 }
 
 impl Pinned {
-    /// Of these blocks, those that are in memory. As many as there is spare memory for.
-    pub(super) fn of(cache: &DataCache, version: &Arc<Version>, numbers: impl Iterator<Item = u64>) -> VecDeque<Self> {
-        let pin = |number| {
-            let block = cache.in_memory(&BlockName { version: version.clone(), number })?;
-            let spared = Spared::take(&cache.spare, block.len() as u64)?;
-            Some(Self { number, block, _spared: spared })
-        };
-        numbers.filter_map(pin).take(PINNED).collect()
+    /// If it is in memory, and there is spare memory.
+    pub(super) fn of(cache: &DataCache, name: &BlockName) -> Option<Self> {
+        let block = cache.in_memory(name)?;
+        let spared = Spared::take(&cache.spare, block.len() as u64)?;
+        Some(Self { number: name.number, block, _spared: spared })
     }
 }
 
 impl Reader {
-    /// What is left.
+    /// Secures what there is of the span, and asks the storage for what is missing. `None`: it holds another version.
+    pub(super) async fn begin(cache: Arc<DataCache>, below: Arc<dyn Store>, version: Arc<Version>, span: Span) -> Result<Option<Self>> {
+        let (mut number, last) = (span.start / BLOCK, (span.end - 1) / BLOCK);
+        let (mut fetches, mut pinned) = (VecDeque::new(), VecDeque::new());
+        while number <= last {
+            let name = BlockName { version: version.clone(), number };
+            if cache.has(&name) {
+                pinned.extend(Pinned::of(&cache, &name).filter(|_| pinned.len() < PINNED));
+                number += 1;
+            } else if let Some(fetch) = cache.fetch(&below, &version, number, last) {
+                number = fetch.end();
+                fetches.push_back(fetch);
+            }
+        }
+        for fetch in &fetches {
+            if !fetch.opened().await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Self { cache, below, version, span, fetches, pinned }))
+    }
+
+    /// Whether all of it is at hand.
+    pub(super) fn has_all(&self) -> bool {
+        self.fetches.is_empty()
+    }
+
     pub(super) fn into_stream(self) -> ByteStream {
         let step = |mut reader: Self| async move {
             if reader.span.is_empty() {
@@ -75,14 +98,14 @@ impl Reader {
             }
             let pinned = self.pinned.front().filter(|pinned| pinned.number == name.number).map(|pinned| pinned.block.clone());
             if let Some(block) = pinned.or_else(|| self.cache.in_memory(&name)) {
-                self.fetch.as_ref().inspect(|fetch| fetch.is_at(at));
+                self.fetches.front().inspect(|fetch| fetch.is_at(at));
                 return Ok(Some(self.take(&block, at % BLOCK)));
             }
-            if let Some(fetch) = &self.fetch {
+            if let Some(fetch) = self.fetches.front().filter(|fetch| fetch.begin() <= at) {
                 match fetch.read(at).await? {
                     Piece::Bytes(bytes) => return Ok(Some(self.take(&bytes, 0))),
                     Piece::Changed => return Ok(None),
-                    Piece::Gone => self.fetch = None,
+                    Piece::Gone => drop(self.fetches.pop_front()),
                 }
                 continue;
             }
@@ -90,7 +113,9 @@ impl Reader {
                 return Ok(Some(self.take(&block, at % BLOCK)));
             }
             let last = (self.span.end - 1) / BLOCK;
-            self.fetch = self.cache.fetch(&self.below, &self.version, name.number, last);
+            if let Some(fetch) = self.cache.fetch(&self.below, &self.version, name.number, last) {
+                self.fetches.push_front(fetch);
+            }
         }
     }
 

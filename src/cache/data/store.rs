@@ -4,7 +4,7 @@ use super::{
     block::{BLOCK, BlockName, BucketIdentity, Version},
     fetch::Piece,
     memory::{Counted, DataCache},
-    reader::{Pinned, Reader},
+    reader::Reader,
 };
 use crate::{
     cache::counts::Kind,
@@ -44,28 +44,14 @@ impl DataStore {
     /// `None`: what is in the storage is another version.
     async fn open(&self, key: &ObjectKey, mut info: ObjectInfo, span: Span) -> Result<Option<GetReply>> {
         let version = Arc::new(Version::of(self.bucket, key, &info));
-        let (first, last) = (span.start / BLOCK, (span.end - 1) / BLOCK);
-        let name = |number| BlockName { version: version.clone(), number };
-        let (fetch, at_hand) = loop {
-            let Some(missing) = (first..=last).find(|number| !self.cache.has(&name(*number))) else { break (None, last + 1) };
-            let fetch = self.cache.fetch(&self.below, &version, missing, last);
-            if fetch.is_some() {
-                break (fetch, missing);
-            }
-        };
-        if let Some(fetch) = &fetch
-            && !fetch.opened().await?
-        {
-            return Ok(None);
-        }
-        let used = if fetch.is_some() { CacheUse::Miss } else { CacheUse::Hit };
+        let begun = Reader::begin(self.cache.clone(), self.below.clone(), version.clone(), span).await?;
+        let Some(mut reader) = begun else { return Ok(None) };
+        let used = if reader.has_all() { CacheUse::Hit } else { CacheUse::Miss };
         self.counted.counts.add(Kind::Data, used);
         info.notes.cache = Some(used);
         if self.cache.goes_on(&version, span.start, span.end) {
-            self.read_ahead(&version, last + 1);
+            self.read_ahead(&version, (span.end - 1) / BLOCK + 1);
         }
-        let pinned = Pinned::of(&self.cache, &version, first..at_hand);
-        let mut reader = Reader { cache: self.cache.clone(), below: self.below.clone(), version: version.clone(), span, fetch, pinned };
         // What was at hand may have been dropped meanwhile: until the first byte is passed on, another version can be read instead.
         let begin = match used {
             CacheUse::Hit => match reader.next().await? {
