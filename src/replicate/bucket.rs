@@ -11,6 +11,7 @@ use super::{
     record::{Record, Row},
     records::{Hold, Records, Seen},
     resolve,
+    tally::{Since, Tally},
     uploads::Uploads,
 };
 use crate::{
@@ -32,7 +33,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Notify, OnceCell, OwnedSemaphorePermit, watch},
+    sync::{Notify, OnceCell, OwnedSemaphorePermit},
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -70,14 +71,14 @@ pub(super) struct Bucket {
     /// What was told of already.
     told: Mutex<HashSet<&'static str>>,
     /// A backend came back.
-    pub(super) recovered: watch::Receiver<u64>,
+    pub(super) recovered: Since,
     /// What goes on after its request was answered.
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
     members: RwLock<Arc<[Arc<Member>]>>,
     caught_up: OnceCell<()>,
     /// Counts replicas that came to have everything.
-    pub(super) seeded: watch::Sender<u64>,
+    pub(super) seeded: Tally,
 }
 
 /// What a bucket is made from.
@@ -87,7 +88,7 @@ pub(super) struct Opening {
     pub(super) write: WritePolicy,
     pub(super) read: ReadPolicy,
     pub(super) scrub: Duration,
-    pub(super) recovered: watch::Receiver<u64>,
+    pub(super) recovered: Since,
     pub(super) members: Vec<Arc<Member>>,
     pub(super) stop: CancellationToken,
 }
@@ -120,7 +121,7 @@ impl Bucket {
             stop,
             members: RwLock::new(members.into()),
             caught_up: OnceCell::new(),
-            seeded: watch::Sender::new(0),
+            seeded: Tally::default(),
         })
     }
 
@@ -228,10 +229,14 @@ impl Bucket {
 
     /// Waits until what was there before is known, which it is for good after the first walk.
     pub(super) async fn looked_through(&self) -> Result<()> {
-        let mut seeded = self.seeded.subscribe();
-        let known = seeded.wait_for(|_| self.members().iter().any(|member| member.is_seeded()));
+        let mut seeded = self.seeded.since_now();
+        let known = async {
+            while !self.members().iter().any(|member| member.is_seeded()) {
+                seeded.grown().await;
+            }
+        };
         match tokio::time::timeout(FIRST_WALK, known).await {
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
             Err(_) => {
                 Err(StoreError::new(StoreErrorKind::Busy, "the replicas are being looked through for the first time: try again soon"))
             }

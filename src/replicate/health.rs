@@ -3,6 +3,7 @@
 //! Not being there, answering too late, failing: those are strikes, and some in a row take a backend out until a probe is
 //! answered. That there is no such key, or that it is too much at once, are answers.
 
+use super::tally::Tally;
 use crate::{
     backend::spread,
     store::error::{StoreError, StoreErrorKind},
@@ -13,7 +14,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 const STRIKES: u32 = 3;
 /// Before the first probe, and at most before the next.
@@ -32,7 +33,7 @@ pub(super) struct Health {
     state: Mutex<State>,
     probes: Mutex<Vec<Weak<dyn Probe>>>,
     /// Counts recoveries of any backend: what waits for one looks again.
-    recovered: watch::Sender<u64>,
+    recovered: Tally,
 }
 
 #[derive(Debug, Default)]
@@ -62,7 +63,7 @@ pub(super) enum Verdict {
 }
 
 impl Health {
-    pub(super) fn new(recovered: watch::Sender<u64>) -> Self {
+    pub(super) fn new(recovered: Tally) -> Self {
         Self { state: Mutex::default(), probes: Mutex::default(), recovered }
     }
 
@@ -91,7 +92,7 @@ impl Health {
         if state.down.take().is_some() {
             state.recovered = Some(Instant::now());
             drop(state);
-            self.recovered.send_modify(|count| *count += 1);
+            self.recovered.grow();
         }
     }
 
@@ -196,7 +197,7 @@ mod tests {
     use super::*;
 
     fn health() -> Health {
-        Health::new(watch::Sender::new(0))
+        Health::new(Tally::default())
     }
 
     fn error(kind: StoreErrorKind) -> StoreError {
@@ -206,16 +207,15 @@ mod tests {
     #[test]
     fn strikes_in_a_row_take_a_backend_out_and_an_answer_brings_it_back() {
         let health = health();
-        let mut recovered = health.recovered.subscribe();
+        let mut recovered = health.recovered.since_now();
         let away = error(StoreErrorKind::Unavailable);
         for expected in [Verdict::AsBefore, Verdict::AsBefore, Verdict::WentDown, Verdict::AsBefore] {
             assert_eq!(health.judge(Some(&away)), expected);
         }
         assert!(!health.is_up() && health.down().is_some_and(|(_, why)| why == "why"));
-        assert!(!recovered.has_changed().expect("open"));
+        assert!(!recovered.has_grown());
         health.answered(None);
-        assert!(health.is_up() && recovered.has_changed().expect("open"));
-        recovered.mark_unchanged();
+        assert!(health.is_up() && recovered.has_grown());
     }
 
     #[test]

@@ -5,7 +5,10 @@
 //! - a place that a bucket has is not touched: removing one and making one there take turns;
 //! - only an empty place is removed.
 
-use super::member::{Member, timely};
+use super::{
+    member::{Member, timely},
+    tally::Since,
+};
 use crate::{
     backend::{
         Backend,
@@ -21,11 +24,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{
-    sync::{Notify, watch},
-    task::unconstrained,
-    time::sleep,
-};
+use tokio::{sync::Notify, task::unconstrained, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 /// What removing one may take.
@@ -79,7 +78,7 @@ impl LeftPlaces {
     }
 
     /// Until it is told to stop.
-    pub(super) async fn run(self: Arc<Self>, mut recovered: watch::Receiver<u64>, stop: CancellationToken) {
+    pub(super) async fn run(self: Arc<Self>, mut recovered: Since, stop: CancellationToken) {
         let mut rest = RESTS.0;
         loop {
             let left = tokio::select! {
@@ -92,10 +91,7 @@ impl LeftPlaces {
                 biased;
                 () = stop.cancelled() => return,
                 () = self.wake.notified() => rest = RESTS.0,
-                changed = recovered.changed() => match changed {
-                    Ok(()) => rest = RESTS.0,
-                    Err(_) => return,
-                },
+                () = recovered.grown() => rest = RESTS.0,
                 () = sleep(rest) => {}
             }
         }

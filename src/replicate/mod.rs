@@ -35,6 +35,7 @@ mod resolve;
 mod scrub;
 mod store;
 mod survey;
+mod tally;
 mod trouble;
 mod uploads;
 mod worker;
@@ -59,7 +60,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
-use tokio::sync::watch;
+use tally::Tally;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// When a write is acknowledged.
@@ -105,7 +106,7 @@ pub struct ReplicatedBackend {
     settings: ReplicatedSettings,
     catalog: Arc<dyn Catalog>,
     health: Mutex<HashMap<String, Arc<Health>>>,
-    recovered: watch::Sender<u64>,
+    recovered: Tally,
     buckets: Mutex<HashMap<BucketId, Weak<Bucket>>>,
     left: Arc<LeftPlaces>,
     stop: CancellationToken,
@@ -128,9 +129,9 @@ impl ReplicatedBackend {
             return wrong(format!("a quorum of {count} of {} backends makes no sense", settings.members.len()));
         }
         let stop = CancellationToken::new();
-        let recovered = watch::Sender::new(0);
+        let recovered = Tally::default();
         let left = LeftPlaces::new(catalog.clone(), settings.backends.clone());
-        tokio::spawn(left.clone().run(recovered.subscribe(), stop.clone()));
+        tokio::spawn(left.clone().run(recovered.since_now(), stop.clone()));
         Ok(Self {
             settings,
             catalog,
@@ -206,7 +207,7 @@ impl ReplicatedBackend {
         }
         let replicas = self.replicas(bucket).await?;
         let members = replicas.into_iter().map(|replica| self.member(bucket, replica)).collect::<Result<_, _>>()?;
-        let (write, read, recovered) = (self.settings.write, self.settings.read, self.recovered.subscribe());
+        let (write, read, recovered) = (self.settings.write, self.settings.read, self.recovered.since_now());
         let (record, catalog, stop) = (bucket.clone(), self.catalog.clone(), self.stop.child_token());
         let scrub = self.settings.scrub;
         let open = Bucket::new(Opening { record, catalog, write, read, scrub, recovered, members, stop });

@@ -123,7 +123,7 @@ pub(super) async fn survey(
     if sum.failed == 0 && !member.is_seeded() {
         bucket.catalog.update_replica(member.record.id, ReplicaChange::Seeded).await?;
         member.set_seeded();
-        bucket.seeded.send_modify(|count| *count += 1);
+        bucket.seeded.grow();
         tracing::info!(bucket = %bucket.record.bucket.name, backend = member.name, objects = sum.objects, copied = sum.copied, "a replica has everything");
     }
     Ok(sum)

@@ -15,6 +15,7 @@ use super::{
     repair::{self, Repaired},
     scrub,
     survey::{self, Depth, Pace, Strangers},
+    tally::Since,
 };
 use crate::{backend::spread, catalog::WhichObjects, store::Result};
 use futures_util::{
@@ -27,7 +28,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Notify, watch},
+    sync::Notify,
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
@@ -58,7 +59,7 @@ enum Chore {
 /// Until the bucket is no more, or is told to stop.
 async fn again_and_again(bucket: Weak<Bucket>, wake: Arc<Notify>, chore: Chore) {
     let Some(own) = bucket.upgrade() else { return };
-    let (stop, mut recovered): (CancellationToken, watch::Receiver<u64>) = (own.stop.clone(), own.recovered.clone());
+    let (stop, mut recovered): (CancellationToken, Since) = (own.stop.clone(), own.recovered.clone());
     drop(own);
     let mut rest = RESTS.0;
     loop {
@@ -83,10 +84,7 @@ async fn again_and_again(bucket: Weak<Bucket>, wake: Arc<Notify>, chore: Chore) 
             biased;
             () = stop.cancelled() => return,
             () = wake.notified() => rest = rest.min(RESTS.0 * 4),
-            changed = recovered.changed() => match changed {
-                Ok(()) => rest = RESTS.0,
-                Err(_) => return,
-            },
+            () = recovered.grown() => rest = RESTS.0,
             () = sleep(rest) => {}
         }
     }

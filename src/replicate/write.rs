@@ -292,7 +292,7 @@ mod tests {
         backend.open(&record).await.expect("a place");
         let replica =
             ReplicaRecord { id: BucketId(2), backend: "memory".into(), place, rank: 0, seeded: true, refilled: false, unmade: false };
-        Member::new(&record, replica, backend, Arc::new(Health::new(tokio::sync::watch::Sender::new(0))), Default::default())
+        Member::new(&record, replica, backend, Arc::new(Health::new(Default::default())), Default::default())
     }
 
     #[tokio::test]
