@@ -28,8 +28,12 @@ use tokio::{
 
 /// How long a request waits for its turn and for memory, before it is told to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What a request without a body is likely to have in memory of its reply before anybody takes it.
-const FIRST: usize = 128 << 10;
+/// How long a stream waits for memory behind the others of its connection.
+const PATIENCE_OF_STREAMS: Duration = Duration::from_secs(60);
+/// What drivers hand out of a reply at once.
+const PIECE: usize = 128 << 10;
+/// Of a reply: a piece that was handed out, and one that is read ahead.
+const REPLY: usize = 2 * PIECE;
 
 /// The connection that a request came on.
 #[derive(Debug, Clone)]
@@ -123,7 +127,7 @@ impl Place {
         drop(self.taken.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// Memory for what the request is made of, and for the beginning of a reply if it has no body. `None`: there is none.
+    /// Memory for what the request is made of, and for what is read ahead of its reply if it has no body. `None`: there is none.
     ///
     /// A stream with a body does not wait: what has come of it would stay in the window of its connection, which those that
     /// hold the memory may need. Its body waits, piece by piece.
@@ -134,11 +138,13 @@ impl Place {
             return Some(head);
         }
         if memory.is_full() {
-            timeout(PATIENCE, memory.room()).await.ok()?;
+            // The client of a stream may have sent all that it wants at once, and takes the replies as they come.
+            let patience = if self.progress.is_some() { PATIENCE_OF_STREAMS } else { PATIENCE };
+            timeout(patience, memory.room()).await.ok()?;
         }
         let mut held = head;
         if !has_body {
-            held.grow(FIRST);
+            held.grow(REPLY);
         }
         Some(held)
     }
@@ -152,12 +158,17 @@ impl Place {
         self.progress.as_ref()
     }
 
-    /// A piece of the reply.
+    /// What a piece of the reply takes besides what was reserved.
+    pub(super) fn excess(&self, bytes: &Bytes) -> Option<Held> {
+        (bytes.len() > PIECE).then(|| self.memory().hold(bytes.len() - PIECE))
+    }
+
+    /// A piece of the reply, which counts until it is sent.
     pub(super) fn piece(self: &Arc<Self>, bytes: Bytes) -> Bytes {
         match &self.progress {
             Some(progress) => progress.piece(bytes, self.clone()),
             None => {
-                let held = self.memory().hold(bytes.len());
+                let held = self.excess(&bytes);
                 Bytes::from_owner(Piece { bytes, _held: held, _place: self.clone() })
             }
         }
@@ -172,7 +183,7 @@ impl Drop for Place {
 
 struct Piece {
     bytes: Bytes,
-    _held: Held,
+    _held: Option<Held>,
     _place: Arc<Place>,
 }
 

@@ -14,7 +14,6 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use http::{Method, Request, Uri};
 use http_body::{Body, Frame, SizeHint};
 use std::{
@@ -107,7 +106,7 @@ impl Record {
             if let Some(progress) = self.place.progress() {
                 progress.offered();
             }
-            Recorded { body, record: self, reserved, rest: Bytes::new(), room: None, ended: false }
+            Recorded { body, record: self, _reserved: reserved, rest: Bytes::new(), excess: None, ended: false }
         })
     }
 
@@ -226,28 +225,19 @@ const PIECE: usize = 16 << 10;
 pub(super) struct Recorded {
     body: s3::Body,
     record: Record,
-    /// For the first bytes, until they are here.
-    reserved: Option<Held>,
+    /// For what is on its way and what is read ahead of that. Whoever has it never waits for memory, so a reply that was begun comes to its end.
+    _reserved: Option<Held>,
     /// Of the last frame, on a stream.
     rest: Bytes,
-    /// While there is no memory for the next frame.
-    room: Option<BoxFuture<'static, ()>>,
+    /// What it takes besides what was reserved.
+    excess: Option<Held>,
     ended: bool,
 }
 
 type Polled = Poll<Option<Result<Frame<Bytes>, StoreError>>>;
 
 impl Recorded {
-    /// The next bytes of the reply, once there is memory for them.
     fn poll_below(&mut self, cx: &mut Context<'_>) -> Polled {
-        if self.reserved.is_none() && self.room.is_none() && self.record.place.memory().is_full() {
-            let memory = self.record.place.memory().clone();
-            self.room = Some(Box::pin(async move { memory.room().await }));
-        }
-        if let Some(room) = &mut self.room {
-            ready!(room.as_mut().poll(cx));
-            self.room = None;
-        }
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => self.record.sent += frame.data_ref().map_or(0, Bytes::len) as u64,
@@ -272,10 +262,7 @@ impl Recorded {
             }
             match ready!(self.poll_below(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(bytes) => {
-                        self.rest = self.record.place.memory().pin(bytes);
-                        self.reserved = None;
-                    }
+                    Ok(bytes) => (self.excess, self.rest) = (self.record.place.excess(&bytes), bytes),
                     Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
                 },
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -307,11 +294,7 @@ impl Body for Recorded {
         let polled = ready!(this.poll_below(cx));
         Poll::Ready(polled.map(|frame| {
             frame.map(|frame| match frame.into_data() {
-                Ok(bytes) => {
-                    let piece = this.record.place.piece(bytes);
-                    this.reserved = None;
-                    Frame::data(piece)
-                }
+                Ok(bytes) => Frame::data(this.record.place.piece(bytes)),
                 Err(trailers) => trailers,
             })
         }))

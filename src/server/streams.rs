@@ -24,8 +24,8 @@ where
 {
     fn execute(&self, stream: F) {
         let end = CancellationToken::new();
-        tokio::spawn(STREAM.scope(end.clone(), async move {
-            end.run_until_cancelled(stream).await;
-        }));
+        // In a box: each future around it would have room for it twice, and thousands of streams may wait at once.
+        let stream = Box::pin(stream);
+        tokio::spawn(STREAM.scope(end.clone(), end.run_until_cancelled_owned(stream)));
     }
 }
