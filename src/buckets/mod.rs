@@ -52,7 +52,7 @@ pub enum Taken {
     #[error(transparent)]
     ByBucket(CatalogError),
     #[error(transparent)]
-    ByReplica(Clash),
+    ByReplica(Box<Clash>),
     #[error("all that another backend has lies in it")]
     ByBackend,
     #[error("it was there before: 'causeway bucket adopt' makes a bucket of it")]
@@ -345,7 +345,7 @@ impl Buckets {
         if !all.contains(&new) {
             all.push(new);
         }
-        self.homes.clash(all).map_or(Ok(()), |clash| Err(BucketError::PlaceTaken(Taken::ByReplica(clash))))
+        self.homes.clash(all).map_or(Ok(()), |clash| Err(BucketError::PlaceTaken(Taken::ByReplica(clash.into()))))
     }
 
     pub fn administrator(&self) -> Option<&Owner> {

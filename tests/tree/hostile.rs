@@ -127,7 +127,8 @@ async fn one_bad_folder_is_passed_over_and_counted() {
         let begun = multistatus(&[]).replace("</D:multistatus>", "").into_bytes();
         std::iter::once(begun).chain(std::iter::repeat_with(|| response("/dav/photos/bad/x", Some(1)).into_bytes()))
     };
-    let bads: [(&str, fn() -> Said); 5] = [
+    type Answer = fn() -> Said;
+    let bads: [(&str, Answer); 5] = [
         ("garbage", || Said::new(207, "garbage")),
         ("forbidden", || Said::new(403, "")),
         ("cut", || Said::new(207, multistatus(&[]).replace("</D:multistatus>", ""))),
@@ -173,7 +174,7 @@ async fn an_answer_about_one_file_that_has_no_end_is_an_error() {
     let many = std::iter::repeat_with(|| response("/dav/x", Some(1)).into_bytes());
     let begun = multistatus(&[]).replace("</D:multistatus>", "").into_bytes();
     let answers: [Box<dyn Fn() -> Said + Send + Sync>; 2] = [
-        Box::new(move || Said::pieces(207, std::iter::once(begun.clone()).chain(many.clone()))),
+        Box::new(move || Said::pieces(207, std::iter::once(begun.clone()).chain(many))),
         // One element that never ends.
         Box::new(|| {
             Said::pieces(207, std::iter::once(b"<multistatus><response>".to_vec()).chain(std::iter::repeat_with(|| vec![b'x'; 4096])))

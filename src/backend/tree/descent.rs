@@ -16,7 +16,7 @@ use crate::{
         error::{StoreError, StoreErrorKind},
     },
 };
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 
 /// Folders of one pass, also those that are known and were not looked into yet.
 const MOST_FOLDERS: usize = 4_000_000;
@@ -63,10 +63,9 @@ impl Descent {
     pub(super) fn saw(&mut self, entries: &[Entry]) {
         let Some((_, here)) = &mut self.here else { return };
         for entry in entries {
-            let mut hasher = self.hasher.build_hasher();
             let stat = &entry.stat;
-            (&entry.name, stat.kind == Kind::Folder, stat.size, stat.modified.map(|at| at.millis()), &stat.tag).hash(&mut hasher);
-            here.sum = here.sum.wrapping_add(hasher.finish());
+            let told = (&entry.name, stat.kind == Kind::Folder, stat.size, stat.modified.map(|at| at.millis()), &stat.tag);
+            here.sum = here.sum.wrapping_add(self.hasher.hash_one(told));
             here.entries += 1;
             here.files += u64::from(stat.kind == Kind::File);
         }
