@@ -46,7 +46,7 @@ impl Handler {
         let (head, has_body) = (head_size(&request), !request.body().is_end_stream());
         let mut request = request.map(|body| Counted::new(body, &mut record));
         let reply = Reply::to(&mut request, id.clone());
-        let reserved = match place.enter(&self.places, line).await {
+        let mut reserved = match place.enter(&self.places, line).await {
             true => place.reserve(head, has_body).await,
             false => None,
         };
@@ -72,6 +72,9 @@ impl Handler {
             // What the client still sends cannot be told from its next request. HTTP/2 resets the stream by itself.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             line.activity.leaves_unread();
+        }
+        if let (false, Some(held), Some(length)) = (has_body, &mut reserved, response.body().size_hint().exact()) {
+            Place::fit(held, length);
         }
         if response.status().is_client_error() || response.status().is_server_error() {
             place.leave();

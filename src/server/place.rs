@@ -149,6 +149,11 @@ impl Place {
         Some(held)
     }
 
+    /// Gives back what was reserved for a reply beyond its length: of short ones, many may wait to be taken.
+    pub(super) fn fit(held: &mut Held, length: u64) {
+        held.shrink(REPLY.saturating_sub(usize::try_from(length).unwrap_or(REPLY)));
+    }
+
     pub(super) fn memory(&self) -> &Arc<Memory> {
         self.client.memory()
     }

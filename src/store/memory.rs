@@ -138,6 +138,13 @@ impl Held {
         self.bytes += bytes;
     }
 
+    /// Counts so many bytes less, down to none.
+    pub fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.memory.give(bytes);
+        self.bytes -= bytes;
+    }
+
     /// Counts more bytes, or refuses them.
     pub fn try_grow(&mut self, bytes: usize) -> bool {
         if self.memory.is_full() {
