@@ -12,7 +12,7 @@ pub enum Found {
 }
 
 impl Found {
-    /// Of a place that is there, by whether a listing of it has an entry.
+    /// Says what was found at a place that exists. `is_empty`: a listing of the place has no entry.
     pub(super) fn in_place(is_empty: bool) -> Self {
         if is_empty { Self::Empty } else { Self::Something }
     }

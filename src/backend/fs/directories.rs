@@ -60,7 +60,8 @@ impl Directory {
         self.root()?.open_file(path)
     }
 
-    /// As `Root::open_cached`: opening the directory itself may wait for the disk, too.
+    /// Opens a file like `Root::open_cached`. Fails with `AGAIN` if the directory is closed, because opening the directory may wait for
+    /// the disk.
     pub(super) fn open_cached(&self, path: &str) -> Result<OwnedFd, Errno> {
         self.opened().ok_or(Errno::AGAIN)?.open_cached(path)
     }

@@ -70,9 +70,9 @@ pub struct FsSettings {
     pub durability: Durability,
     /// Whether directories that lie in it already are offered as buckets.
     pub adopt: bool,
-    /// Of the files of objects.
+    /// Permission bits of the files that hold objects.
     pub file_mode: u32,
-    /// Of directories that are made.
+    /// Permission bits of the directories that the backend makes.
     pub directory_mode: u32,
 }
 

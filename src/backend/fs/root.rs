@@ -22,7 +22,7 @@ const MAX_PATH: usize = 4000;
 #[derive(Debug)]
 pub(super) struct Root {
     fd: OwnedFd,
-    /// Of directories that are made beneath.
+    /// Permission bits of the directories that this root makes below itself.
     directories: Mode,
     no_openat2: AtomicBool,
 }

@@ -43,7 +43,7 @@ pub(super) struct Staging {
     tmp: Root,
     pub(super) uploads: Root,
     pub(super) records: Records,
-    /// Of files that are objects.
+    /// Permission bits of the files that hold objects.
     files: Mode,
     /// Fsync what must survive power loss.
     pub(super) durable: bool,
