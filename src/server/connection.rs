@@ -7,7 +7,7 @@ use super::{
     idle::{Patience, Verdict, Watched},
     linger::Lingering,
     peers::Peers,
-    place::Line,
+    place::{Line, Stop},
     streams::Streams,
     tls::Tls,
 };
@@ -17,7 +17,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
-use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -124,7 +124,8 @@ impl Door {
                         continue;
                     };
                     let guest = self.guests.welcome(place, of_peer);
-                    let line = Line::new(address, peer, self.peers.clone(), guest.activity.clone());
+                    let stop = Stop { token: self.stop.clone(), last_patience: self.last_patience.idle };
+                    let line = Line::new(address, peer, self.peers.clone(), guest.activity.clone(), stop);
                     self.connections.spawn(self.welcome(stream, line, guest));
                 }
                 // Out of descriptors or memory: a connection that ends makes room. A peer that left is no matter.
@@ -176,7 +177,7 @@ impl Conversation {
         let io = Watched::new(Lingering::new(TokioIo::new(stream), activity.clone()), activity.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let (handler, line) = (handler.clone(), line.clone());
-            async move { Ok::<_, Infallible>(handler.answer(request, &line).await) }
+            async move { handler.answer(request, &line).await }
         });
         let mut connection = pin!(http.serve_connection(io, service));
         let mut alarm = pin!(tokio::time::sleep(patience.shortest()));

@@ -34,20 +34,24 @@ impl Handler {
         Self { edge, service, limits, metrics, ids: RequestIds::new(), places: Arc::new(Semaphore::new(max_requests)) }
     }
 
-    pub(super) async fn answer<B>(&self, request: Request<B>, line: &Line) -> http::Response<Recorded>
+    /// An error: the stream is refused. Its client may send the request again, on another connection or later (RFC 9113, 8.7).
+    pub(super) async fn answer<B>(&self, request: Request<B>, line: &Line) -> Result<http::Response<Recorded>, h2::Error>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         let now = Timestamp::now();
         let id = self.ids.next(now);
         let client = line.peers.behind(&line.peer, request.headers());
-        let place = Place::begin(line, client, self.metrics.clone());
+        let Some(place) = Place::begin(line, client, self.metrics.clone()) else {
+            self.metrics.overload.inc();
+            return Err(h2::Reason::REFUSED_STREAM.into());
+        };
         let mut record = Record::begin(&request, id.clone(), line.address, place.clone(), self.metrics.clone());
         let (head, has_body) = (head_size(&request), !request.body().is_end_stream());
         let mut request = request.map(|body| Counted::new(body, &mut record));
         let reply = Reply::to(&mut request, id.clone());
         let mut reserved = match place.enter(&self.places, line).await {
-            true => place.reserve(head, has_body).await,
+            true => place.reserve(line, head, has_body).await,
             false => None,
         };
         let response = if reserved.is_none() {
@@ -79,7 +83,7 @@ impl Handler {
         if response.status().is_client_error() || response.status().is_server_error() {
             place.leave();
         }
-        record.answered(response, reserved)
+        Ok(record.answered(response, reserved))
     }
 
     async fn serve<B>(&self, request: Request<Counted<B>>, id: RequestId, now: Timestamp, record: &mut Record, place: &Place) -> Response
@@ -135,7 +139,7 @@ fn is_authentication(code: ErrorCode) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{idle::Activity, peers::Peers},
+        super::{idle::Activity, peers::Peers, place::Stop},
         *,
     };
     use crate::{
@@ -148,6 +152,8 @@ mod tests {
         store::Durability,
     };
     use http_body_util::{BodyExt, Full};
+    use std::time::Duration;
+    use tokio_util::sync::CancellationToken;
 
     #[derive(Debug)]
     struct Defective;
@@ -168,7 +174,8 @@ mod tests {
         let handler =
             Handler::new(edge, Service::new(buckets, s3::Settings { region: "r".to_owned() }), Arc::default(), metrics.clone(), 10);
         let peers = Peers::new(&Settings::load(&Sources::default()).expect("defaults").server);
-        let line = Line::new(([127, 0, 0, 1], 1).into(), peers.of([127, 0, 0, 1].into()), peers, Activity::begin());
+        let stop = Stop { token: CancellationToken::new(), last_patience: Duration::ZERO };
+        let line = Line::new(([127, 0, 0, 1], 1).into(), peers.of([127, 0, 0, 1].into()), peers, Activity::begin(), stop);
         let now = Timestamp::now().iso8601().replace(['-', ':'], "");
         let (day, time) = (&now[..8], format!("{}Z", &now[..15]));
         let request = Request::get("/bucket/key")
@@ -186,7 +193,7 @@ mod tests {
             .body(Full::new(Bytes::new()))
             .expect("a request");
 
-        let response = handler.answer(request, &line).await;
+        let response = handler.answer(request, &line).await.expect("a reply");
         assert_eq!(response.status(), 500);
         let id = response.headers()["x-amz-request-id"].to_str().expect("ASCII").to_owned();
         let body = response.into_body().collect().await.expect("a body").to_bytes().to_vec();

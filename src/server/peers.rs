@@ -1,4 +1,4 @@
-//! How much one peer may take: connections, requests in work, memory. A peer is an address, or a client that a trusted proxy
+//! How much one peer may take: connections, streams, requests in work, memory. A peer is an address, or a client that a trusted proxy
 //! names.
 //!
 //! Owns who counts as whom, and the counts. Does not own what becomes of those who want more (`connection`, `handler`).
@@ -20,6 +20,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const FORWARDED: &str = "x-forwarded-for";
 /// Only the last entries are written by proxies that anybody trusts; what is before them is the client's invention.
 const HOPS: usize = 16;
+/// Of HTTP/2, open at once: each costs some 15 KB while it waits for its turn or for its client, whatever it asks for.
+const STREAMS: usize = 8192;
+const STREAMS_OF_ONE: usize = STREAMS / 2;
 
 /// Everybody that is here.
 #[derive(Debug)]
@@ -27,6 +30,7 @@ pub(super) struct Peers {
     trusted: Networks,
     connections: usize,
     requests: usize,
+    streams: Arc<Semaphore>,
     memory: Arc<Memory>,
     share: usize,
     known: Mutex<HashMap<IpAddr, Weak<Peer>>>,
@@ -40,7 +44,15 @@ pub(super) struct Peer {
     peers: Weak<Peers>,
     connections: Arc<Semaphore>,
     requests: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     memory: Arc<Memory>,
+}
+
+/// A stream among all that are open, until dropped.
+#[derive(Debug)]
+pub(super) struct OpenStream {
+    _of_peer: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
 }
 
 impl Peers {
@@ -48,11 +60,19 @@ impl Peers {
         let memory = usize::try_from(server.body_memory.0).unwrap_or(usize::MAX).max(1);
         let whole = Memory::new(memory);
         let unlimited = || Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
-        let proxy = Peer { address: None, peers: Weak::new(), connections: unlimited(), requests: unlimited(), memory: whole.clone() };
+        let proxy = Peer {
+            address: None,
+            peers: Weak::new(),
+            connections: unlimited(),
+            requests: unlimited(),
+            streams: unlimited(),
+            memory: whole.clone(),
+        };
         Arc::new(Self {
             trusted: server.trusted_proxies.clone().unwrap_or(Networks(Vec::new())),
             connections: server.max_connections_per_address.unwrap_or(server.max_connections.div_ceil(4)),
             requests: server.max_requests_per_address.unwrap_or(server.max_requests.div_ceil(2)),
+            streams: Arc::new(Semaphore::new(STREAMS)),
             memory: whole,
             share: memory.div_ceil(2),
             known: Mutex::default(),
@@ -76,6 +96,13 @@ impl Peers {
         client.map_or_else(|| peer.clone(), |client| self.at(client))
     }
 
+    /// One more stream for `peer`, if it may have one.
+    pub(super) fn stream(&self, peer: &Peer) -> Option<OpenStream> {
+        let of_peer = peer.streams.clone().try_acquire_owned().ok()?;
+        let of_all = self.streams.clone().try_acquire_owned().ok()?;
+        Some(OpenStream { _of_peer: of_peer, _of_all: of_all })
+    }
+
     fn at(self: &Arc<Self>, address: IpAddr) -> Arc<Peer> {
         let address = network(address);
         let mut known = self.known();
@@ -87,6 +114,7 @@ impl Peers {
             peers: Arc::downgrade(self),
             connections: Arc::new(Semaphore::new(self.connections)),
             requests: Arc::new(Semaphore::new(self.requests)),
+            streams: Arc::new(Semaphore::new(STREAMS_OF_ONE)),
             memory: self.memory.share(self.share),
         });
         known.insert(address, Arc::downgrade(&peer));

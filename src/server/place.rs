@@ -7,7 +7,7 @@
 
 use super::{
     idle::{Activity, InWork},
-    peers::{Peer, Peers},
+    peers::{OpenStream, Peer, Peers},
     progress::Progress,
     streams,
 };
@@ -23,8 +23,9 @@ use std::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
 
 /// How long a request waits for its turn and for memory, before it is told to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,12 +43,35 @@ pub(super) struct Line {
     pub(super) peer: Arc<Peer>,
     pub(super) peers: Arc<Peers>,
     pub(super) activity: Arc<Activity>,
+    stop: Stop,
     turn: Arc<tokio::sync::Mutex<Weak<Turn>>>,
 }
 
+/// The end of the server.
+#[derive(Debug, Clone)]
+pub(super) struct Stop {
+    pub(super) token: CancellationToken,
+    /// How long requests that wait then may go on waiting.
+    pub(super) last_patience: Duration,
+}
+
 impl Line {
-    pub(super) fn new(address: SocketAddr, peer: Arc<Peer>, peers: Arc<Peers>, activity: Arc<Activity>) -> Self {
-        Self { address, peer, peers, activity, turn: Arc::default() }
+    pub(super) fn new(address: SocketAddr, peer: Arc<Peer>, peers: Arc<Peers>, activity: Arc<Activity>, stop: Stop) -> Self {
+        Self { address, peer, peers, activity, stop, turn: Arc::default() }
+    }
+
+    /// What a request waits for, unless that takes too long. `None`: it did.
+    async fn wait<T>(&self, patience: Duration, wanted: impl Future<Output = T>) -> Option<T> {
+        let impatience = async {
+            if timeout(patience, self.stop.token.cancelled()).await.is_ok() {
+                sleep(self.stop.last_patience.min(patience)).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            got = wanted => Some(got),
+            () = impatience => None,
+        }
     }
 }
 
@@ -73,23 +97,28 @@ pub(super) struct Place {
     client: Arc<Peer>,
     taken: Mutex<Option<Taken>>,
     progress: Option<Arc<Progress>>,
+    _stream: Option<OpenStream>,
     _work: InWork,
 }
 
 impl Place {
-    /// `client` is whom the request is for.
-    pub(super) fn begin(line: &Line, client: Arc<Peer>, metrics: Arc<Metrics>) -> Arc<Self> {
-        metrics.in_flight.inc();
+    /// `client` is whom the request is for. `None`: too many streams are open to keep one more, were it only for an error.
+    pub(super) fn begin(line: &Line, client: Arc<Peer>, metrics: Arc<Metrics>) -> Option<Arc<Self>> {
         let progress = streams::current().map(Progress::new);
+        let stream = match progress.is_some() {
+            true => Some(line.peers.stream(&client)?),
+            false => None,
+        };
+        metrics.in_flight.inc();
         let work = line.activity.request(progress.clone());
-        Arc::new(Self { metrics, client, taken: Mutex::default(), progress, _work: work })
+        Some(Arc::new(Self { metrics, client, taken: Mutex::default(), progress, _stream: stream, _work: work }))
     }
 
     /// Whether it is the request's turn. On a connection of its own it is told at once; streams wait.
     pub(super) async fn enter(&self, all: &Arc<Semaphore>, line: &Line) -> bool {
         let taken = match self.progress {
             None => self.enter_at_once(all),
-            Some(_) => timeout(PATIENCE, self.enter_with_others(all, line)).await.ok().flatten(),
+            Some(_) => line.wait(PATIENCE, self.enter_with_others(all, line)).await.flatten(),
         };
         let entered = taken.is_some();
         *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = taken;
@@ -131,7 +160,7 @@ impl Place {
     ///
     /// A stream with a body does not wait: what has come of it would stay in the window of its connection, which those that
     /// hold the memory may need. Its body waits, piece by piece.
-    pub(super) async fn reserve(&self, head: usize, has_body: bool) -> Option<Held> {
+    pub(super) async fn reserve(&self, line: &Line, head: usize, has_body: bool) -> Option<Held> {
         let memory = self.memory();
         let head = memory.hold(head);
         if has_body && self.progress.is_some() {
@@ -140,7 +169,7 @@ impl Place {
         if memory.is_full() {
             // The client of a stream may have sent all that it wants at once, and takes the replies as they come.
             let patience = if self.progress.is_some() { PATIENCE_OF_STREAMS } else { PATIENCE };
-            timeout(patience, memory.room()).await.ok()?;
+            line.wait(patience, memory.room()).await?;
         }
         let mut held = head;
         if !has_body {

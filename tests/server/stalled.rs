@@ -138,6 +138,43 @@ fn stopping_does_not_wait_for_replies_that_nobody_takes() {
 }
 
 #[test]
+fn stopping_does_not_wait_for_streams_that_wait_for_others() {
+    let place = Place::new();
+    let mut server = serve(&place, "idle_timeout = '10m'\ndrain_timeout = '30s'\nbody_memory = '1MiB'");
+    public(&server);
+    let mut client = Client::begin(server.connect(), false, 0);
+    for stream in 0..50 {
+        client.request(2 * stream + 1, "GET", "/bucket/large", None);
+    }
+    in_flight(&server, 50);
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(!place.read("stderr").contains("requests were cut off"), "{}", place.read("stderr"));
+}
+
+#[test]
+fn streams_beyond_their_number_are_refused_before_anything_of_them_is_done() {
+    let place = Place::new();
+    let server = serve(&place, "idle_timeout = '10m'");
+    let raw = public(&server);
+    let mut held: Vec<_> = (0..32).map(|_| Client::begin(server.connect(), false, 0)).collect();
+    for client in &mut held {
+        for stream in 0..128 {
+            client.request(2 * stream + 1, "GET", "/", None);
+        }
+    }
+    in_flight(&server, 4096);
+    let mut client = Client::begin(server.connect(), false, 0);
+    client.request(1, "DELETE", "/bucket/large", None);
+    let (_, reason) = client.until(RESET, 1);
+    assert_eq!(reason, 7_u32.to_be_bytes(), "REFUSED_STREAM: it may be sent again");
+    assert_eq!(raw.get("/bucket/large").send().status, 200, "over HTTP/1.1, from the same address");
+    let mut other = Client::begin(connect_from([127, 0, 0, 2].into(), server.s3), false, 65_535);
+    other.request(1, "GET", "/", None);
+    other.until(HEADERS, 1);
+}
+
+#[test]
 fn streams_of_one_connection_share_its_place_and_wait_for_it() {
     let place = Place::new();
     let server = serve(&place, "max_requests = 1\nbody_memory = '64KiB'");
