@@ -114,7 +114,11 @@ impl Metrics {
         registry.register_with_unit("received", "Bytes of request bodies", Unit::Bytes, self.bytes_in.clone());
         registry.register_with_unit("sent", "Bytes of reply bodies", Unit::Bytes, self.bytes_out.clone());
         registry.register("requests_in_flight", "Requests in work now", self.in_flight.clone());
-        registry.register("requests_refused_busy", "Requests answered SlowDown because too many were in work, and streams of HTTP/2 refused because too many were open", self.overload.clone());
+        registry.register(
+            "requests_refused_busy",
+            "Requests answered SlowDown, and streams refused, because there were too many",
+            self.overload.clone(),
+        );
         registry.register(
             "authentication_failures",
             "Requests whose sender could not be authenticated, by error code",
