@@ -138,6 +138,7 @@ macro_rules! contract_promises {
                 of_many_uploads_that_want_the_key_absent_one_wins
                 a_part_whose_body_fails_leaves_the_one_before
                 a_part_on_its_way_when_the_upload_ends_changes_nothing
+                a_part_that_is_sent_again_while_it_hangs_is_the_one_that_counts
                 an_upload_goes_on_after_a_restart
                 a_part_number_the_object_does_not_have_is_refused
             }

@@ -5,7 +5,8 @@
 //! its name. A part that has no free slot (sent again, or of odd size) gets a place of its own and is moved on Complete,
 //! and only it. Pure: the files are the drivers'.
 //!
-//! Invariant: a slot that holds an acknowledged part is never given out again before the upload ends.
+//! Invariants: a slot that holds an acknowledged part is never given out again before the upload ends; a file becomes an object
+//! only while nothing can be on its way to any of its slots, for what arrives late would change the object.
 
 use crate::{
     catalog::PartRecord,
@@ -27,6 +28,10 @@ pub(super) struct Slots {
     unit: u64,
     /// Those that hold a recorded part or are being written.
     taken: HashSet<(u64, u16)>,
+    /// Those of them that bytes may be on their way to.
+    open: HashSet<(u64, u16)>,
+    /// An object is being made of them: no more are given out.
+    are_sealed: bool,
 }
 
 impl Slots {
@@ -47,7 +52,30 @@ impl Slots {
         let length = length.filter(|length| *length > 0)?;
         self.unit = self.unit.max(length);
         let fits = u64::from(number.get()).checked_mul(self.unit).is_some_and(|end| end <= MAX_OFFSET);
-        (fits && self.taken.insert((self.unit, number.get()))).then_some(Location::Slot(self.unit))
+        let is_given = fits && !self.are_sealed && self.taken.insert((self.unit, number.get()));
+        is_given.then(|| {
+            self.open.insert((self.unit, number.get()));
+            Location::Slot(self.unit)
+        })
+    }
+
+    /// All bytes of a part are in its slot.
+    pub(super) fn filled(&mut self, number: PartNumber, unit: u64) {
+        self.open.remove(&(unit, number.get()));
+    }
+
+    /// Until [`Self::unseal`], whoever asks for a slot gets none.
+    pub(super) fn seal(&mut self) {
+        self.are_sealed = true;
+    }
+
+    pub(super) fn unseal(&mut self) {
+        self.are_sealed = false;
+    }
+
+    /// Whether bytes may be on their way to a file of slots.
+    pub(super) fn are_written_to(&self, file: &Location) -> bool {
+        self.open.iter().any(|(unit, _)| Location::Slot(*unit) == *file)
     }
 
     /// The files that hold a slot that was given out.
@@ -55,8 +83,10 @@ impl Slots {
         self.taken.iter().map(|(unit, _)| Location::Slot(*unit))
     }
 
+    /// Nothing is in a slot that anybody needs, nor on its way to it.
     pub(super) fn free(&mut self, number: PartNumber, unit: u64) {
         self.taken.remove(&(unit, number.get()));
+        self.open.remove(&(unit, number.get()));
     }
 }
 
@@ -127,4 +157,36 @@ pub(super) fn base(moves: &[Move]) -> Option<Location> {
     }
     let best = bytes.into_iter().filter_map(|(unit, total)| Some((total?, unit))).max()?;
     Some(Location::Slot(best.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(n: u16) -> PartNumber {
+        PartNumber::new(n).expect("a part number")
+    }
+
+    #[test]
+    fn a_file_is_written_to_from_the_moment_a_slot_is_given_out_until_it_is_filled_or_free() {
+        let mut slots = Slots::default();
+        let file = slots.take(number(1), Some(8)).expect("is free");
+        assert!(slots.are_written_to(&file) && !slots.are_written_to(&Location::Slot(9)));
+        slots.filled(number(1), 8);
+        assert!(!slots.are_written_to(&file));
+        assert_eq!(slots.take(number(1), Some(8)), None, "the part that is there stays");
+        let file = slots.take(number(2), Some(8)).expect("is free");
+        slots.free(number(2), 8);
+        assert!(!slots.are_written_to(&file));
+        assert!(slots.take(number(2), Some(8)).is_some());
+    }
+
+    #[test]
+    fn nobody_gets_a_slot_while_an_object_is_made_of_them() {
+        let mut slots = Slots::default();
+        slots.seal();
+        assert_eq!(slots.take(number(1), Some(8)), None);
+        slots.unseal();
+        assert!(slots.take(number(1), Some(8)).is_some());
+    }
 }

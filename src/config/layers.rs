@@ -25,7 +25,7 @@ section! {
         download_rate: Option<ByteRate> = Unset("any"),
         /// Operations a second at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
         request_rate: Option<Count> = Unset("any"),
-        /// Operations at once at most, bodies that are read among them. Further ones wait likewise.
+        /// Operations at once at most, bodies that are read among them. Further ones wait for a second at most, and are answered 503 SlowDown then.
         concurrency: Option<usize> = Unset("any"),
         /// Requests to it within a month (of UTC) at most.
         monthly_requests: Option<Count> = Unset("any"),

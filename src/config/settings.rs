@@ -148,7 +148,7 @@ section! {
         download_rate: Option<ByteRate> = Unset("any"),
         /// Requests a second at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
         request_rate: Option<Count> = Unset("any"),
-        /// Requests in work at once at most. Further ones wait likewise.
+        /// Requests in work at once at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
         concurrency: Option<usize> = Unset("any"),
     }
 }
@@ -198,7 +198,7 @@ section! {
         download_rate: Option<ByteRate> = Unset("any"),
         /// Requests a second at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
         request_rate: Option<Count> = Unset("any"),
-        /// Requests in work at once at most. Further ones wait likewise.
+        /// Requests in work at once at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
         concurrency: Option<usize> = Unset("any"),
     }
 }

@@ -3,7 +3,7 @@
 //! | loop | what it does | when |
 //! |---|---|---|
 //! | repairs | drains the queue of repairs | when something was left behind, when a backend comes back, now and then |
-//! | care | looks for places that are gone, fills replicas, ends uploads that nobody knows | likewise, and when many objects are missing |
+//! | care | looks for places that are gone, fills replicas, ends uploads that nobody knows | when a backend comes back, when many objects are missing, now and then |
 //! | scrubs | compares all that replicas list with the records | by the setting |
 //!
 //! The queue is the catalog's: rows that say that a replica has to catch up, or that a change was begun.

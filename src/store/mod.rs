@@ -111,7 +111,7 @@ pub struct Capabilities {
     pub parts: Keeping,
     /// Other than `STANDARD`: where kept, any class of S3 is passed on, and refused if the storage does not have it.
     pub storage_classes: Keeping,
-    /// Likewise, encryption at rest.
+    /// Encryption at rest, other than the storage does by itself: where kept, it is passed on, and refused if the storage cannot do it.
     pub encryption: Keeping,
     /// A PUT heeds the conditions that come with the end of its body: this process publishes it, and checks them only then.
     pub late_conditions: bool,

@@ -46,11 +46,10 @@ pub struct Ended {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// Known once the server is built.
+    // These are known once the server is built.
     pub backends: Backends,
     pub replicas: Replicas,
     pub storages: Storages,
-    /// Likewise.
     pub limits: InForce,
     pub caches: Caches,
     requests: Family<Outcome, Counter>,

@@ -338,6 +338,22 @@ async fn a_reader_that_reads_along_with_a_shorter_fetch_has_the_rest_secured_too
 }
 
 #[tokio::test]
+async fn a_reader_has_one_reading_of_the_storage_whatever_is_at_hand() {
+    let bed = Bed::of_bytes(in_memory(16 * MIB)).await;
+    let whole = bytes(1, 9 * MIB);
+    put(&*bed.below, "a", whole.clone()).await;
+    for block in [2, 6] {
+        used(&*bed.store, "a", range(block * MIB, 100)).await;
+    }
+    assert_eq!(bed.watch.asked("get"), 2);
+    // Two readings of which one waits for the other never end where a writer waits between them.
+    let slow = begun(&bed, "a").await;
+    assert_eq!(bed.watch.asked("get"), 1);
+    assert_eq!(to_its_end(slow).await, whole);
+    assert_eq!(bed.watch.asked("get"), 0, "what is missing was there");
+}
+
+#[tokio::test]
 async fn what_was_at_hand_when_a_reading_began_is_kept_for_it() {
     let bed = Bed::of_bytes(in_memory(4 * MIB)).await;
     let (old, new) = (bytes(1, 3 * MIB), bytes(2, 3 * MIB));

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use causeway::{
     model::{Attributes, ByteRange, ETag},
     store::{
-        BeginUpload, CompleteUpload, Keeping, Selection, Store,
+        BeginUpload, CompleteUpload, Keeping, PartWritten, Result, Selection, Store,
         error::StoreErrorKind::{
             Conflict, EntityTooSmall, InvalidPart, InvalidPartNumber, InvalidRequest, NoSuchKey, NoSuchUpload, PreconditionFailed,
         },
@@ -17,7 +17,7 @@ use causeway::{
     },
 };
 use md5::{Digest, Md5};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// S3's ETag of an object made of parts with these.
 fn multipart_etag<'e>(parts: impl ExactSizeIterator<Item = &'e ETag>) -> ETag {
@@ -366,19 +366,45 @@ pub async fn a_part_whose_body_fails_leaves_the_one_before(storage: &Storage) {
 
 pub async fn a_part_on_its_way_when_the_upload_ends_changes_nothing(storage: &Storage) {
     let bucket = storage.bucket("bucket").await;
+    // One that is sent again, one that is new and lies behind the object's end, and one between parts that are there.
+    for (late, last) in [(1, 2), (3, 2), (2, 3)] {
+        let mut upload = Uploading::begin(&*bucket, "key").await;
+        upload.part(1, large(0)).await;
+        upload.part(last, "end").await;
+        let (body, sending) = late_part(&bucket, &upload, late).await;
+        upload.complete().await;
+        body.send(large(1).slice(LARGE - 1..)).await;
+        drop(body);
+        assert_eq!(refused(sending.await.expect("no panic")), NoSuchUpload, "part {late}");
+        assert!(read(&*bucket, "key").await == [&large(0)[..], b"end"].concat(), "part {late}");
+        assert_eq!(head(&*bucket, "key").await.size, LARGE as u64 + 3, "part {late}");
+    }
+}
+
+pub async fn a_part_that_is_sent_again_while_it_hangs_is_the_one_that_counts(storage: &Storage) {
+    let bucket = storage.bucket("bucket").await;
     let mut upload = Uploading::begin(&*bucket, "key").await;
     upload.part(1, large(0)).await;
-    upload.part(2, "end").await;
-    let (body, payload) = Dripping::body(Announced { length: Some(LARGE as u64), ..Default::default() });
-    let (store, key, id) = (bucket.clone(), upload.key.clone(), upload.id.clone());
-    let sending = tokio::spawn(async move { store.put_part(&key, &id, number(1), payload).await });
-    body.send(large(1).slice(..LARGE - 1)).await;
-    body.send(Bytes::new()).await;
+    // A client that gave up waiting sends the part again; the first connection comes to life later.
+    let (body, sending) = late_part(&bucket, &upload, 2).await;
+    upload.part(2, large(2)).await;
     upload.complete().await;
     body.send(large(1).slice(LARGE - 1..)).await;
     drop(body);
     assert_eq!(refused(sending.await.expect("no panic")), NoSuchUpload);
-    assert!(read(&*bucket, "key").await == [&large(0)[..], b"end"].concat());
+    assert!(read(&*bucket, "key").await == [&large(0)[..], &large(2)[..]].concat());
+}
+
+type Sending = tokio::task::JoinHandle<Result<PartWritten>>;
+
+/// A part of which all but the last byte has come.
+async fn late_part(bucket: &Arc<dyn Store>, upload: &Uploading<'_>, n: u16) -> (Dripping, Sending) {
+    let (body, payload) = Dripping::body(Announced { length: Some(LARGE as u64), ..Default::default() });
+    let (store, key, id) = (bucket.clone(), upload.key.clone(), upload.id.clone());
+    let sending = tokio::spawn(async move { store.put_part(&key, &id, number(n), payload).await });
+    body.send(large(1).slice(..LARGE - 1)).await;
+    body.send(Bytes::new()).await;
+    (body, sending)
 }
 
 pub async fn an_upload_goes_on_after_a_restart(storage: &mut Storage) {

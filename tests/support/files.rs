@@ -385,6 +385,10 @@ impl Slot for Slotted {
     async fn finish(self: Box<Self>) -> Result<()> {
         Ok(())
     }
+
+    async fn abandon(self: Box<Self>) -> bool {
+        true
+    }
 }
 
 struct Reading {

@@ -49,6 +49,16 @@ struct Reservation {
     kept: std::sync::atomic::AtomicBool,
 }
 
+impl Reservation {
+    /// The part is recorded.
+    fn keep(&self) {
+        if let Location::Slot(unit) = self.location {
+            self.upload.slots().filled(self.number, unit);
+        }
+        self.kept.store(true, std::sync::atomic::Ordering::Release);
+    }
+}
+
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.kept.load(std::sync::atomic::Ordering::Acquire) {
@@ -65,9 +75,9 @@ impl Upload {
     }
 
     /// Gives the space of a slot back in which nothing was acknowledged. Where a file system cannot do that, it comes back with the
-    /// upload's end. While an object is being made of the file, another part may have been put there: then it stays.
+    /// upload's end. No object is made of the file meanwhile, for the slot is open.
     fn empty(&self, staging: &Staging, number: PartNumber, location: &Location) {
-        let (Location::Slot(unit), Ok(_not_completing)) = (location, self.completing.try_lock()) else { return };
+        let Location::Slot(unit) = location else { return };
         let emptied = staging.uploads.sub(&self.dir).and_then(|dir| dir.open_file_for_writing(&location.file())).and_then(|file| {
             rustix::fs::fallocate(&file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, location.offset(number), *unit)
         });
@@ -164,7 +174,7 @@ pub(super) async fn put_part(
     let (inner, id) = (inner.clone(), id.clone());
     let task = tokio::spawn(async move {
         let replaced = inner.catalog.put_part(inner.bucket, &id, part).await?;
-        reservation.kept.store(true, std::sync::atomic::Ordering::Release);
+        reservation.keep();
         if let Some(old) = replaced.and_then(|old| Location::parse(&old.location)).filter(|old| *old != reservation.location) {
             blocking(move || {
                 reservation.upload.free(&reservation.staging, number, &old);
@@ -228,6 +238,8 @@ async fn complete_to_the_end(inner: &Arc<Inner>, key: &ObjectKey, id: &UploadId,
     if let Some(written) = published_before_a_crash(inner, key, id).await? {
         return finish(inner, key, id, written).await;
     }
+    // Until the object has its name.
+    let _sealed = Sealed::new(upload.clone());
     let recorded = inner.catalog.parts(inner.bucket, id, 0, usize::MAX).await?;
     let known: Vec<RecordedPart> = recorded
         .iter()
@@ -301,6 +313,22 @@ pub(super) async fn sweep(inner: &Inner) -> Result<()> {
     Ok(())
 }
 
+/// An upload whose parts go elsewhere than into slots, until dropped.
+struct Sealed(Arc<Upload>);
+
+impl Sealed {
+    fn new(upload: Arc<Upload>) -> Self {
+        upload.slots().seal();
+        Self(upload)
+    }
+}
+
+impl Drop for Sealed {
+    fn drop(&mut self) {
+        self.0.slots().unseal();
+    }
+}
+
 /// All that making the object takes, on a thread that may block.
 struct Building {
     upload: Arc<Upload>,
@@ -319,7 +347,9 @@ impl Building {
             error => StoreError::io("assembling an object", error),
         };
         let dir = staging.uploads.sub(&self.upload.dir).map_err(gone)?;
-        let temp = match base(&moves) {
+        // What is still written into the file that becomes the object would be written into the object.
+        let in_place = base(&moves).filter(|base| !self.upload.slots().are_written_to(base));
+        let temp = match &in_place {
             Some(base) => {
                 let name = base.file();
                 let file = dir.open_file_for_writing(&name).map_err(gone)?;
@@ -328,7 +358,6 @@ impl Building {
             None => staging.temp_file().map_err(gone)?,
         };
         let target = temp.file().map_err(gone)?;
-        let in_place = base(&moves);
         for part in moves.iter().filter(|part| in_place.as_ref() != Some(&part.location)) {
             let source = dir.open_file(&part.location.file()).map_err(gone)?;
             copy_range(&source, part.from, target, part.to, part.size).map_err(gone)?;

@@ -99,4 +99,10 @@ impl Slot for SftpSlot {
         explained(&self.remote, &self.writing, settled, 1).await?;
         self.writing.open.close().await.map_err(|failure| failure.told("writing a part"))
     }
+
+    async fn abandon(self: Box<Self>) -> bool {
+        // Servers do what concerns one file in the order in which it was asked (draft-ietf-secsh-filexfer-02, 6.1): what was sent
+        // before is done.
+        self.writing.open.close().await.is_ok()
+    }
 }

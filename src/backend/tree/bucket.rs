@@ -8,7 +8,7 @@ use super::{
     files::{Files, Kind, Opened, Stat},
     flow::Flows,
     folding::Folding,
-    multipart::Uploads,
+    given::Uploads,
     record::{Intent, Record, Row, Verdict, foreign},
     scan::Scan,
     spool::Spool,

@@ -253,6 +253,9 @@ pub trait Slot: Send {
 
     /// What was written survives what this storage survives.
     async fn finish(self: Box<Self>) -> Result<()>;
+
+    /// Ends the writing, whatever has been written. True: nothing is on its way to the file any more.
+    async fn abandon(self: Box<Self>) -> bool;
 }
 
 /// What changes in a storage, told by itself.

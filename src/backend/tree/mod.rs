@@ -7,6 +7,7 @@
 //! | `bucket` | finding the file of a key; settling changes that were cut short |
 //! | `read` | the way of a GET and a HEAD |
 //! | `write`, `remove`, `multipart` | the way of a PUT, a DELETE, an upload |
+//! | `given` | slots that parts have while they are written |
 //! | `flow` | parts of an upload that are sent on while later ones arrive |
 //! | `drafts` | names of files that nobody sees yet |
 //! | `late` | drafts that could not be removed |
@@ -29,6 +30,7 @@ mod feed;
 pub mod files;
 mod flow;
 mod folding;
+mod given;
 pub(in crate::backend) mod late;
 mod multipart;
 mod read;

@@ -9,13 +9,14 @@ use super::{
     bucket::{Bucket, to_the_end},
     drafts::Drafts,
     files::{Draft, Files, Slot, Stat},
+    given::{Given, names_of},
     record::Identity,
     spool::SpooledPart,
     write::{self, Making, Ready, Sink},
 };
 use crate::{
     backend::{
-        slots::{Location, Move, Slots, base, moves},
+        slots::{Location, Move, base, moves},
         uploads,
     },
     catalog::{BucketId, CompletedUpload, PartRecord, UploadRecord},
@@ -30,10 +31,7 @@ use crate::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 pub(super) async fn begin(bucket: &Bucket, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
     let now = Timestamp::now();
@@ -68,15 +66,12 @@ pub(super) async fn put_part(
     let upload = record(bucket, key, id).await?;
     let algorithm = part_algorithm(upload.checksum, upload.explicit_checksum, payload.checksum_algorithm())?;
     let digests = payload.digests(Some(algorithm));
-    let mut place = match (bucket.files.slots(), bucket.slot(id, number, payload.length()).await?) {
-        (Some(slots), Some(location)) => {
-            let at = location.offset(number);
-            Place::Slot { slot: slots.open(&bucket.slot_file(id, &location)).await?, at, location: location.file() }
-        }
-        _ => Place::Spool(bucket.spool.create(bucket.id, id, number).await?),
+    let mut place = match bucket.slot(id, number, payload.length()).await? {
+        Some(given) => Place::Slot(given.open().await?),
+        None => Place::Spool(bucket.spool.create(bucket.id, id, number).await?),
     };
     let verified = write::stream(payload, digests, &mut place).await?;
-    let (location, spooled) = place.finish().await?;
+    let (location, waiting) = place.finish().await?;
     let part = PartRecord {
         number,
         size: verified.size(),
@@ -91,9 +86,7 @@ pub(super) async fn put_part(
     to_the_end(async move {
         let replaced = bucket.catalog.put_part(bucket.id, &id, part).await?;
         bucket.flows.arrived(&bucket, &key, &id, number, replaced.is_some());
-        if let Some(spooled) = spooled {
-            spooled.keep();
-        }
+        waiting.keep();
         if let Some(Location::Own(name)) = replaced.and_then(|old| Location::parse(&old.location)) {
             bucket.spool.remove(bucket.id, &id, &name).await?;
         }
@@ -102,38 +95,10 @@ pub(super) async fn put_part(
     .await
 }
 
-/// The slots of the uploads of a bucket that are being written to. What is here can be told again from the catalog, but
-/// for slots whose writing failed: writes that are still on their way could reach them late, so nobody else gets them.
-#[derive(Debug, Default)]
-pub(super) struct Uploads(Mutex<HashMap<UploadId, Slots>>);
-
-impl Uploads {
-    fn all(&self) -> MutexGuard<'_, HashMap<UploadId, Slots>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Bucket {
-    /// A slot for a part, if the storage has such and one is free.
-    async fn slot(&self, id: &UploadId, number: PartNumber, length: Option<u64>) -> Result<Option<Location>> {
-        if self.files.slots().is_none() {
-            return Ok(None);
-        }
-        if let Some(slots) = self.uploads.all().get_mut(id) {
-            return Ok(slots.take(number, length));
-        }
-        let told = Slots::of(&self.catalog.parts(self.id, id, 0, usize::MAX).await?);
-        Ok(self.uploads.all().entry(id.clone()).or_insert(told).take(number, length))
-    }
-
-    /// `<gateway>-<bucket>-<upload>.u<unit>`: whose it is can be told by its name.
-    fn slot_file(&self, id: &UploadId, location: &Location) -> String {
-        format!("{}{id}.{}", slot_files(&self.drafts, self.id), location.file())
-    }
-
     /// Drops all that waits of an upload that has ended, also what parts left that failed and were never recorded.
     async fn discard(&self, id: &UploadId, recorded: &[PartRecord]) -> Result<()> {
-        let given_out = self.uploads.all().remove(id).unwrap_or_default();
+        let given_out = self.uploads.end(id);
         self.flows.end(id);
         if let Some(slots) = self.files.slots() {
             let located = recorded.iter().filter_map(|part| Location::parse(&part.location));
@@ -147,9 +112,9 @@ impl Bucket {
     }
 }
 
-/// Where one part is written.
+/// Where one part is written, or waits to be recorded.
 enum Place {
-    Slot { slot: Box<dyn Slot>, at: u64, location: String },
+    Slot(Given),
     Spool(SpooledPart),
 }
 
@@ -157,25 +122,32 @@ enum Place {
 impl Sink for Place {
     async fn take(&mut self, bytes: Vec<Bytes>) -> Result<()> {
         match self {
-            Self::Slot { slot, at, .. } => {
-                let offset = *at;
-                *at += bytes.iter().map(|frame| frame.len() as u64).sum::<u64>();
-                slot.write(offset, bytes).await
-            }
+            Self::Slot(given) => given.write(bytes).await,
             Self::Spool(spooled) => spooled.take(bytes).await,
         }
     }
 }
 
 impl Place {
-    /// Where it lies, as the catalog remembers it; what is in the spool has to be kept.
-    async fn finish(self) -> Result<(String, Option<SpooledPart>)> {
-        match self {
-            Self::Slot { slot, location, .. } => slot.finish().await.map(|()| (location, None)),
-            Self::Spool(mut spooled) => {
-                spooled.finish().await?;
-                Ok((spooled.name().to_owned(), Some(spooled)))
+    /// Where it lies, as the catalog remembers it, and what has to be kept once the part is recorded.
+    async fn finish(mut self) -> Result<(String, Self)> {
+        let location = match &mut self {
+            Self::Slot(given) => {
+                given.finish().await?;
+                given.location().file()
             }
+            Self::Spool(spooled) => {
+                spooled.finish().await?;
+                spooled.name().to_owned()
+            }
+        };
+        Ok((location, self))
+    }
+
+    fn keep(self) {
+        match self {
+            Self::Slot(given) => given.keep(),
+            Self::Spool(spooled) => spooled.keep(),
         }
     }
 }
@@ -199,6 +171,8 @@ async fn complete_to_the_end(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadI
         let recorded = bucket.catalog.parts(bucket.id, id, 0, usize::MAX).await?;
         return finish(bucket, key, id, &recorded, written).await;
     }
+    // Until the object has its name.
+    let _sealed = bucket.seal(id).await?;
     let recorded = bucket.catalog.parts(bucket.id, id, 0, usize::MAX).await?;
     let known: Vec<RecordedPart> = recorded
         .iter()
@@ -209,9 +183,10 @@ async fn complete_to_the_end(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadI
         return Err(write::too_large(bucket));
     }
     let moves = moves(&assembled.parts, &recorded)?;
-    let making = match base(&moves).filter(|_| bucket.files.slots().is_some()) {
+    // What is still written into the file that becomes the object would be written into the object.
+    let making = match base(&moves).filter(|base| bucket.files.slots().is_some() && !bucket.uploads.are_written_to(id, base)) {
         Some(base) => {
-            let (bucket, base) = (bucket.clone(), base);
+            let bucket = bucket.clone();
             Making::Late(Box::pin(async move { build_in_place(&bucket, upload, base, moves, assembled).await }))
         }
         None => Making::Whole(Box::new(build(bucket, key, upload, moves, assembled).await?)),
@@ -352,7 +327,7 @@ pub(super) async fn sweep(bucket: &Bucket) -> Result<()> {
         }
     }
     let Some(slots) = bucket.files.slots() else { return Ok(()) };
-    let ours = slot_files(&bucket.drafts, bucket.id);
+    let ours = names_of(&bucket.drafts, bucket.id);
     for name in slots.names().await? {
         let id = name.strip_prefix(&ours).and_then(|rest| UploadId::parse(rest.rsplit_once('.')?.0));
         if let Some(id) = id
@@ -367,14 +342,9 @@ pub(super) async fn sweep(bucket: &Bucket) -> Result<()> {
 /// Removes the slots of a bucket that is gone: none of its uploads can be completed any more.
 pub(super) async fn sweep_all(files: &dyn Files, drafts: &Drafts, id: BucketId) -> Result<()> {
     let Some(slots) = files.slots() else { return Ok(()) };
-    let ours = slot_files(drafts, id);
+    let ours = names_of(drafts, id);
     for name in slots.names().await?.into_iter().filter(|name| name.starts_with(&ours)) {
         slots.remove(&name).await?;
     }
     Ok(())
-}
-
-/// What the names of a bucket's slots begin with.
-fn slot_files(drafts: &Drafts, id: BucketId) -> String {
-    format!("{}-{}-", drafts.gateway(), id.0)
 }

@@ -123,11 +123,11 @@ impl Fetch {
         Arc::new(Self { shared, cache, _end: end.drop_guard() })
     }
 
-    /// Whether a reader of this block had better follow than ask for himself.
-    pub(super) fn comes_by(&self, number: u64) -> bool {
-        let at = self.shared.version.span(number).start;
+    /// Whether a reader of these blocks had better follow than ask for himself.
+    pub(super) fn comes_by(&self, first: u64, last: u64) -> bool {
+        let (at, end) = (self.shared.version.span(first).start, self.shared.version.span(last).end);
         let state = lock(&self.shared.state);
-        state.ended.is_none() && at >= state.from && at < self.shared.span.end && at <= state.to + AHEAD
+        state.ended.is_none() && at >= state.from && end <= self.shared.span.end && at <= state.to + AHEAD
     }
 
     /// For a reader who is at `at`, or comes there.
@@ -193,9 +193,9 @@ impl Following {
         self.begin
     }
 
-    /// The first block that it does not come by.
-    pub(super) fn end(&self) -> u64 {
-        self.fetch.shared.span.end.div_ceil(BLOCK)
+    /// Whether its reader finds this block there.
+    pub(super) fn comes_by(&self, number: u64) -> bool {
+        (self.begin..self.fetch.shared.span.end).contains(&self.fetch.shared.version.span(number).start)
     }
 
     /// What lies before `at` is needed no more.

@@ -131,8 +131,8 @@ impl DataCache {
         }
     }
 
-    /// Somebody's fetch that comes by this block soon, or a new one to the end of block `last`, followed from that block on. `None`: the
-    /// block has come.
+    /// Somebody's fetch that comes by these blocks soon, or a new one of them, followed from block `number` on. `None`: that block has
+    /// come.
     pub(super) fn fetch(self: &Arc<Self>, below: &Arc<dyn Store>, version: &Arc<Version>, number: u64, last: u64) -> Option<Following> {
         // Let go when the lock is: the last one to let go of a fetch takes the lock.
         let alive: Vec<Arc<Fetch>>;
@@ -141,7 +141,7 @@ impl DataCache {
         of_version.retain(|fetch| fetch.strong_count() > 0);
         alive = of_version.iter().filter_map(Weak::upgrade).collect();
         let start = version.span(number).start;
-        if let Some(fetch) = alive.iter().find(|fetch| fetch.comes_by(number)) {
+        if let Some(fetch) = alive.iter().find(|fetch| fetch.comes_by(number, last)) {
             return Some(fetch.follow(start));
         }
         // A fetch keeps a block before it ends: what ended between the caller's look and this one has left it.

@@ -1,4 +1,8 @@
 //! One reader's way through the blocks of its span.
+//!
+//! Invariant: a reader waits for one reading of the storage at a time, and has no other meanwhile. Storages lock an object while it is
+//! read (MinIO, for as long as the reply lasts): whoever held one reply back and waited for another would wait for himself, with a
+//! writer between them, until one of the three gave up.
 
 use super::{
     block::{BLOCK, BlockName, Version},
@@ -14,7 +18,10 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 /// Blocks of one reader that are kept for it, whatever becomes of them in the cache.
 const PINNED: usize = 32;
@@ -26,8 +33,8 @@ pub(super) struct Reader {
     pub(super) version: Arc<Version>,
     /// What is left.
     pub(super) span: Span,
-    /// What it follows, in order.
-    pub(super) fetches: VecDeque<Following>,
+    /// From the first block that was not at hand to the last of them, while it is needed.
+    pub(super) fetch: Option<Following>,
     /// In order.
     pub(super) pinned: VecDeque<Pinned>,
 }
@@ -52,29 +59,29 @@ impl Pinned {
 impl Reader {
     /// Secures what there is of the span, and asks the storage for what is missing. `None`: it holds another version.
     pub(super) async fn begin(cache: Arc<DataCache>, below: Arc<dyn Store>, version: Arc<Version>, span: Span) -> Result<Option<Self>> {
-        let (mut number, last) = (span.start / BLOCK, (span.end - 1) / BLOCK);
-        let (mut fetches, mut pinned) = (VecDeque::new(), VecDeque::new());
-        while number <= last {
-            let name = BlockName { version: version.clone(), number };
-            if cache.has(&name) {
-                pinned.extend(Pinned::of(&cache, &name).filter(|_| pinned.len() < PINNED));
-                number += 1;
-            } else if let Some(fetch) = cache.fetch(&below, &version, number, last) {
-                number = fetch.end();
-                fetches.push_back(fetch);
+        let (first, last) = (span.start / BLOCK, (span.end - 1) / BLOCK);
+        let name = |number| BlockName { version: version.clone(), number };
+        let fetch = loop {
+            let missing: BTreeSet<u64> = (first..=last).filter(|number| !cache.has(&name(*number))).collect();
+            let (Some(from), Some(to)) = (missing.first(), missing.last()) else { break None };
+            // None: the first of them has come in between.
+            if let Some(fetch) = cache.fetch(&below, &version, *from, *to) {
+                break Some(fetch);
             }
+        };
+        let at_hand = (first..=last).filter(|number| fetch.as_ref().is_none_or(|fetch| !fetch.comes_by(*number)));
+        let pinned = at_hand.filter_map(|number| Pinned::of(&cache, &name(number))).take(PINNED).collect();
+        if let Some(fetch) = &fetch
+            && !fetch.opened().await?
+        {
+            return Ok(None);
         }
-        for fetch in &fetches {
-            if !fetch.opened().await? {
-                return Ok(None);
-            }
-        }
-        Ok(Some(Self { cache, below, version, span, fetches, pinned }))
+        Ok(Some(Self { cache, below, version, span, fetch, pinned }))
     }
 
     /// Whether all of it is at hand.
     pub(super) fn has_all(&self) -> bool {
-        self.fetches.is_empty()
+        self.fetch.is_none()
     }
 
     pub(super) fn into_stream(self) -> ByteStream {
@@ -98,24 +105,24 @@ impl Reader {
             }
             let pinned = self.pinned.front().filter(|pinned| pinned.number == name.number).map(|pinned| pinned.block.clone());
             if let Some(block) = pinned.or_else(|| self.cache.in_memory(&name)) {
-                self.fetches.front().inspect(|fetch| fetch.is_at(at));
+                self.fetch.as_ref().inspect(|fetch| fetch.is_at(at));
                 return Ok(Some(self.take(&block, at % BLOCK)));
             }
-            if let Some(fetch) = self.fetches.front().filter(|fetch| fetch.begin() <= at) {
+            if let Some(fetch) = self.fetch.as_ref().filter(|fetch| fetch.begin() <= at) {
                 match fetch.read(at).await? {
                     Piece::Bytes(bytes) => return Ok(Some(self.take(&bytes, 0))),
                     Piece::Changed => return Ok(None),
-                    Piece::Gone => drop(self.fetches.pop_front()),
+                    Piece::Gone => self.fetch = None,
                 }
                 continue;
             }
             if let Some(block) = self.cache.on_disk(&name).await {
                 return Ok(Some(self.take(&block, at % BLOCK)));
             }
+            // What was at hand is so no more.
+            self.fetch = None;
             let last = (self.span.end - 1) / BLOCK;
-            if let Some(fetch) = self.cache.fetch(&self.below, &self.version, name.number, last) {
-                self.fetches.push_front(fetch);
-            }
+            self.fetch = self.cache.fetch(&self.below, &self.version, name.number, last);
         }
     }
 

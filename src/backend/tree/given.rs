@@ -1,0 +1,175 @@
+//! The slots that parts of uploads have while they are written, on storage whose files can be written to anywhere.
+//!
+//! Owns who has which slot, and until when. Does not own where a slot lies (`backend::slots`), nor what becomes of the files
+//! (`multipart`).
+//!
+//! Invariant: a slot is free again only when nothing can be on its way to it. What is here can be told again from the catalog, but
+//! for slots that writes of a failed part may still reach.
+
+use super::{bucket::Bucket, drafts::Drafts, files::Slot};
+use crate::{
+    backend::slots::{Location, Slots},
+    catalog::BucketId,
+    model::{PartNumber, UploadId},
+    store::{Result, error::StoreErrorKind},
+};
+use bytes::Bytes;
+use std::{
+    collections::HashMap,
+    mem::replace,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// Of the uploads of a bucket that are being written to.
+#[derive(Debug, Default)]
+pub(super) struct Uploads(Mutex<HashMap<UploadId, Slots>>);
+
+impl Uploads {
+    fn all(&self) -> MutexGuard<'_, HashMap<UploadId, Slots>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None`: the upload has ended, or nobody has met it.
+    fn with<T>(&self, id: &UploadId, change: impl FnOnce(&mut Slots) -> T) -> Option<T> {
+        self.all().get_mut(id).map(change)
+    }
+
+    /// Whether bytes may be on their way to a file of slots.
+    pub(super) fn are_written_to(&self, id: &UploadId, file: &Location) -> bool {
+        self.with(id, |slots| slots.are_written_to(file)).unwrap_or(false)
+    }
+
+    /// Forgets an upload, and tells what it had.
+    pub(super) fn end(&self, id: &UploadId) -> Slots {
+        self.all().remove(id).unwrap_or_default()
+    }
+}
+
+/// A slot that one part has. Unless it is kept, it is free again once nothing can be on its way to it.
+pub(super) struct Given {
+    bucket: Arc<Bucket>,
+    upload: UploadId,
+    number: PartNumber,
+    unit: u64,
+    at: u64,
+    state: State,
+}
+
+enum State {
+    /// Nothing was sent to it yet.
+    Unused,
+    Open(Box<dyn Slot>),
+    /// Whether all that was sent has arrived nobody knows yet.
+    Ending,
+    /// All that was sent has arrived.
+    Whole,
+    Kept,
+}
+
+impl Given {
+    pub(super) fn location(&self) -> Location {
+        Location::Slot(self.unit)
+    }
+
+    pub(super) async fn open(mut self) -> Result<Self> {
+        let slots = self.bucket.files.slots().ok_or(StoreErrorKind::Internal)?;
+        let slot = slots.open(&self.bucket.slot_file(&self.upload, &self.location())).await?;
+        self.state = State::Open(slot);
+        Ok(self)
+    }
+
+    pub(super) async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
+        let State::Open(slot) = &mut self.state else { return Err(StoreErrorKind::Internal.into()) };
+        let offset = self.at;
+        self.at += bytes.iter().map(|frame| frame.len() as u64).sum::<u64>();
+        slot.write(offset, bytes).await
+    }
+
+    pub(super) async fn finish(&mut self) -> Result<()> {
+        let State::Open(slot) = replace(&mut self.state, State::Ending) else { return Err(StoreErrorKind::Internal.into()) };
+        slot.finish().await?;
+        self.state = State::Whole;
+        Ok(())
+    }
+
+    /// The part is recorded.
+    pub(super) fn keep(mut self) {
+        self.state = State::Kept;
+        self.bucket.uploads.with(&self.upload, |slots| slots.filled(self.number, self.unit));
+    }
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        let (bucket, upload, number, unit) = (self.bucket.clone(), self.upload.clone(), self.number, self.unit);
+        let free = move || {
+            bucket.uploads.with(&upload, |slots| slots.free(number, unit));
+        };
+        match replace(&mut self.state, State::Kept) {
+            State::Kept | State::Ending => {}
+            State::Unused | State::Whole => free(),
+            // Without a runtime the process is about to end.
+            State::Open(slot) => {
+                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                    runtime.spawn(async move {
+                        if slot.abandon().await {
+                            free();
+                        }
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// An upload whose parts are given no slots, until dropped.
+pub(super) struct Sealed {
+    bucket: Arc<Bucket>,
+    upload: UploadId,
+}
+
+impl Drop for Sealed {
+    fn drop(&mut self) {
+        self.bucket.uploads.with(&self.upload, Slots::unseal);
+    }
+}
+
+impl Bucket {
+    /// A slot for a part, if the storage has such and one is free.
+    pub(super) async fn slot(self: &Arc<Self>, id: &UploadId, number: PartNumber, length: Option<u64>) -> Result<Option<Given>> {
+        if self.files.slots().is_none() {
+            return Ok(None);
+        }
+        self.meet(id).await?;
+        let Some(Some(Location::Slot(unit))) = self.uploads.with(id, |slots| slots.take(number, length)) else { return Ok(None) };
+        let at = Location::Slot(unit).offset(number);
+        Ok(Some(Given { bucket: self.clone(), upload: id.clone(), number, unit, at, state: State::Unused }))
+    }
+
+    pub(super) async fn seal(self: &Arc<Self>, id: &UploadId) -> Result<Sealed> {
+        if self.files.slots().is_some() {
+            self.meet(id).await?;
+            self.uploads.with(id, Slots::seal);
+        }
+        Ok(Sealed { bucket: self.clone(), upload: id.clone() })
+    }
+
+    /// Tells the slots of an upload from the catalog, if this process has not met it yet.
+    async fn meet(&self, id: &UploadId) -> Result<()> {
+        if !self.uploads.all().contains_key(id) {
+            let told = Slots::of(&self.catalog.parts(self.id, id, 0, usize::MAX).await?);
+            self.uploads.all().entry(id.clone()).or_insert(told);
+        }
+        Ok(())
+    }
+
+    /// `<gateway>-<bucket>-<upload>.u<unit>`: whose it is can be told by its name.
+    pub(super) fn slot_file(&self, id: &UploadId, location: &Location) -> String {
+        format!("{}{id}.{}", names_of(&self.drafts, self.id), location.file())
+    }
+}
+
+/// What the names of a bucket's files of slots begin with.
+pub(super) fn names_of(drafts: &Drafts, id: BucketId) -> String {
+    format!("{}-{}-", drafts.gateway(), id.0)
+}
