@@ -1,7 +1,7 @@
 //! Reading a file that is open, several requests ahead.
 //!
 //! Invariant: the last bytes are given away only after the server has said that the file is still what it was when it was
-//! opened, as far as size and second of its change tell. A connection that is lost ends the reading: another file of that name
+//! opened, as far as size and second of its change tell, but for files of slots: other parts are written to them. A connection that is lost ends the reading: another file of that name
 //! could not be told from this one.
 
 use super::{
@@ -33,6 +33,7 @@ pub(super) struct Reading {
     next: u64,
     end: u64,
     check: Option<Answer>,
+    may_change: bool,
 }
 
 struct Asked {
@@ -47,10 +48,15 @@ impl Reading {
         let answer = open.stat_later().await?;
         let Span { start, end } = ahead.unwrap_or(Span { start: 0, end: 0 });
         let unknown = Stat { kind: Default::default(), size: 0, modified: None, tag: None, md5: None };
-        let mut reading = Self { open, stat: unknown, asked: VecDeque::new(), next: start, end, check: None };
+        let mut reading = Self { open, stat: unknown, asked: VecDeque::new(), next: start, end, check: None, may_change: false };
         reading.ask().await?;
         reading.stat = answer.await.and_then(stat)?;
         Ok(reading)
+    }
+
+    /// Of a file whose other parts may be written to meanwhile.
+    pub(super) fn of_a_part(self) -> Self {
+        Self { may_change: true, ..self }
     }
 
     async fn ask(&mut self) -> std::result::Result<(), Failure> {
@@ -71,7 +77,7 @@ impl Reading {
     /// The next bytes.
     async fn piece(&mut self) -> std::result::Result<Option<Bytes>, Failure> {
         self.ask().await?;
-        if self.next >= self.end && self.check.is_none() {
+        if self.next >= self.end && self.check.is_none() && !self.may_change {
             self.check = Some(self.open.stat_later().await?);
         }
         let Some(Asked { offset, length, answer }) = self.asked.pop_front() else { return Ok(None) };
@@ -84,7 +90,7 @@ impl Reading {
             self.check = None;
         }
         bytes.truncate(usize::try_from(self.end - offset).unwrap_or(usize::MAX));
-        if self.asked.is_empty() && self.next >= self.end {
+        if self.asked.is_empty() && self.next >= self.end && !self.may_change {
             let check = match self.check.take() {
                 Some(check) => check,
                 None => self.open.stat_later().await?,

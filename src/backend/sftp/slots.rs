@@ -55,7 +55,7 @@ impl Slots for SftpSlots {
         let reading = self.remote.repeat("reading a part", |lease, _| async move {
             Reading::begin(Open::file(lease, path, FOR_READING).await?, Some(span)).await
         });
-        Box::new(reading.await?).read(span).await
+        Box::new(reading.await?.of_a_part()).read(span).await
     }
 
     async fn remove(&self, name: &str) -> Result<()> {
