@@ -85,11 +85,12 @@ section! {
         /// Open connections from one address (of IPv6, one /64) at most; further ones are closed.
         max_connections_per_address: Option<usize> = Unset("a quarter of `max_connections`"),
         /// As `max_requests`, for one address.
-        max_requests_per_address: Option<usize> = Unset("half of `max_requests`"),
+        max_requests_per_address: Option<usize> = Unset("as many as are left to others: half of `max_requests` for one alone"),
         /// Proxies whose `X-Forwarded-For` says who the client is. They may open any number of connections, and limits for one
         /// address are those of their clients.
         trusted_proxies: Option<Networks> = Unset("none"),
-        /// Bytes of bodies, documents and replies that may be in memory at once. Requests wait for them; one address may use half.
+        /// Bytes of bodies, documents and replies that may be in memory at once. Requests wait for them. One address
+        /// may use as much as is left to others: half of it, if there is no other.
         body_memory: Size = Text("96MiB"),
         /// The request line and headers at most, and so the read buffer of a connection. 8 KiB to 1 MiB.
         max_header_size: Size = Text("64KiB"),

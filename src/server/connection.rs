@@ -27,9 +27,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// S3 allows 8 KB of headers; clients send a few dozen.
 const MAX_HEADERS: usize = 200;
-/// Per HTTP/2 connection. What a client may send unread is `CONNECTION_WINDOW`, whatever its streams: a connection costs
-/// as much as one of HTTP/1.1, and one stream cannot take all of it.
-const STREAMS: u32 = 128;
+/// Of HTTP/2. What a client may send unread is `CONNECTION_WINDOW`, whatever its streams: a connection costs as much as one of
+/// HTTP/1.1, and one stream cannot take all of it.
 const CONNECTION_WINDOW: u32 = 256 << 10;
 const STREAM_WINDOW: u32 = 128 << 10;
 const SEND_BUFFER: usize = 64 << 10;
@@ -77,7 +76,6 @@ impl Door {
         http.http2()
             .timer(TokioTimer::new())
             .max_header_list_size(u32::try_from(header_size).unwrap_or(u32::MAX))
-            .max_concurrent_streams(STREAMS)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .initial_stream_window_size(STREAM_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
@@ -139,7 +137,8 @@ impl Door {
     }
 
     fn welcome(&self, stream: TcpStream, line: Line, guest: Guest) -> impl Future<Output = ()> + Send + 'static {
-        let (http, handler, stop) = (self.http.clone(), self.handler.clone(), self.stop.child_token());
+        let (mut http, handler, stop) = (self.http.clone(), self.handler.clone(), self.stop.child_token());
+        http.http2().max_concurrent_streams(line.peer.streams_of_a_connection());
         let (patience, last_patience) = (self.patience, self.last_patience);
         let tls = self.tls.as_ref().map(|tls| tls.acceptor());
         async move {

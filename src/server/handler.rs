@@ -17,7 +17,6 @@ use futures_util::FutureExt;
 use http::{HeaderValue, Request, header};
 use http_body::Body;
 use std::{panic::AssertUnwindSafe, sync::Arc};
-use tokio::sync::Semaphore;
 
 #[derive(Debug)]
 pub(super) struct Handler {
@@ -26,12 +25,11 @@ pub(super) struct Handler {
     limits: Arc<LimitsInForce>,
     metrics: Arc<Metrics>,
     ids: RequestIds,
-    places: Arc<Semaphore>,
 }
 
 impl Handler {
-    pub(super) fn new(edge: Edge, service: Service, limits: Arc<LimitsInForce>, metrics: Arc<Metrics>, max_requests: usize) -> Self {
-        Self { edge, service, limits, metrics, ids: RequestIds::new(), places: Arc::new(Semaphore::new(max_requests)) }
+    pub(super) fn new(edge: Edge, service: Service, limits: Arc<LimitsInForce>, metrics: Arc<Metrics>) -> Self {
+        Self { edge, service, limits, metrics, ids: RequestIds::new() }
     }
 
     /// An error: the stream is refused. Its client may send the request again, on another connection or later (RFC 9113, 8.7).
@@ -50,7 +48,7 @@ impl Handler {
         let (head, has_body) = (head_size(&request), !request.body().is_end_stream());
         let mut request = request.map(|body| Counted::new(body, &mut record));
         let reply = Reply::to(&mut request, id.clone());
-        let mut reserved = match place.enter(&self.places, line).await {
+        let mut reserved = match place.enter(line).await {
             true => place.reserve(line, head, has_body).await,
             false => None,
         };
@@ -171,8 +169,7 @@ mod tests {
         let buckets = Arc::new(Buckets::new(catalog, Default::default(), "disk".to_owned()));
         let edge = Edge::new(EdgeSettings::default(), Arc::new(Defective));
         let metrics = Arc::<Metrics>::default();
-        let handler =
-            Handler::new(edge, Service::new(buckets, s3::Settings { region: "r".to_owned() }), Arc::default(), metrics.clone(), 10);
+        let handler = Handler::new(edge, Service::new(buckets, s3::Settings { region: "r".to_owned() }), Arc::default(), metrics.clone());
         let peers = Peers::new(&Settings::load(&Sources::default()).expect("defaults").server);
         let stop = Stop { token: CancellationToken::new(), last_patience: Duration::ZERO };
         let line = Line::new(([127, 0, 0, 1], 1).into(), peers.of([127, 0, 0, 1].into()), peers, Activity::begin(), stop);

@@ -29,6 +29,7 @@ mod place;
 mod progress;
 mod record;
 mod request_id;
+mod shares;
 mod signals;
 mod streams;
 mod tls;
@@ -95,7 +96,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
     let Graph { edge, service, limits, buckets, caches, jobs } = graph::build(&settings, &credentials, &data, stop.clone()).await?;
     watch(&metrics, &buckets, &limits, &data);
     caches.tell(&metrics);
-    let handler = Arc::new(Handler::new(edge, service, limits, metrics.clone(), server.max_requests));
+    let handler = Arc::new(Handler::new(edge, service, limits, metrics.clone()));
     let door = Arc::new(Door::new(server, max_connections, tls.clone(), handler, metrics, stop.clone()));
     let (s3, connections) = door.open(listeners.s3)?;
     let operators = operators(&data, &buckets, stop.clone());

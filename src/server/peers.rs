@@ -5,6 +5,7 @@
 //!
 //! Invariant: what a peer holds is given back when its owner is dropped, and a peer without anything is forgotten.
 
+use super::shares::{Places, Share};
 use crate::{
     config::{Networks, Server},
     store::memory::Memory,
@@ -22,17 +23,18 @@ const FORWARDED: &str = "x-forwarded-for";
 const HOPS: usize = 16;
 /// Of HTTP/2, open at once: each costs some 15 KB while it waits for its turn or for its client, whatever it asks for.
 const STREAMS: usize = 8192;
-const STREAMS_OF_ONE: usize = STREAMS / 2;
+/// Of one connection. Each that a peer opens beyond some dozens may have fewer.
+const MOST_STREAMS: usize = 128;
+const LEAST_STREAMS: usize = 8;
 
 /// Everybody that is here.
 #[derive(Debug)]
 pub(super) struct Peers {
     trusted: Networks,
     connections: usize,
-    requests: usize,
-    streams: Arc<Semaphore>,
+    requests: Places,
+    streams: Places,
     memory: Arc<Memory>,
-    share: usize,
     known: Mutex<HashMap<IpAddr, Weak<Peer>>>,
     /// Whoever speaks for others.
     proxy: Arc<Peer>,
@@ -43,38 +45,34 @@ pub(super) struct Peer {
     address: Option<IpAddr>,
     peers: Weak<Peers>,
     connections: Arc<Semaphore>,
-    requests: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    /// How many it may have.
+    most_connections: usize,
+    requests: Share,
+    streams: Share,
     memory: Arc<Memory>,
-}
-
-/// A stream among all that are open, until dropped.
-#[derive(Debug)]
-pub(super) struct OpenStream {
-    _of_peer: OwnedSemaphorePermit,
-    _of_all: OwnedSemaphorePermit,
 }
 
 impl Peers {
     pub(super) fn new(server: &Server) -> Arc<Self> {
         let memory = usize::try_from(server.body_memory.0).unwrap_or(usize::MAX).max(1);
         let whole = Memory::new(memory);
-        let unlimited = || Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+        let requests = Places::new(server.max_requests, server.max_requests_per_address);
+        let streams = Places::new(STREAMS, None);
         let proxy = Peer {
             address: None,
             peers: Weak::new(),
-            connections: unlimited(),
-            requests: unlimited(),
-            streams: unlimited(),
+            connections: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+            most_connections: Semaphore::MAX_PERMITS,
+            requests: requests.unlimited(),
+            streams: streams.unlimited(),
             memory: whole.clone(),
         };
         Arc::new(Self {
             trusted: server.trusted_proxies.clone().unwrap_or(Networks(Vec::new())),
             connections: server.max_connections_per_address.unwrap_or(server.max_connections.div_ceil(4)),
-            requests: server.max_requests_per_address.unwrap_or(server.max_requests.div_ceil(2)),
-            streams: Arc::new(Semaphore::new(STREAMS)),
+            requests,
+            streams,
             memory: whole,
-            share: memory.div_ceil(2),
             known: Mutex::default(),
             proxy: Arc::new(proxy),
         })
@@ -96,13 +94,6 @@ impl Peers {
         client.map_or_else(|| peer.clone(), |client| self.at(client))
     }
 
-    /// One more stream for `peer`, if it may have one.
-    pub(super) fn stream(&self, peer: &Peer) -> Option<OpenStream> {
-        let of_peer = peer.streams.clone().try_acquire_owned().ok()?;
-        let of_all = self.streams.clone().try_acquire_owned().ok()?;
-        Some(OpenStream { _of_peer: of_peer, _of_all: of_all })
-    }
-
     fn at(self: &Arc<Self>, address: IpAddr) -> Arc<Peer> {
         let address = network(address);
         let mut known = self.known();
@@ -113,9 +104,10 @@ impl Peers {
             address: Some(address),
             peers: Arc::downgrade(self),
             connections: Arc::new(Semaphore::new(self.connections)),
-            requests: Arc::new(Semaphore::new(self.requests)),
-            streams: Arc::new(Semaphore::new(STREAMS_OF_ONE)),
-            memory: self.memory.share(self.share),
+            most_connections: self.connections,
+            requests: self.requests.share(),
+            streams: self.streams.share(),
+            memory: self.memory.share(),
         });
         known.insert(address, Arc::downgrade(&peer));
         peer
@@ -140,9 +132,24 @@ impl Peer {
         self.connections.clone().try_acquire_owned().ok()
     }
 
-    /// How many requests it may have in work.
-    pub(super) fn requests(&self) -> &Arc<Semaphore> {
+    /// Its requests in work.
+    pub(super) fn requests(&self) -> &Share {
         &self.requests
+    }
+
+    /// Its open streams.
+    pub(super) fn streams(&self) -> &Share {
+        &self.streams
+    }
+
+    /// How many streams one more connection may have. What a connection has room for costs memory, also if its streams are refused.
+    pub(super) fn streams_of_a_connection(&self) -> u32 {
+        let open = match self.address {
+            Some(_) => self.most_connections - self.connections.available_permits(),
+            // Its connections are those of many.
+            None => 1,
+        };
+        (STREAMS / 2 / open.max(1)).clamp(LEAST_STREAMS, MOST_STREAMS) as u32
     }
 
     pub(super) fn memory(&self) -> &Arc<Memory> {
@@ -185,6 +192,20 @@ mod tests {
         assert!(peers.of(address("192.0.2.2")).connect().is_some());
         drop(held);
         assert!(peer.connect().is_some());
+    }
+
+    #[test]
+    fn the_more_connections_one_address_has_the_fewer_streams_has_the_next() {
+        let peers = peers(&[("server.max_connections_per_address", "2000")]);
+        let peer = peers.of(address("192.0.2.1"));
+        let mut held = Vec::new();
+        let mut streams = Vec::new();
+        for _ in 0..1000 {
+            held.extend(peer.connect());
+            streams.push(peer.streams_of_a_connection());
+        }
+        assert_eq!((streams[0], streams[31], streams[63], streams[999]), (128, 128, 64, 8));
+        assert_eq!(peers.of(address("192.0.2.2")).streams_of_a_connection(), 128);
     }
 
     #[test]

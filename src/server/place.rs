@@ -7,8 +7,9 @@
 
 use super::{
     idle::{Activity, InWork},
-    peers::{OpenStream, Peer, Peers},
+    peers::{Peer, Peers},
     progress::Progress,
+    shares::Taken,
     streams,
 };
 use crate::{
@@ -21,10 +22,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How long a request waits for its turn and for memory, before it is told to come back.
@@ -78,26 +76,25 @@ impl Line {
 /// A place among all requests that may be in work. The streams of one HTTP/2 connection share one: then those that wait hold no
 /// part of its window that those in work need.
 #[derive(Debug)]
-pub(super) struct Turn {
-    _of_peer: OwnedSemaphorePermit,
-    _of_all: OwnedSemaphorePermit,
+struct Turn {
+    _place: Taken,
 }
 
-/// Of one request.
+/// What a request in work has.
 #[derive(Debug)]
-struct Taken {
+struct Entered {
     _turn: Arc<Turn>,
     /// Where the connection is not its peer's own.
-    _of_client: Option<OwnedSemaphorePermit>,
+    _of_client: Option<Taken>,
 }
 
 #[derive(Debug)]
 pub(super) struct Place {
     metrics: Arc<Metrics>,
     client: Arc<Peer>,
-    taken: Mutex<Option<Taken>>,
+    entered: Mutex<Option<Entered>>,
     progress: Option<Arc<Progress>>,
-    _stream: Option<OpenStream>,
+    _stream: Option<Taken>,
     _work: InWork,
 }
 
@@ -106,39 +103,36 @@ impl Place {
     pub(super) fn begin(line: &Line, client: Arc<Peer>, metrics: Arc<Metrics>) -> Option<Arc<Self>> {
         let progress = streams::current().map(Progress::new);
         let stream = match progress.is_some() {
-            true => Some(line.peers.stream(&client)?),
+            true => Some(client.streams().try_take()?),
             false => None,
         };
         metrics.in_flight.inc();
         let work = line.activity.request(progress.clone());
-        Some(Arc::new(Self { metrics, client, taken: Mutex::default(), progress, _stream: stream, _work: work }))
+        Some(Arc::new(Self { metrics, client, entered: Mutex::default(), progress, _stream: stream, _work: work }))
     }
 
     /// Whether it is the request's turn. On a connection of its own it is told at once; streams wait.
-    pub(super) async fn enter(&self, all: &Arc<Semaphore>, line: &Line) -> bool {
-        let taken = match self.progress {
-            None => self.enter_at_once(all),
-            Some(_) => line.wait(PATIENCE, self.enter_with_others(all, line)).await.flatten(),
+    pub(super) async fn enter(&self, line: &Line) -> bool {
+        let entered = match self.progress {
+            None => self.enter_at_once(),
+            Some(_) => line.wait(PATIENCE, self.enter_with_others(line)).await.flatten(),
         };
-        let entered = taken.is_some();
-        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = taken;
-        entered
+        let has_entered = entered.is_some();
+        *self.entered.lock().unwrap_or_else(PoisonError::into_inner) = entered;
+        has_entered
     }
 
-    fn enter_at_once(&self, all: &Arc<Semaphore>) -> Option<Taken> {
-        let of_peer = self.client.requests().clone().try_acquire_owned().ok()?;
-        let of_all = all.clone().try_acquire_owned().ok()?;
-        Some(Taken { _turn: Arc::new(Turn { _of_peer: of_peer, _of_all: of_all }), _of_client: None })
+    fn enter_at_once(&self) -> Option<Entered> {
+        let place = self.client.requests().try_take()?;
+        Some(Entered { _turn: Arc::new(Turn { _place: place }), _of_client: None })
     }
 
-    async fn enter_with_others(&self, all: &Arc<Semaphore>, line: &Line) -> Option<Taken> {
+    async fn enter_with_others(&self, line: &Line) -> Option<Entered> {
         let mut shared = line.turn.lock().await;
         let turn = match shared.upgrade() {
             Some(turn) => turn,
             None => {
-                let of_peer = line.peer.requests().clone().acquire_owned().await.ok()?;
-                let of_all = all.clone().acquire_owned().await.ok()?;
-                let turn = Arc::new(Turn { _of_peer: of_peer, _of_all: of_all });
+                let turn = Arc::new(Turn { _place: line.peer.requests().take().await? });
                 *shared = Arc::downgrade(&turn);
                 turn
             }
@@ -146,14 +140,14 @@ impl Place {
         drop(shared);
         let of_client = match Arc::ptr_eq(&line.peer, &self.client) {
             true => None,
-            false => Some(self.client.requests().clone().try_acquire_owned().ok()?),
+            false => Some(self.client.requests().try_count()?),
         };
-        Some(Taken { _turn: turn, _of_client: of_client })
+        Some(Entered { _turn: turn, _of_client: of_client })
     }
 
     /// Leaves its place to others. What is left is the reply.
     pub(super) fn leave(&self) {
-        drop(self.taken.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.entered.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Memory for what the request is made of, and for what is read ahead of its reply if it has no body. `None`: there is none.

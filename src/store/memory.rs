@@ -1,5 +1,8 @@
 //! Memory for bytes on their way: bodies, documents and replies of all requests together, with a share for each peer.
 //!
+//! A share is full when it has as much as nobody has: one peer alone gets a half, and whoever comes later finds some of the rest
+//! (Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches").
+//!
 //! Owns the counting and the waiting. Does not own the bytes, nor who has which share.
 //!
 //! Invariants:
@@ -22,6 +25,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub struct Memory {
+    /// Of all shares together.
     limit: usize,
     used: AtomicUsize,
     /// Wakes one waiter: whoever takes bytes then wakes the next if there is still room.
@@ -36,10 +40,10 @@ impl Memory {
         Arc::new(Self { limit, used: AtomicUsize::new(0), freed: Notify::new(), filled: Arc::default(), whole: None })
     }
 
-    /// A part of this memory that one peer may use: what it holds counts for both.
-    pub fn share(self: &Arc<Self>, limit: usize) -> Arc<Self> {
+    /// What of this memory one peer may use: what it holds counts for both.
+    pub fn share(self: &Arc<Self>) -> Arc<Self> {
         let (used, freed, filled) = (AtomicUsize::new(0), Notify::new(), self.filled.clone());
-        Arc::new(Self { limit, used, freed, filled, whole: Some(self.clone()) })
+        Arc::new(Self { limit: self.limit, used, freed, filled, whole: Some(self.clone()) })
     }
 
     /// Counts bytes that are here already.
@@ -60,28 +64,22 @@ impl Memory {
     }
 
     pub fn is_full(&self) -> bool {
-        self.is_full_itself() || self.whole.as_ref().is_some_and(|whole| whole.is_full_itself())
+        let left = match &self.whole {
+            Some(whole) => whole.limit.saturating_sub(whole.used()),
+            None => self.limit,
+        };
+        self.used() >= left
     }
 
     pub fn used(&self) -> usize {
         self.used.load(Relaxed)
     }
 
-    /// Waits until it is not full. Waiters are served in the order in which they came.
+    /// Waits until it is not full. Waiters of one share are served in the order in which they came.
     pub async fn room(&self) {
-        loop {
-            while self.is_full_itself() {
-                let _ = timeout(LOOK, self.freed.notified()).await;
-            }
-            let Some(whole) = &self.whole else { return };
-            if !whole.is_full_itself() {
-                return;
-            }
-            let _ = timeout(LOOK, whole.freed.notified()).await;
-            if self.is_full_itself() {
-                // Somebody of another share can use the turn.
-                whole.freed.notify_one();
-            }
+        while self.is_full() {
+            // What others give back makes room here, too, and wakes nobody.
+            let _ = timeout(LOOK, self.freed.notified()).await;
         }
     }
 
@@ -93,33 +91,29 @@ impl Memory {
             if self.is_full() {
                 return;
             }
-            filled.await;
+            // What others take fills it, too, and may tell nobody.
+            let _ = timeout(LOOK, filled).await;
         }
-    }
-
-    fn is_full_itself(&self) -> bool {
-        self.used.load(Relaxed) >= self.limit
     }
 
     fn take(&self, bytes: usize) {
-        let before = self.used.fetch_add(bytes, Relaxed);
-        match before + bytes >= self.limit {
-            true if before < self.limit => self.filled.notify_waiters(),
-            true => {}
-            false => self.freed.notify_one(),
-        }
+        self.used.fetch_add(bytes, Relaxed);
         if let Some(whole) = &self.whole {
             whole.take(bytes);
+        }
+        match self.is_full() {
+            true => self.filled.notify_waiters(),
+            false => self.freed.notify_one(),
         }
     }
 
     fn give(&self, bytes: usize) {
-        let before = self.used.fetch_sub(bytes, Relaxed);
-        if before - bytes < self.limit {
-            self.freed.notify_one();
-        }
+        self.used.fetch_sub(bytes, Relaxed);
         if let Some(whole) = &self.whole {
             whole.give(bytes);
+        }
+        if !self.is_full() {
+            self.freed.notify_one();
         }
     }
 }
@@ -180,7 +174,7 @@ mod tests {
     #[test]
     fn bytes_count_until_their_last_owner_drops_them() {
         let whole = Memory::new(100);
-        let share = whole.share(50);
+        let share = whole.share();
         let bytes = share.pin(Bytes::from(vec![1; 30]));
         let piece = bytes.slice(..10);
         drop(bytes);
@@ -190,23 +184,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_share_makes_only_its_own_peer_wait() {
-        let whole = Memory::new(100);
-        let (greedy, modest) = (whole.share(50), whole.share(50));
-        let held = greedy.hold(50);
-        assert!(greedy.room().now_or_never().is_none() && greedy.try_hold(1).is_none());
-        assert!(modest.room().now_or_never().is_some());
-        let _rest = modest.hold(50);
-        assert!(whole.share(50).room().now_or_never().is_none(), "the whole is full");
-        drop(held);
-        assert!(greedy.room().now_or_never().is_some());
+    async fn however_many_take_what_they_can_one_more_finds_room() {
+        let whole = Memory::new(120);
+        let mut held = Vec::new();
+        for others in 1..=6 {
+            let share = whole.share();
+            assert!(share.room().now_or_never().is_some(), "{others}");
+            held.extend(std::iter::from_fn(|| share.try_hold(1)));
+            assert!(share.room().now_or_never().is_none(), "{others}");
+            if others == 1 {
+                assert_eq!(share.used(), 60, "one alone has a half");
+            }
+        }
+        assert!(whole.used() < 120);
+    }
+
+    #[test]
+    fn who_has_much_waits_while_others_come() {
+        let whole = Memory::new(120);
+        let (first, second) = (whole.share(), whole.share());
+        let held = first.hold(50);
+        assert!(!first.is_full());
+        let others = second.hold(30);
+        assert!(first.is_full(), "it has 50, and 40 are left");
+        assert!(!second.is_full());
+        drop((held, others));
+        assert!(!first.is_full());
     }
 
     #[tokio::test]
     async fn every_waiter_gets_its_turn_while_there_is_room() {
-        let whole = Memory::new(10);
-        let shares = [whole.share(10), whole.share(10), whole.share(10)];
-        let held = whole.hold(10);
+        let whole = Memory::new(20);
+        let shares = [whole.share(), whole.share(), whole.share()];
+        let held = whole.hold(20);
         let waiting: Vec<_> = (0..9)
             .map(|n| {
                 let share = shares[n % 3].clone();
@@ -226,9 +236,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn holders_hear_of_it_when_any_memory_above_them_fills() {
+    async fn holders_hear_of_it_when_what_others_hold_fills_the_memory() {
         let whole = Memory::new(10);
-        let (share, other) = (whole.share(8), whole.share(8));
+        let (share, other) = (whole.share(), whole.share());
         let _few = share.hold(3);
         let holder = tokio::spawn({
             let share = share.clone();

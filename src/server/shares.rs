@@ -1,0 +1,134 @@
+//! Places that all peers share. A peer may have as many as are left to others, so that one alone gets a half, and whoever comes later
+//! finds some of the rest; or as many as somebody has set.
+//!
+//! Owns the counting and the waiting. Does not own whose share it is (`peers`).
+
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::sleep,
+};
+
+/// What others give back makes room for a waiter, and wakes nobody.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// All places of one kind.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    all: Arc<Semaphore>,
+    count: usize,
+    /// What one peer may have, if that is set.
+    limit: Option<usize>,
+}
+
+/// Those of one peer.
+#[derive(Debug)]
+pub(super) struct Share {
+    of: Places,
+    own: Arc<Semaphore>,
+    most: usize,
+}
+
+/// A place, until dropped.
+#[derive(Debug)]
+pub(super) struct Taken {
+    _own: OwnedSemaphorePermit,
+    _of_all: Option<OwnedSemaphorePermit>,
+}
+
+impl Places {
+    pub(super) fn new(count: usize, limit: Option<usize>) -> Self {
+        Self { all: Arc::new(Semaphore::new(count)), count, limit }
+    }
+
+    pub(super) fn share(&self) -> Share {
+        let most = self.limit.unwrap_or(self.count);
+        Share { of: self.clone(), own: Arc::new(Semaphore::new(most)), most }
+    }
+
+    /// Of whoever speaks for others.
+    pub(super) fn unlimited(&self) -> Share {
+        Self { limit: Some(Semaphore::MAX_PERMITS), ..self.clone() }.share()
+    }
+}
+
+impl Share {
+    /// A place, if there is one.
+    pub(super) fn try_take(&self) -> Option<Taken> {
+        let own = self.try_own()?;
+        let of_all = self.of.all.clone().try_acquire_owned().ok()?;
+        Some(Taken { _own: own, _of_all: Some(of_all) })
+    }
+
+    /// Counts for the peer alone: somebody else has the place already.
+    pub(super) fn try_count(&self) -> Option<Taken> {
+        Some(Taken { _own: self.try_own()?, _of_all: None })
+    }
+
+    /// A place, as soon as there is one.
+    pub(super) async fn take(&self) -> Option<Taken> {
+        let own = self.own.clone().acquire_owned().await.ok()?;
+        loop {
+            let of_all = self.of.all.clone().acquire_owned().await.ok()?;
+            if self.of.limit.is_some() || self.used() <= self.of.all.available_permits() + 1 {
+                return Some(Taken { _own: own, _of_all: Some(of_all) });
+            }
+            drop(of_all);
+            sleep(LOOK).await;
+        }
+    }
+
+    fn try_own(&self) -> Option<OwnedSemaphorePermit> {
+        let has_room = self.of.limit.is_some() || self.used() < self.of.all.available_permits();
+        has_room.then(|| self.own.clone().try_acquire_owned().ok())?
+    }
+
+    pub(super) fn used(&self) -> usize {
+        self.most - self.own.available_permits()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    fn all(share: &Share) -> Vec<Taken> {
+        std::iter::from_fn(|| share.try_take()).collect()
+    }
+
+    #[test]
+    fn one_alone_has_a_half_and_there_is_something_for_those_who_come() {
+        let places = Places::new(120, None);
+        let (first, second) = (places.share(), places.share());
+        let mut of_first = all(&first);
+        assert_eq!(of_first.len(), 60);
+        let of_second = all(&second);
+        assert_eq!(of_second.len(), 30);
+        of_first.truncate(40);
+        assert!(first.try_take().is_none() && second.try_take().is_some());
+        let held: Vec<_> = (0..4).map(|_| all(&places.share())).collect();
+        assert!(held.iter().all(|held| !held.is_empty()));
+    }
+
+    #[test]
+    fn a_limit_that_is_set_is_the_only_one() {
+        let places = Places::new(10, Some(10));
+        assert_eq!(all(&places.share()).len(), 10);
+        let places = Places::new(10, Some(2));
+        assert_eq!(all(&places.share()).len(), 2);
+        assert_eq!(all(&places.unlimited()).len(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_waiter_gets_its_place_when_others_leave_some() {
+        let places = Places::new(4, None);
+        let (first, second) = (places.share(), places.share());
+        let (held, other) = (all(&first), second.try_take());
+        assert!(other.is_some() && held.len() == 2);
+        let mut waiting = Box::pin(first.take());
+        assert!(waiting.as_mut().now_or_never().is_none());
+        drop(held);
+        assert!(waiting.await.is_some());
+    }
+}
