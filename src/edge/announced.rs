@@ -51,8 +51,14 @@ impl Framing {
 
 const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
 const CHECKSUM_PREFIX: &str = "x-amz-checksum-";
+const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
 /// Headers under the prefix that carry no value of a checksum.
 const NOT_CHECKSUMS: [&str; 3] = ["x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"];
+
+/// Whether a header of this name, in lower case, promises a checksum of the body.
+pub(super) fn is_checksum(name: &str) -> bool {
+    name == SDK_ALGORITHM || (name.starts_with(CHECKSUM_PREFIX) && !NOT_CHECKSUMS.contains(&name))
+}
 
 /// Reads everything announced. `wire_length` is the length of the body as it is on the wire. With `foreign_checksum`
 /// the checksum headers speak of something else than this body, and are left to whom they concern.
@@ -78,7 +84,7 @@ fn md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, S3Error> {
 fn checksum(headers: &HeaderMap, framing: Framing) -> Result<AnnouncedChecksum, S3Error> {
     let value = header_checksum(headers)?;
     let trailer = trailer_algorithm(headers, framing)?;
-    let chosen = match headers.amz("x-amz-sdk-checksum-algorithm")? {
+    let chosen = match headers.amz(SDK_ALGORITHM)? {
         Some(text) => Some(ChecksumAlgorithm::parse(text).ok_or_else(|| {
             let message = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: \
                            [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";

@@ -32,7 +32,7 @@ pub use reply::Reply;
 
 use crate::{
     model::{Identity, Secret, Timestamp},
-    s3::{self, ErrorCode, HeaderMapExt, Operation, Query, Request, RequestId, S3Error, Target},
+    s3::{self, ErrorCode, HeaderMapExt, Operation, Query, Request, RequestId, S3Error},
     store::payload::{Announced, Payload},
 };
 use address::Addresses;
@@ -103,10 +103,15 @@ impl Edge {
         let sender = self.authenticator.authenticate(head, now).map_err(refusal)?;
 
         headers.remove(header::AUTHORIZATION);
-        let query = if sender.presigned { presigned::unfold(query, &mut headers).map_err(refusal)? } else { query };
+        // The checksum that Complete carries is that of the object, not of its own document.
+        let foreign_checksum = method == Method::POST && target.key.is_some() && query.iter().any(|(name, _)| name == "uploadId");
+        let query = match sender.presigned {
+            true => presigned::unfold(query, &mut headers, foreign_checksum).map_err(refusal)?,
+            false => query,
+        };
         let query = Query::new(query);
         query.refuse_repeated().map_err(refusal)?;
-        let (announced, decoder) = body_form(&method, &target, &query, &headers, &sender).map_err(refusal)?;
+        let (announced, decoder) = body_form(&headers, &sender, foreign_checksum).map_err(refusal)?;
         announced::strip_framing(&mut headers);
 
         let source = WireBody::new(body, decoder, self.pace, extensions.remove::<Attended>());
@@ -121,17 +126,9 @@ impl Edge {
 }
 
 /// What the headers say about the body, and what takes its framing off.
-fn body_form(
-    method: &Method,
-    target: &Target,
-    query: &Query,
-    headers: &HeaderMap,
-    sender: &Sender,
-) -> Result<(Announced, Option<Decoder>), S3Error> {
+fn body_form(headers: &HeaderMap, sender: &Sender, foreign_checksum: bool) -> Result<(Announced, Option<Decoder>), S3Error> {
     let wire_length = wire::body_length(headers)?;
     let framing = Framing::of(headers.amz("x-amz-content-sha256")?, headers)?;
-    // The checksum that Complete carries is that of the object, not of its own document.
-    let foreign_checksum = method == Method::POST && target.key.is_some() && query.has("uploadId");
     let announced = announced::read(headers, framing, wire_length, foreign_checksum)?;
     let (length, trailer) = (announced.length.unwrap_or_default(), announced.checksum.trailer());
     let decoder = match framing {

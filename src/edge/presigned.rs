@@ -1,8 +1,11 @@
 //! Requests authenticated by their query: the parameters of a presigned URL, how long it lasts, and the headers that
 //! some SDKs put into the query as well.
+//!
+//! Whoever presigns does not know the body, so a checksum of the body in the query is no promise: the AWS SDK for
+//! JavaScript writes that of an empty body there. S3 ignores it, and holds a body to headers only.
 
 use super::{
-    authorization,
+    announced, authorization,
     claim::{ALGORITHM, ASYMMETRIC, Claim, Credential, SigningTime},
 };
 use crate::{
@@ -118,13 +121,18 @@ pub(super) fn malformed(why: impl Into<String>) -> S3Error {
 }
 
 /// Once the signature held: makes headers of the other `x-amz-*` parameters, and leaves S3's own parameters behind.
-pub(super) fn unfold(query: Pairs, headers: &mut HeaderMap) -> Result<Pairs, S3Error> {
+/// With `foreign_checksum` checksums speak of something else than the body, and are kept.
+pub(super) fn unfold(query: Pairs, headers: &mut HeaderMap, foreign_checksum: bool) -> Result<Pairs, S3Error> {
     let mut rest = Vec::with_capacity(query.len());
     for (name, value) in query {
-        let is_amz = name.get(..6).is_some_and(|prefix| prefix.eq_ignore_ascii_case("x-amz-"));
-        if !is_amz {
+        let lower = name.to_ascii_lowercase();
+        let is_dropped = || {
+            PARAMETERS.iter().any(|parameter| parameter.eq_ignore_ascii_case(&name))
+                || (!foreign_checksum && announced::is_checksum(&lower))
+        };
+        if !lower.starts_with("x-amz-") {
             rest.push((name, value));
-        } else if !PARAMETERS.iter().any(|parameter| parameter.eq_ignore_ascii_case(&name)) {
+        } else if !is_dropped() {
             let illegal = || S3Error::argument(name.as_str(), value.as_str(), "This parameter cannot stand for a header");
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| illegal())?;
             let wanted = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| illegal())?;
@@ -150,7 +158,7 @@ mod tests {
     fn parameters_that_stand_for_headers_become_headers_and_the_authentication_leaves() {
         let query = pairs(&[("X-Amz-Signature", "00"), ("x-amz-acl", "private"), ("X-Amz-Meta-A", "é"), ("partNumber", "1")]);
         let mut headers = HeaderMap::from_iter([(HeaderName::from_static("x-amz-acl"), HeaderValue::from_static("private"))]);
-        assert_eq!(unfold(query, &mut headers).expect("unfolds"), pairs(&[("partNumber", "1")]));
+        assert_eq!(unfold(query, &mut headers, false).expect("unfolds"), pairs(&[("partNumber", "1")]));
         assert_eq!(headers.get("x-amz-meta-a").map(HeaderValue::as_bytes), Some("é".as_bytes()));
         assert_eq!(headers.len(), 2);
     }
@@ -159,9 +167,9 @@ mod tests {
     fn a_parameter_never_replaces_another_value() {
         for query in [pairs(&[("x-amz-acl", "public-read")]), pairs(&[("x-amz-meta-a", "1"), ("X-Amz-Meta-A", "2")])] {
             let mut headers = HeaderMap::from_iter([(HeaderName::from_static("x-amz-acl"), HeaderValue::from_static("private"))]);
-            assert_eq!(unfold(query, &mut headers).map_err(|error| error.code), Err(ErrorCode::InvalidRequest));
+            assert_eq!(unfold(query, &mut headers, false).map_err(|error| error.code), Err(ErrorCode::InvalidRequest));
         }
-        assert!(unfold(pairs(&[("x-amz-a b", "1")]), &mut HeaderMap::new()).is_err());
-        assert!(unfold(pairs(&[("x-amz-meta-a", "1\r\nx-amz-acl: public-read")]), &mut HeaderMap::new()).is_err());
+        assert!(unfold(pairs(&[("x-amz-a b", "1")]), &mut HeaderMap::new(), false).is_err());
+        assert!(unfold(pairs(&[("x-amz-meta-a", "1\r\nx-amz-acl: public-read")]), &mut HeaderMap::new(), false).is_err());
     }
 }
