@@ -20,7 +20,7 @@ use super::{
     webdav::WebdavBackend,
 };
 use crate::{
-    model::{AccessKey, BucketName, Role, Secret},
+    model::{AccessKey, BucketName, Role, Secret, SignatureV2},
     store::Durability,
 };
 use Fallback::{Required, Text, Unset};
@@ -71,6 +71,8 @@ section! {
         domain: Option<Domains> = Unset("path-style only"),
         /// The region told to clients. Requests signed for any region are accepted.
         region: String = Text("us-east-1"),
+        /// Where signature version 2 is accepted: in `presigned` URLs, which many SDKs still make by default, or in `all` requests.
+        signature_v2: SignatureV2 = Text("presigned"),
         /// What an acknowledged write survives: `strict` a killed process and power loss, `relaxed` a killed process only.
         durability: Durability = Text("strict"),
         /// A PEM file with the certificate chain: with it, S3 is served over TLS (HTTP/1.1 and HTTP/2). SIGHUP reads it again.

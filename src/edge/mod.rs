@@ -1,12 +1,13 @@
 //! The edge: from a request as HTTP delivers it to a request that S3 may trust, or a refusal.
 //!
-//! Owns authentication (SigV4, in the header or the query), addressing, the decoding of bodies and what they announce,
+//! Owns authentication (SigV4 and, where the settings allow it, SigV2, in the header or the query), addressing, the decoding of bodies and what they announce,
 //! and the form of replies. Does not own authorization (the gate of `s3`), connections (`server`), nor who the
 //! identities are ([`Keys`]).
 //!
 //! Invariants:
 //! - a request that means to authenticate and fails is refused, never taken for an anonymous one;
-//! - of an authenticated request the host and every `x-amz-*` header is signed, wherever it was written;
+//! - of an authenticated request every `x-amz-*` header is signed, wherever it was written, and the host, or by SigV2
+//!   the bucket;
 //! - nothing of the body is read here: a refusal costs the client no upload, and us no memory.
 
 mod address;
@@ -21,6 +22,7 @@ pub mod encoding;
 mod presigned;
 mod reply;
 mod signature;
+mod version2;
 mod wire;
 
 #[cfg(test)]
@@ -31,7 +33,7 @@ pub use claim::{Claim, Credential};
 pub use reply::Reply;
 
 use crate::{
-    model::{Identity, Secret, Timestamp},
+    model::{Identity, Secret, SignatureV2, Timestamp},
     s3::{self, ErrorCode, HeaderMapExt, Operation, Query, Request, RequestId, S3Error},
     store::payload::{Announced, Payload},
 };
@@ -56,6 +58,7 @@ pub struct EdgeSettings {
     pub domains: Vec<String>,
     /// How slowly bodies may come.
     pub pace: Pace,
+    pub signature_v2: SignatureV2,
 }
 
 #[derive(Debug)]
@@ -81,7 +84,8 @@ impl From<S3Error> for Refusal {
 
 impl Edge {
     pub fn new(settings: EdgeSettings, keys: Arc<dyn Keys>) -> Self {
-        Self { authenticator: Authenticator::new(keys), addresses: Addresses::new(settings.domains), pace: settings.pace }
+        let authenticator = Authenticator::new(keys, settings.signature_v2);
+        Self { authenticator, addresses: Addresses::new(settings.domains), pace: settings.pace }
     }
 
     /// Authenticates a request and makes its body a payload.
@@ -93,21 +97,30 @@ impl Edge {
         let (Parts { method, uri, version, mut headers, mut extensions, .. }, body) = request.into_parts();
         let host = wire::host(&uri, &headers, version)?;
         let path = encoding::decode_path(uri.path())?;
-        let target = self.addresses.locate(host, &path);
+        let (target, bucket_in_host) = self.addresses.locate(host, &path);
         let refusal = |error| Refusal { error, bucket: target.bucket.clone(), key: target.key.clone() };
 
         wire::refuse_preflight(&method, &headers).map_err(refusal)?;
         wire::check_expectation(&headers).map_err(refusal)?;
         let query = encoding::parse_query(uri.query().unwrap_or_default()).map_err(refusal)?;
-        let head = Head { method: &method, path: &path, query: &query, headers: &headers, host };
+        let head = Head {
+            method: &method,
+            raw_path: uri.path(),
+            path: &path,
+            target: &target,
+            bucket_in_host,
+            query: &query,
+            headers: &headers,
+            host,
+        };
         let sender = self.authenticator.authenticate(head, now).map_err(refusal)?;
 
         headers.remove(header::AUTHORIZATION);
         // The checksum that Complete carries is that of the object, not of its own document.
         let foreign_checksum = method == Method::POST && target.key.is_some() && query.iter().any(|(name, _)| name == "uploadId");
         let query = match sender.presigned {
-            true => presigned::unfold(query, &mut headers, foreign_checksum).map_err(refusal)?,
-            false => query,
+            Some(version) => presigned::unfold(version, query, &mut headers, foreign_checksum).map_err(refusal)?,
+            None => query,
         };
         let query = Query::new(query);
         query.refuse_repeated().map_err(refusal)?;
@@ -116,8 +129,8 @@ impl Edge {
 
         let source = WireBody::new(body, decoder, self.pace, extensions.remove::<Attended>());
         let payload = Payload::new(source, announced);
-        let Sender { principal, presigned, .. } = sender;
-        let request = Request { id, method, target, query, headers, principal, presigned, payload };
+        let presigned = sender.presigned.is_some();
+        let request = Request { id, method, target, query, headers, principal: sender.principal, presigned, payload };
         match check_length_is_known(&request) {
             Ok(()) => Ok(request),
             Err(error) => Err(Refusal { error, bucket: request.target.bucket, key: request.target.key }),

@@ -49,7 +49,7 @@ pub(super) async fn build(
     let (buckets, limits) = buckets(settings, known, data, &caches).await?;
     let domains = server.domain.as_ref().map(|domains| domains.0.clone()).unwrap_or_default();
     let pace = Pace { stall: server.body_timeout, ..Pace::default() };
-    let edge = Edge::new(EdgeSettings { domains, pace }, known.credentials.clone());
+    let edge = Edge::new(EdgeSettings { domains, pace, signature_v2: server.signature_v2 }, known.credentials.clone());
     let service = Service::new(buckets.clone(), s3::Settings { region: server.region.clone() });
     let jobs = JobSettings {
         // The job's words for "never again".
