@@ -3,7 +3,7 @@
 use super::{
     Keys, authorization,
     canonical::{Signed, check_coverage, string_to_sign},
-    claim::{Claim, SigningTime},
+    claim::{Claim, Credential, SigningTime},
     presigned::{self, Pairs, Presigned, Version},
     signature::{SigningKey, SigningKeys},
     version2,
@@ -54,12 +54,14 @@ pub(super) struct Proof {
 pub(super) struct Authenticator {
     keys: Arc<dyn Keys>,
     signing: SigningKeys,
+    region: Option<String>,
     version2: SignatureV2,
 }
 
 impl Authenticator {
-    pub(super) fn new(keys: Arc<dyn Keys>, version2: SignatureV2) -> Self {
-        Self { keys, signing: SigningKeys::new(), version2 }
+    /// `region` is the only one that requests may be signed for; without it, any is.
+    pub(super) fn new(keys: Arc<dyn Keys>, region: Option<String>, version2: SignatureV2) -> Self {
+        Self { keys, signing: SigningKeys::new(), region, version2 }
     }
 
     pub(super) fn authenticate(&self, head: Head<'_>, now: Timestamp) -> Result<Sender, S3Error> {
@@ -79,6 +81,7 @@ impl Authenticator {
 
     fn by_header(&self, head: Head<'_>, authorization: &str, now: Timestamp) -> Result<Sender, S3Error> {
         let claim = authorization::parse(authorization)?;
+        self.check_region(&claim.credential, |why| authorization::malformed(&why))?;
         let payload = head
             .headers
             .amz("x-amz-content-sha256")?
@@ -97,6 +100,8 @@ impl Authenticator {
 
     fn by_query(&self, head: Head<'_>, now: Timestamp) -> Result<Sender, S3Error> {
         let presigned = Presigned::parse(head.query)?;
+        let malformed = |why| presigned::malformed(format!("Error parsing the X-Amz-Credential parameter; {why}"));
+        self.check_region(&presigned.claim.credential, malformed)?;
         if presigned.time.day() != presigned.claim.credential.date {
             return Err(presigned::malformed(format!(
                 "Invalid credential date \"{}\". This date is not the same as X-Amz-Date: \"{}\".",
@@ -110,6 +115,17 @@ impl Authenticator {
             None => presigned::content_sha256(head.query).unwrap_or(super::announced::UNSIGNED),
         };
         self.verify(head, &presigned.claim, presigned.time, payload, Some(Version::Four))
+    }
+
+    /// SDKs look for the region in the error, and sign again with it.
+    fn check_region(&self, credential: &Credential<'_>, malformed: impl FnOnce(String) -> S3Error) -> Result<(), S3Error> {
+        match &self.region {
+            Some(ours) if ours != credential.region => {
+                let why = format!("the region '{}' is wrong; expecting '{ours}'", credential.region);
+                Err(malformed(why).detail("Region", ours))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn by_version2(

@@ -58,6 +58,8 @@ pub struct EdgeSettings {
     pub domains: Vec<String>,
     /// How slowly bodies may come.
     pub pace: Pace,
+    /// The only region that requests may be signed for; without it, any is. Version 2 names none.
+    pub region: Option<String>,
     pub signature_v2: SignatureV2,
 }
 
@@ -84,7 +86,7 @@ impl From<S3Error> for Refusal {
 
 impl Edge {
     pub fn new(settings: EdgeSettings, keys: Arc<dyn Keys>) -> Self {
-        let authenticator = Authenticator::new(keys, settings.signature_v2);
+        let authenticator = Authenticator::new(keys, settings.region, settings.signature_v2);
         Self { authenticator, addresses: Addresses::new(settings.domains), pace: settings.pace }
     }
 

@@ -171,8 +171,8 @@ mod tests {
         let buckets = Arc::new(Buckets::new(catalog, Default::default(), "disk".to_owned()));
         let edge = Edge::new(EdgeSettings::default(), Arc::new(Defective));
         let metrics = Arc::<Metrics>::default();
-        let handler =
-            Handler::new(edge, Service::new(buckets, s3::Settings { region: "r".to_owned() }), Arc::default(), metrics.clone(), 10);
+        let service = Service::new(buckets, s3::Settings { region: "r".to_owned(), any_region: true });
+        let handler = Handler::new(edge, service, Arc::default(), metrics.clone(), 10);
         let peers = Peers::new(&Settings::load(&Sources::default()).expect("defaults").server);
         let stop = Stop { token: CancellationToken::new(), last_patience: Duration::ZERO };
         let line = Line::new(([127, 0, 0, 1], 1).into(), peers.of([127, 0, 0, 1].into()), peers, Activity::begin(), stop);

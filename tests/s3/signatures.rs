@@ -70,3 +70,34 @@ async fn a_url_that_the_sdk_for_javascript_presigned_takes_any_body() {
     assert_eq!(put.status, 200, "{}", put.text());
     assert_eq!(get(&client, &bucket, "k").await.as_deref(), Some(&b"hello"[..]));
 }
+
+#[tokio::test]
+async fn without_a_region_in_the_settings_any_region_will_do_also_none() {
+    let server = Server::start();
+    for region in ["", "mars-north-7", "us-east-1"] {
+        assert_eq!(server.raw().get("/").region(region).send().status, 200, "{region}");
+        assert_eq!(server.raw().get("/").region(region).presigned(MINUTE).send().status, 200, "{region}");
+    }
+}
+
+#[tokio::test]
+async fn a_region_in_the_settings_is_the_only_one_and_errors_name_it() {
+    let server = Server::configured("region = \"eu-north-1\"", "");
+    let raw = server.raw();
+    let refused = raw.get("/").region("us-east-1").send();
+    assert_eq!(refused.failure(), is(400, "AuthorizationHeaderMalformed"));
+    assert_eq!(refused.element("Region").as_deref(), Some("eu-north-1"));
+    let refused = raw.get("/").region("").presigned(MINUTE).send();
+    assert_eq!(refused.failure(), is(400, "AuthorizationQueryParametersError"));
+    assert_eq!(refused.element("Region").as_deref(), Some("eu-north-1"));
+
+    let create = |bucket: &str, location: &str| {
+        let body = format!("<CreateBucketConfiguration><LocationConstraint>{location}</LocationConstraint></CreateBucketConfiguration>");
+        raw.put(format!("/{bucket}"), body).region("eu-north-1").send()
+    };
+    assert_eq!(create("here", "eu-north-1").status, 200);
+    assert_eq!(create("there", "eu-west-1").failure(), is(400, "IllegalLocationConstraintException"));
+
+    let server = Server::configured("region = \"eu-north-1\"\naccept_any_region = true", "");
+    assert_eq!(server.raw().get("/").region("us-east-1").send().status, 200);
+}

@@ -39,6 +39,7 @@ impl Raw {
             body: Vec::new(),
             payload: PayloadMode::Signed,
             signature: Signature::Header,
+            region: REGION,
             length: None,
             tampering: None,
             half_close: false,
@@ -115,6 +116,7 @@ pub struct RawRequest {
     body: Vec<u8>,
     payload: PayloadMode,
     signature: Signature,
+    region: &'static str,
     length: Option<String>,
     tampering: Option<(Vec<u8>, Vec<u8>)>,
     half_close: bool,
@@ -154,6 +156,12 @@ impl RawRequest {
     pub fn presigned(mut self, expires: Duration) -> Self {
         self.payload = PayloadMode::Unsigned;
         self.signature = Signature::Query(expires);
+        self
+    }
+
+    /// Signed for this region.
+    pub fn region(mut self, region: &'static str) -> Self {
+        self.region = region;
         self
     }
 
@@ -210,7 +218,7 @@ impl RawRequest {
             // A presigned URL says nothing of its payload.
             settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
         }
-        let params = v4::SigningParams::builder().identity(&identity).region(REGION).name("s3").time(now).settings(settings);
+        let params = v4::SigningParams::builder().identity(&identity).region(self.region).name("s3").time(now).settings(settings);
         let params = SigningParams::V4(params.build().expect("complete"));
         let mut headers = self.signed.clone();
         if let PayloadMode::Chunked(_) = self.payload {
