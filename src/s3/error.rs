@@ -74,6 +74,7 @@ codes! {
     InvalidURI 400 "The specified URI couldn't be parsed.",
     KeyTooLongError 400 "Your key is too long.",
     MalformedACLError 400 "The ACL that you provided was not well formed or did not validate against our published schema.",
+    MalformedTrailerError 400 "The request contained trailing data that was not well-formed or did not conform to our published schema.",
     MalformedXML 400 "The XML that you provided was not well formed or did not validate against our published schema.",
     MaxMessageLengthExceeded 400 "Your request was too large.",
     MetadataTooLarge 400 "Your metadata headers exceed the maximum allowed metadata size.",
@@ -158,21 +159,24 @@ impl From<ErrorCode> for S3Error {
 impl From<PayloadError> for S3Error {
     fn from(error: PayloadError) -> Self {
         let code = match error {
-            PayloadError::Incomplete | PayloadError::Disconnected => ErrorCode::IncompleteBody,
+            // S3 does not tell broken framing from a body that was cut short.
+            PayloadError::Incomplete | PayloadError::Disconnected | PayloadError::Framing(_) => ErrorCode::IncompleteBody,
             PayloadError::Sha256Mismatch => ErrorCode::XAmzContentSHA256Mismatch,
             PayloadError::Md5Mismatch | PayloadError::ChecksumMismatch(_) => ErrorCode::BadDigest,
             PayloadError::SignatureMismatch => ErrorCode::SignatureDoesNotMatch,
-            PayloadError::Framing(_) => ErrorCode::InvalidRequest,
-            PayloadError::Trailer(_) => ErrorCode::InvalidRequest,
+            PayloadError::InvalidChecksum(_) => ErrorCode::InvalidRequest,
+            PayloadError::Trailer(_) => ErrorCode::MalformedTrailerError,
             PayloadError::TooLarge => ErrorCode::MaxMessageLengthExceeded,
             PayloadError::Timeout => ErrorCode::RequestTimeout,
             PayloadError::Source => ErrorCode::InternalError,
             PayloadError::NoMemory => ErrorCode::SlowDown,
         };
         let message = match error {
-            PayloadError::ChecksumMismatch(_) | PayloadError::Md5Mismatch | PayloadError::Framing(_) | PayloadError::Trailer(_) => {
-                error.to_string()
-            }
+            PayloadError::ChecksumMismatch(_)
+            | PayloadError::Md5Mismatch
+            | PayloadError::InvalidChecksum(_)
+            | PayloadError::Framing(_)
+            | PayloadError::Trailer(_) => error.to_string(),
             _ => code.message().to_owned(),
         };
         Self::new(code, message).with_source(error)

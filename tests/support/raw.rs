@@ -96,6 +96,8 @@ enum PayloadMode {
     Unsigned,
     /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`, in chunks of this size.
     Chunked(usize),
+    /// `STREAMING-UNSIGNED-PAYLOAD-TRAILER`, framed by the test.
+    Framed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +151,12 @@ impl RawRequest {
     /// The body in signed chunks of this size.
     pub fn chunked(mut self, size: usize) -> Self {
         self.payload = PayloadMode::Chunked(size);
+        self
+    }
+
+    /// The body is `aws-chunked` as it is, without signatures.
+    pub fn framed(mut self) -> Self {
+        self.payload = PayloadMode::Framed;
         self
     }
 
@@ -232,6 +240,7 @@ impl RawRequest {
                 PayloadMode::Signed => SignableBody::Bytes(&self.body),
                 PayloadMode::Unsigned => SignableBody::UnsignedPayload,
                 PayloadMode::Chunked(_) => SignableBody::Precomputed("STREAMING-AWS4-HMAC-SHA256-PAYLOAD".to_owned()),
+                PayloadMode::Framed => SignableBody::StreamingUnsignedPayloadTrailer,
             };
             let uri = format!("http://{}{}", self.raw.address, self.target);
             let borrowed = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -247,7 +256,7 @@ impl RawRequest {
         }
         let body = match self.payload {
             PayloadMode::Chunked(size) => chunks(&self.body, size, &seed, &params),
-            PayloadMode::Signed | PayloadMode::Unsigned => self.body.clone(),
+            PayloadMode::Signed | PayloadMode::Unsigned | PayloadMode::Framed => self.body.clone(),
         };
         let length = self.length.clone().unwrap_or_else(|| body.len().to_string());
         if self.length.is_some() || !body.is_empty() || matches!(self.method.as_str(), "PUT" | "POST") {
