@@ -2,7 +2,7 @@
 
 use super::{
     Keys, authorization,
-    canonical::{Signed, check_coverage, string_to_sign},
+    canonical::{Order, Signed, check_coverage, string_to_sign},
     claim::{Claim, Credential, SigningTime},
     presigned::{self, Pairs, Presigned, Version},
     signature::{SigningKey, SigningKeys},
@@ -180,9 +180,16 @@ impl Authenticator {
             names: claim.signed_headers,
             payload,
         };
-        let canonical_request = signed.canonical_request();
-        let text = string_to_sign(&time, credential.scope, &canonical_request);
-        let Some(key) = self.signing.verify(credential, &secret, text.as_bytes(), claim.signature) else {
+        let texts = |order| {
+            let canonical_request = signed.canonical_request(order);
+            (string_to_sign(&time, credential.scope, &canonical_request), canonical_request)
+        };
+        let key = signed.orders().iter().find_map(|order| {
+            let (text, _) = texts(*order);
+            self.signing.verify(credential, &secret, text.as_bytes(), claim.signature)
+        });
+        let Some(key) = key else {
+            let (text, canonical_request) = texts(Order::Sorted);
             return Err(S3Error::from(ErrorCode::SignatureDoesNotMatch)
                 .detail("AWSAccessKeyId", credential.access_key)
                 .detail("StringToSign", text)

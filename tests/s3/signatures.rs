@@ -101,3 +101,12 @@ async fn a_region_in_the_settings_is_the_only_one_and_errors_name_it() {
     let server = Server::configured("region = \"eu-north-1\"\naccept_any_region = true", "");
     assert_eq!(server.raw().get("/").region("us-east-1").send().status, 200);
 }
+
+#[tokio::test]
+async fn a_watch_on_a_bucket_is_told_that_there_are_none() {
+    let server = Server::start();
+    let bucket = server.bucket(&server.client()).await;
+    let events = "events=s3%3AObjectCreated%3A%2A&events=s3%3AObjectAccessed%3A%2A&ping=10&prefix=&suffix=";
+    let watched = server.raw().get(format!("/{bucket}?{events}")).send();
+    assert_eq!(watched.failure(), is(501, "NotImplemented"));
+}

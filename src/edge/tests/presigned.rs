@@ -146,3 +146,28 @@ fn a_parameter_that_is_said_twice_is_refused_however_it_is_signed() {
     }
     assert_eq!(refusal_code(Draft::new("GET", "/bucket?prefix=a&Prefix=b&list-type=2")), None);
 }
+
+#[test]
+fn values_of_one_parameter_may_be_signed_in_the_order_in_which_they_were_sent() {
+    // The SDK sorts them, so `a` and `b` are signed as sent, and `b` and `a` as sorted.
+    let swapped = |sent: &str, signed: &str| {
+        let signed = format!(
+            "GET\n/bucket\n{signed}\nhost:{HOST}\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:20260102T030405Z\n\n\
+                              host;x-amz-content-sha256;x-amz-date\nUNSIGNED-PAYLOAD"
+        );
+        let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, signed.as_bytes()));
+        let text = format!("AWS4-HMAC-SHA256\n20260102T030405Z\n20260102/us-east-1/s3/aws4_request\n{digest}");
+        let key = aws_sigv4::sign::v4::generate_signing_key(SECRET, UNIX_EPOCH + Duration::from_secs(NOW), "us-east-1", "s3");
+        let signature = aws_sigv4::sign::v4::calculate_signature(key, text.as_bytes());
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={ALICE}/20260102/us-east-1/s3/aws4_request,\
+             SignedHeaders=host;x-amz-content-sha256;x-amz-date,Signature={signature}"
+        );
+        let draft = Draft::new("GET", &format!("/bucket?{sent}")).header("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+        refusal_code(draft.header("x-amz-date", "20260102T030405Z").header("authorization", &authorization))
+    };
+    let (ab, ba) = ("events=a&events=b&ping=10", "events=b&events=a&ping=10");
+    assert_eq!(swapped("ping=10&events=b&events=a", ba), None, "as it was sent");
+    assert_eq!(swapped("ping=10&events=b&events=a", ab), None, "sorted");
+    assert_eq!(swapped("ping=10&events=a&events=b", ba), Some(ErrorCode::SignatureDoesNotMatch));
+}
