@@ -266,7 +266,7 @@ pub(super) fn verifies(secret: &Secret, text: &[u8], signature: &str) -> bool {
 }
 
 /// `x-amz-date`, or else `Date`: as it was sent, and as a point in time.
-fn date<'a>(head: Head<'a>) -> Result<(&'a str, Timestamp), S3Error> {
+fn date(head: Head<'_>) -> Result<(&str, Timestamp), S3Error> {
     let text = match head.headers.amz("x-amz-date")? {
         Some(text) => Some(text),
         None => head.headers.text(header::DATE)?,

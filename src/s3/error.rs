@@ -11,7 +11,7 @@ use crate::{
     xml,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use std::fmt;
+use std::{fmt, time::Duration};
 
 macro_rules! codes {
     ($($name:ident $status:literal $message:literal),+ $(,)?) => {
@@ -105,6 +105,9 @@ codes! {
 /// Told apart from a storage that is full: its operator is another one.
 const DATA_FULL: &str = "The data directory of the gateway is full. Objects can be deleted and uploads aborted.";
 
+/// Seconds that a client is told to wait at most: SDKs do, and what is known to last longer may be ended by an operator.
+const LONGEST_WAIT: u64 = 3600;
+
 #[derive(Debug)]
 pub struct S3Error {
     pub code: ErrorCode,
@@ -138,6 +141,12 @@ impl S3Error {
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
+    }
+
+    /// With `Retry-After`, in whole seconds and never none.
+    pub fn retry_after(self, wait: Duration) -> Self {
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+        self.header(header::RETRY_AFTER, HeaderValue::from(seconds.clamp(1, LONGEST_WAIT)))
     }
 
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -179,7 +188,8 @@ impl From<PayloadError> for S3Error {
             | PayloadError::Trailer(_) => error.to_string(),
             _ => code.message().to_owned(),
         };
-        Self::new(code, message).with_source(error)
+        let s3 = Self::new(code, message).with_source(error);
+        if error == PayloadError::NoMemory { s3.retry_after(Duration::ZERO) } else { s3 }
     }
 }
 
@@ -229,7 +239,7 @@ impl From<StoreError> for S3Error {
                 }
             }
             Kind::InvalidPartNumber { parts } => s3 = s3.detail("ActualPartCount", parts.to_string()),
-            Kind::Busy | Kind::Unavailable => s3 = s3.header(header::RETRY_AFTER, HeaderValue::from_static("1")),
+            Kind::Busy | Kind::Unavailable => s3 = s3.retry_after(error.wait().unwrap_or_default()),
             _ => {}
         }
         s3.with_source(error)
@@ -264,5 +274,25 @@ impl From<BucketError> for S3Error {
             BucketError::Store(error) => return error.into(),
         };
         S3Error::from(code).with_source(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_told_how_long_to_wait_in_whole_seconds_within_reason() {
+        let told = |error: StoreError| {
+            let headers = S3Error::from(error).headers;
+            let after = headers.iter().find(|(name, _)| *name == header::RETRY_AFTER);
+            after.map(|(_, value)| value.to_str().expect("a number").to_owned())
+        };
+        let busy = |wait| told(StoreError::from(StoreErrorKind::Busy).lasting(Duration::from_micros(wait)));
+        assert_eq!(told(StoreErrorKind::Busy.into()).as_deref(), Some("1"), "nobody knows");
+        for (micros, seconds) in [(0, "1"), (1_000_000, "1"), (1_000_001, "2"), (90_000_000, "90"), (u64::MAX, "3600")] {
+            assert_eq!(busy(micros).as_deref(), Some(seconds), "{micros}");
+        }
+        assert_eq!(told(StoreErrorKind::Internal.into()), None);
     }
 }
