@@ -28,6 +28,7 @@ mod object_stores;
 mod onedrive;
 mod provider;
 mod reference;
+mod region;
 mod removal;
 mod replacement;
 mod replicated;

@@ -20,7 +20,7 @@ use super::{
     webdav::WebdavBackend,
 };
 use crate::{
-    model::{AccessKey, BucketName, Role, Secret},
+    model::{AccessKey, BucketName, Role, Secret, SignatureV2},
     store::Durability,
 };
 use Fallback::{Required, Text, Unset};
@@ -69,8 +69,12 @@ section! {
         /// The domain of virtual-host addressing: with `s3.example.com`, `photos.s3.example.com/a` is key `a` of bucket
         /// `photos`. Path-style addressing always works.
         domain: Option<Domains> = Unset("path-style only"),
-        /// The region told to clients. Requests signed for any region are accepted.
-        region: String = Text("us-east-1"),
+        /// The region of the gateway. Requests signed for another one are refused, and clients are told this one.
+        region: Option<String> = Unset("`us-east-1`, and any region is accepted"),
+        /// Whether requests may be signed for any region, and buckets created in any.
+        accept_any_region: Option<bool> = Unset("`true` unless `region` is set"),
+        /// Where signature version 2 is accepted: in `presigned` URLs, which many SDKs still make by default, or in `all` requests.
+        signature_v2: SignatureV2 = Text("presigned"),
         /// What an acknowledged write survives: `strict` a killed process and power loss, `relaxed` a killed process only.
         durability: Durability = Text("strict"),
         /// A PEM file with the certificate chain: with it, S3 is served over TLS (HTTP/1.1 and HTTP/2). SIGHUP reads it again.

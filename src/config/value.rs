@@ -5,7 +5,7 @@ use super::{
     tree::{Node, Raw},
 };
 use crate::{
-    model::{AccessKey, Endpoint, Role},
+    model::{AccessKey, Endpoint, Role, SignatureV2},
     store::Durability,
 };
 use std::{collections::BTreeMap, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
@@ -392,6 +392,7 @@ pub enum LogFormat {
 
 choice!(LogFormat, "\"human\" or \"json\"", "human" => LogFormat::Human, "json" => LogFormat::Json);
 choice!(Durability, "\"strict\" or \"relaxed\"", "strict" => Durability::Strict, "relaxed" => Durability::Relaxed);
+choice!(SignatureV2, "\"presigned\", \"all\" or \"off\"", "presigned" => SignatureV2::Presigned, "all" => SignatureV2::All, "off" => SignatureV2::Off);
 choice!(Role, "\"admin\", \"readwrite\" or \"readonly\"", "admin" => Role::Admin, "readwrite" => Role::ReadWrite, "readonly" => Role::ReadOnly);
 
 /// How a bucket is named in requests to a backend.

@@ -19,16 +19,16 @@ impl Addresses {
         Self { domains }
     }
 
-    /// `path` is decoded, `host` as received, with its port.
-    pub(super) fn locate(&self, host: &str, path: &str) -> Target {
+    /// `path` is decoded, `host` as received, with its port. Also whether the bucket is in the host.
+    pub(super) fn locate(&self, host: &str, path: &str) -> (Target, bool) {
         let rest = path.strip_prefix('/').unwrap_or(path);
         match self.bucket_of(host) {
-            Some(bucket) => Target { bucket: Some(bucket), key: non_empty(rest) },
+            Some(bucket) => (Target { bucket: Some(bucket), key: non_empty(rest) }, true),
             // Some clients ask for `//` when they list buckets.
-            None if rest.bytes().all(|byte| byte == b'/') => Target::default(),
+            None if rest.bytes().all(|byte| byte == b'/') => (Target::default(), false),
             None => {
                 let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-                Target { bucket: Some(bucket.to_owned()), key: non_empty(key) }
+                (Target { bucket: Some(bucket.to_owned()), key: non_empty(key) }, false)
             }
         }
     }
@@ -65,7 +65,7 @@ mod tests {
 
     fn located(host: &str, path: &str) -> (Option<String>, Option<String>) {
         let addresses = Addresses::new(["example.com".to_owned(), "S3.example.com".to_owned(), "localhost".to_owned()]);
-        let target = addresses.locate(host, path);
+        let (target, _) = addresses.locate(host, path);
         (target.bucket, target.key)
     }
 

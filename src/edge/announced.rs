@@ -51,8 +51,14 @@ impl Framing {
 
 const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
 const CHECKSUM_PREFIX: &str = "x-amz-checksum-";
+const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
 /// Headers under the prefix that carry no value of a checksum.
 const NOT_CHECKSUMS: [&str; 3] = ["x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"];
+
+/// Whether a header of this name, in lower case, promises a checksum of the body.
+pub(super) fn is_checksum(name: &str) -> bool {
+    name == SDK_ALGORITHM || (name.starts_with(CHECKSUM_PREFIX) && !NOT_CHECKSUMS.contains(&name))
+}
 
 /// Reads everything announced. `wire_length` is the length of the body as it is on the wire. With `foreign_checksum`
 /// the checksum headers speak of something else than this body, and are left to whom they concern.
@@ -78,7 +84,7 @@ fn md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, S3Error> {
 fn checksum(headers: &HeaderMap, framing: Framing) -> Result<AnnouncedChecksum, S3Error> {
     let value = header_checksum(headers)?;
     let trailer = trailer_algorithm(headers, framing)?;
-    let chosen = match headers.amz("x-amz-sdk-checksum-algorithm")? {
+    let chosen = match headers.amz(SDK_ALGORITHM)? {
         Some(text) => Some(ChecksumAlgorithm::parse(text).ok_or_else(|| {
             let message = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: \
                            [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";
@@ -92,10 +98,9 @@ fn checksum(headers: &HeaderMap, framing: Framing) -> Result<AnnouncedChecksum, 
         (None, Some(algorithm)) => AnnouncedChecksum::Trailer(algorithm),
         (None, None) => return Ok(chosen.map_or(AnnouncedChecksum::None, AnnouncedChecksum::Algorithm)),
     };
-    // PutObject in the API reference: a value of another algorithm than the one named is a bad digest.
+    // The API reference speaks of BadDigest here; S3 itself answers so only where a value was computed and differs.
     if chosen.is_some() && chosen != announced.algorithm() {
-        let message = "The x-amz-sdk-checksum-algorithm header does not name the algorithm of the checksum that was sent";
-        return Err(S3Error::new(ErrorCode::BadDigest, message));
+        return Err(invalid("The x-amz-sdk-checksum-algorithm header does not name the algorithm of the checksum that was sent"));
     }
     Ok(announced)
 }
@@ -108,8 +113,7 @@ fn header_checksum(headers: &HeaderMap) -> Result<Option<Checksum>, S3Error> {
         }
         let algorithm = algorithm_of(name.as_str()).ok_or_else(|| S3Error::not_implemented(format_args!("The checksum {name}")))?;
         let text = headers.text(name)?.unwrap_or_default();
-        let value = Checksum::from_base64(algorithm, text)
-            .ok_or_else(|| S3Error::new(ErrorCode::BadDigest, format!("Value for {name} header is invalid.")))?;
+        let value = Checksum::from_base64(algorithm, text).ok_or_else(|| invalid(&format!("Value for {name} header is invalid.")))?;
         if found.replace(value).is_some() {
             return Err(invalid("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."));
         }
@@ -231,7 +235,7 @@ mod tests {
         assert_eq!(announced(&[("x-amz-checksum-mode", "ENABLED")]).map(|a| a.checksum), Ok(AnnouncedChecksum::None));
         let error = |list: &[(&'static str, &'static str)]| announced(list).map(|a| a.checksum).expect_err("refused");
         for bad in [("x-amz-checksum-sha256", "bad"), ("x-amz-checksum-crc32", ""), ("x-amz-checksum-crc64nvme", "y/Q5Jg==")] {
-            assert_eq!(error(&[bad]), ErrorCode::BadDigest);
+            assert_eq!(error(&[bad]), ErrorCode::InvalidRequest);
         }
         assert_eq!(error(&[CRC32, CRC32]), ErrorCode::InvalidRequest);
         assert_eq!(error(&[CRC32, ("x-amz-checksum-crc32c", "y/Q5Jg==")]), ErrorCode::InvalidRequest);
@@ -255,7 +259,9 @@ mod tests {
     fn the_named_algorithm_is_computed_and_never_contradicted() {
         let named = ("x-amz-sdk-checksum-algorithm", "crc32c");
         assert_eq!(announced(&[named]).map(|a| a.checksum), Ok(AnnouncedChecksum::Algorithm(ChecksumAlgorithm::Crc32c)));
-        assert_eq!(announced(&[named, CRC32]).map(|a| a.checksum), Err(ErrorCode::BadDigest));
+        assert_eq!(announced(&[named, CRC32]).map(|a| a.checksum), Err(ErrorCode::InvalidRequest));
+        let trailer = [TRAILERS, (DECODED_LENGTH, "3"), named, ("x-amz-trailer", "x-amz-checksum-crc32")];
+        assert_eq!(announced(&trailer).map(|a| a.checksum), Err(ErrorCode::InvalidRequest));
         assert_eq!(announced(&[("x-amz-sdk-checksum-algorithm", "MD4")]).map(|a| a.checksum), Err(ErrorCode::InvalidRequest));
     }
 

@@ -2,14 +2,15 @@
 
 use super::{
     Keys, authorization,
-    canonical::{Signed, check_coverage, string_to_sign},
-    claim::{Claim, SigningTime},
-    presigned::{self, Pairs, Presigned},
+    canonical::{Order, Signed, check_coverage, string_to_sign},
+    claim::{Claim, Credential, SigningTime},
+    presigned::{self, Pairs, Presigned, Version},
     signature::{SigningKey, SigningKeys},
+    version2,
 };
 use crate::{
-    model::{Principal, Timestamp},
-    s3::{ErrorCode, HeaderMapExt, S3Error},
+    model::{Identity, Principal, Secret, SignatureV2, Timestamp},
+    s3::{ErrorCode, HeaderMapExt, S3Error, Target},
 };
 use http::{HeaderMap, Method, header};
 use std::sync::Arc;
@@ -21,8 +22,12 @@ const MAX_SKEW: i64 = 15 * 60 * 1000;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Head<'a> {
     pub(super) method: &'a Method,
+    /// As it was sent.
+    pub(super) raw_path: &'a str,
     /// Decoded.
     pub(super) path: &'a str,
+    pub(super) target: &'a Target,
+    pub(super) bucket_in_host: bool,
     /// Decoded.
     pub(super) query: &'a Pairs,
     pub(super) headers: &'a HeaderMap,
@@ -32,7 +37,8 @@ pub(super) struct Head<'a> {
 #[derive(Debug)]
 pub(super) struct Sender {
     pub(super) principal: Principal,
-    pub(super) presigned: bool,
+    /// By which version the query authenticates the request, if it does.
+    pub(super) presigned: Option<Version>,
     pub(super) proof: Option<Proof>,
 }
 
@@ -48,29 +54,34 @@ pub(super) struct Proof {
 pub(super) struct Authenticator {
     keys: Arc<dyn Keys>,
     signing: SigningKeys,
+    region: Option<String>,
+    version2: SignatureV2,
 }
 
 impl Authenticator {
-    pub(super) fn new(keys: Arc<dyn Keys>) -> Self {
-        Self { keys, signing: SigningKeys::new() }
+    /// `region` is the only one that requests may be signed for; without it, any is.
+    pub(super) fn new(keys: Arc<dyn Keys>, region: Option<String>, version2: SignatureV2) -> Self {
+        Self { keys, signing: SigningKeys::new(), region, version2 }
     }
 
     pub(super) fn authenticate(&self, head: Head<'_>, now: Timestamp) -> Result<Sender, S3Error> {
         let authorization = head.headers.text(header::AUTHORIZATION)?;
-        match (authorization, presigned::is_meant(head.query)?) {
-            (None, false) => Ok(Sender { principal: Principal::Anonymous, presigned: false, proof: None }),
-            (Some(text), false) => self.by_header(head, text, now),
-            (None, true) => self.by_query(head, now),
-            (Some(_), true) => {
-                let message = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string \
-                               parameter or the Authorization header should be specified";
-                Err(S3Error::new(ErrorCode::InvalidArgument, message).detail("ArgumentName", "Authorization"))
+        match (authorization, presigned::is_meant(head.query), version2::is_meant(head.query)) {
+            (None, false, false) => Ok(Sender { principal: Principal::Anonymous, presigned: None, proof: None }),
+            (Some(text), false, false) if version2::is_header(text) && self.version2 == SignatureV2::All => {
+                self.by_version2(head, version2::Claim::by_header(text)?, now, None)
             }
+            (Some(text), false, false) => self.by_header(head, text, now),
+            (None, true, false) => self.by_query(head, now),
+            (None, false, true) if self.version2 == SignatureV2::Off => Err(authorization::signature_version_2()),
+            (None, false, true) => self.by_version2(head, version2::Claim::by_query(head.query)?, now, Some(Version::Two)),
+            _ => Err(presigned::two_mechanisms()),
         }
     }
 
     fn by_header(&self, head: Head<'_>, authorization: &str, now: Timestamp) -> Result<Sender, S3Error> {
         let claim = authorization::parse(authorization)?;
+        self.check_region(&claim.credential, |why| authorization::malformed(&why))?;
         let payload = head
             .headers
             .amz("x-amz-content-sha256")?
@@ -83,17 +94,14 @@ impl Authenticator {
                 time.day()
             )));
         }
-        if (now.millis() - time.at.millis()).abs() > MAX_SKEW {
-            return Err(S3Error::from(ErrorCode::RequestTimeTooSkewed)
-                .detail("RequestTime", time.as_str())
-                .detail("ServerTime", now.iso8601())
-                .detail("MaxAllowedSkewMilliseconds", MAX_SKEW.to_string()));
-        }
-        self.verify(head, &claim, time, payload, false)
+        check_skew(time.at, time.as_str(), now)?;
+        self.verify(head, &claim, time, payload, None)
     }
 
     fn by_query(&self, head: Head<'_>, now: Timestamp) -> Result<Sender, S3Error> {
         let presigned = Presigned::parse(head.query)?;
+        let malformed = |why| presigned::malformed(format!("Error parsing the X-Amz-Credential parameter; {why}"));
+        self.check_region(&presigned.claim.credential, malformed)?;
         if presigned.time.day() != presigned.claim.credential.date {
             return Err(presigned::malformed(format!(
                 "Invalid credential date \"{}\". This date is not the same as X-Amz-Date: \"{}\".",
@@ -106,19 +114,62 @@ impl Authenticator {
             Some(payload) => payload,
             None => presigned::content_sha256(head.query).unwrap_or(super::announced::UNSIGNED),
         };
-        self.verify(head, &presigned.claim, presigned.time, payload, true)
+        self.verify(head, &presigned.claim, presigned.time, payload, Some(Version::Four))
     }
 
-    fn verify(&self, head: Head<'_>, claim: &Claim<'_>, time: SigningTime, payload: &str, presigned: bool) -> Result<Sender, S3Error> {
-        let credential = &claim.credential;
-        let (identity, secret) = self
-            .keys
-            .find(credential.access_key)
-            .ok_or_else(|| S3Error::from(ErrorCode::InvalidAccessKeyId).detail("AWSAccessKeyId", credential.access_key))?;
+    /// SDKs look for the region in the error, and sign again with it.
+    fn check_region(&self, credential: &Credential<'_>, malformed: impl FnOnce(String) -> S3Error) -> Result<(), S3Error> {
+        match &self.region {
+            Some(ours) if ours != credential.region => {
+                let why = format!("the region '{}' is wrong; expecting '{ours}'", credential.region);
+                Err(malformed(why).detail("Region", ours))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn by_version2(
+        &self,
+        head: Head<'_>,
+        claim: version2::Claim<'_>,
+        now: Timestamp,
+        presigned: Option<Version>,
+    ) -> Result<Sender, S3Error> {
+        claim.check_time(head, now)?;
+        let (identity, secret) = self.identity(head, claim.access_key, presigned)?;
+        claim.check_coverage(head)?;
+        let texts = claim.strings_to_sign(head)?;
+        if !texts.iter().any(|text| version2::verifies(&secret, text, claim.signature)) {
+            let text = texts.first().map(|text| String::from_utf8_lossy(text)).unwrap_or_default();
+            return Err(S3Error::from(ErrorCode::SignatureDoesNotMatch)
+                .detail("AWSAccessKeyId", claim.access_key)
+                .detail("StringToSign", text)
+                .detail("SignatureProvided", claim.signature));
+        }
+        Ok(Sender { principal: Principal::Identity(identity), presigned, proof: None })
+    }
+
+    fn identity(&self, head: Head<'_>, access_key: &str, presigned: Option<Version>) -> Result<(Arc<Identity>, Secret), S3Error> {
+        let known = self.keys.find(access_key);
+        let known = known.ok_or_else(|| S3Error::from(ErrorCode::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key))?;
         // Ours are not temporary credentials, so a session token is none that we gave.
-        if head.headers.contains_key("x-amz-security-token") || (presigned && presigned::has_session_token(head.query)) {
+        let in_query = || head.query.iter().any(|(name, _)| presigned::is_session_token(name));
+        if head.headers.contains_key("x-amz-security-token") || (presigned.is_some() && in_query()) {
             return Err(ErrorCode::InvalidToken.into());
         }
+        Ok(known)
+    }
+
+    fn verify(
+        &self,
+        head: Head<'_>,
+        claim: &Claim<'_>,
+        time: SigningTime,
+        payload: &str,
+        presigned: Option<Version>,
+    ) -> Result<Sender, S3Error> {
+        let credential = &claim.credential;
+        let (identity, secret) = self.identity(head, credential.access_key, presigned)?;
         check_coverage(head.headers, claim.signed_headers)?;
         let signed = Signed {
             method: head.method.as_str(),
@@ -129,9 +180,16 @@ impl Authenticator {
             names: claim.signed_headers,
             payload,
         };
-        let canonical_request = signed.canonical_request();
-        let text = string_to_sign(&time, credential.scope, &canonical_request);
-        let Some(key) = self.signing.verify(credential, &secret, text.as_bytes(), claim.signature) else {
+        let texts = |order| {
+            let canonical_request = signed.canonical_request(order);
+            (string_to_sign(&time, credential.scope, &canonical_request), canonical_request)
+        };
+        let key = signed.orders().iter().find_map(|order| {
+            let (text, _) = texts(*order);
+            self.signing.verify(credential, &secret, text.as_bytes(), claim.signature)
+        });
+        let Some(key) = key else {
+            let (text, canonical_request) = texts(Order::Sorted);
             return Err(S3Error::from(ErrorCode::SignatureDoesNotMatch)
                 .detail("AWSAccessKeyId", credential.access_key)
                 .detail("StringToSign", text)
@@ -141,6 +199,17 @@ impl Authenticator {
         let proof = Some(Proof { key, time, signature: claim.signature.to_owned() });
         Ok(Sender { principal: Principal::Identity(identity), presigned, proof })
     }
+}
+
+/// `text` is `at` as the client wrote it.
+pub(super) fn check_skew(at: Timestamp, text: &str, now: Timestamp) -> Result<(), S3Error> {
+    if (now.millis() - at.millis()).abs() <= MAX_SKEW {
+        return Ok(());
+    }
+    Err(S3Error::from(ErrorCode::RequestTimeTooSkewed)
+        .detail("RequestTime", text)
+        .detail("ServerTime", now.iso8601())
+        .detail("MaxAllowedSkewMilliseconds", MAX_SKEW.to_string()))
 }
 
 /// `x-amz-date`, or else `Date` in either of its forms: both are part of the string to sign.

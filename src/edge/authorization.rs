@@ -15,6 +15,7 @@ pub fn parse(header: &str) -> Result<Claim<'_>, S3Error> {
     match scheme {
         ALGORITHM => {}
         ASYMMETRIC => return Err(S3Error::not_implemented("Signing with SigV4A")),
+        // Where the settings allow it, it does not come here.
         "AWS" => return Err(signature_version_2()),
         // The rest of the header may be a credential of another system: never repeated.
         _ => return Err(S3Error::argument("Authorization", scheme, "Unsupported Authorization Type")),
@@ -48,7 +49,7 @@ pub(super) fn malformed(why: &str) -> S3Error {
     S3Error::new(ErrorCode::AuthorizationHeaderMalformed, format!("The authorization header is malformed; {why}."))
 }
 
-/// Never verified: it signs too little and never expires.
+/// Refused by the settings.
 pub(super) fn signature_version_2() -> S3Error {
     let message = format!("The authorization mechanism you have provided is not supported. Please use {ALGORITHM}.");
     S3Error::new(ErrorCode::InvalidRequest, message)

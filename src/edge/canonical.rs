@@ -28,6 +28,15 @@ pub(super) struct Signed<'a> {
     pub(super) payload: &'a str,
 }
 
+/// In which order the values of one parameter are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// As the documentation says.
+    Sorted,
+    /// As they were sent, which is how MinIO's clients sign them.
+    AsSent,
+}
+
 /// 403 unless the signature covers what it must.
 pub(super) fn check_coverage(headers: &HeaderMap, names: &str) -> Result<(), S3Error> {
     let signed = |wanted: &str| names.split(';').any(|name| name == wanted);
@@ -51,13 +60,21 @@ pub(super) fn check_coverage(headers: &HeaderMap, names: &str) -> Result<(), S3E
 }
 
 impl Signed<'_> {
-    pub(super) fn canonical_request(&self) -> Vec<u8> {
+    /// The orders in which the query may have been signed, the documented one first.
+    pub(super) fn orders(&self) -> &'static [Order] {
+        let mut names: Vec<&str> = self.query.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        let is_repeated = names.windows(2).any(|pair| pair[0] == pair[1]);
+        if is_repeated { &[Order::Sorted, Order::AsSent] } else { &[Order::Sorted] }
+    }
+
+    pub(super) fn canonical_request(&self, order: Order) -> Vec<u8> {
         let mut out = Vec::with_capacity(1024);
         out.extend_from_slice(self.method.as_bytes());
         out.push(b'\n');
         encoding::encode_path(self.path, &mut out);
         out.push(b'\n');
-        canonical_query(self.query, &mut out);
+        canonical_query(self.query, order, &mut out);
         out.push(b'\n');
         for name in self.names.split(';') {
             out.extend_from_slice(name.as_bytes());
@@ -102,8 +119,8 @@ pub(super) fn push_sha256(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Sorted by encoded name, then by encoded value.
-fn canonical_query(query: &Pairs, out: &mut Vec<u8>) {
+/// Sorted by encoded name, and the values of one name in this order.
+fn canonical_query(query: &Pairs, order: Order, out: &mut Vec<u8>) {
     let mut encoded = Vec::with_capacity(256);
     let mut parts = Vec::with_capacity(query.len());
     for (name, value) in query.iter().filter(|(name, _)| !presigned::is_signature(name)) {
@@ -114,7 +131,11 @@ fn canonical_query(query: &Pairs, out: &mut Vec<u8>) {
         parts.push((start..middle, middle..encoded.len()));
     }
     let text = |range: &std::ops::Range<usize>| encoded.get(range.clone()).unwrap_or_default();
-    parts.sort_by(|a, b| (text(&a.0), text(&a.1)).cmp(&(text(&b.0), text(&b.1))));
+    // What is left equal stays as it was sent.
+    parts.sort_by(|a, b| match order {
+        Order::Sorted => (text(&a.0), text(&a.1)).cmp(&(text(&b.0), text(&b.1))),
+        Order::AsSent => text(&a.0).cmp(text(&b.0)),
+    });
     for (index, (name, value)) in parts.iter().enumerate() {
         if index > 0 {
             out.push(b'&');
@@ -167,7 +188,7 @@ mod tests {
             payload: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         };
         let time = SigningTime::parse("20130524T000000Z").expect("a time");
-        let text = string_to_sign(&time, "20130524/us-east-1/s3/aws4_request", &signed.canonical_request());
+        let text = string_to_sign(&time, "20130524/us-east-1/s3/aws4_request", &signed.canonical_request(Order::Sorted));
         let expected = "AWS4-HMAC-SHA256\n20130524T000000Z\n20130524/us-east-1/s3/aws4_request\n\
                         7344ae5b7ee6c3e7e6b0fe0640412a37625d1fbfff95c48bbb2dc43964946972";
         assert_eq!(text, expected);
@@ -187,7 +208,12 @@ mod tests {
         };
         let expected = "PUT\n/b/a%2Bb/../c//\n%C3%A9=x&a=10&a=2&a-b=1&z=\nhost:localhost:9000\nx-amz-meta-a:a b,c\n\n\
                         host;x-amz-meta-a\nUNSIGNED-PAYLOAD";
-        assert_eq!(String::from_utf8_lossy(&signed.canonical_request()), expected);
+        assert_eq!(String::from_utf8_lossy(&signed.canonical_request(Order::Sorted)), expected);
+        let as_sent = expected.replace("a=10&a=2", "a=2&a=10");
+        assert_eq!(String::from_utf8_lossy(&signed.canonical_request(Order::AsSent)), as_sent);
+        assert_eq!(signed.orders(), [Order::Sorted, Order::AsSent]);
+        let query = super::super::encoding::parse_query("a=1&b=1").expect("parses");
+        assert_eq!(Signed { query: &query, ..signed }.orders(), [Order::Sorted], "a common request is verified once");
     }
 
     #[test]

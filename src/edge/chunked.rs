@@ -214,7 +214,7 @@ impl Decoder {
             }
             signatures.trailer.extend([&name, ":", value, "\n"]);
         }
-        self.checksum = Some(Checksum::from_base64(algorithm, value).ok_or(PayloadError::ChecksumMismatch(algorithm))?);
+        self.checksum = Some(Checksum::from_base64(algorithm, value).ok_or(PayloadError::InvalidChecksum(algorithm))?);
         Ok(())
     }
 

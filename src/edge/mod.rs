@@ -1,12 +1,13 @@
 //! The edge: from a request as HTTP delivers it to a request that S3 may trust, or a refusal.
 //!
-//! Owns authentication (SigV4, in the header or the query), addressing, the decoding of bodies and what they announce,
+//! Owns authentication (SigV4 and, where the settings allow it, SigV2, in the header or the query), addressing, the decoding of bodies and what they announce,
 //! and the form of replies. Does not own authorization (the gate of `s3`), connections (`server`), nor who the
 //! identities are ([`Keys`]).
 //!
 //! Invariants:
 //! - a request that means to authenticate and fails is refused, never taken for an anonymous one;
-//! - of an authenticated request the host and every `x-amz-*` header is signed, wherever it was written;
+//! - of an authenticated request every `x-amz-*` header is signed, wherever it was written, and the host, or by SigV2
+//!   the bucket;
 //! - nothing of the body is read here: a refusal costs the client no upload, and us no memory.
 
 mod address;
@@ -21,6 +22,7 @@ pub mod encoding;
 mod presigned;
 mod reply;
 mod signature;
+mod version2;
 mod wire;
 
 #[cfg(test)]
@@ -31,8 +33,8 @@ pub use claim::{Claim, Credential};
 pub use reply::Reply;
 
 use crate::{
-    model::{Identity, Secret, Timestamp},
-    s3::{self, ErrorCode, HeaderMapExt, Operation, Query, Request, RequestId, S3Error, Target},
+    model::{Identity, Secret, SignatureV2, Timestamp},
+    s3::{self, ErrorCode, HeaderMapExt, Operation, Query, Request, RequestId, S3Error},
     store::payload::{Announced, Payload},
 };
 use address::Addresses;
@@ -56,6 +58,9 @@ pub struct EdgeSettings {
     pub domains: Vec<String>,
     /// How slowly bodies may come.
     pub pace: Pace,
+    /// The only region that requests may be signed for; without it, any is. Version 2 names none.
+    pub region: Option<String>,
+    pub signature_v2: SignatureV2,
 }
 
 #[derive(Debug)]
@@ -81,7 +86,8 @@ impl From<S3Error> for Refusal {
 
 impl Edge {
     pub fn new(settings: EdgeSettings, keys: Arc<dyn Keys>) -> Self {
-        Self { authenticator: Authenticator::new(keys), addresses: Addresses::new(settings.domains), pace: settings.pace }
+        let authenticator = Authenticator::new(keys, settings.region, settings.signature_v2);
+        Self { authenticator, addresses: Addresses::new(settings.domains), pace: settings.pace }
     }
 
     /// Authenticates a request and makes its body a payload.
@@ -93,26 +99,40 @@ impl Edge {
         let (Parts { method, uri, version, mut headers, mut extensions, .. }, body) = request.into_parts();
         let host = wire::host(&uri, &headers, version)?;
         let path = encoding::decode_path(uri.path())?;
-        let target = self.addresses.locate(host, &path);
+        let (target, bucket_in_host) = self.addresses.locate(host, &path);
         let refusal = |error| Refusal { error, bucket: target.bucket.clone(), key: target.key.clone() };
 
         wire::refuse_preflight(&method, &headers).map_err(refusal)?;
         wire::check_expectation(&headers).map_err(refusal)?;
         let query = encoding::parse_query(uri.query().unwrap_or_default()).map_err(refusal)?;
-        let head = Head { method: &method, path: &path, query: &query, headers: &headers, host };
+        let head = Head {
+            method: &method,
+            raw_path: uri.path(),
+            path: &path,
+            target: &target,
+            bucket_in_host,
+            query: &query,
+            headers: &headers,
+            host,
+        };
         let sender = self.authenticator.authenticate(head, now).map_err(refusal)?;
 
         headers.remove(header::AUTHORIZATION);
-        let query = if sender.presigned { presigned::unfold(query, &mut headers).map_err(refusal)? } else { query };
+        // The checksum that Complete carries is that of the object, not of its own document.
+        let foreign_checksum = method == Method::POST && target.key.is_some() && query.iter().any(|(name, _)| name == "uploadId");
+        let query = match sender.presigned {
+            Some(version) => presigned::unfold(version, query, &mut headers, foreign_checksum).map_err(refusal)?,
+            None => query,
+        };
         let query = Query::new(query);
         query.refuse_repeated().map_err(refusal)?;
-        let (announced, decoder) = body_form(&method, &target, &query, &headers, &sender).map_err(refusal)?;
+        let (announced, decoder) = body_form(&headers, &sender, foreign_checksum).map_err(refusal)?;
         announced::strip_framing(&mut headers);
 
         let source = WireBody::new(body, decoder, self.pace, extensions.remove::<Attended>());
         let payload = Payload::new(source, announced);
-        let Sender { principal, presigned, .. } = sender;
-        let request = Request { id, method, target, query, headers, principal, presigned, payload };
+        let presigned = sender.presigned.is_some();
+        let request = Request { id, method, target, query, headers, principal: sender.principal, presigned, payload };
         match check_length_is_known(&request) {
             Ok(()) => Ok(request),
             Err(error) => Err(Refusal { error, bucket: request.target.bucket, key: request.target.key }),
@@ -121,17 +141,9 @@ impl Edge {
 }
 
 /// What the headers say about the body, and what takes its framing off.
-fn body_form(
-    method: &Method,
-    target: &Target,
-    query: &Query,
-    headers: &HeaderMap,
-    sender: &Sender,
-) -> Result<(Announced, Option<Decoder>), S3Error> {
+fn body_form(headers: &HeaderMap, sender: &Sender, foreign_checksum: bool) -> Result<(Announced, Option<Decoder>), S3Error> {
     let wire_length = wire::body_length(headers)?;
     let framing = Framing::of(headers.amz("x-amz-content-sha256")?, headers)?;
-    // The checksum that Complete carries is that of the object, not of its own document.
-    let foreign_checksum = method == Method::POST && target.key.is_some() && query.has("uploadId");
     let announced = announced::read(headers, framing, wire_length, foreign_checksum)?;
     let (length, trailer) = (announced.length.unwrap_or_default(), announced.checksum.trailer());
     let decoder = match framing {

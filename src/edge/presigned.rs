@@ -1,9 +1,13 @@
 //! Requests authenticated by their query: the parameters of a presigned URL, how long it lasts, and the headers that
 //! some SDKs put into the query as well.
+//!
+//! Whoever presigns does not know the body, so a checksum of the body in the query is no promise: the AWS SDK for
+//! JavaScript writes that of an empty body there. S3 ignores it, and holds a body to headers only.
 
 use super::{
-    authorization,
+    announced,
     claim::{ALGORITHM, ASYMMETRIC, Claim, Credential, SigningTime},
+    version2,
 };
 use crate::{
     model::Timestamp,
@@ -23,6 +27,13 @@ const MARKS: [&str; 3] = ["X-Amz-Algorithm", "X-Amz-Credential", SIGNATURE];
 /// The first second that is too many: seven days.
 const MAX_EXPIRES: i64 = 604_800;
 
+/// By which version of the signature a URL is presigned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    Two,
+    Four,
+}
+
 /// The claim of a presigned URL.
 #[derive(Debug)]
 pub(super) struct Presigned<'a> {
@@ -32,13 +43,13 @@ pub(super) struct Presigned<'a> {
     expires: i64,
 }
 
-/// Whether the query means to authenticate its request. SigV2 is an error at once.
-pub(super) fn is_meant(query: &Pairs) -> Result<bool, S3Error> {
-    if query.iter().any(|(name, _)| MARKS.iter().any(|mark| mark.eq_ignore_ascii_case(name))) {
-        return Ok(true);
-    }
-    let has = |wanted: &str| query.iter().any(|(name, _)| name == wanted);
-    if has("AWSAccessKeyId") && has("Signature") { Err(authorization::signature_version_2()) } else { Ok(false) }
+/// Whether the query means to authenticate its request.
+pub(super) fn is_meant(query: &Pairs) -> bool {
+    query.iter().any(|(name, _)| MARKS.iter().any(|mark| mark.eq_ignore_ascii_case(name)))
+}
+
+pub(super) fn is_parameter(name: &str) -> bool {
+    PARAMETERS.iter().any(|parameter| parameter.eq_ignore_ascii_case(name))
 }
 
 /// Not part of what is signed: it is the signature.
@@ -46,8 +57,8 @@ pub(super) fn is_signature(name: &str) -> bool {
     name.eq_ignore_ascii_case(SIGNATURE)
 }
 
-pub(super) fn has_session_token(query: &Pairs) -> bool {
-    query.iter().any(|(name, _)| name.eq_ignore_ascii_case("X-Amz-Security-Token"))
+pub(super) fn is_session_token(name: &str) -> bool {
+    name.eq_ignore_ascii_case("X-Amz-Security-Token")
 }
 
 /// The `X-Amz-Content-Sha256` of the query.
@@ -117,14 +128,29 @@ pub(super) fn malformed(why: impl Into<String>) -> S3Error {
     S3Error::new(ErrorCode::AuthorizationQueryParametersError, why)
 }
 
-/// Once the signature held: makes headers of the other `x-amz-*` parameters, and leaves S3's own parameters behind.
-pub(super) fn unfold(query: Pairs, headers: &mut HeaderMap) -> Result<Pairs, S3Error> {
+/// 400 for a request that authenticates itself twice.
+pub(super) fn two_mechanisms() -> S3Error {
+    let message = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string \
+                   parameter or the Authorization header should be specified";
+    S3Error::new(ErrorCode::InvalidArgument, message).detail("ArgumentName", "Authorization")
+}
+
+/// Once the signature held: makes headers of the parameters that stand for them, and leaves S3's own parameters behind.
+/// With `foreign_checksum` checksums speak of something else than the body, and are kept.
+pub(super) fn unfold(version: Version, query: Pairs, headers: &mut HeaderMap, foreign_checksum: bool) -> Result<Pairs, S3Error> {
     let mut rest = Vec::with_capacity(query.len());
     for (name, value) in query {
-        let is_amz = name.get(..6).is_some_and(|prefix| prefix.eq_ignore_ascii_case("x-amz-"));
-        if !is_amz {
+        let lower = name.to_ascii_lowercase();
+        let (is_authentication, stands_for_header) = match version {
+            Version::Two => (version2::is_parameter(&name), version2::stands_for_header(&lower)),
+            Version::Four => (is_parameter(&name), lower.starts_with("x-amz-")),
+        };
+        if is_authentication || (!foreign_checksum && announced::is_checksum(&lower)) {
+            continue;
+        }
+        if !stands_for_header {
             rest.push((name, value));
-        } else if !PARAMETERS.iter().any(|parameter| parameter.eq_ignore_ascii_case(&name)) {
+        } else {
             let illegal = || S3Error::argument(name.as_str(), value.as_str(), "This parameter cannot stand for a header");
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| illegal())?;
             let wanted = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| illegal())?;
@@ -150,7 +176,7 @@ mod tests {
     fn parameters_that_stand_for_headers_become_headers_and_the_authentication_leaves() {
         let query = pairs(&[("X-Amz-Signature", "00"), ("x-amz-acl", "private"), ("X-Amz-Meta-A", "é"), ("partNumber", "1")]);
         let mut headers = HeaderMap::from_iter([(HeaderName::from_static("x-amz-acl"), HeaderValue::from_static("private"))]);
-        assert_eq!(unfold(query, &mut headers).expect("unfolds"), pairs(&[("partNumber", "1")]));
+        assert_eq!(unfold(Version::Four, query, &mut headers, false).expect("unfolds"), pairs(&[("partNumber", "1")]));
         assert_eq!(headers.get("x-amz-meta-a").map(HeaderValue::as_bytes), Some("é".as_bytes()));
         assert_eq!(headers.len(), 2);
     }
@@ -159,9 +185,9 @@ mod tests {
     fn a_parameter_never_replaces_another_value() {
         for query in [pairs(&[("x-amz-acl", "public-read")]), pairs(&[("x-amz-meta-a", "1"), ("X-Amz-Meta-A", "2")])] {
             let mut headers = HeaderMap::from_iter([(HeaderName::from_static("x-amz-acl"), HeaderValue::from_static("private"))]);
-            assert_eq!(unfold(query, &mut headers).map_err(|error| error.code), Err(ErrorCode::InvalidRequest));
+            assert_eq!(unfold(Version::Four, query, &mut headers, false).map_err(|error| error.code), Err(ErrorCode::InvalidRequest));
         }
-        assert!(unfold(pairs(&[("x-amz-a b", "1")]), &mut HeaderMap::new()).is_err());
-        assert!(unfold(pairs(&[("x-amz-meta-a", "1\r\nx-amz-acl: public-read")]), &mut HeaderMap::new()).is_err());
+        assert!(unfold(Version::Four, pairs(&[("x-amz-a b", "1")]), &mut HeaderMap::new(), false).is_err());
+        assert!(unfold(Version::Four, pairs(&[("x-amz-meta-a", "1\r\nx-amz-acl: public-read")]), &mut HeaderMap::new(), false).is_err());
     }
 }

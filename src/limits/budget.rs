@@ -84,7 +84,8 @@ impl Account {
         let download_over = downloads && self.budget.download.is_some_and(|most| state.used.download >= most);
         if (requests_over || download_over) && self.budget.at_budget == AtBudget::Stop {
             let what = if requests_over { "requests" } else { "downloads" };
-            return Err(StoreError::new(StoreErrorKind::Busy, format!("the backend's {what} of this month are used up")));
+            let wait = Duration::from_millis(u64::try_from(state.until - now.millis()).unwrap_or_default());
+            return Err(StoreError::new(StoreErrorKind::Busy, format!("the backend's {what} of this month are used up")).lasting(wait));
         }
         if traffic.is_none() {
             state.used.requests += 1;
@@ -249,8 +250,8 @@ mod tests {
         let account = Account::new(budget(Some(2), None, AtBudget::Stop), None, november);
         assert!(account.enter(None, false, november).is_ok() && !account.is_over(november));
         assert!(account.enter(None, true, november).is_ok() && account.is_over(november));
-        let refused = account.enter(None, false, november).map_err(|error| error.kind());
-        assert_eq!(refused, Err(StoreErrorKind::Busy));
+        let refused = account.enter(None, false, november).map_err(|error| (error.kind(), error.wait()));
+        assert_eq!(refused, Err((StoreErrorKind::Busy, Some(Duration::from_secs(1)))), "until the month is over");
         assert!(!account.is_over(december) && account.enter(None, false, december).is_ok());
     }
 

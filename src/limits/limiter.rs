@@ -79,9 +79,9 @@ impl Limiter {
         let begun = Instant::now();
         if let Some(rate) = &self.requests {
             match rate.take_within(1, PATIENCE) {
-                Some(wait) if wait.is_zero() => {}
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => return Err(self.meter.refuse("too many requests a second")),
+                Ok(wait) if wait.is_zero() => {}
+                Ok(wait) => tokio::time::sleep(wait).await,
+                Err(wait) => return Err(self.meter.refuse("too many requests a second").lasting(wait)),
             }
         }
         let slot = match &self.slots {
@@ -139,7 +139,7 @@ mod tests {
         let results = join_all(asked).await;
         assert_eq!(outcome(&results), [Some(0), Some(0), Some(500), Some(1000), None, None]);
         let Err(error) = &results[5].0 else { panic!("refused") };
-        assert_eq!(error.kind(), StoreErrorKind::Busy);
+        assert_eq!((error.kind(), error.wait()), (StoreErrorKind::Busy, Some(Duration::from_millis(1500))));
         assert_eq!(limiter.throttled(), Throttled { refused: 2, waited: Duration::from_millis(1500) });
     }
 

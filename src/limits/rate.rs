@@ -35,16 +35,17 @@ impl Rate {
         wait(*paid, now)
     }
 
-    /// As `take`, or nothing if the wait is longer than `patience`.
-    pub(super) fn take_within(&self, count: usize, patience: Duration) -> Option<Duration> {
+    /// As `take`; an error takes nothing, and is the wait where that is longer than `patience`.
+    pub(super) fn take_within(&self, count: usize, patience: Duration) -> Result<Duration, Duration> {
         let now = Instant::now();
         let mut paid = self.paid();
         let then = (*paid).max(now) + self.cost(count);
         let wait = wait(then, now);
-        (wait <= patience).then(|| {
-            *paid = then;
-            wait
-        })
+        if wait > patience {
+            return Err(wait);
+        }
+        *paid = then;
+        Ok(wait)
     }
 
     /// What was taken and not waited for is there for those who come next.
@@ -95,10 +96,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_would_wait_too_long_takes_nothing() {
         let rate = Rate::new(2);
-        let taken = (0..10).filter_map(|_| rate.take_within(1, SECOND)).count();
+        let taken = (0..10).filter(|_| rate.take_within(1, SECOND).is_ok()).count();
         assert_eq!(taken, 4, "a second's worth at once, and another that waits for it");
         tokio::time::advance(SECOND).await;
-        assert_eq!((0..10).filter_map(|_| rate.take_within(1, SECOND)).count(), 2);
+        assert_eq!(rate.take_within(2, SECOND), Ok(SECOND));
+        assert_eq!(rate.take_within(1, SECOND), Err(SECOND * 3 / 2));
     }
 
     #[tokio::test(start_paused = true)]

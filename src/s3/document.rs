@@ -7,6 +7,7 @@ use super::{
     xml::{Children, Element},
 };
 use crate::store::{memory::Held, payload::Payload};
+use std::time::Duration;
 
 /// What is shown of a text that a client sent: enough of every key there can be.
 const SHOWN: usize = 2048;
@@ -30,7 +31,7 @@ pub(super) async fn entries<T>(
         for child in children {
             let Some((item, size)) = entry(child, &entries.items)? else { continue };
             if entries.held.as_mut().is_some_and(|held| !held.try_grow(size)) {
-                return Err(S3Error::from(ErrorCode::SlowDown));
+                return Err(S3Error::from(ErrorCode::SlowDown).retry_after(Duration::ZERO));
             }
             entries.items.push(item);
         }

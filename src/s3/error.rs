@@ -11,7 +11,7 @@ use crate::{
     xml,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use std::fmt;
+use std::{fmt, time::Duration};
 
 macro_rules! codes {
     ($($name:ident $status:literal $message:literal),+ $(,)?) => {
@@ -74,6 +74,7 @@ codes! {
     InvalidURI 400 "The specified URI couldn't be parsed.",
     KeyTooLongError 400 "Your key is too long.",
     MalformedACLError 400 "The ACL that you provided was not well formed or did not validate against our published schema.",
+    MalformedTrailerError 400 "The request contained trailing data that was not well-formed or did not conform to our published schema.",
     MalformedXML 400 "The XML that you provided was not well formed or did not validate against our published schema.",
     MaxMessageLengthExceeded 400 "Your request was too large.",
     MetadataTooLarge 400 "Your metadata headers exceed the maximum allowed metadata size.",
@@ -103,6 +104,9 @@ codes! {
 
 /// Told apart from a storage that is full: its operator is another one.
 const DATA_FULL: &str = "The data directory of the gateway is full. Objects can be deleted and uploads aborted.";
+
+/// Seconds that a client is told to wait at most: SDKs do, and what is known to last longer may be ended by an operator.
+const LONGEST_WAIT: u64 = 3600;
 
 #[derive(Debug)]
 pub struct S3Error {
@@ -139,6 +143,12 @@ impl S3Error {
         self
     }
 
+    /// With `Retry-After`, in whole seconds and never none.
+    pub fn retry_after(self, wait: Duration) -> Self {
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+        self.header(header::RETRY_AFTER, HeaderValue::from(seconds.clamp(1, LONGEST_WAIT)))
+    }
+
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
@@ -158,24 +168,28 @@ impl From<ErrorCode> for S3Error {
 impl From<PayloadError> for S3Error {
     fn from(error: PayloadError) -> Self {
         let code = match error {
-            PayloadError::Incomplete | PayloadError::Disconnected => ErrorCode::IncompleteBody,
+            // S3 does not tell broken framing from a body that was cut short.
+            PayloadError::Incomplete | PayloadError::Disconnected | PayloadError::Framing(_) => ErrorCode::IncompleteBody,
             PayloadError::Sha256Mismatch => ErrorCode::XAmzContentSHA256Mismatch,
             PayloadError::Md5Mismatch | PayloadError::ChecksumMismatch(_) => ErrorCode::BadDigest,
             PayloadError::SignatureMismatch => ErrorCode::SignatureDoesNotMatch,
-            PayloadError::Framing(_) => ErrorCode::InvalidRequest,
-            PayloadError::Trailer(_) => ErrorCode::InvalidRequest,
+            PayloadError::InvalidChecksum(_) => ErrorCode::InvalidRequest,
+            PayloadError::Trailer(_) => ErrorCode::MalformedTrailerError,
             PayloadError::TooLarge => ErrorCode::MaxMessageLengthExceeded,
             PayloadError::Timeout => ErrorCode::RequestTimeout,
             PayloadError::Source => ErrorCode::InternalError,
             PayloadError::NoMemory => ErrorCode::SlowDown,
         };
         let message = match error {
-            PayloadError::ChecksumMismatch(_) | PayloadError::Md5Mismatch | PayloadError::Framing(_) | PayloadError::Trailer(_) => {
-                error.to_string()
-            }
+            PayloadError::ChecksumMismatch(_)
+            | PayloadError::Md5Mismatch
+            | PayloadError::InvalidChecksum(_)
+            | PayloadError::Framing(_)
+            | PayloadError::Trailer(_) => error.to_string(),
             _ => code.message().to_owned(),
         };
-        Self::new(code, message).with_source(error)
+        let s3 = Self::new(code, message).with_source(error);
+        if error == PayloadError::NoMemory { s3.retry_after(Duration::ZERO) } else { s3 }
     }
 }
 
@@ -225,7 +239,7 @@ impl From<StoreError> for S3Error {
                 }
             }
             Kind::InvalidPartNumber { parts } => s3 = s3.detail("ActualPartCount", parts.to_string()),
-            Kind::Busy | Kind::Unavailable => s3 = s3.header(header::RETRY_AFTER, HeaderValue::from_static("1")),
+            Kind::Busy | Kind::Unavailable => s3 = s3.retry_after(error.wait().unwrap_or_default()),
             _ => {}
         }
         s3.with_source(error)
@@ -260,5 +274,25 @@ impl From<BucketError> for S3Error {
             BucketError::Store(error) => return error.into(),
         };
         S3Error::from(code).with_source(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_told_how_long_to_wait_in_whole_seconds_within_reason() {
+        let told = |error: StoreError| {
+            let headers = S3Error::from(error).headers;
+            let after = headers.iter().find(|(name, _)| *name == header::RETRY_AFTER);
+            after.map(|(_, value)| value.to_str().expect("a number").to_owned())
+        };
+        let busy = |wait| told(StoreError::from(StoreErrorKind::Busy).lasting(Duration::from_micros(wait)));
+        assert_eq!(told(StoreErrorKind::Busy.into()).as_deref(), Some("1"), "nobody knows");
+        for (micros, seconds) in [(0, "1"), (1_000_000, "1"), (1_000_001, "2"), (90_000_000, "90"), (u64::MAX, "3600")] {
+            assert_eq!(busy(micros).as_deref(), Some(seconds), "{micros}");
+        }
+        assert_eq!(told(StoreErrorKind::Internal.into()), None);
     }
 }

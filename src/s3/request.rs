@@ -36,6 +36,9 @@ pub struct Request {
     pub payload: Payload,
 }
 
+/// Parameters that clients repeat, and that mean nothing to any operation that is served: MinIO's, for a watch on a bucket.
+const REPEATABLE: &[&str] = &["events"];
+
 /// The query, percent-decoded, in order, without the parameters of a presigned URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query(Vec<(String, String)>);
@@ -54,7 +57,7 @@ impl Query {
     pub fn refuse_repeated(&self) -> Result<(), S3Error> {
         let mut names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
-        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        match names.windows(2).find(|pair| pair[0] == pair[1] && !REPEATABLE.contains(&pair[0])) {
             Some(pair) => Err(S3Error::argument(pair[0], "", format!("The parameter {} must not be repeated", pair[0]))),
             None => Ok(()),
         }

@@ -33,6 +33,8 @@ pub struct Service {
 pub struct Settings {
     /// Answered by GetBucketLocation and HeadBucket where a bucket has no location of its own.
     pub region: String,
+    /// Whether clients may sign for other regions, and so have buckets in them.
+    pub any_region: bool,
 }
 
 impl Service {

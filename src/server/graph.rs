@@ -49,8 +49,11 @@ pub(super) async fn build(
     let (buckets, limits) = buckets(settings, known, data, &caches).await?;
     let domains = server.domain.as_ref().map(|domains| domains.0.clone()).unwrap_or_default();
     let pace = Pace { stall: server.body_timeout, ..Pace::default() };
-    let edge = Edge::new(EdgeSettings { domains, pace }, known.credentials.clone());
-    let service = Service::new(buckets.clone(), s3::Settings { region: server.region.clone() });
+    let only_region = server.only_region().map(str::to_owned);
+    let s3_settings = s3::Settings { region: server.region_name().to_owned(), any_region: only_region.is_none() };
+    let edge_settings = EdgeSettings { domains, pace, region: only_region, signature_v2: server.signature_v2 };
+    let edge = Edge::new(edge_settings, known.credentials.clone());
+    let service = Service::new(buckets.clone(), s3_settings);
     let jobs = JobSettings {
         // The job's words for "never again".
         scan_interval: server.scan_interval.0.unwrap_or_default(),

@@ -16,7 +16,11 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, header};
 use http_body::Body;
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 #[derive(Debug)]
 pub(super) struct Handler {
@@ -48,6 +52,7 @@ impl Handler {
         let (head, has_body) = (head_size(&request), !request.body().is_end_stream());
         let mut request = request.map(|body| Counted::new(body, &mut record));
         let reply = Reply::to(&mut request, id.clone());
+        let asked = Instant::now();
         let mut reserved = match place.enter(line).await {
             true => place.reserve(line, head, has_body).await,
             false => None,
@@ -55,7 +60,7 @@ impl Handler {
         let response = if reserved.is_none() {
             self.metrics.overload.inc();
             drop(request);
-            About::new(&id.0, None, None).error(busy())
+            About::new(&id.0, None, None).error(busy(asked.elapsed()))
         } else {
             // In a box: what is left while a reply is sent is small. A defect costs its own request a 500, not the connection
             // and those that share it.
@@ -116,8 +121,9 @@ fn head_size<B>(request: &Request<B>) -> usize {
     headers + request.uri().path().len() + request.uri().query().map_or(0, str::len)
 }
 
-fn busy() -> S3Error {
-    S3Error::from(ErrorCode::SlowDown).header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+/// Nobody knows when a place or memory is free. Whoever has waited in vain is told to stay away as long again.
+fn busy(waited: Duration) -> S3Error {
+    S3Error::from(ErrorCode::SlowDown).retry_after(waited)
 }
 
 fn is_authentication(code: ErrorCode) -> bool {
@@ -150,7 +156,6 @@ mod tests {
         store::Durability,
     };
     use http_body_util::{BodyExt, Full};
-    use std::time::Duration;
     use tokio_util::sync::CancellationToken;
 
     #[derive(Debug)]
@@ -169,7 +174,8 @@ mod tests {
         let buckets = Arc::new(Buckets::new(catalog, Default::default(), "disk".to_owned()));
         let edge = Edge::new(EdgeSettings::default(), Arc::new(Defective));
         let metrics = Arc::<Metrics>::default();
-        let handler = Handler::new(edge, Service::new(buckets, s3::Settings { region: "r".to_owned() }), Arc::default(), metrics.clone());
+        let service = Service::new(buckets, s3::Settings { region: "r".to_owned(), any_region: true });
+        let handler = Handler::new(edge, service, Arc::default(), metrics.clone());
         let peers = Peers::new(&Settings::load(&Sources::default()).expect("defaults").server);
         let stop = Stop { token: CancellationToken::new(), last_patience: Duration::ZERO };
         let line = Line::new(([127, 0, 0, 1], 1).into(), peers.of([127, 0, 0, 1].into()), peers, Activity::begin(), stop);

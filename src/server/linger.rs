@@ -7,7 +7,8 @@
 //! Owns how long that goes on, and how much is read. Does not own when a reply comes early: [`Activity::leaves_unread`].
 //!
 //! Invariants: a connection without an early reply is closed at once; a client that goes on sending, or does nothing, costs
-//! no more than [`LONGEST`], [`SILENCE`] and [`MOST`] allow.
+//! no more than [`LONGEST`], [`SILENCE`] and [`MOST`] allow; whoever sent more than is read has as long as whoever is silent
+//! to find the reply.
 
 use super::idle::Activity;
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
@@ -58,7 +59,7 @@ impl Drain {
 
     /// Ready when nothing more is to be waited for.
     fn poll(&mut self, io: &mut (impl Read + Unpin), cx: &mut Context<'_>) -> Poll<()> {
-        loop {
+        while self.read < MOST {
             let mut buffer = ReadBuf::new(&mut self.buffer);
             let polled = Pin::new(&mut *io).poll_read(cx, buffer.unfilled());
             let read = buffer.filled().len();
@@ -66,7 +67,7 @@ impl Drain {
                 Poll::Ready(Ok(())) if read > 0 => {
                     self.read += read as u64;
                     let now = Instant::now();
-                    if self.read >= MOST || now >= self.deadline {
+                    if now >= self.deadline {
                         return Poll::Ready(());
                     }
                     self.alarm.as_mut().reset(self.deadline.min(now + SILENCE));
@@ -76,6 +77,8 @@ impl Drain {
                 Poll::Pending => return self.alarm.as_mut().poll(cx),
             }
         }
+        // The rest stays where it is: closed now, the connection would be reset under a client that reads while it sends.
+        self.alarm.as_mut().poll(cx)
     }
 }
 
@@ -182,5 +185,22 @@ mod tests {
         };
         tokio::join!(client, ending);
         assert!(begun.elapsed() >= LONGEST && begun.elapsed() < LONGEST + SILENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_sends_without_end_is_read_no_longer_and_has_time_to_find_the_reply() {
+        let (mut io, mut peer) = connection(true);
+        let client = async {
+            let mut taken = 0;
+            while let Ok(written) = tokio::time::timeout(SILENCE / 2, peer.write(&[0; 1024])).await {
+                taken += written.expect("the connection is there") as u64;
+            }
+            assert_eq!(peer.read(&mut [0; 8]).await.expect("an end"), 0, "our side has ended, in good order");
+            taken
+        };
+        let begun = Instant::now();
+        let (taken, ()) = tokio::join!(client, shutdown(&mut io));
+        assert!((MOST..MOST + (64 << 10)).contains(&taken), "{taken}");
+        assert_eq!(begun.elapsed(), SILENCE);
     }
 }

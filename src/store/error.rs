@@ -1,7 +1,7 @@
 //! What can go wrong in a store: a kind that S3 has an answer for, the words for an operator, and the source.
 
 use super::payload::PayloadError;
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// `ENFILE` and `EMFILE`, on every Unix.
 const NO_DESCRIPTORS: [i32; 2] = [23, 24];
@@ -61,17 +61,25 @@ pub enum StoreErrorKind {
 pub struct StoreError {
     kind: StoreErrorKind,
     message: String,
+    /// How long its cause is known to last.
+    wait: Option<Duration>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl StoreError {
     pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), wait: None, source: None }
     }
 
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    /// The same request would not fail for this reason after so long.
+    pub fn lasting(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
         self
     }
 
@@ -128,6 +136,11 @@ impl StoreError {
     /// For the client, where the kind allows it.
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// How long its cause is known to last; `None` if nobody knows.
+    pub fn wait(&self) -> Option<Duration> {
+        self.wait
     }
 
     pub fn is_temporary(&self) -> bool {

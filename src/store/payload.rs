@@ -99,6 +99,9 @@ pub enum PayloadError {
     Md5Mismatch,
     #[error("the {} you specified did not match the calculated checksum", .0.as_str())]
     ChecksumMismatch(ChecksumAlgorithm),
+    /// Its value is none that a checksum can have: told apart from one that is wrong.
+    #[error("the value of the trailer {} is no {} checksum in base64", .0.header(), .0.as_str())]
+    InvalidChecksum(ChecksumAlgorithm),
     #[error("a chunk's signature does not match")]
     SignatureMismatch,
     #[error("the chunked framing of the body is malformed: {0}")]

@@ -31,6 +31,7 @@ mod put_bucket_acl;
 mod put_object;
 mod put_object_acl;
 mod put_object_tagging;
+mod signatures;
 mod upload_part;
 mod upload_part_copy;
 mod uploads;

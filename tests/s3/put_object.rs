@@ -103,6 +103,64 @@ async fn a_body_that_is_not_as_announced_is_rejected_and_leaves_nothing() {
     }
 }
 
+#[tokio::test]
+async fn a_checksum_that_is_none_is_told_from_one_that_is_wrong() {
+    let server = Server::start();
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    let raw = server.raw();
+    let cases: [(&str, &[(&str, &str)]); 6] = [
+        ("no base64", &[("x-amz-checksum-crc32", "nonsense!")]),
+        ("too short", &[("x-amz-checksum-sha256", "AAAAAA==")]),
+        ("two of them", &[("x-amz-checksum-crc32", "NhCmhg=="), ("x-amz-checksum-crc32c", "mnG7TA==")]),
+        ("another algorithm", &[("x-amz-sdk-checksum-algorithm", "SHA256"), ("x-amz-checksum-crc32", "NhCmhg==")]),
+        ("no algorithm", &[("x-amz-sdk-checksum-algorithm", "MD4")]),
+        ("a trailer too", &[("x-amz-trailer", "x-amz-checksum-crc32"), ("x-amz-checksum-crc32", "NhCmhg==")]),
+    ];
+    for (name, headers) in cases {
+        let request = headers.iter().fold(raw.put(format!("/{bucket}/k"), "hello"), |request, (name, value)| request.header(name, *value));
+        assert_eq!(request.send().failure(), is(400, "InvalidRequest"), "{name}");
+        assert_eq!(get(&client, &bucket, "k").await, None, "{name}");
+    }
+}
+
+/// What S3 says of each fault in a body that comes in chunks.
+#[tokio::test]
+async fn a_body_in_chunks_is_whole_and_has_the_trailer_that_was_announced() {
+    let server = Server::start();
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    let raw = server.raw();
+    let framed = |body: &str| raw.put(format!("/{bucket}/k"), body).framed().header("x-amz-decoded-content-length", "5");
+    let with_trailer = |trailer: &str| {
+        let body = format!("5\r\nhello\r\n0\r\n{trailer}\r\n");
+        framed(&body).header("x-amz-trailer", "x-amz-checksum-crc32")
+    };
+    let right = "x-amz-checksum-crc32:NhCmhg==\r\n";
+    let unknown_length = raw.put(format!("/{bucket}/k"), "5\r\nhello\r\n0\r\n\r\n").framed();
+    let cases: [(&str, RawRequest, (u16, &str)); 13] = [
+        ("cut in a chunk", framed("5\r\nhel").content_length("20").half_close(), (400, "IncompleteBody")),
+        ("ended in a chunk", framed("5\r\nhel"), (400, "IncompleteBody")),
+        ("ended before the last chunk", framed("5\r\nhello\r\n"), (400, "IncompleteBody")),
+        ("a chunk shorter than its size", framed("8\r\nhello\r\n0\r\n\r\n"), (400, "IncompleteBody")),
+        ("a chunk longer than its size", framed("3\r\nhello\r\n0\r\n\r\n"), (400, "IncompleteBody")),
+        ("a size that is none", framed("five\r\nhello\r\n0\r\n\r\n"), (400, "IncompleteBody")),
+        ("no decoded length", unknown_length, (411, "MissingContentLength")),
+        ("no trailer", with_trailer(""), (400, "MalformedTrailerError")),
+        ("a trailer twice", with_trailer(&right.repeat(2)), (400, "MalformedTrailerError")),
+        ("another trailer", with_trailer("x-amz-checksum-sha1:AAAA\r\n"), (400, "MalformedTrailerError")),
+        ("a trailer that nobody announced", framed(&format!("5\r\nhello\r\n0\r\n{right}\r\n")), (400, "MalformedTrailerError")),
+        ("a trailer that is no checksum", with_trailer("x-amz-checksum-crc32:nonsense\r\n"), (400, "InvalidRequest")),
+        ("a trailer that is wrong", with_trailer("x-amz-checksum-crc32:AAAAAA==\r\n"), (400, "BadDigest")),
+    ];
+    for (name, case, (status, code)) in cases {
+        assert_eq!(case.send().failure(), is(status, code), "{name}");
+        assert_eq!(get(&client, &bucket, "k").await, None, "{name}");
+    }
+    assert_eq!(with_trailer(right).send().status, 200);
+    assert_eq!(get(&client, &bucket, "k").await.as_deref(), Some(&b"hello"[..]));
+}
+
 /// The same request with other bytes than those signed.
 fn tampered(request: &RawRequest, from: &'static [u8], to: &'static [u8]) -> RawRequest {
     request.clone().tamper(from, to)

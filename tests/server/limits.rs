@@ -217,52 +217,6 @@ fn garbage_is_survived() {
     assert!(!place.read("stderr").contains("panicked"), "{}", place.read("stderr"));
 }
 
-/// The head of a PUT of 10 MiB that is refused for its signature, and its body.
-fn refused_put(server: &Running) -> (Vec<u8>, Vec<u8>) {
-    let raw = Raw::new(server.s3, Who { secret_key: "not-the-password", ..WHO });
-    let wire = raw.put("/bucket/key", vec![b'x'; 10 << 20]).unsigned_payload().wire();
-    let text = b"connection: close\r\n";
-    let at = wire.windows(text.len()).position(|window| window == text).expect("the header that tests send");
-    let wire = [&wire[..at], &wire[at + text.len()..]].concat();
-    let (head, body) = wire.split_at(wire.len() - (10 << 20));
-    (head.to_vec(), body.to_vec())
-}
-
-/// Sends a whole body, and only then looks for the reply, as most clients do.
-fn send_then_read(mut stream: impl Read + Write, head: &[u8], body: &[u8]) -> String {
-    stream.write_all(head).expect("the head is taken");
-    stream.write_all(body).expect("the body is taken, although nobody wants it");
-    let mut reply = Vec::new();
-    stream.read_to_end(&mut reply).expect("an orderly end, not a reset");
-    String::from_utf8(reply).expect("UTF-8")
-}
-
-#[test]
-fn a_refusal_before_the_body_reaches_a_client_that_sends_all_of_it_first() {
-    let place = Place::new();
-    let server = serve(&place, "");
-    let (head, body) = refused_put(&server);
-    let reply = send_then_read(server.connect(), &head, &body);
-    assert!(reply.starts_with("HTTP/1.1 403 ") && reply.contains("<Code>SignatureDoesNotMatch</Code>"), "{reply}");
-    assert!(reply.contains("connection: close\r\n"), "{reply}");
-}
-
-#[test]
-fn a_busy_server_tells_a_client_that_sends_a_body_to_slow_down() {
-    let place = Place::new();
-    let server = serve(&place, "max_requests = 1");
-    let raw = Raw::new(server.s3, WHO);
-    assert_eq!(raw.put("/bucket", "").send().status, 200);
-    let (mut stream, last) = slow_put(&server, "/bucket/slow", 3);
-    within(|| (server.metric("causeway_requests_in_flight") == Some(1.0)).then_some(()));
-    let (head, body) = refused_put(&server);
-    let reply = send_then_read(server.connect(), &head, &body);
-    assert!(reply.starts_with("HTTP/1.1 503 ") && reply.contains("<Code>SlowDown</Code>"), "{reply}");
-    assert!(reply.contains("connection: close\r\n") && reply.contains("retry-after: 1\r\n"), "{reply}");
-    stream.write_all(&last).expect("taken");
-    assert!(read_all(&mut stream).starts_with("HTTP/1.1 200 "));
-}
-
 #[test]
 fn a_request_whose_body_was_read_leaves_its_connection_open() {
     let place = Place::new();

@@ -29,6 +29,7 @@ mod places;
 mod private;
 mod process;
 mod reference;
+mod refused_uploads;
 mod replicate;
 mod replicated;
 mod shutdown;

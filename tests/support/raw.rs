@@ -39,6 +39,7 @@ impl Raw {
             body: Vec::new(),
             payload: PayloadMode::Signed,
             signature: Signature::Header,
+            region: REGION,
             length: None,
             tampering: None,
             half_close: false,
@@ -95,6 +96,8 @@ enum PayloadMode {
     Unsigned,
     /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`, in chunks of this size.
     Chunked(usize),
+    /// `STREAMING-UNSIGNED-PAYLOAD-TRAILER`, framed by the test.
+    Framed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +118,7 @@ pub struct RawRequest {
     body: Vec<u8>,
     payload: PayloadMode,
     signature: Signature,
+    region: &'static str,
     length: Option<String>,
     tampering: Option<(Vec<u8>, Vec<u8>)>,
     half_close: bool,
@@ -150,10 +154,22 @@ impl RawRequest {
         self
     }
 
+    /// The body is `aws-chunked` as it is, without signatures.
+    pub fn framed(mut self) -> Self {
+        self.payload = PayloadMode::Framed;
+        self
+    }
+
     /// Authenticated by the query instead of a header.
     pub fn presigned(mut self, expires: Duration) -> Self {
         self.payload = PayloadMode::Unsigned;
         self.signature = Signature::Query(expires);
+        self
+    }
+
+    /// Signed for this region.
+    pub fn region(mut self, region: &'static str) -> Self {
+        self.region = region;
         self
     }
 
@@ -210,7 +226,7 @@ impl RawRequest {
             // A presigned URL says nothing of its payload.
             settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
         }
-        let params = v4::SigningParams::builder().identity(&identity).region(REGION).name("s3").time(now).settings(settings);
+        let params = v4::SigningParams::builder().identity(&identity).region(self.region).name("s3").time(now).settings(settings);
         let params = SigningParams::V4(params.build().expect("complete"));
         let mut headers = self.signed.clone();
         if let PayloadMode::Chunked(_) = self.payload {
@@ -224,6 +240,7 @@ impl RawRequest {
                 PayloadMode::Signed => SignableBody::Bytes(&self.body),
                 PayloadMode::Unsigned => SignableBody::UnsignedPayload,
                 PayloadMode::Chunked(_) => SignableBody::Precomputed("STREAMING-AWS4-HMAC-SHA256-PAYLOAD".to_owned()),
+                PayloadMode::Framed => SignableBody::StreamingUnsignedPayloadTrailer,
             };
             let uri = format!("http://{}{}", self.raw.address, self.target);
             let borrowed = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -239,7 +256,7 @@ impl RawRequest {
         }
         let body = match self.payload {
             PayloadMode::Chunked(size) => chunks(&self.body, size, &seed, &params),
-            PayloadMode::Signed | PayloadMode::Unsigned => self.body.clone(),
+            PayloadMode::Signed | PayloadMode::Unsigned | PayloadMode::Framed => self.body.clone(),
         };
         let length = self.length.clone().unwrap_or_else(|| body.len().to_string());
         if self.length.is_some() || !body.is_empty() || matches!(self.method.as_str(), "PUT" | "POST") {

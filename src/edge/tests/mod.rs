@@ -5,6 +5,7 @@ mod mutations;
 mod presigned;
 mod refusals;
 mod slow;
+mod version2;
 
 use super::{Edge, EdgeSettings, Keys, Pace};
 use crate::{
@@ -55,7 +56,14 @@ fn edge() -> Edge {
 }
 
 fn edge_for(access_key: &str, secret: &str) -> Edge {
-    let settings = EdgeSettings { domains: vec!["s3.example.com".to_owned()], pace: Pace::default() };
+    edge_with(settings(), access_key, secret)
+}
+
+fn settings() -> EdgeSettings {
+    EdgeSettings { domains: vec!["s3.example.com".to_owned()], ..EdgeSettings::default() }
+}
+
+fn edge_with(settings: EdgeSettings, access_key: &str, secret: &str) -> Edge {
     Edge::new(settings, Arc::new(People(vec![(access_key.to_owned(), secret.to_owned())])))
 }
 

@@ -70,12 +70,34 @@ fn a_copy_source_added_to_a_presigned_put_is_refused() {
 
 #[test]
 fn headers_within_the_query_are_headers() {
-    let draft = Draft::new("PUT", "/bucket/key?x-amz-acl=public-read&x-amz-meta-a=1%202&x-amz-sdk-checksum-algorithm=CRC32&x-id=PutObject");
+    let draft = Draft::new("PUT", "/bucket/key?x-amz-acl=public-read&x-amz-meta-a=1%202&x-id=PutObject");
     let request = admit(Signer::presigning(60).sign(draft).body("x").build()).expect("admitted");
     let text = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
     assert_eq!((text("x-amz-acl"), text("x-amz-meta-a")), (Some("public-read"), Some("1 2")));
-    assert_eq!(request.payload.checksum_algorithm(), Some(crate::model::ChecksumAlgorithm::Crc32));
     assert_eq!(request.query.iter().collect::<Vec<_>>(), [("x-id", "PutObject")]);
+}
+
+#[tokio::test]
+async fn a_checksum_of_the_body_within_the_query_is_no_promise() {
+    // As the AWS SDK for JavaScript presigns a PUT: the checksum is that of an empty body.
+    let query = "x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32&x-id=PutObject";
+    let draft = Draft::new("PUT", &format!("/bucket/key?{query}"));
+    let request = admit(Signer::presigning(60).sign(draft).body("hello").build()).expect("admitted");
+    assert_eq!(request.payload.checksum_algorithm(), None);
+    assert!(!request.headers.contains_key("x-amz-checksum-crc32"));
+    assert_eq!(read(request).await.as_deref(), Ok(&b"hello"[..]));
+
+    let promised = Draft::new("PUT", "/bucket/key").header("x-amz-checksum-crc32", "AAAAAA==");
+    let request = admit(Signer::presigning(60).sign(promised).body("hello").build()).expect("admitted");
+    assert_eq!(read(request).await, Err(PayloadError::ChecksumMismatch(crate::model::ChecksumAlgorithm::Crc32)));
+}
+
+#[test]
+fn a_checksum_of_the_object_within_the_query_is_kept() {
+    let draft = Draft::new("POST", "/bucket/key?uploadId=u&x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-checksum-type=FULL_OBJECT");
+    let request = admit(Signer::presigning(60).sign(draft).body("<CompleteMultipartUpload/>").build()).expect("admitted");
+    assert_eq!(request.headers.get("x-amz-checksum-crc32").and_then(|value| value.to_str().ok()), Some("AAAAAA=="));
+    assert!(request.headers.contains_key("x-amz-checksum-type"));
 }
 
 #[test]
@@ -123,4 +145,29 @@ fn a_parameter_that_is_said_twice_is_refused_however_it_is_signed() {
         }
     }
     assert_eq!(refusal_code(Draft::new("GET", "/bucket?prefix=a&Prefix=b&list-type=2")), None);
+}
+
+#[test]
+fn values_of_one_parameter_may_be_signed_in_the_order_in_which_they_were_sent() {
+    // The SDK sorts them, so `a` and `b` are signed as sent, and `b` and `a` as sorted.
+    let swapped = |sent: &str, signed: &str| {
+        let signed = format!(
+            "GET\n/bucket\n{signed}\nhost:{HOST}\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:20260102T030405Z\n\n\
+                              host;x-amz-content-sha256;x-amz-date\nUNSIGNED-PAYLOAD"
+        );
+        let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, signed.as_bytes()));
+        let text = format!("AWS4-HMAC-SHA256\n20260102T030405Z\n20260102/us-east-1/s3/aws4_request\n{digest}");
+        let key = aws_sigv4::sign::v4::generate_signing_key(SECRET, UNIX_EPOCH + Duration::from_secs(NOW), "us-east-1", "s3");
+        let signature = aws_sigv4::sign::v4::calculate_signature(key, text.as_bytes());
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={ALICE}/20260102/us-east-1/s3/aws4_request,\
+             SignedHeaders=host;x-amz-content-sha256;x-amz-date,Signature={signature}"
+        );
+        let draft = Draft::new("GET", &format!("/bucket?{sent}")).header("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+        refusal_code(draft.header("x-amz-date", "20260102T030405Z").header("authorization", &authorization))
+    };
+    let (ab, ba) = ("events=a&events=b&ping=10", "events=b&events=a&ping=10");
+    assert_eq!(swapped("ping=10&events=b&events=a", ba), None, "as it was sent");
+    assert_eq!(swapped("ping=10&events=b&events=a", ab), None, "sorted");
+    assert_eq!(swapped("ping=10&events=a&events=b", ba), Some(ErrorCode::SignatureDoesNotMatch));
 }

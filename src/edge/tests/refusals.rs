@@ -52,7 +52,8 @@ fn a_request_that_fails_to_authenticate_is_never_anonymous() {
         (get().header("authorization", "AWS AKID:c2ln"), ErrorCode::InvalidRequest),
         (get().header("authorization", "AWS4-HMAC-SHA256 garbage"), ErrorCode::AuthorizationHeaderMalformed),
         (get().header("authorization", "AWS4-ECDSA-P256-SHA256 Credential=a"), ErrorCode::NotImplemented),
-        (Draft::new("GET", "/b/k?AWSAccessKeyId=a&Expires=1&Signature=x"), ErrorCode::InvalidRequest),
+        (Draft::new("GET", "/b/k?AWSAccessKeyId=a&Expires=1&Signature=x"), ErrorCode::AccessDenied),
+        (Draft::new("GET", "/b/k?Signature=x"), ErrorCode::AccessDenied),
         (Draft::new("GET", "/b/k?X-Amz-Signature=00"), ErrorCode::AuthorizationQueryParametersError),
         (Draft::new("GET", "/b/k?X-Amz-Algorithm=AWS4-ECDSA-P256-SHA256"), ErrorCode::NotImplemented),
     ];
@@ -78,10 +79,32 @@ fn wrong_keys_and_wrong_signatures_have_their_own_codes() {
 
 #[test]
 fn any_region_is_ours_but_no_other_service() {
-    let elsewhere = Signer { region: "mars-north-7".to_owned(), ..Signer::default() };
-    assert_eq!(refusal_code(elsewhere.sign(get())), None);
+    for (region, expires) in [("mars-north-7", None), ("", None), ("", Some(60))] {
+        let elsewhere = Signer { region: region.to_owned(), expires, ..Signer::default() };
+        assert_eq!(refusal_code(elsewhere.sign(get())), None, "{region}");
+    }
     let other = Signer { service: "ec2", ..Signer::default() };
     assert_eq!(refusal_code(other.sign(get())), Some(ErrorCode::AuthorizationHeaderMalformed));
+}
+
+#[test]
+fn with_a_region_of_its_own_the_gateway_accepts_no_other_and_says_which() {
+    let edge = edge_with(EdgeSettings { region: Some("eu-north-1".to_owned()), ..settings() }, ALICE, SECRET);
+    let judged = |region: &str, expires| {
+        let draft = Signer { region: region.to_owned(), expires, ..Signer::default() }.sign(get());
+        let admitted = edge.admit(draft.build(), RequestId("id".into()), now());
+        admitted.map_err(|refusal| (refusal.error.code, refusal.error.message, refusal.error.details)).err()
+    };
+    for expires in [None, Some(60)] {
+        assert_eq!(judged("eu-north-1", expires), None);
+    }
+    let details = vec![("Region", "eu-north-1".to_owned())];
+    let message = "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-north-1'.";
+    let expected = (ErrorCode::AuthorizationHeaderMalformed, message.to_owned(), details.clone());
+    assert_eq!(judged("us-east-1", None), Some(expected));
+    let message = "Error parsing the X-Amz-Credential parameter; the region '' is wrong; expecting 'eu-north-1'";
+    let expected = (ErrorCode::AuthorizationQueryParametersError, message.to_owned(), details);
+    assert_eq!(judged("", Some(60)), Some(expected));
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Resul
     ownership(&request.headers)?;
     let acl = acl(&request.headers)?;
     let location = location(&request.payload.collect(MAX_CONFIGURATION_BYTES).await?)?;
+    region::check(&location, service.settings())?;
     let create = CreateBucket { name: name.clone(), owner, acl, location };
     match service.buckets().create(create.clone()).await {
         Ok(_) => {}
