@@ -36,6 +36,21 @@ async fn parts_come_from_objects_and_ranges_of_them() {
 }
 
 #[tokio::test]
+async fn a_plus_in_a_source_is_a_blank() {
+    let server = Server::start();
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    put(&client, &bucket, "a b", "blank").await;
+    put(&client, &bucket, "a+b", "plus").await;
+    for (source, body) in [("a+b", "blank"), ("a%2Bb", "plus")] {
+        let upload = Upload::begin(&client, &bucket, "k").await;
+        let part = copied(1, copy(&upload, 1, format!("{bucket}/{source}"))).await;
+        upload.complete(&[part]).send().await.expect("complete");
+        assert_eq!(get(&client, &bucket, "k").await.as_deref(), Some(body.as_bytes()), "{source}");
+    }
+}
+
+#[tokio::test]
 async fn a_copied_part_has_the_checksum_of_its_upload() {
     let server = Server::start();
     let client = server.client();

@@ -19,7 +19,9 @@ pub(in crate::s3) fn copy_source(request: &Request) -> Result<(BucketName, Objec
         Some((path, version_id)) => (path, Some(version_id)),
         None => (header, None),
     };
-    let path = percent_decode_str(path).decode_utf8().map_err(|_| invalid())?;
+    // As in a query: a `+` is a blank, and a plus travels as %2B.
+    let path = path.replace('+', " ");
+    let path = percent_decode_str(&path).decode_utf8().map_err(|_| invalid())?;
     if path.starts_with("arn:") {
         return Err(S3Error::not_implemented("A copy source named by an ARN"));
     }
@@ -45,13 +47,14 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_decoded_once_and_plus_is_a_plus() {
+    fn a_source_is_decoded_once_and_as_a_query_is() {
         for (header, key) in [
             ("bucket/a/b", "a/b"),
             ("/bucket/a", "a"),
             ("bucket/%3FversionId", "?versionId"),
             ("bucket/a%2520b", "a%20b"),
-            ("bucket/a+b%20c", "a+b c"),
+            ("bucket/a+b%20c", "a b c"),
+            ("bucket/a%2Bb%2bc", "a+b+c"),
             ("bucket%2Fa%2Fb", "a/b"),
             ("bucket/%20", " "),
             ("bucket//a", "/a"),
