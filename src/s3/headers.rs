@@ -11,6 +11,7 @@ mod integrity;
 mod keeping;
 mod notes;
 mod object;
+mod user_metadata;
 
 pub(super) use attributes::{attributes, canned_acl, tag_error};
 pub(super) use checksum::{CHECKSUM_TYPE, checksum_headers, checksum_mode, checksum_spec, part_checksum_header};
