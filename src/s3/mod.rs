@@ -3,6 +3,7 @@
 //! Owns the closed set of operations, authorization (one table, one gate), S3's XML and its error codes. Knows nothing
 //! of connections, signatures or storage technology.
 
+mod about;
 mod acl;
 mod body;
 mod call;
@@ -26,11 +27,12 @@ mod tagging;
 mod ops;
 
 pub use body::Body;
+pub use about::About;
 pub use call::{BucketCall, ObjectCall, ServiceCall};
 pub use error::{ErrorCode, S3Error};
 pub use operation::{Operation, route};
 pub use request::{HeaderMapExt, Query, Request, RequestId, Target};
-pub use service::{About, Response, Service, Settings};
+pub use service::{Response, Service, Settings};
 
 use crate::xml;
 

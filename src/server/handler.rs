@@ -130,7 +130,6 @@ fn is_authentication(code: ErrorCode) -> bool {
             | AuthorizationHeaderMalformed
             | AuthorizationQueryParametersError
             | InvalidAccessKeyId
-            | InvalidSecurity
             | RequestTimeTooSkewed
             | SignatureDoesNotMatch
     )

@@ -61,18 +61,29 @@ pub enum StoreErrorKind {
 pub struct StoreError {
     kind: StoreErrorKind,
     message: String,
+    /// What S3 tells a client with the kind, by its own names: `PartNumber`, `ETag`, …
+    details: Vec<(&'static str, String)>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl StoreError {
     pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), details: Vec::new(), source: None }
     }
 
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    pub fn with_detail(mut self, element: &'static str, value: impl fmt::Display) -> Self {
+        self.details.push((element, value.to_string()));
+        self
+    }
+
+    pub fn details(&self) -> &[(&'static str, String)] {
+        &self.details
     }
 
     /// An operating-system error while doing `what`.

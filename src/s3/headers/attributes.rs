@@ -54,11 +54,16 @@ fn tagging(header: &str) -> Result<TagSet, S3Error> {
         }
         tags.push(Tag { key: decode(key).map_err(|_| malformed())?, value: decode(value).map_err(|_| malformed())? });
     }
-    TagSet::new(tags).map_err(|error| if error == TagError::Duplicate { malformed() } else { tag_error(error) })
+    TagSet::new(tags).map_err(|error| if matches!(error, TagError::Duplicate(_)) { malformed() } else { tag_error(error) })
 }
 
 pub(in crate::s3) fn tag_error(error: TagError) -> S3Error {
-    S3Error::new(ErrorCode::InvalidTag, error.to_string())
+    let s3 = S3Error::new(ErrorCode::InvalidTag, error.to_string());
+    match error {
+        TagError::Key(key) | TagError::Duplicate(key) => s3.detail("TagKey", key),
+        TagError::Value(value) => s3.detail("TagValue", value),
+        TagError::TooMany | TagError::Header => s3,
+    }
 }
 
 /// `x-amz-acl`. Grants to named grantees are refused with the other demands.
@@ -74,12 +79,12 @@ mod tests {
         model::{Encryption, EncryptionAlgorithm, StorageClass},
         s3::tests::request,
     };
+    use std::collections::BTreeMap;
 
     fn failure(headers: &[(&'static str, &str)]) -> ErrorCode {
         attributes(&request(headers)).expect_err("refused").code
     }
 
-    use std::collections::BTreeMap;
     #[test]
     fn every_header_lands_in_its_attribute() {
         let attributes = attributes(&request(&[

@@ -26,10 +26,10 @@ pub(in crate::s3) fn copy_source(request: &Request) -> Result<(BucketName, Objec
         return Err(S3Error::not_implemented("A copy source named by an ARN"));
     }
     let (bucket, key) = path.strip_prefix('/').unwrap_or(&path).split_once('/').ok_or_else(invalid)?;
-    let key = match key.len() {
-        0 => return Err(invalid()),
-        _ => ObjectKey::new(key).map_err(|_| ErrorCode::KeyTooLongError)?,
-    };
+    if key.is_empty() {
+        return Err(invalid());
+    }
+    let key = ObjectKey::new(key)?;
     version(version_id)?;
     // A name that no bucket can have is the name of no bucket.
     Ok((BucketName::parse(bucket).map_err(|_| S3Error::from(ErrorCode::NoSuchBucket).detail("BucketName", bucket))?, key))
@@ -70,7 +70,8 @@ mod tests {
         assert_eq!(parse("bucket"), Err(ErrorCode::InvalidArgument));
         assert_eq!(parse("bucket/"), Err(ErrorCode::InvalidArgument));
         assert_eq!(parse("bucket/%ff"), Err(ErrorCode::InvalidArgument));
-        assert_eq!(parse("bucket/a?versionId=3L4"), Err(ErrorCode::NoSuchVersion));
+        assert_eq!(parse("bucket/a?versionId=3L4"), Err(ErrorCode::InvalidArgument));
+        assert_eq!(parse("bucket/a?versionId=v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA"), Err(ErrorCode::NoSuchVersion));
         assert_eq!(parse("Bucket_/a"), Err(ErrorCode::NoSuchBucket));
         assert_eq!(parse(&format!("bucket/{}", "a".repeat(1025))), Err(ErrorCode::KeyTooLongError));
     }

@@ -90,7 +90,7 @@ pub(in crate::s3) fn admit(operation: Operation, request: &Request, bucket: &Buc
 fn refuse_conditional_write(headers: &HeaderMap) -> Result<(), S3Error> {
     let conditional = |name: &&str| matches!(*name, "if-match" | "if-none-match") || name.starts_with("x-amz-if-match-");
     match headers.keys().map(|name| name.as_str()).find(conditional) {
-        Some(name) => Err(S3Error::not_implemented(format_args!("The condition {name} on this bucket's storage"))),
+        Some(name) => Err(S3Error::not_implemented(format_args!("The condition {name} on this bucket's storage")).detail("Header", name)),
         None => Ok(()),
     }
 }
@@ -107,10 +107,12 @@ pub(in crate::s3) fn version(id: Option<&str>) -> Result<(), S3Error> {
     match id {
         None | Some("null") => Ok(()),
         Some("") => Err(S3Error::argument("versionId", "", "Version id cannot be the empty string")),
-        Some(other) => Err(S3Error::from(ErrorCode::NoSuchVersion).detail("VersionId", other)),
+        Some(id) if is_version_id(id) => Err(S3Error::from(ErrorCode::NoSuchVersion).detail("VersionId", id)),
+        Some(other) => Err(S3Error::argument("versionId", other, "Invalid version id specified")),
     }
 }
 
+/// An id that S3 could have given out names no version here. Any other text is no id.
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +121,11 @@ mod tests {
     fn refused(name: &'static str, value: &str) -> Option<ErrorCode> {
         refuse_unsupported(Operation::PutObject, &request(&[(name, value)]), None).err().map(|error| error.code)
     }
+/// The ids of S3 have 32 characters; those in its documentation have 64.
+fn is_version_id(text: &str) -> bool {
+    matches!(text.len(), 32 | 64) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+' | b'/'))
+}
+
 
     #[test]
     fn class_and_encryption_are_passed_on_where_a_storage_has_them() {
@@ -181,6 +188,11 @@ mod tests {
         assert!(version(None).is_ok());
         assert!(version(Some("null")).is_ok());
         assert_eq!(version(Some("")).expect_err("empty").code, ErrorCode::InvalidArgument);
-        assert_eq!(version(Some("abc")).expect_err("unknown").code, ErrorCode::NoSuchVersion);
+        for id in ["v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA", "3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo"] {
+            assert_eq!(version(Some(id)).expect_err("unknown").code, ErrorCode::NoSuchVersion, "{id}");
+        }
+        for junk in ["abc", "NULL", "v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQK ", &"é".repeat(16)] {
+            assert_eq!(version(Some(junk)).expect_err("no id").code, ErrorCode::InvalidArgument, "{junk}");
+        }
     }
 }
