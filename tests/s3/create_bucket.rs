@@ -1,6 +1,10 @@
 //! CreateBucket over the wire.
 
-use crate::support::{ADMIN, ALICE, BOB, READER, Server, failure, get, is, put};
+use crate::support::{
+    ADMIN, ALICE, BOB, READER, Server, failure, get,
+    hostile::{Hostile, Said},
+    is, put,
+};
 use aws_sdk_s3::types::BucketCannedAcl;
 
 #[tokio::test]
@@ -57,6 +61,23 @@ async fn names_are_shared_by_all() {
 #[tokio::test]
 async fn only_who_may_write_creates_buckets() {
     let server = Server::start();
+/// The storage behind the bucket says only "404", as Google's does of a project that is not there.
+#[test]
+fn a_bucket_that_the_storage_does_not_make_is_no_missing_key() {
+    for words in ["", "<Error><Code>NoSuchKey</Code><Message>m</Message></Error>"] {
+        let storage = Hostile::start(move |_| Said::new(404, words));
+        let sections = format!(
+            "[backend.lake]\ntype = \"s3\"\nendpoint = \"http://{}\"\naccess_key = \"k\"\nsecret_key = \"s\"\n\
+             [default]\nbackend = \"lake\"\n",
+            storage.address()
+        );
+        let server = Server::configured("", &sections);
+        let refused = server.raw().put("/first", "").send();
+        assert_eq!((refused.failure(), refused.element("Key")), (is(503, "ServiceUnavailable"), None), "{words}");
+        assert_eq!(server.raw().request("HEAD", "/first").send().status, 404, "and there is no bucket");
+    }
+}
+
     assert_eq!(server.raw_of(READER).put("/first", "").send().failure(), is(403, "AccessDenied"));
     assert_eq!(server.raw().put("/first", "").anonymous().send().failure(), is(403, "AccessDenied"));
 }
