@@ -12,6 +12,7 @@ mod document;
 mod error;
 mod gate;
 mod headers;
+mod identification;
 mod keep_alive;
 mod limits;
 mod listing;
@@ -26,8 +27,8 @@ mod tagging;
 
 mod ops;
 
-pub use body::Body;
 pub use about::About;
+pub use body::Body;
 pub use call::{BucketCall, ObjectCall, ServiceCall};
 pub use error::{ErrorCode, S3Error};
 pub use operation::{Operation, route};

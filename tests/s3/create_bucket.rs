@@ -12,6 +12,9 @@ async fn a_bucket_is_there_once_it_was_created() {
     let server = Server::start();
     let reply = server.raw().put("/first", "").send();
     assert_eq!((reply.status, reply.header("location")), (200, Some("/first")));
+    assert_eq!((reply.header("x-amz-bucket-region"), reply.header("x-amz-bucket-arn")), (Some("us-east-1"), Some("arn:aws:s3:::first")));
+    let body = "<CreateBucketConfiguration><LocationConstraint>eu-west-3</LocationConstraint></CreateBucketConfiguration>";
+    assert_eq!(server.raw().put("/second", body).send().header("x-amz-bucket-region"), Some("eu-west-3"));
     server.client().head_bucket().bucket("first").send().await.expect("it is there");
 }
 
@@ -58,9 +61,6 @@ async fn names_are_shared_by_all() {
     }
 }
 
-#[tokio::test]
-async fn only_who_may_write_creates_buckets() {
-    let server = Server::start();
 /// The storage behind the bucket says only "404", as Google's does of a project that is not there.
 #[test]
 fn a_bucket_that_the_storage_does_not_make_is_no_missing_key() {
@@ -78,6 +78,9 @@ fn a_bucket_that_the_storage_does_not_make_is_no_missing_key() {
     }
 }
 
+#[tokio::test]
+async fn only_who_may_write_creates_buckets() {
+    let server = Server::start();
     assert_eq!(server.raw_of(READER).put("/first", "").send().failure(), is(403, "AccessDenied"));
     assert_eq!(server.raw().put("/first", "").anonymous().send().failure(), is(403, "AccessDenied"));
 }
@@ -91,6 +94,7 @@ async fn what_we_cannot_promise_of_a_bucket_is_refused() {
         ("x-amz-object-ownership", "BucketOwnerEnforced", (501, "NotImplemented")),
         ("x-amz-object-ownership", "Everyone", (400, "InvalidArgument")),
         ("x-amz-grant-read", "id=somebody", (501, "NotImplemented")),
+        ("x-amz-bucket-namespace", "account-regional", (501, "NotImplemented")),
         ("x-amz-acl", "everyone", (400, "InvalidArgument")),
     ];
     for (name, value, (status, code)) in cases {
