@@ -1,11 +1,13 @@
 """What a backend is known to fail at, and why: `misses/NAME.toml`, and `misses/local.toml` for all of them.
 
-Owns the files.  They may only shrink: whatever is not in them has to pass, and `prune` takes out what passes now.
+Owns the files.  What the suite wants against AWS is added from its own list.  They may only shrink: whatever is not in them has to pass, and `prune` takes out what passes now.
 New lines are written by hand, because each is a reason.
 """
 
 import tomllib
 from pathlib import Path
+
+from harness import suite_lists
 
 MISSES = Path(__file__).resolve().parent.parent / "misses"
 KINDS = ("scenarios", "s3tests")
@@ -18,6 +20,7 @@ def known(backend: str) -> dict[str, dict[str, str]]:
     for name in dict.fromkeys((EVERYWHERE, backend)):
         for kind, reasons in _read(name).items():
             found[kind] |= reasons
+    found["s3tests"] |= suite_lists.against_aws()
     return found
 
 

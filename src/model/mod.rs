@@ -6,6 +6,7 @@ mod acl;
 mod attributes;
 mod bucket;
 mod checksum;
+pub mod encoded_words;
 mod encryption;
 mod endpoint;
 mod etag;

@@ -38,7 +38,7 @@ impl ByteRange {
         let (first, last) = header.trim().strip_prefix("bytes=")?.split_once('-')?;
         let number =
             |text: &str| (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse::<u64>().unwrap_or(u64::MAX));
-        match (first.trim(), last.trim()) {
+        match (first, last) {
             ("", suffix) => number(suffix).map(Self::Suffix),
             (from, "") => number(from).map(Self::From),
             (from, to) => {
@@ -74,7 +74,18 @@ mod tests {
         assert_eq!(of("bytes=10-", 10), Some(None));
         assert_eq!(of("bytes=-0", 10), Some(None));
         assert_eq!(of("bytes=0-", 0), Some(None));
-        for ignored in ["bytes=5-4", "bytes=abc", "bytes=0-1,3-4", "items=0-1", "bytes=-", "bytes", "bytes=+1-2"] {
+        for ignored in [
+            "bytes=5-4",
+            "bytes=abc",
+            "bytes=0-1,3-4",
+            "items=0-1",
+            "bytes=-",
+            "bytes",
+            "bytes=+1-2",
+            "bytes= -1",
+            "bytes= 0-1",
+            "bytes=0 -1",
+        ] {
             assert_eq!(ByteRange::parse(ignored), None, "{ignored}");
         }
     }

@@ -18,11 +18,11 @@ pub enum TagError {
     #[error("Object tags cannot be greater than 10")]
     TooMany,
     #[error("The TagKey you have provided is invalid")]
-    Key,
+    Key(String),
     #[error("The TagValue you have provided is invalid")]
-    Value,
+    Value(String),
     #[error("Cannot provide multiple Tags with the same key")]
-    Duplicate,
+    Duplicate(String),
     #[error("The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")]
     Header,
 }
@@ -34,13 +34,13 @@ impl TagSet {
         }
         for (at, tag) in tags.iter().enumerate() {
             if !(1..=128).contains(&tag.key.chars().count()) || tag.key.starts_with("aws:") {
-                return Err(TagError::Key);
+                return Err(TagError::Key(tag.key.clone()));
             }
             if tag.value.chars().count() > 256 {
-                return Err(TagError::Value);
+                return Err(TagError::Value(tag.value.clone()));
             }
             if tags[..at].iter().any(|other| other.key == tag.key) {
-                return Err(TagError::Duplicate);
+                return Err(TagError::Duplicate(tag.key.clone()));
             }
         }
         Ok(Self(tags))
@@ -71,10 +71,10 @@ mod tests {
     fn limits_of_s3_hold() {
         assert!(TagSet::new((0..10).map(|n| tag(&n.to_string(), "")).collect()).is_ok());
         assert_eq!(TagSet::new((0..11).map(|n| tag(&n.to_string(), "")).collect()), Err(TagError::TooMany));
-        assert_eq!(TagSet::new(vec![tag("a", ""), tag("a", "b")]), Err(TagError::Duplicate));
-        assert_eq!(TagSet::new(vec![tag("", "b")]), Err(TagError::Key));
-        assert_eq!(TagSet::new(vec![tag(&"ä".repeat(129), "b")]), Err(TagError::Key));
+        assert_eq!(TagSet::new(vec![tag("a", ""), tag("a", "b")]), Err(TagError::Duplicate("a".into())));
+        assert_eq!(TagSet::new(vec![tag("", "b")]), Err(TagError::Key(String::new())));
+        assert_eq!(TagSet::new(vec![tag(&"ä".repeat(129), "b")]), Err(TagError::Key("ä".repeat(129))));
         assert!(TagSet::new(vec![tag(&"ä".repeat(128), &"ä".repeat(256))]).is_ok());
-        assert_eq!(TagSet::new(vec![tag("a", &"b".repeat(257))]), Err(TagError::Value));
+        assert_eq!(TagSet::new(vec![tag("a", &"b".repeat(257))]), Err(TagError::Value("b".repeat(257))));
     }
 }

@@ -93,23 +93,31 @@ pub(super) async fn from_request(request: Request, owner: &Owner) -> Result<Cann
     }
 }
 
+/// The whole document is read before anything in it is judged: a malformed one is refused as such, whoever sends it.
 fn from_policy(body: &[u8], owner: &Owner) -> Result<CannedAcl, S3Error> {
     let malformed = || S3Error::from(ErrorCode::MalformedACLError);
     let policy = xml::parse(body, "AccessControlPolicy").map_err(|_| malformed())?;
     let stated = policy.child("Owner").and_then(|stated| stated.value("ID")).ok_or_else(malformed)?;
+    let list = policy.child("AccessControlList").ok_or_else(malformed)?;
+    let grants: Vec<_> = list.all("Grant").map(|grant| written(grant).ok_or_else(malformed)).collect::<Result<_, _>>()?;
     if stated.trim() != &*owner.id {
         return Err(ErrorCode::AccessDenied.into());
     }
-    let mut grants = Vec::new();
-    for grant in policy.child("AccessControlList").ok_or_else(malformed)?.all("Grant") {
-        let permission = grant.value("Permission").ok_or_else(malformed)?.trim();
-        let (permission, _) = Permission::NAMES.into_iter().find(|(_, name)| *name == permission).ok_or_else(malformed)?;
-        let grantee = grant.child("Grantee").ok_or_else(malformed)?;
-        let named = ["ID", "URI", "EmailAddress"].into_iter().find_map(|kind| Some((kind, grantee.value(kind)?.trim())));
-        let (kind, name) = named.ok_or_else(malformed)?;
-        grants.push((find_grantee(kind, name, owner)?, permission));
-    }
-    canned(&grants)
+    let grant = |(kind, name, permission)| Ok::<Grant, S3Error>((find_grantee(kind, name, owner)?, permission));
+    canned(&grants.into_iter().map(grant).collect::<Result<Vec<_>, _>>()?)
+}
+
+/// How a grant says whom it is for: by one of these, never by several.
+const GRANTEES: [&str; 3] = ["ID", "URI", "EmailAddress"];
+
+/// A grant as the document writes it: the kind of grantee, its name, and the permission.
+fn written(grant: &xml::Element) -> Option<(&'static str, &str, Permission)> {
+    let permission = grant.value("Permission")?.trim();
+    let (permission, _) = Permission::NAMES.into_iter().find(|(_, name)| *name == permission)?;
+    let grantee = grant.child("Grantee")?;
+    let mut named = GRANTEES.into_iter().filter_map(|kind| Some((kind, grantee.value(kind)?.trim())));
+    let (kind, name) = named.next()?;
+    named.next().is_none().then_some((kind, name, permission))
 }
 
 fn find_grantee(element: &str, name: &str, owner: &Owner) -> Result<Grantee, S3Error> {
@@ -206,8 +214,12 @@ mod tests {
         ] {
             assert_eq!(read("0123abc", &refused), Some(ErrorCode::NotImplemented), "{refused:?}");
         }
-        for malformed in [vec![grant("<ID>0123abc</ID>", "EVERYTHING")], vec![grant("", "READ")]] {
-            assert_eq!(read("0123abc", &malformed), Some(ErrorCode::MalformedACLError), "{malformed:?}");
+        let both = "<ID>0123abc</ID><EmailAddress>a@b.c</EmailAddress>";
+        for malformed in [grant("<ID>0123abc</ID>", "EVERYTHING"), grant("", "READ"), grant(both, "READ")] {
+            for owner_id in ["0123abc", "someone"] {
+                let grants = [own.clone(), malformed.clone()];
+                assert_eq!(read(owner_id, &grants), Some(ErrorCode::MalformedACLError), "{owner_id}: {malformed}");
+            }
         }
         assert_eq!(code(from_policy(b"<AccessControlPolicy/>", &owner())), Some(ErrorCode::MalformedACLError));
     }

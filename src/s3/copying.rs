@@ -1,6 +1,6 @@
 //! The object that a copy reads: resolved and authorized like any other read.
 
-use super::{Request, S3Error, Service, gate, headers};
+use super::{ErrorCode, Request, S3Error, Service, gate, headers};
 use crate::{
     buckets::Bucket,
     model::ObjectInfo,
@@ -41,6 +41,18 @@ impl Source {
         match error.kind() {
             StoreErrorKind::NoSuchKey => S3Error::from(error).detail("Key", self.object.key.as_str()),
             _ => error.into(),
+        }
+    }
+
+    /// A 412 says whether a condition on the source was broken, as the source is now.
+    pub(super) async fn name_condition(&self, error: S3Error) -> S3Error {
+        if error.code != ErrorCode::PreconditionFailed || self.object.conditions.is_empty() {
+            return error;
+        }
+        let Ok(info) = self.head().await else { return error };
+        match headers::broken_source_condition(&self.object.conditions, &info) {
+            Some(condition) => error.detail("Condition", condition),
+            None => error,
         }
     }
 }

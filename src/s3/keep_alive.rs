@@ -6,10 +6,11 @@
 //! - the work is a task of its own: a client that leaves does not end it, and finds it done when it asks again.
 
 use super::{
+    about::About,
     body::Body,
     error::{ErrorCode, S3Error},
     reply,
-    service::{About, Response},
+    service::Response,
     xml,
 };
 use bytes::Bytes;

@@ -3,6 +3,7 @@
 //! Owns the closed set of operations, authorization (one table, one gate), S3's XML and its error codes. Knows nothing
 //! of connections, signatures or storage technology.
 
+mod about;
 mod acl;
 mod body;
 mod call;
@@ -11,6 +12,7 @@ mod document;
 mod error;
 mod gate;
 mod headers;
+mod identification;
 mod keep_alive;
 mod limits;
 mod listing;
@@ -25,12 +27,13 @@ mod tagging;
 
 mod ops;
 
+pub use about::About;
 pub use body::Body;
 pub use call::{BucketCall, ObjectCall, ServiceCall};
 pub use error::{ErrorCode, S3Error};
 pub use operation::{Operation, route};
 pub use request::{HeaderMapExt, Query, Request, RequestId, Target};
-pub use service::{About, Response, Service, Settings};
+pub use service::{Response, Service, Settings};
 
 use crate::xml;
 

@@ -5,9 +5,11 @@ use crate::model::{Checksum, MAX_PART_NUMBER, Owner, PartNumber, Principal, Uplo
 
 /// An id that we would never have given out names no upload.
 pub(super) fn upload_id(query: &Query) -> Result<UploadId, S3Error> {
-    let text = query.get("uploadId");
-    let text = text.ok_or_else(|| S3Error::argument("partNumber", "", "This operation does not accept partNumber without uploadId"))?;
-    UploadId::parse(text).ok_or_else(|| S3Error::from(ErrorCode::NoSuchUpload).detail("UploadId", text))
+    let Some(text) = query.get("uploadId") else {
+        let number = query.get("partNumber").unwrap_or_default();
+        return Err(S3Error::argument("partNumber", number, "This operation does not accept partNumber without uploadId"));
+    };
+    UploadId::parse(text).ok_or_else(|| ErrorCode::NoSuchUpload.into())
 }
 
 pub(super) fn part_number(query: &Query) -> Result<PartNumber, S3Error> {

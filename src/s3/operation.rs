@@ -7,7 +7,7 @@ use super::{
     error::{ErrorCode, S3Error},
     request::{HeaderMapExt, Request},
 };
-use http::Method;
+use http::{HeaderValue, Method, header};
 
 macro_rules! operations {
     ($($name:ident),+ $(,)?) => {
@@ -121,10 +121,15 @@ fn parameters(operation: Operation) -> &'static [&'static str] {
     }
 }
 
+/// RFC 9110 section 15.5.6: a 405 says which methods there are.
+fn not_allowed(methods: &'static str) -> S3Error {
+    S3Error::from(ErrorCode::MethodNotAllowed).header(header::ALLOW, HeaderValue::from_static(methods))
+}
+
 fn service(request: &Request) -> Result<Operation, S3Error> {
     match request.method {
         Method::GET => Ok(Operation::ListBuckets),
-        _ => Err(ErrorCode::MethodNotAllowed.into()),
+        _ => Err(not_allowed("GET")),
     }
 }
 
@@ -149,14 +154,18 @@ fn bucket(request: &Request) -> Result<Operation, S3Error> {
         Method::DELETE => Ok(Operation::DeleteBucket),
         Method::POST if has("delete") => Ok(Operation::DeleteObjects),
         Method::POST => Err(S3Error::not_implemented("Upload by HTML form")),
-        _ => Err(ErrorCode::MethodNotAllowed.into()),
+        _ => Err(not_allowed("GET, HEAD, PUT, DELETE, POST")),
     }
 }
 
 fn object(request: &Request) -> Result<Operation, S3Error> {
     let has = |name| request.query.has(name);
     let copies = || request.headers.amz("x-amz-copy-source").map(|source| source.is_some());
+    let invalid = |message: String| Err(S3Error::new(ErrorCode::InvalidRequest, message));
     match request.method {
+        _ if has("versions") => invalid("There is no such thing as the ?versions sub-resource for a key".to_owned()),
+        Method::POST if has("uploads") => Ok(Operation::CreateMultipartUpload),
+        _ if has("uploads") => invalid(format!("Key is not expected for the {} method ?uploads subresource", request.method)),
         Method::GET if has("attributes") => Ok(Operation::GetObjectAttributes),
         Method::GET if has("acl") => Ok(Operation::GetObjectAcl),
         Method::GET if has("tagging") => Ok(Operation::GetObjectTagging),
@@ -172,8 +181,7 @@ fn object(request: &Request) -> Result<Operation, S3Error> {
         Method::DELETE if has("tagging") => Ok(Operation::DeleteObjectTagging),
         Method::DELETE if has("uploadId") => Ok(Operation::AbortMultipartUpload),
         Method::DELETE => Ok(Operation::DeleteObject),
-        Method::POST if has("uploads") => Ok(Operation::CreateMultipartUpload),
         Method::POST if has("uploadId") => Ok(Operation::CompleteMultipartUpload),
-        _ => Err(ErrorCode::MethodNotAllowed.into()),
+        _ => Err(not_allowed("GET, HEAD, PUT, DELETE")),
     }
 }

@@ -5,7 +5,7 @@ use super::{
     headers::{self, ReplyView},
 };
 use crate::{
-    model::{ByteRange, ETag, ObjectInfo, ObjectKey, PartNumber, Principal, Span, Timestamp},
+    model::{ByteRange, ETag, ObjectInfo, ObjectKey, PartNumber, Principal, Span, StorageClass, Timestamp},
     store::{Selection, Store, condition::ReadConditions, error::StoreError, error::StoreErrorKind},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -100,6 +100,12 @@ fn selection(request: &Request) -> Result<Selection, S3Error> {
 
 fn overrides(query: &Query, principal: &Principal) -> Result<HeaderMap, S3Error> {
     let mut headers = HeaderMap::new();
+    let known = |asked: &str| OVERRIDES.iter().any(|(parameter, _)| *parameter == asked);
+    if let Some((unknown, value)) = query.iter().find(|(name, _)| name.starts_with("response-") && !known(name)) {
+        let names = OVERRIDES.map(|(parameter, _)| parameter).join(", ");
+        let message = format!("{unknown} is not in the set of overridable response headers. They are: {names}");
+        return Err(S3Error::argument(unknown, value, message));
+    }
     for (parameter, name) in OVERRIDES {
         let Some(text) = query.get(parameter) else { continue };
         if *principal == Principal::Anonymous {
@@ -138,14 +144,19 @@ impl Validator {
     }
 }
 
-/// A failed read as a reply. A 304 names what the client has (RFC 9110 section 15.4.5), if it is still what is there.
+/// A failed read as a reply. A 304 names what the client has (RFC 9110 section 15.4.5), if it is still what is there; what is said of an
+/// archived object names its class.
 pub(super) async fn failure(store: &dyn Store, key: &ObjectKey, conditions: &ReadConditions, error: StoreError) -> S3Error {
-    let not_modified = error.kind() == StoreErrorKind::NotModified;
+    let kind = error.kind();
     let mut error = S3Error::from(error);
-    if not_modified
-        && let Ok(info) = store.head(key, &Default::default()).await
-        && conditions.check(&info.etag, info.last_modified) == Err(StoreErrorKind::NotModified)
-    {
+    if !matches!(kind, StoreErrorKind::NotModified | StoreErrorKind::InvalidObjectState) {
+        return error;
+    }
+    let Ok(info) = store.head(key, &Default::default()).await else { return error };
+    if kind == StoreErrorKind::InvalidObjectState {
+        return error.detail("StorageClass", StorageClass::shown(info.attributes.storage_class));
+    }
+    if conditions.check(&info.etag, info.last_modified) == Err(StoreErrorKind::NotModified) {
         let all = headers::object_headers(&info, ReplyView::default());
         for name in [header::ETAG, header::LAST_MODIFIED, header::CACHE_CONTROL, header::EXPIRES, headers::CACHE] {
             if let Some(value) = all.get(&name) {
@@ -222,6 +233,14 @@ mod tests {
         let mut anonymous = request(&[]);
         anonymous.query = Query::new(vec![("response-content-type".into(), "x/y".into())]);
         assert_eq!(Reading::asked(&anonymous).expect_err("refused").code, ErrorCode::InvalidRequest);
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_overridden_is_refused_by_name() {
+        for name in ["response-etag", "response-content-length", "response-"] {
+            assert_eq!(reading(&[], &[(name, "x")]).err(), Some(ErrorCode::InvalidArgument), "{name}");
+        }
+        assert!(reading(&[], &[("x-response-type", "x")]).is_ok());
     }
 
     #[test]

@@ -1,22 +1,20 @@
 //! The life of a request: route, resolve, authorize, operate, reply.
 
 use super::{
+    about::About,
     body::Body,
     call::{BucketCall, ObjectCall, ServiceCall},
-    document::shown,
     error::{ErrorCode, S3Error},
     gate::{self, Need},
     headers,
     operation::{Operation, route},
     ops::*,
     request::Request,
-    xml,
 };
 use crate::{
     buckets::Buckets,
-    model::{BucketName, ObjectKey, ObjectKeyError},
+    model::{BucketName, ObjectKey},
 };
-use http::{HeaderValue, header};
 use std::sync::Arc;
 
 pub type Response = http::Response<Body>;
@@ -97,10 +95,7 @@ impl Service {
                 _ => Err(ErrorCode::MethodNotAllowed.into()),
             };
         };
-        let key = ObjectKey::new(key).map_err(|error| match error {
-            ObjectKeyError::Empty => S3Error::from(ErrorCode::InvalidURI),
-            ObjectKeyError::TooLong(_) => S3Error::from(ErrorCode::KeyTooLongError),
-        })?;
+        let key = ObjectKey::new(key)?;
         gate::authorize(&request.principal, need, &bucket, Some(&key)).await?;
         headers::admit(operation, &request, &bucket)?;
         let call = ObjectCall { request, bucket, key };
@@ -124,60 +119,5 @@ impl Service {
             Op::ListParts => list_parts::handle(self, call).await,
             _ => Err(ErrorCode::MethodNotAllowed.into()),
         }
-    }
-}
-
-/// What an error document says of its request, kept while the request itself is consumed.
-#[derive(Debug, Clone)]
-pub struct About {
-    request_id: String,
-    resource: String,
-    bucket: Option<String>,
-    key: Option<String>,
-}
-
-impl About {
-    pub fn of(request: &Request) -> Self {
-        Self::new(&request.id.0, request.target.bucket.clone(), request.target.key.clone())
-    }
-
-    pub fn new(request_id: &str, bucket: Option<String>, key: Option<String>) -> Self {
-        let resource =
-            format!("/{}{}{}", bucket.as_deref().unwrap_or(""), if key.is_some() { "/" } else { "" }, key.as_deref().unwrap_or(""));
-        Self { request_id: request_id.to_owned(), resource, bucket, key }
-    }
-
-    /// The reply to a failed request. The error itself goes into the extensions, for the log.
-    pub fn error(&self, error: S3Error) -> Response {
-        let status = error.status();
-        let mut document = xml::Writer::document();
-        document.element("Error", |error_element| {
-            error_element.text("Code", error.code.as_str());
-            error_element.text("Message", shown(&error.message));
-            let named = |name| error.details.iter().any(|(element, _)| *element == name);
-            match error.code {
-                ErrorCode::NoSuchKey if !named("Key") => {
-                    if let Some(key) = &self.key {
-                        error_element.text("Key", shown(key));
-                    }
-                }
-                _ => {}
-            }
-            if let Some(bucket) = self.bucket.as_ref().filter(|_| !named("BucketName")) {
-                error_element.text("BucketName", shown(bucket));
-            }
-            for (element, value) in &error.details {
-                error_element.text(element, shown(value));
-            }
-            error_element.text("Resource", shown(&self.resource));
-            error_element.text("RequestId", &self.request_id);
-            error_element.text("HostId", &self.request_id);
-        });
-        let mut response = http::Response::new(Body::Full(document.finish()));
-        *response.status_mut() = status;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
-        response.headers_mut().extend(error.headers.clone());
-        response.extensions_mut().insert(Arc::new(error));
-        response
     }
 }

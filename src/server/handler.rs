@@ -134,7 +134,6 @@ fn is_authentication(code: ErrorCode) -> bool {
             | AuthorizationHeaderMalformed
             | AuthorizationQueryParametersError
             | InvalidAccessKeyId
-            | InvalidSecurity
             | RequestTimeTooSkewed
             | SignatureDoesNotMatch
     )

@@ -35,23 +35,41 @@ pub struct ReadConditions {
     pub if_unmodified_since: Option<Timestamp>,
 }
 
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadCondition {
+    IfMatch,
+    IfNoneMatch,
+    IfModifiedSince,
+    IfUnmodifiedSince,
+}
+
 impl ReadConditions {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// RFC 9110 section 13.2.2: an entity tag condition overrides the date condition of its direction.
     pub fn check(&self, etag: &ETag, modified: Timestamp) -> Result<(), StoreErrorKind> {
+        match self.broken(etag, modified) {
+            None => Ok(()),
+            Some(ReadCondition::IfMatch | ReadCondition::IfUnmodifiedSince) => Err(PreconditionFailed),
+            Some(ReadCondition::IfNoneMatch | ReadCondition::IfModifiedSince) => Err(NotModified),
+        }
+    }
+
+    /// The first condition that does not hold. RFC 9110 section 13.2.2: an entity tag condition overrides the date condition of its
+    /// direction.
+    pub fn broken(&self, etag: &ETag, modified: Timestamp) -> Option<ReadCondition> {
         let since = |date: Timestamp| modified.seconds() > date.seconds();
         match (&self.if_match, self.if_unmodified_since) {
-            (Some(tags), _) if !tags.matches(etag) => return Err(PreconditionFailed),
-            (None, Some(date)) if since(date) => return Err(PreconditionFailed),
+            (Some(tags), _) if !tags.matches(etag) => return Some(ReadCondition::IfMatch),
+            (None, Some(date)) if since(date) => return Some(ReadCondition::IfUnmodifiedSince),
             _ => {}
         }
         match (&self.if_none_match, self.if_modified_since) {
-            (Some(tags), _) if tags.matches(etag) => Err(NotModified),
-            (None, Some(date)) if !since(date) => Err(NotModified),
-            _ => Ok(()),
+            (Some(tags), _) if tags.matches(etag) => Some(ReadCondition::IfNoneMatch),
+            (None, Some(date)) if !since(date) => Some(ReadCondition::IfModifiedSince),
+            _ => None,
         }
     }
 

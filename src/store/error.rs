@@ -63,13 +63,15 @@ pub struct StoreError {
     message: String,
     /// How long its cause is known to last.
     wait: Option<Duration>,
+    /// What S3 tells a client with the kind, by its own names: `PartNumber`, `ETag`, …
+    details: Vec<(&'static str, String)>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl StoreError {
     pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), wait: None, source: None }
+        Self { kind, message: message.into(), wait: None, details: Vec::new(), source: None }
     }
 
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -81,6 +83,15 @@ impl StoreError {
     pub fn lasting(mut self, wait: Duration) -> Self {
         self.wait = Some(wait);
         self
+    }
+
+    pub fn with_detail(mut self, element: &'static str, value: impl fmt::Display) -> Self {
+        self.details.push((element, value.to_string()));
+        self
+    }
+
+    pub fn details(&self) -> &[(&'static str, String)] {
+        &self.details
     }
 
     /// An operating-system error while doing `what`.

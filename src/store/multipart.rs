@@ -67,11 +67,15 @@ pub fn assemble(spec: ChecksumSpec, explicit: bool, request: &CompleteUpload, re
     }
     let chosen: Vec<&RecordedPart> = request.parts.iter().map(|part| chosen(part, recorded)).collect::<Result<_>>()?;
     if let Some(small) = chosen[..chosen.len() - 1].iter().find(|part| part.size < MIN_PART_SIZE) {
-        let number = small.number.get();
-        return Err(StoreError::new(StoreErrorKind::EntityTooSmall, format!("part {number} has only {} bytes", small.size)));
+        let (number, size) = (small.number.get(), small.size);
+        return Err(StoreError::new(StoreErrorKind::EntityTooSmall, format!("part {number} has only {size} bytes"))
+            .with_detail("ProposedSize", size)
+            .with_detail("MinSizeAllowed", MIN_PART_SIZE)
+            .with_detail("PartNumber", number)
+            .with_detail("ETag", small.etag().as_str()));
     }
     let size = chosen.iter().try_fold(0u64, |sum, part| sum.checked_add(part.size)).filter(|size| *size <= MAX_OBJECT_SIZE);
-    let size = size.ok_or_else(|| StoreError::new(StoreErrorKind::EntityTooLarge, "the parts add up to more than 5 TiB"))?;
+    let size = size.ok_or_else(too_large)?;
     if let Some(announced) = request.size.filter(|announced| *announced != size) {
         let message = format!("The provided 'x-amz-mp-object-size' header value {announced} does not match what was computed: {size}");
         return Err(StoreError::new(StoreErrorKind::InvalidRequest, message));
@@ -87,9 +91,18 @@ pub fn assemble(spec: ChecksumSpec, explicit: bool, request: &CompleteUpload, re
     Ok(Assembled { etag: ETag::multipart(md5.finalize().into(), chosen.len()), size, checksum, parts })
 }
 
+fn too_large() -> StoreError {
+    let error = StoreError::new(StoreErrorKind::EntityTooLarge, "the parts add up to more than 5 TiB");
+    error.with_detail("MaxSizeAllowed", MAX_OBJECT_SIZE)
+}
+
 /// The recorded part that the client means, if it is still the one it saw.
 fn chosen<'r>(wanted: &CompletePart, recorded: &'r [RecordedPart]) -> Result<&'r RecordedPart> {
-    let invalid = |why: &str| StoreError::new(StoreErrorKind::InvalidPart, format!("part {}: {why}", wanted.number.get()));
+    let invalid = |why: &str| {
+        StoreError::new(StoreErrorKind::InvalidPart, format!("part {}: {why}", wanted.number.get()))
+            .with_detail("PartNumber", wanted.number.get())
+            .with_detail("ETag", wanted.etag.as_str())
+    };
     let at = recorded.binary_search_by_key(&wanted.number, |part| part.number).map_err(|_| invalid("was not uploaded"))?;
     let part = &recorded[at];
     if part.etag() != wanted.etag {

@@ -108,8 +108,8 @@ pub enum PayloadError {
     Framing(&'static str),
     #[error("the trailer of the body is malformed: {0}")]
     Trailer(&'static str),
-    #[error("the body is larger than allowed")]
-    TooLarge,
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
     #[error("your socket connection to the server was not read from or written to within the timeout period")]
     Timeout,
     #[error("the connection was lost")]
@@ -350,7 +350,7 @@ impl Payload {
     /// The whole body in memory: for XML, which has a limit. Verified like any other.
     pub async fn collect(mut self, limit: usize) -> Result<Bytes, PayloadError> {
         if self.announced.length.is_some_and(|length| length > limit as u64) {
-            return Err(PayloadError::TooLarge);
+            return Err(PayloadError::TooLarge(limit));
         }
         let mut digests = self.digests(None);
         let mut all = Vec::new();
@@ -359,7 +359,7 @@ impl Payload {
         while let Some(batch) = self.read(PIECE).await? {
             for frame in batch {
                 if all.len() + frame.len() > limit {
-                    return Err(PayloadError::TooLarge);
+                    return Err(PayloadError::TooLarge(limit));
                 }
                 if held.as_mut().is_some_and(|held| !held.try_grow(frame.len())) {
                     return Err(PayloadError::NoMemory);
@@ -376,13 +376,13 @@ impl Payload {
     /// well: verified like any other.
     pub async fn pieces<E: From<PayloadError>>(mut self, limit: usize, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<u64, E> {
         if self.announced.length.is_some_and(|length| length > limit as u64) {
-            return Err(PayloadError::TooLarge.into());
+            return Err(PayloadError::TooLarge(limit).into());
         }
         let mut digests = self.digests(None);
         while let Some(batch) = self.read(PIECE).await? {
             for frame in batch {
                 if self.read > limit as u64 {
-                    return Err(PayloadError::TooLarge.into());
+                    return Err(PayloadError::TooLarge(limit).into());
                 }
                 digests.update(&frame);
                 take(&frame)?;
@@ -555,7 +555,7 @@ mod tests {
 
     #[tokio::test]
     async fn collecting_stops_at_the_limit() {
-        assert_eq!(payload(&["hello", "world"], Announced::default()).collect(9).await, Err(PayloadError::TooLarge));
+        assert_eq!(payload(&["hello", "world"], Announced::default()).collect(9).await, Err(PayloadError::TooLarge(9)));
         assert_eq!(payload(&["hello", "world"], Announced::default()).collect(10).await.as_deref(), Ok(&b"helloworld"[..]));
     }
 }

@@ -116,13 +116,17 @@ async fn lists_that_do_not_fit_the_upload_are_refused() {
     let last = upload.part(2, "last").await;
     let other_sum =
         CompletedPart::builder().part_number(1).set_e_tag(small.e_tag.clone()).set_checksum_sha256(last.checksum_sha256.clone());
+    let summed = |number: i32, etag: &str| {
+        CompletedPart::builder().part_number(number).e_tag(etag).set_checksum_sha256(small.checksum_sha256.clone()).build()
+    };
     let cases = [
-        ("wrong ETag", vec![named(1, "ffffffffffffffffffffffffffffffff")], (400, "InvalidPart")),
-        ("never sent", vec![named(9999, small.e_tag().unwrap_or_default())], (400, "InvalidPart")),
+        ("wrong ETag", vec![summed(1, "ffffffffffffffffffffffffffffffff")], (400, "InvalidPart")),
+        ("never sent", vec![summed(9999, small.e_tag().unwrap_or_default())], (400, "InvalidPart")),
         ("wrong checksum", vec![other_sum.build()], (400, "InvalidPart")),
         ("descending", vec![last.clone(), small.clone()], (400, "InvalidPartOrder")),
         ("repeated", vec![small.clone(), small.clone()], (400, "InvalidPartOrder")),
         ("too small", vec![small.clone(), last.clone()], (400, "EntityTooSmall")),
+        ("no digest", vec![named(1, small.e_tag().unwrap_or_default())], (400, "InvalidRequest")),
         ("no such number", vec![named(10_001, "x")], (400, "InvalidArgument")),
         ("nothing", vec![], (400, "MalformedXML")),
     ];
@@ -133,13 +137,56 @@ async fn lists_that_do_not_fit_the_upload_are_refused() {
         assert_eq!(server.raw().post(upload.target(), body).send().failure(), is(400, "MalformedXML"), "{body}");
     }
     for (name, value) in [("x-amz-mp-object-size", "99"), ("x-amz-mp-object-size", "x"), ("x-amz-checksum-type", "FULL_OBJECT")] {
-        let etag = small.e_tag().unwrap_or_default();
-        let body = format!("<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>");
+        let (etag, sum) = (small.e_tag().unwrap_or_default(), small.checksum_sha256().unwrap_or_default());
+        let part = format!("<PartNumber>1</PartNumber><ETag>{etag}</ETag><ChecksumSHA256>{sum}</ChecksumSHA256>");
+        let body = format!("<CompleteMultipartUpload><Part>{part}</Part></CompleteMultipartUpload>");
         assert_eq!(server.raw().post(upload.target(), body).header(name, value).send().failure(), is(400, "InvalidRequest"), "{name}");
     }
     assert_eq!(get(&client, &bucket, "k").await, None);
     upload.complete(&[small]).mpu_object_size(9).send().await.expect("the upload is still there");
     assert_eq!(get(&client, &bucket, "k").await.as_deref(), Some(&b"too small"[..]));
+}
+
+#[tokio::test]
+async fn a_refused_list_names_the_part_that_is_wrong() {
+    let server = Server::start();
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    let upload = Upload::begin(&client, &bucket, "k").await;
+    let etags = [upload.part(1, "too small").await, upload.part(2, "last").await].map(|part| part.e_tag.expect("an ETag").replace('"', ""));
+    let complete = |parts: &[(u16, &str)]| {
+        let part = |(number, etag): &(u16, &str)| format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>");
+        let list: String = parts.iter().map(part).collect();
+        server.raw().post(upload.target(), format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>")).send()
+    };
+    let absent = complete(&[(1, &etags[0]), (3, "abc")]);
+    assert_eq!(absent.failure(), is(400, "InvalidPart"));
+    for (element, value) in [("UploadId", upload.id.as_str()), ("PartNumber", "3"), ("ETag", "abc")] {
+        assert_eq!(absent.element(element).as_deref(), Some(value), "{element}");
+    }
+    let small = complete(&[(1, &etags[0]), (2, &etags[1])]);
+    assert_eq!(small.failure(), is(400, "EntityTooSmall"));
+    for (element, value) in [("ProposedSize", "9"), ("MinSizeAllowed", "5242880"), ("PartNumber", "1"), ("ETag", etags[0].as_str())] {
+        assert_eq!(small.element(element).as_deref(), Some(value), "{element}");
+    }
+}
+
+/// With a composite checksum, the list is part of what is verified; with a full one, the object's own is.
+#[tokio::test]
+async fn an_upload_for_a_composite_checksum_needs_the_digest_of_every_part() {
+    let server = Server::start();
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    let upload = Upload::begin_with(&client, &bucket, "k", ChecksumAlgorithm::Sha256).await;
+    let part = upload.part(1, "x").await;
+    let bare = named(1, part.e_tag().expect("an ETag"));
+    let refused = upload.complete(std::slice::from_ref(&bare)).send().await.expect_err("refused").into_service_error();
+    let words = refused.meta().message().unwrap_or_default().to_owned();
+    assert!(words.contains("sha256") && words.contains("missing for part 1"), "{words}");
+    upload.complete(&[part]).send().await.expect("complete");
+    let upload = Upload::begin_with(&client, &bucket, "k", ChecksumAlgorithm::Crc64Nvme).await;
+    let part = upload.part(1, "x").await;
+    upload.complete(&[named(1, part.e_tag().expect("an ETag"))]).send().await.expect("a full checksum needs none of parts");
 }
 
 #[tokio::test]

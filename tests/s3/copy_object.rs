@@ -90,13 +90,44 @@ async fn conditions_hold_on_the_source_and_on_the_target() {
     assert!(copy().if_match(same).copy_source_if_none_match(other).send().await.is_ok());
 }
 
+/// Clients decide by its name whether the source or the target is not as they want it.
+#[tokio::test]
+async fn a_412_names_the_condition_that_was_broken() {
+    let server = Server::start();
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    put(&client, &bucket, "from", "hello").await;
+    put(&client, &bucket, "to", "there").await;
+    let (same, other) = ("\"5d41402abc4b2a76b9719d911017c592\"", "\"00000000000000000000000000000000\"");
+    let past = "Mon, 12 Oct 2009 17:50:30 GMT";
+    for (headers, condition) in [
+        (&[("x-amz-copy-source-if-match", other)][..], "x-amz-copy-source-If-Match"),
+        (&[("x-amz-copy-source-if-none-match", same), ("if-match", other)], "x-amz-copy-source-If-None-Match"),
+        (&[("x-amz-copy-source-if-unmodified-since", past)], "x-amz-copy-source-If-Unmodified-Since"),
+        (&[("x-amz-copy-source-if-match", same), ("if-none-match", "*")], "If-None-Match"),
+        (&[("if-match", other)], "If-Match"),
+    ] {
+        let request = server.raw().put(format!("/{bucket}/to"), "").header("x-amz-copy-source", format!("{bucket}/from"));
+        let refused = headers.iter().fold(request, |request, (name, value)| request.header(name, *value)).send();
+        assert_eq!((refused.failure(), refused.element("Condition").as_deref()), (is(412, "PreconditionFailed"), Some(condition)));
+    }
+    assert_eq!(get(&client, &bucket, "to").await.as_deref(), Some(&b"there"[..]));
+}
+
 #[tokio::test]
 async fn any_key_is_a_source() {
     let server = Server::start();
     let client = server.client();
     let bucket = server.bucket(&client).await;
-    for (key, encoded) in [("a b", "a%20b"), ("a+b", "a+b"), ("a%20b", "a%2520b"), ("?versionId", "%3FversionId"), ("ä/ö", "%C3%A4/%C3%B6")]
-    {
+    for (key, encoded) in [
+        ("a b", "a%20b"),
+        // As in a query: a `+` is a blank.
+        ("a b", "a+b"),
+        ("a+b", "a%2Bb"),
+        ("a%20b", "a%2520b"),
+        ("?versionId", "%3FversionId"),
+        ("ä/ö", "%C3%A4/%C3%B6"),
+    ] {
         put(&client, &bucket, key, key).await;
         let copy = client.copy_object().bucket(&bucket).key("to").copy_source(format!("{bucket}/{encoded}")).send().await;
         copy.expect("copied");
@@ -104,7 +135,8 @@ async fn any_key_is_a_source() {
     }
     let copy = |source: String| client.copy_object().bucket(&bucket).key("to").copy_source(source).send();
     assert!(copy(format!("{bucket}/a+b?versionId=null")).await.is_ok());
-    assert_eq!(failure(copy(format!("{bucket}/a+b?versionId=3L4kqtJlcpXroDTDmJ")).await), is(404, "NoSuchVersion"));
+    assert_eq!(failure(copy(format!("{bucket}/a+b?versionId=v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA")).await), is(404, "NoSuchVersion"));
+    assert_eq!(failure(copy(format!("{bucket}/a+b?versionId=junk")).await), is(400, "InvalidArgument"));
     assert_eq!(failure(copy(format!("{bucket}/missing")).await), is(404, "NoSuchKey"));
     assert_eq!(failure(copy("no-such-bucket/k".into()).await), is(404, "NoSuchBucket"));
     assert_eq!(failure(copy("nonsense".into()).await), is(400, "InvalidArgument"));

@@ -1,6 +1,10 @@
 //! CreateBucket over the wire.
 
-use crate::support::{ADMIN, ALICE, BOB, READER, Server, failure, get, is, put};
+use crate::support::{
+    ADMIN, ALICE, BOB, READER, Server, failure, get,
+    hostile::{Hostile, Said},
+    is, put,
+};
 use aws_sdk_s3::types::BucketCannedAcl;
 
 #[tokio::test]
@@ -8,6 +12,9 @@ async fn a_bucket_is_there_once_it_was_created() {
     let server = Server::start();
     let reply = server.raw().put("/first", "").send();
     assert_eq!((reply.status, reply.header("location")), (200, Some("/first")));
+    assert_eq!((reply.header("x-amz-bucket-region"), reply.header("x-amz-bucket-arn")), (Some("us-east-1"), Some("arn:aws:s3:::first")));
+    let body = "<CreateBucketConfiguration><LocationConstraint>eu-west-3</LocationConstraint></CreateBucketConfiguration>";
+    assert_eq!(server.raw().put("/second", body).send().header("x-amz-bucket-region"), Some("eu-west-3"));
     server.client().head_bucket().bucket("first").send().await.expect("it is there");
 }
 
@@ -54,6 +61,23 @@ async fn names_are_shared_by_all() {
     }
 }
 
+/// The storage behind the bucket says only "404", as Google's does of a project that is not there.
+#[test]
+fn a_bucket_that_the_storage_does_not_make_is_no_missing_key() {
+    for words in ["", "<Error><Code>NoSuchKey</Code><Message>m</Message></Error>"] {
+        let storage = Hostile::start(move |_| Said::new(404, words));
+        let sections = format!(
+            "[backend.lake]\ntype = \"s3\"\nendpoint = \"http://{}\"\naccess_key = \"k\"\nsecret_key = \"s\"\n\
+             [default]\nbackend = \"lake\"\n",
+            storage.address()
+        );
+        let server = Server::configured("", &sections);
+        let refused = server.raw().put("/first", "").send();
+        assert_eq!((refused.failure(), refused.element("Key")), (is(503, "ServiceUnavailable"), None), "{words}");
+        assert_eq!(server.raw().request("HEAD", "/first").send().status, 404, "and there is no bucket");
+    }
+}
+
 #[tokio::test]
 async fn only_who_may_write_creates_buckets() {
     let server = Server::start();
@@ -70,6 +94,7 @@ async fn what_we_cannot_promise_of_a_bucket_is_refused() {
         ("x-amz-object-ownership", "BucketOwnerEnforced", (501, "NotImplemented")),
         ("x-amz-object-ownership", "Everyone", (400, "InvalidArgument")),
         ("x-amz-grant-read", "id=somebody", (501, "NotImplemented")),
+        ("x-amz-bucket-namespace", "account-regional", (501, "NotImplemented")),
         ("x-amz-acl", "everyone", (400, "InvalidArgument")),
     ];
     for (name, value, (status, code)) in cases {

@@ -3,11 +3,12 @@
 use crate::support::{BOB, Server};
 
 #[tokio::test]
-async fn a_bucket_names_its_region() {
+async fn a_bucket_names_its_region_and_its_arn() {
     let server = Server::start();
     let bucket = server.bucket(&server.client()).await;
     let reply = server.raw().request("HEAD", format!("/{bucket}")).send();
     assert_eq!((reply.status, reply.header("x-amz-bucket-region")), (200, Some("us-east-1")));
+    assert_eq!(reply.header("x-amz-bucket-arn"), Some(format!("arn:aws:s3:::{bucket}").as_str()));
 }
 
 #[tokio::test]

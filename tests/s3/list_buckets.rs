@@ -71,6 +71,15 @@ async fn buckets_are_filtered_by_region() {
 }
 
 #[tokio::test]
+async fn a_bucket_is_shown_with_its_region_and_its_arn() {
+    let server = Server::start();
+    assert_eq!(server.raw().put("/first", "").send().status, 200);
+    let reply = server.raw().get("/").send();
+    let told = (reply.element("BucketRegion"), reply.element("BucketArn"));
+    assert_eq!(told, (Some("us-east-1".to_owned()), Some("arn:aws:s3:::first".to_owned())));
+}
+
+#[tokio::test]
 async fn parameters_that_s3_refuses_are_invalid_arguments() {
     let server = Server::start();
     let client = server.client();

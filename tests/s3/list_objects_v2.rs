@@ -170,6 +170,20 @@ async fn page_sizes_are_cut_to_a_thousand_and_nonsense_refused() {
     }
 }
 
+/// Nothing that is listed was ever restored, so there is nothing to say of it.
+#[tokio::test]
+async fn optional_attributes_are_honoured_or_refused_by_name() {
+    let server = Server::start();
+    let (_, bucket) = filled(&server).await;
+    let list =
+        |attributes: &str| server.raw().get(format!("/{bucket}?list-type=2")).header("x-amz-optional-object-attributes", attributes).send();
+    let honoured = list("RestoreStatus");
+    assert_eq!((honoured.status, honoured.element("RestoreStatus")), (200, None));
+    let refused = list("Colour");
+    assert_eq!(refused.failure(), is(501, "NotImplemented"));
+    assert!(refused.element("Message").is_some_and(|message| message.contains("x-amz-optional-object-attributes")));
+}
+
 #[tokio::test]
 async fn a_bucket_is_listed_by_whom_its_acl_lets() {
     let server = Server::start();

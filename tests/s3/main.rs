@@ -12,6 +12,7 @@ mod delete_bucket;
 mod delete_object;
 mod delete_object_tagging;
 mod delete_objects;
+mod errors;
 mod get_bucket_acl;
 mod get_bucket_location;
 mod get_bucket_versioning;

@@ -62,6 +62,8 @@ async fn a_document_that_amounts_to_a_canned_acl_is_taken() {
         (named, (501, "NotImplemented")),
         (document(""), (501, "NotImplemented")),
         ("<AccessControlPolicy/>".to_owned(), (400, "MalformedACLError")),
+        (document("<Grant><Grantee><ID>a</ID></Grantee></Grant>").replace(&owner, "somebody"), (400, "MalformedACLError")),
+        (document("").replace(&owner, "somebody"), (403, "AccessDenied")),
         (String::new(), (400, "MissingSecurityHeader")),
     ] {
         assert_eq!(server.raw().put(format!("/{bucket}?acl"), &body).send().failure(), is(status, code), "{body}");

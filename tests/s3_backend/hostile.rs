@@ -113,6 +113,31 @@ async fn a_document_that_drips_is_given_up() {
     assert!(error.to_string().contains("too slowly"), "{error}");
 }
 
+#[tokio::test]
+async fn what_a_silent_404_says_is_missing_is_what_was_asked_about() {
+    let (_hostile, gateway, store) = before(|_| Said::new(404, "")).await;
+    let record = gateway.record("another", "another").await;
+    let made = gateway.backend.create(&record).await.expect_err("nothing is made");
+    assert_eq!(made.kind(), StoreErrorKind::Unavailable);
+    assert_eq!(list(&*store, from(None, "")).await.expect_err("no bucket").kind(), StoreErrorKind::Unavailable);
+    let begun = store.begin_upload(&key("key"), plain_upload()).await;
+    assert_eq!(refused(begun), StoreErrorKind::Unavailable);
+    assert_eq!(refused(store.head(&key("key"), &Default::default()).await), StoreErrorKind::NoSuchKey);
+    assert_eq!(refused(put_if(&*store, "key", "x", Default::default()).await), StoreErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_silent_404_to_a_part_is_about_its_upload() {
+    let (_hostile, _gateway, store) = before(|asked| match asked.method.as_str() {
+        "POST" if asked.query("uploads").is_some() => Said::new(200, BEGUN),
+        _ => Said::new(404, ""),
+    })
+    .await;
+    let upload = Uploading::begin(&*store, "key").await;
+    let page = store.list_parts(&upload.key, &upload.id, 0, 10).await;
+    assert_eq!(refused(page), StoreErrorKind::NoSuchUpload);
+}
+
 const BEGUN: &str = "<InitiateMultipartUploadResult><UploadId>theirs</UploadId></InitiateMultipartUploadResult>";
 
 fn parts(numbers: impl Iterator<Item = u64>) -> String {

@@ -1,6 +1,11 @@
 //! Copies inside one storage: it does them, no byte comes here. Between storages the default streams.
 
-use super::{Dialect, headers, keeping::Wish, refusal, store::S3Store};
+use super::{
+    Dialect, headers,
+    keeping::Wish,
+    refusal::{self, Asked},
+    store::S3Store,
+};
 use crate::{
     backend::wire::{Again, Reply, encode_path},
     model::{Attributes, ByteRange, ETag, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
@@ -174,7 +179,7 @@ pub(super) async fn copied(reply: Reply) -> Result<xml::Element> {
         Ok(root) if status.is_success() => Ok(root),
         _ => {
             let status = if status.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
-            let error = StoreError::from(refusal::of_document(status, &document));
+            let error = StoreError::from(refusal::of_document(status, &document, Asked::Object));
             // A copy has no 304.
             Err(if error.kind() == StoreErrorKind::NotModified { StoreErrorKind::PreconditionFailed.into() } else { error })
         }

@@ -1,6 +1,6 @@
 //! What S3 does not say of an object in its headers: tags, and the parts it was made of.
 
-use super::{multipart::checksum_of, store::S3Store};
+use super::{multipart::checksum_of, refusal::Asked, store::S3Store};
 use crate::{
     backend::{pages::Pages, wire::Again},
     model::{ObjectPart, PartNumber, Tag, TagSet},
@@ -15,7 +15,7 @@ use http::Method;
 impl S3Store {
     pub(super) async fn tags(&self, name: &str) -> Result<TagSet> {
         let reply = self.call(Method::GET, name).query(&[("tagging", None)]).send(Again::Harmless).await?;
-        let document = self.document(reply).await?;
+        let document = self.document(reply, Asked::Object).await?;
         let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply is no tag set");
         let root = xml::parse_reply(&document).map_err(|_| strange())?;
         let tag = |element: &xml::Element| Tag {
@@ -34,7 +34,7 @@ impl S3Store {
             let marker = parts.last().map_or(0, |part| part.number).to_string();
             let call = self.call(Method::GET, name).query(&[("attributes", None)]);
             let call = call.vendor("object-attributes", "ObjectParts").vendor("part-number-marker", &marker).vendor("max-parts", "1000");
-            let document = self.document(call.send(Again::Harmless).await?).await?;
+            let document = self.document(call.send(Again::Harmless).await?, Asked::Object).await?;
             let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no object attributes");
             let root = xml::parse_reply(&document).map_err(|_| strange())?;
             let Some(list) = root.child("ObjectParts") else { return Ok(parts) };

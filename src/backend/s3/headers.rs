@@ -5,7 +5,10 @@
 
 use super::{Dialect, gcs, keeping};
 use crate::{
-    model::{Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, ObjectInfo, TagSet, Timestamp},
+    model::{
+        Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, ObjectInfo, TagSet, Timestamp,
+        encoded_words,
+    },
     store::{
         Result,
         condition::{ETagMatch, ReadConditions},
@@ -187,36 +190,7 @@ pub(super) fn encoded(text: &str) -> Result<HeaderValue> {
 }
 
 pub(super) fn decoded(value: &HeaderValue) -> String {
-    let text = String::from_utf8_lossy(value.as_bytes());
-    let word = |text: &str| {
-        let inner = text.strip_prefix("=?")?.strip_suffix("?=")?;
-        let (charset, rest) = inner.split_once('?')?;
-        let (encoding, word) = rest.split_once('?')?;
-        if !charset.eq_ignore_ascii_case("utf-8") {
-            return None;
-        }
-        let bytes = match encoding {
-            "B" | "b" => STANDARD.decode(word).ok()?,
-            "Q" | "q" => quoted_printable(word)?,
-            _ => return None,
-        };
-        String::from_utf8(bytes).ok()
-    };
-    word(&text).unwrap_or_else(|| text.into_owned())
-}
-
-/// The Q encoding of RFC 2047 section 4.2.
-fn quoted_printable(word: &str) -> Option<Vec<u8>> {
-    let mut bytes = word.bytes();
-    let mut out = Vec::with_capacity(word.len());
-    while let Some(byte) = bytes.next() {
-        out.push(match byte {
-            b'_' => b' ',
-            b'=' => u8::from_str_radix(std::str::from_utf8(&[bytes.next()?, bytes.next()?]).ok()?, 16).ok()?,
-            other => other,
-        });
-    }
-    Some(out)
+    encoded_words::decode(&String::from_utf8_lossy(value.as_bytes())).into_owned()
 }
 
 #[cfg(test)]
@@ -229,6 +203,7 @@ mod tests {
         assert_eq!(decoded(&HeaderValue::from_static("=?UTF-8?Q?caf=C3=A9_x?=")), "café x");
         assert_eq!(decoded(&HeaderValue::from_static("=?UTF-8?B?w6Q=?=")), "ä");
         assert_eq!(decoded(&HeaderValue::from_static("=?latin-1?Q?x?=")), "=?latin-1?Q?x?=");
+        assert_eq!(decoded(&HeaderValue::from_static("=?UTF-8?B?w6Q=?= =?UTF-8?B?w7Y=?=")), "äö", "S3 folds long values");
         assert_eq!(encoded("plain text").expect("a value"), "plain text");
     }
 

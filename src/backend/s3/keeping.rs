@@ -4,7 +4,7 @@
 //! storage has shown that it keeps exactly that, and what is written is looked at again.
 
 use super::{
-    refusal,
+    refusal::{self, Asked},
     scratch::{self, Scratch},
     store::S3Store,
 };
@@ -132,7 +132,7 @@ impl S3Store {
         let put = self.call(Method::PUT, &name).headers(headers.clone()).text(PARROT.as_str(), "1");
         let put = put.body(Outgoing::full("x".into())).send(Again::Harmless).await?;
         if !put.status.is_success() {
-            let refused = refusal::read(put).await;
+            let refused = refusal::read(put, Asked::Bucket).await;
             // Its words are about an object of ours.
             return Err(match refused.kind() {
                 StoreErrorKind::InvalidRequest => {

@@ -1,6 +1,10 @@
 //! Listing: one page of the storage for one of ours, in the order of keys.
 
-use super::{Dialect, store::S3Store};
+use super::{
+    Dialect,
+    refusal::{self, Asked},
+    store::S3Store,
+};
 use crate::{
     backend::{pages::Pages, wire::Again},
     model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectKey, StorageClass, Timestamp},
@@ -58,7 +62,7 @@ impl S3Store {
         query.extend(start.as_deref().map(|start| ("start-after", Some(start))));
         let reply = self.client.call(Method::GET, &self.place.remote, None).query(&query).send(Again::Harmless).await?;
         if !reply.status.is_success() {
-            return Err(super::refusal::read(reply).await.into());
+            return Err(refusal::read(reply, Asked::Bucket).await.into());
         }
         let document = reply.bytes(LONGEST_PAGE).await?;
         let root = xml::parse_reply(&document).map_err(|_| strange("listing"))?;

@@ -55,6 +55,7 @@ use async_trait::async_trait;
 use client::Client;
 pub use dialect::Dialect;
 use http::Method;
+use refusal::Asked;
 use scratch::Sweep;
 use std::sync::Arc;
 use store::S3Store;
@@ -137,9 +138,9 @@ impl Backend for S3Backend {
         let place = Place::parse(&bucket.bucket.place);
         let reply = self.ask_for(&place.remote).await?;
         if !reply.status.is_success() {
-            let refusal = refusal::read(reply).await;
+            let refusal = refusal::read(reply, Asked::Bucket).await;
             return match refusal.code.as_str() {
-                "NoSuchBucket" => Ok(Found::Nothing),
+                _ if refusal.is_no_bucket() => Ok(Found::Nothing),
                 // It is there, and not ours, or not here.
                 "AccessDenied" | "AllAccessDisabled" | "PermanentRedirect" => Ok(Found::Something),
                 _ => Err(refusal.into()),
@@ -159,7 +160,7 @@ impl Backend for S3Backend {
         if reply.status.is_success() {
             return Ok(());
         }
-        let refusal = refusal::read(reply).await;
+        let refusal = refusal::read(reply, Asked::Bucket).await;
         match refusal.code.as_str() {
             "BucketAlreadyOwnedByYou" => Ok(()),
             "BucketAlreadyExists" => {
@@ -182,8 +183,8 @@ impl Backend for S3Backend {
         if reply.status.is_success() {
             return Ok(true);
         }
-        let refusal = refusal::read(reply).await;
-        if refusal.code == "NoSuchBucket" { Ok(false) } else { Err(refusal.into()) }
+        let refusal = refusal::read(reply, Asked::Bucket).await;
+        if refusal.is_no_bucket() { Ok(false) } else { Err(refusal.into()) }
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
@@ -247,10 +248,10 @@ impl S3Backend {
         if reply.status.is_success() {
             return Ok(true);
         }
-        let refusal = refusal::read(reply).await;
+        let refusal = refusal::read(reply, Asked::Bucket).await;
         match refusal.code.as_str() {
             "BucketNotEmpty" => Ok(false),
-            "NoSuchBucket" => Ok(true),
+            _ if refusal.is_no_bucket() => Ok(true),
             _ => Err(refusal.into()),
         }
     }

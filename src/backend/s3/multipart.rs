@@ -6,7 +6,7 @@
 use super::{
     headers,
     keeping::Wish,
-    refusal,
+    refusal::{self, Asked},
     store::{Guard, S3Store},
     writing::{Announced, answered, reply_etag, unread},
 };
@@ -41,7 +41,7 @@ impl S3Store {
         // A second one begun by accident would be paid for until it expires, and nobody would know it.
         let reply = call.send(Again::OnlyIfRefused).await?;
         let promised = self.promises_to(&wish, &reply);
-        let document = self.document(reply).await?;
+        let document = self.document(reply, Asked::Bucket).await?;
         let root = xml::parse_reply(&document).map_err(|_| strange())?;
         let theirs = root.value("UploadId").filter(|id| !id.is_empty()).ok_or_else(strange)?.to_owned();
         if let Err(refused) = promised {
@@ -82,7 +82,7 @@ impl S3Store {
             let (reply, arrived) = verification.settle(call.send(Again::Harmless).await)?;
             match reply.status.is_success() {
                 true => Ok((reply, arrived)),
-                false => Err(StoreError::from(refusal::read(reply).await)),
+                false => Err(StoreError::from(refusal::read(reply, Asked::Upload).await)),
             }
         };
         let (reply, arrived) = match sent.await {
@@ -119,7 +119,7 @@ impl S3Store {
             ("max-parts", Some(most.as_str())),
         ];
         let reply = self.call(Method::GET, &self.name(key).await?).query(&query).send(Again::Harmless).await?;
-        let root = xml::parse_reply(&self.document(reply).await?).map_err(|_| strange())?;
+        let root = xml::parse_reply(&self.document(reply, Asked::Upload).await?).map_err(|_| strange())?;
         let parts = root.all("Part").map(|element| listed(element).ok_or_else(strange)).collect::<Result<_>>()?;
         Ok((parts, root.value("IsTruncated") == Some("true")))
     }
@@ -175,7 +175,7 @@ impl S3Store {
             }
             _ => {
                 let status = if status.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
-                let error = StoreError::from(refusal::of_document(status, &document));
+                let error = StoreError::from(refusal::of_document(status, &document, Asked::Upload));
                 match error.kind() {
                     // Somebody has completed it: we, if the object is made of these parts.
                     StoreErrorKind::NoSuchUpload => self.completed_before(&name, &request).await?.ok_or(error)?,
@@ -287,7 +287,7 @@ impl S3Store {
         let call = self.call(Method::DELETE, &self.name(key).await?).query(&[("uploadId", Some(record.location.as_str()))]);
         let reply = call.send(Again::Harmless).await?;
         if !reply.status.is_success() {
-            let error = StoreError::from(refusal::read(reply).await);
+            let error = StoreError::from(refusal::read(reply, Asked::Upload).await);
             if error.kind() != StoreErrorKind::NoSuchUpload {
                 return Err(error);
             }
@@ -308,7 +308,7 @@ struct Answer {
 
 impl Answer {
     fn refused(&self) -> Option<StoreErrorKind> {
-        let refusal = refusal::of_document(self.status, &self.document);
+        let refusal = refusal::of_document(self.status, &self.document, Asked::Upload);
         (!refusal.code.is_empty()).then(|| refusal.kind())
     }
 }

@@ -5,6 +5,7 @@
 
 use super::{
     Dialect, gcs,
+    refusal::{self, Asked},
     scratch::{self, Scratch},
     store::S3Store,
 };
@@ -105,7 +106,9 @@ impl S3Store {
             let reply = self.call(Method::PUT, name).body(Outgoing::full(body.into())).send(Again::Harmless).await?;
             match reply.status {
                 status if status.is_success() => {}
-                StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => return Err(super::refusal::read(reply).await.into()),
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                    return Err(refusal::read(reply, Asked::Bucket).await.into());
+                }
                 // Who refuses the name takes it for no other. Where nothing can be written, nothing can be found out.
                 _ => return Ok(name == odd),
             }

@@ -6,7 +6,8 @@
 use super::{
     client::{Call, Client},
     dialect::Dialect,
-    headers, refusal,
+    headers,
+    refusal::{self, Asked},
     scratch::{self, LONGEST_TRIAL, Scratch},
 };
 use crate::{
@@ -189,7 +190,7 @@ impl Trial<'_> {
     async fn run(&mut self) -> Result<Promises> {
         let first = self.put().text("if-none-match", "*").send(Again::Harmless).await?;
         if !first.status.is_success() && first.status != StatusCode::NOT_IMPLEMENTED {
-            let refused = refusal::read(first).await;
+            let refused = refusal::read(first, Asked::Bucket).await;
             // A storage that is away is asked again; one that lets us write nothing is not.
             let kind = refused.kind();
             if refused.status.is_server_error() || refused.code == "NoSuchBucket" || kind != StoreErrorKind::Internal {
@@ -340,7 +341,7 @@ impl Trial<'_> {
 async fn ask(call: Call<'_>, again: Again) -> Result<Reply> {
     let reply = call.send(again).await?;
     match reply.status.as_u16() {
-        429 | 502..=504 => Err(refusal::read(reply).await.into()),
+        429 | 502..=504 => Err(refusal::read(reply, Asked::Object).await.into()),
         _ => Ok(reply),
     }
 }

@@ -1,4 +1,4 @@
-//! Error replies of the storage: read once, told apart by one table.
+//! Error replies of the storage: read once, told apart by one table, and by what the storage was asked about.
 
 use crate::{
     backend::wire::Reply,
@@ -10,34 +10,52 @@ use http::StatusCode;
 /// Error documents are short; whatever is longer is none.
 const LONGEST: usize = 64 << 10;
 
+/// What the storage was asked about. A 404 without words is about just that, and no storage can say of a bucket that a key is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The bucket itself, its listings, or a place for something new in it.
+    Bucket,
+    /// An object, or the source of a copy.
+    Object,
+    /// An upload, or a part of one.
+    Upload,
+}
+
 #[derive(Debug)]
 pub(super) struct Refusal {
+    asked: Asked,
     pub(super) status: StatusCode,
     /// Empty where the reply had no document, as to HEAD.
     pub(super) code: String,
     message: String,
     /// For a range that an object does not have.
     size: Option<u64>,
+    details: Vec<(&'static str, String)>,
 }
 
-pub(super) async fn read(reply: Reply) -> Refusal {
+/// Of the details that S3 gives, those that mean the same to our client.
+const PASSED_ON: &[&str] = &["PartNumber", "ETag", "ProposedSize", "MinSizeAllowed", "MaxSizeAllowed"];
+
+pub(super) async fn read(reply: Reply, asked: Asked) -> Refusal {
     let status = reply.status;
     let of_range = reply.header("content-range").and_then(|range| range.strip_prefix("bytes */")?.parse().ok());
     let document = reply.bytes(LONGEST).await.unwrap_or_default();
-    let mut refusal = of_document(status, &document);
+    let mut refusal = of_document(status, &document, asked);
     refusal.size = refusal.size.or(of_range);
     refusal
 }
 
 /// Also for documents behind a 200, which is how S3 ends long operations that failed.
-pub(super) fn of_document(status: StatusCode, document: &[u8]) -> Refusal {
+pub(super) fn of_document(status: StatusCode, document: &[u8], asked: Asked) -> Refusal {
     let error = xml::parse(document, "Error").unwrap_or_default();
     let value = |name| error.value(name).unwrap_or_default().trim().to_owned();
     Refusal {
+        asked,
         status,
         code: value("Code"),
         message: value("Message"),
         size: error.value("ActualObjectSize").and_then(|size| size.parse().ok()),
+        details: PASSED_ON.iter().filter_map(|name| Some((*name, error.value(name)?.trim().to_owned()))).collect(),
     }
 }
 
@@ -83,6 +101,20 @@ const CODES: &[(&str, StoreErrorKind)] = &[
 
 impl Refusal {
     pub(super) fn kind(&self) -> StoreErrorKind {
+        match (self.said(), self.asked) {
+            (StoreErrorKind::NoSuchKey | StoreErrorKind::NoSuchUpload, Asked::Bucket) => StoreErrorKind::Unavailable,
+            (StoreErrorKind::NoSuchKey, Asked::Upload) if self.code.is_empty() => StoreErrorKind::NoSuchUpload,
+            (kind, _) => kind,
+        }
+    }
+
+    /// The storage does not have the bucket.
+    pub(super) fn is_no_bucket(&self) -> bool {
+        let silent = self.asked == Asked::Bucket && self.status == StatusCode::NOT_FOUND && self.code.is_empty();
+        silent || self.code == "NoSuchBucket"
+    }
+
+    fn said(&self) -> StoreErrorKind {
         if self.status == StatusCode::RANGE_NOT_SATISFIABLE || self.code == "InvalidRange" {
             return match self.size {
                 Some(size) => StoreErrorKind::InvalidRange { size },
@@ -120,13 +152,17 @@ impl From<Refusal> for StoreError {
             }
             StoreErrorKind::InvalidRequest | StoreErrorKind::BadDigest if !refusal.message.is_empty() => refusal.message,
             StoreErrorKind::NotImplemented => "The storage behind this bucket does not implement this".to_owned(),
-            StoreErrorKind::Unavailable if refusal.code == "NoSuchBucket" => "the storage does not have the bucket".to_owned(),
+            StoreErrorKind::Unavailable if refusal.is_no_bucket() => "the storage does not have the bucket".to_owned(),
             StoreErrorKind::Internal if matches!(refusal.status.as_u16(), 400 | 401 | 403) => {
                 "the storage refuses our credentials".to_owned()
             }
             _ => "the storage refused".to_owned(),
         };
-        StoreError::new(kind, words).with_source(said)
+        refusal
+            .details
+            .into_iter()
+            .fold(StoreError::new(kind, words), |error, (name, value)| error.with_detail(name, value))
+            .with_source(said)
     }
 }
 
@@ -134,10 +170,38 @@ impl From<Refusal> for StoreError {
 mod tests {
     use super::*;
 
-    fn kind(status: u16, code: &str) -> StoreErrorKind {
+    fn kind_of(status: u16, code: &str, asked: Asked) -> StoreErrorKind {
         let document = format!("<Error><Code>{code}</Code><Message>m</Message></Error>");
         let document = if code.is_empty() { "" } else { &document };
-        of_document(StatusCode::from_u16(status).expect("a status"), document.as_bytes()).kind()
+        of_document(StatusCode::from_u16(status).expect("a status"), document.as_bytes(), asked).kind()
+    }
+
+    fn kind(status: u16, code: &str) -> StoreErrorKind {
+        kind_of(status, code, Asked::Object)
+    }
+
+    #[test]
+    fn what_is_missing_is_what_was_asked_about() {
+        for (code, asked, expected) in [
+            ("", Asked::Bucket, StoreErrorKind::Unavailable),
+            ("NoSuchKey", Asked::Bucket, StoreErrorKind::Unavailable),
+            ("NoSuchBucket", Asked::Bucket, StoreErrorKind::Unavailable),
+            ("", Asked::Object, StoreErrorKind::NoSuchKey),
+            ("", Asked::Upload, StoreErrorKind::NoSuchUpload),
+            // Complete and UploadPartCopy look at objects as well.
+            ("NoSuchKey", Asked::Upload, StoreErrorKind::NoSuchKey),
+            ("NoSuchUpload", Asked::Object, StoreErrorKind::NoSuchUpload),
+        ] {
+            assert_eq!(kind_of(404, code, asked), expected, "{code} {asked:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_part_is_passed_on() {
+        let document =
+            b"<Error><Code>EntityTooSmall</Code><PartNumber>1</PartNumber><ProposedSize>9</ProposedSize><HostId>x</HostId></Error>";
+        let error = StoreError::from(of_document(StatusCode::BAD_REQUEST, document, Asked::Upload));
+        assert_eq!(error.details(), [("PartNumber", "1".to_owned()), ("ProposedSize", "9".to_owned())]);
     }
 
     #[test]
@@ -165,6 +229,7 @@ mod tests {
         let range = of_document(
             StatusCode::RANGE_NOT_SATISFIABLE,
             b"<Error><Code>InvalidRange</Code><ActualObjectSize>7</ActualObjectSize></Error>",
+            Asked::Object,
         );
         assert_eq!(range.kind(), StoreErrorKind::InvalidRange { size: 7 });
     }
@@ -173,7 +238,7 @@ mod tests {
     fn what_a_storage_says_of_a_request_reaches_its_client() {
         let document =
             b"<Error><Code>XMinioInvalidObjectName</Code><Message>Object name contains unsupported characters.</Message></Error>";
-        let error = StoreError::from(of_document(StatusCode::BAD_REQUEST, document));
+        let error = StoreError::from(of_document(StatusCode::BAD_REQUEST, document, Asked::Object));
         assert_eq!(error.kind(), StoreErrorKind::InvalidRequest);
         let words = "The storage behind this bucket refuses it: XMinioInvalidObjectName: Object name contains unsupported characters.";
         assert_eq!(error.message(), words);
@@ -181,8 +246,8 @@ mod tests {
 
     #[test]
     fn refused_credentials_are_told_to_the_operator_alone() {
-        let error =
-            StoreError::from(of_document(StatusCode::FORBIDDEN, b"<Error><Code>InvalidAccessKeyId</Code><Message>m</Message></Error>"));
+        let document = b"<Error><Code>InvalidAccessKeyId</Code><Message>m</Message></Error>";
+        let error = StoreError::from(of_document(StatusCode::FORBIDDEN, document, Asked::Object));
         assert_eq!(error.kind(), StoreErrorKind::Internal);
         assert!(error.to_string().contains("InvalidAccessKeyId"));
     }

@@ -7,7 +7,10 @@
 //! - a trial that ends removes what it made, also when whoever waited for it has gone;
 //! - a sweep takes only what no trial can still use, unless the bucket itself is about to go.
 
-use super::{client::Client, refusal};
+use super::{
+    client::Client,
+    refusal::{self, Asked},
+};
 use crate::{
     backend::{
         pages::Pages,
@@ -125,7 +128,7 @@ pub(super) async fn sweep(client: &Client, place: &Place, which: Sweep) -> Resul
                 if prefix.starts_with('/') {
                     break;
                 }
-                return Err(refusal::read(reply).await.into());
+                return Err(refusal::read(reply, Asked::Bucket).await.into());
             }
             let page = Page::read(reply, &prefix).await?;
             for (name, modified) in &page.objects {

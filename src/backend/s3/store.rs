@@ -8,7 +8,7 @@ use super::{
     keeping::Tried,
     names::Names,
     probe::{self, Promises},
-    refusal,
+    refusal::{self, Asked},
 };
 use crate::{
     backend::{
@@ -91,7 +91,7 @@ impl S3Store {
             self.open(name, Some("bytes=0-0".to_owned()), HeaderMap::new()).await?;
         }
         if !reply.status.is_success() {
-            return Err(refusal::read(reply).await.into());
+            return Err(refusal::read(reply, Asked::Object).await.into());
         }
         let size = reply.number(header::CONTENT_LENGTH).unwrap_or(0);
         Ok((headers::info(&reply.headers, size, self.dialect())?, reply.headers))
@@ -112,7 +112,7 @@ impl S3Store {
         let reply = call.send(Again::Harmless).await?;
         match reply.status {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(reply),
-            _ => Err(refusal::read(reply).await.into()),
+            _ => Err(refusal::read(reply, Asked::Object).await.into()),
         }
     }
 
@@ -162,10 +162,10 @@ impl S3Store {
     }
 
     /// The document of a successful reply.
-    pub(super) async fn document(&self, reply: Reply) -> Result<bytes::Bytes> {
+    pub(super) async fn document(&self, reply: Reply, asked: Asked) -> Result<bytes::Bytes> {
         match reply.status.is_success() {
             true => reply.bytes(LONGEST_DOCUMENT).await,
-            false => Err(refusal::read(reply).await.into()),
+            false => Err(refusal::read(reply, asked).await.into()),
         }
     }
 
@@ -237,7 +237,7 @@ impl Reader {
             (StatusCode::PARTIAL_CONTENT | StatusCode::OK | StatusCode::PRECONDITION_FAILED, _) => {
                 Err(StoreError::new(StoreErrorKind::Internal, "the object was replaced while it was read from the storage"))
             }
-            _ => Err(refusal::read(reply).await.into()),
+            _ => Err(refusal::read(reply, Asked::Object).await.into()),
         }
     }
 }
@@ -378,7 +378,7 @@ impl Store for S3Store {
         if reply.status.is_success() {
             return Ok(());
         }
-        let error = StoreError::from(refusal::read(reply).await);
+        let error = StoreError::from(refusal::read(reply, Asked::Object).await);
         // Some storages say so, S3 does not: what is not there is as good as deleted.
         if error.kind() == StoreErrorKind::NoSuchKey && conditions.is_empty() { Ok(()) } else { Err(error) }
     }
@@ -406,7 +406,7 @@ impl Store for S3Store {
         let reply = call.send(Again::OnlyIfRefused).await?;
         match reply.status.is_success() {
             true => Ok(()),
-            false => Err(refusal::read(reply).await.into()),
+            false => Err(refusal::read(reply, Asked::Object).await.into()),
         }
     }
 

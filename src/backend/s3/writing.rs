@@ -4,8 +4,8 @@ use super::{
     dialect::Dialect,
     headers,
     keeping::Wish,
-    refusal,
-    store::{S3Store, no_tags},
+    refusal::{self, Asked},
+    store::{Guard, S3Store, no_tags},
 };
 use crate::{
     backend::wire::{Again, Framing, Outcome, Outgoing, Reply, Sent, gather_or_stream},
@@ -61,7 +61,9 @@ impl S3Store {
         let call = guard.apply(self.call(Method::PUT, &name).headers(described).headers(announcing)).body(body);
         let (reply, arrived) = verification.settle(call.send(Again::OnlyIfRefused).await)?;
         if !reply.status.is_success() {
-            return Err(refusal::read(reply).await.into());
+            // Without a condition, nothing but the bucket can be missing.
+            let asked = if guard == Guard::None { Asked::Bucket } else { Asked::Object };
+            return Err(refusal::read(reply, asked).await.into());
         }
         let Some(arrived) = arrived else { return Err(unread()) };
         self.confirm(&name, &wish, &reply.headers).await?;

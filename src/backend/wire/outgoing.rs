@@ -94,7 +94,7 @@ pub(in crate::backend) async fn gather_or_stream(
                 for piece in batch {
                     total += piece.len() as u64;
                     if total > limit {
-                        return Err(PayloadError::TooLarge);
+                        return Err(PayloadError::TooLarge(usize::try_from(limit).unwrap_or(usize::MAX)));
                     }
                     digests.update(&piece);
                     pieces.push(piece);

@@ -1,15 +1,12 @@
 //! What a write says about its object besides the bytes: PutObject, CopyObject with REPLACE, CreateMultipartUpload.
 
-use super::keeping;
+use super::{keeping, user_metadata};
 use crate::{
-    model::{Attributes, CannedAcl, MAX_USER_METADATA, Tag, TagError, TagSet},
+    model::{Attributes, CannedAcl, Tag, TagError, TagSet},
     s3::{ErrorCode, HeaderMapExt, Request, S3Error},
 };
 use http::{HeaderMap, HeaderName, header};
 use percent_encoding::percent_decode_str;
-use std::collections::BTreeMap;
-
-pub(in crate::s3) const USER_PREFIX: &str = "x-amz-meta-";
 
 pub(in crate::s3) fn attributes(request: &Request) -> Result<Attributes, S3Error> {
     let headers = &request.headers;
@@ -22,7 +19,7 @@ pub(in crate::s3) fn attributes(request: &Request) -> Result<Attributes, S3Error
         content_language: text(header::CONTENT_LANGUAGE)?,
         expires: text(header::EXPIRES)?,
         website_redirect: website_redirect(headers)?,
-        user: user_metadata(headers)?,
+        user: user_metadata::read(headers)?,
         tags: headers.amz("x-amz-tagging")?.map(tagging).transpose()?.unwrap_or_default(),
         acl: canned_acl(headers)?.unwrap_or_default(),
         storage_class: keeping::storage_class(headers)?,
@@ -45,25 +42,6 @@ fn website_redirect(headers: &HeaderMap) -> Result<Option<String>, S3Error> {
     Ok(Some(location.to_owned()))
 }
 
-fn user_metadata(headers: &HeaderMap) -> Result<BTreeMap<String, String>, S3Error> {
-    let mut user = BTreeMap::<String, String>::new();
-    for (name, value) in headers {
-        let Some(name) = name.as_str().strip_prefix(USER_PREFIX).filter(|name| !name.is_empty()) else { continue };
-        let value = std::str::from_utf8(value.as_bytes())
-            .map_err(|_| S3Error::argument(format!("{USER_PREFIX}{name}"), "", "User metadata must be UTF-8"))?
-            .trim();
-        // Repeated fields are one list (RFC 9110 section 5.3), as S3 joins them.
-        user.entry(name.to_owned()).and_modify(|all| *all = format!("{all},{value}")).or_insert_with(|| value.to_owned());
-    }
-    let size: usize = user.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if size > MAX_USER_METADATA {
-        return Err(S3Error::from(ErrorCode::MetadataTooLarge)
-            .detail("Size", size.to_string())
-            .detail("MaxSizeAllowed", MAX_USER_METADATA.to_string()));
-    }
-    Ok(user)
-}
-
 /// The value of an `x-amz-tagging` header: `a=1&b=2`, encoded as a form.
 fn tagging(header: &str) -> Result<TagSet, S3Error> {
     let malformed = || S3Error::argument("x-amz-tagging", header, TagError::Header.to_string());
@@ -76,11 +54,16 @@ fn tagging(header: &str) -> Result<TagSet, S3Error> {
         }
         tags.push(Tag { key: decode(key).map_err(|_| malformed())?, value: decode(value).map_err(|_| malformed())? });
     }
-    TagSet::new(tags).map_err(|error| if error == TagError::Duplicate { malformed() } else { tag_error(error) })
+    TagSet::new(tags).map_err(|error| if matches!(error, TagError::Duplicate(_)) { malformed() } else { tag_error(error) })
 }
 
 pub(in crate::s3) fn tag_error(error: TagError) -> S3Error {
-    S3Error::new(ErrorCode::InvalidTag, error.to_string())
+    let s3 = S3Error::new(ErrorCode::InvalidTag, error.to_string());
+    match error {
+        TagError::Key(key) | TagError::Duplicate(key) => s3.detail("TagKey", key),
+        TagError::Value(value) => s3.detail("TagValue", value),
+        TagError::TooMany | TagError::Header => s3,
+    }
 }
 
 /// `x-amz-acl`. Grants to named grantees are refused with the other demands.
@@ -96,6 +79,7 @@ mod tests {
         model::{Encryption, EncryptionAlgorithm, StorageClass},
         s3::tests::request,
     };
+    use std::collections::BTreeMap;
 
     fn failure(headers: &[(&'static str, &str)]) -> ErrorCode {
         attributes(&request(headers)).expect_err("refused").code

@@ -1,11 +1,11 @@
 //! Conditional requests as headers. Dates that do not parse are ignored, as RFC 9110 section 13.1 wants.
 
 use crate::{
-    model::Timestamp,
-    s3::{HeaderMapExt, S3Error},
-    store::condition::{ETagMatch, ReadConditions, WriteConditions},
+    model::{ObjectInfo, Timestamp},
+    s3::{HeaderMapExt, Request, S3Error},
+    store::condition::{ETagMatch, ReadCondition, ReadConditions, WriteConditions},
 };
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, Method, header};
 
 /// GET and HEAD.
 pub(in crate::s3) fn read_conditions(headers: &HeaderMap) -> Result<ReadConditions, S3Error> {
@@ -39,7 +39,7 @@ pub(in crate::s3) fn write_conditions(headers: &HeaderMap) -> Result<WriteCondit
     refuse_conditions(headers, &[header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE])?;
     let if_none_match = etags(headers, header::IF_NONE_MATCH)?;
     if matches!(if_none_match, Some(ETagMatch::OneOf(_))) {
-        return Err(S3Error::not_implemented("If-None-Match with a value other than '*'"));
+        return Err(S3Error::not_implemented("If-None-Match with a value other than '*'").detail("Header", "If-None-Match"));
     }
     Ok(WriteConditions { if_match: etags(headers, header::IF_MATCH)?, if_none_match, ..Default::default() })
 }
@@ -58,10 +58,39 @@ pub(in crate::s3) fn delete_conditions(headers: &HeaderMap) -> Result<WriteCondi
     })
 }
 
+/// The conditions that a 412 may be about, by their names in an error document, in the order in which one of several is named.
+///
+/// - A write under both `If-None-Match: *` and `If-Match` that finds the condition broken has found an object: the first is broken.
+/// - A read heeds `If-Unmodified-Since` only where there is no `If-Match` (RFC 9110 section 13.2.2).
+const CONDITIONS: &[(&str, &str)] = &[
+    ("if-none-match", "If-None-Match"),
+    ("if-match", "If-Match"),
+    ("if-unmodified-since", "If-Unmodified-Since"),
+    ("x-amz-if-match-last-modified-time", "x-amz-if-match-last-modified-time"),
+    ("x-amz-if-match-size", "x-amz-if-match-size"),
+];
+
+/// The condition that a 412 is about, where nothing but the request tells. A read under `If-None-Match` is answered with 304.
+pub(in crate::s3) fn first_condition(request: &Request) -> Option<&'static str> {
+    let reads = matches!(request.method, Method::GET | Method::HEAD);
+    let mut asked = CONDITIONS.iter().filter(|(header, _)| request.headers.contains_key(*header));
+    asked.find(|(header, _)| !(reads && *header == "if-none-match")).map(|(_, name)| *name)
+}
+
+/// The condition on the source of a copy that this object breaks, as an error document names it.
+pub(in crate::s3) fn broken_source_condition(conditions: &ReadConditions, source: &ObjectInfo) -> Option<&'static str> {
+    conditions.broken(&source.etag, source.last_modified).map(|condition| match condition {
+        ReadCondition::IfMatch => "x-amz-copy-source-If-Match",
+        ReadCondition::IfNoneMatch => "x-amz-copy-source-If-None-Match",
+        ReadCondition::IfModifiedSince => "x-amz-copy-source-If-Modified-Since",
+        ReadCondition::IfUnmodifiedSince => "x-amz-copy-source-If-Unmodified-Since",
+    })
+}
+
 /// For operations on which S3 does not define these conditions.
 fn refuse_conditions(headers: &HeaderMap, names: &[HeaderName]) -> Result<(), S3Error> {
     match names.iter().find(|name| headers.contains_key(*name)) {
-        Some(name) => Err(S3Error::not_implemented(format_args!("The header {name} on this operation"))),
+        Some(name) => Err(S3Error::not_implemented(format_args!("The header {name} on this operation")).detail("Header", name.as_str())),
         None => Ok(()),
     }
 }
@@ -99,6 +128,18 @@ mod tests {
             assert_eq!(error.code, ErrorCode::NotImplemented, "{name}");
         }
         assert_eq!(delete_conditions(&request(&[("if-none-match", "*")]).headers).expect_err("refused").code, ErrorCode::NotImplemented);
+    }
+
+    #[test]
+    fn a_412_names_the_condition_that_it_can_only_be_about() {
+        let named = |method: Method, headers: &[(&'static str, &str)]| first_condition(&Request { method, ..request(headers) });
+        let (tag, date) = (("if-match", "\"a\""), ("if-unmodified-since", "x"));
+        assert_eq!(named(Method::PUT, &[("if-none-match", "*")]), Some("If-None-Match"));
+        assert_eq!(named(Method::PUT, &[tag, ("if-none-match", "*")]), Some("If-None-Match"));
+        assert_eq!(named(Method::GET, &[("if-none-match", "\"a\""), date]), Some("If-Unmodified-Since"));
+        assert_eq!(named(Method::GET, &[date, tag]), Some("If-Match"));
+        assert_eq!(named(Method::DELETE, &[("x-amz-if-match-size", "1")]), Some("x-amz-if-match-size"));
+        assert_eq!(named(Method::PUT, &[("x-amz-copy-source-if-match", "a")]), None);
     }
 
     #[test]

@@ -19,15 +19,17 @@ pub(in crate::s3) fn copy_source(request: &Request) -> Result<(BucketName, Objec
         Some((path, version_id)) => (path, Some(version_id)),
         None => (header, None),
     };
-    let path = percent_decode_str(path).decode_utf8().map_err(|_| invalid())?;
+    // As in a query: a `+` is a blank, and a plus travels as %2B.
+    let path = path.replace('+', " ");
+    let path = percent_decode_str(&path).decode_utf8().map_err(|_| invalid())?;
     if path.starts_with("arn:") {
         return Err(S3Error::not_implemented("A copy source named by an ARN"));
     }
     let (bucket, key) = path.strip_prefix('/').unwrap_or(&path).split_once('/').ok_or_else(invalid)?;
-    let key = match key.len() {
-        0 => return Err(invalid()),
-        _ => ObjectKey::new(key).map_err(|_| ErrorCode::KeyTooLongError)?,
-    };
+    if key.is_empty() {
+        return Err(invalid());
+    }
+    let key = ObjectKey::new(key)?;
     version(version_id)?;
     // A name that no bucket can have is the name of no bucket.
     Ok((BucketName::parse(bucket).map_err(|_| S3Error::from(ErrorCode::NoSuchBucket).detail("BucketName", bucket))?, key))
@@ -45,13 +47,14 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_decoded_once_and_plus_is_a_plus() {
+    fn a_source_is_decoded_once_and_as_a_query_is() {
         for (header, key) in [
             ("bucket/a/b", "a/b"),
             ("/bucket/a", "a"),
             ("bucket/%3FversionId", "?versionId"),
             ("bucket/a%2520b", "a%20b"),
-            ("bucket/a+b%20c", "a+b c"),
+            ("bucket/a+b%20c", "a b c"),
+            ("bucket/a%2Bb%2bc", "a+b+c"),
             ("bucket%2Fa%2Fb", "a/b"),
             ("bucket/%20", " "),
             ("bucket//a", "/a"),
@@ -67,7 +70,8 @@ mod tests {
         assert_eq!(parse("bucket"), Err(ErrorCode::InvalidArgument));
         assert_eq!(parse("bucket/"), Err(ErrorCode::InvalidArgument));
         assert_eq!(parse("bucket/%ff"), Err(ErrorCode::InvalidArgument));
-        assert_eq!(parse("bucket/a?versionId=3L4"), Err(ErrorCode::NoSuchVersion));
+        assert_eq!(parse("bucket/a?versionId=3L4"), Err(ErrorCode::InvalidArgument));
+        assert_eq!(parse("bucket/a?versionId=v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA"), Err(ErrorCode::NoSuchVersion));
         assert_eq!(parse("Bucket_/a"), Err(ErrorCode::NoSuchBucket));
         assert_eq!(parse(&format!("bucket/{}", "a".repeat(1025))), Err(ErrorCode::KeyTooLongError));
     }

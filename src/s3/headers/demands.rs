@@ -14,8 +14,8 @@ use http::{HeaderMap, Method};
 enum Demand {
     /// Encryption, retention, grants, …: 501.
     Unsupported,
-    /// 501 unless it says `false`.
-    UnsupportedIfTrue,
+    /// 501 unless it says one of these, which ask for nothing that is not so anyway.
+    Unless(&'static [&'static str]),
     /// `STANDARD` everywhere; any other class of S3 is 501 where the storage passes none on, an unknown one 400.
     StorageClass,
     /// 501 where the storage passes it on to nobody, and 400 but where an object begins.
@@ -32,8 +32,16 @@ const DEMANDS: &[(&str, Demand)] = &[
     ("x-amz-server-side-encryption-", Demand::Unsupported),
     ("x-amz-copy-source-server-side-encryption-", Demand::Unsupported),
     ("x-amz-object-lock-", Demand::Unsupported),
-    ("x-amz-bucket-object-lock-enabled", Demand::UnsupportedIfTrue),
-    ("x-amz-bypass-governance-retention", Demand::UnsupportedIfTrue),
+    ("x-amz-bucket-object-lock-enabled", Demand::Unless(&["false"])),
+    ("x-amz-bypass-governance-retention", Demand::Unless(&["false"])),
+    // Names of buckets are shared by all; nobody can annotate an object; nothing that is listed was restored.
+    ("x-amz-bucket-namespace", Demand::Unless(&["global"])),
+    ("x-amz-object-annotation-directive", Demand::Unless(&["COPY", "EXCLUDE"])),
+    ("x-amz-optional-object-attributes", Demand::Unless(&["RestoreStatus", ""])),
+    ("x-amz-object-if-match", Demand::Unsupported),
+    ("x-amz-transition-default-minimum-object-size", Demand::Unsupported),
+    ("x-amz-skip-destination-validation", Demand::Unsupported),
+    ("x-amz-create-session-mode", Demand::Unsupported),
     ("x-amz-mfa", Demand::Unsupported),
     ("x-amz-grant-", Demand::Unsupported),
     ("x-amz-write-offset-bytes", Demand::Unsupported),
@@ -52,10 +60,10 @@ pub(in crate::s3) fn refuse_unsupported(operation: Operation, request: &Request,
         let name = name.as_str();
         let asks = |known: &str| name == known || (known.ends_with('-') && name.starts_with(known));
         let Some((_, demand)) = DEMANDS.iter().find(|(known, _)| asks(known)) else { continue };
-        // `UnsupportedIfTrue` and storage classes are single values; a repeated one is refused by `text`.
+        // `Unless` and storage classes are single values; a repeated one is refused by `text`.
         let value = request.headers.text(name.parse::<http::HeaderName>().map_err(|_| ErrorCode::BadRequest)?)?.unwrap_or_default();
         match demand {
-            Demand::UnsupportedIfTrue if value.eq_ignore_ascii_case("false") => {}
+            Demand::Unless(harmless) if harmless.iter().any(|harmless| value.eq_ignore_ascii_case(harmless)) => {}
             Demand::StorageClass if value == StorageClass::STANDARD => {}
             Demand::StorageClass if StorageClass::parse(value).is_none() => return Err(ErrorCode::InvalidStorageClass.into()),
             Demand::StorageClass if passes(|known| known.storage_classes) => {}
@@ -65,8 +73,8 @@ pub(in crate::s3) fn refuse_unsupported(operation: Operation, request: &Request,
                     return Err(S3Error::argument(name, value, format!("{name} header is not supported for this operation.")));
                 }
             }
-            Demand::Unsupported | Demand::UnsupportedIfTrue | Demand::Encryption => {
-                return Err(S3Error::not_implemented(format_args!("The header {name}")).detail("Header", name));
+            Demand::Unsupported | Demand::Unless(_) | Demand::Encryption => {
+                return Err(S3Error::unsupported_header(name));
             }
         }
     }
@@ -90,7 +98,7 @@ pub(in crate::s3) fn admit(operation: Operation, request: &Request, bucket: &Buc
 fn refuse_conditional_write(headers: &HeaderMap) -> Result<(), S3Error> {
     let conditional = |name: &&str| matches!(*name, "if-match" | "if-none-match") || name.starts_with("x-amz-if-match-");
     match headers.keys().map(|name| name.as_str()).find(conditional) {
-        Some(name) => Err(S3Error::not_implemented(format_args!("The condition {name} on this bucket's storage"))),
+        Some(name) => Err(S3Error::not_implemented(format_args!("The condition {name} on this bucket's storage")).detail("Header", name)),
         None => Ok(()),
     }
 }
@@ -103,12 +111,19 @@ pub(in crate::s3) fn expected_owner(headers: &HeaderMap, header: &'static str, b
     }
 }
 
+/// An id that S3 could have given out names no version here. Any other text is no id.
 pub(in crate::s3) fn version(id: Option<&str>) -> Result<(), S3Error> {
     match id {
         None | Some("null") => Ok(()),
         Some("") => Err(S3Error::argument("versionId", "", "Version id cannot be the empty string")),
-        Some(other) => Err(S3Error::from(ErrorCode::NoSuchVersion).detail("VersionId", other)),
+        Some(id) if is_version_id(id) => Err(S3Error::from(ErrorCode::NoSuchVersion).detail("VersionId", id)),
+        Some(other) => Err(S3Error::argument("versionId", other, "Invalid version id specified")),
     }
+}
+
+/// The ids of S3 have 32 characters; those in its documentation have 64.
+fn is_version_id(text: &str) -> bool {
+    matches!(text.len(), 32 | 64) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+' | b'/'))
 }
 
 #[cfg(test)]
@@ -148,6 +163,13 @@ mod tests {
             "x-amz-mfa",
             "x-amz-grant-read",
             "x-amz-write-offset-bytes",
+            "x-amz-object-if-match",
+            "x-amz-transition-default-minimum-object-size",
+            "x-amz-skip-destination-validation",
+            "x-amz-create-session-mode",
+            "x-amz-bucket-namespace",
+            "x-amz-object-annotation-directive",
+            "x-amz-optional-object-attributes",
         ] {
             assert_eq!(refused(name, "x"), Some(ErrorCode::NotImplemented), "{name}");
         }
@@ -170,6 +192,10 @@ mod tests {
             ("x-amz-storage-class", "STANDARD"),
             ("x-amz-request-payer", "requester"),
             ("x-amz-bypass-governance-retention", "false"),
+            ("x-amz-bucket-namespace", "global"),
+            ("x-amz-object-annotation-directive", "COPY"),
+            ("x-amz-object-annotation-directive", "EXCLUDE"),
+            ("x-amz-optional-object-attributes", "RestoreStatus"),
             ("x-amz-meta-x-amz-mfa", "x"),
         ] {
             assert_eq!(refused(name, value), None, "{name}");
@@ -181,6 +207,11 @@ mod tests {
         assert!(version(None).is_ok());
         assert!(version(Some("null")).is_ok());
         assert_eq!(version(Some("")).expect_err("empty").code, ErrorCode::InvalidArgument);
-        assert_eq!(version(Some("abc")).expect_err("unknown").code, ErrorCode::NoSuchVersion);
+        for id in ["v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA", "3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo"] {
+            assert_eq!(version(Some(id)).expect_err("unknown").code, ErrorCode::NoSuchVersion, "{id}");
+        }
+        for junk in ["abc", "NULL", "v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQK ", &"é".repeat(16)] {
+            assert_eq!(version(Some(junk)).expect_err("no id").code, ErrorCode::InvalidArgument, "{junk}");
+        }
     }
 }

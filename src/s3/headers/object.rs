@@ -1,6 +1,6 @@
 //! What HEAD and GET say of an object.
 
-use super::{attributes::USER_PREFIX, checksum::checksum_headers, keeping, notes};
+use super::{checksum::checksum_headers, keeping, notes, user_metadata};
 use crate::model::ObjectInfo;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -45,8 +45,7 @@ pub(in crate::s3) fn object_headers(info: &ObjectInfo, view: ReplyView) -> Heade
             insert(name, text);
         }
     }
-    let user: Vec<_> = attributes.user.iter().filter_map(user_header).collect();
-    let missing = attributes.user.len() - user.len();
+    let (user, missing) = user_metadata::write(&attributes.user);
     headers.extend(user);
     if view.tags && info.tag_count > 0 {
         headers.insert(HeaderName::from_static("x-amz-tagging-count"), info.tag_count.into());
@@ -66,10 +65,6 @@ pub(in crate::s3) fn object_headers(info: &ObjectInfo, view: ReplyView) -> Heade
         headers.extend(checksum_headers(checksum));
     }
     headers
-}
-
-fn user_header((name, text): (&String, &String)) -> Option<(HeaderName, HeaderValue)> {
-    Some((HeaderName::try_from(format!("{USER_PREFIX}{name}")).ok()?, HeaderValue::from_bytes(text.as_bytes()).ok()?))
 }
 
 #[cfg(test)]
@@ -122,7 +117,7 @@ mod tests {
         let user = [("good", "ä"), ("bad", "a\nb"), ("b d", "")].map(|(n, v)| (n.to_owned(), v.to_owned())).into();
         let tags = TagSet::new(vec![Tag { key: "k".into(), value: "v".into() }]).expect("valid");
         let all = shown(Attributes { user, tags, ..Default::default() }, ReplyView { tags: true, ..Default::default() });
-        for (name, value) in [("x-amz-meta-good", "ä"), ("x-amz-missing-meta", "2"), ("x-amz-tagging-count", "1")] {
+        for (name, value) in [("x-amz-meta-good", "=?UTF-8?B?w6Q=?="), ("x-amz-missing-meta", "2"), ("x-amz-tagging-count", "1")] {
             assert!(all.contains(&(name.to_owned(), value.to_owned())), "{name}");
         }
     }

@@ -7,7 +7,7 @@ use crate::{
         document::{self, Entries},
         headers, keep_alive, multipart, reply, xml,
     },
-    store::{CompletePart, CompleteUpload, Store, error::StoreErrorKind, payload::Payload},
+    store::{CompletePart, CompleteUpload, Keeping, Store, UploadInfo, error::StoreErrorKind, payload::Payload},
 };
 use http::{HeaderMap, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -33,9 +33,12 @@ pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Resul
     let (parts, held) = match begun(&**bucket.store(), &key, &upload).await? {
         Some(begun) => {
             if let Some(kind) = kind {
-                check_kind(begun, kind)?;
+                check_kind(begun.checksum.kind, kind)?;
             }
             let Entries { items, held } = parts(request.payload).await?;
+            if bucket.store().capabilities().checksums == Keeping::Kept {
+                check_digests(&begun, &items)?;
+            }
             (items, held)
         }
         None => (Vec::new(), None),
@@ -81,19 +84,19 @@ async fn parts(payload: Payload) -> Result<Entries<CompletePart>, S3Error> {
 fn part(element: &xml::Element) -> Result<CompletePart, S3Error> {
     let number = multipart::parse_part_number(element.value("PartNumber").ok_or(ErrorCode::MalformedXML)?.trim())?;
     let etag = element.value("ETag").ok_or(ErrorCode::MalformedXML)?;
+    let invalid = || S3Error::from(ErrorCode::InvalidPart).detail("PartNumber", number.get().to_string()).detail("ETag", etag);
     if etag.len() > MAX_ETAG {
         // No part can have it.
-        return Err(ErrorCode::InvalidPart.into());
+        return Err(invalid());
     }
-    let etag = ETag::parse(etag);
     let mut checksums = ChecksumAlgorithm::ALL.into_iter().filter_map(|algorithm| Some((algorithm, element.value(algorithm.element())?)));
     let checksum = match (checksums.next(), checksums.next()) {
         (None, _) => None,
         // A value that no part can have is one that this part does not have.
-        (Some((algorithm, value)), None) => Some(Checksum::from_base64(algorithm, value).ok_or(ErrorCode::InvalidPart)?),
+        (Some((algorithm, value)), None) => Some(Checksum::from_base64(algorithm, value).ok_or_else(invalid)?),
         (Some(_), Some(_)) => return Err(S3Error::new(ErrorCode::InvalidRequest, "Expecting a single checksum for a part")),
     };
-    Ok(CompletePart { number, etag, checksum })
+    Ok(CompletePart { number, etag: ETag::parse(etag), checksum })
 }
 
 /// What the whole object's checksum must be, in the client's words: the store compares texts.
@@ -122,10 +125,10 @@ fn size(headers: &HeaderMap) -> Result<Option<u64>, S3Error> {
     text.trim().parse().map(Some).map_err(invalid)
 }
 
-/// The kind of checksum that the upload was begun for; `None`: there is no such upload, or it has ended.
-async fn begun(store: &dyn Store, key: &ObjectKey, upload: &UploadId) -> Result<Option<ChecksumKind>, S3Error> {
+/// The upload as it was begun; `None`: there is no such upload, or it has ended.
+async fn begun(store: &dyn Store, key: &ObjectKey, upload: &UploadId) -> Result<Option<UploadInfo>, S3Error> {
     match store.list_parts(key, upload, 0, 0).await {
-        Ok(page) => Ok(Some(page.upload.checksum.kind)),
+        Ok(page) => Ok(Some(page.upload)),
         Err(error) if error.kind() == StoreErrorKind::NoSuchUpload => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -137,6 +140,19 @@ fn check_kind(begun: ChecksumKind, kind: ChecksumKind) -> Result<(), S3Error> {
     }
     let begun = begun.as_str();
     let message = format!("The upload was created using the {begun} checksum mode. The complete request must use the same checksum mode.");
+    Err(S3Error::new(ErrorCode::InvalidRequest, message))
+}
+
+/// S3 User Guide, "Checking object integrity": who began an upload for a composite checksum names the checksum of every part. Nobody
+/// can where the storage keeps none.
+fn check_digests(begun: &UploadInfo, parts: &[CompletePart]) -> Result<(), S3Error> {
+    let needs = begun.explicit_checksum && begun.checksum.kind == ChecksumKind::Composite;
+    let Some(bare) = parts.iter().find(|part| needs && part.checksum.is_none()) else { return Ok(()) };
+    let (algorithm, number) = (begun.checksum.algorithm.as_str().to_ascii_lowercase(), bare.number.get());
+    let message = format!(
+        "The upload was created using a {algorithm} checksum. The complete request must include the checksum for each part. It was \
+         missing for part {number} in the request."
+    );
     Err(S3Error::new(ErrorCode::InvalidRequest, message))
 }
 

@@ -51,8 +51,11 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
             storage_class: given.storage_class,
             encryption: encryption.clone(),
         };
-        let copy = CopyRequest { source: source.object, attributes, conditions, checksum };
-        let written = store.copy(&key, copy).await?;
+        let copy = CopyRequest { source: source.object.clone(), attributes, conditions, checksum };
+        let written = match store.copy(&key, copy).await {
+            Ok(written) => written,
+            Err(error) => return Err(source.name_condition(error.into()).await),
+        };
         let mut response = reply::document("CopyObjectResult", |w| {
             w.text("LastModified", written.last_modified.iso8601());
             w.text("ETag", written.etag.quoted());

@@ -3,7 +3,7 @@
 use crate::{
     buckets::{Bucket, BucketError, CreateBucket},
     model::{BucketName, CannedAcl},
-    s3::{ErrorCode, HeaderMapExt, Response, S3Error, Service, ServiceCall, headers, region, reply, xml},
+    s3::{ErrorCode, HeaderMapExt, Response, S3Error, Service, ServiceCall, headers, identification, region, reply, xml},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
@@ -28,6 +28,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Resul
     if let Ok(location) = HeaderValue::try_from(format!("/{name}")) {
         response.headers_mut().insert(header::LOCATION, location);
     }
+    response.headers_mut().extend(identification::headers(&name, &create.location, &service.settings().region));
     Ok(response)
 }
 

@@ -122,7 +122,7 @@ fn item(object: &xml::Element) -> Option<Item> {
 
 async fn delete_item(store: &dyn Store, item: &Item) -> Result<(), S3Error> {
     headers::version(item.version.as_deref())?;
-    let key = ObjectKey::new(item.key.as_str()).map_err(|_| ErrorCode::KeyTooLongError)?;
+    let key = ObjectKey::new(item.key.as_str())?;
     if !item.conditions.is_empty() && store.capabilities().conditional_writes == Guarantee::Refused {
         return Err(S3Error::not_implemented("A condition on this bucket's storage"));
     }

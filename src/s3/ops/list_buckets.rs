@@ -3,7 +3,7 @@
 use crate::{
     catalog::{BucketRecord, BucketsQuery},
     model::Role,
-    s3::{ErrorCode, Query, Response, S3Error, Service, ServiceCall, acl, listing, region, reply},
+    s3::{ErrorCode, Query, Response, S3Error, Service, ServiceCall, acl, identification, listing, region, reply},
 };
 
 /// Also the page of a request that names no limit.
@@ -41,6 +41,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Resul
                     w.text("Name", record.bucket.name.as_str());
                     w.text("CreationDate", record.bucket.created.iso8601());
                     w.text("BucketRegion", region_of(record));
+                    w.text("BucketArn", identification::arn(&record.bucket.name));
                 });
             }
         });

@@ -2,16 +2,26 @@
 
 use crate::{
     model::ByteRange,
-    s3::{About, HeaderMapExt, ObjectCall, Response, S3Error, Service, copying, keep_alive, limits, multipart, reply},
-    store::CopyPartRequest,
+    s3::{
+        About, HeaderMapExt, ObjectCall, Response, S3Error, Service,
+        copying::{self, Source},
+        keep_alive, limits, multipart, reply,
+    },
+    store::{
+        CopyPartRequest,
+        error::{StoreError, StoreErrorKind},
+    },
 };
 use http::HeaderMap;
+
+const RANGE: &str = "x-amz-copy-source-range";
 
 pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
     let ObjectCall { request, bucket, key } = call;
     let upload = multipart::upload_id(&request.query)?;
     let number = multipart::part_number(&request.query)?;
     let range = range(&request.headers)?;
+    let asked = request.headers.amz(RANGE)?.unwrap_or_default().to_owned();
     let source = copying::source(service, &request).await?;
     let (about, store) = (About::of(&request), bucket.store().clone());
     keep_alive::answer(about, async move {
@@ -20,7 +30,10 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
             _ => source.head().await?.size,
         })?;
         let request = CopyPartRequest { source: source.object.clone(), range };
-        let written = store.copy_part(&key, &upload, number, request).await.map_err(|error| source.failure(error))?;
+        let written = match store.copy_part(&key, &upload, number, request).await {
+            Ok(written) => written,
+            Err(error) => return Err(failure(&source, &asked, error).await),
+        };
         Ok(reply::document("CopyPartResult", |w| {
             w.text("LastModified", written.last_modified.iso8601());
             w.text("ETag", written.etag.quoted());
@@ -30,16 +43,25 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
     .await
 }
 
+async fn failure(source: &Source, range: &str, error: StoreError) -> S3Error {
+    match error.kind() {
+        // A GET of such a range is answered with 416, a copy of it with 400.
+        StoreErrorKind::InvalidRange { size } => {
+            S3Error::argument(RANGE, range, format!("Range specified is not valid for source object of size: {size}")).with_source(error)
+        }
+        _ => source.name_condition(source.failure(error)).await,
+    }
+}
+
 /// Both ends must be given, and it is an error to say it otherwise: unlike a GET's, it is never ignored.
 fn range(headers: &HeaderMap) -> Result<Option<ByteRange>, S3Error> {
-    let header = "x-amz-copy-source-range";
-    let Some(text) = headers.amz(header)? else { return Ok(None) };
+    let Some(text) = headers.amz(RANGE)? else { return Ok(None) };
     match ByteRange::parse(text) {
         Some(range @ ByteRange::FromTo(..)) => Ok(Some(range)),
         _ => {
             let message = "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the \
                            zero-based offsets of the first and last bytes to copy";
-            Err(S3Error::argument(header, text, message))
+            Err(S3Error::argument(RANGE, text, message))
         }
     }
 }

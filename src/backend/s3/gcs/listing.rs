@@ -6,7 +6,7 @@ use crate::{
         pages::Pages,
         s3::{
             listing::{RemotePage, beyond, strange},
-            refusal,
+            refusal::{self, Asked},
             store::S3Store,
         },
         wire::Again,
@@ -63,7 +63,7 @@ impl S3Store {
         query.extend(start.as_deref().map(|start| ("startOffset", Some(start))));
         let reply = self.client.described(&self.place.remote).query(&query).send(Again::Harmless).await?;
         if !reply.status.is_success() {
-            return Err(refusal::read(reply).await.into());
+            return Err(refusal::read(reply, Asked::Bucket).await.into());
         }
         let page: Page = serde_json::from_slice(&reply.bytes(LONGEST_PAGE).await?).map_err(|_| strange("document"))?;
         let mut entries = Vec::with_capacity(page.items.len() + page.prefixes.len());

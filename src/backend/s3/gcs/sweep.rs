@@ -2,7 +2,10 @@
 
 use crate::{
     backend::{
-        s3::{refusal, store::S3Store},
+        s3::{
+            refusal::{self, Asked},
+            store::S3Store,
+        },
         wire::Again,
     },
     model::{Timestamp, UploadId},
@@ -68,7 +71,7 @@ impl S3Store {
         }
         let reply = self.client.call(Method::GET, &self.place.remote, None).query(&query).send(Again::Harmless).await?;
         if !reply.status.is_success() {
-            return Err(refusal::read(reply).await.into());
+            return Err(refusal::read(reply, Asked::Bucket).await.into());
         }
         let document = reply.bytes(LONGEST_PAGE).await?;
         let strange = || StoreError::new(StoreErrorKind::Internal, "a page of the storage is no valid listing");

@@ -18,7 +18,7 @@ use crate::{
     backend::{
         s3::{
             multipart::{complete_document, strange},
-            refusal,
+            refusal::{self, Asked},
             store::S3Store,
             writing::{Announced, answered, reply_etag, unread},
         },
@@ -51,7 +51,7 @@ impl S3Store {
         let initiated = Timestamp::now();
         let upload = uploads::new_id(initiated)?;
         let call = self.call(Method::POST, &self.stage(upload.as_str())).query(&[("uploads", None)]);
-        let document = self.document(call.send(Again::OnlyIfRefused).await?).await?;
+        let document = self.document(call.send(Again::OnlyIfRefused).await?, Asked::Bucket).await?;
         let root = xml::parse_reply(&document).map_err(|_| strange())?;
         let location = root.value("UploadId").filter(|id| !id.is_empty()).ok_or_else(strange)?.to_owned();
         let record = UploadRecord {
@@ -88,7 +88,7 @@ impl S3Store {
             let (reply, arrived) = verification.settle(call.send(Again::Harmless).await)?;
             match reply.status.is_success() {
                 true => Ok((reply, arrived)),
-                false => Err(StoreError::from(refusal::read(reply).await)),
+                false => Err(StoreError::from(refusal::read(reply, Asked::Upload).await)),
             }
         };
         let (reply, arrived) = match sent.await {
@@ -193,7 +193,7 @@ impl S3Store {
             return Ok(());
         }
         let status = if status.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
-        let gone = StoreError::from(refusal::of_document(status, &document));
+        let gone = StoreError::from(refusal::of_document(status, &document, Asked::Upload));
         if gone.kind() != StoreErrorKind::NoSuchUpload {
             return Err(gone);
         }
@@ -260,7 +260,7 @@ impl S3Store {
         if reply.status.is_success() || reply.status == StatusCode::NOT_FOUND {
             return Ok(());
         }
-        Err(refusal::read(reply).await.into())
+        Err(refusal::read(reply, Asked::Object).await.into())
     }
 
     pub(in crate::backend::s3) async fn abort_staged(&self, key: &ObjectKey, id: &UploadId) -> Result<()> {
@@ -279,7 +279,7 @@ impl S3Store {
         if reply.status.is_success() {
             return Ok(());
         }
-        let error = StoreError::from(refusal::read(reply).await);
+        let error = StoreError::from(refusal::read(reply, Asked::Upload).await);
         match error.kind() {
             // A Complete that came to no end has assembled it.
             StoreErrorKind::NoSuchUpload => self.drop_staged(stage).await,

@@ -13,7 +13,7 @@ use crate::{
     backend::{
         s3::{
             copying::{copied, modified},
-            refusal,
+            refusal::{self, Asked},
             store::{Guard, S3Store},
             writing::{Announced, Verification, answered, reply_etag, unread},
         },
@@ -62,7 +62,7 @@ impl S3Store {
         let call = guard.apply(self.call(Method::PUT, &name).headers(described).headers(headers)).body(body);
         let (reply, arrived) = verification.settle(call.send(Again::OnlyIfRefused).await)?;
         if !reply.status.is_success() {
-            return Err(refusal::read(reply).await.into());
+            return Err(refusal::read(reply, Asked::Object).await.into());
         }
         let Some(arrived) = arrived else { return Err(unread()) };
         let written = Written { etag: reply_etag(&reply, &arrived)?, last_modified: answered(&reply), checksum: facts.checksum.clone() };

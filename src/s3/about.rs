@@ -1,0 +1,154 @@
+//! The error document: what is known of a failed request, and what S3 says of it with each code.
+//!
+//! Invariant: the details of a code come in the order of the table in `error::code`. An operation attaches what only it knows; what
+//! the request itself says is filled in here, so that no operation can forget it.
+
+use super::{
+    body::Body,
+    document::shown,
+    error::S3Error,
+    headers,
+    reply::XML,
+    request::{HeaderMapExt, Request},
+    service::Response,
+    xml,
+};
+use http::{Method, header};
+use std::sync::Arc;
+
+/// What an error document says of its request, kept while the request itself is consumed.
+#[derive(Debug, Clone)]
+pub struct About {
+    request_id: String,
+    resource: String,
+    bucket: Option<String>,
+    key: Option<String>,
+    method: Option<Method>,
+    /// By element, as far as the request says it.
+    said: Vec<(&'static str, String)>,
+}
+
+type Say = fn(&Request) -> Option<&str>;
+
+/// What a request says that an error document repeats.
+const SAID: &[(&str, Say)] = &[
+    ("Condition", headers::first_condition),
+    ("PartNumberRequested", |request| request.query.get("partNumber")),
+    ("RangeRequested", |request| text(request, "range").or_else(|| text(request, "x-amz-copy-source-range"))),
+    ("StorageClassRequested", |request| text(request, headers::STORAGE_CLASS)),
+    ("UploadId", |request| request.query.get("uploadId")),
+    ("VersionId", |request| request.query.get("versionId")),
+];
+
+/// A header that cannot be read is reported by who needs it.
+fn text<'r>(request: &'r Request, name: &'static str) -> Option<&'r str> {
+    request.headers.amz(name).ok().flatten()
+}
+
+impl About {
+    pub fn of(request: &Request) -> Self {
+        let said = SAID.iter().filter_map(|(element, say)| Some((*element, say(request)?.to_owned()))).collect();
+        let about = Self::new(&request.id.0, request.target.bucket.clone(), request.target.key.clone());
+        Self { method: Some(request.method.clone()), said, ..about }
+    }
+
+    pub fn new(request_id: &str, bucket: Option<String>, key: Option<String>) -> Self {
+        let resource =
+            format!("/{}{}{}", bucket.as_deref().unwrap_or(""), if key.is_some() { "/" } else { "" }, key.as_deref().unwrap_or(""));
+        Self { request_id: request_id.to_owned(), resource, bucket, key, method: None, said: Vec::new() }
+    }
+
+    /// The reply to a failed request. The error itself goes into the extensions, for the log.
+    pub fn error(&self, error: S3Error) -> Response {
+        let status = error.status();
+        let mut document = xml::Writer::document();
+        document.element("Error", |w| {
+            w.text("Code", error.code.as_str());
+            w.text("Message", shown(&error.message));
+            let attached = |element: &str| error.details.iter().find(|(name, _)| *name == element).map(|(_, value)| value.as_str());
+            let expected = error.code.details();
+            for element in expected {
+                if let Some(value) = attached(element).or_else(|| self.known(element)) {
+                    w.text(element, shown(value));
+                }
+            }
+            for (element, value) in error.details.iter().filter(|(element, _)| !expected.contains(element)) {
+                w.text(element, shown(value));
+            }
+            if let Some(bucket) = self.bucket.as_ref().filter(|_| attached("BucketName").is_none()) {
+                w.text("BucketName", shown(bucket));
+            }
+            w.text("Resource", shown(&self.resource));
+            w.text("RequestId", &self.request_id);
+            w.text("HostId", &self.request_id);
+        });
+        let mut response = http::Response::new(Body::Full(document.finish()));
+        *response.status_mut() = status;
+        response.headers_mut().insert(header::CONTENT_TYPE, XML);
+        response.headers_mut().extend(error.headers.clone());
+        response.extensions_mut().insert(Arc::new(error));
+        response
+    }
+
+    fn known(&self, element: &str) -> Option<&str> {
+        match element {
+            "Key" => self.key.as_deref(),
+            "Method" => self.method.as_ref().map(Method::as_str),
+            "ResourceType" => Some(self.resource_type()),
+            _ => self.said.iter().find(|(name, _)| *name == element).map(|(_, value)| value.as_str()),
+        }
+    }
+
+    fn resource_type(&self) -> &'static str {
+        match (&self.bucket, &self.key) {
+            (None, _) => "SERVICE",
+            (Some(_), None) => "BUCKET",
+            (Some(_), Some(_)) if self.said.iter().any(|(element, _)| *element == "UploadId") => "UPLOAD",
+            (Some(_), Some(_)) => "OBJECT",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::{ErrorCode, Query, tests::request};
+
+    fn document(request: &Request, error: impl Into<S3Error>) -> Vec<(String, String)> {
+        let Body::Full(document) = About::of(request).error(error.into()).into_body() else { panic!("a document") };
+        let root = xml::parse(&document, "Error").expect("well formed");
+        let ours = ["Code", "Message", "BucketName", "Resource", "RequestId", "HostId"];
+        root.children.into_iter().filter(|child| !ours.contains(&&*child.name)).map(|child| (child.name, child.text)).collect()
+    }
+
+    fn elements(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_code_names_what_its_request_says() {
+        let mut asked = request(&[("range", "bytes=9-"), ("if-none-match", "*")]);
+        asked.query = Query::new(vec![("uploadId".into(), "upload".into()), ("partNumber".into(), "7".into())]);
+        for (code, expected) in [
+            (ErrorCode::NoSuchKey, &[("Key", "key")][..]),
+            (ErrorCode::NoSuchUpload, &[("UploadId", "upload")]),
+            (ErrorCode::InvalidRange, &[("RangeRequested", "bytes=9-")]),
+            (ErrorCode::InvalidPartNumber, &[("PartNumberRequested", "7")]),
+            (ErrorCode::PreconditionFailed, &[("Condition", "If-None-Match")]),
+            (ErrorCode::MethodNotAllowed, &[("Method", "PUT"), ("ResourceType", "UPLOAD")]),
+            (ErrorCode::AccessDenied, &[]),
+        ] {
+            assert_eq!(document(&asked, code), elements(expected), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_operation_attaches_comes_in_the_order_of_the_table_and_overrides_the_request() {
+        let asked = request(&[("range", "bytes=9-")]);
+        let error =
+            S3Error::from(ErrorCode::InvalidRange).detail("ActualObjectSize", "3").detail("Odd", "x").detail("RangeRequested", "7-");
+        assert_eq!(document(&asked, error), elements(&[("RangeRequested", "7-"), ("ActualObjectSize", "3"), ("Odd", "x")]));
+        let source = S3Error::from(ErrorCode::NoSuchKey).detail("Key", "from");
+        assert_eq!(document(&asked, source), elements(&[("Key", "from")]));
+    }
+}
