@@ -31,6 +31,7 @@ mod reference;
 mod removal;
 mod replacement;
 mod replicated;
+mod schemes;
 mod seal;
 mod secret;
 mod section;

@@ -130,6 +130,11 @@ fn row(option: &ServiceOption) -> Row {
     Row { name: option.name, kind, fallback: if option.is_required { Required } else { Unset("none") }, help: option.help }
 }
 
+/// All keys of a service.
+pub(super) fn rows(service: &Service) -> Vec<Row> {
+    service.options.iter().map(row).chain(COMMON.iter().copied()).collect()
+}
+
 /// Whether an option of any service may be secret.
 pub(super) fn holds_secret(key: &str) -> bool {
     services().any(|service| service.options.iter().any(|option| option.name == key && option.is_secret))
@@ -141,8 +146,7 @@ impl ServiceBackend {
             let text = format!("backend type '{0}' is not part of this build: it needs the cargo feature 'service-{0}'", service.name);
             return Err(reader.error(text));
         }
-        let rows: Vec<Row> = service.options.iter().map(row).chain(COMMON.iter().copied()).collect();
-        reader.refuse_unknown(&rows)?;
+        reader.refuse_unknown(&rows(service))?;
         let mut options = Vec::new();
         for option in service.options {
             let given = match (option.is_secret, option.is_required) {

@@ -9,7 +9,7 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    backend::Backend,
+    backend::{Backend, Found},
     buckets::probe,
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     config::{self, Settings},
@@ -76,8 +76,9 @@ pub async fn create(settings: &Settings, name: &str) -> Result<(), StartError> {
     let visit = Visit::begin(settings, backend).await?;
     let made = async {
         let place = visit.place_of(&name)?;
-        // Drivers make what is a bucket wholly; what a prefix is below comes first in a place.
-        let remote = place.shown.split('/').next().unwrap_or_default();
+        // Object stores make what is a bucket wholly; what a prefix is below comes first in a place.
+        let is_object_store = settings.below(known(settings, backend)?).is_object_store();
+        let remote = if is_object_store { place.shown.split('/').next().unwrap_or_default() } else { &place.shown };
         let record = visit.record(remote.to_owned()).await?;
         let made = visit.backend.create(&record).await;
         made.map_err(|error| StartError::because(format_args!("making {remote} on backend '{backend}'"), error))
@@ -85,6 +86,25 @@ pub async fn create(settings: &Settings, name: &str) -> Result<(), StartError> {
     let made = made.await;
     visit.end().await;
     made
+}
+
+/// Whether the place of a bucket of the configuration exists, on storage of files. Object stores are asked when they are tried out.
+pub async fn is_there(settings: &Settings, name: &str) -> Result<bool, StartError> {
+    let (name, backend) = known_bucket(settings, name)?;
+    let below = settings.below(known(settings, backend)?);
+    if below.is_object_store() || matches!(below, config::Backend::Memory(_) | config::Backend::Replicated(_)) {
+        return Ok(true);
+    }
+    let visit = Visit::begin(settings, backend).await?;
+    let found = async {
+        let place = visit.place_of(&name)?;
+        let record = visit.record(place.shown.clone()).await?;
+        let found = visit.backend.found(&record).await;
+        found.map_err(|error| StartError::because(format_args!("looking for '{}' on backend '{backend}'", place.shown), error))
+    };
+    let found = found.await;
+    visit.end().await;
+    Ok(found? != Found::Nothing)
 }
 
 fn known_bucket<'s>(settings: &'s Settings, name: &str) -> Result<(BucketName, &'s str), StartError> {

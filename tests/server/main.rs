@@ -8,6 +8,7 @@ mod backend_authorize;
 mod backend_list;
 mod backend_probe;
 mod bucket_add;
+mod bucket_add_folder;
 mod bucket_list;
 mod bucket_remove;
 mod bucket_scan;
