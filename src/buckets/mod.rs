@@ -42,6 +42,8 @@ pub enum BucketError {
     NotEmpty,
     #[error("the configuration has no backend '{0}'")]
     NoSuchBackend(String),
+    #[error("the configuration names no backend for buckets that are created through S3 ([default])")]
+    NoDefaultBackend,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -130,8 +132,8 @@ pub struct CreateBucket {
 pub struct Buckets {
     catalog: Arc<dyn Catalog>,
     backends: HashMap<String, Arc<dyn Backend>>,
-    /// Where buckets created through S3 go.
-    default_backend: String,
+    /// Where buckets created through S3 go, if anywhere.
+    default_backend: Option<String>,
     homes: Homes,
     /// Who owns what nobody else was given.
     administrator: Option<Owner>,
@@ -141,7 +143,8 @@ pub struct Buckets {
 }
 
 impl Buckets {
-    pub fn new(catalog: Arc<dyn Catalog>, backends: HashMap<String, Arc<dyn Backend>>, default_backend: String) -> Self {
+    pub fn new(catalog: Arc<dyn Catalog>, backends: HashMap<String, Arc<dyn Backend>>, default_backend: impl Into<Option<String>>) -> Self {
+        let default_backend = default_backend.into();
         let (homes, administrator) = (Homes::default(), None);
         Self { catalog, backends, default_backend, homes, administrator, open: RwLock::default(), changing: Arc::default() }
     }
@@ -179,7 +182,8 @@ impl Buckets {
     }
 
     async fn create_now(&self, request: CreateBucket) -> Result<Arc<Bucket>, BucketError> {
-        let backend = self.backend(&self.default_backend)?;
+        let default = self.default_backend.as_ref().ok_or(BucketError::NoDefaultBackend)?;
+        let backend = self.backend(default)?;
         let bucket = NewBucket {
             place: backend.place_for(&request.name),
             name: request.name,
@@ -187,7 +191,7 @@ impl Buckets {
             created: Timestamp::now(),
             acl: request.acl,
             location: request.location,
-            backend: self.default_backend.clone(),
+            backend: default.clone(),
         };
         let name = bucket.name.clone();
         let changing = self.changing.lock(&name).await;
@@ -199,7 +203,7 @@ impl Buckets {
             }
             Err(error) => {
                 if let BucketError::PlaceTaken(why) = &error {
-                    tracing::info!(bucket = %name, backend = self.default_backend, %why, "a bucket was not created: its place is taken");
+                    tracing::info!(bucket = %name, backend = default, %why, "a bucket was not created: its place is taken");
                 }
                 Err(error)
             }
@@ -352,8 +356,8 @@ impl Buckets {
         self.administrator.as_ref()
     }
 
-    pub fn default_backend(&self) -> &str {
-        &self.default_backend
+    pub fn default_backend(&self) -> Option<&str> {
+        self.default_backend.as_deref()
     }
 
     pub fn backends(&self) -> impl Iterator<Item = (&str, &Arc<dyn Backend>)> {

@@ -126,8 +126,11 @@ fn wait<T>(work: impl Future<Output = Result<T, StartError>>) -> Result<T, Start
     }
 }
 
+/// Says what failed: one line for each problem.
 fn fail(code: u8, error: impl std::fmt::Display) -> ExitCode {
-    eprintln!("causeway: {error}");
+    for line in error.to_string().lines() {
+        eprintln!("causeway: {line}");
+    }
     ExitCode::from(code)
 }
 

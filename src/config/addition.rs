@@ -166,8 +166,10 @@ fn make_explicit(draft: &Draft, sections: &mut Sections) -> Result<Vec<String>, 
         notes.push(format!("backend 'disk' at {root}, so far implied, is now written down"));
         sections.put("backend", Some("disk"), [("type", "fs".into()), ("root", root.into())]);
     }
-    if !draft.says("default", Some("backend"))? && !variables("DEFAULT") {
-        let default = settings.default_backend();
+    if let Some(default) = settings.default_backend()
+        && !draft.says("default", Some("backend"))?
+        && !variables("DEFAULT")
+    {
         notes.push(format!("backend '{default}' stays the default, which is now written down"));
         sections.put("default", None, [("backend", default.into())]);
     }

@@ -47,7 +47,7 @@ pub use addition::{Added, Addition, SecretSource, add};
 pub use amount::{ByteRate, Count};
 pub use dropbox::DropboxBackend;
 pub use edit::{Edit, EditError, seal};
-pub use error::ConfigError;
+pub use error::{ConfigError, ConfigErrors};
 pub use exposed::exposed;
 pub use faulty::FaultyBackend;
 pub use ftp::FtpBackend;

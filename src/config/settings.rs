@@ -3,7 +3,7 @@
 use super::{
     amount::{ByteRate, Count},
     dropbox::DropboxBackend,
-    error::ConfigError,
+    error::ConfigErrors,
     faulty::FaultyBackend,
     ftp::FtpBackend,
     gdrive::GdriveBackend,
@@ -207,7 +207,8 @@ section! {
     /// For buckets created through S3.
     Defaults {
         /// The backend that holds them.
-        backend: Option<String> = Unset("the only backend there is"),
+        backend: Option<String> = Unset("the only backend there is; of several, none: CreateBucket is answered 501, and all buckets of \
+                                         the configuration name theirs"),
     }
 }
 
@@ -236,7 +237,7 @@ pub(super) struct BackendType {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     pub(super) rows: &'static [Row],
-    pub(super) read: fn(&mut Reader<'_>) -> Result<Backend, ConfigError>,
+    pub(super) read: fn(&mut Reader<'_>) -> Result<Backend, ConfigErrors>,
 }
 
 pub(super) const BACKEND_TYPES: &[BackendType] = &[
@@ -481,7 +482,8 @@ impl Settings {
 
     /// The name of the backend that holds a bucket.
     pub fn backend_of<'s>(&'s self, bucket: &'s Bucket) -> &'s str {
-        bucket.backend.as_deref().unwrap_or(self.default_backend())
+        // One that names none has the default one: without that, the configuration was refused.
+        bucket.backend.as_deref().or(self.default_backend()).unwrap_or_default()
     }
 }
 

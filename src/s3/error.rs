@@ -257,6 +257,7 @@ impl From<BucketError> for S3Error {
             BucketError::Exists(_) | BucketError::PlaceTaken(_) => ErrorCode::BucketAlreadyExists,
             BucketError::NotEmpty => ErrorCode::BucketNotEmpty,
             BucketError::NothingThere | BucketError::NoSuchBackend(_) => ErrorCode::InternalError,
+            BucketError::NoDefaultBackend => return S3Error::not_implemented("CreateBucket without a default backend"),
             BucketError::Store(error) => return error.into(),
         };
         S3Error::from(code).with_source(error)

@@ -83,7 +83,7 @@ pub(super) async fn buckets(
         opened_backends.insert(name.clone(), opened);
     }
     let served = opened_backends.into_iter().map(|(name, backend)| (name.clone(), caches.above(settings, &name, backend))).collect();
-    let buckets = Buckets::new(catalog, served, settings.default_backend().to_owned()).on(Homes::new(settings.homes()));
+    let buckets = Buckets::new(catalog, served, settings.default_backend().map(str::to_owned)).on(Homes::new(settings.homes()));
     let buckets = Arc::new(buckets.for_administrator(known.credentials.administrator().cloned()));
     let Some(steward) = known.credentials.steward() else {
         return Err(StartError::new("there is no identity"));
@@ -141,7 +141,7 @@ async fn settle_buckets(settings: &Settings, buckets: &Buckets, steward: &Owner)
     for record in known.iter().filter(|record| buckets.backend(&record.bucket.backend).is_err()) {
         tracing::warn!(bucket = %record.bucket.name, backend = record.bucket.backend, "a bucket is on a backend that is not configured");
     }
-    let default = settings.default_backend();
+    let Some(default) = settings.default_backend() else { return Ok(()) };
     let backend = buckets.backend(default).map_err(|error| StartError::because("the default backend", error))?;
     let found = backend.discover().await.map_err(|error| StartError::because("looking for buckets", error))?;
     for name in found {
