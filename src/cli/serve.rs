@@ -1,18 +1,17 @@
 //! `causeway serve`.
 
-use super::{FAILED, SENSELESS, environment, fail};
+use super::{Configuration, FAILED, SENSELESS, fail};
 use crate::{
     config::{self, Flag, LogFormat, Settings, Sources},
     server,
     telemetry::log,
 };
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The configuration file (TOML).
-    #[arg(long, value_name = "FILE", env = "CAUSEWAY_CONFIG", hide_env_values = true)]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    configuration: Configuration,
     /// Where everything is kept, unless the configuration names other backends [default: ./causeway-data].
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
@@ -56,7 +55,7 @@ const BLOCKING_PER_CORE: usize = 8;
 const STACK: usize = 1 << 20;
 
 pub(super) fn run(arguments: Arguments) -> ExitCode {
-    let sources = Sources { flags: arguments.flags(), file: arguments.config, environment: environment() };
+    let sources = Sources { flags: arguments.flags(), ..arguments.configuration.sources(None) };
     let settings = match Settings::load(&sources) {
         Ok(settings) => settings,
         Err(error) => return fail(SENSELESS, error),
@@ -70,6 +69,9 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         LogFormat::Json => log::Format::Json,
     };
     log::start(format, &settings.server.log_level.0);
+    if let Some(file) = sources.file.as_deref().filter(|_| !arguments.configuration.is_named()) {
+        tracing::info!(file = %file.display(), "the configuration file of the current directory is used, since none was named");
+    }
     if let Some(words) = sources.file.as_deref().and_then(config::exposed) {
         tracing::warn!("{words}");
     }

@@ -22,6 +22,7 @@ mod descriptors;
 mod faulty;
 mod full;
 mod h2;
+mod help;
 mod limited;
 mod limits;
 mod listeners;
