@@ -15,7 +15,7 @@ pub(super) struct Arguments {
     /// Where everything is kept, unless the configuration names other backends [default: ./causeway-data].
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
-    /// Where to serve S3; may be repeated [default: 127.0.0.1:9000].
+    /// Where to serve S3: 127.0.0.1:9000, localhost:9000, or :9000 for every address; may be repeated [default: 127.0.0.1:9000].
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Vec<String>,
     /// Where to serve health and metrics [default: 127.0.0.1:9001].

@@ -10,6 +10,7 @@
 //! - an error says where the value came from (file and line, variable, or flag) and never repeats a secret.
 
 mod addition;
+mod address;
 mod amount;
 mod dropbox;
 mod edit;
@@ -44,6 +45,7 @@ mod value;
 mod webdav;
 
 pub use addition::{Added, Addition, SecretSource, add};
+pub use address::{Address, Addresses};
 pub use amount::{ByteRate, Count};
 pub use dropbox::DropboxBackend;
 pub use edit::{Edit, EditError, seal};
@@ -65,5 +67,5 @@ pub use secret::SecretSetting;
 pub use services::{Given, ServiceBackend};
 pub use settings::{Backend, Bucket, Defaults, FsBackend, Identity, MemoryBackend, Root, Server, Settings};
 pub use sftp::SftpBackend;
-pub use value::{Addresses, Addressing, AtBudget, Domains, FileMode, FtpTls, HostKeyPins, Interval, LogFormat, LogLevel, Port, Promise};
+pub use value::{Addressing, AtBudget, Domains, FileMode, FtpTls, HostKeyPins, Interval, LogFormat, LogLevel, Port, Promise};
 pub use webdav::WebdavBackend;

@@ -1,6 +1,7 @@
 //! Every setting there is: names, types, defaults and words. The reference is made from this file.
 
 use super::{
+    address::Addresses,
     amount::{ByteRate, Count},
     dropbox::DropboxBackend,
     error::ConfigErrors,
@@ -16,7 +17,7 @@ use super::{
     section::{Fallback, Reader, Row, Section, section},
     services::{self, ServiceBackend},
     sftp::SftpBackend,
-    value::{Addresses, Domains, FileMode, Interval, LogFormat, LogLevel, Setting, Size},
+    value::{Domains, FileMode, Interval, LogFormat, LogLevel, Setting, Size},
     webdav::WebdavBackend,
 };
 use crate::{
@@ -56,7 +57,8 @@ pub(super) const LISTS: &[&str] = &["identity"];
 section! {
     /// Where and how Causeway serves.
     Server {
-        /// Where S3 is served. Port 0 takes any free port.
+        /// Where S3 is served. Port 0 takes any free port. A name, as `localhost:9000`, is resolved at start; a port alone, as `:9000`
+        /// or `9000`, is served on every address of the machine.
         listen: Addresses = Text("127.0.0.1:9000"),
         /// Where health (`/-/health/live`, `/-/health/ready`) and metrics (`/-/metrics`) are served. It has no
         /// authentication: keep it off public networks.
