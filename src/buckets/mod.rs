@@ -13,7 +13,7 @@ use crate::{
         BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError, CatalogErrorKind, LeftPlace,
         NewBucket,
     },
-    model::{BucketName, CannedAcl, Owner, Timestamp},
+    model::{BucketName, CannedAcl, Grants, Owner, Timestamp},
     store::{
         ListRequest, Store,
         error::{StoreError, StoreErrorKind},
@@ -76,6 +76,7 @@ impl From<CatalogError> for BucketError {
 pub struct Bucket {
     record: BucketRecord,
     acl: RwLock<CannedAcl>,
+    grants: Arc<Grants>,
     store: Arc<dyn Store>,
 }
 
@@ -108,6 +109,11 @@ impl Bucket {
         *self.acl.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Who may do what in it besides its owner.
+    pub fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
@@ -137,6 +143,8 @@ pub struct Buckets {
     homes: Homes,
     /// Who owns what nobody else was given.
     administrator: Option<Owner>,
+    /// Of buckets of the configuration.
+    grants: HashMap<BucketName, Arc<Grants>>,
     open: RwLock<HashMap<BucketName, Arc<Bucket>>>,
     /// Creating, opening and deleting one bucket take turns. Those of others do not wait: a backend that hangs hangs for one.
     changing: Arc<Locks<BucketName>>,
@@ -145,8 +153,8 @@ pub struct Buckets {
 impl Buckets {
     pub fn new(catalog: Arc<dyn Catalog>, backends: HashMap<String, Arc<dyn Backend>>, default_backend: impl Into<Option<String>>) -> Self {
         let default_backend = default_backend.into();
-        let (homes, administrator) = (Homes::default(), None);
-        Self { catalog, backends, default_backend, homes, administrator, open: RwLock::default(), changing: Arc::default() }
+        let (homes, administrator, grants) = (Homes::default(), None, HashMap::new());
+        Self { catalog, backends, default_backend, homes, administrator, grants, open: RwLock::default(), changing: Arc::default() }
     }
 
     /// With what is known of which backends are on one storage.
@@ -156,6 +164,11 @@ impl Buckets {
 
     pub fn for_administrator(self, administrator: Option<Owner>) -> Self {
         Self { administrator, ..self }
+    }
+
+    /// With what others than the owner may do in buckets of the configuration.
+    pub fn granting(self, grants: impl IntoIterator<Item = (BucketName, Grants)>) -> Self {
+        Self { grants: grants.into_iter().map(|(name, grants)| (name, Arc::new(grants))).collect(), ..self }
     }
 
     /// Two buckets that share a place, of all that the catalog knows.
@@ -329,6 +342,23 @@ impl Buckets {
         Ok(())
     }
 
+    /// Makes a bucket another's, before it is opened. `false`: it is his already, or there is none.
+    pub async fn give(&self, name: &BucketName, owner: &Owner) -> Result<bool, BucketError> {
+        let _changing = self.changing.lock(name).await;
+        match self.catalog.bucket(name).await? {
+            Some(record) if record.bucket.owner != *owner => {
+                self.catalog.update_bucket(record.id, BucketChange::Owner(owner.clone())).await?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The buckets in which somebody was given a right.
+    pub fn given_to(&self, owner: &Owner) -> Vec<BucketName> {
+        self.grants.iter().filter(|(_, grants)| grants.names(owner)).map(|(name, _)| name.clone()).collect()
+    }
+
     pub async fn list(&self, query: BucketsQuery) -> Result<BucketsPage, BucketError> {
         Ok(self.catalog.buckets(query).await?)
     }
@@ -370,7 +400,8 @@ impl Buckets {
 
     async fn open(&self, record: BucketRecord) -> Result<Arc<Bucket>, BucketError> {
         let store = self.backend(&record.bucket.backend)?.open(&record).await?;
-        let bucket = Arc::new(Bucket { acl: RwLock::new(record.bucket.acl), record, store });
+        let grants = self.grants.get(&record.bucket.name).cloned().unwrap_or_default();
+        let bucket = Arc::new(Bucket { acl: RwLock::new(record.bucket.acl), record, grants, store });
         self.write().insert(bucket.name().clone(), bucket.clone());
         Ok(bucket)
     }

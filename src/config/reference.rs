@@ -1,10 +1,11 @@
 //! The settings as text: all of them for `docs/configuration.md`, and those in effect for `causeway config check`.
 
 use super::{
+    bucket::Bucket,
     layers::Layers,
     section::{Fallback, Row, Section},
     services,
-    settings::{BACKEND_TYPES, Bucket, Defaults, Identity, Server, Settings},
+    settings::{BACKEND_TYPES, Defaults, Identity, Server, Settings},
 };
 use std::fmt::Write;
 
@@ -53,7 +54,12 @@ domain = "s3.example.com"
 [[identity]]
 access_key = "alice"
 secret_key = { env = "ALICE_SECRET" }
-policy = "admin"
+policy = "readwrite"
+
+[[identity]]
+access_key = "bob"
+secret_key = { file = "/etc/causeway/bob" }
+policy = "readonly"
 
 [backend.disk]
 type = "fs"
@@ -62,6 +68,8 @@ root = "/srv/objects"
 [bucket.photos]
 backend = "disk"
 prefix = "photos/"
+owner = "alice"
+access = { bob = "readonly" }
 
 [default]
 backend = "disk"

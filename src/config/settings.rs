@@ -3,6 +3,7 @@
 use super::{
     address::Addresses,
     amount::{ByteRate, Count},
+    bucket::Bucket,
     dropbox::DropboxBackend,
     error::ConfigErrors,
     faulty::FaultyBackend,
@@ -141,8 +142,8 @@ section! {
         access_key: AccessKey = Required,
         /// The secret access key.
         secret_key: SecretSetting = Required,
-        /// `admin` acts on every bucket; `readwrite` creates buckets and acts on its own; `readonly` reads them, and
-        /// writes nowhere, not even where an ACL lets anybody.
+        /// `admin` acts on every bucket; `readwrite` creates buckets, and acts on its own and on those that it is given by `access`;
+        /// `readonly` reads such buckets, and writes nowhere, not even where an ACL lets anybody.
         policy: Role = Text("readwrite"),
         /// Bytes a second that it sends at most. See [limits](guide/limits.md).
         upload_rate: Option<ByteRate> = Unset("any"),
@@ -183,26 +184,6 @@ impl FsBackend {
 section! {
     /// `type = "memory"`: for tests; what is in it is gone when the server stops.
     MemoryBackend {}
-}
-
-section! {
-    /// A bucket that exists from the start.
-    Bucket {
-        /// The backend that holds it.
-        backend: Option<String> = Unset("that of `default`"),
-        /// The bucket or container there, on backends that have such.
-        remote: Option<String> = Unset("that of the backend, or else the bucket's name"),
-        /// Its place on the backend, or in `remote`: a directory, given with or without a `/` at its end. `""` is all of it.
-        prefix: Option<String> = Unset("the bucket's name, or all of a `remote` of its own"),
-        /// Bytes a second that clients send to it at most. See [limits](guide/limits.md).
-        upload_rate: Option<ByteRate> = Unset("any"),
-        /// Bytes a second that clients are sent from it at most.
-        download_rate: Option<ByteRate> = Unset("any"),
-        /// Requests a second at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
-        request_rate: Option<Count> = Unset("any"),
-        /// Requests in work at once at most. Further ones wait likewise.
-        concurrency: Option<usize> = Unset("any"),
-    }
 }
 
 section! {
@@ -487,11 +468,16 @@ impl Settings {
         // One that names none has the default one: without that, the configuration was refused.
         bucket.backend.as_deref().or(self.default_backend()).unwrap_or_default()
     }
-}
 
-impl Bucket {
-    /// The prefix as the backend takes it: without slashes at its end.
-    pub fn place(&self) -> Option<&str> {
-        self.prefix.as_deref().map(|prefix| prefix.trim_end_matches('/'))
+    /// The identities of an access key, or else of a name: one, unless the configuration is wrong.
+    pub fn identities_named(&self, name: &str) -> Vec<(&AccessKey, Role)> {
+        let root = self.root.iter().map(|root| (&root.access_key, Role::Admin, None));
+        let all = root.chain(self.identities.iter().map(|it| (&it.access_key, it.policy, it.name.as_deref())));
+        let all: Vec<_> = all.collect();
+        let by_key: Vec<_> = all.iter().filter(|(key, ..)| key.as_str() == name).map(|(key, role, _)| (*key, *role)).collect();
+        if by_key.is_empty() {
+            return all.iter().filter(|(.., own)| *own == Some(name)).map(|(key, role, _)| (*key, *role)).collect();
+        }
+        by_key
     }
 }

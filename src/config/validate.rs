@@ -1,10 +1,12 @@
 //! What must hold between settings. Whatever is wrong in a single value was refused when it was read.
 
 use super::{
+    bucket::Grant,
     error::{ConfigError, ConfigErrors, Origin, nearest},
     settings::{Backend, Settings},
     tree::{Node, Raw, Table},
 };
+use crate::model::Role;
 use std::collections::{BTreeSet, HashMap};
 
 /// Where each key of the tree was said, by its path: `bucket.photos.prefix`, `identity.0.access_key`.
@@ -60,6 +62,7 @@ pub(super) fn validate(settings: &mut Settings, origins: &Origins, broken: &Brok
     let sound = check.backends();
     let order = if sound { check.order() } else { Vec::new() };
     let placed = check.buckets();
+    check.access();
     settings.order = order;
     settings.default.backend = default;
     // Whether places overlap is told by all backends and buckets, or not at all.
@@ -214,6 +217,46 @@ impl Check<'_> {
             }
         }
         placed
+    }
+
+    /// Whoever owns a bucket, or is given something in it, is an identity that may have it.
+    fn access(&mut self) {
+        for (name, bucket) in &self.settings.buckets {
+            if let Some(owner) = &bucket.owner {
+                self.identity(&format!("bucket.{name}.owner"), owner);
+            }
+            for (who, grant) in bucket.grants() {
+                let path = format!("bucket.{name}.access");
+                match (self.identity(&path, who), grant) {
+                    (Some(Role::ReadOnly), Grant::ReadWrite) => {
+                        self.fail(&path, format!("{path} lets '{who}' write, whose policy is \"readonly\": change one of them"));
+                    }
+                    (Some(Role::Admin), Grant::ReadOnly) => {
+                        self.fail(
+                            &path,
+                            format!("{path} lets '{who}' only read, who is an administrator and does everything: leave it out"),
+                        );
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn identity(&mut self, path: &str, name: &str) -> Option<Role> {
+        match self.settings.identities_named(name)[..] {
+            [(_, role)] => return Some(role),
+            [] if self.broken.identity => {}
+            [] => {
+                let known = self.settings.root.iter().map(|root| root.access_key.as_str());
+                let known = known
+                    .chain(self.settings.identities.iter().flat_map(|it| [Some(it.access_key.as_str()), it.name.as_deref()]).flatten());
+                let hint = nearest(name, known).map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+                self.fail(path, format!("{path} names the identity '{name}', which is not configured{hint}"));
+            }
+            _ => self.fail(path, format!("{path} names '{name}', which is the name of several identities: say which by its access key")),
+        }
+        None
     }
 }
 
