@@ -38,6 +38,9 @@ pub enum BucketError {
     PlaceTaken(#[source] Taken),
     #[error("nothing lies there that could become a bucket")]
     NothingThere,
+    /// Another program keeps it in a format of its own.
+    #[error("{0}")]
+    Foreign(&'static str),
     #[error("the bucket is not empty")]
     NotEmpty,
     #[error("the configuration has no backend '{0}'")]
@@ -275,6 +278,12 @@ impl Buckets {
         }
     }
 
+    /// Refuses what is not a bucket yet and never can be one.
+    async fn refuse_foreign(&self, bucket: &NewBucket) -> Result<(), BucketError> {
+        let foreign = self.backend(&bucket.backend)?.foreign_format(&unwritten(bucket)).await?;
+        foreign.map_or(Ok(()), |words| Err(BucketError::Foreign(words)))
+    }
+
     /// Writes a bucket down, apart from all others. `None`: the name is taken.
     async fn write_down(&self, bucket: NewBucket) -> Result<Option<BucketRecord>, BucketError> {
         let parts = places::parts(&**self.backend(&bucket.backend)?, &bucket)?;
@@ -289,6 +298,9 @@ impl Buckets {
     pub async fn ensure(&self, bucket: NewBucket) -> Result<Arc<Bucket>, BucketError> {
         let name = bucket.name.clone();
         let changing = self.changing.lock(&name).await;
+        if self.catalog.bucket(&name).await?.is_none() {
+            self.refuse_foreign(&bucket).await?;
+        }
         match self.write_down(bucket).await? {
             Some(record) => self.open(record).await,
             None => {
@@ -309,6 +321,7 @@ impl Buckets {
         if self.backend(&bucket.backend)?.found(&unwritten(&bucket)).await? == Found::Nothing {
             return Err(BucketError::NothingThere);
         }
+        self.refuse_foreign(&bucket).await?;
         let Some(record) = self.write_down(bucket).await? else { return Err(BucketError::NothingThere) };
         let id = record.id;
         match self.open(record).await {

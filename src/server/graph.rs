@@ -180,6 +180,9 @@ async fn settle_buckets(settings: &Settings, buckets: &Buckets, known: &KnownCre
             Ok(None) => {}
             // It lies in a bucket of the configuration, or around one.
             Err(BucketError::PlaceTaken(_)) => {}
+            Err(error @ BucketError::Foreign(_)) => {
+                tracing::warn!(bucket = %name, backend = default, %error, "a directory that was there already did not become a bucket");
+            }
             Err(error) => return Err(failed(&name)(error)),
         }
     }

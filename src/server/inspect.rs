@@ -11,7 +11,7 @@ use super::{
 use crate::{
     backend::{Backend, Found},
     buckets::probe,
-    catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
+    catalog::{BucketId, BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     config::{self, Settings},
     model::{BucketName, CannedAcl, Owner, Timestamp},
     store::{
@@ -62,10 +62,12 @@ pub async fn backend(settings: &Settings, name: &str, place: Option<&str>) -> Re
 pub async fn bucket(settings: &Settings, name: &str) -> Result<Inspected, StartError> {
     let (name, backend) = known_bucket(settings, name)?;
     let visit = Visit::begin(settings, backend).await?;
-    let found = match visit.place_of(&name) {
-        Ok(place) => visit.try_out(place, Depth::Permissions).await,
-        Err(error) => Err(error),
+    let found = async {
+        let place = visit.place_of(&name)?;
+        visit.refuse_foreign(&place.shown).await?;
+        visit.try_out(place, Depth::Permissions).await
     };
+    let found = found.await;
     visit.end().await;
     found
 }
@@ -203,7 +205,12 @@ impl<'s> Visit<'s> {
         if let Some(record) = known {
             return Ok(record);
         }
-        let bucket = NewBucket {
+        let made = self.catalog.create_bucket(self.trial(place)).await;
+        made.map_err(|error| StartError::because("the temporary catalog", error))
+    }
+
+    fn trial(&self, place: String) -> NewBucket {
+        NewBucket {
             name: trial_name(),
             owner: Owner { id: "causeway".into(), display_name: "causeway".into() },
             created: Timestamp::now(),
@@ -211,8 +218,17 @@ impl<'s> Visit<'s> {
             location: String::new(),
             backend: self.name.to_owned(),
             place,
-        };
-        self.catalog.create_bucket(bucket).await.map_err(|error| StartError::because("the temporary catalog", error))
+        }
+    }
+
+    /// What is in a format of its own is no bucket, whatever may be done there.
+    async fn refuse_foreign(&self, place: &str) -> Result<(), StartError> {
+        let failed = |error: StoreError| StartError::because(format_args!("looking at '{place}' on backend '{}'", self.name), error);
+        let record = BucketRecord { id: BucketId(0), bucket: self.trial(place.to_owned()) };
+        match self.backend.foreign_format(&record).await.map_err(failed)? {
+            Some(words) => Err(StartError::new(format!("'{place}' on backend '{}' cannot be a bucket: {words}", self.name))),
+            None => Ok(()),
+        }
     }
 
     async fn try_out(&self, place: Place, depth: Depth) -> Result<Inspected, StartError> {

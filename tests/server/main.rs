@@ -28,6 +28,7 @@ mod limited;
 mod limits;
 mod listeners;
 mod log;
+mod minio;
 mod places;
 mod private;
 mod process;
