@@ -75,6 +75,9 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
     if let Some(words) = sources.file.as_deref().and_then(config::exposed) {
         tracing::warn!("{words}");
     }
+    if let Some(words) = settings.weak_root_password() {
+        tracing::warn!("{words}");
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -43,6 +43,7 @@ mod sftp;
 mod tree;
 mod validate;
 mod value;
+mod weak;
 mod webdav;
 
 pub use addition::{Added, Addition, SecretSource, add};
