@@ -1,7 +1,7 @@
 # The one entry for chores. Everything works from a clean clone with cargo, python3 and make.
 
-.PHONY: simulation planted run test test-rust binary scenarios backend-scenarios consistency-short consistency replicas lint bench \
-        conformance backends fuzz static deploy-check
+.PHONY: run test test-rust binary scenarios backend-scenarios consistency-short consistency replicas simulation planted lint \
+        conformance backends bench fuzz static deploy-check test-all
 
 run:
 	cargo run --release -- serve
@@ -75,3 +75,19 @@ static:
 
 deploy-check: static
 	deploy/check --binary target/x86_64-unknown-linux-gnu/release/causeway
+
+# Every chore that `make test` leaves out, the quick ones first: many hours. It needs a nightly compiler with cargo-fuzz, root for
+# deploy-check, and CHECKOUT=path/to/s3-tests.
+test-all:
+	@test -d "$(CHECKOUT)" || { echo 'make test-all needs CHECKOUT=path/to/s3-tests, for conformance and backends' >&2; exit 2; }
+	$(MAKE) lint
+	$(MAKE) static
+	$(MAKE) deploy-check
+	$(MAKE) simulation
+	$(MAKE) conformance
+	$(MAKE) fuzz
+	$(MAKE) bench
+	$(MAKE) planted
+	$(MAKE) backends
+	$(MAKE) replicas
+	$(MAKE) consistency

@@ -322,3 +322,25 @@ fn the_reader_of_imports_sees_what_the_compiler_sees() {
     let expected = ["backend", "catalog", "jobs", "model", "store"];
     assert_eq!(used(&code(text)), expected.into_iter().map(str::to_owned).collect());
 }
+
+/// The targets of a Makefile, and what each needs first.
+fn chores(makefile: &str) -> BTreeMap<&str, BTreeSet<&str>> {
+    let rules = makefile.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()));
+    rules.filter_map(|line| line.split_once(':')).map(|(target, needed)| (target, needed.split_whitespace().collect())).collect()
+}
+
+#[test]
+fn every_chore_is_part_of_make_test_or_of_make_test_all() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Makefile");
+    let makefile = fs::read_to_string(path).expect("the Makefile");
+    let chores = chores(&makefile);
+    let mut tested = BTreeSet::from(["test"]);
+    while let Some(more) = chores.keys().find(|name| !tested.contains(*name) && tested.iter().any(|chore| chores[chore].contains(*name))) {
+        tested.insert(more);
+    }
+    let left: BTreeSet<&str> =
+        chores.keys().copied().filter(|name| !tested.contains(name) && !matches!(*name, "run" | "test-all")).collect();
+    let recipe = makefile.lines().filter_map(|line| line.strip_prefix("\t$(MAKE) "));
+    assert_eq!(recipe.collect::<BTreeSet<_>>(), left, "test-all runs what test does not");
+    assert!(left.len() > 5 && tested.len() > 3, "{left:?} {tested:?}");
+}

@@ -95,6 +95,15 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
+    /// Words about what lies at a place, if another program keeps it there in a format of its own, so that its files are no objects.
+    /// Waits for no network.
+    async fn foreign_format(&self, bucket: &BucketRecord) -> Result<Option<&'static str>, StoreError> {
+        match self.below() {
+            Some(below) => below.foreign_format(bucket).await,
+            None => Ok(None),
+        }
+    }
+
     /// Makes the place of a new bucket exist, where opening it does not. Repeating it is harmless. `Conflict`: something of others
     /// lies there.
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {

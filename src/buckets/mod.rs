@@ -13,7 +13,7 @@ use crate::{
         BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError, CatalogErrorKind, LeftPlace,
         NewBucket,
     },
-    model::{BucketName, CannedAcl, Owner, Timestamp},
+    model::{BucketName, CannedAcl, Grants, Owner, Timestamp},
     store::{
         ListRequest, Store,
         error::{StoreError, StoreErrorKind},
@@ -38,10 +38,15 @@ pub enum BucketError {
     PlaceTaken(#[source] Taken),
     #[error("nothing lies there that could become a bucket")]
     NothingThere,
+    /// Another program keeps it in a format of its own.
+    #[error("{0}")]
+    Foreign(&'static str),
     #[error("the bucket is not empty")]
     NotEmpty,
     #[error("the configuration has no backend '{0}'")]
     NoSuchBackend(String),
+    #[error("the configuration names no backend for buckets that are created through S3 ([default])")]
+    NoDefaultBackend,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -74,6 +79,7 @@ impl From<CatalogError> for BucketError {
 pub struct Bucket {
     record: BucketRecord,
     acl: RwLock<CannedAcl>,
+    grants: Arc<Grants>,
     store: Arc<dyn Store>,
 }
 
@@ -106,6 +112,11 @@ impl Bucket {
         *self.acl.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Who may do what in it besides its owner.
+    pub fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
@@ -130,20 +141,23 @@ pub struct CreateBucket {
 pub struct Buckets {
     catalog: Arc<dyn Catalog>,
     backends: HashMap<String, Arc<dyn Backend>>,
-    /// Where buckets created through S3 go.
-    default_backend: String,
+    /// Where buckets created through S3 go, if anywhere.
+    default_backend: Option<String>,
     homes: Homes,
     /// Who owns what nobody else was given.
     administrator: Option<Owner>,
+    /// Of buckets of the configuration.
+    grants: HashMap<BucketName, Arc<Grants>>,
     open: RwLock<HashMap<BucketName, Arc<Bucket>>>,
     /// Creating, opening and deleting one bucket take turns. Those of others do not wait: a backend that hangs hangs for one.
     changing: Arc<Locks<BucketName>>,
 }
 
 impl Buckets {
-    pub fn new(catalog: Arc<dyn Catalog>, backends: HashMap<String, Arc<dyn Backend>>, default_backend: String) -> Self {
-        let (homes, administrator) = (Homes::default(), None);
-        Self { catalog, backends, default_backend, homes, administrator, open: RwLock::default(), changing: Arc::default() }
+    pub fn new(catalog: Arc<dyn Catalog>, backends: HashMap<String, Arc<dyn Backend>>, default_backend: impl Into<Option<String>>) -> Self {
+        let default_backend = default_backend.into();
+        let (homes, administrator, grants) = (Homes::default(), None, HashMap::new());
+        Self { catalog, backends, default_backend, homes, administrator, grants, open: RwLock::default(), changing: Arc::default() }
     }
 
     /// With what is known of which backends are on one storage.
@@ -153,6 +167,11 @@ impl Buckets {
 
     pub fn for_administrator(self, administrator: Option<Owner>) -> Self {
         Self { administrator, ..self }
+    }
+
+    /// With what others than the owner may do in buckets of the configuration.
+    pub fn granting(self, grants: impl IntoIterator<Item = (BucketName, Grants)>) -> Self {
+        Self { grants: grants.into_iter().map(|(name, grants)| (name, Arc::new(grants))).collect(), ..self }
     }
 
     /// Two buckets that share a place, of all that the catalog knows.
@@ -179,7 +198,8 @@ impl Buckets {
     }
 
     async fn create_now(&self, request: CreateBucket) -> Result<Arc<Bucket>, BucketError> {
-        let backend = self.backend(&self.default_backend)?;
+        let default = self.default_backend.as_ref().ok_or(BucketError::NoDefaultBackend)?;
+        let backend = self.backend(default)?;
         let bucket = NewBucket {
             place: backend.place_for(&request.name),
             name: request.name,
@@ -187,7 +207,7 @@ impl Buckets {
             created: Timestamp::now(),
             acl: request.acl,
             location: request.location,
-            backend: self.default_backend.clone(),
+            backend: default.clone(),
         };
         let name = bucket.name.clone();
         let changing = self.changing.lock(&name).await;
@@ -199,7 +219,7 @@ impl Buckets {
             }
             Err(error) => {
                 if let BucketError::PlaceTaken(why) = &error {
-                    tracing::info!(bucket = %name, backend = self.default_backend, %why, "a bucket was not created: its place is taken");
+                    tracing::info!(bucket = %name, backend = default, %why, "a bucket was not created: its place is taken");
                 }
                 Err(error)
             }
@@ -258,6 +278,12 @@ impl Buckets {
         }
     }
 
+    /// Refuses what is not a bucket yet and never can be one.
+    async fn refuse_foreign(&self, bucket: &NewBucket) -> Result<(), BucketError> {
+        let foreign = self.backend(&bucket.backend)?.foreign_format(&unwritten(bucket)).await?;
+        foreign.map_or(Ok(()), |words| Err(BucketError::Foreign(words)))
+    }
+
     /// Writes a bucket down, apart from all others. `None`: the name is taken.
     async fn write_down(&self, bucket: NewBucket) -> Result<Option<BucketRecord>, BucketError> {
         let parts = places::parts(&**self.backend(&bucket.backend)?, &bucket)?;
@@ -272,6 +298,9 @@ impl Buckets {
     pub async fn ensure(&self, bucket: NewBucket) -> Result<Arc<Bucket>, BucketError> {
         let name = bucket.name.clone();
         let changing = self.changing.lock(&name).await;
+        if self.catalog.bucket(&name).await?.is_none() {
+            self.refuse_foreign(&bucket).await?;
+        }
         match self.write_down(bucket).await? {
             Some(record) => self.open(record).await,
             None => {
@@ -292,6 +321,7 @@ impl Buckets {
         if self.backend(&bucket.backend)?.found(&unwritten(&bucket)).await? == Found::Nothing {
             return Err(BucketError::NothingThere);
         }
+        self.refuse_foreign(&bucket).await?;
         let Some(record) = self.write_down(bucket).await? else { return Err(BucketError::NothingThere) };
         let id = record.id;
         match self.open(record).await {
@@ -325,6 +355,23 @@ impl Buckets {
         Ok(())
     }
 
+    /// Makes a bucket another's, before it is opened. `false`: it is his already, or there is none.
+    pub async fn give(&self, name: &BucketName, owner: &Owner) -> Result<bool, BucketError> {
+        let _changing = self.changing.lock(name).await;
+        match self.catalog.bucket(name).await? {
+            Some(record) if record.bucket.owner != *owner => {
+                self.catalog.update_bucket(record.id, BucketChange::Owner(owner.clone())).await?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The buckets in which somebody was given a right.
+    pub fn given_to(&self, owner: &Owner) -> Vec<BucketName> {
+        self.grants.iter().filter(|(_, grants)| grants.names(owner)).map(|(name, _)| name.clone()).collect()
+    }
+
     pub async fn list(&self, query: BucketsQuery) -> Result<BucketsPage, BucketError> {
         Ok(self.catalog.buckets(query).await?)
     }
@@ -352,8 +399,8 @@ impl Buckets {
         self.administrator.as_ref()
     }
 
-    pub fn default_backend(&self) -> &str {
-        &self.default_backend
+    pub fn default_backend(&self) -> Option<&str> {
+        self.default_backend.as_deref()
     }
 
     pub fn backends(&self) -> impl Iterator<Item = (&str, &Arc<dyn Backend>)> {
@@ -366,7 +413,8 @@ impl Buckets {
 
     async fn open(&self, record: BucketRecord) -> Result<Arc<Bucket>, BucketError> {
         let store = self.backend(&record.bucket.backend)?.open(&record).await?;
-        let bucket = Arc::new(Bucket { acl: RwLock::new(record.bucket.acl), record, store });
+        let grants = self.grants.get(&record.bucket.name).cloned().unwrap_or_default();
+        let bucket = Arc::new(Bucket { acl: RwLock::new(record.bucket.acl), record, grants, store });
         self.write().insert(bucket.name().clone(), bucket.clone());
         Ok(bucket)
     }

@@ -82,12 +82,15 @@ pub enum ReplicaChange {
 #[derive(Debug, Clone, PartialEq)]
 pub enum BucketChange {
     Acl(CannedAcl),
+    Owner(Owner),
 }
 
 #[derive(Debug, Clone, Default)]
 pub struct BucketsQuery {
     /// Only those of this owner's id.
     pub owner: Option<String>,
+    /// And those of these names, whoever owns them.
+    pub besides: Vec<BucketName>,
     pub prefix: String,
     pub after: Option<String>,
     pub limit: usize,

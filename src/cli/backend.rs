@@ -98,14 +98,14 @@ fn list(configuration: &Configuration, as_json: bool) -> ExitCode {
                 "type": backend.type_name(),
                 "location": backend.location(),
                 "buckets": buckets(name),
-                "default": name == settings.default_backend(),
+                "default": Some(name.as_str()) == settings.default_backend(),
             })
         });
         report::document(&json!({ "backends": rows.collect::<Vec<_>>() }));
         return ExitCode::SUCCESS;
     }
     let rows = settings.backends.iter().map(|(name, backend)| {
-        let default = if name == settings.default_backend() { "default" } else { "" };
+        let default = if Some(name.as_str()) == settings.default_backend() { "default" } else { "" };
         let (kind, location) = (backend.type_name().to_owned(), backend.location());
         vec![name.clone(), kind, location, buckets(name).to_string(), default.to_owned()]
     });

@@ -114,7 +114,9 @@ pub(super) enum Command {
 pub(super) struct AddArguments {
     /// The name that clients will use.
     name: String,
-    /// Where it is: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, https://HOST/BUCKET/PREFIX, or a path.
+    /// Where it is: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, https://HOST/BUCKET/PREFIX, sftp://USER@HOST/FOLDER,
+    /// ftps:// or ftp://, davs:// or dav://, gdrive:FOLDER, onedrive:FOLDER, dropbox:FOLDER, the type of any other backend and
+    /// ':FOLDER', or a path.
     url: String,
     #[command(flatten)]
     configuration: Configuration,
@@ -145,12 +147,29 @@ pub(super) struct AddArguments {
     /// Google: the project of a new bucket.
     #[arg(long)]
     project: Option<String>,
-    /// Make the bucket, container or directory if it is missing.
+    /// A further setting of a new backend, as [backend.NAME] has it; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    set: Vec<(String, String)>,
+    /// A secret setting of a new backend, and the variable that holds it; may be repeated.
+    #[arg(long, value_name = "KEY=VARIABLE", value_parser = pair)]
+    secret_env: Vec<(String, String)>,
+    /// The same, and the file that holds it.
+    #[arg(long, value_name = "KEY=FILE", value_parser = pair)]
+    secret_file: Vec<(String, String)>,
+    /// Make the bucket, container, directory or folder if it is missing.
     #[arg(long)]
     create: bool,
     /// Write the configuration without trying anything out.
     #[arg(long)]
     no_check: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        // It may be the secret itself.
+        _ => Err("it must be KEY=VALUE".to_owned()),
+    }
 }
 
 pub(super) fn run(command: Command) -> ExitCode {
@@ -327,6 +346,19 @@ fn add(arguments: AddArguments) -> Result<ExitCode, ExitCode> {
             wait(inspect::create(settings, name)).map_err(failed)?;
             say("the storage has the bucket\n");
         }
+        (None, false) if check && added.awaits_authorization => {
+            let backend = &added.backend;
+            return Err(fail(
+                SENSELESS,
+                format_args!(
+                    "nobody has let backend '{backend}' into the drive yet, so nothing can be tried out: add the bucket with --no-check, \
+                     and then let it in with 'causeway backend authorize {backend}'"
+                ),
+            ));
+        }
+        (None, false) if check && !wait(inspect::is_there(settings, name)).map_err(failed)? => {
+            return Err(fail(FAILED, format_args!("there is no folder at {}: --create makes it", addition.url)));
+        }
         _ => {}
     }
     if check {
@@ -362,6 +394,8 @@ fn addition(arguments: AddArguments) -> Result<Addition, ExitCode> {
         }
         (None, None) => None,
     };
+    let variables = arguments.secret_env.into_iter().map(|(key, variable)| (key, SecretSource::Environment(variable)));
+    let files = arguments.secret_file.into_iter().map(|(key, file)| (key, SecretSource::File(file.into())));
     Ok(Addition {
         bucket: arguments.name,
         url: arguments.url,
@@ -372,6 +406,8 @@ fn addition(arguments: AddArguments) -> Result<Addition, ExitCode> {
         connection_string: arguments.connection_string_env,
         credentials: arguments.credentials_file,
         project: arguments.project,
+        settings: arguments.set,
+        secrets: variables.chain(files).collect(),
     })
 }
 

@@ -2,16 +2,15 @@
 
 use super::{Configuration, FAILED, SENSELESS, environment, fail, prompt, say};
 use crate::{
-    config::{self, EditError, Settings, Sources},
+    config::{self, EditError},
     server,
 };
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
-pub(super) fn check(file: PathBuf) -> ExitCode {
-    let sources = Sources { file: Some(file), environment: environment(), flags: Vec::new() };
-    let settings = match Settings::load(&sources) {
+pub(super) fn check(configuration: &Configuration) -> ExitCode {
+    let settings = match configuration.load() {
         Ok(settings) => settings,
-        Err(error) => return fail(SENSELESS, error),
+        Err(code) => return code,
     };
     if let Err(error) = server::prepare(&settings) {
         return fail(SENSELESS, error);

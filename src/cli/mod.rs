@@ -25,7 +25,7 @@ use std::{
 
 /// An S3 server in front of any storage.
 #[derive(Debug, Parser)]
-#[command(name = "causeway", version, disable_help_subcommand = true)]
+#[command(name = "causeway", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -35,8 +35,8 @@ struct Arguments {
 enum Command {
     /// Serve S3 until stopped.
     ///
-    /// Without any option: at 127.0.0.1:9000, from the directory ./causeway-data, with credentials that are made up once
-    /// and printed. CAUSEWAY_ROOT_USER and CAUSEWAY_ROOT_PASSWORD set them instead.
+    /// Without any option and without a file causeway.toml: at 127.0.0.1:9000, from the directory ./causeway-data, with credentials
+    /// that are made up once and printed. CAUSEWAY_ROOT_USER and CAUSEWAY_ROOT_PASSWORD set them instead.
     Serve(serve::Arguments),
     /// Ask a running server whether it is ready: exit code 0 if so, 1 if not.
     Health(health::Arguments),
@@ -59,11 +59,10 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Say what is wrong with a configuration, or print what is in effect, secrets hidden.
+    /// Say all that is wrong with a configuration, or print what is in effect, secrets hidden.
     Check {
-        /// The configuration file.
-        #[arg(long, value_name = "FILE", env = "CAUSEWAY_CONFIG", hide_env_values = true)]
-        config: PathBuf,
+        #[command(flatten)]
+        configuration: Configuration,
     },
     /// Seal a secret for a configuration: it is read from standard input, and printed as the value to write.
     Seal {
@@ -83,7 +82,7 @@ pub fn run() -> ExitCode {
         Command::Bucket(command) => bucket::run(command),
         Command::Catalog(command) => catalog::run(command),
         Command::Replicate(command) => replicate::run(command),
-        Command::Config(ConfigCommand::Check { config }) => config::check(config),
+        Command::Config(ConfigCommand::Check { configuration }) => config::check(&configuration),
         Command::Config(ConfigCommand::Seal { key, configuration }) => config::seal(&key, &configuration),
     }
 }
@@ -101,9 +100,13 @@ impl Configuration {
         self.config.as_deref().unwrap_or(Path::new("causeway.toml"))
     }
 
+    fn is_named(&self) -> bool {
+        self.config.is_some()
+    }
+
     /// One that was named must exist.
     fn sources(&self, data: Option<&str>) -> Sources {
-        let file = (self.config.is_some() || self.path().exists()).then(|| self.path().to_owned());
+        let file = (self.is_named() || self.path().exists()).then(|| self.path().to_owned());
         let data = data.map(|data| Flag { name: "--data", key: "server.data", value: data.to_owned() });
         Sources { file, environment: environment(), flags: data.into_iter().collect() }
     }
@@ -126,8 +129,11 @@ fn wait<T>(work: impl Future<Output = Result<T, StartError>>) -> Result<T, Start
     }
 }
 
+/// Says what failed: one line for each problem.
 fn fail(code: u8, error: impl std::fmt::Display) -> ExitCode {
-    eprintln!("causeway: {error}");
+    for line in error.to_string().lines() {
+        eprintln!("causeway: {line}");
+    }
     ExitCode::from(code)
 }
 

@@ -1,22 +1,21 @@
 //! `causeway serve`.
 
-use super::{FAILED, SENSELESS, environment, fail};
+use super::{Configuration, FAILED, SENSELESS, fail};
 use crate::{
     config::{self, Flag, LogFormat, Settings, Sources},
     server,
     telemetry::log,
 };
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The configuration file (TOML).
-    #[arg(long, value_name = "FILE", env = "CAUSEWAY_CONFIG", hide_env_values = true)]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    configuration: Configuration,
     /// Where everything is kept, unless the configuration names other backends [default: ./causeway-data].
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
-    /// Where to serve S3; may be repeated [default: 127.0.0.1:9000].
+    /// Where to serve S3: 127.0.0.1:9000, localhost:9000, or :9000 for every address; may be repeated [default: 127.0.0.1:9000].
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Vec<String>,
     /// Where to serve health and metrics [default: 127.0.0.1:9001].
@@ -56,7 +55,7 @@ const BLOCKING_PER_CORE: usize = 8;
 const STACK: usize = 1 << 20;
 
 pub(super) fn run(arguments: Arguments) -> ExitCode {
-    let sources = Sources { flags: arguments.flags(), file: arguments.config, environment: environment() };
+    let sources = Sources { flags: arguments.flags(), ..arguments.configuration.sources(None) };
     let settings = match Settings::load(&sources) {
         Ok(settings) => settings,
         Err(error) => return fail(SENSELESS, error),
@@ -70,7 +69,13 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         LogFormat::Json => log::Format::Json,
     };
     log::start(format, &settings.server.log_level.0);
+    if let Some(file) = sources.file.as_deref().filter(|_| !arguments.configuration.is_named()) {
+        tracing::info!(file = %file.display(), "the configuration file of the current directory is used, since none was named");
+    }
     if let Some(words) = sources.file.as_deref().and_then(config::exposed) {
+        tracing::warn!("{words}");
+    }
+    if let Some(words) = settings.weak_root_password() {
         tracing::warn!("{words}");
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -1,10 +1,13 @@
 //! A bucket to be added to a configuration: the sections it needs, appended to the file's own text.
 
+mod folder;
+
 use super::{
     edit::{Draft, Edit, EditError, refuse},
     environment,
     load::Sources,
-    provider::{self, Kind, Remote, Target},
+    provider::{Kind, Remote},
+    schemes::{self, Target},
     seal::SealKey,
     settings::{Backend, Settings},
 };
@@ -29,6 +32,10 @@ pub struct Addition {
     pub credentials: Option<PathBuf>,
     /// Google: of new buckets.
     pub project: Option<String>,
+    /// Further keys of a new backend, and their values.
+    pub settings: Vec<(String, String)>,
+    /// Those that are secret.
+    pub secrets: Vec<(String, SecretSource)>,
 }
 
 impl Addition {
@@ -36,6 +43,11 @@ impl Addition {
     fn has_credentials(&self) -> bool {
         let texts = [&self.region, &self.access_key, &self.connection_string, &self.project];
         texts.into_iter().any(Option::is_some) || self.secret_key.is_some() || self.credentials.is_some()
+    }
+
+    /// Whether keys of a new backend were said.
+    fn has_settings(&self) -> bool {
+        !self.settings.is_empty() || !self.secrets.is_empty()
     }
 }
 
@@ -73,6 +85,8 @@ pub struct Added {
     pub notes: Vec<String>,
     /// The directory of a bucket on disk.
     pub directory: Option<PathBuf>,
+    /// Whether nothing can be tried out before somebody lets the backend into a drive.
+    pub awaits_authorization: bool,
 }
 
 /// Where the new bucket goes.
@@ -89,6 +103,7 @@ type Keys = Vec<(&'static str, Said)>;
 
 enum Said {
     Plain(String),
+    Number(i64),
     Secret(String),
 }
 
@@ -98,7 +113,7 @@ pub fn add(path: &Path, sources: Sources, addition: &Addition) -> Result<Added, 
     if draft.settings.buckets.contains_key(&name) {
         return refuse(format!("the configuration has a bucket '{name}' already"));
     }
-    let target = provider::target(&addition.url).map_err(EditError::Refused)?;
+    let target = schemes::target(&addition.url).map_err(EditError::Refused)?;
     let mut sections = Sections::default();
     let mut notes = make_explicit(&draft, &mut sections)?;
     let (site, directory) = match target {
@@ -107,10 +122,15 @@ pub fn add(path: &Path, sources: Sources, addition: &Addition) -> Result<Added, 
             (directory(&draft, addition, &name, &path)?, Some(path))
         }
         Target::Remote(remote) => (object_store(&draft, addition, &name, remote)?, None),
+        Target::Folder(folder) => (folder::site(&draft, addition, &name, &folder)?, None),
     };
+    if site.new.is_none() && addition.has_settings() {
+        return refuse(format!("backend '{}' exists: its settings are in the configuration", site.backend));
+    }
     // Whether there is such a backend already shows once it is read as settings.
     let (mut key, mut backend, mut backend_is_new) = (None, site.backend, false);
-    if let Some(said) = site.new {
+    if let Some(mut said) = site.new {
+        folder::complete(&draft, addition, &mut said)?;
         let secret = said.iter().any(|(_, said)| matches!(said, Said::Secret(_)));
         key = if secret { Some(draft.seal_key()?) } else { None };
         let mut with = sections.clone();
@@ -128,7 +148,9 @@ pub fn add(path: &Path, sources: Sources, addition: &Addition) -> Result<Added, 
     bucket.extend(site.place);
     sections.put("bucket", Some(name.as_str()), bucket.into_iter().map(|(key, value)| (key, value.into())));
     let after = sections.after(draft.text());
-    Ok(Added { edit: draft.into_edit(after, key)?, backend, backend_is_new, notes, directory })
+    let edit = draft.into_edit(after, key)?;
+    let awaits_authorization = edit.settings().backends.get(&backend).is_some_and(folder::awaits_authorization);
+    Ok(Added { edit, backend, backend_is_new, notes, directory, awaits_authorization })
 }
 
 fn twin(settings: &Settings, backend: &Backend) -> Option<String> {
@@ -144,8 +166,10 @@ fn make_explicit(draft: &Draft, sections: &mut Sections) -> Result<Vec<String>, 
         notes.push(format!("backend 'disk' at {root}, so far implied, is now written down"));
         sections.put("backend", Some("disk"), [("type", "fs".into()), ("root", root.into())]);
     }
-    if !draft.says("default", Some("backend"))? && !variables("DEFAULT") {
-        let default = settings.default_backend();
+    if let Some(default) = settings.default_backend()
+        && !draft.says("default", Some("backend"))?
+        && !variables("DEFAULT")
+    {
         notes.push(format!("backend '{default}' stays the default, which is now written down"));
         sections.put("default", None, [("backend", default.into())]);
     }
@@ -312,6 +336,7 @@ impl Sections {
         for (field, said) in said {
             let value = match (said, key) {
                 (Said::Plain(text), _) => text.as_str().into(),
+                (Said::Number(number), _) => (*number).into(),
                 (Said::Secret(secret), Some(key)) => {
                     let sealed = key.seal(&format!("backend.{name}.{field}"), secret).map_err(EditError::Refused)?;
                     Value::InlineTable(InlineTable::from_iter([("sealed", sealed)]))

@@ -4,7 +4,7 @@
 //! that changed since it was read is not written; a new file is readable by its user only.
 
 use super::{
-    error::ConfigError,
+    error::{ConfigError, ConfigErrors},
     load::Sources,
     seal::{self, SealKey},
     settings::{Settings, holds_secret},
@@ -23,7 +23,7 @@ pub enum EditError {
     #[error("{0}")]
     Refused(String),
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] ConfigErrors),
     #[error("writing {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
@@ -68,7 +68,7 @@ impl Draft {
         let before = match fs::read_to_string(path) {
             Ok(text) => Some(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(ConfigError::unreadable(path, &error).into()),
+            Err(error) => return Err(EditError::Config(ConfigError::unreadable(path, &error).into())),
         };
         let settings = Settings::of(&sources, Some(before.as_deref().unwrap_or_default()), None)?;
         Ok(Self { path: path.to_owned(), sources, before, settings })

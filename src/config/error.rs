@@ -2,17 +2,17 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
-/// Where a value was said.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where a value was said. Ordered as problems are told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// Nowhere: a default, or something that is missing.
-    Default,
     File {
         path: Arc<Path>,
         line: usize,
     },
     Environment(Arc<str>),
     Flag(&'static str),
+    /// Nowhere: a default, or something that is missing.
+    Default,
 }
 
 impl fmt::Display for Origin {
@@ -45,12 +45,86 @@ impl ConfigError {
     }
 }
 
-/// Of `known`, the one most like `given`, if there is any resemblance.
+/// Everything that is wrong with a configuration: as an error, never empty. One line for each problem.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConfigErrors(Vec<ConfigError>);
+
+impl ConfigErrors {
+    pub(super) fn push(&mut self, error: ConfigError) {
+        self.0.push(error);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What was read, or else its problems are kept for later: reading goes on.
+    pub(super) fn note<T, E: Into<Self>>(&mut self, read: Result<T, E>) -> Option<T> {
+        read.map_err(|error| self.0.extend(error.into().0)).ok()
+    }
+
+    /// What was read, if nothing was wrong.
+    pub(super) fn or<T>(mut self, read: T) -> Result<T, Self> {
+        // What two keys are wrong about together was noted last, and belongs to its line all the same.
+        self.0.sort_by(|a, b| a.origin.cmp(&b.origin));
+        if self.is_empty() { Ok(read) } else { Err(self) }
+    }
+}
+
+impl From<ConfigError> for ConfigErrors {
+    fn from(error: ConfigError) -> Self {
+        Self(vec![error])
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if n == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// Of `known`, the one most like `given`, if there is any resemblance. Never `given` itself: that would be no help.
 pub(super) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
+        .filter(|name| *name != given)
         .map(|name| (name, strsim::normalized_damerau_levenshtein(given, name)))
         .filter(|(_, likeness)| *likeness > 0.0)
         .max_by(|(_, a), (_, b)| a.total_cmp(b))
         .map(|(name, _)| name)
+}
+
+/// Whether one is the other, mistyped.
+pub(super) fn is_like(given: &str, known: &str) -> bool {
+    strsim::normalized_damerau_levenshtein(given, known) > 0.5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_never_the_name_itself() {
+        assert_eq!(nearest("litsen", ["region", "listen"]), Some("listen"));
+        assert_eq!(nearest("listen", ["listen", "list"]), Some("list"));
+        assert_eq!(nearest("listen", ["listen"]), None);
+        assert_eq!(nearest("xyz", ["abc"]), None);
+    }
+
+    #[test]
+    fn problems_are_told_in_the_order_of_their_lines() {
+        let at = |line| Origin::File { path: Path::new("c.toml").into(), line };
+        let mut wrong = ConfigErrors::default();
+        wrong.push(ConfigError::new(Origin::Environment("X".into()), "third"));
+        wrong.push(ConfigError::new(at(10), "second"));
+        assert_eq!(wrong.note(Err::<(), _>(ConfigError::new(at(9), "first"))), None);
+        let told = wrong.or(()).expect_err("wrong").to_string();
+        assert_eq!(told, "c.toml:9: first\nc.toml:10: second\nenvironment variable X: third");
+        assert_eq!(ConfigErrors::default().or(7), Ok(7));
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     amount::Share,
-    error::ConfigError,
+    error::ConfigErrors,
     section::{Fallback, Reader, Row, Section, section},
     value::Setting,
 };

@@ -1,7 +1,7 @@
 //! Settings of FTP servers.
 
 use super::{
-    error::ConfigError,
+    error::ConfigErrors,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     value::{FtpTls, Port, Setting},

@@ -3,10 +3,11 @@
 //! Only what settings say is compared. A storage that is reached under two names or by two accounts is taken for two.
 
 use super::{
+    bucket::Bucket,
     object_stores::AzblobBackend,
     replicated::ReplicatedBackend,
     secret::SecretSetting,
-    settings::{Backend, Bucket, Settings},
+    settings::{Backend, Settings},
 };
 use crate::model::{BucketName, Endpoint, Location};
 use std::{

@@ -2,7 +2,7 @@
 
 use super::{
     amount::{ByteRate, Count},
-    error::ConfigError,
+    error::ConfigErrors,
     section::{Fallback, Reader, Row, Section, section},
     value::{AtBudget, Interval, Setting, Size},
 };

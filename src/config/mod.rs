@@ -10,7 +10,9 @@
 //! - an error says where the value came from (file and line, variable, or flag) and never repeats a secret.
 
 mod addition;
+mod address;
 mod amount;
+mod bucket;
 mod dropbox;
 mod edit;
 mod environment;
@@ -32,6 +34,7 @@ mod region;
 mod removal;
 mod replacement;
 mod replicated;
+mod schemes;
 mod seal;
 mod secret;
 mod section;
@@ -41,13 +44,16 @@ mod sftp;
 mod tree;
 mod validate;
 mod value;
+mod weak;
 mod webdav;
 
 pub use addition::{Added, Addition, SecretSource, add};
+pub use address::{Address, Addresses};
 pub use amount::{ByteRate, Count};
+pub use bucket::{Bucket, Grant};
 pub use dropbox::DropboxBackend;
 pub use edit::{Edit, EditError, seal};
-pub use error::ConfigError;
+pub use error::{ConfigError, ConfigErrors};
 pub use exposed::exposed;
 pub use faulty::FaultyBackend;
 pub use ftp::FtpBackend;
@@ -63,7 +69,7 @@ pub use replacement::replace_secret;
 pub use replicated::{Names, ReadMode, ReplicatedBackend, WriteMode};
 pub use secret::SecretSetting;
 pub use services::{Given, ServiceBackend};
-pub use settings::{Backend, Bucket, Defaults, FsBackend, Identity, MemoryBackend, Root, Server, Settings};
+pub use settings::{Backend, Defaults, FsBackend, Identity, MemoryBackend, Root, Server, Settings};
 pub use sftp::SftpBackend;
-pub use value::{Addresses, Addressing, AtBudget, Domains, FileMode, FtpTls, HostKeyPins, Interval, LogFormat, LogLevel, Port, Promise};
+pub use value::{Addressing, AtBudget, Domains, FileMode, FtpTls, HostKeyPins, Interval, LogFormat, LogLevel, Port, Promise};
 pub use webdav::WebdavBackend;

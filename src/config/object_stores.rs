@@ -1,7 +1,7 @@
 //! Settings of backends that are object stores reached over HTTP.
 
 use super::{
-    error::ConfigError,
+    error::ConfigErrors,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     value::{Addressing, Promise, Setting},

@@ -1,7 +1,7 @@
 //! Settings of OneDrive and SharePoint as a backend.
 
 use super::{
-    error::ConfigError,
+    error::ConfigErrors,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     value::Setting,

@@ -1,15 +1,8 @@
-//! From the URL of a bucket to the storage it is on. Data first: what is known of providers is the table of their hosts.
+//! From the URL of a bucket on an object store to its provider. Data first: what is known of providers is the table of their hosts.
 
 use crate::model::Endpoint;
-use std::path::PathBuf;
 
-/// Where a URL leads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
-    Directory(PathBuf),
-    Remote(Remote),
-}
-
+/// A bucket or container, and what its URL says of where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Remote {
     /// If it is known: what a backend for it is called, unless the operator says so.
@@ -115,27 +108,10 @@ impl Host {
     }
 }
 
-/// What a URL means, or why it means nothing. A URL may hold a password: it is not repeated.
-pub(super) fn target(url: &str) -> Result<Target, String> {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return match url {
-            "" => Err("the URL is empty".to_owned()),
-            path => Ok(Target::Directory(path.into())),
-        };
-    };
-    let short = |provider, kind| {
-        let (name, prefix) = split(rest);
-        remote(Remote { provider: Some(provider), kind, endpoint: None, region: None, account: None, name, prefix })
-    };
-    match scheme.to_ascii_lowercase().as_str() {
-        "file" if rest.starts_with('/') => Ok(Target::Directory(rest.into())),
-        "file" => Err("a file URL begins with file:///".to_owned()),
-        "s3" => short("aws", Kind::S3),
-        "gs" => short("gcs", Kind::Gcs),
-        "az" => short("azure", Kind::Azblob),
-        "http" | "https" => endpoint(url),
-        other => Err(format!("'{other}' is no kind of storage known here: use s3://, gs://, az://, https://, or a path")),
-    }
+/// `s3://BUCKET/PREFIX`, of which `rest` is what follows the slashes.
+pub(super) fn short(provider: &'static str, kind: Kind, rest: &str) -> Result<Remote, String> {
+    let (name, prefix) = split(rest);
+    remote(Remote { provider: Some(provider), kind, endpoint: None, region: None, account: None, name, prefix })
 }
 
 fn split(path: &str) -> (String, String) {
@@ -143,15 +119,16 @@ fn split(path: &str) -> (String, String) {
     (name.to_owned(), prefix.trim_matches('/').to_owned())
 }
 
-fn remote(remote: Remote) -> Result<Target, String> {
+fn remote(remote: Remote) -> Result<Remote, String> {
     if remote.name.is_empty() {
         let what = if remote.kind == Kind::Azblob { "container" } else { "bucket" };
         return Err(format!("the URL names no {what}: it comes first in the path"));
     }
-    Ok(Target::Remote(remote))
+    Ok(remote)
 }
 
-fn endpoint(url: &str) -> Result<Target, String> {
+/// `https://HOST/BUCKET/PREFIX`. A URL may hold a password: it is not repeated.
+pub(super) fn endpoint(url: &str) -> Result<Remote, String> {
     let whole =
         Endpoint::parse(url).ok_or("the URL must be like https://HOST/BUCKET or https://HOST/BUCKET/PREFIX, without user and query")?;
     let path = whole.path().trim_start_matches('/');
@@ -176,12 +153,12 @@ fn endpoint(url: &str) -> Result<Target, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::schemes::{Target, target};
 
     /// Type, provider, endpoint, region, bucket and prefix in one line.
     fn shown(url: &str) -> String {
         match target(url) {
-            Ok(Target::Directory(path)) => format!("fs {}", path.display()),
+            Ok(Target::Directory(_) | Target::Folder(_)) => panic!("{url} is on an object store"),
             Ok(Target::Remote(it)) => {
                 let said = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
                 let endpoint = said(it.endpoint.map(|endpoint| endpoint.to_string()));
@@ -199,9 +176,6 @@ mod tests {
             ("s3://photos/2024/summer/", "s3 aws - - photos \"2024/summer\""),
             ("gs://photos/a", "gcs gcs - - photos \"a\""),
             ("az://photos/a", "azblob azure - - photos \"a\""),
-            ("/srv/photos", "fs /srv/photos"),
-            ("file:///srv/photos", "fs /srv/photos"),
-            ("./photos", "fs ./photos"),
             ("https://s3.amazonaws.com/photos", "s3 aws - us-east-1 photos \"\""),
             ("https://s3.eu-west-3.amazonaws.com/photos/a", "s3 aws - eu-west-3 photos \"a\""),
             ("https://my.photos.s3.eu-west-3.amazonaws.com/a", "s3 aws - eu-west-3 my.photos \"a\""),
@@ -226,15 +200,12 @@ mod tests {
     #[test]
     fn urls_that_mean_nothing_are_refused_without_being_repeated() {
         for (url, words) in [
-            ("", "empty"),
             ("s3://", "names no bucket"),
             ("az:///a", "names no container"),
             ("https://minio.example.com", "names no bucket"),
             ("https://acme.blob.core.windows.net/", "names no container"),
             ("https://user:hunter2@minio.example.com/photos", "without user"),
             ("https://minio.example.com/photos?key=hunter2", "without user and query"),
-            ("ftp://user:hunter2@example.com/photos", "'ftp' is no kind of storage"),
-            ("file://photos", "file:///"),
         ] {
             let said = shown(url);
             assert!(said.contains(words) && !said.contains("hunter2"), "{url}: {said}");

@@ -1,10 +1,11 @@
 //! The settings as text: all of them for `docs/configuration.md`, and those in effect for `causeway config check`.
 
 use super::{
+    bucket::Bucket,
     layers::Layers,
     section::{Fallback, Row, Section},
     services,
-    settings::{BACKEND_TYPES, Bucket, Defaults, Identity, Server, Settings},
+    settings::{BACKEND_TYPES, Defaults, Identity, Server, Settings},
 };
 use std::fmt::Write;
 
@@ -15,14 +16,15 @@ const INTRODUCTION: &str = r#"# Configuration
 Causeway runs without any configuration. What it can be told, it takes from these sources, each overriding the ones before:
 
 1. the defaults below;
-2. the TOML file named by `--config` or `CAUSEWAY_CONFIG`;
+2. the TOML file named by `--config` or `CAUSEWAY_CONFIG`, or else `causeway.toml` in the current directory, if there is one;
 3. the environment: `CAUSEWAY__SECTION__KEY`, as `CAUSEWAY__SERVER__LISTEN=0.0.0.0:9000`;
 4. the flags of `causeway serve`.
 
 In the environment, backends and buckets of the file are named in any case, with `_` for `-` and `.`
 (`CAUSEWAY__BACKEND__DISK__ROOT=/srv`; names that the file does not have are taken in lower case), entries of a list have
 numbers from 0 (`CAUSEWAY__IDENTITY__0__ACCESS_KEY=alice`), and lists of values are separated by commas. A key that is not
-listed here is an error in any of them. `causeway config check --config FILE` says what is wrong, or prints what is in effect.
+listed here is an error in any of them, and so is a variable such as `CAUSEWAY_LISTEN`, which lacks its section.
+`causeway config check --config FILE` says all that is wrong at once, or prints what is in effect.
 
 `CAUSEWAY_ROOT_USER` and `CAUSEWAY_ROOT_PASSWORD` (or `MINIO_ROOT_USER` and `MINIO_ROOT_PASSWORD`) make an identity that may do
 everything.
@@ -52,7 +54,12 @@ domain = "s3.example.com"
 [[identity]]
 access_key = "alice"
 secret_key = { env = "ALICE_SECRET" }
-policy = "admin"
+policy = "readwrite"
+
+[[identity]]
+access_key = "bob"
+secret_key = { file = "/etc/causeway/bob" }
+policy = "readonly"
 
 [backend.disk]
 type = "fs"
@@ -61,6 +68,8 @@ root = "/srv/objects"
 [bucket.photos]
 backend = "disk"
 prefix = "photos/"
+owner = "alice"
+access = { bob = "readonly" }
 
 [default]
 backend = "disk"

@@ -32,7 +32,7 @@ pub fn remove(path: &Path, sources: Sources, name: &str, with_backend: bool) -> 
         if let Some((other, _)) = other {
             return refuse(format!("backend '{backend}' also holds bucket '{other}'"));
         }
-        if backend == settings.default_backend() {
+        if Some(backend.as_str()) == settings.default_backend() {
             return refuse(format!("backend '{backend}' is the default: buckets created through S3 are on it"));
         }
         if !take(&mut document, "backend", &backend) {

@@ -1,7 +1,7 @@
 //! Settings of backends that keep their buckets on several others.
 
 use super::{
-    error::ConfigError,
+    error::ConfigErrors,
     section::{Fallback, Reader, Row, Section, section},
     tree::Node,
     value::{Context, Setting, choice, quote, quote_all, refuse, text, texts},

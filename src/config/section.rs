@@ -1,7 +1,7 @@
 //! Declaring a section once: a struct, how it is read, how it is shown, and its rows in the reference.
 
 use super::{
-    error::{ConfigError, nearest},
+    error::{ConfigError, ConfigErrors, is_like, nearest},
     tree::{Node, Raw, Table},
     value::{Context, Setting},
 };
@@ -28,7 +28,8 @@ pub(super) struct Row {
 pub(super) trait Section: Sized {
     const ABOUT: &'static str;
     const ROWS: &'static [Row];
-    fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigError>;
+    /// All that is wrong with it, if anything is.
+    fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigErrors>;
     /// Keys and values as TOML, secrets hidden; unset keys have none.
     fn show(&self) -> Vec<(&'static str, Option<String>)>;
 }
@@ -46,9 +47,13 @@ macro_rules! section {
                 $(Row { name: stringify!($field), kind: <$type as Setting>::KIND, fallback: $fallback, help: concat!($($help),+) }),*
             ];
 
-            fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigError> {
-                reader.refuse_unknown(Self::ROWS)?;
-                Ok(Self { $($field: reader.field(stringify!($field), $fallback)?),* })
+            fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigErrors> {
+                let wrong = &mut reader.unknown(Self::ROWS);
+                $(let $field = wrong.note(reader.field(stringify!($field), $fallback));)*
+                let (Some(()), $(Some($field),)*) = (wrong.is_empty().then_some(()), $($field,)*) else {
+                    return Err(std::mem::take(wrong));
+                };
+                Ok(Self { $($field),* })
             }
 
             fn show(&self) -> Vec<(&'static str, Option<String>)> {
@@ -66,6 +71,8 @@ pub(super) struct Reader<'a> {
     entries: Table,
     /// Keys that are understood here and read elsewhere.
     apart: &'static [Row],
+    /// Keys that were said under another spelling: they are not missing, too.
+    misspelt: Vec<String>,
     origin: super::error::Origin,
     context: &'a Context<'a>,
 }
@@ -74,21 +81,29 @@ impl<'a> Reader<'a> {
     pub(super) fn new(path: impl Into<String>, node: Node, context: &'a Context<'a>) -> Result<Self, ConfigError> {
         let (path, origin) = (path.into(), node.origin);
         match node.raw {
-            Raw::Table(entries) => Ok(Self { path, entries, apart: &[], origin, context }),
+            Raw::Table(entries) => Ok(Self { path, entries, apart: &[], misspelt: Vec::new(), origin, context }),
             _ => Err(ConfigError::new(origin, format!("'{path}' is a section, not a value"))),
         }
     }
 
-    pub(super) fn refuse_unknown(&self, rows: &[Row]) -> Result<(), ConfigError> {
+    /// A problem for each key that is none of these.
+    pub(super) fn unknown(&mut self, rows: &[Row]) -> ConfigErrors {
+        let (mut wrong, mut misspelt) = (ConfigErrors::default(), Vec::new());
         let known = || rows.iter().chain(self.apart).map(|row| row.name);
-        let Some((name, node)) = self.entries.iter().find(|(name, _)| !known().any(|row| row == name)) else { return Ok(()) };
-        let mut problem = format!("unknown key '{}.{name}'", self.path);
-        match nearest(name, known()) {
-            Some(near) => problem += &format!("; did you mean '{}.{near}'?", self.path),
-            None if rows.is_empty() && self.apart.is_empty() => problem += "; this section has none",
-            None => problem += &format!("; the keys here are {}", known().collect::<Vec<_>>().join(", ")),
+        for (name, node) in self.entries.iter().filter(|(name, _)| !known().any(|row| row == name)) {
+            let mut problem = format!("unknown key '{}.{name}'", self.path);
+            match nearest(name, known()) {
+                Some(near) => {
+                    problem += &format!("; did you mean '{}.{near}'?", self.path);
+                    misspelt.extend(is_like(name, near).then(|| near.to_owned()));
+                }
+                None if rows.is_empty() && self.apart.is_empty() => problem += "; this section has none",
+                None => problem += &format!("; the keys here are {}", known().collect::<Vec<_>>().join(", ")),
+            }
+            wrong.push(ConfigError::new(node.origin.clone(), problem));
         }
-        Err(ConfigError::new(node.origin.clone(), problem))
+        self.misspelt = misspelt;
+        wrong
     }
 
     /// The entries that `rows` name, as a section of their own with the same path: what several sections have in common.
@@ -96,7 +111,8 @@ impl<'a> Reader<'a> {
         let apart = |(name, _): &(String, Node)| rows.iter().any(|row| row.name == name);
         let (entries, rest) = std::mem::take(&mut self.entries).into_iter().partition(apart);
         (self.entries, self.apart) = (rest, rows);
-        Self { path: self.path.clone(), entries, apart: &[], origin: self.origin.clone(), context: self.context }
+        let (path, origin) = (self.path.clone(), self.origin.clone());
+        Self { path, entries, apart: &[], misspelt: Vec::new(), origin, context: self.context }
     }
 
     pub(super) fn take(&mut self, name: &str) -> Option<Node> {
@@ -104,15 +120,21 @@ impl<'a> Reader<'a> {
         Some(self.entries.remove(at).1)
     }
 
-    pub(super) fn field<T: Setting>(&mut self, name: &'static str, fallback: Fallback) -> Result<T, ConfigError> {
+    /// An error without a problem: it was told already.
+    pub(super) fn field<T: Setting>(&mut self, name: &'static str, fallback: Fallback) -> Result<T, ConfigErrors> {
         let path = format!("{}.{name}", self.path);
         let context = Context { key: &path, ..*self.context };
         match (self.take(name), fallback) {
-            (Some(node), _) => T::parse(&node, &context).map_err(|why| ConfigError::new(node.origin.clone(), format!("{path} {why}"))),
-            (None, Fallback::Text(text)) => {
-                T::parse(&Node::text(text, self.origin.clone()), &context).map_err(|why| self.error(format!("{path} {why}")))
+            (Some(node), _) => {
+                T::parse(&node, &context).map_err(|why| ConfigError::new(node.origin.clone(), format!("{path} {why}")).into())
             }
-            (None, _) => T::absent().ok_or_else(|| self.missing(name, T::KIND)),
+            (None, Fallback::Text(text)) => {
+                T::parse(&Node::text(text, self.origin.clone()), &context).map_err(|why| self.error(format!("{path} {why}")).into())
+            }
+            (None, _) => T::absent().ok_or_else(|| match self.misspelt.iter().any(|near| near == name) {
+                true => ConfigErrors::default(),
+                false => self.missing(name, T::KIND).into(),
+            }),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Settings of the services that OpenDAL reaches: their options are those of their driver's table.
 
 use super::{
-    error::ConfigError,
+    error::ConfigErrors,
     secret::SecretSetting,
     section::{Fallback, Reader, Row},
     tree::{Node, Raw},
@@ -130,41 +130,44 @@ fn row(option: &ServiceOption) -> Row {
     Row { name: option.name, kind, fallback: if option.is_required { Required } else { Unset("none") }, help: option.help }
 }
 
+/// All keys of a service.
+pub(super) fn rows(service: &Service) -> Vec<Row> {
+    service.options.iter().map(row).chain(COMMON.iter().copied()).collect()
+}
+
 /// Whether an option of any service may be secret.
 pub(super) fn holds_secret(key: &str) -> bool {
     services().any(|service| service.options.iter().any(|option| option.name == key && option.is_secret))
 }
 
 impl ServiceBackend {
-    pub(super) fn read(service: &'static Service, reader: &mut Reader<'_>) -> Result<Self, ConfigError> {
+    pub(super) fn read(service: &'static Service, reader: &mut Reader<'_>) -> Result<Self, ConfigErrors> {
         if !service.is_built {
             let text = format!("backend type '{0}' is not part of this build: it needs the cargo feature 'service-{0}'", service.name);
-            return Err(reader.error(text));
+            return Err(reader.error(text).into());
         }
-        let rows: Vec<Row> = service.options.iter().map(row).chain(COMMON.iter().copied()).collect();
-        reader.refuse_unknown(&rows)?;
+        let mut wrong = reader.unknown(&rows(service));
         let mut options = Vec::new();
         for option in service.options {
             let given = match (option.is_secret, option.is_required) {
-                (true, true) => Some(Given::Secret(reader.field(option.name, Required)?)),
-                (true, false) => reader.field::<Option<SecretSetting>>(option.name, Unset(""))?.map(Given::Secret),
-                (false, true) => Some(Given::Plain(reader.field(option.name, Required)?)),
-                (false, false) => reader.field::<Option<String>>(option.name, Unset(""))?.map(Given::Plain),
+                (true, true) => wrong.note(reader.field(option.name, Required)).map(Given::Secret),
+                (true, false) => wrong.note(reader.field::<Option<SecretSetting>>(option.name, Unset(""))).flatten().map(Given::Secret),
+                (false, true) => wrong.note(reader.field(option.name, Required)).map(Given::Plain),
+                (false, false) => wrong.note(reader.field::<Option<String>>(option.name, Unset(""))).flatten().map(Given::Plain),
             };
             options.extend(given.map(|given| (option.name, given)));
         }
-        Ok(Self {
-            service,
-            options,
-            root: reader.field("root", fallback("root"))?,
-            hosts: reader.field::<HostsSetting>("hosts", fallback("hosts"))?.0,
-            timeout: reader.field("timeout", fallback("timeout"))?,
-            connect_timeout: reader.field("connect_timeout", fallback("connect_timeout"))?,
-            attempts: reader.field("attempts", fallback("attempts"))?,
-            max_requests: reader.field("max_requests", fallback("max_requests"))?,
-            rate: reader.field("rate", fallback("rate"))?,
-            ca_file: reader.field("ca_file", fallback("ca_file"))?,
-        })
+        let (root, hosts) = (wrong.note(reader.common("root")), wrong.note(reader.common::<HostsSetting>("hosts")));
+        let (timeout, connect_timeout) = (wrong.note(reader.common("timeout")), wrong.note(reader.common("connect_timeout")));
+        let (attempts, max_requests) = (wrong.note(reader.common("attempts")), wrong.note(reader.common("max_requests")));
+        let (rate, ca_file) = (wrong.note(reader.common("rate")), wrong.note(reader.common("ca_file")));
+        let (Some(root), Some(HostsSetting(hosts)), Some(timeout), Some(connect_timeout)) = (root, hosts, timeout, connect_timeout) else {
+            return Err(wrong);
+        };
+        let (Some(attempts), Some(max_requests), Some(rate), Some(ca_file)) = (attempts, max_requests, rate, ca_file) else {
+            return Err(wrong);
+        };
+        wrong.or(Self { service, options, root, hosts, timeout, connect_timeout, attempts, max_requests, rate, ca_file })
     }
 
     fn rest(&self) -> Vec<(&'static str, Option<String>)> {
@@ -205,6 +208,9 @@ impl ServiceBackend {
     }
 }
 
-fn fallback(name: &str) -> Fallback {
-    COMMON.iter().find(|row| row.name == name).map_or(Required, |row| row.fallback)
+impl Reader<'_> {
+    /// A key that all services have.
+    fn common<T: Setting>(&mut self, name: &'static str) -> Result<T, ConfigErrors> {
+        self.field(name, COMMON.iter().find(|row| row.name == name).map_or(Required, |row| row.fallback))
+    }
 }

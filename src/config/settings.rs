@@ -1,9 +1,11 @@
 //! Every setting there is: names, types, defaults and words. The reference is made from this file.
 
 use super::{
+    address::Addresses,
     amount::{ByteRate, Count},
+    bucket::Bucket,
     dropbox::DropboxBackend,
-    error::ConfigError,
+    error::ConfigErrors,
     faulty::FaultyBackend,
     ftp::FtpBackend,
     gdrive::GdriveBackend,
@@ -16,7 +18,7 @@ use super::{
     section::{Fallback, Reader, Row, Section, section},
     services::{self, ServiceBackend},
     sftp::SftpBackend,
-    value::{Addresses, Domains, FileMode, Interval, LogFormat, LogLevel, Setting, Size},
+    value::{Domains, FileMode, Interval, LogFormat, LogLevel, Setting, Size},
     webdav::WebdavBackend,
 };
 use crate::{
@@ -56,7 +58,8 @@ pub(super) const LISTS: &[&str] = &["identity"];
 section! {
     /// Where and how Causeway serves.
     Server {
-        /// Where S3 is served. Port 0 takes any free port.
+        /// Where S3 is served. Port 0 takes any free port. A name, as `localhost:9000`, is resolved at start; a port alone, as `:9000`
+        /// or `9000`, is served on every address of the machine.
         listen: Addresses = Text("127.0.0.1:9000"),
         /// Where health (`/-/health/live`, `/-/health/ready`) and metrics (`/-/metrics`) are served. It has no
         /// authentication: keep it off public networks.
@@ -144,8 +147,8 @@ section! {
         access_key: AccessKey = Required,
         /// The secret access key.
         secret_key: SecretSetting = Required,
-        /// `admin` acts on every bucket; `readwrite` creates buckets and acts on its own; `readonly` reads them, and
-        /// writes nowhere, not even where an ACL lets anybody.
+        /// `admin` acts on every bucket; `readwrite` creates buckets, and acts on its own and on those that it is given by `access`;
+        /// `readonly` reads such buckets, and writes nowhere, not even where an ACL lets anybody.
         policy: Role = Text("readwrite"),
         /// Bytes a second that it sends at most. See [limits](guide/limits.md).
         upload_rate: Option<ByteRate> = Unset("any"),
@@ -189,30 +192,11 @@ section! {
 }
 
 section! {
-    /// A bucket that exists from the start.
-    Bucket {
-        /// The backend that holds it.
-        backend: Option<String> = Unset("that of `default`"),
-        /// The bucket or container there, on backends that have such.
-        remote: Option<String> = Unset("that of the backend, or else the bucket's name"),
-        /// Its place on the backend, or in `remote`: a directory, given with or without a `/` at its end. `""` is all of it.
-        prefix: Option<String> = Unset("the bucket's name, or all of a `remote` of its own"),
-        /// Bytes a second that clients send to it at most. See [limits](guide/limits.md).
-        upload_rate: Option<ByteRate> = Unset("any"),
-        /// Bytes a second that clients are sent from it at most.
-        download_rate: Option<ByteRate> = Unset("any"),
-        /// Requests a second at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
-        request_rate: Option<Count> = Unset("any"),
-        /// Requests in work at once at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
-        concurrency: Option<usize> = Unset("any"),
-    }
-}
-
-section! {
     /// For buckets created through S3.
     Defaults {
         /// The backend that holds them.
-        backend: Option<String> = Unset("the only backend there is"),
+        backend: Option<String> = Unset("the only backend there is; of several, none: CreateBucket is answered 501, and all buckets of \
+                                         the configuration name theirs"),
     }
 }
 
@@ -241,7 +225,7 @@ pub(super) struct BackendType {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     pub(super) rows: &'static [Row],
-    pub(super) read: fn(&mut Reader<'_>) -> Result<Backend, ConfigError>,
+    pub(super) read: fn(&mut Reader<'_>) -> Result<Backend, ConfigErrors>,
 }
 
 pub(super) const BACKEND_TYPES: &[BackendType] = &[
@@ -486,13 +470,19 @@ impl Settings {
 
     /// The name of the backend that holds a bucket.
     pub fn backend_of<'s>(&'s self, bucket: &'s Bucket) -> &'s str {
-        bucket.backend.as_deref().unwrap_or(self.default_backend())
+        // One that names none has the default one: without that, the configuration was refused.
+        bucket.backend.as_deref().or(self.default_backend()).unwrap_or_default()
     }
-}
 
-impl Bucket {
-    /// The prefix as the backend takes it: without slashes at its end.
-    pub fn place(&self) -> Option<&str> {
-        self.prefix.as_deref().map(|prefix| prefix.trim_end_matches('/'))
+    /// The identities of an access key, or else of a name: one, unless the configuration is wrong.
+    pub fn identities_named(&self, name: &str) -> Vec<(&AccessKey, Role)> {
+        let root = self.root.iter().map(|root| (&root.access_key, Role::Admin, None));
+        let all = root.chain(self.identities.iter().map(|it| (&it.access_key, it.policy, it.name.as_deref())));
+        let all: Vec<_> = all.collect();
+        let by_key: Vec<_> = all.iter().filter(|(key, ..)| key.as_str() == name).map(|(key, role, _)| (*key, *role)).collect();
+        if by_key.is_empty() {
+            return all.iter().filter(|(.., own)| *own == Some(name)).map(|(key, role, _)| (*key, *role)).collect();
+        }
+        by_key
     }
 }

@@ -1,7 +1,7 @@
 //! Settings of SFTP servers.
 
 use super::{
-    error::ConfigError,
+    error::ConfigErrors,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     value::{HostKeyPins, Port, Setting},

@@ -1,12 +1,13 @@
 //! What must hold between settings. Whatever is wrong in a single value was refused when it was read.
 
 use super::{
-    error::{ConfigError, Origin, nearest},
+    bucket::Grant,
+    error::{ConfigError, ConfigErrors, Origin, nearest},
     settings::{Backend, Settings},
     tree::{Node, Raw, Table},
 };
-use crate::model::BucketName;
-use std::collections::HashMap;
+use crate::model::Role;
+use std::collections::{BTreeSet, HashMap};
 
 /// Where each key of the tree was said, by its path: `bucket.photos.prefix`, `identity.0.access_key`.
 pub(super) struct Origins(HashMap<String, Origin>);
@@ -42,107 +43,220 @@ fn note(origins: &mut HashMap<String, Origin>, path: String, node: &Node) {
     origins.insert(path, node.origin.clone());
 }
 
-/// Also fills in the default backend where there is only one to choose.
-pub(super) fn validate(settings: &mut Settings, origins: &Origins) -> Result<(), ConfigError> {
-    let fail = |path: &str, problem: String| Err(ConfigError::new(origins.at(path), problem));
-    let server = &settings.server;
-    match (&server.tls_cert, &server.tls_key) {
-        (Some(_), None) => return fail("server.tls_cert", "server.tls_cert needs server.tls_key too".to_owned()),
-        (None, Some(_)) => return fail("server.tls_key", "server.tls_key needs server.tls_cert too".to_owned()),
-        _ => {}
+/// What was said and could not be read: nothing else is blamed for lacking it.
+#[derive(Debug, Default)]
+pub(super) struct Broken {
+    pub(super) backends: BTreeSet<String>,
+    pub(super) identity: bool,
+    pub(super) bucket: bool,
+    pub(super) default: bool,
+}
+
+/// Also fills in the order of the backends, and the default one where there is only one to choose.
+pub(super) fn validate(settings: &mut Settings, origins: &Origins, broken: &Broken, wrong: &mut ConfigErrors) {
+    let mut check = Check { settings, origins, broken, wrong };
+    check.server();
+    check.layers();
+    check.access_keys();
+    let default = check.default();
+    let sound = check.backends();
+    let order = if sound { check.order() } else { Vec::new() };
+    let placed = check.buckets();
+    check.access();
+    settings.order = order;
+    settings.default.backend = default;
+    // Whether places overlap is told by all backends and buckets, or not at all.
+    if sound && placed && broken.backends.is_empty() {
+        overlapping(settings, origins, wrong);
     }
-    if !(8 << 10..=1 << 20).contains(&server.max_header_size.0) {
-        return fail("server.max_header_size", "server.max_header_size must be between 8KiB and 1MiB".to_owned());
+}
+
+struct Check<'a> {
+    settings: &'a Settings,
+    origins: &'a Origins,
+    broken: &'a Broken,
+    wrong: &'a mut ConfigErrors,
+}
+
+impl Check<'_> {
+    fn fail(&mut self, path: &str, problem: impl Into<String>) {
+        self.wrong.push(ConfigError::new(self.origins.at(path), problem));
     }
 
-    for (name, layers) in &settings.layers {
-        if layers.stale_ttl.0.is_some() && layers.metadata_ttl.0.is_none() {
-            let path = format!("backend.{name}.stale_ttl");
-            return fail(&path, format!("{path} needs backend.{name}.metadata_ttl: nothing is kept without"));
+    fn server(&mut self) {
+        let server = &self.settings.server;
+        match (&server.tls_cert, &server.tls_key) {
+            (Some(_), None) => self.fail("server.tls_cert", "server.tls_cert needs server.tls_key too"),
+            (None, Some(_)) => self.fail("server.tls_key", "server.tls_key needs server.tls_cert too"),
+            _ => {}
         }
-        let sizes = [server.data_cache_memory, server.data_cache_disk];
-        if layers.data_cache && sizes.into_iter().flatten().all(|size| size.0 == 0) {
-            let path = format!("backend.{name}.data_cache");
-            return fail(&path, format!("{path} needs server.data_cache_memory or server.data_cache_disk"));
-        }
-    }
-
-    let mut keys = HashMap::new();
-    keys.extend(settings.root.as_ref().map(|root| (root.access_key.clone(), "the root user".to_owned())));
-    for (n, identity) in settings.identities.iter().enumerate() {
-        if let Some(other) = keys.insert(identity.access_key.clone(), format!("identity[{n}]")) {
-            let path = format!("identity.{n}.access_key");
-            return fail(&path, format!("identity[{n}].access_key '{}' is that of {other} too", identity.access_key));
+        if !(8 << 10..=1 << 20).contains(&server.max_header_size.0) {
+            self.fail("server.max_header_size", "server.max_header_size must be between 8KiB and 1MiB");
         }
     }
 
-    let known = |path: &str, name: &str| {
-        if settings.backends.contains_key(name) {
-            return Ok(());
+    fn layers(&mut self) {
+        let server = &self.settings.server;
+        for (name, layers) in &self.settings.layers {
+            if layers.stale_ttl.0.is_some() && layers.metadata_ttl.0.is_none() {
+                let path = format!("backend.{name}.stale_ttl");
+                self.fail(&path, format!("{path} needs backend.{name}.metadata_ttl: nothing is kept without"));
+            }
+            let sizes = [server.data_cache_memory, server.data_cache_disk];
+            if layers.data_cache && sizes.into_iter().flatten().all(|size| size.0 == 0) {
+                let path = format!("backend.{name}.data_cache");
+                self.fail(&path, format!("{path} needs server.data_cache_memory or server.data_cache_disk"));
+            }
         }
-        let near = nearest(name, settings.backends.keys().map(String::as_str));
-        let hint = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
-        fail(path, format!("{path} names the backend '{name}', which is not configured{hint}"))
-    };
-    let default = match (&settings.default.backend, settings.backends.len()) {
-        (Some(name), _) => {
-            known("default.backend", name)?;
-            name.clone()
+    }
+
+    fn access_keys(&mut self) {
+        let mut keys = HashMap::new();
+        keys.extend(self.settings.root.as_ref().map(|root| (&root.access_key, "the root user".to_owned())));
+        for (n, identity) in self.settings.identities.iter().enumerate() {
+            if let Some(other) = keys.insert(&identity.access_key, format!("identity[{n}]")) {
+                let path = format!("identity.{n}.access_key");
+                self.fail(&path, format!("identity[{n}].access_key '{}' is that of {other} too", identity.access_key));
+            }
         }
-        (None, 1) => settings.backends.keys().next().cloned().unwrap_or_default(),
-        (None, _) => {
-            let names: Vec<_> = settings.backends.keys().map(String::as_str).collect();
-            return fail("backend", format!("default.backend is missing: which of {} takes new buckets?", names.join(", ")));
+    }
+
+    /// Whether there is such a backend, or was to be one.
+    fn known(&mut self, path: &str, name: &str) -> bool {
+        let backends = &self.settings.backends;
+        let is_known = backends.contains_key(name) || self.broken.backends.contains(name);
+        if !is_known {
+            let near = nearest(name, backends.keys().map(String::as_str));
+            let hint = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+            self.fail(path, format!("{path} names the backend '{name}', which is not configured{hint}"));
         }
-    };
-    for (name, backend) in &settings.backends {
-        for part in backend.over() {
-            known(&format!("backend.{name}"), part)?;
+        is_known
+    }
+
+    /// Where buckets created through S3 go. Of several backends one must be named, unless every bucket names its own.
+    fn default(&mut self) -> Option<String> {
+        let settings = self.settings;
+        if let Some(name) = &settings.default.backend {
+            return self.known("default.backend", name).then(|| name.clone());
         }
-        if let Backend::Replicated(replicated) = backend
-            && let Some(problem) = replicated.problem()
-        {
-            return fail(&format!("backend.{name}"), format!("backend.{name} {problem}"));
+        let mut names: Vec<&str> = settings.backends.keys().chain(&self.broken.backends).map(String::as_str).collect();
+        if let [only] = names[..] {
+            return Some(only.to_owned());
         }
-        if let Backend::Faulty(faulty) = backend
-            && faulty.up.is_some() != faulty.down.is_some()
-        {
+        if self.broken.default {
+            return None;
+        }
+        names.sort_unstable();
+        let names = names.join(", ");
+        if settings.buckets.is_empty() && !self.broken.bucket {
+            self.fail("backend", format!("default.backend is missing: which of {names} takes new buckets?"));
+        }
+        for (name, _) in settings.buckets.iter().filter(|(_, bucket)| bucket.backend.is_none()) {
+            let path = format!("bucket.{name}");
+            self.fail(&path, format!("{path}.backend is missing, and so is default.backend: which of {names} holds it?"));
+        }
+        None
+    }
+
+    /// Whether all that backends consist of is there.
+    fn backends(&mut self) -> bool {
+        let mut sound = true;
+        for (name, backend) in &self.settings.backends {
             let path = format!("backend.{name}");
-            return fail(&path, format!("{path}.up and {path}.down go together"));
+            for part in backend.over() {
+                sound &= self.known(&path, part) && !self.broken.backends.contains(part);
+            }
+            match backend {
+                Backend::Replicated(replicated) => {
+                    if let Some(problem) = replicated.problem() {
+                        self.fail(&path, format!("{path} {problem}"));
+                    }
+                }
+                Backend::Faulty(faulty) if faulty.up.is_some() != faulty.down.is_some() => {
+                    self.fail(&path, format!("{path}.up and {path}.down go together"));
+                }
+                _ => {}
+            }
+        }
+        sound
+    }
+
+    /// Every backend behind those that it consists of.
+    fn order(&mut self) -> Vec<String> {
+        let backends = &self.settings.backends;
+        let mut opened: Vec<String> = Vec::new();
+        while opened.len() < backends.len() {
+            let ready = |(name, backend): &(&String, &Backend)| {
+                !opened.contains(*name) && backend.over().iter().all(|part| opened.iter().any(|done| done == part))
+            };
+            // Replicated ones last: a bucket may come to have a replica on any of the others.
+            let is_replicated = |backend: &Backend| matches!(backend, Backend::Replicated(_));
+            let Some((next, _)) = backends.iter().filter(ready).min_by_key(|(_, backend)| is_replicated(backend)) else {
+                let circular = backends.keys().find(|name| !opened.contains(*name)).cloned().unwrap_or_default();
+                self.fail(&format!("backend.{circular}"), format!("backend.{circular} consists of itself"));
+                return opened;
+            };
+            opened.push(next.clone());
+        }
+        opened
+    }
+
+    /// Whether every bucket has a backend and a place.
+    fn buckets(&mut self) -> bool {
+        let mut placed = !self.broken.bucket;
+        for (name, bucket) in &self.settings.buckets {
+            match &bucket.backend {
+                Some(backend) => placed &= self.known(&format!("bucket.{name}.backend"), backend),
+                // What is wrong about the default was said.
+                None => placed &= self.settings.default.backend.as_ref().is_none_or(|name| self.settings.backends.contains_key(name)),
+            }
+            if let Some(why) = bucket.place().and_then(bad_place) {
+                let path = format!("bucket.{name}.prefix");
+                self.fail(&path, format!("{path} {why}"));
+                placed = false;
+            }
+        }
+        placed
+    }
+
+    /// Whoever owns a bucket, or is given something in it, is an identity that may have it.
+    fn access(&mut self) {
+        for (name, bucket) in &self.settings.buckets {
+            if let Some(owner) = &bucket.owner {
+                self.identity(&format!("bucket.{name}.owner"), owner);
+            }
+            for (who, grant) in bucket.grants() {
+                let path = format!("bucket.{name}.access");
+                match (self.identity(&path, who), grant) {
+                    (Some(Role::ReadOnly), Grant::ReadWrite) => {
+                        self.fail(&path, format!("{path} lets '{who}' write, whose policy is \"readonly\": change one of them"));
+                    }
+                    (Some(Role::Admin), Grant::ReadOnly) => {
+                        self.fail(
+                            &path,
+                            format!("{path} lets '{who}' only read, who is an administrator and does everything: leave it out"),
+                        );
+                    }
+                    _ => {}
+                }
+            }
         }
     }
-    let mut opened = Vec::new();
-    while opened.len() < settings.backends.len() {
-        let ready = |(name, backend): &(&String, &Backend)| {
-            !opened.contains(*name) && backend.over().iter().all(|part| opened.iter().any(|done: &String| done == part))
-        };
-        // Replicated ones last: a bucket may come to have a replica on any of the others.
-        let is_replicated = |backend: &Backend| matches!(backend, Backend::Replicated(_));
-        let Some((next, _)) = settings.backends.iter().filter(ready).min_by_key(|(_, backend)| is_replicated(backend)) else {
-            let circular = settings.backends.keys().find(|name| !opened.contains(*name)).cloned().unwrap_or_default();
-            return fail(&format!("backend.{circular}"), format!("backend.{circular} consists of itself"));
-        };
-        opened.push(next.clone());
-    }
-    settings.order = opened;
-    for (name, bucket) in &settings.buckets {
-        if let Some(backend) = &bucket.backend {
-            known(&format!("bucket.{name}.backend"), backend)?;
+
+    fn identity(&mut self, path: &str, name: &str) -> Option<Role> {
+        match self.settings.identities_named(name)[..] {
+            [(_, role)] => return Some(role),
+            [] if self.broken.identity => {}
+            [] => {
+                let known = self.settings.root.iter().map(|root| root.access_key.as_str());
+                let known = known
+                    .chain(self.settings.identities.iter().flat_map(|it| [Some(it.access_key.as_str()), it.name.as_deref()]).flatten());
+                let hint = nearest(name, known).map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+                self.fail(path, format!("{path} names the identity '{name}', which is not configured{hint}"));
+            }
+            _ => self.fail(path, format!("{path} names '{name}', which is the name of several identities: say which by its access key")),
         }
-        if let Some(why) = bucket.place().and_then(bad_place) {
-            let path = format!("bucket.{name}.prefix");
-            return fail(&path, format!("{path} {why}"));
-        }
-    }
-    settings.default.backend = Some(default);
-    match overlapping(settings) {
-        Some((a, b)) if a == b => {
-            fail(&format!("bucket.{b}"), format!("the replicas of bucket '{b}' overlap: two of its backends are one storage"))
-        }
-        Some((a, b)) => {
-            fail(&format!("bucket.{b}"), format!("the places of bucket '{a}' and bucket '{b}' overlap: give each its own prefix"))
-        }
-        None => Ok(()),
+        None
     }
 }
 
@@ -161,8 +275,15 @@ fn bad_place(place: &str) -> Option<&'static str> {
 
 /// Two buckets of which one is where the other is, or inside it: each would show the other's objects. A bucket on several
 /// backends that are one storage is both of them.
-fn overlapping(settings: &Settings) -> Option<(&BucketName, &BucketName)> {
+fn overlapping(settings: &Settings, origins: &Origins, wrong: &mut ConfigErrors) {
     let all = settings.buckets.iter().flat_map(|(name, bucket)| settings.locations_of(name, bucket).into_iter().map(move |at| (name, at)));
     let all: Vec<_> = all.collect();
-    all.iter().enumerate().find_map(|(n, (b, place))| all[..n].iter().find(|(_, at)| at.touches(place)).map(|(a, _)| (*a, *b)))
+    for (n, (b, place)) in all.iter().enumerate() {
+        let problem = match all[..n].iter().find(|(_, at)| at.touches(place)) {
+            None => continue,
+            Some((a, _)) if a == b => format!("the replicas of bucket '{b}' overlap: two of its backends are one storage"),
+            Some((a, _)) => format!("the places of bucket '{a}' and bucket '{b}' overlap: give each its own prefix"),
+        };
+        wrong.push(ConfigError::new(origins.at(&format!("bucket.{b}")), problem));
+    }
 }

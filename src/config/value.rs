@@ -8,7 +8,7 @@ use crate::{
     model::{AccessKey, Endpoint, Role, SignatureV2},
     store::Durability,
 };
-use std::{collections::BTreeMap, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
 /// What reading a value may look at besides the value.
 #[derive(Debug, Clone, Copy)]
@@ -117,23 +117,6 @@ impl<T: Setting> Setting for Option<T> {
 
     fn absent() -> Option<Self> {
         Some(None)
-    }
-}
-
-/// Where to listen: at least one address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Addresses(pub Vec<SocketAddr>);
-
-impl Setting for Addresses {
-    const KIND: &'static str = "an address such as 127.0.0.1:9000 or [::1]:9000, or a list of them";
-
-    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        let parse = |text: &str| text.parse().or_else(|_| refuse::<Self, _>(&Node::text(text, node.origin.clone())));
-        texts::<Self>(node)?.into_iter().map(parse).collect::<Result<_, _>>().map(Self)
-    }
-
-    fn show(&self) -> Option<String> {
-        Some(quote_all(self.0.iter().map(SocketAddr::to_string)))
     }
 }
 
@@ -485,7 +468,10 @@ impl Setting for LogLevel {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::error::Origin, *};
+    use super::{
+        super::{address::Addresses, error::Origin},
+        *,
+    };
 
     fn parse<T: Setting>(text: &str) -> Result<T, String> {
         T::parse(&Node::text(text, Origin::Default), &Context::of(&BTreeMap::new()))
@@ -526,7 +512,7 @@ mod tests {
         round::<Duration>("1500ms");
         round::<Interval>("off");
         round::<Size>("10MB");
-        round::<Addresses>("127.0.0.1:9000, [::1]:9000");
+        round::<Addresses>("127.0.0.1:9000, [::1]:9000, :9000, localhost:9000");
         round::<Domains>("S3.example.com");
         round::<LogLevel>("info,access=debug");
         round::<Role>("readonly");

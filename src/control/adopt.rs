@@ -33,7 +33,9 @@ pub(super) async fn adopt(buckets: &Buckets, adoption: Adoption) -> Result<Done,
     let Some(owner) = owner.or_else(|| buckets.administrator().cloned()) else {
         return Err("there is no administrator to own it: name an identity with --owner".to_owned());
     };
-    let backend = backend.unwrap_or_else(|| buckets.default_backend().to_owned());
+    let Some(backend) = backend.or_else(|| buckets.default_backend().map(str::to_owned)) else {
+        return Err("the configuration names no default backend: name the one where the bucket lies with --backend".to_owned());
+    };
     let at = buckets.backend(&backend).map_err(failed)?;
     let place = at.place_at(&parsed, remote.as_deref(), prefix.as_deref()).map_err(|error| failed(error.into()))?;
     let (created, acl) = (Timestamp::now(), CannedAcl::Private);

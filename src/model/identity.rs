@@ -19,7 +19,7 @@ impl fmt::Display for AccessKey {
     }
 }
 
-/// What an identity may do. `Admin` acts on every bucket, the others on the buckets they own.
+/// What an identity may do. `Admin` acts on every bucket, the others on the buckets they own or are given: see [`Right`](super::Right).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {

@@ -10,6 +10,7 @@ pub mod encoded_words;
 mod encryption;
 mod endpoint;
 mod etag;
+mod grants;
 mod identity;
 mod key;
 mod location;
@@ -30,6 +31,7 @@ pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, Ch
 pub use encryption::{Encryption, EncryptionAlgorithm};
 pub use endpoint::Endpoint;
 pub use etag::ETag;
+pub use grants::{Grants, Right};
 pub use identity::{AccessKey, Identity, Owner, Principal, Role};
 pub use key::{MAX_KEY_BYTES, ObjectKey, ObjectKeyError};
 pub use location::Location;

@@ -26,7 +26,7 @@ pub(super) async fn source(service: &Service, request: &Request) -> Result<Sourc
     headers::expected_owner(&request.headers, "x-amz-source-expected-bucket-owner", &bucket)?;
     let conditions = headers::source_conditions(&request.headers)?;
     let object = CopySource { store: bucket.store().clone(), key, conditions };
-    let shows_tags = gate::reads_as_own(&request.principal, &bucket);
+    let shows_tags = gate::reads_by_right(&request.principal, &bucket);
     Ok(Source { bucket, object, shows_tags })
 }
 

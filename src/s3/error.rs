@@ -208,7 +208,8 @@ impl From<BucketError> for S3Error {
             BucketError::NoSuchBucket => ErrorCode::NoSuchBucket,
             BucketError::Exists(_) | BucketError::PlaceTaken(_) => ErrorCode::BucketAlreadyExists,
             BucketError::NotEmpty => ErrorCode::BucketNotEmpty,
-            BucketError::NothingThere | BucketError::NoSuchBackend(_) => ErrorCode::InternalError,
+            BucketError::NothingThere | BucketError::Foreign(_) | BucketError::NoSuchBackend(_) => ErrorCode::InternalError,
+            BucketError::NoDefaultBackend => return S3Error::not_implemented("CreateBucket without a default backend"),
             BucketError::Store(error) => return error.into(),
         };
         S3Error::from(code).with_source(error)

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     buckets::Bucket,
-    model::{CannedAcl, ObjectKey, Principal, Role},
+    model::{CannedAcl, ObjectKey, Principal, Right, Role},
     store::error::StoreErrorKind,
 };
 
@@ -17,16 +17,18 @@ pub(super) enum Need {
     Identity,
     /// An identity that may write.
     CreateBucket,
-    /// To read the bucket: its owner, or whom its ACL lets.
+    /// To read the bucket: whoever has the right to read it, or whom its ACL lets.
     ReadBucket,
     /// To read one object: as above, or whom the object's ACL lets.
     ReadObject,
-    /// To write objects: the owner, or whom the bucket's ACL lets. Never a read-only identity.
+    /// To write objects: whoever has the right to write, or whom the bucket's ACL lets. Never a read-only identity.
     WriteObject,
-    /// To know of the bucket and its settings: its owner.
-    OwnRead,
+    /// To know of the bucket and its settings: whoever has the right to read it, and nobody by an ACL.
+    Know,
+    /// To change tags: whoever has the right to write, and nobody by an ACL.
+    WriteTags,
     /// To change the bucket itself, or an ACL: its owner.
-    OwnWrite,
+    Own,
 }
 
 pub(super) fn need(operation: Operation) -> Need {
@@ -36,7 +38,7 @@ pub(super) fn need(operation: Operation) -> Need {
         CreateBucket => Need::CreateBucket,
         HeadBucket | ListObjects | ListObjectsV2 | ListObjectVersions => Need::ReadBucket,
         GetBucketLocation | GetBucketAcl | GetBucketVersioning | ListMultipartUploads | ListParts | GetObjectAcl | GetObjectTagging => {
-            Need::OwnRead
+            Need::Know
         }
         GetObject | HeadObject | GetObjectAttributes => Need::ReadObject,
         PutObject
@@ -48,7 +50,8 @@ pub(super) fn need(operation: Operation) -> Need {
         | UploadPartCopy
         | CompleteMultipartUpload
         | AbortMultipartUpload => Need::WriteObject,
-        PutObjectTagging | DeleteObjectTagging | PutObjectAcl | PutBucketAcl | DeleteBucket => Need::OwnWrite,
+        PutObjectTagging | DeleteObjectTagging => Need::WriteTags,
+        PutObjectAcl | PutBucketAcl | DeleteBucket => Need::Own,
     }
 }
 
@@ -62,27 +65,32 @@ pub(super) fn authorize_service(principal: &Principal, need: Need) -> Result<(),
     if allowed { Ok(()) } else { Err(ErrorCode::AccessDenied.into()) }
 }
 
-/// Whether somebody reads a bucket for what he is, and not because an ACL grants it: only then are tags and names of owners shown.
-pub(super) fn reads_as_own(principal: &Principal, bucket: &Bucket) -> bool {
-    principal.identity().is_some_and(|identity| identity.role == Role::Admin || bucket.owner().id == identity.owner.id)
+/// What somebody may do for what he is, whatever ACLs let anybody do.
+fn right(principal: &Principal, bucket: &Bucket) -> Right {
+    principal.identity().map_or(Right::Nothing, |identity| identity.right(bucket.owner(), bucket.grants()))
+}
+
+/// Whether somebody reads a bucket for what he is, and not because an ACL lets him: only then are tags and names of owners shown.
+pub(super) fn reads_by_right(principal: &Principal, bucket: &Bucket) -> bool {
+    right(principal, bucket) >= Right::Read
 }
 
 /// For everything on a bucket; `key` where the operation has one.
 pub(super) async fn authorize(principal: &Principal, need: Need, bucket: &Bucket, key: Option<&ObjectKey>) -> Result<(), S3Error> {
     let acl = bucket.acl();
     let known = principal.identity().is_some();
-    let reads = reads_as_own(principal, bucket);
+    let right = right(principal, bucket);
     let may_write = principal.identity().is_none_or(|identity| identity.role != Role::ReadOnly);
-    let writes = reads && may_write;
     let readable = |acl: CannedAcl| acl.anyone_reads() || (known && acl.users_read());
     let allowed = match need {
         Need::Identity | Need::CreateBucket => return authorize_service(principal, need),
-        Need::ReadBucket => reads || readable(acl),
-        Need::OwnRead => reads,
-        Need::WriteObject => writes || (may_write && acl.anyone_writes()),
-        Need::OwnWrite => writes,
+        Need::ReadBucket => right >= Right::Read || readable(acl),
+        Need::Know => right >= Right::Read,
+        Need::WriteObject => right >= Right::Write || (may_write && acl.anyone_writes()),
+        Need::WriteTags => right >= Right::Write,
+        Need::Own => right >= Right::Own,
         Need::ReadObject => {
-            reads
+            right >= Right::Read
                 || match key {
                     Some(key) => match bucket.store().head(key, &Default::default()).await {
                         Ok(info) => readable(info.attributes.acl),

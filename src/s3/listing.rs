@@ -143,7 +143,7 @@ pub(super) struct ShownOwner<'b> {
 
 impl<'b> ShownOwner<'b> {
     pub(super) fn of(call: &'b BucketCall) -> Self {
-        Self { owner: call.bucket.owner(), by_name: gate::reads_as_own(&call.request.principal, &call.bucket) }
+        Self { owner: call.bucket.owner(), by_name: gate::reads_by_right(&call.request.principal, &call.bucket) }
     }
 
     fn write(self, w: &mut Writer) {

@@ -34,7 +34,7 @@ pub(super) struct Reading {
 
 impl Reading {
     pub(super) fn of(call: &ObjectCall) -> Result<Self, S3Error> {
-        Ok(Self { tags: gate::reads_as_own(&call.request.principal, &call.bucket), ..Self::asked(&call.request)? })
+        Ok(Self { tags: gate::reads_by_right(&call.request.principal, &call.bucket), ..Self::asked(&call.request)? })
     }
 
     fn asked(request: &Request) -> Result<Self, S3Error> {

@@ -12,10 +12,10 @@ use crate::{
     backend::Backend,
     buckets::{Bucket, BucketError, Buckets, Homes},
     catalog::{BucketsQuery, Catalog, NewBucket, sqlite::SqliteCatalog},
-    config::Settings,
+    config::{self, Grant, Settings},
     edge::{Edge, EdgeSettings, Keys, Pace},
     jobs::{self, JobSettings},
-    model::{BucketName, CannedAcl, Identity, Owner, Secret, Timestamp},
+    model::{BucketName, CannedAcl, Grants, Identity, Owner, Right, Secret, Timestamp},
     s3::{self, Service},
     store::error::StoreErrorKind,
 };
@@ -86,20 +86,36 @@ pub(super) async fn buckets(
         opened_backends.insert(name.clone(), opened);
     }
     let served = opened_backends.into_iter().map(|(name, backend)| (name.clone(), caches.above(settings, &name, backend))).collect();
-    let buckets = Buckets::new(catalog, served, settings.default_backend().to_owned()).on(Homes::new(settings.homes()));
+    let buckets = Buckets::new(catalog, served, settings.default_backend().map(str::to_owned)).on(Homes::new(settings.homes()));
+    let buckets = buckets.granting(settings.buckets.iter().map(|(name, bucket)| (name.clone(), grants(settings, known, bucket))));
     let buckets = Arc::new(buckets.for_administrator(known.credentials.administrator().cloned()));
     let Some(steward) = known.credentials.steward() else {
         return Err(StartError::new("there is no identity"));
     };
-    settle_buckets(settings, &buckets, steward).await?;
+    settle_buckets(settings, &buckets, known, steward).await?;
     Ok((buckets, Arc::new(limits)))
+}
+
+/// Whom the configuration gives what in a bucket.
+fn grants(settings: &Settings, known: &KnownCredentials, bucket: &config::Bucket) -> Grants {
+    let right = |grant: &Grant| match grant {
+        Grant::ReadOnly => Right::Read,
+        Grant::ReadWrite => Right::Write,
+    };
+    Grants::new(bucket.grants().iter().filter_map(|(name, grant)| Some((owner(settings, known, name)?, right(grant)))))
+}
+
+/// An identity that the configuration names: the names were validated.
+fn owner(settings: &Settings, known: &KnownCredentials, name: &str) -> Option<Owner> {
+    let (access_key, _) = *settings.identities_named(name).first()?;
+    Some(known.credentials.find(access_key.as_str())?.0.owner.clone())
 }
 
 const SHARED: &str = "each would show the other's objects. Take one of them out of the configuration, or out of the catalog with \
                       'causeway bucket forget NAME'; its objects stay where they are";
 
 /// Buckets of the configuration, then those that lie on the default backend already: these only an administrator gets.
-async fn settle_buckets(settings: &Settings, buckets: &Buckets, steward: &Owner) -> Result<(), StartError> {
+async fn settle_buckets(settings: &Settings, buckets: &Buckets, known: &KnownCredentials, steward: &Owner) -> Result<(), StartError> {
     let clash = buckets.clash().await.map_err(|error| StartError::because("looking at the places of the buckets", error))?;
     if let Some(clash) = clash {
         return Err(StartError::new(format!("{clash}: {SHARED}")));
@@ -125,7 +141,13 @@ async fn settle_buckets(settings: &Settings, buckets: &Buckets, steward: &Owner)
         let backend = buckets.backend(backend_name).map_err(failed(name))?;
         let place = backend.place_at(name, configured.remote.as_deref(), configured.place());
         let place = place.map_err(|error| failed(name)(error.into()))?;
-        let ensured = buckets.ensure(bucket(name, steward, backend_name, place.clone())).await;
+        let named = configured.owner.as_deref().and_then(|name| owner(settings, known, name));
+        if let Some(owner) = &named
+            && buckets.give(name, owner).await.map_err(failed(name))?
+        {
+            tracing::info!(bucket = %name, owner = %owner.display_name, "a bucket was given to the owner that the configuration names");
+        }
+        let ensured = buckets.ensure(bucket(name, named.as_ref().unwrap_or(steward), backend_name, place.clone())).await;
         let Some(opened) = unless_denied(name, ensured).map_err(failed(name))? else {
             continue;
         };
@@ -144,7 +166,7 @@ async fn settle_buckets(settings: &Settings, buckets: &Buckets, steward: &Owner)
     for record in known.iter().filter(|record| buckets.backend(&record.bucket.backend).is_err()) {
         tracing::warn!(bucket = %record.bucket.name, backend = record.bucket.backend, "a bucket is on a backend that is not configured");
     }
-    let default = settings.default_backend();
+    let Some(default) = settings.default_backend() else { return Ok(()) };
     let backend = buckets.backend(default).map_err(|error| StartError::because("the default backend", error))?;
     let found = backend.discover().await.map_err(|error| StartError::because("looking for buckets", error))?;
     for name in found {
@@ -161,6 +183,9 @@ async fn settle_buckets(settings: &Settings, buckets: &Buckets, steward: &Owner)
             Ok(None) => {}
             // It lies in a bucket of the configuration, or around one.
             Err(BucketError::PlaceTaken(_)) => {}
+            Err(error @ BucketError::Foreign(_)) => {
+                tracing::warn!(bucket = %name, backend = default, %error, "a directory that was there already did not become a bucket");
+            }
             Err(error) => return Err(failed(&name)(error)),
         }
     }

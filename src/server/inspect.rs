@@ -9,9 +9,9 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    backend::Backend,
+    backend::{Backend, Found},
     buckets::probe,
-    catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
+    catalog::{BucketId, BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     config::{self, Settings},
     model::{BucketName, CannedAcl, Owner, Timestamp},
     store::{
@@ -62,10 +62,12 @@ pub async fn backend(settings: &Settings, name: &str, place: Option<&str>) -> Re
 pub async fn bucket(settings: &Settings, name: &str) -> Result<Inspected, StartError> {
     let (name, backend) = known_bucket(settings, name)?;
     let visit = Visit::begin(settings, backend).await?;
-    let found = match visit.place_of(&name) {
-        Ok(place) => visit.try_out(place, Depth::Permissions).await,
-        Err(error) => Err(error),
+    let found = async {
+        let place = visit.place_of(&name)?;
+        visit.refuse_foreign(&place.shown).await?;
+        visit.try_out(place, Depth::Permissions).await
     };
+    let found = found.await;
     visit.end().await;
     found
 }
@@ -76,8 +78,9 @@ pub async fn create(settings: &Settings, name: &str) -> Result<(), StartError> {
     let visit = Visit::begin(settings, backend).await?;
     let made = async {
         let place = visit.place_of(&name)?;
-        // Drivers make what is a bucket wholly; what a prefix is below comes first in a place.
-        let remote = place.shown.split('/').next().unwrap_or_default();
+        // Object stores make what is a bucket wholly; what a prefix is below comes first in a place.
+        let is_object_store = settings.below(known(settings, backend)?).is_object_store();
+        let remote = if is_object_store { place.shown.split('/').next().unwrap_or_default() } else { &place.shown };
         let record = visit.record(remote.to_owned()).await?;
         let made = visit.backend.create(&record).await;
         made.map_err(|error| StartError::because(format_args!("making {remote} on backend '{backend}'"), error))
@@ -85,6 +88,25 @@ pub async fn create(settings: &Settings, name: &str) -> Result<(), StartError> {
     let made = made.await;
     visit.end().await;
     made
+}
+
+/// Whether the place of a bucket of the configuration exists, on storage of files. Object stores are asked when they are tried out.
+pub async fn is_there(settings: &Settings, name: &str) -> Result<bool, StartError> {
+    let (name, backend) = known_bucket(settings, name)?;
+    let below = settings.below(known(settings, backend)?);
+    if below.is_object_store() || matches!(below, config::Backend::Memory(_) | config::Backend::Replicated(_)) {
+        return Ok(true);
+    }
+    let visit = Visit::begin(settings, backend).await?;
+    let found = async {
+        let place = visit.place_of(&name)?;
+        let record = visit.record(place.shown.clone()).await?;
+        let found = visit.backend.found(&record).await;
+        found.map_err(|error| StartError::because(format_args!("looking for '{}' on backend '{backend}'", place.shown), error))
+    };
+    let found = found.await;
+    visit.end().await;
+    Ok(found? != Found::Nothing)
 }
 
 fn known_bucket<'s>(settings: &'s Settings, name: &str) -> Result<(BucketName, &'s str), StartError> {
@@ -183,7 +205,12 @@ impl<'s> Visit<'s> {
         if let Some(record) = known {
             return Ok(record);
         }
-        let bucket = NewBucket {
+        let made = self.catalog.create_bucket(self.trial(place)).await;
+        made.map_err(|error| StartError::because("the temporary catalog", error))
+    }
+
+    fn trial(&self, place: String) -> NewBucket {
+        NewBucket {
             name: trial_name(),
             owner: Owner { id: "causeway".into(), display_name: "causeway".into() },
             created: Timestamp::now(),
@@ -191,8 +218,17 @@ impl<'s> Visit<'s> {
             location: String::new(),
             backend: self.name.to_owned(),
             place,
-        };
-        self.catalog.create_bucket(bucket).await.map_err(|error| StartError::because("the temporary catalog", error))
+        }
+    }
+
+    /// What is in a format of its own is no bucket, whatever may be done there.
+    async fn refuse_foreign(&self, place: &str) -> Result<(), StartError> {
+        let failed = |error: StoreError| StartError::because(format_args!("looking at '{place}' on backend '{}'", self.name), error);
+        let record = BucketRecord { id: BucketId(0), bucket: self.trial(place.to_owned()) };
+        match self.backend.foreign_format(&record).await.map_err(failed)? {
+            Some(words) => Err(StartError::new(format!("'{place}' on backend '{}' cannot be a bucket: {words}", self.name))),
+            None => Ok(()),
+        }
     }
 
     async fn try_out(&self, place: Place, depth: Depth) -> Result<Inspected, StartError> {

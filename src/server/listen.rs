@@ -1,14 +1,15 @@
 //! Sockets to listen on.
 
 use super::error::StartError;
-use crate::config::Server;
+use crate::config::{Address, Server};
 use rustix::{
+    io::Errno,
     net::{AddressFamily, SocketFlags, SocketType, sockopt},
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
 };
 use tokio::net::TcpListener;
 
@@ -34,9 +35,9 @@ impl Listeners {
         let s3 = bind_all(&server.listen.0)?;
         let admin = match &server.admin_listen {
             Some(addresses) => bind_all(&addresses.0)?,
-            None => bind_all(&[ADMIN]).or_else(|error| {
+            None => bind_all(&[Address::Socket(ADMIN)]).or_else(|error| {
                 tracing::warn!(%error, "health and metrics take another port");
-                bind_all(&[SocketAddr::new(ADMIN.ip(), 0)])
+                bind_all(&[Address::Socket(SocketAddr::new(ADMIN.ip(), 0))])
             })?,
         };
         let address = admin.first().ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable)).and_then(TcpListener::local_addr);
@@ -45,13 +46,68 @@ impl Listeners {
     }
 }
 
-fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {
-    let bound = |address: &SocketAddr| {
-        // `[::]` takes IPv4 connections too, unless an IPv4 address of the same port is to be listened on itself.
-        let only_v6 = addresses.iter().any(|other| other.is_ipv4() && other.port() == address.port() && address.port() != 0);
-        bind(*address, only_v6).map_err(|error| StartError::because(format_args!("listening on {address}"), error))
+/// What to bind for one configured address.
+struct Wanted<'a> {
+    configured: &'a Address,
+    addresses: Vec<SocketAddr>,
+}
+
+fn bind_all(configured: &[Address]) -> Result<Vec<TcpListener>, StartError> {
+    let failed = |configured: &Address, error: io::Error| StartError::because(format_args!("listening on {configured}"), error);
+    let wanted = |configured| {
+        let addresses = resolve(configured).map_err(|error| failed(configured, error))?;
+        Ok(Wanted { configured, addresses })
     };
-    addresses.iter().map(bound).collect()
+    let wanted: Vec<Wanted<'_>> = configured.iter().map(wanted).collect::<Result<_, StartError>>()?;
+    let all: Vec<SocketAddr> = wanted.iter().flat_map(|wanted| &wanted.addresses).copied().collect();
+    let mut listeners = Vec::new();
+    for Wanted { configured, addresses } in &wanted {
+        let (mut bound, mut lacking) = (Vec::new(), None);
+        for address in addresses {
+            // `[::]` takes IPv4 connections too, unless an IPv4 address of the same port is to be listened on itself.
+            let only_v6 = all.iter().any(|other| other.is_ipv4() && other.port() == address.port() && address.port() != 0);
+            match bind(*address, only_v6 && !matches!(configured, Address::Any(_))) {
+                Ok(listener) => bound.push(listener),
+                // A name, or every address, may mean one of a protocol that this machine does not have.
+                Err(error) if addresses.len() > 1 && is_lacking(&error) => lacking = Some(error),
+                Err(error) => return Err(failed(configured, error)),
+            }
+            if matches!(configured, Address::Any(_)) && !bound.is_empty() {
+                break;
+            }
+        }
+        match (bound.is_empty(), lacking) {
+            (true, Some(error)) => return Err(failed(configured, error)),
+            _ => listeners.append(&mut bound),
+        }
+    }
+    Ok(listeners)
+}
+
+/// Of every address, IPv6 takes connections of IPv4 too; IPv4 alone is for machines without the other.
+fn resolve(configured: &Address) -> io::Result<Vec<SocketAddr>> {
+    match configured {
+        Address::Socket(address) => Ok(vec![*address]),
+        Address::Any(port) => Ok(vec![(Ipv6Addr::UNSPECIFIED, *port).into(), (Ipv4Addr::UNSPECIFIED, *port).into()]),
+        Address::Named(host, port) => {
+            let mut addresses: Vec<SocketAddr> = Vec::new();
+            for address in (host.as_str(), *port).to_socket_addrs()? {
+                if !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+            }
+            match addresses.is_empty() {
+                true => Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address")),
+                false => Ok(addresses),
+            }
+        }
+    }
+}
+
+/// Whether the machine has no such address, or not the protocol at all.
+fn is_lacking(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    [Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT].into_iter().any(|errno| code == Some(errno.raw_os_error()))
 }
 
 fn bind(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
@@ -88,6 +144,23 @@ pub(super) fn raise_descriptor_limit(server: &Server) -> usize {
 mod tests {
     use super::*;
     use crate::config::{Flag, Settings, Sources};
+
+    #[tokio::test]
+    async fn a_name_is_listened_on_at_its_addresses_and_a_port_at_all() {
+        let local = bind_all(&[Address::Named("localhost".to_owned(), 0)]).expect("bound");
+        assert!(!local.is_empty());
+        assert!(local.iter().all(|listener| listener.local_addr().expect("bound").ip().is_loopback()));
+        let any = bind_all(&[Address::Any(0)]).expect("bound");
+        let port = any[0].local_addr().expect("bound").port();
+        assert_eq!(any.len(), 1);
+        std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("IPv4 is served too");
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address_is_told() {
+        let error = bind_all(&[Address::Named("no-such-host.invalid".to_owned(), 0)]).expect_err("no address");
+        assert!(error.to_string().starts_with("listening on no-such-host.invalid:0: "), "{error}");
+    }
 
     #[tokio::test]
     async fn an_admin_port_that_nobody_chose_gives_way() {

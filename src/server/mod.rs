@@ -39,9 +39,9 @@ pub use memory::DataMemory;
 
 use crate::{
     admin::{Admin, Phase},
-    backend::{Backend, Space, Traffic},
+    backend::{Backend, Space, Traffic, fs::minio},
     buckets::Buckets,
-    config::Settings,
+    config::{self, Settings},
     control,
     telemetry::{
         backends::Asked,
@@ -73,6 +73,14 @@ pub struct Prepared {
 
 pub fn prepare(settings: &Settings) -> Result<Prepared, StartError> {
     address_file::check(settings.server.address_file.as_deref())?;
+    // Before anything of ours is made there.
+    for (name, backend) in &settings.backends {
+        if let config::Backend::Fs(fs) = backend
+            && minio::is_drive(&fs.root)
+        {
+            return Err(StartError::new(format!("backend '{name}' at {}: {}", fs.root.display(), minio::WORDS)));
+        }
+    }
     Ok(Prepared { tls: Tls::from_settings(&settings.server)? })
 }
 

@@ -69,9 +69,18 @@ pub async fn buckets_are_listed_in_pages_by_owner_and_prefix(catalog: Arc<dyn Ca
     assert_eq!(list(BucketsQuery { prefix: "b".into(), limit: 2, ..all() }).await, page("b-3 b.2", true));
     assert_eq!(list(BucketsQuery { prefix: "b".into(), after: Some("a".into()), ..all() }).await, page("b-3 b.2 b01", false));
     assert_eq!(list(BucketsQuery { owner: Some("alice".into()), ..all() }).await, page("b.2 b01 c44", false));
-    let alices = BucketsQuery { owner: Some("alice".into()), prefix: "b".into(), after: Some("b.2".into()), limit: 1 };
+    let alices =
+        BucketsQuery { owner: Some("alice".into()), prefix: "b".into(), after: Some("b.2".into()), limit: 1, ..Default::default() };
     assert_eq!(list(alices).await, page("b01", false));
     assert_eq!(list(BucketsQuery { owner: Some("carol".into()), ..all() }).await, page("", false));
+    let besides = |names: &[&str]| BucketsQuery {
+        owner: Some("alice".into()),
+        besides: names.iter().map(|besides| name(besides)).collect(),
+        ..all()
+    };
+    assert_eq!(list(besides(&["a-1", "missing"])).await, page("a-1 b.2 b01 c44", false));
+    assert_eq!(list(BucketsQuery { limit: 2, ..besides(&["b-3", "b01"]) }).await, page("b-3 b.2", true));
+    assert_eq!(list(BucketsQuery { after: Some("b.2".into()), prefix: "b".into(), ..besides(&["a-1", "b-3"]) }).await, page("b01", false));
 }
 
 pub async fn a_changed_acl_is_seen(catalog: Arc<dyn Catalog>) {
@@ -79,6 +88,15 @@ pub async fn a_changed_acl_is_seen(catalog: Arc<dyn Catalog>) {
     catalog.update_bucket(record.id, BucketChange::Acl(CannedAcl::Private)).await.expect("changed");
     record.bucket.acl = CannedAcl::Private;
     assert_eq!(catalog.bucket(&name("photos")).await.expect("read"), Some(record));
+}
+
+pub async fn a_bucket_that_was_given_away_is_its_new_owners(catalog: Arc<dyn Catalog>) {
+    let mut record = bucket(&*catalog, "photos").await;
+    catalog.update_bucket(record.id, BucketChange::Owner(owner("bob"))).await.expect("changed");
+    record.bucket.owner = owner("bob");
+    assert_eq!(catalog.bucket(&name("photos")).await.expect("read"), Some(record));
+    let page = catalog.buckets(BucketsQuery { owner: Some("bob".into()), limit: 9, ..Default::default() }).await.expect("a page");
+    assert_eq!(page.buckets.len(), 1);
 }
 
 pub async fn changing_a_bucket_that_is_gone_is_not_found(catalog: Arc<dyn Catalog>) {

@@ -21,6 +21,7 @@ macro_rules! contract {
             bucket::a_bucket_apart_from_others_shares_no_place_with_them_or_their_replicas,
             bucket::buckets_are_listed_in_pages_by_owner_and_prefix,
             bucket::a_changed_acl_is_seen,
+            bucket::a_bucket_that_was_given_away_is_its_new_owners,
             bucket::changing_a_bucket_that_is_gone_is_not_found,
             bucket::an_id_is_never_used_again,
             bucket::a_deleted_bucket_takes_everything_with_it,

@@ -223,7 +223,7 @@ async fn buckets(directory: &std::path::Path, faults: &Faults) -> Arc<Buckets> {
     catalog.create_bucket(other).await.expect("is made");
     let faulty: Arc<dyn Backend> = Arc::new(FaultyBackend::new(memory(), faults.clone()));
     let backends = [("ill".to_owned(), faulty), ("well".to_owned(), memory())].into();
-    Arc::new(Buckets::new(catalog, backends, "ill".into()))
+    Arc::new(Buckets::new(catalog, backends, "ill".to_owned()))
 }
 
 #[tokio::test(start_paused = true)]

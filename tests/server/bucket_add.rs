@@ -226,7 +226,7 @@ fn providers_are_told_by_their_urls_and_credentials_that_do_not_fit_are_refused(
         (vec!["s3://photos", "--connection-string-env", "AZURE"], "neither a connection string"),
         (vec!["https://user:hunter2@host/photos"], "without user and query"),
         (vec!["."], "holds the root of backend 'disk'"),
-        (vec!["ftp://host/photos"], "is no kind of storage"),
+        (vec!["smb://host/photos"], "'smb' is no kind of storage known here"),
     ] {
         let arguments = [&["bucket", "add", "refused", "--no-check"][..], &arguments].concat();
         let said = place.run(&arguments, &environment).failed(2);

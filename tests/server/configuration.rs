@@ -1,6 +1,9 @@
 //! Configurations that are wrong, and which source wins.
 
-use super::process::{Ended, Place};
+use super::{
+    process::{Ended, Place, within},
+    support::{Who, is, raw::Raw},
+};
 
 /// What `config check` says of a file.
 fn check(text: &str, environment: &[(&str, &str)]) -> Ended {
@@ -49,8 +52,14 @@ fn an_unknown_section_is_named_with_the_nearest() {
 #[test]
 fn a_wrong_value_is_named_with_what_it_must_be() {
     for (line, problem) in [
-        ("listen = 'here'", "server.listen must be an address such as 127.0.0.1:9000 or [::1]:9000, or a list of them, not 'here'"),
-        ("listen = 9000", "server.listen must be an address such as 127.0.0.1:9000 or [::1]:9000, or a list of them, not 9000"),
+        (
+            "listen = 'here'",
+            "server.listen must be an address such as 127.0.0.1:9000, [::1]:9000, localhost:9000 or :9000, or a list of them, not 'here'",
+        ),
+        (
+            "listen = 90000",
+            "server.listen must be an address such as 127.0.0.1:9000, [::1]:9000, localhost:9000 or :9000, or a list of them, not 90000",
+        ),
         ("durability = 'lax'", "server.durability must be \"strict\" or \"relaxed\", not 'lax'"),
         ("max_requests = 0", "server.max_requests must be a whole number above 0, not 0"),
         ("max_requests = 1.5", "server.max_requests must be a whole number above 0, not 1.5"),
@@ -258,4 +267,66 @@ fn the_directory_of_the_address_file_must_be_there() {
     assert_eq!(ended.code, Some(2));
     assert!(ended.err.contains("the address file missing/file: no such directory"), "{}", ended.err);
     assert!(place.names().is_empty());
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_in_the_order_of_its_lines() {
+    let text = "[server]\nlisten = 'here'\nmax_requests = 0\n[[identity]]\naccess_key = 'a/b'\n[backend.lake]\ntype = 's3'\nregoin = 'x'\n\
+                [backend.disk]\ntype = 'fs'\nroot = '/a'\n[bucket.photos]\nbackend = 'dsik'\n[bucket.films]\nbackend = 'lake'\n\
+                prefix = '/films'\n[default]\nbackend = 'lake'\n[sever]\n";
+    let ended = check(text, &[("CAUSEWAY__SERVER__REGOIN", "x")]);
+    assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""));
+    let starts: Vec<&str> = ended.err.lines().map(|line| line.split(": ").nth(1).unwrap_or_default()).collect();
+    let at = |line: usize| format!("causeway.toml:{line}");
+    let expected = [at(2), at(3), at(4), at(5), at(8), at(13), at(16), at(19), "environment variable CAUSEWAY__SERVER__REGOIN".to_owned()];
+    assert_eq!(starts, expected, "{}", ended.err);
+    assert!(ended.err.lines().all(|line| line.starts_with("causeway: ")), "{}", ended.err);
+    assert!(!ended.err.contains("'lake', which is not configured"), "what could not be read is there: {}", ended.err);
+}
+
+#[test]
+fn a_default_backend_is_not_needed_where_every_bucket_names_its_own() {
+    let backends = "[backend.a]\ntype = 'memory'\n[backend.b]\ntype = 'memory'\n";
+    let named = format!("{backends}[bucket.photos]\nbackend = 'a'\n");
+    assert!(!shown(&named, &[]).contains("[default]\nbackend"));
+    let message = refused(&format!("{named}[bucket.films]\n"), &[]);
+    assert_eq!(message, "causeway: causeway.toml:7: bucket.films.backend is missing, and so is default.backend: which of a, b holds it?");
+    shown("[backend.a]\ntype = 'memory'\n[bucket.photos]\n", &[]);
+
+    let place = Place::new();
+    place.write("causeway.toml", &format!("[server]\ndata = 'd'\n{named}"));
+    let server = place.serve(&[], &[("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")]);
+    let raw = Raw::new(server.s3, Who { access_key: "root-user", secret_key: "root-password" });
+    assert_eq!(raw.put("/photos/cat.jpg", "meow").send().status, 200);
+    assert_eq!(raw.put("/others", "").send().failure(), is(501, "NotImplemented"));
+    let said =
+        place.run(&["bucket", "adopt", "others"], &[("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")]);
+    assert!(said.failed(1).contains("--backend"));
+}
+
+#[test]
+fn a_variable_without_its_section_is_told_its_right_name() {
+    let words = "is no variable of Causeway; did you mean CAUSEWAY__SERVER__LISTEN?";
+    assert_eq!(refused("", &[("CAUSEWAY_LISTEN", ":9000")]), format!("causeway: environment variable CAUSEWAY_LISTEN: {words}"));
+    shown("", &[("CAUSEWAY_PORT", "tcp://10.0.0.1:9000"), ("CAUSEWAY_BACKEND_LAKE_SECRET_KEY", "x")]);
+}
+
+#[test]
+fn the_configuration_of_the_current_directory_is_used_unless_another_is_named() {
+    let place = Place::new();
+    place.write("causeway.toml", "[server]\nregoin = 'here'\n").write("other.toml", "[server]\nregoin = 'other'\n");
+    let said = |arguments: &[&str], environment: &[(&str, &str)]| place.run(arguments, environment).failed(2);
+    assert!(said(&["serve"], &[]).starts_with("causeway: causeway.toml:2: "));
+    assert!(said(&["serve", "--config", "other.toml"], &[]).starts_with("causeway: other.toml:2: "));
+    assert!(said(&["serve"], &[("CAUSEWAY_CONFIG", "other.toml")]).starts_with("causeway: other.toml:2: "));
+
+    let text = "[server]\nlisten = 'localhost:0'\nadmin_listen = '127.0.0.1:0'\naddress_file = 'addresses'\ndata = 'd'\n";
+    place.write("causeway.toml", text);
+    let log = |name: &str| std::fs::File::create(place.path(name)).expect("a file");
+    let mut server = place.command(&["serve"]).stdout(log("stdout")).stderr(log("stderr")).spawn().expect("it starts");
+    within(|| (place.read("addresses").lines().count() == 2).then_some(()));
+    server.kill().expect("killed");
+    server.wait().expect("it ends");
+    let log = place.read("stderr");
+    assert!(log.contains("the configuration file of the current directory is used") && log.contains("causeway.toml"), "{log}");
 }

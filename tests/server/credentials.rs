@@ -58,3 +58,18 @@ fn buckets_that_were_there_before_belong_to_the_administrator() {
     assert_eq!(names, ["configured", "old-photos"], "neither what is no bucket nor what holds one: {list}");
     assert_eq!(admin.get("/old-photos/cat.jpg").send().text(), "meow");
 }
+
+#[test]
+fn a_weak_password_of_the_root_user_is_warned_about_once_and_never_repeated() {
+    for (password, words) in
+        [("minioadmin", Some("is a well-known default")), ("S3cr3t!", Some("is shorter than 8 characters")), ("admin-password", None)]
+    {
+        let place = Place::new();
+        let server = place.serve(&["--data", "d"], &[("MINIO_ROOT_USER", "operator"), ("MINIO_ROOT_PASSWORD", password)]);
+        assert_eq!(may_list(&server, "operator", password).0, 200);
+        let log = place.read("stderr");
+        let warned = log.matches("the password of the root user 'operator'").count();
+        assert_eq!(warned, usize::from(words.is_some()), "{log}");
+        assert!(words.is_none_or(|words| log.contains(words)) && !log.contains(password), "{log}");
+    }
+}

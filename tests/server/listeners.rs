@@ -55,3 +55,29 @@ fn an_ipv6_wildcard_takes_ipv4_too_unless_that_is_listed() {
     assert!(greets(([127, 0, 0, 1], port).into()) && greets((std::net::Ipv6Addr::LOCALHOST, port).into()));
     drop(server);
 }
+
+#[test]
+fn a_name_is_resolved_and_a_port_alone_is_served_on_every_address() {
+    for listen in ["localhost:0", ":0", "0"] {
+        let place = Place::new();
+        let server = place.serve(&["--data", "d", "--listen", listen], &[]);
+        assert!(greets(([127, 0, 0, 1], server.s3.port()).into()) || greets((std::net::Ipv6Addr::LOCALHOST, server.s3.port()).into()));
+        if listen != "localhost:0" {
+            assert!(server.s3.ip().is_unspecified() && greets(([127, 0, 0, 1], server.s3.port()).into()), "{listen}");
+        }
+    }
+    let place = Place::new();
+    let ended = place.run(&["serve", "--data", "d", "--listen", "no-such-host.invalid:0", "--admin-listen", "127.0.0.1:0"], &[]);
+    assert!(ended.failed(1).contains("listening on no-such-host.invalid:0: "));
+    assert!(place.names().is_empty(), "nothing was made");
+}
+
+#[test]
+fn a_port_alone_is_taken_from_the_environment_and_the_configuration_too() {
+    let place = Place::new();
+    place.write("causeway.toml", "[server]\nlisten = 9000\nadmin_listen = ['localhost:9001', ':9002']\n");
+    let check = |environment: &[(&str, &str)]| place.run(&["config", "check", "--config", "causeway.toml"], environment).succeeded();
+    let shown = check(&[]);
+    assert!(shown.contains("\nlisten = \":9000\"\n") && shown.contains("admin_listen = [\"localhost:9001\", \":9002\"]"), "{shown}");
+    assert!(check(&[("CAUSEWAY__SERVER__LISTEN", "9003,[::1]:9004")]).contains("listen = [\":9003\", \"[::1]:9004\"]"));
+}

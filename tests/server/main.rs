@@ -3,11 +3,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access;
 mod admin;
 mod backend_authorize;
 mod backend_list;
 mod backend_probe;
 mod bucket_add;
+mod bucket_add_folder;
 mod bucket_list;
 mod bucket_remove;
 mod bucket_scan;
@@ -21,10 +23,12 @@ mod descriptors;
 mod faulty;
 mod full;
 mod h2;
+mod help;
 mod limited;
 mod limits;
 mod listeners;
 mod log;
+mod minio;
 mod places;
 mod private;
 mod process;

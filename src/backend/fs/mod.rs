@@ -11,6 +11,7 @@
 //! | `write`, `multipart` | the way of a PUT, of an upload |
 //! | `buffers` | the way of a GET |
 //! | `adopt`, `scan` | files that others put there |
+//! | `minio` | directories that are in MinIO's own format |
 //! | `store` | all of it as a [`Store`] |
 //!
 //! Every call that could wait for the disk runs on the blocking pool: a small PUT takes one trip there, a small GET none
@@ -19,6 +20,7 @@
 mod adopt;
 mod buffers;
 mod directories;
+pub mod minio;
 mod multipart;
 mod private;
 mod record;
@@ -134,6 +136,9 @@ struct Inner {
 impl FsBackend {
     /// Takes possession of a root directory, made if it is missing, and cleans up after a killed process.
     pub fn open(settings: FsSettings, catalog: Arc<dyn Catalog>) -> Result<Self> {
+        if minio::is_drive(&settings.root) {
+            return Err(StoreError::new(StoreErrorKind::InvalidRequest, format!("{}: {}", settings.root.display(), minio::WORDS)));
+        }
         let home = RwLock::new(Home::open(&settings)?);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let directories = match settings.durability {
@@ -194,6 +199,11 @@ impl Backend for FsBackend {
     async fn found(&self, bucket: &BucketRecord) -> Result<Found> {
         let (place, home) = (Self::place(bucket)?, self.home());
         blocking(move || home.root.found(&place).map_err(|e| StoreError::io("looking at the place of a new bucket", e))).await
+    }
+
+    async fn foreign_format(&self, bucket: &BucketRecord) -> Result<Option<&'static str>> {
+        let (place, home) = (Self::place(bucket)?, self.home());
+        blocking(move || Ok(minio::is_foreign(&home.root, &place).then_some(minio::WORDS))).await
     }
 
     async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool> {

@@ -78,12 +78,18 @@ pub(super) fn list(db: &Connection, query: &BucketsQuery) -> rusqlite::Result<Bu
     let after = query.after.as_deref().unwrap_or_default();
     let end = format!("{}\u{10ffff}", query.prefix);
     let limit = i64::try_from(query.limit.saturating_add(1)).unwrap_or(i64::MAX);
-    let owner = if query.owner.is_some() { "owner_id = ?5" } else { "?5 IS NULL" };
+    let owner = match &query.owner {
+        Some(_) => "(owner_id = ?5 OR name IN (SELECT value FROM json_each(?6)))",
+        None => "?5 IS NULL AND ?6 = ?6",
+    };
+    // Names of buckets have nothing that JSON would escape.
+    let besides: Vec<String> = query.besides.iter().map(|name| format!("\"{name}\"")).collect();
+    let besides = format!("[{}]", besides.join(","));
     let sql = format!(
         "SELECT {COLUMNS} FROM buckets WHERE {owner} AND replica_of IS NULL AND name >= ?1 AND name > ?2 AND name < ?3 ORDER BY name LIMIT ?4"
     );
     let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![query.prefix, after, end, limit, query.owner], record)?;
+    let rows = statement.query_map(params![query.prefix, after, end, limit, query.owner, besides], record)?;
     let mut buckets = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let truncated = buckets.len() > query.limit;
     buckets.truncate(query.limit);
@@ -95,6 +101,9 @@ pub(super) fn update(db: &Connection, bucket: BucketId, change: &BucketChange) -
         BucketChange::Acl(acl) => {
             db.prepare_cached("UPDATE buckets SET acl = ?2 WHERE id = ?1")?.execute(params![bucket.0, acl.as_str()])?
         }
+        BucketChange::Owner(owner) => db
+            .prepare_cached("UPDATE buckets SET owner_id = ?2, owner_name = ?3 WHERE id = ?1")?
+            .execute(params![bucket.0, &*owner.id, &*owner.display_name])?,
     };
     match changed {
         0 => Err(no_such_bucket()),

@@ -1,4 +1,4 @@
-//! ListBuckets: an identity sees the buckets it owns, an admin sees all.
+//! ListBuckets: an identity sees the buckets that it owns or is given, an admin sees all.
 
 use crate::{
     catalog::{BucketRecord, BucketsQuery},
@@ -18,6 +18,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Resul
     let region_of = |record: &BucketRecord| region::of(&record.bucket.location, &service.settings().region).to_owned();
     let mut question = BucketsQuery {
         owner: (identity.role != Role::Admin).then(|| identity.owner.id.to_string()),
+        besides: service.buckets().given_to(&identity.owner),
         prefix: prefix.to_owned(),
         after: query.get("continuation-token").map(listing::read_token).transpose()?.flatten(),
         limit,

@@ -76,7 +76,7 @@ impl State {
 
     pub(super) fn buckets(&self, query: &BucketsQuery) -> BucketsPage {
         let wanted = |bucket: &&NewBucket| {
-            query.owner.as_ref().is_none_or(|owner| *owner == *bucket.owner.id)
+            (query.owner.as_ref().is_none_or(|owner| *owner == *bucket.owner.id) || query.besides.contains(&bucket.name))
                 && bucket.name.as_str().starts_with(&query.prefix)
                 && query.after.as_deref().is_none_or(|after| bucket.name.as_str() > after)
         };
@@ -92,6 +92,7 @@ impl State {
         let Some(bucket) = self.buckets.get_mut(&bucket) else { return refused(CatalogErrorKind::NotFound) };
         match change {
             BucketChange::Acl(acl) => bucket.acl = acl,
+            BucketChange::Owner(owner) => bucket.owner = owner,
         }
         Ok(())
     }

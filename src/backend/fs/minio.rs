@@ -1,0 +1,145 @@
+//! Directories in MinIO's own format, which must not be taken for buckets: an object is a directory there, with its bytes and
+//! metadata in files that only MinIO reads.
+//!
+//! Owns how such a directory is recognised. Only reads, and looks at few entries however large a directory is; what cannot be read
+//! is not recognised. MinIO's former file-system mode (`"format":"fs"`) kept objects as plain files: those are served.
+
+use super::{
+    codec::RESERVED_DIR,
+    root::{Root, entries},
+};
+use rustix::{fs::FileType, io::Errno};
+use std::{fs::File, io::Read, path::Path};
+
+/// What it is, and what to do about it.
+pub const WORDS: &str = "it is in MinIO's own format, in which files are not objects and only MinIO can read them. Start MinIO on that \
+                         directory, add its buckets here with 'causeway bucket add NAME http://HOST:PORT/BUCKET', and copy the objects \
+                         from there with any S3 client";
+
+const FORMAT: &str = ".minio.sys/format.json";
+const SYSTEM: &str = ".minio.sys";
+/// Of an object, in the object's own directory, and what the file begins with.
+const META: &str = "xl.meta";
+const MAGIC: &[u8; 4] = b"XL2 ";
+
+/// Of a directory that is looked at.
+const MOST_ENTRIES: usize = 16;
+/// Of folders around an object.
+const DEEPEST: usize = 8;
+/// Of `format.json`, which has some hundred.
+const MOST_BYTES: u64 = 16 << 10;
+
+/// Whether MinIO keeps buckets in a directory.
+pub fn is_drive(path: &Path) -> bool {
+    path.join(SYSTEM).is_dir() && !File::open(path.join(FORMAT)).is_ok_and(is_plain)
+}
+
+fn is_plain(format: File) -> bool {
+    let mut text = String::new();
+    let read = format.take(MOST_BYTES).read_to_string(&mut text);
+    let format: Option<serde_json::Value> = read.ok().and_then(|_| serde_json::from_str(&text).ok());
+    format.is_some_and(|format| format.get("format").and_then(serde_json::Value::as_str) == Some("fs"))
+}
+
+/// Whether a directory is a drive of MinIO's, or a bucket of one: all that is in it leads to `xl.meta`, as far as is looked.
+pub(super) fn is_foreign(root: &Root, place: &str) -> bool {
+    let is_drive = root.open_dir(&join(place, SYSTEM)).is_ok()
+        && !root.open_file(&join(place, FORMAT)).is_ok_and(|format| is_plain(File::from(format)));
+    is_drive || is_bucket(root, place).unwrap_or(false)
+}
+
+fn is_bucket(root: &Root, place: &str) -> Result<bool, Errno> {
+    let objects = names(root, place)?;
+    for (name, kind) in &objects {
+        if *kind != FileType::Directory || !leads_to_object(root, join(place, name))? {
+            return Ok(false);
+        }
+    }
+    Ok(!objects.is_empty())
+}
+
+/// Goes down into the first folder of each.
+fn leads_to_object(root: &Root, mut path: String) -> Result<bool, Errno> {
+    for _ in 0..DEEPEST {
+        if is_object(root, &path) {
+            return Ok(true);
+        }
+        match names(root, &path)?.into_iter().find(|(_, kind)| *kind == FileType::Directory) {
+            Some((name, _)) => path = join(&path, &name),
+            None => return Ok(false),
+        }
+    }
+    Ok(false)
+}
+
+fn is_object(root: &Root, path: &str) -> bool {
+    let mut start = [0; MAGIC.len()];
+    let meta = root.open_file(&join(path, META));
+    // A directory of that name is opened, and cannot be read.
+    meta.and_then(|meta| rustix::io::pread(&meta, &mut start[..], 0)).is_ok_and(|read| read == MAGIC.len()) && start == *MAGIC
+}
+
+/// Some entries of a directory, without those that are ours.
+fn names(root: &Root, path: &str) -> Result<Vec<(String, FileType)>, Errno> {
+    let dir = root.open_dir(path)?;
+    let mut names = Vec::new();
+    for entry in entries(&dir)?.take(MOST_ENTRIES) {
+        let (name, kind) = entry?;
+        let name = name.into_string().map_err(|_| Errno::ILSEQ)?;
+        if name != RESERVED_DIR {
+            names.push((name, kind));
+        }
+    }
+    Ok(names)
+}
+
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::Mode;
+
+    fn root(dir: &Path) -> Root {
+        Root::open(dir, Mode::from_raw_mode(0o700)).expect("a root")
+    }
+
+    fn write(dir: &Path, path: &str, bytes: &[u8]) {
+        let path = dir.join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        std::fs::write(path, bytes).expect("written");
+    }
+
+    #[test]
+    fn a_drive_is_known_by_its_format_unless_that_is_of_plain_files() {
+        let dir = tempfile::tempdir().expect("a directory");
+        assert!(!is_drive(dir.path()));
+        std::fs::create_dir(dir.path().join(SYSTEM)).expect("made");
+        assert!(is_drive(dir.path()));
+        write(dir.path(), ".minio.sys/format.json", br#"{"version":"1","format":"xl-single","id":"x"}"#);
+        assert!(is_drive(dir.path()) && is_foreign(&root(dir.path()), ""));
+        write(dir.path(), ".minio.sys/format.json", br#"{"version":"1","format":"fs","id":"x"}"#);
+        assert!(!is_drive(dir.path()) && !is_foreign(&root(dir.path()), ""));
+    }
+
+    #[test]
+    fn a_bucket_is_minios_if_all_in_it_leads_to_its_objects() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let is = |place: &str| is_foreign(&root(dir.path()), place);
+        write(dir.path(), "theirs/cat.jpg/xl.meta", b"XL2 1 0");
+        write(dir.path(), "theirs/2024/summer/dog.jpg/xl.meta", b"XL2 1 0");
+        assert!(is("theirs"));
+        // As soon as anything else is there, it is nobody's format.
+        write(dir.path(), "mixed/cat.jpg/xl.meta", b"XL2 1 0");
+        write(dir.path(), "mixed/notes.txt", b"hello");
+        write(dir.path(), "other/cat.jpg/xl.meta", b"an object of that name");
+        write(dir.path(), "deep/a/b/c", b"x");
+        std::fs::create_dir(dir.path().join("empty")).expect("made");
+        std::fs::create_dir_all(dir.path().join("folder/xl.meta")).expect("made");
+        for place in ["mixed", "other", "deep", "empty", "folder", "missing"] {
+            assert!(!is(place), "{place}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What an identity may do in a bucket: decided here, by its role, by whether it owns the bucket, and by what it was given there.
+//!
+//! Invariants: each right includes those before it; a read-only identity never has more than reading, whatever it owns or is given.
+
+use super::{Identity, Owner, Role};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Ordered. ACLs are no part of it: they let everybody in, or every identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    Nothing,
+    /// To read objects, listings and settings, with the names of owners and with tags.
+    Read,
+    /// To write and delete objects, too, and their tags.
+    Write,
+    /// To change who may do what, and to delete the bucket.
+    Own,
+}
+
+/// Rights in one bucket, by the id of whoever has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants(BTreeMap<Arc<str>, Right>);
+
+impl Grants {
+    /// Nobody is given a bucket itself: that is what owners are for.
+    pub fn new(grants: impl IntoIterator<Item = (Owner, Right)>) -> Self {
+        Self(grants.into_iter().map(|(owner, right)| (owner.id, right.min(Right::Write))).collect())
+    }
+
+    pub fn names(&self, owner: &Owner) -> bool {
+        self.0.contains_key(&owner.id)
+    }
+}
+
+impl Identity {
+    /// In a bucket of this owner, where these grants hold.
+    pub fn right(&self, owner: &Owner, grants: &Grants) -> Right {
+        let most = match self.role {
+            Role::Admin => return Right::Own,
+            Role::ReadWrite => Right::Own,
+            Role::ReadOnly => Right::Read,
+        };
+        let given = match grants.0.get(&self.owner.id) {
+            _ if self.owner.id == owner.id => Right::Own,
+            Some(right) => *right,
+            None => Right::Nothing,
+        };
+        given.min(most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::AccessKey, *};
+
+    fn owner(name: &str) -> Owner {
+        Owner { id: name.into(), display_name: name.into() }
+    }
+
+    fn right(role: Role, who: &str, grants: &[(&str, Right)]) -> Right {
+        let identity = Identity { access_key: AccessKey(who.into()), role, owner: owner(who) };
+        identity.right(&owner("alice"), &Grants::new(grants.iter().map(|(name, right)| (owner(name), *right))))
+    }
+
+    #[test]
+    fn role_ownership_and_grants_decide_together() {
+        let grants = [("bob", Right::Read), ("carol", Right::Write), ("dave", Right::Own)];
+        for (role, who, expected) in [
+            (Role::Admin, "root", Right::Own),
+            (Role::Admin, "bob", Right::Own),
+            (Role::ReadWrite, "alice", Right::Own),
+            (Role::ReadWrite, "bob", Right::Read),
+            (Role::ReadWrite, "carol", Right::Write),
+            (Role::ReadWrite, "dave", Right::Write),
+            (Role::ReadWrite, "erin", Right::Nothing),
+            (Role::ReadOnly, "alice", Right::Read),
+            (Role::ReadOnly, "bob", Right::Read),
+            (Role::ReadOnly, "carol", Right::Read),
+            (Role::ReadOnly, "erin", Right::Nothing),
+        ] {
+            assert_eq!(right(role, who, &grants), expected, "{role:?} {who}");
+        }
+    }
+}
