@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(of_first.len(), 60);
         let of_second = all(&second);
         assert_eq!(of_second.len(), 30);
-        of_first.truncate(40);
+        of_first.truncate(50);
         assert!(first.try_take().is_none() && second.try_take().is_some());
         let held: Vec<_> = (0..4).map(|_| all(&places.share())).collect();
         assert!(held.iter().all(|held| !held.is_empty()));

@@ -46,7 +46,7 @@ async fn only_the_null_version_exists() {
     let client = server.client();
     let bucket = server.bucket(&client).await;
     put(&client, &bucket, "k", "x").await;
-    let other = client.delete_object().bucket(&bucket).key("k").version_id("3L4kqtJlcpXroDTDmJ").send().await;
+    let other = client.delete_object().bucket(&bucket).key("k").version_id("v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA").send().await;
     assert_eq!(failure(other), is(404, "NoSuchVersion"));
     assert!(get(&client, &bucket, "k").await.is_some());
     assert!(client.delete_object().bucket(&bucket).key("k").version_id("null").send().await.is_ok());
