@@ -83,7 +83,9 @@ impl Settings {
             None => section("server", empty("server"), context, &mut wrong).ok_or_else(|| wrong.clone())?,
         };
         let mut identities = Vec::new();
-        for (n, node) in wrong.note(numbered(take(&mut tree, "identity"))).unwrap_or_default().into_iter().enumerate() {
+        let listed = wrong.note(numbered(take(&mut tree, "identity")));
+        broken.identity = listed.is_none();
+        for (n, node) in listed.unwrap_or_default().into_iter().enumerate() {
             match section(format!("identity[{n}]"), node, context, &mut wrong) {
                 Some(identity) => identities.push(identity),
                 None => broken.identity = true,
