@@ -1,4 +1,9 @@
-"""s3cmd over signature version 4, path-style: buckets, single files, a synchronised tree."""
+"""s3cmd over signature version 4, path-style: buckets, single files, a synchronised tree.
+
+Its signed URLs are of version 2, as those of boto3 and aws-cli v1 without a setting.
+"""
+
+import urllib.request
 
 from harness import trees
 from harness.scenario import Scenario, same
@@ -48,6 +53,12 @@ with scenario.check("info shows size, type and checksum of an object, and the bu
     shown = s3cmd("info", f"s3://{BUCKET}/odd/small +ü.txt")
     assert "File size: 5" in shown and "MD5 sum:   eb5c1399a871211c7e7ed732d15e3a8b" in shown, shown
     assert "us-east-1" in s3cmd("info", f"s3://{BUCKET}").lower()
+
+with scenario.check("signurl makes a URL that is served to whoever has it"):
+    url = s3cmd("signurl", f"s3://{BUCKET}/odd/small +ü.txt", "+600").strip()
+    assert "AWSAccessKeyId=" in url, url
+    with urllib.request.urlopen(url, timeout=60) as reply:
+        same(reply.read(), b"small")
 
 tree, down = scenario.work / "tree", scenario.work / "down"
 trees.make_tree(tree, 60)
