@@ -16,7 +16,7 @@ use crate::{
         error::{StoreError, StoreErrorKind},
     },
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Slots further out than this would exceed what file systems take as a file's size.
 const MAX_OFFSET: u64 = 8 << 40;
@@ -28,7 +28,9 @@ pub(super) struct Slots {
     unit: u64,
     /// Those that hold a recorded part or are being written.
     taken: HashSet<(u64, u16)>,
-    /// Those of them that bytes may be on their way to.
+    /// The units of all slots that ever were given out: a file of them may be there.
+    units: BTreeSet<u64>,
+    /// Of those that are taken, those that bytes may be on their way to.
     open: HashSet<(u64, u16)>,
     /// An object is being made of them: no more are given out.
     are_sealed: bool,
@@ -41,6 +43,7 @@ impl Slots {
         for part in recorded {
             if let Some(Location::Slot(unit)) = Location::parse(&part.location) {
                 slots.unit = slots.unit.max(unit);
+                slots.units.insert(unit);
                 slots.taken.insert((unit, part.number.get()));
             }
         }
@@ -54,6 +57,7 @@ impl Slots {
         let fits = u64::from(number.get()).checked_mul(self.unit).is_some_and(|end| end <= MAX_OFFSET);
         let is_given = fits && !self.are_sealed && self.taken.insert((self.unit, number.get()));
         is_given.then(|| {
+            self.units.insert(self.unit);
             self.open.insert((self.unit, number.get()));
             Location::Slot(self.unit)
         })
@@ -78,9 +82,9 @@ impl Slots {
         self.open.iter().any(|(unit, _)| Location::Slot(*unit) == *file)
     }
 
-    /// The files that hold a slot that was given out.
-    pub(super) fn locations(&self) -> impl Iterator<Item = Location> {
-        self.taken.iter().map(|(unit, _)| Location::Slot(*unit))
+    /// The files that a slot was given out of.
+    pub(super) fn files(&self) -> impl Iterator<Item = Location> {
+        self.units.iter().map(|unit| Location::Slot(*unit))
     }
 
     /// Nothing is in a slot that anybody needs, nor on its way to it.

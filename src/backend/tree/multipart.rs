@@ -103,7 +103,7 @@ impl Bucket {
         if let Some(slots) = self.files.slots() {
             let located = recorded.iter().filter_map(|part| Location::parse(&part.location));
             let shared = located.filter(|location| matches!(location, Location::Slot(_)));
-            let files: BTreeSet<_> = shared.chain(given_out.locations()).map(|location| self.slot_file(id, &location)).collect();
+            let files: BTreeSet<_> = shared.chain(given_out.files()).map(|location| self.slot_file(id, &location)).collect();
             for file in files {
                 slots.remove(&file).await?;
             }
