@@ -19,7 +19,7 @@ pub(super) use conditions::{
     broken_source_condition, delete_conditions, first_condition, read_conditions, source_conditions, write_conditions,
 };
 pub(super) use copy_source::copy_source;
-pub(super) use demands::{admit, expected_owner, refuse_unsupported, version};
+pub(super) use demands::{admit, expected_owner, refuse_unsupported};
 pub(super) use integrity::require_integrity;
 pub(super) use keeping::{ENCRYPTION, STORAGE_CLASS, encryption_headers};
 pub(super) use notes::{CACHE, notes};

@@ -46,8 +46,12 @@ async fn only_the_null_version_exists() {
     let client = server.client();
     let bucket = server.bucket(&client).await;
     put(&client, &bucket, "k", "x").await;
-    let other = client.delete_object().bucket(&bucket).key("k").version_id("v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA").send().await;
-    assert_eq!(failure(other), is(404, "NoSuchVersion"));
+    for (id, refused) in
+        [("v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA", is(404, "NoSuchVersion")), ("3L4kqtJlcpXroDTDmJ", is(400, "InvalidArgument"))]
+    {
+        let other = client.delete_object().bucket(&bucket).key("k").version_id(id).send().await;
+        assert_eq!(failure(other), refused, "{id}");
+    }
     assert!(get(&client, &bucket, "k").await.is_some());
     assert!(client.delete_object().bucket(&bucket).key("k").version_id("null").send().await.is_ok());
     assert_eq!(get(&client, &bucket, "k").await, None);
