@@ -1,7 +1,8 @@
 """Runs the scenarios: installs their clients, starts the servers, counts the checks.
 
 Owns the table of scenarios, the environment they run in, and the report.  A scenario is a script in `scenarios/`
-run as a process of its own, with the Python of the client it imports; it reports through `scenario.py`.
+run as a process of its own, with the Python of the client it imports; it reports through `scenario.py`.  In other
+languages it is a program of the client's own folder, which prints the lines that `scenario.py` prints.
 """
 
 import argparse
@@ -26,10 +27,12 @@ CONFORMANCE = Path(__file__).resolve().parent.parent
 @dataclass(frozen=True)
 class Scenario:
     name: str
-    script: str
+    script: str  # its suffix says what runs it
     client: str | None = None  # a file in requirements/
     imports_client: bool = False  # else the client is a program on PATH
     tls: bool = False
+    needs: tuple[str, ...] = ()  # programs of this machine, without which the scenario is skipped
+    heavy: bool = False  # takes minutes to install: runs with --all, or when it is named
 
 
 SCENARIOS = (
@@ -47,11 +50,18 @@ SCENARIOS = (
     Scenario("restic", "restic.py", "restic"),
     Scenario("rclone", "rclone.py", "rclone"),
     Scenario("duckdb", "duckdb_sql.py", "duckdb", imports_client=True),
+    Scenario("aws-sdk-js", "javascript/objects.mjs", "aws-sdk-js", needs=("node", "npm")),
 )
 NAMES = tuple(scenario.name for scenario in SCENARIOS)
 
 DEFAULT_SIZES = {"CONFORMANCE_FILE_MIB": "64", "CONFORMANCE_FILES": "500"}
 BIG_SIZES = {"CONFORMANCE_FILE_MIB": "5120", "CONFORMANCE_FILES": "10000"}
+
+
+# How a scenario in another language is run, by the suffix of its script: in the folder where its client was installed.
+PROGRAMS = {
+    ".mjs": ("node", "{home}/{name}"),
+}
 
 
 class Tally:
@@ -83,11 +93,16 @@ class Target:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    chosen = [scenario for scenario in SCENARIOS if not arguments.only or scenario.name in arguments.only]
+    wanted = arguments.only or [scenario.name for scenario in SCENARIOS if arguments.all or not scenario.heavy]
+    chosen = [scenario for scenario in SCENARIOS if scenario.name in wanted]
     unknown = set(arguments.only or ()) - set(NAMES)
     if unknown:
         print(f"no scenario {', '.join(sorted(unknown))}; there are: {', '.join(NAMES)}", file=sys.stderr)
         return 2
+    skipped = {one.name: lacks for one in chosen if (lacks := [need for need in one.needs if not shutil.which(need)])}
+    for name, lacks in skipped.items():
+        print(f"skipped: {name} (this machine has no {', '.join(lacks)})")
+    chosen = [scenario for scenario in chosen if scenario.name not in skipped]
     try:
         if arguments.endpoint is None:
             arguments.binary = find_binary(arguments.binary)
@@ -115,7 +130,7 @@ def main(arguments: argparse.Namespace) -> int:
         print("failed:", *tally.failures, f"kept for a look: {work}", sep="\n  ")
     else:
         shutil.rmtree(work)
-    print(f"{len(tally.passes)} passed, {len(tally.failures)} failed")
+    print(f"{len(tally.passes)} passed, {len(tally.failures)} failed" + (f", {len(skipped)} skipped" if skipped else ""))
     return 1 if tally.failures else 0
 
 
@@ -171,9 +186,8 @@ def _run_all(chosen, target: Target, homes, work: Path, big: bool, tally: Tally)
 
 
 def _start(scenario: Scenario, target: Target, home: Path | None, work: Path, big: bool) -> subprocess.Popen:
-    python = home / "bin" / "python" if scenario.imports_client else sys.executable
     return subprocess.Popen(
-        [str(python), str(CONFORMANCE / "scenarios" / scenario.script)],
+        _command(scenario, home),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -181,6 +195,14 @@ def _start(scenario: Scenario, target: Target, home: Path | None, work: Path, bi
         cwd=work,
         env=_environment(target, home, work, big),
     )
+
+
+def _command(scenario: Scenario, home: Path | None) -> list[str]:
+    script = CONFORMANCE / "scenarios" / scenario.script
+    if script.suffix == ".py":
+        python = home / "bin" / "python" if scenario.imports_client else sys.executable
+        return [str(python), str(script)]
+    return [word.format(home=home, name=script.name, stem=script.stem) for word in PROGRAMS[script.suffix]]
 
 
 def _follow(scenario: Scenario, process: subprocess.Popen, target: Target, work: Path, tally: Tally) -> None:
