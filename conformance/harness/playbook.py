@@ -50,6 +50,7 @@ SCENARIOS = (
     Scenario("restic", "restic.py", "restic"),
     Scenario("rclone", "rclone.py", "rclone"),
     Scenario("duckdb", "duckdb_sql.py", "duckdb", imports_client=True),
+    Scenario("s3fs", "s3fs_files.py", "s3fs", imports_client=True),
     Scenario("aws-sdk-js", "javascript/objects.mjs", "aws-sdk-js", needs=("node", "npm")),
 )
 NAMES = tuple(scenario.name for scenario in SCENARIOS)
