@@ -52,6 +52,7 @@ SCENARIOS = (
     Scenario("duckdb", "duckdb_sql.py", "duckdb", imports_client=True),
     Scenario("s3fs", "s3fs_files.py", "s3fs", imports_client=True),
     Scenario("aws-sdk-js", "javascript/objects.mjs", "aws-sdk-js", needs=("node", "npm")),
+    Scenario("mc", "mc.py", "mc", needs=("go",), heavy=True),
 )
 NAMES = tuple(scenario.name for scenario in SCENARIOS)
 
