@@ -53,6 +53,7 @@ SCENARIOS = (
     Scenario("s3fs", "s3fs_files.py", "s3fs", imports_client=True),
     Scenario("aws-sdk-js", "javascript/objects.mjs", "aws-sdk-js", needs=("node", "npm")),
     Scenario("mc", "mc.py", "mc", needs=("go",), heavy=True),
+    Scenario("aws-sdk-go", "go/objects.go", "aws-sdk-go", needs=("go",), heavy=True),
 )
 NAMES = tuple(scenario.name for scenario in SCENARIOS)
 
@@ -63,6 +64,7 @@ BIG_SIZES = {"CONFORMANCE_FILE_MIB": "5120", "CONFORMANCE_FILES": "10000"}
 # How a scenario in another language is run, by the suffix of its script: in the folder where its client was installed.
 PROGRAMS = {
     ".mjs": ("node", "{home}/{name}"),
+    ".go": ("{home}/bin/scenario",),
 }
 
 
