@@ -54,6 +54,7 @@ SCENARIOS = (
     Scenario("aws-sdk-js", "javascript/objects.mjs", "aws-sdk-js", needs=("node", "npm")),
     Scenario("mc", "mc.py", "mc", needs=("go",), heavy=True),
     Scenario("aws-sdk-go", "go/objects.go", "aws-sdk-go", needs=("go",), heavy=True),
+    Scenario("aws-sdk-java", "java/src/S3Objects.java", "aws-sdk-java", needs=("java", "mvn"), heavy=True),
 )
 NAMES = tuple(scenario.name for scenario in SCENARIOS)
 
@@ -65,6 +66,7 @@ BIG_SIZES = {"CONFORMANCE_FILE_MIB": "5120", "CONFORMANCE_FILES": "10000"}
 PROGRAMS = {
     ".mjs": ("node", "{home}/{name}"),
     ".go": ("{home}/bin/scenario",),
+    ".java": ("java", "-cp", "{home}/target/classes:{home}/target/dependency/*", "{stem}"),
 }
 
 
