@@ -123,6 +123,13 @@ await check("IfNoneMatch '*' writes once, and the second time is PreconditionFai
   assert.equal(await text("once"), "first");
 });
 
+await check("Upload holds an upload in parts to IfNoneMatch '*'", async () => {
+  const params = { Bucket, Key: "once", Body: Buffer.alloc(11 << 20), IfNoneMatch: "*" };
+  const error = await refusal(() => new Upload({ client: s3, params }).done());
+  assert.deepEqual([error.name, error.$metadata?.httpStatusCode], ["PreconditionFailed", 412], error.message);
+  assert.equal(await text("once"), "first");
+});
+
 await check("a missing key is NoSuchKey for GetObject and NotFound for HeadObject", async () => {
   const missing = { Bucket, Key: "none" };
   assert((await refusal(() => s3.send(new GetObjectCommand(missing)))) instanceof NoSuchKey);
