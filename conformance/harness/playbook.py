@@ -99,16 +99,15 @@ class Target:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    wanted = arguments.only or [scenario.name for scenario in SCENARIOS if arguments.all or not scenario.heavy]
-    chosen = [scenario for scenario in SCENARIOS if scenario.name in wanted]
+    chosen = choose(arguments.only, arguments.all)
     unknown = set(arguments.only or ()) - set(NAMES)
     if unknown:
         print(f"no scenario {', '.join(sorted(unknown))}; there are: {', '.join(NAMES)}", file=sys.stderr)
         return 2
-    skipped = {one.name: lacks for one in chosen if (lacks := [need for need in one.needs if not shutil.which(need)])}
-    for name, lacks in skipped.items():
-        print(f"skipped: {name} (this machine has no {', '.join(lacks)})")
-    chosen = [scenario for scenario in chosen if scenario.name not in skipped]
+    skipped = [scenario for scenario in chosen if lacking(scenario)]
+    for scenario in skipped:
+        print(f"skipped: {scenario.name} (this machine has no {', '.join(lacking(scenario))})")
+    chosen = [scenario for scenario in chosen if scenario not in skipped]
     try:
         if arguments.endpoint is None:
             arguments.binary = find_binary(arguments.binary)
@@ -138,6 +137,16 @@ def main(arguments: argparse.Namespace) -> int:
         shutil.rmtree(work)
     print(f"{len(tally.passes)} passed, {len(tally.failures)} failed" + (f", {len(skipped)} skipped" if skipped else ""))
     return 1 if tally.failures else 0
+
+
+def choose(only: list[str] | None, everything: bool) -> list[Scenario]:
+    """Those that are named, else all, the heavy ones only if `everything` is wanted."""
+    return [one for one in SCENARIOS if (one.name in only if only else everything or not one.heavy)]
+
+
+def lacking(scenario: Scenario) -> list[str]:
+    """The programs that `scenario` needs and this machine does not have."""
+    return [program for program in scenario.needs if shutil.which(program) is None]
 
 
 def _made(directory: Path) -> Path:
