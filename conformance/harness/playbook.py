@@ -52,8 +52,10 @@ SCENARIOS = (
     Scenario("duckdb", "duckdb_sql.py", "duckdb", imports_client=True),
     Scenario("s3fs", "s3fs_files.py", "s3fs", imports_client=True),
     Scenario("aws-sdk-js", "javascript/objects.mjs", "aws-sdk-js", needs=("node", "npm")),
+    Scenario("aws-sdk-js-tls", "javascript/objects.mjs", "aws-sdk-js", needs=("node", "npm"), tls=True),
     Scenario("mc", "mc.py", "mc", needs=("go",), heavy=True),
     Scenario("aws-sdk-go", "go/objects.go", "aws-sdk-go", needs=("go",), heavy=True),
+    Scenario("aws-sdk-go-tls", "go/objects.go", "aws-sdk-go", needs=("go",), heavy=True, tls=True),
     Scenario("aws-sdk-java", "java/src/S3Objects.java", "aws-sdk-java", needs=("java", "mvn"), heavy=True),
 )
 NAMES = tuple(scenario.name for scenario in SCENARIOS)
@@ -261,6 +263,6 @@ def _environment(target: Target, home: Path | None, work: Path, big: bool) -> di
     }
     sizes = BIG_SIZES if big else {name: os.environ.get(name, size) for name, size in DEFAULT_SIZES.items()}
     if target.certificate is not None:
-        for name in ("AWS_CA_BUNDLE", "RCLONE_CA_CERT"):
+        for name in ("AWS_CA_BUNDLE", "RCLONE_CA_CERT", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"):
             environment[name] = str(target.certificate)
     return environment | sizes

@@ -12,9 +12,11 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.CompletionException;
 
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
 import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
+import software.amazon.awssdk.core.async.AsyncRequestBody;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3AsyncClient;
@@ -130,10 +132,7 @@ public final class S3Objects {
             new Random(1).nextBytes(bytes);
             Path file = Files.write(Path.of("large.bin"), bytes);
             Path back = Path.of("back.bin");
-            // Without this setting the asynchronous client sends no parts.
-            try (S3AsyncClient async = S3AsyncClient.builder().endpointOverride(ENDPOINT).region(REGION).forcePathStyle(true)
-                            .multipartEnabled(true).build();
-                    S3TransferManager manager = S3TransferManager.builder().s3Client(async).build()) {
+            try (S3AsyncClient async = inParts(); S3TransferManager manager = S3TransferManager.builder().s3Client(async).build()) {
                 var sent = manager.uploadFile(up -> up.source(file).putObjectRequest(put("large").build())).completionFuture().join();
                 Scenario.same(sent.response().eTag().endsWith("-3\""), true);
                 GetObjectRequest wanted = GetObjectRequest.builder().bucket(bucket).key("large").build();
@@ -143,11 +142,24 @@ public final class S3Objects {
         });
     }
 
+    /** Without its setting the asynchronous client sends no parts. */
+    private static S3AsyncClient inParts() {
+        return S3AsyncClient.builder().endpointOverride(ENDPOINT).region(REGION).forcePathStyle(true).multipartEnabled(true).build();
+    }
+
     private void conditions() {
         scenario.check("ifNoneMatch '*' writes once, and the second time is PreconditionFailed", () -> {
             client.putObject(put("once").ifNoneMatch("*").build(), RequestBody.fromString("first"));
             refusedAs(412, "PreconditionFailed",
                     () -> client.putObject(put("once").ifNoneMatch("*").build(), RequestBody.fromString("second")));
+            Scenario.same(text("once"), "first");
+        });
+        scenario.check("an upload in parts is held to ifNoneMatch '*' as well", () -> {
+            try (S3AsyncClient async = inParts()) {
+                var sent = async.putObject(put("once").ifNoneMatch("*").build(), AsyncRequestBody.fromBytes(new byte[17 << 20]));
+                CompletionException error = Scenario.refused(CompletionException.class, sent::join);
+                Scenario.same(((S3Exception) error.getCause()).statusCode(), 412);
+            }
             Scenario.same(text("once"), "first");
         });
         scenario.check("a missing key is NoSuchKeyException for GetObject and HeadObject", () -> {
