@@ -1,4 +1,7 @@
-"""mc, MinIO's client, with its defaults: an alias, buckets, trees, shared links; and what only MinIO serves, refused in order."""
+"""mc, MinIO's client, with its defaults: an alias, buckets, trees, shared links.
+
+Owns, too, what only MinIO serves: such commands have to end with a reason.
+"""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the scenarios rely on: which of them run, that their clients are pinned, and that the documents name the versions."""
+"""What the scenarios rely on: which of them run, how their clients are pinned, what the documents say of both."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-// What `harness/scenario.py` is for Python: a check prints one JSON object, a failed one is recorded and the program goes on.
+// What `harness/scenario.py` is for Python: a check prints one JSON object; after one that failed the program goes on.
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";

@@ -132,11 +132,14 @@ public final class S3Objects {
             new Random(1).nextBytes(bytes);
             Path file = Files.write(Path.of("large.bin"), bytes);
             Path back = Path.of("back.bin");
-            try (S3AsyncClient async = inParts(); S3TransferManager manager = S3TransferManager.builder().s3Client(async).build()) {
-                var sent = manager.uploadFile(up -> up.source(file).putObjectRequest(put("large").build())).completionFuture().join();
+            try (S3AsyncClient async = inParts();
+                    S3TransferManager manager = S3TransferManager.builder().s3Client(async).build()) {
+                var sent = manager.uploadFile(up -> up.source(file).putObjectRequest(put("large").build()))
+                        .completionFuture().join();
                 Scenario.same(sent.response().eTag().endsWith("-3\""), true);
                 GetObjectRequest wanted = GetObjectRequest.builder().bucket(bucket).key("large").build();
-                manager.downloadFile(down -> down.destination(back).getObjectRequest(wanted)).completionFuture().join();
+                manager.downloadFile(down -> down.destination(back).getObjectRequest(wanted))
+                        .completionFuture().join();
             }
             Scenario.same(Arrays.equals(Files.readAllBytes(back), bytes), true);
         });
@@ -144,7 +147,8 @@ public final class S3Objects {
 
     /** Without its setting the asynchronous client sends no parts. */
     private static S3AsyncClient inParts() {
-        return S3AsyncClient.builder().endpointOverride(ENDPOINT).region(REGION).forcePathStyle(true).multipartEnabled(true).build();
+        return S3AsyncClient.builder().endpointOverride(ENDPOINT).region(REGION).forcePathStyle(true)
+                .multipartEnabled(true).build();
     }
 
     private void conditions() {
@@ -156,7 +160,8 @@ public final class S3Objects {
         });
         scenario.check("an upload in parts is held to ifNoneMatch '*' as well", () -> {
             try (S3AsyncClient async = inParts()) {
-                var sent = async.putObject(put("once").ifNoneMatch("*").build(), AsyncRequestBody.fromBytes(new byte[17 << 20]));
+                AsyncRequestBody body = AsyncRequestBody.fromBytes(new byte[17 << 20]);
+                var sent = async.putObject(put("once").ifNoneMatch("*").build(), body);
                 CompletionException error = Scenario.refused(CompletionException.class, sent::join);
                 Scenario.same(((S3Exception) error.getCause()).statusCode(), 412);
             }
@@ -173,16 +178,20 @@ public final class S3Objects {
         return http.send((body == null ? request.GET() : request.PUT(body)).build(), HttpResponse.BodyHandlers.ofString());
     }
 
+    private String urlToPut(S3Presigner signer, String key) {
+        return signer.presignPutObject(sign -> sign.signatureDuration(Duration.ofMinutes(1)).putObjectRequest(put(key).build()))
+                .url().toString();
+    }
+
     private void presigned() {
         scenario.check("presigned URLs of PutObject and GetObject work with the JDK's client", () -> {
             try (S3Presigner signer = presigner().build()) {
-                var write = signer.presignPutObject(sign -> sign.signatureDuration(Duration.ofMinutes(1)).putObjectRequest(put("pre +ü").build()));
-                HttpResponse<String> sent = send(write.url().toString(), HttpRequest.BodyPublishers.ofString("presigned"));
+                HttpResponse<String> sent = send(urlToPut(signer, "pre +ü"), HttpRequest.BodyPublishers.ofString("presigned"));
                 Scenario.same(sent.statusCode() + sent.body(), "200");
-                var read = signer.presignGetObject(sign -> sign.signatureDuration(Duration.ofMinutes(1))
-                        .getObjectRequest(get -> get.bucket(bucket).key("pre +ü")));
-                Scenario.same(send(read.url().toString(), null).body(), "presigned");
-                HttpResponse<String> tampered = send(read.url().toString().replace("X-Amz-Expires=60", "X-Amz-Expires=61"), null);
+                String url = signer.presignGetObject(sign -> sign.signatureDuration(Duration.ofMinutes(1))
+                        .getObjectRequest(get -> get.bucket(bucket).key("pre +ü"))).url().toString();
+                Scenario.same(send(url, null).body(), "presigned");
+                HttpResponse<String> tampered = send(url.replace("X-Amz-Expires=60", "X-Amz-Expires=61"), null);
                 Scenario.same(tampered.statusCode(), 403);
                 Scenario.same(tampered.body().contains("<Code>SignatureDoesNotMatch</Code>"), true);
             }
@@ -199,8 +208,8 @@ public final class S3Objects {
                     RequestBody.fromBytes(new byte[REFUSED_BYTES]))));
         scenario.check("the JDK's client reads the refusal of a presigned PUT of 20 MiB", () -> {
             try (S3Presigner signer = presigner().credentialsProvider(NOBODY).build()) {
-                var write = signer.presignPutObject(sign -> sign.signatureDuration(Duration.ofMinutes(1)).putObjectRequest(put("refused").build()));
-                HttpResponse<String> sent = send(write.url().toString(), HttpRequest.BodyPublishers.ofByteArray(new byte[REFUSED_BYTES]));
+                var body = HttpRequest.BodyPublishers.ofByteArray(new byte[REFUSED_BYTES]);
+                HttpResponse<String> sent = send(urlToPut(signer, "refused"), body);
                 Scenario.same(sent.statusCode(), 403);
                 Scenario.same(sent.body().contains("<Code>SignatureDoesNotMatch</Code>"), true);
             }

@@ -33,7 +33,8 @@ final class Scenario {
         }
         double seconds = (System.nanoTime() - started) / 1e9;
         String told = reason == null ? "null" : quoted(reason);
-        System.out.println(String.format(Locale.ROOT, "{\"check\": %s, \"seconds\": %.2f, \"reason\": %s}", quoted(name), seconds, told));
+        String line = "{\"check\": %s, \"seconds\": %.2f, \"reason\": %s}";
+        System.out.println(String.format(Locale.ROOT, line, quoted(name), seconds, told));
     }
 
     static void same(Object found, Object wanted) {
