@@ -1,6 +1,6 @@
 # The one entry for chores. Everything works from a clean clone with cargo, python3 and make.
 
-.PHONY: run test test-rust binary scenarios backend-scenarios consistency-short consistency replicas simulation planted lint \
+.PHONY: run test test-rust binary scenarios all-scenarios backend-scenarios consistency-short consistency replicas simulation planted lint \
         conformance backends bench fuzz static deploy-check test-all
 
 run:
@@ -19,6 +19,10 @@ binary:
 
 scenarios: binary
 	conformance/run scenarios --binary target/debug/causeway
+
+# Also the clients that take minutes to install: mc, the SDKs for Go and Java.
+all-scenarios: binary
+	conformance/run scenarios --all --binary target/debug/causeway
 
 # The same clients with object stores behind the server.
 backend-scenarios: binary
@@ -83,6 +87,7 @@ test-all:
 	$(MAKE) lint
 	$(MAKE) static
 	$(MAKE) deploy-check
+	$(MAKE) all-scenarios
 	$(MAKE) simulation
 	$(MAKE) conformance
 	$(MAKE) fuzz

@@ -1,8 +1,9 @@
 """Installs the pinned clients and upstream servers, each into a directory of its own.
 
 Owns `CACHE/clients/`.  One virtual environment per client, because awscli, boto3 and others pin different
-botocores.  An installation is reused while the file that pins it is unchanged: the pins are copied into the
-directory as the last step, so an interrupted installation is never taken for a whole one.
+botocores.  An installation is reused while what pins it is unchanged: the pins are written into the directory as
+the last step, so an interrupted installation is never taken for a whole one.  A client that is a library comes with
+the program that uses it: a folder of `scenarios/`, whose files count as pins.
 """
 
 import fcntl
@@ -14,7 +15,8 @@ import sys
 import tomllib
 from pathlib import Path
 
-REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
+CONFORMANCE = Path(__file__).resolve().parent.parent
+REQUIREMENTS = CONFORMANCE / "requirements"
 
 
 class InstallError(Exception):
@@ -28,11 +30,11 @@ def install(name: str, cache: Path) -> Path:
         raise InstallError(f"no requirements/{name}.txt or .toml")
     (pins,) = found
     home = cache / "clients" / name
-    installed = home / pins.name
+    installed, wanted = home / pins.name, _wanted(pins)
     home.parent.mkdir(parents=True, exist_ok=True)
     with open(home.parent / f"{name}.lock", "w") as lock:  # two runs may share a cache
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (installed.is_file() and installed.read_bytes() == pins.read_bytes()):
+        if not (installed.is_file() and installed.read_bytes() == wanted):
             shutil.rmtree(home, ignore_errors=True)
             print(f"installing {name}", file=sys.stderr, flush=True)
             if pins.suffix == ".txt":
@@ -40,8 +42,22 @@ def install(name: str, cache: Path) -> Path:
             else:
                 pinned = tomllib.loads(pins.read_text())
                 FROM[pinned["from"]](name, pinned, home)
-            shutil.copyfile(pins, installed)
+            installed.write_bytes(wanted)
     return home
+
+
+def _wanted(pins: Path) -> bytes:
+    """The pins, and a digest of each file of the folder that they name."""
+    text = pins.read_bytes()
+    pinned = tomllib.loads(text.decode()) if pins.suffix == ".toml" else {}
+    if "folder" in pinned:
+        for path in sorted(path for path in _folder(pinned).rglob("*") if path.is_file()):
+            text += f"\n# {hashlib.sha256(path.read_bytes()).hexdigest()} {path.name}".encode()
+    return text
+
+
+def _folder(pinned: dict) -> Path:
+    return CONFORMANCE / "scenarios" / pinned["folder"]
 
 
 def _run(argv: list, **options) -> subprocess.CompletedProcess:
@@ -86,4 +102,10 @@ def _install_go(name: str, pinned: dict, home: Path) -> None:
     _run(["go", "install", f"{pinned['module']}@{pinned['version']}"], cwd=home, env=environment)
 
 
-FROM = {"debian": _install_debian, "npm": _install_npm, "go": _install_go}
+def _install_folder(name: str, pinned: dict, home: Path) -> None:
+    # A copy: what a package manager puts beside the sources does not belong into the repository.
+    shutil.copytree(_folder(pinned), home)
+    _run(pinned["command"], cwd=home)
+
+
+FROM = {"debian": _install_debian, "npm": _install_npm, "go": _install_go, "folder": _install_folder}

@@ -1,7 +1,8 @@
 """Runs the scenarios: installs their clients, starts the servers, counts the checks.
 
 Owns the table of scenarios, the environment they run in, and the report.  A scenario is a script in `scenarios/`
-run as a process of its own, with the Python of the client it imports; it reports through `scenario.py`.
+run as a process of its own, with the Python of the client it imports; it reports through `scenario.py`.  In other
+languages it is a program of the client's own folder, which prints the lines that `scenario.py` prints.
 """
 
 import argparse
@@ -26,10 +27,12 @@ CONFORMANCE = Path(__file__).resolve().parent.parent
 @dataclass(frozen=True)
 class Scenario:
     name: str
-    script: str
+    script: str  # its suffix says what runs it
     client: str | None = None  # a file in requirements/
     imports_client: bool = False  # else the client is a program on PATH
     tls: bool = False
+    needs: tuple[str, ...] = ()  # programs of this machine, without which the scenario is skipped
+    heavy: bool = False  # takes minutes to install: runs with --all, or when it is named
 
 
 SCENARIOS = (
@@ -47,11 +50,26 @@ SCENARIOS = (
     Scenario("restic", "restic.py", "restic"),
     Scenario("rclone", "rclone.py", "rclone"),
     Scenario("duckdb", "duckdb_sql.py", "duckdb", imports_client=True),
+    Scenario("s3fs", "s3fs_files.py", "s3fs", imports_client=True),
+    Scenario("aws-sdk-js", "javascript/objects.mjs", "aws-sdk-js", needs=("node", "npm")),
+    Scenario("aws-sdk-js-tls", "javascript/objects.mjs", "aws-sdk-js", needs=("node", "npm"), tls=True),
+    Scenario("mc", "mc.py", "mc", needs=("go",), heavy=True),
+    Scenario("aws-sdk-go", "go/objects.go", "aws-sdk-go", needs=("go",), heavy=True),
+    Scenario("aws-sdk-go-tls", "go/objects.go", "aws-sdk-go", needs=("go",), heavy=True, tls=True),
+    Scenario("aws-sdk-java", "java/src/S3Objects.java", "aws-sdk-java", needs=("java", "mvn"), heavy=True),
 )
 NAMES = tuple(scenario.name for scenario in SCENARIOS)
 
 DEFAULT_SIZES = {"CONFORMANCE_FILE_MIB": "64", "CONFORMANCE_FILES": "500"}
 BIG_SIZES = {"CONFORMANCE_FILE_MIB": "5120", "CONFORMANCE_FILES": "10000"}
+
+
+# How a scenario in another language is run, by the suffix of its script: in the folder where its client was installed.
+PROGRAMS = {
+    ".mjs": ("node", "{home}/{name}"),
+    ".go": ("{home}/bin/scenario",),
+    ".java": ("java", "-cp", "{home}/target/classes:{home}/target/dependency/*", "{stem}"),
+}
 
 
 class Tally:
@@ -83,11 +101,15 @@ class Target:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    chosen = [scenario for scenario in SCENARIOS if not arguments.only or scenario.name in arguments.only]
+    chosen = choose(arguments.only, arguments.all)
     unknown = set(arguments.only or ()) - set(NAMES)
     if unknown:
         print(f"no scenario {', '.join(sorted(unknown))}; there are: {', '.join(NAMES)}", file=sys.stderr)
         return 2
+    skipped = [scenario for scenario in chosen if lacking(scenario)]
+    for scenario in skipped:
+        print(f"skipped: {scenario.name} (this machine has no {', '.join(lacking(scenario))})")
+    chosen = [scenario for scenario in chosen if scenario not in skipped]
     try:
         if arguments.endpoint is None:
             arguments.binary = find_binary(arguments.binary)
@@ -115,8 +137,18 @@ def main(arguments: argparse.Namespace) -> int:
         print("failed:", *tally.failures, f"kept for a look: {work}", sep="\n  ")
     else:
         shutil.rmtree(work)
-    print(f"{len(tally.passes)} passed, {len(tally.failures)} failed")
+    print(f"{len(tally.passes)} passed, {len(tally.failures)} failed" + (f", {len(skipped)} skipped" if skipped else ""))
     return 1 if tally.failures else 0
+
+
+def choose(only: list[str] | None, everything: bool) -> list[Scenario]:
+    """Those that are named, else all, the heavy ones only if `everything` is wanted."""
+    return [one for one in SCENARIOS if (one.name in only if only else everything or not one.heavy)]
+
+
+def lacking(scenario: Scenario) -> list[str]:
+    """The programs that `scenario` needs and this machine does not have."""
+    return [program for program in scenario.needs if shutil.which(program) is None]
 
 
 def _made(directory: Path) -> Path:
@@ -171,9 +203,8 @@ def _run_all(chosen, target: Target, homes, work: Path, big: bool, tally: Tally)
 
 
 def _start(scenario: Scenario, target: Target, home: Path | None, work: Path, big: bool) -> subprocess.Popen:
-    python = home / "bin" / "python" if scenario.imports_client else sys.executable
     return subprocess.Popen(
-        [str(python), str(CONFORMANCE / "scenarios" / scenario.script)],
+        _command(scenario, home),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -181,6 +212,14 @@ def _start(scenario: Scenario, target: Target, home: Path | None, work: Path, bi
         cwd=work,
         env=_environment(target, home, work, big),
     )
+
+
+def _command(scenario: Scenario, home: Path | None) -> list[str]:
+    script = CONFORMANCE / "scenarios" / scenario.script
+    if script.suffix == ".py":
+        python = home / "bin" / "python" if scenario.imports_client else sys.executable
+        return [str(python), str(script)]
+    return [word.format(home=home, name=script.name, stem=script.stem) for word in PROGRAMS[script.suffix]]
 
 
 def _follow(scenario: Scenario, process: subprocess.Popen, target: Target, work: Path, tally: Tally) -> None:
@@ -224,6 +263,6 @@ def _environment(target: Target, home: Path | None, work: Path, big: bool) -> di
     }
     sizes = BIG_SIZES if big else {name: os.environ.get(name, size) for name, size in DEFAULT_SIZES.items()}
     if target.certificate is not None:
-        for name in ("AWS_CA_BUNDLE", "RCLONE_CA_CERT"):
+        for name in ("AWS_CA_BUNDLE", "RCLONE_CA_CERT", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"):
             environment[name] = str(target.certificate)
     return environment | sizes

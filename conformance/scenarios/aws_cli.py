@@ -3,6 +3,7 @@
 Owns transfers as people type them; `aws_cli_objects.py` has the single-object commands of `s3api`.
 """
 
+import os
 import subprocess
 import time
 import urllib.error
@@ -122,6 +123,13 @@ with scenario.check("a presigned URL serves a plain GET, once tampered with it i
         assert refused.code == 403 and b"SignatureDoesNotMatch" in refused.read()
     else:
         raise AssertionError("served with another expiry than was signed")
+
+with scenario.check("a URL presigned without any setting is of signature version 2, and works as well"):
+    bare = os.environ | {"AWS_CONFIG_FILE": os.devnull}
+    url = aws("s3", "presign", f"s3://{BUCKET}/dir with blank/pre+signed.txt", env=bare).stdout.strip()
+    assert "AWSAccessKeyId=" in url and "X-Amz-Signature=" not in url, "not signature version 2"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        same(answer.read(), b"presigned")
 
 with scenario.check("rm --recursive empties the bucket"):
     aws("s3", "rm", "--recursive", f"s3://{BUCKET}", timeout=3600)

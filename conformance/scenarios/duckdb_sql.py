@@ -1,8 +1,10 @@
 """DuckDB with its httpfs extension: Parquet written to and queried in a bucket.
 
-Owns ranged reads of one file, globs, and hive partitions written and pruned.
+Owns ranged reads of one file, globs, and hive partitions written and pruned.  No region is named, as in DuckDB's
+own examples: it signs for an empty one then.
 """
 
+import os
 import re
 import urllib.parse
 import urllib.request
@@ -33,11 +35,13 @@ def rows(statement: str) -> list[tuple]:
 
 
 send("PUT")
+for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):  # would stand in for the region that the secret leaves out
+    os.environ.pop(name, None)
 database = duckdb.connect(config={"extension_directory": str(scenario.work / "extensions")})
 (extension,) = Path(duckdb_extension_httpfs.__file__).parent.rglob(f"v{duckdb.__version__}/httpfs.duckdb_extension")
 database.load_extension(str(extension))
 database.execute(
-    f"CREATE SECRET (TYPE s3, KEY_ID '{scenario.access_key}', SECRET '{scenario.secret_key}', REGION 'us-east-1',"
+    f"CREATE SECRET (TYPE s3, KEY_ID '{scenario.access_key}', SECRET '{scenario.secret_key}',"
     f" ENDPOINT '{scenario.host}', URL_STYLE 'path', USE_SSL false)"
 )
 
@@ -99,6 +103,27 @@ with scenario.check("a file that is not there is an error, not an empty table"):
         assert "404" in str(error), error
     else:
         raise AssertionError("read a file that is not there")
+
+with scenario.check("a secret with a region reads the same"):
+    ((_, secret),) = rows("SELECT name, secret_string FROM duckdb_secrets()")
+    assert "us-east-1" not in secret, secret
+    database.execute(
+        f"CREATE OR REPLACE SECRET (TYPE s3, KEY_ID '{scenario.access_key}', SECRET '{scenario.secret_key}',"
+        f" REGION 'us-east-1', ENDPOINT '{scenario.host}', URL_STYLE 'path', USE_SSL false)"
+    )
+    same(rows(f"SELECT * FROM '{URL}/one/events.parquet'"), [(42,)])
+
+with scenario.check("a wrong secret is an error that tells 403"):
+    database.execute(
+        f"CREATE SECRET stranger (TYPE s3, KEY_ID '{scenario.access_key}', SECRET 'not-the-secret-of-anybody',"
+        f" SCOPE '{URL}/refused', ENDPOINT '{scenario.host}', URL_STYLE 'path', USE_SSL false)"
+    )
+    try:
+        database.execute(f"COPY ({noise}) TO '{URL}/refused/noise.parquet' (FORMAT parquet, COMPRESSION uncompressed)")
+    except duckdb.Error as error:
+        assert "403" in str(error), error
+    else:
+        raise AssertionError("wrote with a secret of nobody")
 
 with scenario.check("a recursive glob finds every file there is"):
     for (name,) in rows(f"SELECT file FROM glob('{URL}/**')"):

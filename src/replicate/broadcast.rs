@@ -38,12 +38,8 @@ const AHEAD: usize = 1 << 20;
 const BEHIND: usize = 8 << 20;
 /// How long all of a body may wait for one that is that far behind, and was not before.
 const GRACE: Duration = Duration::from_millis(250);
-/// Bodies up to here are digested where they are read.
-const DIGESTED: u64 = 64 << 10;
-/// Bodies up to here are short, and held until all of them has come: then nobody can change the key while they are on their way.
-const SHORT: u64 = 256 << 10;
-/// The same while there is little memory.
-const SHORTEST: u64 = 64 << 10;
+/// Bodies up to here are short: digested where they are read, and held until all of them has come.
+pub(super) const SMALL: u64 = 64 << 10;
 
 /// What S3 computes when a client names no checksum.
 const DEFAULT_CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
@@ -73,8 +69,6 @@ pub(super) struct Broadcast {
     pub(super) legs: Vec<Arc<Leg>>,
     shared: Arc<Notify>,
     length: Option<u64>,
-    /// Up to which length the body is held.
-    short: u64,
     checksum: ChecksumAlgorithm,
     /// The end of the body, so far.
     last: VecDeque<Bytes>,
@@ -110,10 +104,6 @@ struct State {
     waker: Option<Waker>,
 }
 
-fn short(payload: &Payload) -> u64 {
-    if payload.memory().is_some_and(|memory| memory.is_full()) { SHORTEST } else { SHORT }
-}
-
 impl Broadcast {
     /// A leg for each of those that are to have it. `checksum` is what is computed where the client chose none.
     pub(super) fn new(payload: &Payload, to: impl Iterator<Item = Arc<Pace>>, checksum: Option<ChecksumAlgorithm>) -> Self {
@@ -123,7 +113,6 @@ impl Broadcast {
             legs: to.map(leg).collect(),
             shared: shared.clone(),
             length: payload.length(),
-            short: short(payload),
             checksum: payload.checksum_algorithm().or(checksum).unwrap_or(DEFAULT_CHECKSUM),
             last: VecDeque::new(),
             grace: GRACE,
@@ -136,11 +125,6 @@ impl Broadcast {
         Payload::foretold(Source { leg: leg.clone(), arrived: None }, announced)
     }
 
-    /// Whether nothing of it goes out before all of it has come.
-    pub(super) fn is_short(&self) -> bool {
-        self.length.is_some_and(|length| length <= self.short)
-    }
-
     /// Reads the body to its end. At least `needed` legs are kept up with.
     pub(super) async fn send(mut self, mut payload: Payload, needed: usize) -> Result<Ended> {
         // One batch is digested while the next one comes.
@@ -149,18 +133,16 @@ impl Broadcast {
         while let Some(batch) = payload.read(BATCH).await? {
             self.last.extend(batch.iter().cloned());
             read += batch.iter().map(|frame| frame.len() as u64).sum::<u64>();
-            while read > self.short && self.last.len() > 1 {
+            while read > SMALL && self.last.len() > 1 {
                 let Some(before) = self.last.pop_front() else { break };
                 self.legs.iter().for_each(|leg| leg.push(before.clone()));
             }
             let mut digested = digests.await?;
-            if read <= DIGESTED {
+            if read <= SMALL {
                 batch.iter().for_each(|frame| digested.update(frame));
                 digests = Box::pin(ready(Ok(digested)));
             } else {
                 digests = Box::pin(digested.absorb(batch));
-            }
-            if read > self.short {
                 self.room(needed).await?;
             }
         }

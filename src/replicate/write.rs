@@ -2,7 +2,7 @@
 
 use super::{
     bodies::Sight,
-    broadcast::{Broadcast, Leg},
+    broadcast::{Broadcast, Leg, SMALL},
     bucket::{Bucket, Writer},
     lanes::{Lanes, Turn},
     member::{Guarded, Member, timely},
@@ -29,11 +29,11 @@ const TRIES: usize = 3;
 
 pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutRequest) -> Result<Written> {
     let PutRequest { attributes, conditions, payload } = request;
-    let writers = bucket.writers()?;
-    let broadcast = Broadcast::new(&payload, writers.iter().map(|(member, _)| member.pace.clone()), None);
-    let is_short = broadcast.is_short();
+    let is_short = payload.length().is_some_and(|length| length <= SMALL);
     // Before anything is found out about the key.
     let underway = (!is_short).then(|| bucket.bodies.begin(key));
+    let writers = bucket.writers()?;
+    let broadcast = Broadcast::new(&payload, writers.iter().map(|(member, _)| member.pace.clone()), None);
     // A short body goes when it is known what is there then. So does the end of a long one, but not all storage can be told then.
     let is_told_early = |writer: &Writer| !writer.0.capabilities().late_conditions;
     let before = if is_short || !writers.iter().any(is_told_early) { None } else { bucket.glance(key).await? };

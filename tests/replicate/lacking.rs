@@ -23,7 +23,7 @@ async fn changes_reach_everybody(world: World, case: &str) {
     let gateway = world.start().await;
     for body in ["first", "second"] {
         put(&*gateway.store, "key", body).await;
-        put(&*gateway.store, "long", body.repeat(60_000)).await;
+        put(&*gateway.store, "long", body.repeat(20_000)).await;
         put(&*gateway.store, "gone", body).await;
         let mut upload = Uploading::begin(&*gateway.store, "parts").await;
         upload.part(1, body).await;
@@ -36,7 +36,7 @@ async fn changes_reach_everybody(world: World, case: &str) {
         for name in ["key", "parts"] {
             assert_eq!(world.held(&gateway, member, name).await.as_deref(), Some(&b"second"[..]), "{case}: {name} on {member}");
         }
-        assert_eq!(world.held(&gateway, member, "long").await, Some("second".repeat(60_000).into_bytes()), "{case}: {member}");
+        assert_eq!(world.held(&gateway, member, "long").await, Some("second".repeat(20_000).into_bytes()), "{case}: {member}");
         assert_eq!(world.held(&gateway, member, "gone").await, None, "{case}: {member}");
     }
     let counts = gateway.scrub(Scrub::Bytes).await;

@@ -89,16 +89,22 @@ pub(in crate::s3) fn admit(operation: Operation, request: &Request, bucket: &Buc
     // An object is its own version `null`, and has no other.
     version(request.query.get("versionId"))?;
     let reads = matches!(request.method, Method::GET | Method::HEAD);
-    if !reads && known.conditional_writes == Guarantee::Refused {
-        refuse_conditional_write(&request.headers)?;
+    match CONDITIONAL.contains(&operation) {
+        _ if reads => Ok(()),
+        true if known.conditional_writes != Guarantee::Refused => Ok(()),
+        true => refuse_conditional_write(&request.headers, "on this bucket's storage"),
+        false => refuse_conditional_write(&request.headers, "of this operation"),
     }
-    Ok(())
 }
 
-fn refuse_conditional_write(headers: &HeaderMap) -> Result<(), S3Error> {
+/// What is written under conditions (S3 user guide, "Enforce conditional writes"). Where an upload begins they would be lost.
+const CONDITIONAL: &[Operation] =
+    &[Operation::PutObject, Operation::CopyObject, Operation::CompleteMultipartUpload, Operation::DeleteObject, Operation::DeleteObjects];
+
+fn refuse_conditional_write(headers: &HeaderMap, of: &str) -> Result<(), S3Error> {
     let conditional = |name: &&str| matches!(*name, "if-match" | "if-none-match") || name.starts_with("x-amz-if-match-");
     match headers.keys().map(|name| name.as_str()).find(conditional) {
-        Some(name) => Err(S3Error::not_implemented(format_args!("The condition {name} on this bucket's storage")).detail("Header", name)),
+        Some(name) => Err(S3Error::not_implemented(format_args!("The condition {name} {of}")).detail("Header", name)),
         None => Ok(()),
     }
 }
@@ -180,10 +186,10 @@ mod tests {
     #[test]
     fn conditions_are_refused_where_the_storage_cannot_hold_them() {
         for name in ["if-match", "if-none-match", "x-amz-if-match-size"] {
-            let error = refuse_conditional_write(&request(&[(name, "*")]).headers).expect_err("refused");
+            let error = refuse_conditional_write(&request(&[(name, "*")]).headers, "of this operation").expect_err("refused");
             assert_eq!(error.code, ErrorCode::NotImplemented, "{name}");
         }
-        assert!(refuse_conditional_write(&request(&[("x-amz-copy-source-if-match", "a")]).headers).is_ok());
+        assert!(refuse_conditional_write(&request(&[("x-amz-copy-source-if-match", "a")]).headers, "of this operation").is_ok());
     }
 
     #[test]
