@@ -64,6 +64,7 @@ async fn what_we_cannot_promise_begins_no_upload() {
     let bucket = server.bucket(&client).await;
     for (name, value, (status, code)) in [
         ("x-amz-server-side-encryption", "AES256", (501, "NotImplemented")),
+        ("if-none-match", "*", (501, "NotImplemented")),
         ("x-amz-object-lock-mode", "COMPLIANCE", (501, "NotImplemented")),
         ("x-amz-storage-class", "GLACIER", (501, "NotImplemented")),
         ("x-amz-acl", "everyone", (400, "InvalidArgument")),
