@@ -28,7 +28,8 @@ all-scenarios: binary
 backend-scenarios: binary
 	conformance/run backends --only s3_causeway azblob gcs_fake sftp gdrive_fake replicated --no-contract --binary target/debug/causeway
 
-# Whether concurrent clients see one order of all changes: some stacks for some seconds, and the checker itself.
+# Whether concurrent clients see one order of all changes: some stacks for some seconds, and the checker itself. The tests of the
+# harness include the comparison of conformance/parameters.toml with the model of the SDK.
 consistency-short: binary
 	python3 -B -m unittest discover -s conformance/tests
 	conformance/run consistency --seconds 8 --binary target/debug/causeway

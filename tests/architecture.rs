@@ -88,6 +88,7 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["telemetry"]),
     ("prometheus_client", &["telemetry"]),
     ("crc_fast", &["model"]),
+    ("xxhash_rust", &["model"]),
     (
         "rustix",
         &[

@@ -4,14 +4,17 @@ Owns one request at a time; multipart uploads and listings have scripts of their
 where botocore sends bodies as unsigned chunks with a trailer and no Content-Length.
 """
 
+import base64
 import concurrent.futures
 import datetime
+import hashlib
 import io
 import os
 import ssl
 import urllib.error
 import urllib.request
 
+from awscrt.checksums import XXHash
 from boto3_session import client, refused
 
 from harness.checksums import ALGORITHMS, checksum
@@ -137,6 +140,29 @@ for algorithm in ALGORITHMS:
         )
         assert attributes["Checksum"][field] == right and attributes["ObjectSize"] == len(BODY), attributes
         assert attributes["StorageClass"] == "STANDARD" and '"' not in attributes["ETag"], attributes
+
+with scenario.check("the checksums that S3 has since 2026 are verified, kept and returned"):
+    xxhashes = {
+        "XXHASH64": XXHash.new_xxhash64,
+        "XXHASH3": XXHash.new_xxhash3_64,
+        "XXHASH128": XXHash.new_xxhash3_128,
+    }
+    digests = {"SHA512": hashlib.sha512(BODY).digest(), "MD5": hashlib.md5(BODY).digest()}
+    for algorithm, new in xxhashes.items():
+        running = new()
+        running.update(BODY)
+        digests[algorithm] = running.finalize()
+    for algorithm, found in digests.items():
+        field, right = f"Checksum{algorithm}", base64.b64encode(found).decode()
+        where = {"Bucket": BUCKET, "Key": algorithm}
+        # The SDK computes no MD5 of its own, and takes one that it is given.
+        asked = {field: right} if algorithm == "MD5" else {"ChecksumAlgorithm": algorithm}
+        same(s3.put_object(**where, Body=io.BytesIO(BODY), **asked)[field], right)
+        same(s3.head_object(**where, ChecksumMode="ENABLED")[field], right)
+        same(get(algorithm, ChecksumMode="ENABLED"), BODY)
+        wrong = base64.b64encode(bytes(len(found))).decode()
+        refused((400, "BadDigest"), s3.put_object, Bucket=BUCKET, Key="wrong", Body=BODY, **{field: wrong})
+        refused(404, s3.head_object, Bucket=BUCKET, Key="wrong")
 
 with scenario.check("copies keep or replace metadata, and honour their conditions"):
     source = {"Bucket": BUCKET, "Key": "headers"}

@@ -18,9 +18,6 @@ use crate::{
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// Slots further out than this would exceed what file systems take as a file's size.
-const MAX_OFFSET: u64 = 8 << 40;
-
 /// The slots of one upload.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
@@ -50,11 +47,11 @@ impl Slots {
         slots
     }
 
-    /// A slot for a part of this length, if it is known and one is free.
-    pub(super) fn take(&mut self, number: PartNumber, length: Option<u64>) -> Option<Location> {
+    /// A slot for a part of this length, if it is known and one is free. `longest` is the size of the largest file that the storage takes.
+    pub(super) fn take(&mut self, number: PartNumber, length: Option<u64>, longest: u64) -> Option<Location> {
         let length = length.filter(|length| *length > 0)?;
         self.unit = self.unit.max(length);
-        let fits = u64::from(number.get()).checked_mul(self.unit).is_some_and(|end| end <= MAX_OFFSET);
+        let fits = u64::from(number.get()).checked_mul(self.unit).is_some_and(|end| end <= longest);
         let is_given = fits && !self.are_sealed && self.taken.insert((self.unit, number.get()));
         is_given.then(|| {
             self.units.insert(self.unit);
@@ -166,6 +163,10 @@ pub(super) fn base(moves: &[Move]) -> Option<Location> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        model::MAX_PART_NUMBER,
+        store::multipart::{MAX_OBJECT_SIZE, MAX_PART_SIZE},
+    };
 
     fn number(n: u16) -> PartNumber {
         PartNumber::new(n).expect("a part number")
@@ -174,23 +175,32 @@ mod tests {
     #[test]
     fn a_file_is_written_to_from_the_moment_a_slot_is_given_out_until_it_is_filled_or_free() {
         let mut slots = Slots::default();
-        let file = slots.take(number(1), Some(8)).expect("is free");
+        let file = slots.take(number(1), Some(8), MAX_OBJECT_SIZE).expect("is free");
         assert!(slots.are_written_to(&file) && !slots.are_written_to(&Location::Slot(9)));
         slots.filled(number(1), 8);
         assert!(!slots.are_written_to(&file));
-        assert_eq!(slots.take(number(1), Some(8)), None, "the part that is there stays");
-        let file = slots.take(number(2), Some(8)).expect("is free");
+        assert_eq!(slots.take(number(1), Some(8), MAX_OBJECT_SIZE), None, "the part that is there stays");
+        let file = slots.take(number(2), Some(8), MAX_OBJECT_SIZE).expect("is free");
         slots.free(number(2), 8);
         assert!(!slots.are_written_to(&file));
-        assert!(slots.take(number(2), Some(8)).is_some());
+        assert!(slots.take(number(2), Some(8), MAX_OBJECT_SIZE).is_some());
     }
 
     #[test]
     fn nobody_gets_a_slot_while_an_object_is_made_of_them() {
         let mut slots = Slots::default();
         slots.seal();
-        assert_eq!(slots.take(number(1), Some(8)), None);
+        assert_eq!(slots.take(number(1), Some(8), MAX_OBJECT_SIZE), None);
         slots.unseal();
-        assert!(slots.take(number(1), Some(8)).is_some());
+        assert!(slots.take(number(1), Some(8), MAX_OBJECT_SIZE).is_some());
+    }
+
+    #[test]
+    fn every_part_of_the_largest_object_has_a_slot_unless_the_storage_takes_no_file_of_that_size() {
+        let last = number(MAX_PART_NUMBER);
+        let file = Slots::default().take(last, Some(MAX_PART_SIZE), MAX_OBJECT_SIZE).expect("fits");
+        assert_eq!(file.offset(last) + MAX_PART_SIZE, MAX_OBJECT_SIZE);
+        assert_eq!(Slots::default().take(last, Some(MAX_PART_SIZE), MAX_OBJECT_SIZE - 1), None);
+        assert!(Slots::default().take(number(1), Some(8), 8).is_some());
     }
 }

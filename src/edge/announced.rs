@@ -86,9 +86,8 @@ fn checksum(headers: &HeaderMap, framing: Framing) -> Result<AnnouncedChecksum, 
     let trailer = trailer_algorithm(headers, framing)?;
     let chosen = match headers.amz(SDK_ALGORITHM)? {
         Some(text) => Some(ChecksumAlgorithm::parse(text).ok_or_else(|| {
-            let message = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: \
-                           [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";
-            S3Error::new(ErrorCode::InvalidRequest, message)
+            let names = ChecksumAlgorithm::names();
+            invalid(&format!("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [{names}]"))
         })?),
         None => None,
     };
@@ -239,7 +238,7 @@ mod tests {
         }
         assert_eq!(error(&[CRC32, CRC32]), ErrorCode::InvalidRequest);
         assert_eq!(error(&[CRC32, ("x-amz-checksum-crc32c", "y/Q5Jg==")]), ErrorCode::InvalidRequest);
-        assert_eq!(error(&[("x-amz-checksum-xxhash64", "AAAAAAAAAAA=")]), ErrorCode::NotImplemented);
+        assert_eq!(error(&[("x-amz-checksum-sha3", "AAAAAAAAAAA=")]), ErrorCode::NotImplemented);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crc_fast::CrcAlgorithm;
+use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use xxhash_rust::{xxh3::Xxh3, xxh64::Xxh64};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -13,56 +15,91 @@ pub enum ChecksumAlgorithm {
     Crc64Nvme,
     Sha1,
     Sha256,
+    Sha512,
+    Md5,
+    Xxhash64,
+    Xxhash3,
+    Xxhash128,
+}
+
+/// What S3 says of one algorithm.
+struct Facts {
+    name: &'static str,
+    header: &'static str,
+    element: &'static str,
+    /// Bytes of one value.
+    length: usize,
+    /// Of multipart uploads. The first is that of a client which names only the algorithm.
+    kinds: &'static [ChecksumKind],
 }
 
 impl ChecksumAlgorithm {
-    pub const ALL: [Self; 5] = [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
+    pub const ALL: [Self; 10] = [
+        Self::Crc32,
+        Self::Crc32c,
+        Self::Crc64Nvme,
+        Self::Sha1,
+        Self::Sha256,
+        Self::Sha512,
+        Self::Md5,
+        Self::Xxhash64,
+        Self::Xxhash3,
+        Self::Xxhash128,
+    ];
+
+    /// Parts of an upload give a value over the whole object only where their values can be combined: those of CRCs.
+    const fn facts(self) -> Facts {
+        use ChecksumKind::{Composite, FullObject};
+        const fn of(
+            name: &'static str,
+            header: &'static str,
+            element: &'static str,
+            length: usize,
+            kinds: &'static [ChecksumKind],
+        ) -> Facts {
+            Facts { name, header, element, length, kinds }
+        }
+        match self {
+            Self::Crc32 => of("CRC32", "x-amz-checksum-crc32", "ChecksumCRC32", 4, &[Composite, FullObject]),
+            Self::Crc32c => of("CRC32C", "x-amz-checksum-crc32c", "ChecksumCRC32C", 4, &[Composite, FullObject]),
+            Self::Crc64Nvme => of("CRC64NVME", "x-amz-checksum-crc64nvme", "ChecksumCRC64NVME", 8, &[FullObject]),
+            Self::Sha1 => of("SHA1", "x-amz-checksum-sha1", "ChecksumSHA1", 20, &[Composite]),
+            Self::Sha256 => of("SHA256", "x-amz-checksum-sha256", "ChecksumSHA256", 32, &[Composite]),
+            Self::Sha512 => of("SHA512", "x-amz-checksum-sha512", "ChecksumSHA512", 64, &[Composite]),
+            Self::Md5 => of("MD5", "x-amz-checksum-md5", "ChecksumMD5", 16, &[Composite]),
+            Self::Xxhash64 => of("XXHASH64", "x-amz-checksum-xxhash64", "ChecksumXXHASH64", 8, &[Composite]),
+            Self::Xxhash3 => of("XXHASH3", "x-amz-checksum-xxhash3", "ChecksumXXHASH3", 8, &[Composite]),
+            Self::Xxhash128 => of("XXHASH128", "x-amz-checksum-xxhash128", "ChecksumXXHASH128", 16, &[Composite]),
+        }
+    }
 
     /// As in `x-amz-checksum-algorithm`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Crc32 => "CRC32",
-            Self::Crc32c => "CRC32C",
-            Self::Crc64Nvme => "CRC64NVME",
-            Self::Sha1 => "SHA1",
-            Self::Sha256 => "SHA256",
-        }
+    pub const fn as_str(self) -> &'static str {
+        self.facts().name
     }
 
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|a| a.as_str().eq_ignore_ascii_case(text))
     }
 
+    /// The names of all, as S3 lists them where it refuses another.
+    pub fn names() -> String {
+        Self::ALL.map(Self::as_str).join(", ")
+    }
+
     /// `x-amz-checksum-…`, both the request and the reply header.
-    pub fn header(self) -> &'static str {
-        match self {
-            Self::Crc32 => "x-amz-checksum-crc32",
-            Self::Crc32c => "x-amz-checksum-crc32c",
-            Self::Crc64Nvme => "x-amz-checksum-crc64nvme",
-            Self::Sha1 => "x-amz-checksum-sha1",
-            Self::Sha256 => "x-amz-checksum-sha256",
-        }
+    pub const fn header(self) -> &'static str {
+        self.facts().header
     }
 
     /// `ChecksumCRC32`, …: the XML element.
-    pub fn element(self) -> &'static str {
-        match self {
-            Self::Crc32 => "ChecksumCRC32",
-            Self::Crc32c => "ChecksumCRC32C",
-            Self::Crc64Nvme => "ChecksumCRC64NVME",
-            Self::Sha1 => "ChecksumSHA1",
-            Self::Sha256 => "ChecksumSHA256",
-        }
+    pub const fn element(self) -> &'static str {
+        self.facts().element
     }
 
     /// Bytes of one value.
-    pub fn length(self) -> usize {
-        match self {
-            Self::Crc32 | Self::Crc32c => 4,
-            Self::Crc64Nvme => 8,
-            Self::Sha1 => 20,
-            Self::Sha256 => 32,
-        }
+    pub const fn length(self) -> usize {
+        self.facts().length
     }
 
     fn crc(self) -> Option<CrcAlgorithm> {
@@ -70,21 +107,18 @@ impl ChecksumAlgorithm {
             Self::Crc32 => Some(CrcAlgorithm::Crc32IsoHdlc),
             Self::Crc32c => Some(CrcAlgorithm::Crc32Iscsi),
             Self::Crc64Nvme => Some(CrcAlgorithm::Crc64Nvme),
-            Self::Sha1 | Self::Sha256 => None,
+            Self::Sha1 | Self::Sha256 | Self::Sha512 | Self::Md5 | Self::Xxhash64 | Self::Xxhash3 | Self::Xxhash128 => None,
         }
     }
 
     /// The kind S3 uses for a multipart upload that names only the algorithm.
     pub fn default_kind(self) -> ChecksumKind {
-        if self == Self::Crc64Nvme { ChecksumKind::FullObject } else { ChecksumKind::Composite }
+        self.facts().kinds[0]
     }
 
-    /// S3 User Guide: SHA-1 and SHA-256 are composite only, CRC64NVME is full object only.
+    /// S3 User Guide: a value over the whole object exists for the CRCs only, and CRC64NVME has no other.
     pub fn supports(self, kind: ChecksumKind) -> bool {
-        match kind {
-            ChecksumKind::FullObject => self.crc().is_some(),
-            ChecksumKind::Composite => self != Self::Crc64Nvme,
-        }
+        self.facts().kinds.contains(&kind)
     }
 }
 
@@ -225,17 +259,28 @@ pub struct ChecksumHasher(ChecksumAlgorithm, State);
 enum State {
     Crc(crc_fast::Digest),
     Sha(ring::digest::Context),
+    Md5(Md5),
+    Xxhash64(Xxh64),
+    /// Its buffers have half a kilobyte.
+    Xxhash3(Box<Xxh3>),
+    Xxhash128(Box<Xxh3>),
 }
 
 impl ChecksumHasher {
     pub fn new(algorithm: ChecksumAlgorithm) -> Self {
+        let crc = |algorithm| State::Crc(crc_fast::Digest::new(algorithm));
         let sha = |algorithm| State::Sha(ring::digest::Context::new(algorithm));
         let state = match algorithm {
-            ChecksumAlgorithm::Crc32 => State::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc32IsoHdlc)),
-            ChecksumAlgorithm::Crc32c => State::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi)),
-            ChecksumAlgorithm::Crc64Nvme => State::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme)),
+            ChecksumAlgorithm::Crc32 => crc(CrcAlgorithm::Crc32IsoHdlc),
+            ChecksumAlgorithm::Crc32c => crc(CrcAlgorithm::Crc32Iscsi),
+            ChecksumAlgorithm::Crc64Nvme => crc(CrcAlgorithm::Crc64Nvme),
             ChecksumAlgorithm::Sha1 => sha(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY),
             ChecksumAlgorithm::Sha256 => sha(&ring::digest::SHA256),
+            ChecksumAlgorithm::Sha512 => sha(&ring::digest::SHA512),
+            ChecksumAlgorithm::Md5 => State::Md5(Md5::new()),
+            ChecksumAlgorithm::Xxhash64 => State::Xxhash64(Xxh64::new(0)),
+            ChecksumAlgorithm::Xxhash3 => State::Xxhash3(Box::new(Xxh3::new())),
+            ChecksumAlgorithm::Xxhash128 => State::Xxhash128(Box::new(Xxh3::new())),
         };
         Self(algorithm, state)
     }
@@ -244,13 +289,21 @@ impl ChecksumHasher {
         match &mut self.1 {
             State::Crc(digest) => digest.update(bytes),
             State::Sha(context) => context.update(bytes),
+            State::Md5(md5) => md5.update(bytes),
+            State::Xxhash64(hash) => hash.update(bytes),
+            State::Xxhash3(hash) | State::Xxhash128(hash) => hash.update(bytes),
         }
     }
 
+    /// Numbers are big-endian: the canonical form of xxHash, and S3's of every CRC.
     pub fn finish(self) -> Checksum {
         let value: Box<[u8]> = match self.1 {
             State::Crc(digest) => digest.finalize().to_be_bytes()[8 - self.0.length()..].into(),
             State::Sha(context) => context.finish().as_ref().into(),
+            State::Md5(md5) => <[u8; 16]>::from(md5.finalize()).into(),
+            State::Xxhash64(hash) => hash.digest().to_be_bytes().into(),
+            State::Xxhash3(hash) => hash.digest().to_be_bytes().into(),
+            State::Xxhash128(hash) => hash.digest128().to_be_bytes().into(),
         };
         Checksum { algorithm: self.0, value }
     }
@@ -265,6 +318,7 @@ impl fmt::Debug for ChecksumHasher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn sum(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> Checksum {
         let mut hasher = ChecksumHasher::new(algorithm);
@@ -274,16 +328,66 @@ mod tests {
 
     #[test]
     fn known_values_of_the_check_string() {
-        // The catalogue of parametrised CRC algorithms and FIPS 180-4 give these for "123456789".
+        // The catalogue of parametrised CRC algorithms, FIPS 180-4, RFC 1321's MD5 and the reference xxHash give these for "123456789".
         let known = [
             (ChecksumAlgorithm::Crc32, "cbf43926"),
             (ChecksumAlgorithm::Crc32c, "e3069283"),
             (ChecksumAlgorithm::Crc64Nvme, "ae8b14860a799888"),
             (ChecksumAlgorithm::Sha1, "f7c3bc1d808e04732adf679965ccc34ca7ae3441"),
             (ChecksumAlgorithm::Sha256, "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"),
+            (
+                ChecksumAlgorithm::Sha512,
+                "d9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274ad27fcd5811b313d681f7e55ec02d73d499c95455b6b5bb503acf574fba8ffe85",
+            ),
+            (ChecksumAlgorithm::Md5, "25f9e794323b453885f5181f1b624d0b"),
+            (ChecksumAlgorithm::Xxhash64, "8cb841db40e6ae83"),
+            (ChecksumAlgorithm::Xxhash3, "72dcb18b67a17dff"),
+            (ChecksumAlgorithm::Xxhash128, "33119477ede5dcd5e9716427681d5860"),
         ];
+        assert_eq!(known.map(|(algorithm, _)| algorithm), ChecksumAlgorithm::ALL);
         for (algorithm, value) in known {
             assert_eq!(hex::encode(sum(algorithm, b"123456789").bytes()), value, "{algorithm:?}");
+        }
+    }
+
+    /// xxHash takes another way for inputs that are longer than its block.
+    #[test]
+    fn known_values_of_nothing_and_of_a_kilobyte() {
+        let kilobyte: Vec<u8> = (0..4).flat_map(|_| 0..=255).collect();
+        let known = [
+            (ChecksumAlgorithm::Xxhash64, "ef46db3751d8e999", "6f3914f18fe4df57"),
+            (ChecksumAlgorithm::Xxhash3, "2d06800538d394c2", "a870f92984398d22"),
+            (ChecksumAlgorithm::Xxhash128, "99aa06d3014798d86001c324468d497f", "83885e853bb6640ca870f92984398d22"),
+        ];
+        for (algorithm, nothing, long) in known {
+            assert_eq!(hex::encode(sum(algorithm, b"").bytes()), nothing, "{algorithm:?}");
+            assert_eq!(hex::encode(sum(algorithm, &kilobyte).bytes()), long, "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn every_algorithm_is_known_by_its_name_and_has_values_of_its_length() {
+        for algorithm in ChecksumAlgorithm::ALL {
+            let name = algorithm.as_str();
+            assert_eq!(ChecksumAlgorithm::parse(&name.to_lowercase()), Some(algorithm));
+            assert_eq!(algorithm.header(), format!("x-amz-checksum-{}", name.to_lowercase()));
+            assert_eq!(algorithm.element(), format!("Checksum{name}"));
+            assert_eq!(serde_json::to_string(&algorithm).expect("serialises"), format!("\"{name}\""));
+            assert_eq!(sum(algorithm, b"x").bytes().len(), algorithm.length());
+            assert!(algorithm.supports(algorithm.default_kind()), "{name}");
+            assert_eq!(algorithm.supports(ChecksumKind::FullObject), algorithm.crc().is_some(), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_sum_in_pieces_is_the_sum_of_the_whole(
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..700), 0..8),
+            algorithm in prop::sample::select(ChecksumAlgorithm::ALL.to_vec()),
+        ) {
+            let mut hasher = ChecksumHasher::new(algorithm);
+            pieces.iter().for_each(|piece| hasher.update(piece));
+            prop_assert_eq!(hasher.finish(), sum(algorithm, &pieces.concat()));
         }
     }
 

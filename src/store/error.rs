@@ -102,6 +102,8 @@ impl StoreError {
             _ if error.raw_os_error().is_some_and(|code| NO_DESCRIPTORS.contains(&code)) => StoreErrorKind::Busy,
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreErrorKind::StorageFull,
             std::io::ErrorKind::StaleNetworkFileHandle => StoreErrorKind::Unavailable,
+            // The file system takes no file of that size.
+            std::io::ErrorKind::FileTooLarge => StoreErrorKind::EntityTooLarge,
             _ => StoreErrorKind::Internal,
         };
         Self::new(kind, what.to_string()).with_source(error)

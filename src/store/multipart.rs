@@ -9,14 +9,16 @@ use super::{
     error::{StoreError, StoreErrorKind},
 };
 use crate::model::{
-    Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum, ObjectPart, PartNumber, combine_crc,
+    Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ChecksumSpec, ETag, MAX_PART_NUMBER, ObjectChecksum, ObjectPart, PartNumber,
+    combine_crc,
 };
 use md5::{Digest, Md5};
 
 /// S3 User Guide, "Multipart upload limits": of every part but the last.
 pub const MIN_PART_SIZE: u64 = 5 << 20;
 pub const MAX_PART_SIZE: u64 = 5 << 30;
-pub const MAX_OBJECT_SIZE: u64 = 5 << 40;
+/// 48.8 TiB.
+pub const MAX_OBJECT_SIZE: u64 = MAX_PART_NUMBER as u64 * MAX_PART_SIZE;
 
 /// What a driver recorded of a part when it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +77,7 @@ pub fn assemble(spec: ChecksumSpec, explicit: bool, request: &CompleteUpload, re
             .with_detail("ETag", small.etag().as_str()));
     }
     let size = chosen.iter().try_fold(0u64, |sum, part| sum.checked_add(part.size)).filter(|size| *size <= MAX_OBJECT_SIZE);
-    let size = size.ok_or_else(too_large)?;
+    let size = size.ok_or_else(|| too_large("the parts add up to more than 48.8 TiB", MAX_OBJECT_SIZE))?;
     if let Some(announced) = request.size.filter(|announced| *announced != size) {
         let message = format!("The provided 'x-amz-mp-object-size' header value {announced} does not match what was computed: {size}");
         return Err(StoreError::new(StoreErrorKind::InvalidRequest, message));
@@ -91,9 +93,9 @@ pub fn assemble(spec: ChecksumSpec, explicit: bool, request: &CompleteUpload, re
     Ok(Assembled { etag: ETag::multipart(md5.finalize().into(), chosen.len()), size, checksum, parts })
 }
 
-fn too_large() -> StoreError {
-    let error = StoreError::new(StoreErrorKind::EntityTooLarge, "the parts add up to more than 5 TiB");
-    error.with_detail("MaxSizeAllowed", MAX_OBJECT_SIZE)
+/// `limit`: what S3 takes, or less where the storage takes less.
+pub fn too_large(what: &str, limit: u64) -> StoreError {
+    StoreError::new(StoreErrorKind::EntityTooLarge, what).with_detail("MaxSizeAllowed", limit)
 }
 
 /// The recorded part that the client means, if it is still the one it saw.
@@ -227,10 +229,11 @@ mod tests {
     fn sizes_are_held_to_the_limits_of_s3() {
         let small = [part(1, b"one", FULL.algorithm), part(2, b"two", FULL.algorithm)];
         assert_eq!(kind(assemble(FULL, false, &complete(&small), &small)), Some(StoreErrorKind::EntityTooSmall));
-        let mut huge: Vec<_> = (1..=1025).map(|n| RecordedPart { size: MAX_PART_SIZE, ..large(n, FULL.algorithm) }).collect();
+        let mut huge: Vec<_> = (1..=MAX_PART_NUMBER).map(|n| RecordedPart { size: MAX_PART_SIZE, ..large(n, FULL.algorithm) }).collect();
+        let whole = CompleteUpload { size: Some(50_000 << 30), ..complete(&huge) };
+        assert_eq!(assemble(FULL, false, &whole, &huge).map(|a| a.size).ok(), Some(MAX_OBJECT_SIZE));
+        huge[0].size += 1;
         assert_eq!(kind(assemble(FULL, false, &complete(&huge), &huge)), Some(StoreErrorKind::EntityTooLarge));
-        huge.pop();
-        assert_eq!(assemble(FULL, false, &complete(&huge), &huge).map(|a| a.size).ok(), Some(MAX_OBJECT_SIZE));
         for (size, expected) in [(3, None), (4, Some(StoreErrorKind::InvalidRequest))] {
             let request = CompleteUpload { size: Some(size), ..complete(&small[..1]) };
             assert_eq!(kind(assemble(FULL, false, &request, &small)), expected);

@@ -53,7 +53,7 @@ async fn the_checksum_asked_for_is_confirmed_with_its_type() {
     }
     let plain = server.raw().post(format!("/{bucket}/k?uploads"), "").send();
     assert_eq!((plain.status, plain.header("x-amz-checksum-algorithm")), (200, None));
-    let unknown = server.raw().post(format!("/{bucket}/k?uploads"), "").header("x-amz-checksum-algorithm", "MD5").send();
+    let unknown = server.raw().post(format!("/{bucket}/k?uploads"), "").header("x-amz-checksum-algorithm", "MD4").send();
     assert_eq!(unknown.failure(), is(400, "InvalidRequest"));
 }
 

@@ -4,6 +4,7 @@
 mod support;
 
 mod abort_multipart_upload;
+mod checksums;
 mod complete_multipart_upload;
 mod copy_object;
 mod create_bucket;

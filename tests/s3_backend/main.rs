@@ -14,5 +14,6 @@ mod keeping;
 mod manners;
 mod places;
 mod quirks;
+mod summing;
 #[path = "../support/mod.rs"]
 mod support;

@@ -32,6 +32,8 @@ pub struct Manners {
     pub strict_part_checksums: bool,
     /// Nothing is copied into a part of an upload that was begun with an algorithm.
     pub no_summed_part_copies: bool,
+    /// It has none of the checksums that S3 has only since April 2026.
+    pub old_checksums: bool,
     /// The first range that is asked for is refused, without a word on the size: the object was shorter in that moment.
     pub short_at_first: bool,
     /// PUT and DELETE are carried out, and their answers are lost.
@@ -146,6 +148,9 @@ impl Seen {
             self.manners.lock().expect("no panic").short_at_first = false;
             return refusal(StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange");
         }
+        if manners.old_checksums && head.headers.iter().any(|(name, value)| names_newer_checksum(name.as_str(), value.as_bytes())) {
+            return refusal(StatusCode::BAD_REQUEST, "InvalidRequest");
+        }
         let query = head.uri.query().unwrap_or_default().to_owned();
         let begins = head.method == Method::POST && query.split('&').any(|pair| pair.split('=').next() == Some("uploads"));
         let upload = query.split('&').find_map(|pair| pair.strip_prefix("uploadId=")).map(str::to_owned);
@@ -208,6 +213,14 @@ fn without_checksums(reply: &Response<Whole>) -> Reply {
         text = format!("{before}{behind}");
     }
     Response::builder().status(reply.status()).header("content-type", "application/xml").body(Full::new(text.into())).expect("a reply")
+}
+
+/// Whether a header has one of the five newest algorithms in its name or as its value.
+fn names_newer_checksum(name: &str, value: &[u8]) -> bool {
+    let newer = ["sha512", "md5", "xxhash64", "xxhash3", "xxhash128"];
+    let of_name = |name: &str| name.strip_prefix("x-amz-checksum-").is_some_and(|algorithm| newer.contains(&algorithm));
+    let value = String::from_utf8_lossy(value).to_ascii_lowercase();
+    of_name(name) || (name == "x-amz-trailer" && of_name(&value)) || (name == "x-amz-checksum-algorithm" && newer.contains(&value.as_str()))
 }
 
 /// A reply that has come in full.

@@ -18,11 +18,15 @@ use crate::{
     store::{
         BeginUpload, CompleteUpload, PartWritten, Result, Written,
         error::{StoreError, StoreErrorKind},
-        multipart::{Assembled, RecordedPart, assemble, part_algorithm},
+        multipart::{Assembled, MAX_OBJECT_SIZE, RecordedPart, assemble, part_algorithm},
         payload::Payload,
     },
 };
-use rustix::{fd::OwnedFd, fs::FallocateFlags, io::Errno};
+use rustix::{
+    fd::OwnedFd,
+    fs::{FallocateFlags, SeekFrom},
+    io::Errno,
+};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -50,6 +54,14 @@ struct Reservation {
 }
 
 impl Reservation {
+    /// Where the longest part that fits its slot ends.
+    fn end(&self) -> u64 {
+        match self.location {
+            Location::Slot(unit) => self.location.offset(self.number) + unit,
+            Location::Own(_) => 0,
+        }
+    }
+
     /// The part is recorded.
     fn keep(&self) {
         if let Location::Slot(unit) = self.location {
@@ -152,7 +164,7 @@ pub(super) async fn put_part(
     let upload = load(inner, key, id).await?;
     let algorithm = part_algorithm(upload.record.checksum, upload.record.explicit_checksum, payload.checksum_algorithm())?;
     let digests = payload.digests(Some(algorithm));
-    let slot = upload.slots().take(number, payload.length());
+    let slot = upload.slots().take(number, payload.length(), MAX_OBJECT_SIZE);
     let staging = inner.volume.staging.clone();
     let (reservation, file) = blocking(move || reserve(upload, staging, number, slot)).await?;
     let offset = reservation.location.offset(number);
@@ -194,11 +206,15 @@ fn reserve(upload: Arc<Upload>, staging: Arc<Staging>, number: PartNumber, slot:
     let open = || {
         staging.uploads.make_dirs(&upload.dir, staging.durable)?;
         let dir = staging.uploads.sub(&upload.dir)?;
-        let opened = match slot {
+        let in_slot = match slot {
             Some(reservation) => {
                 let file = dir.open_or_create(&reservation.location.file())?;
-                (reservation, file)
+                holds(&file, reservation.end()).then_some((reservation, file))
             }
+            None => None,
+        };
+        let opened = match in_slot {
+            Some(opened) => opened,
             None => {
                 let mut nth = 0;
                 loop {
@@ -217,6 +233,11 @@ fn reserve(upload: Arc<Upload>, staging: Arc<Staging>, number: PartNumber, slot:
         Ok((Arc::new(opened.0), opened.1))
     };
     open().map_err(|e| StoreError::io("staging a part", e))
+}
+
+/// Whether the file system takes a file of this size: ext4 ends at 16 TiB. Asked of the file, so that a part is not written in vain.
+fn holds(file: &OwnedFd, size: u64) -> bool {
+    rustix::fs::seek(file, SeekFrom::Start(size)).is_ok()
 }
 
 /// Completes in a task of its own: once begun, it ends, whether or not the client waits.
@@ -405,5 +426,19 @@ impl Root {
     fn open_file_for_writing(&self, name: &str) -> std::result::Result<OwnedFd, Errno> {
         // Without creating: a staging file that is gone must not come back empty.
         rustix::fs::openat(self.fd(), name, rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_holds_what_can_be_written_into_it() {
+        let file = OwnedFd::from(tempfile::tempfile().expect("a file"));
+        for size in [1, 8 << 40, 17 << 40, MAX_OBJECT_SIZE] {
+            let is_written = rustix::io::pwrite(&file, b"x", size - 1).is_ok();
+            assert_eq!(holds(&file, size), is_written, "{size}");
+        }
     }
 }

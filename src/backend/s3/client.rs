@@ -1,6 +1,6 @@
 //! A request on its way to the storage: addressed, signed, sent.
 
-use super::{Dialect, S3Settings, credentials, probe::Promises};
+use super::{Dialect, S3Settings, credentials, probe::Promises, summing::Sums};
 use crate::{
     backend::{
         Traffic,
@@ -26,6 +26,7 @@ pub(super) struct Client {
     endpoint: Endpoint,
     settings: S3Settings,
     tried: OnceCell<Promises>,
+    sums: Sums,
 }
 
 impl Client {
@@ -38,7 +39,7 @@ impl Client {
             Some(endpoint) => endpoint.clone(),
             None => aws(&settings.region)?,
         };
-        Ok(Self { wire, signer: credentials::signer(&settings)?, endpoint, settings, tried: OnceCell::new() })
+        Ok(Self { wire, signer: credentials::signer(&settings)?, endpoint, settings, tried: OnceCell::new(), sums: Sums::default() })
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -52,6 +53,10 @@ impl Client {
     /// What trying found out.
     pub(super) fn tried(&self) -> &OnceCell<Promises> {
         &self.tried
+    }
+
+    pub(super) fn sums(&self) -> &Sums {
+        &self.sums
     }
 
     pub(super) fn attempts(&self) -> u32 {

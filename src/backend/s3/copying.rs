@@ -36,7 +36,8 @@ impl S3Store {
             || !self.is(&request.source);
         let promises = self.promises().await?;
         let tags_are_kept = self.dialect() == Dialect::S3 && promises.tags;
-        if !promises.copies || !plain || !changes || (replaces_tags && !tags_are_kept) {
+        let sums = self.sums_copies(request.checksum).await?;
+        if !promises.copies || !plain || !changes || !sums || (replaces_tags && !tags_are_kept) {
             return copy::stream_object(self, key, request).await;
         }
         for _ in 0..PATIENCE {
@@ -120,7 +121,8 @@ impl S3Store {
         let here = self.here(&request.source).await?.filter(|_| self.dialect() == Dialect::S3);
         let record = self.upload(key, upload).await?;
         let promises = self.promises().await?;
-        let kept = promises.part_copies && (!record.explicit_checksum || promises.summed_part_copies || !promises.checksums);
+        let summed = promises.summed_part_copies && self.keeps(record.checksum.algorithm).await?;
+        let kept = promises.part_copies && (!record.explicit_checksum || summed || !promises.checksums);
         let Some(from) = here.filter(|_| kept) else { return copy::stream_part(self, key, upload, number, request).await };
         self.check_source(&request.source).await?;
         let n = number.get().to_string();

@@ -14,6 +14,7 @@
 //! | `refusal` | error replies as our kinds |
 //! | `probe` | what this storage keeps of S3's promises |
 //! | `scratch` | objects of our own that something is tried out on |
+//! | `summing` | checksums that this storage keeps |
 //! | `keeping` | storage class and encryption, kept or refused |
 //! | `names` | keys that this storage takes for other keys |
 //! | `gcs` | what GCS lacks, kept in metadata of ours |
@@ -36,6 +37,7 @@ mod probe;
 mod refusal;
 mod scratch;
 mod store;
+mod summing;
 mod writing;
 
 use super::{

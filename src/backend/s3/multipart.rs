@@ -34,7 +34,7 @@ impl S3Store {
         call = call.headers(self.kept_as(&wish).await?);
         let initiated = Timestamp::now();
         let upload = uploads::new_id(initiated)?;
-        if request.explicit_checksum && self.keeps_checksums().await? {
+        if request.explicit_checksum && self.keeps(request.checksum.algorithm).await? {
             let spec = request.checksum;
             call = call.vendor("checksum-algorithm", spec.algorithm.as_str()).vendor("checksum-type", spec.kind.as_str());
         }
@@ -143,11 +143,10 @@ impl S3Store {
         if let Some(announced) = request.size {
             self.check_size(key, upload, &request, announced).await?;
         }
-        let summed = request.checksum.is_some() || request.parts.iter().any(|part| part.checksum.is_some());
-        let keeps = summed && self.keeps_checksums().await?;
+        let keeps = self.keeps_named(&request).await?;
         if let Some((algorithm, value)) = &request.checksum {
             if !keeps {
-                let what = "The storage behind this bucket keeps no checksums to compare with";
+                let what = format!("The storage behind this bucket keeps no {} of objects to compare with", algorithm.as_str());
                 return Err(StoreError::new(StoreErrorKind::NotImplemented, what));
             }
             if headers::object_checksum(*algorithm, value, None).is_none() {

@@ -338,7 +338,7 @@ impl Trial<'_> {
 
 /// A reply that says something of the storage. What is away, or too busy, says nothing of what it keeps: a trial that took
 /// that for a refusal would refuse clients until the process ends.
-async fn ask(call: Call<'_>, again: Again) -> Result<Reply> {
+pub(super) async fn ask(call: Call<'_>, again: Again) -> Result<Reply> {
     let reply = call.send(again).await?;
     match reply.status.as_u16() {
         429 | 502..=504 => Err(refusal::read(reply, Asked::Object).await.into()),

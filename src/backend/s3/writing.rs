@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     backend::wire::{Again, Framing, Outcome, Outgoing, Reply, Sent, gather_or_stream},
-    model::{Attributes, ChecksumAlgorithm, ETag, ObjectKey, Timestamp},
+    model::{Attributes, ChecksumAlgorithm, ETag, ObjectChecksum, ObjectKey, Timestamp},
     store::{
         PutRequest, Result, Written,
         error::{StoreError, StoreErrorKind},
@@ -68,12 +68,8 @@ impl S3Store {
         let Some(arrived) = arrived else { return Err(unread()) };
         self.confirm(&name, &wish, &reply.headers).await?;
         let etag = reply_etag(&reply, &arrived)?;
-        let checksum = match headers::checksum(&reply.headers) {
-            Some(checksum) => Some(checksum),
-            // Kept or not, it was verified: that is what the reply says.
-            None if algorithm.is_some() => arrived.checksum.map(crate::model::ObjectChecksum::full),
-            None => None,
-        };
+        // Kept or not, it was verified: that is what the reply says. A storage that does not know it may tell another.
+        let checksum = arrived.checksum.map(ObjectChecksum::full).or_else(|| headers::checksum(&reply.headers));
         Ok(Written { etag, last_modified: answered(&reply), checksum })
     }
 
@@ -97,10 +93,6 @@ impl S3Store {
         HeaderValue::from_str(text).map(|value| HeaderMap::from_iter([(name, value)])).unwrap_or_default()
     }
 
-    pub(super) async fn keeps_checksums(&self) -> Result<bool> {
-        Ok(self.dialect() == Dialect::S3 && self.promises().await?.checksums)
-    }
-
     /// Makes a body ready. A checksum that the client chose travels on where the storage keeps it: in front if it is known,
     /// behind the body if it is not.
     pub(super) async fn announce(
@@ -110,7 +102,7 @@ impl S3Store {
         encoding: Option<&str>,
     ) -> Result<Announced> {
         let pass_on = match algorithm {
-            Some(algorithm) if self.keeps_checksums().await? => Some(algorithm),
+            Some(algorithm) if self.keeps(algorithm).await? => Some(algorithm),
             _ => None,
         };
         let known = match payload.announced_checksum() {

@@ -141,7 +141,8 @@ impl Bucket {
             return Ok(None);
         }
         self.meet(id).await?;
-        let Some(Some(Location::Slot(unit))) = self.uploads.with(id, |slots| slots.take(number, length)) else { return Ok(None) };
+        let longest = self.files.service().max_size;
+        let Some(Some(Location::Slot(unit))) = self.uploads.with(id, |slots| slots.take(number, length, longest)) else { return Ok(None) };
         let at = Location::Slot(unit).offset(number);
         Ok(Some(Given { bucket: self.clone(), upload: id.clone(), number, unit, at, state: State::Unused }))
     }

@@ -94,12 +94,17 @@ impl FromSql for Column<ETag> {
 }
 
 /// Stored: never change one, only add.
-const ALGORITHMS: [(ChecksumAlgorithm, i64); 5] = [
+const ALGORITHMS: [(ChecksumAlgorithm, i64); 10] = [
     (ChecksumAlgorithm::Crc32, 1),
     (ChecksumAlgorithm::Crc32c, 2),
     (ChecksumAlgorithm::Crc64Nvme, 3),
     (ChecksumAlgorithm::Sha1, 4),
     (ChecksumAlgorithm::Sha256, 5),
+    (ChecksumAlgorithm::Sha512, 6),
+    (ChecksumAlgorithm::Md5, 7),
+    (ChecksumAlgorithm::Xxhash64, 8),
+    (ChecksumAlgorithm::Xxhash3, 9),
+    (ChecksumAlgorithm::Xxhash128, 10),
 ];
 const KINDS: [(ChecksumKind, i64); 2] = [(ChecksumKind::FullObject, 0), (ChecksumKind::Composite, 16)];
 
@@ -217,7 +222,7 @@ mod tests {
                 assert_eq!(stored::<ChecksumSpec>(&Column(spec)).1, spec);
             }
         }
-        let unknown = Connection::open_in_memory().expect("memory").query_row("SELECT 6", [], |row| get::<ChecksumSpec>(row, 0));
+        let unknown = Connection::open_in_memory().expect("memory").query_row("SELECT 11", [], |row| get::<ChecksumSpec>(row, 0));
         assert!(unknown.is_err());
     }
 

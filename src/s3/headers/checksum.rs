@@ -19,7 +19,7 @@ pub(in crate::s3) fn checksum_spec(request: &Request) -> Result<Option<ChecksumS
         };
     };
     let algorithm = ChecksumAlgorithm::parse(name).ok_or_else(|| {
-        let names = ChecksumAlgorithm::ALL.map(ChecksumAlgorithm::as_str).join(", ");
+        let names = ChecksumAlgorithm::names();
         invalid(format!("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [{names}]"))
     })?;
     let kind = match kind {
@@ -84,7 +84,12 @@ mod tests {
     fn combinations_that_s3_does_not_have_are_refused() {
         for headers in [
             &[("x-amz-checksum-type", "COMPOSITE")][..],
-            &[("x-amz-checksum-algorithm", "MD5")],
+            &[("x-amz-checksum-algorithm", "MD4")],
+            &[("x-amz-checksum-algorithm", "SHA512"), ("x-amz-checksum-type", "FULL_OBJECT")],
+            &[("x-amz-checksum-algorithm", "MD5"), ("x-amz-checksum-type", "FULL_OBJECT")],
+            &[("x-amz-checksum-algorithm", "XXHASH64"), ("x-amz-checksum-type", "FULL_OBJECT")],
+            &[("x-amz-checksum-algorithm", "XXHASH3"), ("x-amz-checksum-type", "FULL_OBJECT")],
+            &[("x-amz-checksum-algorithm", "XXHASH128"), ("x-amz-checksum-type", "FULL_OBJECT")],
             &[("x-amz-checksum-algorithm", "SHA1"), ("x-amz-checksum-type", "FULL_OBJECT")],
             &[("x-amz-checksum-algorithm", "CRC64NVME"), ("x-amz-checksum-type", "COMPOSITE")],
             &[("x-amz-checksum-algorithm", "CRC32"), ("x-amz-checksum-type", "PARTIAL")],

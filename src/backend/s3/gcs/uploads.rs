@@ -31,12 +31,15 @@ use crate::{
         BeginUpload, CompletePart, CompleteUpload, ListedPart, PartWritten, PartsPage, Result, UploadInfo, Written,
         condition::{Current, WriteConditions},
         error::{StoreError, StoreErrorKind},
-        multipart::{Assembled, RecordedPart, assemble, part_algorithm},
+        multipart::{Assembled, RecordedPart, assemble, part_algorithm, too_large},
         payload::Payload,
     },
     xml,
 };
 use http::{HeaderMap, Method, StatusCode};
+
+/// Google Cloud, "Quotas and limits": of one object.
+const MAX_SIZE: u64 = 5 << 40;
 
 impl S3Store {
     pub(super) fn stage(&self, upload: &str) -> String {
@@ -144,6 +147,9 @@ impl S3Store {
         let name = self.name(key).await?;
         let parts = self.catalog.parts(self.bucket, id, 0, usize::MAX).await?;
         let assembled = assemble(upload.checksum, upload.explicit_checksum, &request, &recorded(&parts))?;
+        if assembled.size > MAX_SIZE {
+            return Err(too_large("Google Cloud Storage takes no object of more than 5 TiB", MAX_SIZE));
+        }
         // Assembling uses the parts up, so what can be refused is refused before.
         if !request.conditions.is_empty()
             && let Some(published) = self.judge(&name, &request.conditions, id).await?

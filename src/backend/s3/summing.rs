@@ -1,0 +1,115 @@
+//! Checksums: which algorithms this storage compares with what it is sent, and keeps.
+//!
+//! `probe` asks about CRC32, and a storage that keeps it keeps the five algorithms that S3 had before April 2026. Each newer one is tried
+//! out when a client first uses it: most storages do not know it, and say yes to a header that they ignore. A checksum that the storage
+//! does not keep is verified here, and forgotten.
+
+use super::{
+    dialect::Dialect,
+    headers,
+    probe::ask,
+    scratch::{self, Scratch},
+    store::S3Store,
+};
+use crate::{
+    backend::wire::{Again, Outgoing},
+    model::{Checksum, ChecksumAlgorithm, ChecksumHasher},
+    store::{CompleteUpload, Result},
+};
+use http::Method;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, PoisonError},
+};
+
+/// S3 has these since April 2026.
+const NEWER: [ChecksumAlgorithm; 5] = [
+    ChecksumAlgorithm::Sha512,
+    ChecksumAlgorithm::Md5,
+    ChecksumAlgorithm::Xxhash64,
+    ChecksumAlgorithm::Xxhash3,
+    ChecksumAlgorithm::Xxhash128,
+];
+
+/// What trying the newer algorithms found out.
+#[derive(Debug, Default)]
+pub(super) struct Sums(Mutex<HashMap<ChecksumAlgorithm, bool>>);
+
+impl Sums {
+    fn known(&self, algorithm: ChecksumAlgorithm) -> Option<bool> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&algorithm).copied()
+    }
+
+    fn learn(&self, algorithm: ChecksumAlgorithm, kept: bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(algorithm, kept);
+    }
+}
+
+impl S3Store {
+    /// Whether the storage keeps checksums at all.
+    pub(super) async fn keeps_checksums(&self) -> Result<bool> {
+        Ok(self.dialect() == Dialect::S3 && self.promises().await?.checksums)
+    }
+
+    /// Whether the storage compares a checksum of this algorithm with the body, and shows it again.
+    pub(super) async fn keeps(&self, algorithm: ChecksumAlgorithm) -> Result<bool> {
+        if !self.keeps_checksums().await? {
+            return Ok(false);
+        }
+        // AWS has them all.
+        if !NEWER.contains(&algorithm) || self.client.settings().endpoint.is_none() {
+            return Ok(true);
+        }
+        if let Some(kept) = self.client.sums().known(algorithm) {
+            return Ok(kept);
+        }
+        let kept = self.try_sum(algorithm).await?;
+        tracing::info!(remote = self.place.remote, algorithm = algorithm.as_str(), kept, "tried out whether a storage keeps a checksum");
+        self.client.sums().learn(algorithm, kept);
+        Ok(kept)
+    }
+
+    /// Whether the storage keeps every checksum that a Complete names, if it names any.
+    pub(super) async fn keeps_named(&self, request: &CompleteUpload) -> Result<bool> {
+        let of_parts = request.parts.iter().filter_map(|part| part.checksum.as_ref()).map(Checksum::algorithm);
+        let named: HashSet<_> = of_parts.chain(request.checksum.iter().map(|(algorithm, _)| *algorithm)).collect();
+        for algorithm in &named {
+            if !self.keeps(*algorithm).await? {
+                return Ok(false);
+            }
+        }
+        Ok(!named.is_empty())
+    }
+
+    /// Whether a copy that the storage makes has the checksum that is asked for. A storage that does not know a newer algorithm would
+    /// copy without it.
+    pub(super) async fn sums_copies(&self, asked: Option<ChecksumAlgorithm>) -> Result<bool> {
+        match asked {
+            Some(algorithm) if NEWER.contains(&algorithm) => self.keeps(algorithm).await,
+            _ => Ok(true),
+        }
+    }
+
+    async fn try_sum(&self, algorithm: ChecksumAlgorithm) -> Result<bool> {
+        let name = self.place.below(&scratch::name());
+        // Removed in any case: the client that waits for it may leave in the middle.
+        let trial = Scratch::new(&self.client, &self.place, vec![name.clone()]);
+        let put = |sum: &str| self.call(Method::PUT, &name).text(algorithm.header(), sum).body(Outgoing::full("x".into()));
+        let right = sum(algorithm, b"x");
+        // Some keep whatever a header says: only a storage that refuses what is wrong has looked.
+        let compared = !ask(put(&sum(algorithm, b"y")), Again::Harmless).await?.status.is_success();
+        let mut kept = compared && ask(put(&right), Again::Harmless).await?.status.is_success();
+        if kept {
+            let seen = ask(self.call(Method::HEAD, &name).vendor("checksum-mode", "ENABLED"), Again::Harmless).await?;
+            kept = headers::checksum(&seen.headers).is_some_and(|shown| shown.algorithm() == algorithm && shown.text() == right);
+        }
+        trial.remove().await;
+        Ok(kept)
+    }
+}
+
+fn sum(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> String {
+    let mut hasher = ChecksumHasher::new(algorithm);
+    hasher.update(bytes);
+    hasher.finish().to_base64()
+}
