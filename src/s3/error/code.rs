@@ -70,7 +70,7 @@ codes! {
     InvalidURI 400 "The specified URI couldn't be parsed." [],
     KeyTooLongError 400 "Your key is too long." ["Size" "MaxSizeAllowed"],
     MalformedACLError 400 "The ACL that you provided was not well formed or did not validate against our published schema." [],
-    MalformedTrailerError 400 "The request contained trailing data that was not well-formed or did not conform to our published schema.",
+    MalformedTrailerError 400 "The request contained trailing data that was not well-formed or did not conform to our published schema." [],
     MalformedXML 400 "The XML that you provided was not well formed or did not validate against our published schema." [],
     MaxMessageLengthExceeded 400 "Your request was too large." ["MaxMessageLengthBytes"],
     MetadataTooLarge 400 "Your metadata headers exceed the maximum allowed metadata size." ["Size" "MaxSizeAllowed"],
