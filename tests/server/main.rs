@@ -40,3 +40,4 @@ mod shutdown;
 mod stalled;
 mod tls;
 mod unreadable;
+mod unreachable;

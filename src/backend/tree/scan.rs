@@ -126,7 +126,11 @@ pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
             let passed = pass(&bucket, &Progress::default()).await;
             bucket.scan.begun.store(false, Ordering::Release);
             if let Err(error) = passed {
-                tracing::error!(bucket = bucket.id.0, %error, "walking through a bucket failed");
+                // Whoever waits is told, and that a storage cannot be reached is logged where it was tried.
+                match bucket.files.traffic().and_then(|traffic| traffic.trouble) {
+                    Some(_) => tracing::debug!(bucket = bucket.id.0, %error, "walking through a bucket failed"),
+                    None => tracing::error!(bucket = bucket.id.0, %error, "walking through a bucket failed"),
+                }
                 Readiness::fail(&bucket.scan.ready, &error);
             }
         });

@@ -107,7 +107,7 @@ async fn tls_is_what_was_asked_for_or_nothing() {
     let explicit = Ftpd::explicit();
     let untrusted = on(FtpSettings { ca_file: None, ..explicit.settings() });
     let error = untrusted.stat("k").await.expect_err("nobody vouches for it");
-    assert_eq!(error.kind(), StoreErrorKind::Internal, "{error}");
+    assert_eq!(error.kind(), StoreErrorKind::NoConnection, "{error}");
     assert!(error.to_string().contains("certificate"), "{error}");
 
     let plain = Ftpd::shared();
@@ -124,7 +124,7 @@ async fn a_wrong_password_is_told_and_not_shown() {
     let place = Ftpd::shared();
     let files = on(FtpSettings { password: Some(Secret::new("not-the-password")), ..place.settings() });
     let error = files.stat("k").await.expect_err("it is wrong");
-    assert_eq!(error.kind(), StoreErrorKind::Internal, "{error}");
+    assert_eq!(error.kind(), StoreErrorKind::NoConnection, "{error}");
     assert!(error.to_string().contains("530"), "{error}");
     let shown = format!("{error:?} {files:?} {:?}", of(&place));
     assert!(!shown.contains("not-the-password") && !shown.contains(PASSWORD), "{shown}");

@@ -36,7 +36,7 @@ async fn a_wrong_password_is_told_without_it() {
     let access = Access::Basic { user: "alice".into(), password: Secret::new("hunter2") };
     let files: Storage = Arc::new(WebdavFiles::new(WebdavSettings { access, ..folder.settings() }).expect("settings"));
     let error = files.stat("k").await.expect_err("it is refused");
-    assert_eq!(error.kind(), StoreErrorKind::Internal);
+    assert_eq!(error.kind(), StoreErrorKind::NoConnection);
     let shown = format!("{error} {error:?} {files:?}");
     assert!(shown.contains("credentials") && !shown.contains("hunter2") && !shown.contains(PASSWORD), "{shown}");
 }
