@@ -220,7 +220,7 @@ impl Backend for TreeBackend {
                         // It is not empty of anything that we could remove.
                         Kind::Folder if below.len() > folder.len() + descent::MOST_ESCAPED => return Ok(false),
                         Kind::Folder => folders.push(below),
-                        Kind::File | Kind::Other => return Ok(false),
+                        Kind::File | Kind::Other | Kind::Nameless => return Ok(false),
                     }
                 }
             }

@@ -24,6 +24,19 @@ async fn commands_in_names_never_reach_the_server() {
 }
 
 #[tokio::test]
+async fn a_name_with_a_line_end_is_left_out_and_all_others_are_listed() {
+    for place in [Ftpd::shared(), Ftpd::old()] {
+        let files = of(&place);
+        for name in ["a", "z"] {
+            put(&files, name, b"1").await;
+        }
+        std::fs::write(place.root().join("m\nx"), "odd").expect("a file");
+        assert_eq!(names(&files, "").await, [".causeway", "a", "z"]);
+        assert_eq!(list(&files, "").await.iter().filter(|entry| entry.stat.kind == Kind::Nameless).count(), 1);
+    }
+}
+
+#[tokio::test]
 async fn where_nothing_can_be_replaced_the_old_file_stays() {
     let server = Ftpd::start(Tls::None, &["--no-replacing"]);
     let files = on(server.settings());

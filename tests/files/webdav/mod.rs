@@ -2,7 +2,7 @@
 
 use crate::{
     dav::{Dav, DavFolder, PASSWORD},
-    promises::{Storage, draft, get, name, own_files, pattern, published, put},
+    promises::{Storage, draft, get, name, names, own_files, pattern, published, put},
     proxy::{Direction, Proxy},
 };
 use bytes::Bytes;
@@ -125,6 +125,20 @@ async fn statuses_that_stand_for_something_are_told_as_that() {
     };
     assert_eq!(written.await.expect_err("it is full").kind(), StoreErrorKind::StorageFull);
     assert_eq!(get(&files, "k").await, Some(b"old".to_vec()));
+}
+
+#[tokio::test]
+async fn a_folder_that_breaks_the_server_is_told_from_a_server_that_is_away() {
+    let (_folder, proxy, files) = behind_proxy();
+    put(&files, "d/k", b"1").await;
+    proxy.answer_next(4, 500, None);
+    let error = files.list("d").try_concat().await.expect_err("the server fails");
+    assert_eq!(error.kind(), StoreErrorKind::Broken, "{error}");
+    // For as long as it fails with everything, it says nothing of one folder.
+    proxy.answer_next(8, 500, None);
+    let error = files.list("d").try_concat().await.expect_err("the server fails");
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+    assert_eq!(names(&files, "d").await, ["k"]);
 }
 
 #[tokio::test]
