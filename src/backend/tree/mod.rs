@@ -288,6 +288,11 @@ impl Backend for TreeBackend {
     }
 }
 
+/// Whether what the catalog says of an object is only what adopting its file has found out, and nothing that a client has told.
+pub fn is_guess(stands: &str) -> bool {
+    record::is_guess(stands)
+}
+
 fn capabilities(durability: Durability) -> Capabilities {
     Capabilities {
         conditional_writes: Guarantee::Leased,
