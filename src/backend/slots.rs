@@ -16,7 +16,7 @@ use crate::{
         error::{StoreError, StoreErrorKind},
     },
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Slots further out than this would exceed what file systems take as a file's size.
 const MAX_OFFSET: u64 = 8 << 40;
@@ -30,6 +30,8 @@ pub(super) struct Slots {
     taken: HashSet<(u64, u16)>,
     /// Those of them that bytes may be on their way to.
     open: HashSet<(u64, u16)>,
+    /// Sizes of slots whose files may be there: a part that failed leaves its file, though its slot is free again.
+    met: BTreeSet<u64>,
     /// An object is being made of them: no more are given out.
     are_sealed: bool,
 }
@@ -42,6 +44,7 @@ impl Slots {
             if let Some(Location::Slot(unit)) = Location::parse(&part.location) {
                 slots.unit = slots.unit.max(unit);
                 slots.taken.insert((unit, part.number.get()));
+                slots.met.insert(unit);
             }
         }
         slots
@@ -55,6 +58,7 @@ impl Slots {
         let is_given = fits && !self.are_sealed && self.taken.insert((self.unit, number.get()));
         is_given.then(|| {
             self.open.insert((self.unit, number.get()));
+            self.met.insert(self.unit);
             Location::Slot(self.unit)
         })
     }
@@ -78,9 +82,9 @@ impl Slots {
         self.open.iter().any(|(unit, _)| Location::Slot(*unit) == *file)
     }
 
-    /// The files that hold a slot that was given out.
+    /// The files of which a slot was given out, also where that part has failed.
     pub(super) fn locations(&self) -> impl Iterator<Item = Location> {
-        self.taken.iter().map(|(unit, _)| Location::Slot(*unit))
+        self.met.iter().copied().map(Location::Slot)
     }
 
     /// Nothing is in a slot that anybody needs, nor on its way to it.
@@ -179,6 +183,14 @@ mod tests {
         slots.free(number(2), 8);
         assert!(!slots.are_written_to(&file));
         assert!(slots.take(number(2), Some(8)).is_some());
+    }
+
+    #[test]
+    fn the_file_of_a_part_that_failed_is_remembered_until_its_upload_ends() {
+        let mut slots = Slots::default();
+        slots.take(number(1), Some(8)).expect("is free");
+        slots.free(number(1), 8);
+        assert_eq!(slots.locations().collect::<Vec<_>>(), [Location::Slot(8)]);
     }
 
     #[test]
