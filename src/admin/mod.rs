@@ -115,17 +115,24 @@ impl Admin {
         let _ = http.serve_connection(TokioIo::new(stream), answer).await;
     }
 
-    /// With the backends that are out: requests are served without them. And with what is almost full: it still takes writes.
-    fn ready(&self) -> String {
+    /// With the backends that are out or cannot be reached: requests for what lies elsewhere are served. And with what is almost
+    /// full: it still takes writes. Not ready is a server without any backend that can be reached: others may do better.
+    fn ready(&self) -> (StatusCode, String) {
+        let unreachable = self.metrics.backends.unreachable();
+        let (code, status) = match unreachable.are_all {
+            true => (StatusCode::SERVICE_UNAVAILABLE, "unreachable"),
+            false => (StatusCode::OK, "ready"),
+        };
+        let unreachable: serde_json::Map<_, _> = unreachable.backends.into_iter().map(|(name, why)| (name, why.into())).collect();
         let out: serde_json::Map<_, _> = self.metrics.replicas.out().into_iter().map(|(name, why)| (name, why.into())).collect();
         let low: serde_json::Map<_, _> = self.metrics.storages.low().into_iter().map(|(name, free)| (name, free.into())).collect();
-        let mut ready = serde_json::json!({ "status": "ready", "version": env!("CARGO_PKG_VERSION") });
-        for (name, told) in [("out", out), ("low_space", low)] {
+        let mut ready = serde_json::json!({ "status": status, "version": env!("CARGO_PKG_VERSION") });
+        for (name, told) in [("unreachable", unreachable), ("out", out), ("low_space", low)] {
             if !told.is_empty() {
                 ready[name] = told.into();
             }
         }
-        format!("{ready}\n")
+        (code, format!("{ready}\n"))
     }
 
     fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
@@ -134,7 +141,10 @@ impl Admin {
             "/-/health/live" => (StatusCode::OK, "application/json", health("live")),
             "/-/health/ready" => match self.phase() {
                 Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "application/json", health("starting")),
-                Phase::Ready => (StatusCode::OK, "application/json", self.ready()),
+                Phase::Ready => {
+                    let (status, body) = self.ready();
+                    (status, "application/json", body)
+                }
                 Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "application/json", health("draining")),
             },
             "/-/metrics" => (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", self.metrics.text()),
@@ -155,6 +165,7 @@ fn health(status: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::backends::Known;
 
     fn status(admin: &Admin, path: &str) -> u16 {
         admin.answer(&Method::GET, path).status().as_u16()
@@ -168,6 +179,21 @@ mod tests {
         assert_eq!(status(&admin, "/-/health/ready"), 200);
         admin.enter(Phase::Draining);
         assert_eq!((status(&admin, "/-/health/live"), status(&admin, "/-/health/ready")), (200, 503));
+    }
+
+    #[test]
+    fn a_server_is_ready_as_long_as_one_backend_can_be_reached() {
+        let known = |name: &str, trouble: Option<&str>| Known { name: name.to_owned(), asked: None, trouble: trouble.map(str::to_owned) };
+        for (there, expected) in [(None, 200), (Some("unknown host"), 503)] {
+            let metrics = Arc::<Metrics>::default();
+            let all = vec![known("away", Some("refused")), known("there", there)];
+            metrics.backends.read_by(move || all.clone());
+            let admin = Admin::new(metrics);
+            admin.enter(Phase::Ready);
+            let (status, body) = admin.ready();
+            assert_eq!(status.as_u16(), expected);
+            assert!(body.contains("\"away\":\"refused\""), "{body}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod azblob;
 pub mod changes;
 mod claims;
 mod codec;
+mod contact;
 pub mod dropbox;
 mod found;
 pub mod fs;

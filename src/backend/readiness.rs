@@ -15,7 +15,7 @@ pub(super) enum Readiness {
     Failed {
         kind: StoreErrorKind,
         message: String,
-        why: String,
+        source: Option<String>,
     },
 }
 
@@ -40,7 +40,8 @@ impl Readiness {
         ready.send_if_modified(|ready| {
             let awaited = !ready.is_complete();
             if awaited {
-                *ready = Self::Failed { kind: error.kind(), message: error.message().to_owned(), why: error.to_string() };
+                let source = std::error::Error::source(error).map(ToString::to_string);
+                *ready = Self::Failed { kind: error.kind(), message: error.message().to_owned(), source };
             }
             awaited
         });
@@ -57,8 +58,12 @@ impl Readiness {
     /// For whoever has waited until it was decided.
     pub(super) fn answer(&self) -> Result<()> {
         match self {
-            Self::Failed { kind, message, why } => {
-                Err(StoreError::new(*kind, message.clone()).with_source(format!("the last look at what is there failed: {why}")))
+            Self::Failed { kind, message, source } => {
+                let error = StoreError::new(*kind, message.clone());
+                Err(match source {
+                    Some(source) => error.with_source(source.clone()),
+                    None => error,
+                })
             }
             Self::Complete | Self::Awaited => Ok(()),
         }

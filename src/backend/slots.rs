@@ -187,6 +187,14 @@ mod tests {
     }
 
     #[test]
+    fn the_file_of_a_part_that_failed_is_remembered_until_its_upload_ends() {
+        let mut slots = Slots::default();
+        slots.take(number(1), Some(8), MAX_OBJECT_SIZE).expect("is free");
+        slots.free(number(1), 8);
+        assert_eq!(slots.files().collect::<Vec<_>>(), [Location::Slot(8)]);
+    }
+
+    #[test]
     fn nobody_gets_a_slot_while_an_object_is_made_of_them() {
         let mut slots = Slots::default();
         slots.seal();

@@ -1,5 +1,6 @@
-//! How much a driver asked of its storage: what operators see of each backend.
+//! How much a driver asked of its storage, and whether it could be reached: what operators see of each backend.
 
+use super::contact::Contact;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counted by a driver, from its beginning.
@@ -8,16 +9,19 @@ pub(super) struct Meter {
     requests: AtomicU64,
     repeats: AtomicU64,
     failures: AtomicU64,
+    contact: Contact,
 }
 
 /// The counts at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Sent, repeats among them.
     pub requests: u64,
     pub repeats: u64,
     /// Requests without a reply: the storage was away, or too slow.
     pub failures: u64,
+    /// Why the storage could not be reached when that was tried last, if it could not.
+    pub trouble: Option<String>,
 }
 
 impl Meter {
@@ -33,8 +37,12 @@ impl Meter {
         self.failures.fetch_add(requests as u64, Ordering::Relaxed);
     }
 
+    pub(super) fn contact(&self) -> &Contact {
+        &self.contact
+    }
+
     pub(super) fn traffic(&self) -> Traffic {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Traffic { requests: of(&self.requests), repeats: of(&self.repeats), failures: of(&self.failures) }
+        Traffic { requests: of(&self.requests), repeats: of(&self.repeats), failures: of(&self.failures), trouble: self.contact.trouble() }
     }
 }

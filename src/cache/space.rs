@@ -232,5 +232,5 @@ impl Drop for Writing {
 
 /// Whether the storage may have done it all the same, or may do it yet.
 fn is_doubtful(error: &StoreError) -> bool {
-    error.is_temporary() || matches!(error.kind(), StoreErrorKind::Internal | StoreErrorKind::Broken)
+    error.is_temporary() || matches!(error.kind(), StoreErrorKind::Internal | StoreErrorKind::NoConnection | StoreErrorKind::Broken)
 }

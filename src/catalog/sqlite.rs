@@ -95,9 +95,16 @@ impl SqliteCatalog {
 
     fn open_with(dir: &Path, durability: Durability, reserve: &Arc<Reserve>) -> Result<Self> {
         let truth = file::open_truth(dir, durability)?;
-        let index = file::open_index(dir)?;
+        let mut index = file::open_index(dir)?;
         // What the index has seen of buckets that the truth does not know: they were deleted, and sweeping was cut short.
-        let seen = index::buckets(&index)?;
+        let seen = match index::buckets(&index) {
+            Err(error) if error::is_corrupt(&error) => {
+                drop(index);
+                index = file::begin_index_anew(dir, &error.to_string())?;
+                Vec::new()
+            }
+            seen => seen?,
+        };
         if let Some(last) = seen.last() {
             bucket::reserve_ids(&truth, *last)?;
         }

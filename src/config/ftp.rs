@@ -33,7 +33,7 @@ section! {
         /// An answer, or the next bytes, must come within this time. Storing what was sent may take 10 times as long.
         timeout: Duration = Text("30s"),
         /// A connection must be made within this time.
-        connect_timeout: Duration = Text("5s"),
+        connect_timeout: Duration = Text("3s"),
         /// How often is tried at most what may be repeated.
         attempts: usize = Text("4"),
         /// Connections at most, at least 4. Each reads, writes, lists or looks, one at a time: some half are for those who read and as

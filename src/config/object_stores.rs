@@ -42,7 +42,7 @@ section! {
         /// A reply, or the next piece of one, must come within this time.
         timeout: Duration = Text("30s"),
         /// A connection must be made within this time.
-        connect_timeout: Duration = Text("5s"),
+        connect_timeout: Duration = Text("3s"),
         /// How often a request is sent at most, where repeating it is safe.
         attempts: usize = Text("4"),
         /// Requests in flight at most; further ones wait, and after `timeout` are answered 503 SlowDown.
@@ -76,7 +76,7 @@ section! {
         /// A reply, or the next piece of one, must come within this time.
         timeout: Duration = Text("30s"),
         /// A connection must be made within this time.
-        connect_timeout: Duration = Text("5s"),
+        connect_timeout: Duration = Text("3s"),
         /// How often a request is sent at most, where repeating it is safe.
         attempts: usize = Text("4"),
         /// Requests in flight at most; further ones wait, and after `timeout` are answered 503 SlowDown.
@@ -111,7 +111,7 @@ section! {
         /// A reply, or the next piece of one, must come within this time.
         timeout: Duration = Text("30s"),
         /// A connection must be made within this time.
-        connect_timeout: Duration = Text("5s"),
+        connect_timeout: Duration = Text("3s"),
         /// How often a request is sent at most, where repeating it is safe.
         attempts: usize = Text("4"),
         /// Requests in flight at most; further ones wait, and after `timeout` are answered 503 SlowDown.

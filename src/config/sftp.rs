@@ -40,7 +40,7 @@ section! {
         /// The server must show signs of life within this time. Flushing a large file may take it 20 times as long.
         timeout: Duration = Text("30s"),
         /// A connection must be made within this time.
-        connect_timeout: Duration = Text("5s"),
+        connect_timeout: Duration = Text("3s"),
         /// How often is tried at most what may be repeated.
         attempts: usize = Text("4"),
         /// Connections at most. Each has many requests on their way.

@@ -5,6 +5,7 @@
 
 use super::rows::{Row, RowError};
 use crate::{
+    backend::tree,
     catalog::{BucketId, Catalog, CatalogError, CatalogErrorKind, ObjectRow},
     model::BucketName,
 };
@@ -93,9 +94,19 @@ fn changed(why: impl Into<String>) -> CatalogError {
     CatalogError::new(CatalogErrorKind::Internal, format!("the rows changed while they were read: {}", why.into()))
 }
 
+/// What a HEAD of the file has found out gives way to what a client has told once, even where known rows are kept: otherwise a look at
+/// an object before the import would cost its metadata.
+fn gives_way(known: &ObjectRow, imported: &ObjectRow) -> bool {
+    let is_guess = |row: &ObjectRow| row.intended.is_none() && row.stands.as_deref().is_some_and(tree::is_guess);
+    is_guess(known) && !is_guess(imported)
+}
+
 async fn write(catalog: &dyn Catalog, clash: Clash, imported: &mut Imported, batch: Vec<(BucketId, ObjectRow)>) -> Result<(), ImportError> {
     let writing = stream::iter(batch).map(async |(bucket, row)| {
-        if clash == Clash::Keep && catalog.object(bucket, &row.key).await?.is_some() {
+        if clash == Clash::Keep
+            && let Some(known) = catalog.object(bucket, &row.key).await?
+            && !gives_way(&known, &row)
+        {
             return Ok::<_, CatalogError>(false);
         }
         catalog.set_object(bucket, row).await?;

@@ -4,8 +4,10 @@
 //! |---|---|
 //! | upkeep: scans each bucket for files that others changed | `scan_interval`, and never more than a twentieth of the time |
 //! | follow: asks storages that tell what changes in them | every 30 s, or at `scan_interval` if that is less |
+//! | contact: asks storages that could not be reached whether they can be now | every 5 s |
 //! | expiry: aborts stale uploads, forgets how old ones ended | hourly |
 
+mod contact;
 mod expiry;
 mod follow;
 mod upkeep;
@@ -30,6 +32,7 @@ pub struct JobSettings {
 pub fn spawn(buckets: Arc<Buckets>, settings: JobSettings, stop: CancellationToken) -> TaskTracker {
     let jobs = TaskTracker::new();
     jobs.spawn(stop.clone().run_until_cancelled_owned(upkeep::run(buckets.clone(), settings.scan_interval)));
+    jobs.spawn(stop.clone().run_until_cancelled_owned(contact::run(buckets.clone())));
     jobs.spawn(stop.clone().run_until_cancelled_owned(follow::run(buckets.clone(), settings.scan_interval)));
     jobs.spawn(stop.run_until_cancelled_owned(expiry::run(buckets, settings.upload_expiry)));
     jobs.close();
@@ -57,6 +60,10 @@ async fn each_bucket(buckets: &Buckets, round: Round) -> Result<(), BucketError>
                 Err(BucketError::Store(error)) if error.kind() == StoreErrorKind::AccessDenied => {
                     tracing::debug!(bucket = %record.bucket.name, ?round, %error, "a bucket cannot be entered");
                 }
+                // So was this, when the storage was tried.
+                Err(error) if is_lost(buckets, record) => {
+                    tracing::debug!(bucket = %record.bucket.name, ?round, %error, "upkeep of a bucket failed; it is tried again");
+                }
                 Err(error) => tracing::error!(bucket = %record.bucket.name, ?round, %error, "upkeep of a bucket failed; it is tried again"),
             }
         }
@@ -65,6 +72,12 @@ async fn each_bucket(buckets: &Buckets, round: Round) -> Result<(), BucketError>
             _ => return Ok(()),
         }
     }
+}
+
+/// Whether the storage of a bucket cannot be reached at all.
+fn is_lost(buckets: &Buckets, record: &BucketRecord) -> bool {
+    let backend = buckets.backend(&record.bucket.backend).ok();
+    backend.and_then(|backend| backend.traffic()).is_some_and(|traffic| traffic.trouble.is_some())
 }
 
 async fn one_bucket(buckets: &Buckets, record: &BucketRecord, round: Round) -> Result<(), BucketError> {

@@ -167,7 +167,9 @@ impl Health {
     /// What an outcome says of the backend.
     pub(super) fn judge(&self, error: Option<&StoreError>) -> Verdict {
         match error.map(|error| (error, error.kind())) {
-            Some((error, StoreErrorKind::Unavailable | StoreErrorKind::Internal)) => self.struck(&error.to_string()),
+            Some((error, StoreErrorKind::Unavailable | StoreErrorKind::NoConnection | StoreErrorKind::Internal)) => {
+                self.struck(&error.to_string())
+            }
             // Neither: it is there, and cannot.
             Some((_, StoreErrorKind::Busy | StoreErrorKind::Payload | StoreErrorKind::Broken)) => Verdict::AsBefore,
             _ => {

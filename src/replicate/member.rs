@@ -354,6 +354,7 @@ impl Probe for Member {
         };
         match tokio::time::timeout(PROBE, asked).await {
             Ok(Ok(_)) => true,
+            Ok(Err(error)) if error.kind() == StoreErrorKind::NoConnection => false,
             Ok(Err(error)) if matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Internal | StoreErrorKind::Broken) => {
                 // The storage answers, and only our place in it is gone: that is for us to set right.
                 matches!(timely(PROBE, self.has_place()).await, Ok(false))

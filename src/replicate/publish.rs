@@ -316,6 +316,7 @@ fn telling(mut errors: Vec<StoreError>, had: usize, needed: usize) -> StoreError
             && !matches!(
                 error.kind(),
                 StoreErrorKind::Internal
+                    | StoreErrorKind::NoConnection
                     | StoreErrorKind::Broken
                     | StoreErrorKind::PreconditionFailed
                     | StoreErrorKind::NoSuchKey

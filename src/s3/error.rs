@@ -153,7 +153,7 @@ impl From<StoreError> for S3Error {
             Kind::AclNotSupported => ErrorCode::AccessControlListNotSupported,
             Kind::NotImplemented => ErrorCode::NotImplemented,
             Kind::Busy => ErrorCode::SlowDown,
-            Kind::Unavailable => ErrorCode::ServiceUnavailable,
+            Kind::Unavailable | Kind::NoConnection => ErrorCode::ServiceUnavailable,
             Kind::StorageFull | Kind::DataFull => ErrorCode::StorageFull,
             Kind::Internal | Kind::Broken => ErrorCode::InternalError,
             Kind::Payload => match error.payload() {
@@ -177,7 +177,7 @@ impl From<StoreError> for S3Error {
                 }
             }
             Kind::InvalidPartNumber { parts } => s3 = s3.detail("ActualPartCount", parts.to_string()),
-            Kind::Busy | Kind::Unavailable => s3 = s3.retry_after(error.wait().unwrap_or_default()),
+            Kind::Busy | Kind::Unavailable | Kind::NoConnection => s3 = s3.retry_after(error.wait().unwrap_or_default()),
             _ => {}
         }
         s3.with_source(error)

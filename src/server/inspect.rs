@@ -5,6 +5,7 @@
 
 use super::{
     backends::{self, Opening},
+    data::DataDirectory,
     error::StartError,
     signals::Signals,
 };
@@ -61,6 +62,7 @@ pub async fn backend(settings: &Settings, name: &str, place: Option<&str>) -> Re
 /// Tries what any use of a bucket of the configuration needs, in its own place.
 pub async fn bucket(settings: &Settings, name: &str) -> Result<Inspected, StartError> {
     let (name, backend) = known_bucket(settings, name)?;
+    refuse_missing(settings, &name)?;
     let visit = Visit::begin(settings, backend).await?;
     let found = async {
         let place = visit.place_of(&name)?;
@@ -70,6 +72,22 @@ pub async fn bucket(settings: &Settings, name: &str) -> Result<Inspected, StartE
     let found = found.await;
     visit.end().await;
     found
+}
+
+/// A bucket on local disk has a directory from the first start of a server on. This can be told while a server uses it.
+fn refuse_missing(settings: &Settings, name: &BucketName) -> Result<(), StartError> {
+    let bucket = &settings.buckets[name];
+    let backend = settings.backend_of(bucket);
+    let config::Backend::Fs(fs) = settings.below(known(settings, backend)?) else { return Ok(()) };
+    let directory = fs.root.join(bucket.place().unwrap_or(name.as_str()));
+    if directory.exists() || !DataDirectory::was_taken(&settings.server.data) {
+        return Ok(());
+    }
+    Err(StartError::new(format!(
+        "the directory {} of bucket '{name}' on backend '{backend}' does not exist. If the bucket is new, the next start of the server \
+         makes it. If it had objects, they are gone, or their file system is not mounted: bring it back, and restart the server",
+        directory.display()
+    )))
 }
 
 /// Makes the bucket or container that a bucket of the configuration lies in, if it is missing.

@@ -44,7 +44,7 @@ use crate::{
     config::{self, Settings},
     control,
     telemetry::{
-        backends::Asked,
+        backends::{Asked, Known},
         metrics::Metrics,
         replicas::Replica,
         storages::{Room, Storage},
@@ -170,12 +170,22 @@ fn watch(metrics: &Metrics, buckets: &Arc<Buckets>, limits: &Arc<LimitsInForce>,
     });
     let buckets = buckets.clone();
     metrics.backends.read_by(move || {
-        let asked = |(name, backend): (&str, &Arc<dyn Backend>)| {
-            let Traffic { requests, repeats, failures } = backend.traffic()?;
-            Some((name.to_owned(), Asked { requests, repeats, failures }))
+        let known = |(name, backend): (&str, &Arc<dyn Backend>)| {
+            let (asked, trouble) = match backend.traffic() {
+                Some(Traffic { requests, repeats, failures, trouble }) => (Some(Asked { requests, repeats, failures }), trouble),
+                None => (None, no_replica_answers(&**backend)),
+            };
+            Known { name: name.to_owned(), asked, trouble }
         };
-        buckets.backends().filter_map(asked).collect()
+        buckets.backends().map(known).collect()
     });
+}
+
+/// Said of a backend that consists of others, if all of them are out.
+fn no_replica_answers(backend: &dyn Backend) -> Option<String> {
+    let health = backend.replication()?.health();
+    let are_out = !health.is_empty() && health.iter().all(|replica| replica.out.is_some());
+    are_out.then(|| "none of its replicas answers".to_owned())
 }
 
 /// A file system that does not answer must not hold up whoever asks for health: it is asked in a thread of its own.

@@ -48,6 +48,9 @@ pub enum StoreErrorKind {
     Busy,
     /// 503 ServiceUnavailable: the storage does not answer.
     Unavailable,
+    /// 503 ServiceUnavailable: no connection to the storage comes about, and waiting does not help: it is not the one that it should
+    /// be, or does not accept us.
+    NoConnection,
     /// 507: no space, or over a quota.
     StorageFull,
     /// 507: not the storage behind the bucket has no space, but our own data directory.

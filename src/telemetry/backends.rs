@@ -1,16 +1,16 @@
-//! What each backend was asked, read when the metrics are.
+//! What each backend was asked and whether it can be reached, read when metrics or health are.
 
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, counter::ConstCounter},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 use std::{
     fmt,
     sync::{Arc, OnceLock},
 };
 
-/// Of one backend, from the start of the server.
+/// The requests to one backend, from the start of the server.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asked {
     pub requests: u64,
@@ -18,15 +18,44 @@ pub struct Asked {
     pub failures: u64,
 }
 
-type Read = Box<dyn Fn() -> Vec<(String, Asked)> + Send + Sync>;
+#[derive(Debug, Clone)]
+pub struct Known {
+    pub name: String,
+    /// `None`: it is no other machine.
+    pub asked: Option<Asked>,
+    /// Why it cannot be reached, if it cannot.
+    pub trouble: Option<String>,
+}
+
+type Read = Box<dyn Fn() -> Vec<Known> + Send + Sync>;
+
+/// Which backends cannot be reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unreachable {
+    /// By name, with the reason.
+    pub backends: Vec<(String, String)>,
+    /// There is no backend that can be reached: no request can be served.
+    pub are_all: bool,
+}
 
 #[derive(Clone, Default)]
 pub struct Backends(Arc<OnceLock<Read>>);
 
 impl Backends {
     /// Where the counts are from now on. Said once.
-    pub fn read_by(&self, read: impl Fn() -> Vec<(String, Asked)> + Send + Sync + 'static) {
+    pub fn read_by(&self, read: impl Fn() -> Vec<Known> + Send + Sync + 'static) {
         let _ = self.0.set(Box::new(read));
+    }
+
+    pub fn unreachable(&self) -> Unreachable {
+        let all = self.all();
+        let count = all.len();
+        let backends: Vec<_> = all.into_iter().filter_map(|known| Some((known.name, known.trouble?))).collect();
+        Unreachable { are_all: !backends.is_empty() && backends.len() == count, backends }
+    }
+
+    fn all(&self) -> Vec<Known> {
+        self.0.get().map(|read| read()).unwrap_or_default()
     }
 }
 
@@ -46,16 +75,22 @@ const COLUMNS: [Column; 3] = [
 
 impl Collector for Backends {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        let Some(read) = self.0.get() else { return Ok(()) };
-        let asked = read();
+        let all = self.all();
+        let asked: Vec<_> = all.iter().filter_map(|known| Some((known.name.as_str(), known.asked?))).collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
         for (name, help, column) in COLUMNS {
-            if asked.is_empty() {
-                continue;
-            }
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             for (backend, asked) in &asked {
-                ConstCounter::new(column(asked)).encode(metric.encode_family(&[("backend", backend.as_str())])?)?;
+                ConstCounter::new(column(asked)).encode(metric.encode_family(&[("backend", *backend)])?)?;
             }
+        }
+        let help = "Whether the storage of a backend could be reached when that was tried last: 0 if not";
+        let mut metric = encoder.encode_descriptor("backend_up", help, None, MetricType::Gauge)?;
+        for known in all.iter().filter(|known| known.asked.is_some()) {
+            let up = ConstGauge::new(i64::from(known.trouble.is_none()));
+            up.encode(metric.encode_family(&[("backend", known.name.as_str())])?)?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use causeway::{
 use rusqlite::Connection;
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{FileExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -29,6 +29,26 @@ pub fn open(dir: &Path) -> SqliteCatalog {
 
 fn refusal(dir: &Path) -> CatalogError {
     SqliteCatalog::open(dir, Durability::Strict).expect_err("refused")
+}
+
+/// Overwrites all pages but the first ones, which tell what the file is and has.
+fn damage(path: &Path) {
+    let file = fs::File::options().write(true).open(path).expect("opens");
+    let length = file.metadata().expect("a file").len();
+    assert!(length > 8 * 4096, "{length}");
+    let garbage = vec![0xa5; usize::try_from(length - 3 * 4096).expect("fits")];
+    file.write_all_at(&garbage, 3 * 4096).expect("written");
+}
+
+/// Closes a catalog whose index has many pages.
+async fn fill(dir: &Path) {
+    let catalog = open(dir);
+    let id = catalog.bucket(&name("photos")).await.expect("read").expect("a bucket").id;
+    for n in 0..2000 {
+        drop(catalog.index(id, put(&format!("key {n:05}"), n)));
+    }
+    catalog.index(id, put("z", 1)).await.expect("indexed");
+    catalog.close().await.expect("closed");
 }
 
 /// A directory with a closed catalog of one bucket that holds one key.
@@ -66,18 +86,35 @@ async fn closing_leaves_the_two_files_and_the_reserve_and_no_log() {
 }
 
 #[tokio::test]
-async fn a_newer_format_is_refused_and_left_alone() {
-    for (file, known) in [("catalog.sqlite", "up to 6"), ("index.sqlite", "up to 1")] {
-        let dir = closed().await;
-        let path = dir.path().join(file);
-        Connection::open(&path).and_then(|db| db.pragma_update(None, "user_version", 4711)).expect("changed");
-        let before = fs::read(&path).expect("read");
-        let error = refusal(dir.path());
-        assert_eq!(error.kind(), CatalogErrorKind::Unavailable);
-        let message = error.to_string();
-        assert!(message.contains(file) && message.contains("4711") && message.contains(known), "{message}");
-        assert!(fs::read(&path).expect("read") == before);
-    }
+async fn a_newer_truth_is_refused_and_left_alone() {
+    let dir = closed().await;
+    let path = dir.path().join("catalog.sqlite");
+    Connection::open(&path).and_then(|db| db.pragma_update(None, "user_version", 4711)).expect("changed");
+    let before = fs::read(&path).expect("read");
+    let error = refusal(dir.path());
+    assert_eq!(error.kind(), CatalogErrorKind::Unavailable);
+    let message = error.to_string();
+    assert!(["catalog.sqlite", "4711", "up to 6"].iter().all(|word| message.contains(word)), "{message}");
+    assert!(fs::read(&path).expect("read") == before);
+}
+
+#[tokio::test]
+async fn an_index_in_which_a_reader_meets_damage_is_begun_anew_by_the_next_start() {
+    let dir = closed().await;
+    let path = dir.path().join("index.sqlite");
+    fill(dir.path()).await;
+    let catalog = open(dir.path());
+    let id = catalog.bucket(&name("photos")).await.expect("read").expect("a bucket").id;
+    damage(&path);
+    let error = catalog.index_rows(id, None, 9000).await.expect_err("it is damaged");
+    assert!(error.to_string().contains("index.sqlite is damaged") && error.to_string().contains("restart"), "{error}");
+    // Whether it can be closed well does not matter.
+    let _ = catalog.close().await;
+    let catalog = open(dir.path());
+    assert_eq!(catalog.index_rows(id, None, 9).await.expect("rows"), []);
+    catalog.index(id, put("b", 1)).await.expect("indexed");
+    catalog.close().await.expect("closed");
+    assert_eq!(open(dir.path()).index_rows(id, None, 9).await.expect("rows"), [row("b", 1)], "and not again by the one after it");
 }
 
 #[tokio::test]
@@ -103,6 +140,7 @@ async fn a_damaged_truth_is_an_error_and_left_alone() {
     let error = refusal(dir.path());
     assert_eq!(error.kind(), CatalogErrorKind::Unavailable);
     assert!(error.to_string().contains("catalog.sqlite is damaged"), "{error}");
+    assert!(error.to_string().contains("causeway catalog import"), "it says what to do: {error}");
     assert!(fs::read(&path).expect("read") == before);
 }
 
@@ -116,7 +154,7 @@ async fn a_log_without_its_truth_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_damaged_or_missing_index_is_begun_anew() {
+async fn a_damaged_missing_or_newer_index_is_begun_anew() {
     let garbage = |path: &Path| fs::write(path, "no database, but long enough to be taken for one ".repeat(100)).expect("written");
     let bad_tables = |path: &Path| {
         let db = Connection::open(path).expect("opens");
@@ -128,9 +166,11 @@ async fn a_damaged_or_missing_index_is_begun_anew() {
         // Its log stays behind and must not be taken for that of the new file.
         fs::write(path.with_extension("sqlite-wal"), [7; 5000]).expect("written");
     };
-    let harms: [&dyn Fn(&Path); 4] = [&garbage, &bad_tables, &truncated, &missing];
+    let newer = |path: &Path| Connection::open(path).and_then(|db| db.pragma_update(None, "user_version", 4711)).expect("changed");
+    let harms: [&dyn Fn(&Path); 6] = [&garbage, &bad_tables, &truncated, &missing, &newer, &damage];
     for (n, harm) in harms.into_iter().enumerate() {
         let dir = closed().await;
+        fill(dir.path()).await;
         harm(&dir.path().join("index.sqlite"));
         let catalog = open(dir.path());
         let id = catalog.bucket(&name("photos")).await.expect("read").expect("the truth is untouched").id;

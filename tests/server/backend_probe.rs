@@ -97,7 +97,7 @@ fn a_storage_that_is_not_there_fails_and_no_secret_is_told() {
         "[backend.up]\ntype = 's3'\nendpoint = 'http://127.0.0.1:1'\naccess_key = 'a'\nsecret_key = 'hunter2'\nattempts = 1\n";
     place.write("causeway.toml", &format!("{configuration}[bucket.photos]\n"));
     let said = place.run(&["backend", "probe", "up"], &[]).failed(1);
-    assert!(said.contains("failed  reach and list") && said.contains("connecting to the storage failed"), "{said}");
+    assert!(said.contains("failed  reach and list") && said.contains("connecting to 127.0.0.1:1 failed"), "{said}");
     assert!(!said.contains("hunter2"));
 }
 

@@ -67,6 +67,33 @@ fn what_only_the_catalog_knows_moves_to_another_data_directory() {
 }
 
 #[test]
+fn what_a_look_at_a_file_has_guessed_gives_way_to_what_is_imported() {
+    let sshd = Sshd::start();
+    let first = before(&sshd);
+    let server = first.serve(&[], &ENVIRONMENT);
+    let raw = Raw::new(server.s3, ROOT);
+    assert_eq!(raw.put("/photos", "").send().status, 200);
+    let put = raw.put("/photos/a%20b", "meow").header("content-type", "image/cat").header("x-amz-meta-who", "me");
+    assert_eq!(put.send().status, 200);
+    let known = seen(&raw);
+    drop(server);
+    let backup = first.run(&["catalog", "export", "-"], &[]).succeeded();
+
+    let second = before(&sshd);
+    second.write("causeway.toml", &(second.read("causeway.toml") + "[bucket.photos]\n"));
+    let server = second.serve(&[], &ENVIRONMENT);
+    let raw = Raw::new(server.s3, ROOT);
+    assert_eq!((seen(&raw).0, seen(&raw).2), (200, None), "it was adopted");
+    drop(server);
+    second.write("backup.jsonl", &backup);
+    assert_eq!(second.run(&["catalog", "import", "backup.jsonl"], &[]).succeeded(), "imported 0 buckets and 1 objects\n");
+    let again = second.run(&["catalog", "import", "backup.jsonl"], &[]).succeeded();
+    assert_eq!(again, "imported 0 buckets and 0 objects, 1 were there and were kept\n");
+    let server = second.serve(&[], &ENVIRONMENT);
+    assert_eq!(seen(&Raw::new(server.s3, ROOT)), known);
+}
+
+#[test]
 fn a_catalog_that_is_not_whole_is_not_imported() {
     let sshd = Sshd::start();
     let place = before(&sshd);

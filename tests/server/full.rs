@@ -7,6 +7,7 @@ use super::{
     support::{
         Who,
         raw::{Raw, RawReply},
+        sshd::Sshd,
     },
 };
 use std::{
@@ -181,4 +182,69 @@ fn a_full_data_directory_is_told_apart_from_a_full_storage() {
     }
     assert_eq!(delete(&raw, "/photos"), 204);
     within(|| server.ask_admin("/-/health/ready").1.contains("data directory").then_some(()));
+}
+
+#[test]
+fn a_full_replica_says_why_it_lacks_what_it_lacks_in_status_log_and_metrics() {
+    let place = Place::new();
+    let Some(disk) = Disk::mount(place.path("small"), 8 * MIB) else { return };
+    place.write(
+        "causeway.toml",
+        &format!(
+            "[server]\ndata = 'data'\nscan_interval = 'off'\n[default]\nbackend = 'safe'\n[backend.large]\ntype = 'fs'\nroot = 'large'\n\
+             [backend.small]\ntype = 'fs'\nroot = {:?}\n\
+             [backend.safe]\ntype = 'replicated'\nbackends = ['large', 'small']\nwrite = 'quorum'\nquorum = 1\n",
+            disk.0
+        ),
+    );
+    let server = place.serve(&[], &ENVIRONMENT);
+    let raw = Raw::new(server.s3, ROOT);
+    assert_eq!(raw.put("/photos", "").send().status, 200);
+    disk.fill();
+    for n in 0..3 {
+        let put = raw.put(format!("/photos/{n}"), vec![b'x'; MIB]).unsigned_payload().send();
+        assert_eq!(put.status, 200, "one replica is enough: {}", put.text());
+    }
+    let failing = "causeway_replica_failing_objects{backend=\"safe\",replica=\"small\"}";
+    within(|| (server.metric(failing) == Some(3.0)).then_some(()));
+    let said = within(|| {
+        let said = place.run(&["replicate", "status", "photos"], &[]).failed(1);
+        said.contains("3 objects since").then_some(said)
+    });
+    assert!(said.contains("small: 3 objects since") && said.contains("No space left on device"), "{said}");
+    let log = place.read("stderr");
+    let told = log.lines().filter(|line| line.contains("objects are not brought to a replica") && line.contains("No space left")).count();
+    assert_eq!(told, 1, "{log}");
+
+    disk.empty();
+    within(|| (server.metric(failing) == Some(0.0)).then_some(()));
+}
+
+#[test]
+fn a_part_that_found_no_room_on_a_server_of_files_leaves_nothing_when_its_upload_is_aborted() {
+    let place = Place::new();
+    let sshd = Sshd::start();
+    let root = sshd.root();
+    let Some(disk) = Disk::mount(root.clone(), 16 * MIB) else { return };
+    place.write(
+        "causeway.toml",
+        &format!(
+            "[server]\ndata = 'data'\nscan_interval = 'off'\n[default]\nbackend = 'nas'\n[backend.nas]\ntype = 'sftp'\nhost = '{}'\n\
+             port = {}\nuser = '{}'\nprivate_key = {{ file = {:?} }}\nhost_key = '{}'\nroot = {root:?}\n",
+            sshd.address().ip(),
+            sshd.address().port(),
+            Sshd::user(),
+            sshd.key_file(),
+            sshd.fingerprint(),
+        ),
+    );
+    let server = place.serve(&[], &ENVIRONMENT);
+    let raw = Raw::new(server.s3, ROOT);
+    assert_eq!(raw.put("/photos", "").send().status, 200);
+    let upload = begin(&raw, "k");
+    assert_eq!(part(&raw, "k", &upload, 1, 24 * MIB).failure(), (507, "StorageFull".to_owned()));
+    assert_eq!(delete(&raw, &format!("/photos/k?uploadId={upload}")), 204);
+    let slots = root.join(".causeway/slots");
+    within(|| std::fs::read_dir(&slots).is_ok_and(|mut slots| slots.next().is_none()).then_some(()));
+    drop(disk);
 }

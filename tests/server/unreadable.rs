@@ -4,11 +4,15 @@
 
 use super::{
     process::{Place, Running},
-    support::{Who, raw::Raw},
+    support::{Who, raw::Raw, sshd::Sshd},
 };
 use std::{
+    ffi::OsStr,
     fs::{Permissions, create_dir_all, set_permissions},
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{PermissionsExt, symlink},
+    },
 };
 
 const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
@@ -91,6 +95,40 @@ fn a_file_that_may_not_be_read_is_refused_alone_and_listed() {
     assert_eq!(raw.get("/photos/bad").send().text(), "theirs");
     place.run(&["bucket", "scan", "photos"], &[]).succeeded();
     assert_eq!(keys(&raw, "/photos?list-type=2"), ["bad", "closed/x", "later", "new"]);
+    super::process::within(|| (unreadable(&server) == Some(0.0)).then_some(()));
+}
+
+#[test]
+fn a_name_that_is_no_text_is_left_out_and_its_folder_is_named_once() {
+    let sshd = Sshd::start();
+    let (host, port, root) = (sshd.address().ip(), sshd.address().port(), sshd.root());
+    let place = Place::new();
+    place.write(
+        "causeway.toml",
+        &format!(
+            "[server]\ndata = 'data'\nscan_interval = 'off'\n[default]\nbackend = 'disk'\n[backend.disk]\ntype = 'sftp'\nhost = '{host}'\n\
+             port = {port}\nuser = '{}'\nprivate_key = {{ file = {:?} }}\nhost_key = '{}'\nroot = {root:?}\n[bucket.photos]\n",
+            Sshd::user(),
+            sshd.key_file(),
+            sshd.fingerprint(),
+        ),
+    );
+    create_dir_all(root.join("photos/sub")).expect("a folder");
+    std::fs::write(root.join("photos/sub/good"), "theirs").expect("a file");
+    let odd = root.join("photos/sub").join(OsStr::from_bytes(b"o\xffd"));
+    std::fs::write(&odd, "theirs").expect("a file");
+    let server = place.serve(&[], &ENVIRONMENT);
+    let raw = Raw::new(server.s3, ROOT);
+    assert_eq!(keys(&raw, "/photos?list-type=2"), ["sub/good"]);
+    for _ in 0..2 {
+        place.run(&["bucket", "scan", "photos"], &[]).succeeded();
+    }
+    super::process::within(|| (unreadable(&server) == Some(1.0)).then_some(()));
+    let log = place.read("stderr");
+    let told = log.lines().filter(|line| line.contains("path=\"sub\"") && line.contains("is no text")).count();
+    assert_eq!(told, 1, "{log}");
+    std::fs::remove_file(odd).expect("removed");
+    place.run(&["bucket", "scan", "photos"], &[]).succeeded();
     super::process::within(|| (unreadable(&server) == Some(0.0)).then_some(()));
 }
 

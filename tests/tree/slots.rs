@@ -40,6 +40,19 @@ async fn a_part_that_broke_off_leaves_nothing_when_its_upload_is_aborted() {
 }
 
 #[tokio::test]
+async fn a_part_that_failed_long_ago_leaves_nothing_when_its_upload_is_aborted() {
+    let bed = Bed::new(Manners::Sftp).await;
+    let upload = begun(&bed).await;
+    broken_off(&bed, &upload).await;
+    // Its slot is given up by a task of its own.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    bed.store.abort_upload(&key("a"), &upload).await.expect("is aborted");
+    assert_eq!(Slots::names(&bed.files).await.expect("an answer"), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_bucket_that_is_removed_leaves_no_slots() {
     let bed = Bed::new(Manners::Sftp).await;
     broken_off(&bed, &begun(&bed).await).await;

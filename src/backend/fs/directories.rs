@@ -6,6 +6,7 @@
 //! - a directory that is opened again is the one that was there first, or none: never another one of its name.
 
 use super::root::Root;
+use crate::store::error::{StoreError, StoreErrorKind};
 use rustix::{
     fd::{AsFd, OwnedFd},
     io::Errno,
@@ -54,6 +55,22 @@ impl Directory {
 
     pub(super) fn identity(&self) -> Identity {
         self.identity
+    }
+
+    /// Whether it was removed. A removed directory answers as one in which there has never been anything.
+    pub(super) fn is_removed(&self) -> Result<bool, Errno> {
+        match self.root() {
+            Ok(root) => Ok(rustix::fs::fstat(root.fd())?.st_nlink == 0),
+            Err(Errno::NOENT) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Said to whoever needs it when it was removed.
+    pub(super) fn removed(&self) -> StoreError {
+        let words = "is gone: it was removed or moved away while the server ran. It is not made again before the next start, so that \
+                     nothing is written beside a file system that is only not mounted: bring it back, and restart the server";
+        StoreError::new(StoreErrorKind::Unavailable, format!("the directory '{}' of the bucket {words}", self.place))
     }
 
     pub(super) fn open_file(&self, path: &str) -> Result<OwnedFd, Errno> {

@@ -230,6 +230,14 @@ impl Backend for FsBackend {
         let failed = |e: Errno| StoreError::of_entry(format!("opening the directory of bucket {}", bucket.bucket.name), e);
         // A directory that was not there before has nothing to scan for.
         let is_new = home.root.open_dir(&place).is_err_and(|error| error == Errno::NOENT);
+        let had_objects = is_new && !self.catalog.index_rows(bucket.id, None, 1).await?.is_empty();
+        if had_objects {
+            tracing::warn!(
+                bucket = %bucket.bucket.name,
+                directory = %self.settings.root.join(&place).display(),
+                "the directory of a bucket that had objects was missing: an empty one is made, and the objects are not listed any more"
+            );
+        }
         home.root.make_dirs(&place, home.staging.durable).map_err(failed)?;
         let root = Directory::open(home.root.clone(), place, self.open.clone()).map_err(failed)?;
         if root.identity().0 != rustix::fs::fstat(home.root.fd()).map_err(failed)?.st_dev {
@@ -244,13 +252,15 @@ impl Backend for FsBackend {
             buffers: self.buffers.clone(),
             uploads: multipart::Uploads::default(),
             unreadable: Unreadable::of(bucket.id, &self.unreadable),
-            scan: scan::Scan::new(is_new || (home.staging.was_clean && scan::is_complete(&*self.catalog, bucket.id).await?)),
+            scan: scan::Scan::new(
+                (is_new && !had_objects) || (!is_new && home.staging.was_clean && scan::is_complete(&*self.catalog, bucket.id).await?),
+            ),
             adopting: Arc::new(Semaphore::new(1)),
             directories: self.directories.clone(),
             catalog: self.catalog.clone(),
             durability: self.settings.durability,
         };
-        if is_new {
+        if is_new && !had_objects {
             scan::mark_complete(&*self.catalog, bucket.id).await?;
         }
         Ok(Arc::new(FsStore::new(Arc::new(inner))))

@@ -116,6 +116,11 @@ pub(super) enum Depth {
 /// One pass over the bucket.
 pub(super) async fn pass(inner: &Arc<Inner>, depth: Depth, progress: &Progress) -> Result<()> {
     let mut seen = inner.scan.seen.lock().await;
+    let volume = inner.volume.clone();
+    // What is not there any more says nothing of the objects: a disk may only not be mounted.
+    if blocking(move || volume.root.is_removed().map_err(|e| StoreError::of_entry("scanning a bucket", e))).await? {
+        return Err(inner.volume.root.removed());
+    }
     let before = std::mem::take(&mut seen.directories);
     let before = if depth == Depth::Everything { HashMap::new() } else { before };
     let (send, mut batches) = mpsc::channel(2);

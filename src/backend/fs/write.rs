@@ -286,8 +286,8 @@ impl Ready {
             Err(PublishError::Obstructed) => {}
             Err(PublishError::Exists) if !replace => return Err(StoreErrorKind::PreconditionFailed.into()),
             Err(PublishError::Exists) => return Err(StoreError::io("publishing an object", Errno::EXIST)),
-            // The bucket's own directory is gone: it is being deleted, and trying again will say so.
-            Err(PublishError::Failed(Errno::NOENT)) => return Err(StoreErrorKind::Unavailable.into()),
+            // The bucket's own directory is gone: the bucket is being deleted, and trying again will say so; or others have removed it.
+            Err(PublishError::Failed(Errno::NOENT)) => return Err(volume.root.removed()),
             Err(PublishError::Failed(error)) => return Err(StoreError::of_entry("publishing an object", error)),
         }
         Ok(())

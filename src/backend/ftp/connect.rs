@@ -50,7 +50,7 @@ pub(super) async fn dial(settings: &FtpSettings, tls: Option<&ClientConfig>) -> 
     };
     match connect(settings, security).await {
         Ok(session) => Ok(session),
-        Err(failure) => Err(failure.told("connecting")),
+        Err(failure) => Err(failure.told(&format!("connecting to {}:{}", settings.host, settings.port))),
     }
 }
 
@@ -59,8 +59,8 @@ async fn connect(settings: &FtpSettings, security: Option<Security>) -> std::res
     let host = settings.host.trim_matches(['[', ']']);
     let tcp = match timeout(within, TcpStream::connect((host, settings.port))).await {
         Ok(Ok(tcp)) => tcp,
-        Ok(Err(_)) => return Err(Failure::Lost("the server cannot be reached")),
-        Err(_) => return Err(Failure::Lost("the server could not be reached in time")),
+        Ok(Err(error)) => return Err(Failure::Unreached(error.to_string())),
+        Err(_) => return Err(Failure::Unreached(format!("no answer within {within:?}"))),
     };
     // Neither is needed for anything to work.
     let _ = (tcp.set_nodelay(true), sockopt::set_socket_keepalive(&tcp, true), sockopt::set_tcp_keepidle(&tcp, KEEP_ALIVE));

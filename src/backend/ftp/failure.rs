@@ -31,6 +31,9 @@ pub(super) enum Failure {
     /// Nothing was done; it may be asked again.
     #[error("the server cannot do it now: {0}")]
     Later(String),
+    /// No connection came about.
+    #[error("{0}")]
+    Unreached(String),
     /// Whether it was carried out nobody knows.
     #[error("{0}")]
     Lost(&'static str),
@@ -62,7 +65,7 @@ impl Failure {
 
     /// Another attempt may do better.
     pub(super) fn is_passing(&self) -> bool {
-        matches!(self, Self::Lost(_) | Self::Later(_))
+        matches!(self, Self::Lost(_) | Self::Later(_) | Self::Unreached(_))
     }
 
     /// While doing `what`.
@@ -72,11 +75,11 @@ impl Failure {
             Self::BadName => StoreErrorKind::InvalidRequest,
             Self::LongName => StoreErrorKind::KeyTooLong,
             Self::Unsupported(_) => StoreErrorKind::NotImplemented,
-            Self::Lost(_) | Self::Later(_) => StoreErrorKind::Unavailable,
+            Self::Lost(_) | Self::Later(_) | Self::Unreached(_) => StoreErrorKind::Unavailable,
             Self::Changed => return changed(),
             Self::Forbidden(_) => StoreErrorKind::AccessDenied,
             Self::Refused(_) => StoreErrorKind::Broken,
-            Self::Denied(_) => StoreErrorKind::Internal,
+            Self::Denied(_) => StoreErrorKind::NoConnection,
         };
         StoreError::new(kind, format!("FTP: {what}: {self}"))
     }

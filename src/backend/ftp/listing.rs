@@ -1,6 +1,7 @@
 //! What is in a folder: by MLSD, or by LIST and then looking at each file for its time.
 //!
-//! Names that are not UTF-8, or no names at all, are passed over: they stay where they are, and keep their folder. Up to some ten
+//! Entries whose names are not UTF-8, or no names at all, are told as nameless: they stay where they are, and keep their folder. So is
+//! an entry whose name has a line end in it, which makes two lines of one. A listing of which nothing is understood fails. Up to some ten
 //! thousand entries are read whether or not somebody takes them, so that whoever looks at each does not hold a connection
 //! meanwhile; of larger folders the server waits with the rest.
 
@@ -48,6 +49,8 @@ struct Listing {
     data: Option<Data>,
     unread: BytesMut,
     has_facts: bool,
+    /// Some line of it was an entry.
+    is_understood: bool,
     pages: Pages,
     /// Bytes that were no entries, since the last one.
     idle: usize,
@@ -114,6 +117,7 @@ async fn begin(remote: &Arc<Remote>, mut lease: Lease, folder: &str) -> std::res
         data: Some(data),
         unread: BytesMut::new(),
         has_facts,
+        is_understood: false,
         pages,
         idle: 0,
     };
@@ -126,12 +130,12 @@ impl Listing {
         while let Some(data) = &mut self.data {
             while let Some(end) = self.unread.iter().position(|c| *c == b'\n') {
                 let line = self.unread.split_to(end + 1);
-                let found = entry(&line, self.has_facts)?;
-                self.idle = if found.is_some() { 0 } else { self.idle + line.len() };
+                let before = entries.len();
+                take(&line, self.has_facts, &mut self.is_understood, &mut entries)?;
+                self.idle = if entries.len() > before { 0 } else { self.idle + line.len() };
                 if self.idle > MOST_IDLE {
                     return Err(endless("there is nothing in it"));
                 }
-                entries.extend(found);
                 if entries.len() >= BATCH {
                     let first = entries.first().map(|first| &first.name);
                     self.pages.next(first).map_err(|error| endless(error.message()))?;
@@ -145,7 +149,7 @@ impl Listing {
                 Some(bytes) => self.unread.extend_from_slice(&bytes),
                 None => {
                     let line = self.unread.split();
-                    entries.extend(entry(&line, self.has_facts)?);
+                    take(&line, self.has_facts, &mut self.is_understood, &mut entries)?;
                     if let Some(data) = self.data.take() {
                         data.finish(&mut self.lease).await?;
                     }
@@ -185,6 +189,23 @@ fn endless(why: &str) -> Failure {
     Failure::Unsupported(format!("its listing of a folder has no end: {why}"))
 }
 
+/// Adds what a line tells to the entries before it.
+fn take(line: &[u8], has_facts: bool, is_understood: &mut bool, entries: &mut Vec<Entry>) -> std::result::Result<(), Failure> {
+    match entry(line, has_facts) {
+        Ok(found) => {
+            *is_understood |= found.is_some();
+            entries.extend(found);
+        }
+        // The rest of a name, most likely: of the line before.
+        Err(_) if *is_understood => match entries.last_mut() {
+            Some(torn) => *torn = Entry::nameless(torn.name.as_bytes()),
+            None => entries.push(Entry::nameless(line)),
+        },
+        Err(strange) => return Err(strange),
+    }
+    Ok(())
+}
+
 fn entry(line: &[u8], has_facts: bool) -> std::result::Result<Option<Entry>, Failure> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -206,6 +227,9 @@ fn entry(line: &[u8], has_facts: bool) -> std::result::Result<Option<Entry>, Fai
             Line::Entry { kind, size, name } => (name, Stat { kind, size, modified: None, tag: None, md5: None }),
         },
     };
-    let name = std::str::from_utf8(name).ok().filter(|name| !matches!(*name, "" | "." | "..") && !name.contains('/'));
-    Ok(name.map(|name| Entry { name: name.to_owned(), stat }))
+    Ok(match std::str::from_utf8(name) {
+        Ok("" | "." | "..") => None,
+        Ok(name) if !name.contains('/') => Some(Entry { name: name.to_owned(), stat }),
+        _ => Some(Entry::nameless(name)),
+    })
 }

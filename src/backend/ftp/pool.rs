@@ -138,13 +138,15 @@ impl Pool {
             let error = match connect::dial(&self.settings, self.tls.as_ref()).await {
                 Ok(mut session) => {
                     session.meter = self.meter.clone();
+                    self.meter.contact().made();
                     return Ok(session);
                 }
                 Err(error) => error,
             };
             // A server may take fewer connections than we would make: then those that there are have to do.
+            let is_last = attempt >= self.settings.attempts || asked.elapsed() >= self.settings.connect_timeout;
             let returned = tokio::time::timeout(pause(attempt, Duration::ZERO), self.returned.notified());
-            if error.is_temporary() && attempt < self.settings.attempts {
+            if error.is_temporary() && !is_last {
                 tracing::debug!(%error, attempt, "no connection to a backend; it is tried again");
                 // Whichever comes first.
                 let _ = returned.await;
@@ -152,7 +154,8 @@ impl Pool {
             if let Some(session) = self.take() {
                 return Ok(session);
             }
-            if !error.is_temporary() || attempt >= self.settings.attempts {
+            if !error.is_temporary() || is_last {
+                self.meter.contact().lost(&error);
                 *self.failed() = Some((Instant::now(), error.kind(), error.to_string()));
                 return Err(error);
             }
@@ -206,6 +209,8 @@ impl DerefMut for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.session.is_in_sync() {
+            // It has answered, whatever has become of others that were to be made.
+            self.pool.meter.contact().made();
             let session = std::mem::replace(&mut self.session, Session::closed());
             self.pool.idle().push((session, Instant::now()));
             self.pool.returned.notify_one();

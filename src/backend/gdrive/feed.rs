@@ -120,7 +120,7 @@ impl Ways<'_> {
                 changes.files.push((path, item.stat()));
             }
             (Kind::File, _) => changes.left.push(id),
-            (Kind::Other, _) => {}
+            (Kind::Other | Kind::Nameless, _) => {}
         }
         Ok(true)
     }

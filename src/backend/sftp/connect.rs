@@ -48,18 +48,20 @@ pub(super) fn private_key(settings: &SftpSettings) -> Result<Option<Arc<PrivateK
 }
 
 pub(super) async fn dial(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, meter: &Arc<Meter>) -> Result<Session> {
-    let address = (settings.host.as_str(), settings.port);
+    let (address, server) = ((settings.host.as_str(), settings.port), format!("{}:{}", settings.host, settings.port));
     let socket = match tokio::time::timeout(settings.connect_timeout, TcpStream::connect(address)).await {
         Ok(Ok(socket)) => socket,
-        Ok(Err(error)) => return Err(away("connecting to the server failed").with_source(error)),
-        Err(_) => return Err(away("connecting to the server took too long")),
+        Ok(Err(error)) => return Err(away(format_args!("connecting to {server} failed")).with_source(error)),
+        Err(_) => return Err(away(format_args!("connecting to {server} failed: no answer within {:?}", settings.connect_timeout))),
     };
     let greet = async {
         let trusted = settings.host_keys.trusted(&settings.host, settings.port).await;
-        let trusted = trusted.map_err(|why| refused(format!("the server cannot be verified: {why}")))?;
+        let trusted = trusted.map_err(|why| refused(format!("the server {server} cannot be verified: {why}")))?;
         greet(settings, key, socket, trusted, meter.clone()).await
     };
-    tokio::time::timeout(settings.timeout, greet).await.unwrap_or_else(|_| Err(away("the server did not let us in in time")))
+    tokio::time::timeout(settings.timeout, greet)
+        .await
+        .unwrap_or_else(|_| Err(away(format_args!("the server {server} did not let us in within {:?}", settings.timeout))))
 }
 
 async fn greet(
@@ -80,7 +82,7 @@ async fn greet(
     let handler = Client { trusted, why: why.clone() };
     let handle = client::connect_stream(Arc::new(config), socket, handler).await;
     let mut handle = handle.map_err(|error| match why.get() {
-        Some(why) => refused(format!("the server is not trusted: {why}")),
+        Some(why) => refused(format!("the server {}:{} is not trusted: {why}", settings.host, settings.port)),
         None => ssh("greeting the server", error),
     })?;
     authenticate(settings, key, &mut handle).await?;
@@ -157,7 +159,7 @@ async fn authenticate(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, ha
         return Err(away("the connection to the server was lost while it let us in"));
     }
     let what = if tried.is_empty() { "a user without password or key".to_owned() } else { tried.join(" and ") };
-    Err(refused(format!("the server does not accept {what} for the user '{user}'")))
+    Err(refused(format!("the server {}:{} does not accept {what} for the user '{user}'", settings.host, settings.port)))
 }
 
 async fn rsa_hash(handle: &Handle<Client>, is_rsa: bool) -> std::result::Result<Option<HashAlg>, russh::Error> {
@@ -228,12 +230,13 @@ impl Line for Socket {
     }
 }
 
-fn away(what: &str) -> StoreError {
+fn away(what: impl std::fmt::Display) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, format!("SFTP: {what}"))
 }
 
+/// Nothing that trying again would change.
 fn refused(what: impl std::fmt::Display) -> StoreError {
-    StoreError::new(StoreErrorKind::Internal, format!("SFTP: {what}"))
+    StoreError::new(StoreErrorKind::NoConnection, format!("SFTP: {what}"))
 }
 
 fn ssh(what: &str, error: russh::Error) -> StoreError {

@@ -21,7 +21,13 @@ pub enum HostKeys {
 /// What is trusted for one host, read once for each connection.
 #[derive(Debug)]
 pub(super) enum Trusted {
-    Keys { known: Vec<Vec<u8>>, revoked: Vec<Vec<u8>>, whence: String },
+    Keys {
+        known: Vec<Vec<u8>>,
+        revoked: Vec<Vec<u8>>,
+        whence: String,
+        /// The host as files of this kind name it.
+        name: String,
+    },
     Fingerprints(Vec<String>),
     Any,
 }
@@ -33,7 +39,12 @@ impl HostKeys {
             Self::Pinned(pins) => Ok(Trusted::Fingerprints(pins.clone())),
             Self::KnownHosts(path) => {
                 let whence = path.display().to_string();
-                let text = tokio::fs::read_to_string(path).await.map_err(|error| format!("reading {whence}: {error}"))?;
+                let text = match tokio::fs::read_to_string(path).await {
+                    Ok(text) => text,
+                    // As long as nobody has noted a host, there need not be such a file.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+                    Err(error) => return Err(format!("reading {whence}: {error}")),
+                };
                 let host = host.to_ascii_lowercase();
                 let name = if port == 22 { host } else { format!("[{host}]:{port}") };
                 let (mut known, mut revoked) = (Vec::new(), Vec::new());
@@ -44,7 +55,7 @@ impl HostKeys {
                         Some(_) => {}
                     }
                 }
-                Ok(Trusted::Keys { known, revoked, whence })
+                Ok(Trusted::Keys { known, revoked, whence, name })
             }
         }
     }
@@ -79,9 +90,11 @@ impl Trusted {
             }
             Self::Keys { revoked, .. } if revoked.contains(&shown) => Err(format!("its key {fingerprint} was revoked")),
             Self::Keys { known, .. } if known.contains(&shown) => Ok(()),
-            Self::Keys { known, whence, .. } if known.is_empty() => Err(format!(
-                "nothing in {whence} is for it: if its {} key is {fingerprint}, add that there or set 'host_key'",
-                key.algorithm()
+            Self::Keys { known, whence, name, .. } if known.is_empty() => Err(format!(
+                "the host is unknown: no key in {whence} is for {name}. It shows the {} key {fingerprint}. If that is its key, write \
+                 host_key = '{fingerprint}' into the configuration of the backend, or add this line to {whence}: {name} {}",
+                key.algorithm(),
+                key.to_openssh().map_err(|error| error.to_string())?
             )),
             Self::Keys { whence, .. } => {
                 Err(format!("its key {fingerprint} ({}) is not the one in {whence}: somebody may be in between", key.algorithm()))
@@ -182,7 +195,7 @@ mod tests {
             hashed,
         ] {
             assert_eq!(check(&file, "Files.example.com", 2222).await, Ok(()), "{file}");
-            assert!(check(&file, "files.example.com", 22).await.is_err_and(|why| why.contains("nothing in")), "{file}");
+            assert!(check(&file, "files.example.com", 22).await.is_err_and(|why| why.contains("the host is unknown")), "{file}");
         }
     }
 

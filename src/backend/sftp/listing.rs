@@ -1,6 +1,6 @@
 //! What is in a folder, as the server hands it out.
 //!
-//! Names that are not UTF-8, or no names at all, are passed over: they stay where they are, and keep their folder.
+//! Entries whose names are not UTF-8, or no names at all, are told as nameless: they stay where they are, and keep their folder.
 
 use super::{
     failure::Failure,
@@ -93,10 +93,14 @@ impl Listing {
         self.pages.next(found.first().map(|first| &first.name)).map_err(|endless| Failure::Refused(endless.message().to_owned()))?;
         let mut entries = Vec::with_capacity(found.len());
         for Name { name, attributes } in found {
-            let Ok(name) = std::str::from_utf8(&name) else { continue };
-            if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
-                continue;
-            }
+            let name = match std::str::from_utf8(&name) {
+                Ok("" | "." | "..") => continue,
+                Ok(name) if !name.contains(['/', '\0']) => name,
+                _ => {
+                    entries.push(Entry::nameless(&name));
+                    continue;
+                }
+            };
             let stat = match attributes.stat() {
                 Some(stat) => stat,
                 None => match self.open.lease.lstat(&remote.at(&join(folder, name))).await? {

@@ -82,6 +82,7 @@ impl Pool {
             Err(error) => match self.best() {
                 Some((session, _)) => Ok(Lease::new(session, place)),
                 None => {
+                    self.meter.contact().lost(&error);
                     *failure = Some((Instant::now(), error.kind(), error.to_string()));
                     Err(error)
                 }
@@ -99,10 +100,16 @@ impl Pool {
     }
 
     async fn dial(&self) -> Result<Arc<Session>> {
+        let begun = Instant::now();
         for attempt in 1.. {
+            // Who has waited in vain for so long is told.
+            let is_last = || attempt >= self.settings.attempts || begun.elapsed() >= self.settings.connect_timeout;
             match connect::dial(&self.settings, self.key.as_ref(), &self.meter).await {
-                Ok(session) => return Ok(Arc::new(session)),
-                Err(error) if error.is_temporary() && attempt < self.settings.attempts => {
+                Ok(session) => {
+                    self.meter.contact().made();
+                    return Ok(Arc::new(session));
+                }
+                Err(error) if error.is_temporary() && !is_last() => {
                     tracing::debug!(%error, attempt, "no connection to a backend; it is tried again");
                     tokio::time::sleep(pause(attempt, Duration::ZERO)).await;
                 }

@@ -121,7 +121,7 @@ impl Remote {
             match present(answer.await.and_then(stat))?.map(|stat| stat.kind) {
                 Some(Kind::Folder) => self.trust(part),
                 Some(Kind::File) => return Ok(Way::File),
-                Some(Kind::Other) => return Ok(Way::Barred),
+                Some(Kind::Other | Kind::Nameless) => return Ok(Way::Barred),
                 None => return Ok(Way::Missing),
             }
         }

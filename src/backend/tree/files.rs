@@ -66,8 +66,8 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
     /// Makes a folder and those above it. What is there already is fine.
     async fn make_folder(&self, path: &str) -> Result<()>;
 
-    /// What is in a folder, in any order, some at a time. A folder that is not there is empty. Names that are not UTF-8 are left
-    /// out.
+    /// What is in a folder, in any order, some at a time. A folder that is not there is empty. Entries without a
+    /// usable name are told as such.
     fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>>>;
 
     /// Removes drafts whose names begin with `instance`: those of a process that was killed.
@@ -137,6 +137,8 @@ pub enum Kind {
     Folder,
     /// Links, devices and the like: nothing that is served.
     Other,
+    /// Only in listings: an entry whose name is no text, or one that cannot be asked for by its name. The name says what could be read.
+    Nameless,
 }
 
 impl Stat {
@@ -156,6 +158,17 @@ pub struct Entry {
     pub name: String,
     pub stat: Stat,
 }
+
+impl Entry {
+    /// Of a name as the storage has sent it.
+    pub(in crate::backend) fn nameless(name: &[u8]) -> Self {
+        let name = String::from_utf8_lossy(name).chars().take(LONGEST_TOLD).collect();
+        Self { name, stat: Stat { kind: Kind::Nameless, size: 0, modified: None, tag: None, md5: None } }
+    }
+}
+
+/// Characters of a name that nobody can use.
+const LONGEST_TOLD: usize = 200;
 
 /// Entries of a folder of ours that are held at once.
 const MOST_GATHERED: usize = 100_000;

@@ -220,7 +220,7 @@ impl Backend for TreeBackend {
                         // It is not empty of anything that we could remove.
                         Kind::Folder if below.len() > folder.len() + descent::MOST_ESCAPED => return Ok(false),
                         Kind::Folder => folders.push(below),
-                        Kind::File | Kind::Other => return Ok(false),
+                        Kind::File | Kind::Other | Kind::Nameless => return Ok(false),
                     }
                 }
             }
@@ -286,6 +286,11 @@ impl Backend for TreeBackend {
             None => Ok(false),
         }
     }
+}
+
+/// Whether what the catalog says of an object is only what adopting its file has found out, and nothing that a client has told.
+pub fn is_guess(stands: &str) -> bool {
+    record::is_guess(stands)
 }
 
 fn capabilities(durability: Durability) -> Capabilities {

@@ -107,6 +107,14 @@ impl Record {
     }
 }
 
+/// Whether a stored record says no more than what adopting a file finds out again: whoever put an object with us has told more, a
+/// checksum at least.
+pub(super) fn is_guess(stands: &str) -> bool {
+    serde_json::from_str::<Record>(stands).is_ok_and(|record| {
+        record.checksum.is_none() && record.parts.is_none() && record.upload.is_none() && record.attributes == Attributes::default()
+    })
+}
+
 /// What a client is told of a foreign file. The `-0` of its tag tells that it is no MD5.
 pub(super) fn foreign(stat: &Stat) -> ObjectInfo {
     let provisional = || {
@@ -212,6 +220,7 @@ pub(super) enum Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Checksum, ChecksumAlgorithm};
 
     fn stat(size: u64, at: i64, tag: Option<&str>) -> Stat {
         Stat { kind: Default::default(), size, modified: Some(Timestamp::from_millis(at)), tag: tag.map(str::to_owned), md5: None }
@@ -246,6 +255,20 @@ mod tests {
         let old = record("old", 3, Some(stat(3, 1, Some("t"))));
         let row = Row { stands: Some(old.clone()), intended: Some(Intent::Put(Box::new(record("new", 3, None)))) };
         assert_eq!(row.judge("a", &stat(3, 9, Some("t"))), Verdict::Known(Box::new(old)));
+    }
+
+    #[test]
+    fn what_adopting_a_file_finds_out_is_a_guess_and_what_a_client_has_told_is_none() {
+        let text = |record: &Record| serde_json::to_string(record).expect("a text");
+        let guess = Record::adopted("a".into(), stat(3, 1, None), [0; 16]);
+        assert!(is_guess(&text(&guess)));
+        let checksum = Checksum::new(ChecksumAlgorithm::Crc32, &[0; 4]).map(ObjectChecksum::full);
+        let mut tagged = guess.clone();
+        tagged.attributes.content_type = Some("a/b".into());
+        for told in [Record { checksum, ..guess }, tagged] {
+            assert!(!is_guess(&text(&told)), "{told:?}");
+        }
+        assert!(!is_guess("no record"));
     }
 
     #[test]

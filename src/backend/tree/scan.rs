@@ -126,7 +126,11 @@ pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
             let passed = pass(&bucket, &Progress::default()).await;
             bucket.scan.begun.store(false, Ordering::Release);
             if let Err(error) = passed {
-                tracing::error!(bucket = bucket.id.0, %error, "walking through a bucket failed");
+                // Whoever waits is told, and that a storage cannot be reached is logged where it was tried.
+                match bucket.files.traffic().and_then(|traffic| traffic.trouble) {
+                    Some(_) => tracing::debug!(bucket = bucket.id.0, %error, "walking through a bucket failed"),
+                    None => tracing::error!(bucket = bucket.id.0, %error, "walking through a bucket failed"),
+                }
                 Readiness::fail(&bucket.scan.ready, &error);
             }
         });
@@ -180,11 +184,9 @@ async fn walk(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
             trail.pending.truncate(others);
             // Of the bucket itself, or of one after the other, it says something of all that is there.
             if folder.is_empty() || !is_of_entry(error) || closed.in_a_row >= MOST_CLOSED {
-                return looked;
+                return looked.map_err(|error| in_folder(&bucket.at(&folder), error));
             }
             bucket.unreadable.meet(&folder, error);
-        } else {
-            bucket.unreadable.forget(&folder);
         }
         closed.note(folder, looked.is_ok());
         progress.saw(1, 0);
@@ -201,11 +203,21 @@ async fn walk(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
     trail.forget().await.map_err(trail::failed)
 }
 
+/// Says of an error which folder it is about, unless its words or its wait are meant for clients.
+fn in_folder(folder: &str, error: StoreError) -> StoreError {
+    match error.kind() {
+        StoreErrorKind::InvalidRequest | StoreErrorKind::NotImplemented | StoreErrorKind::Busy => error,
+        kind => StoreError::new(kind, format!("looking into the folder '{folder}'")).with_source(error),
+    }
+}
+
 async fn look_into(bucket: &Arc<Bucket>, folder: &str, trail: &mut Trail, descent: &mut Descent, progress: &Progress) -> Result<()> {
     let at = bucket.at(folder);
     let mut entries = bucket.files.list(&at);
+    let mut nameless = None;
     while let Some(entries) = entries.next().await.transpose()? {
         descent.saw(&entries);
+        nameless = nameless.or_else(|| entries.iter().find(|entry| entry.stat.kind == Kind::Nameless).map(|entry| entry.name.clone()));
         let found = sort(folder, entries, bucket.files.service(), &mut trail.pending);
         for batch in found.chunks(BATCH) {
             progress.changed(reconcile(bucket, batch).await?.len());
@@ -213,10 +225,21 @@ async fn look_into(bucket: &Arc<Bucket>, folder: &str, trail: &mut Trail, descen
             batch.iter().for_each(|(key, ..)| trail.saw(key));
         }
     }
+    let told = if folder.is_empty() { "." } else { folder };
+    match nameless {
+        Some(name) => bucket.unreadable.meet(told, &left_out(&name)),
+        None => bucket.unreadable.forget(told),
+    }
     match descent.is_circle() {
         true => Err(StoreError::new(StoreErrorKind::Broken, "walking through a bucket: a folder contains itself")),
         false => Ok(()),
     }
+}
+
+/// Said of a folder, all other entries of which are served.
+fn left_out(name: &str) -> StoreError {
+    let why = "a name in this folder is no text, or one that the storage does not take: its file is left out, until it has another name";
+    StoreError::new(StoreErrorKind::Broken, why).with_source(format!("the name reads '{name}'"))
 }
 
 /// Folders of one walk that could not be looked into. What is known to be in them stays known.
@@ -275,7 +298,7 @@ pub(super) fn sort(folder: &str, entries: Vec<Entry>, service: Service, pending:
         match stat.kind {
             Kind::Folder if path != codec::RESERVED_DIR && has_keys(&path, service) => pending.push(path),
             Kind::File => found.extend(seen(path, stat, service)),
-            Kind::Folder | Kind::Other => {}
+            Kind::Folder | Kind::Other | Kind::Nameless => {}
         }
     }
     found

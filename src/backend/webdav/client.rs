@@ -13,7 +13,7 @@ use crate::{
         error::{StoreError, StoreErrorKind},
     },
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use std::{fmt, sync::Arc, time::Duration};
 
 /// What moving, copying and listing much may take.
@@ -136,9 +136,14 @@ impl Call {
         }
         let mut head: Parts = http::Request::new(()).into_parts().0;
         (head.method, head.uri, head.headers) = (method, uri.map_err(unformed)?, headers);
-        match patient {
-            true => client.wire.send_within(PATIENCE, &*client.signer, head, body, again).await,
-            false => client.wire.send(&*client.signer, head, body, again).await,
+        let reply = match patient {
+            true => client.wire.send_within(PATIENCE, &*client.signer, head, body, again).await?,
+            false => client.wire.send(&*client.signer, head, body, again).await?,
+        };
+        if reply.status == StatusCode::UNAUTHORIZED {
+            let words = format!("{endpoint} does not accept our credentials (401): check the user and password, or the token");
+            client.wire.meter().contact().lost(&StoreError::new(StoreErrorKind::NoConnection, words));
         }
+        Ok(reply)
     }
 }

@@ -25,6 +25,10 @@ const ASKED: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><D:propfind xmlns
 const LONGEST_LOOK: u64 = 1 << 20;
 /// Of a reply about a folder: some ten million entries.
 const LONGEST_LISTING: u64 = 16 << 30;
+/// What servers answer whose program has met what it did not expect.
+const BREAKS_DOWN: [StatusCode; 2] = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::NOT_IMPLEMENTED];
+const BREAKS: &str = "the server fails when it lists this folder, and tells of the folder itself: a name in it is most likely none that it \
+     can send";
 /// Of entries that came together: some servers send one after the other.
 const MOST_BATCHES: u64 = 100_000_000;
 
@@ -65,6 +69,14 @@ pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Re
             State::Reading(reading) => reading,
             State::Begin => {
                 let reply = propfind(&client, &folder, true, "1").await?;
+                if BREAKS_DOWN.contains(&reply.status) {
+                    // Read to its end, so that its place among the requests is free for the next.
+                    let refusal = refusal::read(reply).await;
+                    return Err(match stat(&client, &folder).await {
+                        Ok(Some(_)) => StoreError::new(StoreErrorKind::Broken, BREAKS).with_source(refusal.status.to_string()),
+                        Ok(None) | Err(_) => refusal.into(),
+                    });
+                }
                 if is_nothing(reply.status) || is_below_file(&client, &folder, reply.status).await? {
                     return Ok(None);
                 }
@@ -76,8 +88,10 @@ pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Re
         let mut entries = Vec::with_capacity(found.len());
         for response in &found {
             let href = response.value("href").ok_or_else(strange)?;
-            if let (Relation::Child(name), Some(stat)) = (client.base.relate(&folder, href)?, stat_of(response)) {
-                entries.push(Entry { name, stat });
+            match (client.base.relate(&folder, href)?, stat_of(response)) {
+                (Relation::Child(name), Some(stat)) => entries.push(Entry { name, stat }),
+                (Relation::Nameless, _) => entries.push(Entry::nameless(href.as_bytes())),
+                (Relation::Itself, _) | (_, None) => {}
             }
         }
         // Names that were told before would be told for ever.

@@ -67,6 +67,7 @@ impl Refusal {
             // What a lost race with other writers looks like.
             404 | 409 | 410 | 412 => StoreErrorKind::Unavailable,
             500..=599 => StoreErrorKind::Unavailable,
+            401 | 407 => StoreErrorKind::NoConnection,
             _ => StoreErrorKind::Internal,
         }
     }
@@ -103,7 +104,7 @@ mod tests {
     #[test]
     fn every_status_has_a_kind_that_clients_can_use() {
         for (status, kind) in [
-            (401, StoreErrorKind::Internal),
+            (401, StoreErrorKind::NoConnection),
             (403, StoreErrorKind::AccessDenied),
             (302, StoreErrorKind::Internal),
             (423, StoreErrorKind::Busy),

@@ -33,14 +33,19 @@ use crate::store::{
     Result,
     error::{StoreError, StoreErrorKind},
 };
-use http::request::Parts;
+use http::{StatusCode, Uri, request::Parts};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::Semaphore;
 
 /// Idle connections are closed before storages do: most keep them for longer than this.
@@ -62,7 +67,7 @@ pub struct WireSettings {
 
 impl Default for WireSettings {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(30), connect_timeout: Duration::from_secs(5), attempts: 4, max_requests: 256, ca_file: None }
+        Self { timeout: Duration::from_secs(30), connect_timeout: Duration::from_secs(3), attempts: 4, max_requests: 256, ca_file: None }
     }
 }
 
@@ -128,7 +133,10 @@ impl Wire {
             return Err(StoreError::new(StoreErrorKind::Busy, "too many requests are waiting for this backend"));
         };
         let mut body = Some(body);
+        let begun = Instant::now();
         for attempt in 1.. {
+            // Who has waited in vain for a connection for so long is told.
+            let late = |failure: &Failure| !failure.carried_out && begun.elapsed() >= self.settings.connect_timeout;
             let last = attempt >= self.settings.attempts;
             let Some(sending) = body.take() else { break };
             body = sending.again();
@@ -139,16 +147,31 @@ impl Wire {
                     Some(least) if !last && body.is_some() => repeat::pause(attempt, least),
                     _ => return Ok(Reply::new(response, place, timeout)),
                 },
-                Err(failure) if !last && body.is_some() && again.after_failure(failure.carried_out) => {
+                Err(failure) if !last && !late(&failure) && body.is_some() && again.after_failure(failure.carried_out) => {
                     tracing::debug!(error = %failure.error, attempt, "a request to a backend failed; it is repeated");
                     repeat::pause(attempt, Duration::ZERO)
                 }
-                Err(failure) => return Err(failure.error),
+                Err(failure) => return Err(self.told(failure, &head.uri)),
             };
             self.meter.repeat();
             tokio::time::sleep(pause).await;
         }
         Err(StoreError::new(StoreErrorKind::Internal, "a request has no attempts"))
+    }
+
+    /// The last failure of a request, for whoever has sent it. That there is no connection is everybody's affair.
+    fn told(&self, failure: Failure, uri: &Uri) -> StoreError {
+        if failure.carried_out {
+            return failure.error;
+        }
+        let storage = uri.authority().map_or("the storage", |authority| authority.as_str());
+        let error = StoreError::new(failure.error.kind(), format!("connecting to {storage} failed"));
+        let error = match std::error::Error::source(&failure.error) {
+            Some(why) => error.with_source(why.to_string()),
+            None => error,
+        };
+        self.meter.contact().lost(&error);
+        error
     }
 
     /// One exchange up to the head of the reply.
@@ -160,7 +183,13 @@ impl Wire {
             reply = exchange => reply.map_err(Failure::transport),
             () = progress.stalled_for(timeout) => Err(Failure::stalled()),
         };
-        reply.inspect_err(|_| self.meter.failures(1))
+        match &reply {
+            // Whether it accepts us, a driver may know better.
+            Ok(reply) if reply.status() == StatusCode::UNAUTHORIZED => {}
+            Ok(_) => self.meter.contact().made(),
+            Err(_) => self.meter.failures(1),
+        }
+        reply
     }
 }
 

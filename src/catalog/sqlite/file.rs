@@ -35,6 +35,8 @@ pub(super) const INDEX_PACE: Pace = Pace { pass_after: 2000, last_resort: 8000 }
 enum Problem {
     /// It is not, or no longer, a database with our tables.
     Corrupt(String),
+    /// It has a format that only a later release knows.
+    Newer(String),
     Other(CatalogError),
 }
 
@@ -55,31 +57,66 @@ pub(super) fn open_truth(dir: &Path, durability: Durability) -> Result<Connectio
         Durability::Relaxed | Durability::Volatile => "NORMAL",
     };
     open(&path, &TRUTH, synchronous, TRUTH_CHECKPOINT_PAGES).map_err(|problem| match problem {
-        Problem::Corrupt(why) => unavailable(format!("{} is damaged ({why}): restore it from a backup", path.display())),
+        Problem::Corrupt(why) => damaged_truth(&path, &why),
+        Problem::Newer(why) => unavailable(format!("{} {why}: use the release that wrote it, or a later one", path.display())),
         Problem::Other(error) => error,
     })
 }
 
-/// The writing connection to `index.sqlite`. A damaged one is replaced by an empty one: it is derived.
+fn damaged_truth(path: &Path, why: &str) -> CatalogError {
+    unavailable(format!(
+        "{} is damaged ({why}). The bytes of objects are not in it. Stop the server, move the file away together with its -wal and -shm, \
+         and restore it from a backup of the data directory, or bring an export back with 'causeway catalog import FILE'",
+        path.display()
+    ))
+}
+
+/// For whoever meets damage while the files are in use. An index is begun anew by the next start.
+pub(super) fn damaged(path: &Path, why: &rusqlite::Error) -> CatalogError {
+    if !path.ends_with(INDEX.file) {
+        return damaged_truth(path, &why.to_string());
+    }
+    // Without the mark, the operator still has the words.
+    if let Err(error) = create(&beside(path, DAMAGED)) {
+        tracing::warn!(path = %path.display(), %error, "the key index cannot be marked as damaged: run 'causeway catalog rebuild'");
+    }
+    unavailable(format!(
+        "{} is damaged ({why}): restart the server, which then begins an empty index and fills it from the backends",
+        path.display()
+    ))
+}
+
+/// Behind the name of an index in which a reader has met damage.
+const DAMAGED: &str = "-damaged";
+
+/// The writing connection to `index.sqlite`. A damaged one is replaced by an empty one, and so is one that a later release wrote: it
+/// is derived.
 pub(super) fn open_index(dir: &Path) -> Result<Connection> {
     let path = dir.join(INDEX.file);
     if !path.exists() {
         // A log without its file belongs to an index that somebody removed.
         remove(&path)?;
     }
+    if beside(&path, DAMAGED).exists() {
+        return begin_index_anew(dir, "it was found damaged while it was in use");
+    }
     let open = || open(&path, &INDEX, "NORMAL", INDEX_PACE.last_resort);
     match open() {
         Ok(db) => Ok(db),
         Err(Problem::Other(error)) => Err(error),
-        Err(Problem::Corrupt(why)) => {
-            tracing::warn!(path = %path.display(), why, "the key index is damaged; beginning an empty one, to be filled from the backends");
-            remove(&path)?;
-            open().map_err(|problem| match problem {
-                Problem::Corrupt(why) => unavailable(format!("{} cannot be made anew: {why}", path.display())),
-                Problem::Other(error) => error,
-            })
-        }
+        Err(Problem::Corrupt(why) | Problem::Newer(why)) => begin_index_anew(dir, &why),
     }
+}
+
+/// An empty index in place of one that cannot be used.
+pub(super) fn begin_index_anew(dir: &Path, why: &str) -> Result<Connection> {
+    let path = &dir.join(INDEX.file);
+    tracing::warn!(path = %path.display(), why, "the key index cannot be used: an empty one is begun, to be filled from the backends");
+    remove(path)?;
+    open(path, &INDEX, "NORMAL", INDEX_PACE.last_resort).map_err(|problem| match problem {
+        Problem::Corrupt(why) | Problem::Newer(why) => unavailable(format!("{} cannot be made anew: {why}", path.display())),
+        Problem::Other(error) => error,
+    })
 }
 
 /// Removes `index.sqlite`, which nobody has open.
@@ -142,9 +179,9 @@ fn recognise(db: &Connection, path: &Path, format: &Format) -> std::result::Resu
     }
     let known = format.version();
     match usize::try_from(version) {
-        Ok(version) if version > known => Err(Problem::Other(unavailable(format!(
-            "{name} has format version {version}, but this release knows versions up to {known}: use the release that wrote it, or a later one"
-        )))),
+        Ok(version) if version > known => {
+            Err(Problem::Newer(format!("has format version {version}, but this release knows versions up to {known}")))
+        }
         Ok(1..) if tables > 0 => Ok(false),
         _ => Err(Problem::Corrupt(format!("format version {version} with {tables} tables"))),
     }
@@ -173,7 +210,7 @@ fn create(path: &Path) -> io::Result<()> {
 }
 
 fn remove(path: &Path) -> Result<()> {
-    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm"), beside(path, DAMAGED)] {
         match std::fs::remove_file(&file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unavailable(format!("{}: {error}", file.display()))),
             _ => {}
@@ -210,7 +247,7 @@ mod tests {
         }
         let sum = Connection::open(&path).and_then(|db| db.query_row("SELECT sum(z) FROM b", [], |row| row.get::<_, i64>(0)));
         assert_eq!(sum, Ok(3));
-        assert!(matches!(open(&path, &FIRST, "NORMAL", 1000), Err(Problem::Other(_))), "an older release refuses");
+        assert!(matches!(open(&path, &FIRST, "NORMAL", 1000), Err(Problem::Newer(_))), "an older release refuses");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! A read sees everything whose commit has resolved before it began.
 
 use super::{
-    error::{closed, internal},
-    file::open_reader,
+    error::{closed, internal, is_corrupt},
+    file::{damaged, open_reader},
 };
 use crate::catalog::Result;
 use rusqlite::Connection;
@@ -71,7 +71,7 @@ impl Pool {
         };
         // Not given back if `read` panics, so no transaction of unknown state ever is.
         let snapshot = db.unchecked_transaction()?;
-        let value = read(&snapshot)?;
+        let value = read(&snapshot).map_err(|error| if is_corrupt(&error) { damaged(&self.file, &error) } else { error.into() })?;
         snapshot.finish()?;
         self.idle().push(db);
         Ok(value)

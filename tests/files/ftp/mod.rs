@@ -9,7 +9,7 @@ use crate::{
 };
 use causeway::{
     backend::ftp::{FtpFiles, FtpSettings, Tls},
-    backend::tree::files::Published,
+    backend::tree::files::{Kind, Published},
     model::{Secret, Span},
     store::error::StoreErrorKind,
 };

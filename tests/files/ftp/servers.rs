@@ -24,6 +24,19 @@ async fn commands_in_names_never_reach_the_server() {
 }
 
 #[tokio::test]
+async fn a_name_with_a_line_end_is_left_out_and_all_others_are_listed() {
+    for place in [Ftpd::shared(), Ftpd::old()] {
+        let files = of(&place);
+        for name in ["a", "z"] {
+            put(&files, name, b"1").await;
+        }
+        std::fs::write(place.root().join("m\nx"), "odd").expect("a file");
+        assert_eq!(names(&files, "").await, [".causeway", "a", "z"]);
+        assert_eq!(list(&files, "").await.iter().filter(|entry| entry.stat.kind == Kind::Nameless).count(), 1);
+    }
+}
+
+#[tokio::test]
 async fn where_nothing_can_be_replaced_the_old_file_stays() {
     let server = Ftpd::start(Tls::None, &["--no-replacing"]);
     let files = on(server.settings());
@@ -107,7 +120,7 @@ async fn tls_is_what_was_asked_for_or_nothing() {
     let explicit = Ftpd::explicit();
     let untrusted = on(FtpSettings { ca_file: None, ..explicit.settings() });
     let error = untrusted.stat("k").await.expect_err("nobody vouches for it");
-    assert_eq!(error.kind(), StoreErrorKind::Internal, "{error}");
+    assert_eq!(error.kind(), StoreErrorKind::NoConnection, "{error}");
     assert!(error.to_string().contains("certificate"), "{error}");
 
     let plain = Ftpd::shared();
@@ -124,7 +137,7 @@ async fn a_wrong_password_is_told_and_not_shown() {
     let place = Ftpd::shared();
     let files = on(FtpSettings { password: Some(Secret::new("not-the-password")), ..place.settings() });
     let error = files.stat("k").await.expect_err("it is wrong");
-    assert_eq!(error.kind(), StoreErrorKind::Internal, "{error}");
+    assert_eq!(error.kind(), StoreErrorKind::NoConnection, "{error}");
     assert!(error.to_string().contains("530"), "{error}");
     let shown = format!("{error:?} {files:?} {:?}", of(&place));
     assert!(!shown.contains("not-the-password") && !shown.contains(PASSWORD), "{shown}");

@@ -78,7 +78,8 @@ pub async fn list(files: &Storage, folder: &str) -> Vec<Entry> {
 }
 
 pub async fn names(files: &Storage, folder: &str) -> Vec<String> {
-    list(files, folder).await.into_iter().map(|entry| entry.name).collect()
+    let named = list(files, folder).await.into_iter().filter(|entry| entry.stat.kind != Kind::Nameless);
+    named.map(|entry| entry.name).collect()
 }
 
 /// The files below our own folder.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::promises::{draft, get, list, names, own_files, put};
-use causeway::backend::tree::files::{Kind, Published};
+use causeway::backend::tree::files::{Entry, Kind, Published};
 use std::{
     ffi::OsStr,
     os::unix::{ffi::OsStrExt, fs::symlink},
@@ -94,6 +94,8 @@ async fn names_that_are_no_text_are_left_alone() {
     std::fs::write(&odd, "odd").expect("a file");
     std::fs::create_dir(server.root().join(OsStr::from_bytes(b"d\xffr"))).expect("a directory");
     assert_eq!(names(&files, "d").await, ["text"]);
+    let nameless = |folder: Vec<Entry>| folder.iter().filter(|entry| entry.stat.kind == Kind::Nameless).count();
+    assert_eq!((nameless(list(&files, "d").await), nameless(list(&files, "").await)), (1, 1));
     assert_eq!(names(&files, "").await, [".causeway", "d"]);
     assert!(files.remove("d/text").await.expect("an answer"));
     assert_eq!(names(&files, "d").await, [""; 0]);

@@ -86,7 +86,7 @@ async fn a_password_is_told_or_answered() {
     for method in [MethodKind::Password, MethodKind::KeyboardInteractive] {
         assert!(look(method, PASSWORD).await.expect("the right one"), "{method:?}");
         let error = look(method, "open barley").await.expect_err("a wrong one");
-        assert_eq!(error.kind(), StoreErrorKind::Internal, "{error}");
+        assert_eq!(error.kind(), StoreErrorKind::NoConnection, "{error}");
         assert!(error.to_string().contains("does not accept the password") && !error.to_string().contains("barley"), "{error}");
     }
 }

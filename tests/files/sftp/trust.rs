@@ -11,7 +11,7 @@ async fn works(settings: SftpSettings) -> Result<(), String> {
     match files.stat("missing").await {
         Ok(_) => Ok(()),
         Err(error) => {
-            assert_eq!(error.kind(), StoreErrorKind::Internal, "nothing that waiting would help");
+            assert_eq!(error.kind(), StoreErrorKind::NoConnection, "nothing that waiting would help");
             Err(error.to_string())
         }
     }
@@ -42,7 +42,8 @@ async fn a_server_is_known_by_its_key() {
     let pinned = works(with(HostKeys::Pinned(vec![other.fingerprint()]))).await.expect_err("another key");
     assert!(pinned.contains(&server.fingerprint()), "{pinned}");
     let missing = works(with(HostKeys::KnownHosts(PathBuf::from("/nowhere/known_hosts")))).await.expect_err("no file");
-    assert!(missing.contains("/nowhere/known_hosts"), "{missing}");
+    assert!(missing.contains("the host is unknown: no key in /nowhere/known_hosts"), "{missing}");
+    assert!(missing.contains(&format!("host_key = '{}'", server.fingerprint())) && missing.contains(&host), "{missing}");
 }
 
 #[tokio::test]

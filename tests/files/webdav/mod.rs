@@ -2,7 +2,7 @@
 
 use crate::{
     dav::{Dav, DavFolder, PASSWORD},
-    promises::{Storage, draft, get, name, own_files, pattern, published, put},
+    promises::{Storage, draft, get, name, names, own_files, pattern, published, put},
     proxy::{Direction, Proxy},
 };
 use bytes::Bytes;
@@ -36,7 +36,7 @@ async fn a_wrong_password_is_told_without_it() {
     let access = Access::Basic { user: "alice".into(), password: Secret::new("hunter2") };
     let files: Storage = Arc::new(WebdavFiles::new(WebdavSettings { access, ..folder.settings() }).expect("settings"));
     let error = files.stat("k").await.expect_err("it is refused");
-    assert_eq!(error.kind(), StoreErrorKind::Internal);
+    assert_eq!(error.kind(), StoreErrorKind::NoConnection);
     let shown = format!("{error} {error:?} {files:?}");
     assert!(shown.contains("credentials") && !shown.contains("hunter2") && !shown.contains(PASSWORD), "{shown}");
 }
@@ -125,6 +125,20 @@ async fn statuses_that_stand_for_something_are_told_as_that() {
     };
     assert_eq!(written.await.expect_err("it is full").kind(), StoreErrorKind::StorageFull);
     assert_eq!(get(&files, "k").await, Some(b"old".to_vec()));
+}
+
+#[tokio::test]
+async fn a_folder_that_breaks_the_server_is_told_from_a_server_that_is_away() {
+    let (_folder, proxy, files) = behind_proxy();
+    put(&files, "d/k", b"1").await;
+    proxy.answer_next(4, 500, None);
+    let error = files.list("d").try_concat().await.expect_err("the server fails");
+    assert_eq!(error.kind(), StoreErrorKind::Broken, "{error}");
+    // For as long as it fails with everything, it says nothing of one folder.
+    proxy.answer_next(8, 500, None);
+    let error = files.list("d").try_concat().await.expect_err("the server fails");
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+    assert_eq!(names(&files, "d").await, ["k"]);
 }
 
 #[tokio::test]

@@ -1,0 +1,53 @@
+//! Asks storages that could not be reached whether they can be now: health must not depend on requests, which go elsewhere while this
+//! server is not ready.
+
+use super::{PAGE, is_lost};
+use crate::{
+    buckets::{BucketError, Buckets},
+    catalog::{BucketRecord, BucketsQuery},
+    model::ObjectKey,
+};
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+const INTERVAL: Duration = Duration::from_secs(5);
+/// Hardly any bucket has it, so no index and no cache answers for the storage.
+const ASKED: &str = "causeway-probe";
+
+pub(super) async fn run(buckets: Arc<Buckets>) {
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        if let Err(error) = round(&buckets).await {
+            tracing::debug!(%error, "storages that cannot be reached were not asked; they are soon");
+        }
+    }
+}
+
+/// One question to each of them, by way of its first bucket.
+async fn round(buckets: &Buckets) -> Result<(), BucketError> {
+    if !buckets.backends().any(|(_, backend)| backend.traffic().is_some_and(|traffic| traffic.trouble.is_some())) {
+        return Ok(());
+    }
+    let (mut after, mut asked) = (None, HashSet::new());
+    loop {
+        let page = buckets.list(BucketsQuery { after: after.take(), limit: PAGE, ..Default::default() }).await?;
+        for record in &page.buckets {
+            if is_lost(buckets, record) && asked.insert(record.bucket.backend.clone()) {
+                ask(buckets, record).await?;
+            }
+        }
+        match page.buckets.last() {
+            Some(last) if page.truncated => after = Some(last.bucket.name.to_string()),
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// The driver notes what comes of it.
+async fn ask(buckets: &Buckets, record: &BucketRecord) -> Result<(), BucketError> {
+    let bucket = buckets.get(&record.bucket.name).await?;
+    let store = buckets.backend(&record.bucket.backend)?.uncached(bucket.record(), bucket.store());
+    if let Ok(key) = ObjectKey::new(ASKED) {
+        let _ = store.head(&key, &Default::default()).await;
+    }
+    Ok(())
+}

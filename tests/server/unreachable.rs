@@ -1,0 +1,125 @@
+//! Storage that cannot be reached: what the probe, clients, the log and health say of it, at once and with the reason.
+
+use super::{
+    process::{Place, Running, within},
+    support::{Who, is, raw::Raw, sshd::Sshd},
+};
+use std::time::{Duration, Instant};
+
+const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
+const ENVIRONMENT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
+/// Less than anything here used to wait for a first walk; far more than any of it takes.
+const SOON: Duration = Duration::from_secs(15);
+
+fn configured(backend: &str) -> Place {
+    let place = Place::new();
+    place.write(
+        "causeway.toml",
+        &format!("[server]\ndata = 'data'\n[default]\nbackend = 'nas'\n[backend.nas]\n{backend}\n[bucket.photos]\nbackend = 'nas'\n"),
+    );
+    place
+}
+
+/// A place whose `known_hosts` does not exist.
+fn before(sshd: &Sshd, user: &str) -> Place {
+    let (host, port) = (sshd.address().ip(), sshd.address().port());
+    let place = Place::new();
+    let known = place.path("known_hosts");
+    place.write(
+        "causeway.toml",
+        &format!(
+            "[server]\ndata = 'data'\n[default]\nbackend = 'nas'\n[backend.nas]\ntype = 'sftp'\nhost = '{host}'\nport = {port}\n\
+             user = '{user}'\nprivate_key = {{ file = {:?} }}\nknown_hosts = {known:?}\nroot = {:?}\n[bucket.photos]\nbackend = 'nas'\n",
+            sshd.key_file(),
+            sshd.root(),
+        ),
+    );
+    place
+}
+
+/// Both commands that try a storage out fail soon, and say why.
+#[track_caller]
+fn commands_tell(place: &Place, words: &str) {
+    for arguments in [&["backend", "probe", "nas"][..], &["bucket", "validate", "photos"]] {
+        let since = Instant::now();
+        let said = place.run(arguments, &[]).failed(1);
+        assert!(said.contains(words), "{arguments:?}: {said}");
+        assert!(since.elapsed() < SOON, "{arguments:?}: {:?}", since.elapsed());
+    }
+}
+
+/// Clients are answered 503, and health and the log know the reason.
+#[track_caller]
+fn server_tells(place: &Place, server: &Running, words: &str) {
+    let raw = Raw::new(server.s3, ROOT);
+    let since = Instant::now();
+    let unavailable = is(503, "ServiceUnavailable");
+    assert_eq!(raw.get("/photos?list-type=2").send().failure(), unavailable);
+    assert_eq!(raw.put("/photos/a", "x").send().failure(), unavailable);
+    assert_eq!(raw.get("/photos/a").send().failure(), unavailable);
+    assert!(since.elapsed() < SOON, "{:?}", since.elapsed());
+    let (status, body) = server.ask_admin("/-/health/ready");
+    let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((status, body["status"].as_str()), (503, Some("unreachable")), "{body}");
+    assert!(body["unreachable"]["nas"].as_str().is_some_and(|why| why.contains(words)), "{body}");
+    assert_eq!(server.metric("causeway_backend_up{backend=\"nas\"}"), Some(0.0));
+    let log = place.read("stderr");
+    let told = log.lines().filter(|line| line.contains("a storage cannot be reached") && line.contains(words)).count();
+    assert_eq!(told, 1, "{log}");
+    assert!(!log.contains("upkeep of a bucket failed") && !log.contains("walking through a bucket failed"), "{log}");
+}
+
+#[test]
+fn an_unknown_host_is_told_with_its_fingerprint_until_somebody_has_noted_its_key() {
+    let sshd = Sshd::start();
+    let place = before(&sshd, &Sshd::user());
+    let words = format!("host_key = '{}'", sshd.fingerprint());
+    commands_tell(&place, &words);
+    let server = place.serve(&[], &ENVIRONMENT);
+    server_tells(&place, &server, &words);
+
+    let address = sshd.address();
+    place.write("known_hosts", &format!("[{}]:{} {}\n", address.ip(), address.port(), sshd.host_key()));
+    within(|| (server.ask_admin("/-/health/ready").0 == 200).then_some(()));
+    assert_eq!(server.metric("causeway_backend_up{backend=\"nas\"}"), Some(1.0));
+    assert_eq!(Raw::new(server.s3, ROOT).put("/photos/a", "x").send().status, 200);
+    assert!(place.read("stderr").contains("a storage can be reached again"));
+}
+
+#[test]
+fn a_user_that_a_server_does_not_accept_is_told() {
+    let sshd = Sshd::start();
+    let place = before(&sshd, "nobody-of-this-name");
+    let address = sshd.address();
+    place.write("known_hosts", &format!("[{}]:{} {}\n", address.ip(), address.port(), sshd.host_key()));
+    let words = "does not accept the private key for the user 'nobody-of-this-name'";
+    commands_tell(&place, words);
+    server_tells(&place, &place.serve(&[], &ENVIRONMENT), words);
+}
+
+#[test]
+fn a_refused_connection_is_told_by_every_kind_of_server_of_files() {
+    // Nothing listens on port 1, and it is nobody's to take.
+    for backend in [
+        "type = 'sftp'\nhost = '127.0.0.1'\nport = 1\nuser = 'u'\npassword = 'hunter2'\nhost_key = 'any'",
+        "type = 'ftp'\nhost = '127.0.0.1'\nport = 1\nuser = 'u'\npassword = 'hunter2'\ntls = 'none'",
+        "type = 'webdav'\nurl = 'http://127.0.0.1:1/dav'\nuser = 'u'\npassword = 'hunter2'",
+    ] {
+        let place = configured(backend);
+        commands_tell(&place, "Connection refused");
+        server_tells(&place, &place.serve(&[], &ENVIRONMENT), "connecting to 127.0.0.1:1");
+        assert!(!place.read("stderr").contains("hunter2"));
+    }
+}
+
+#[test]
+fn a_server_with_another_backend_that_can_be_reached_stays_ready() {
+    let place = configured("type = 'webdav'\nurl = 'http://127.0.0.1:1/dav'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'");
+    let server = place.serve(&[], &ENVIRONMENT);
+    let ready = within(|| {
+        let (status, body) = server.ask_admin("/-/health/ready");
+        assert_eq!(status, 200, "{body}");
+        body.contains("unreachable").then_some(body)
+    });
+    assert!(ready.contains("\"status\":\"ready\"") && ready.contains("connecting to 127.0.0.1:1"), "{ready}");
+}
