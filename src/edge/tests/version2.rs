@@ -94,7 +94,9 @@ const DATE: &str = "Fri, 02 Jan 2026 03:04:05 +0000";
 #[test]
 fn the_documented_requests_are_accepted() {
     // S3 API reference, "Signing and authenticating REST requests", the examples.
-    const EXAMPLES: [(&str, &str, &str, &str, &[(&str, &str)], &str); 7] = [
+    /// Its bucket, method, target, date, headers and signature.
+    type Example = (&'static str, &'static str, &'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
+    const EXAMPLES: [Example; 7] = [
         ("awsexamplebucket1", "GET", "/photos/puppy.jpg", "Tue, 27 Mar 2007 19:36:42 +0000", &[], "qgk2+6Sv9/oM7G3qLEjTH1a1l1g="),
         (
             "awsexamplebucket1",
