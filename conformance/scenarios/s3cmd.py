@@ -57,6 +57,8 @@ with scenario.check("info shows size, type and checksum of an object, and the bu
     assert "File size: 5" in shown and "MD5 sum:   eb5c1399a871211c7e7ed732d15e3a8b" in shown, shown
     assert "us-east-1" in s3cmd("info", f"s3://{BUCKET}").lower()
 
+tree, down = scenario.work / "tree", scenario.work / "down"
+trees.make_tree(tree, 60)
 with scenario.check("sync brings a tree up and down, and a second time transfers nothing"):
     s3cmd("sync", f"{tree}/", f"s3://{BUCKET}/tree/")
     assert "upload:" not in s3cmd("sync", f"{tree}/", f"s3://{BUCKET}/tree/")
