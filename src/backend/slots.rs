@@ -27,7 +27,7 @@ pub(super) struct Slots {
     taken: HashSet<(u64, u16)>,
     /// The units of all slots that ever were given out: a file of them may be there.
     units: BTreeSet<u64>,
-    /// Of those that are taken, those that bytes may be on their way to.
+    /// Bytes may be on their way to these slots, which are among those that are taken.
     open: HashSet<(u64, u16)>,
     /// An object is being made of them: no more are given out.
     are_sealed: bool,

@@ -27,8 +27,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// S3 allows 8 KB of headers; clients send a few dozen.
 const MAX_HEADERS: usize = 200;
-/// Of HTTP/2. What a client may send unread is `CONNECTION_WINDOW`, whatever its streams: a connection costs as much as one of
-/// HTTP/1.1, and one stream cannot take all of it.
+/// A client of HTTP/2 may send `CONNECTION_WINDOW` unread, whatever its streams: a connection costs as much as one of HTTP/1.1, and
+/// one stream cannot take all of it.
 const CONNECTION_WINDOW: u32 = 256 << 10;
 const STREAM_WINDOW: u32 = 128 << 10;
 const SEND_BUFFER: usize = 64 << 10;

@@ -21,9 +21,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const FORWARDED: &str = "x-forwarded-for";
 /// Only the last entries are written by proxies that anybody trusts; what is before them is the client's invention.
 const HOPS: usize = 16;
-/// Of HTTP/2, open at once: each costs some 15 KB while it waits for its turn or for its client, whatever it asks for.
+/// So many streams of HTTP/2 may be open at once. Each costs up to 15 KB while it waits for its turn or for its client.
 const STREAMS: usize = 8192;
-/// Of one connection. Each that a peer opens beyond some dozens may have fewer.
+/// So many streams one connection may have. Each connection that a peer opens beyond some dozens may have fewer.
 const MOST_STREAMS: usize = 128;
 const LEAST_STREAMS: usize = 8;
 

@@ -46,7 +46,7 @@ impl Places {
         Share { of: self.clone(), own: Arc::new(Semaphore::new(most)), most }
     }
 
-    /// Of whoever speaks for others.
+    /// The share of a proxy, which speaks for others, has no limit.
     pub(super) fn unlimited(&self) -> Share {
         Self { limit: Some(Semaphore::MAX_PERMITS), ..self.clone() }.share()
     }

@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub struct Memory {
-    /// Of all shares together.
+    /// All shares together hold no more.
     limit: usize,
     used: AtomicUsize,
     /// Wakes one waiter: whoever takes bytes then wakes the next if there is still room.

@@ -18,15 +18,15 @@ pub const WORDS: &str = "it is in MinIO's own format, in which files are not obj
 
 const FORMAT: &str = ".minio.sys/format.json";
 const SYSTEM: &str = ".minio.sys";
-/// Of an object, in the object's own directory, and what the file begins with.
+/// MinIO keeps an object as a directory with a file of this name, which begins with these bytes.
 const META: &str = "xl.meta";
 const MAGIC: &[u8; 4] = b"XL2 ";
 
-/// Of a directory that is looked at.
+/// Only so many entries of a directory are looked at.
 const MOST_ENTRIES: usize = 16;
-/// Of folders around an object.
+/// Only so many folders around an object are looked into.
 const DEEPEST: usize = 8;
-/// Of `format.json`, which has some hundred.
+/// Only so many bytes of `format.json` are read; it has some hundred.
 const MOST_BYTES: u64 = 16 << 10;
 
 /// Whether MinIO keeps buckets in a directory.

@@ -33,7 +33,7 @@ pub(super) struct Refusal {
     details: Vec<(&'static str, String)>,
 }
 
-/// Of the details that S3 gives, those that mean the same to our client.
+/// These details of a storage's error mean the same to our client.
 const PASSED_ON: &[&str] = &["PartNumber", "ETag", "ProposedSize", "MinSizeAllowed", "MaxSizeAllowed"];
 
 pub(super) async fn read(reply: Reply, asked: Asked) -> Refusal {

@@ -54,7 +54,7 @@ impl Reading {
         Ok(reading)
     }
 
-    /// Of a file whose other parts may be written to meanwhile.
+    /// The reading does not fail when other parts of the file are written to meanwhile.
     pub(super) fn of_a_part(self) -> Self {
         Self { may_change: true, ..self }
     }

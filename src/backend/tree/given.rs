@@ -20,7 +20,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Of the uploads of a bucket that are being written to.
+/// The slots of all uploads of a bucket that are being written to.
 #[derive(Debug, Default)]
 pub(super) struct Uploads(Mutex<HashMap<UploadId, Slots>>);
 
