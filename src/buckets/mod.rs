@@ -146,7 +146,7 @@ pub struct Buckets {
     homes: Homes,
     /// Who owns what nobody else was given.
     administrator: Option<Owner>,
-    /// Of buckets of the configuration.
+    /// The configuration gives these to identities; buckets that clients made have none.
     grants: HashMap<BucketName, Arc<Grants>>,
     open: RwLock<HashMap<BucketName, Arc<Bucket>>>,
     /// Creating, opening and deleting one bucket take turns. Those of others do not wait: a backend that hangs hangs for one.

@@ -39,7 +39,7 @@ impl Address {
     }
 }
 
-/// Of a host, and no address: those were parsed before, and what is left of them is wrong.
+/// Whether a host is a name. Addresses were parsed before: text that still looks like one is wrong.
 fn is_name(host: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())

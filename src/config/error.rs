@@ -88,7 +88,7 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// Of `known`, the one most like `given`, if there is any resemblance. Never `given` itself: that would be no help.
+/// Finds the name in `known` that is most like `given`, if any resembles it. It is never `given` itself, which would be no help.
 pub(super) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()

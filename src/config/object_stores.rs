@@ -37,7 +37,7 @@ section! {
         /// matters first; where it does not, such requests are refused with 501.
         conditional_writes: Promise = Text("auto"),
         /// Whether it keeps the checksums of the `x-amz-checksum-` headers. Where it does not, they are verified and forgotten.
-        /// Of SHA512, MD5 and the XXHASHes, `yes` tells nothing: each is tried out when it is first used.
+        /// For SHA512, MD5 and the XXHASHes, `yes` has no effect: each is tried out when it is first used.
         checksums: Promise = Text("auto"),
         /// A reply, or the next piece of one, must come within this time.
         timeout: Duration = Text("30s"),

@@ -65,12 +65,11 @@ impl Share {
         Some(Taken { _own: self.try_own()?, _of_all: None })
     }
 
-    /// A place, as soon as there is one.
+    /// A place, as soon as there is one. Whoever waits has none, so that those who wait do not fill the share.
     pub(super) async fn take(&self) -> Option<Taken> {
-        let own = self.own.clone().acquire_owned().await.ok()?;
         loop {
             let of_all = self.of.all.clone().acquire_owned().await.ok()?;
-            if self.of.limit.is_some() || self.used() <= self.of.all.available_permits() + 1 {
+            if let Some(own) = self.own_beside(self.of.all.available_permits() + 1) {
                 return Some(Taken { _own: own, _of_all: Some(of_all) });
             }
             drop(of_all);
@@ -79,7 +78,12 @@ impl Share {
     }
 
     fn try_own(&self) -> Option<OwnedSemaphorePermit> {
-        let has_room = self.of.limit.is_some() || self.used() < self.of.all.available_permits();
+        self.own_beside(self.of.all.available_permits())
+    }
+
+    /// One more, while so many are left to all.
+    fn own_beside(&self, left: usize) -> Option<OwnedSemaphorePermit> {
+        let has_room = self.of.limit.is_some() || self.used() < left;
         has_room.then(|| self.own.clone().try_acquire_owned().ok())?
     }
 
@@ -118,6 +122,22 @@ mod tests {
         let places = Places::new(10, Some(2));
         assert_eq!(all(&places.share()).len(), 2);
         assert_eq!(all(&places.unlimited()).len(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_wait_do_not_fill_the_share() {
+        let places = Places::new(8, None);
+        let share = places.share();
+        let mut held = all(&share);
+        assert_eq!(held.len(), 4);
+        let mut waiting: Vec<_> = (0..8).map(|_| Box::pin(share.take())).collect();
+        assert!(waiting.iter_mut().all(|waiter| waiter.as_mut().now_or_never().is_none()));
+        held.truncate(3);
+        assert!(share.try_take().is_some(), "three are in work, and five are left");
+        drop(held);
+        tokio::time::advance(2 * LOOK).await;
+        let served = waiting.iter_mut().filter_map(|waiter| waiter.as_mut().now_or_never()).collect::<Vec<_>>();
+        assert_eq!(served.len(), 4);
     }
 
     #[tokio::test(start_paused = true)]

@@ -160,7 +160,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Of a name as the storage has sent it.
+    /// An entry whose name cannot be used. `name` is what the storage has sent.
     pub(in crate::backend) fn nameless(name: &[u8]) -> Self {
         let name = String::from_utf8_lossy(name).chars().take(LONGEST_TOLD).collect();
         Self { name, stat: Stat { kind: Kind::Nameless, size: 0, modified: None, tag: None, md5: None } }

@@ -79,7 +79,7 @@ fn way(known: &Backend, folder: &Folder) -> Option<String> {
     // A folder without a '/' before it is below one that only the server knows.
     let at = |path: &str| Location::new(if path.starts_with('/') { "/" } else { "~" }, path);
     let way = if is_same { at(root).way_to(&at(&folder.path)).map(str::to_owned) } else { None };
-    // Of HTTP the path is encoded, and of buckets it is not.
+    // A WebDAV URL has an encoded path, and the prefix of a bucket is plain text.
     let is_encoded = matches!(known, Backend::Webdav(_));
     way.map(|way| if is_encoded { percent_encoding::percent_decode_str(&way).decode_utf8_lossy().into_owned() } else { way })
 }
