@@ -29,7 +29,10 @@ use crate::{
 use futures_util::StreamExt;
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -62,6 +65,8 @@ pub(super) struct Bucket {
     pub(super) changes: Arc<Changes>,
     pub(super) uploads: Uploads,
     pub(super) parts: Arc<Locks<(UploadId, PartNumber)>>,
+    /// One repair of a key on a member, by its number, at a time.
+    pub(super) repairing: Arc<Locks<(usize, ObjectKey)>>,
     /// Repairs are wanted.
     pub(super) wake: Arc<Notify>,
     /// A look at the places of members is wanted, or at what they keep of uploads.
@@ -77,6 +82,8 @@ pub(super) struct Bucket {
     pub(super) stop: CancellationToken,
     members: RwLock<Arc<[Arc<Member>]>>,
     caught_up: OnceCell<()>,
+    /// A client deletes it, or did.
+    being_removed: AtomicBool,
     /// Counts replicas that came to have everything.
     pub(super) seeded: Tally,
 }
@@ -112,6 +119,7 @@ impl Bucket {
             changes: Arc::default(),
             uploads: Uploads::default(),
             parts: Arc::default(),
+            repairing: Arc::default(),
             wake: Arc::default(),
             look: Arc::default(),
             next_repair: Mutex::default(),
@@ -121,8 +129,17 @@ impl Bucket {
             stop,
             members: RwLock::new(members.into()),
             caught_up: OnceCell::new(),
+            being_removed: AtomicBool::new(false),
             seeded: Tally::default(),
         })
+    }
+
+    pub(super) fn is_being_removed(&self) -> bool {
+        self.being_removed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_being_removed(&self, is_being_removed: bool) {
+        self.being_removed.store(is_being_removed, Ordering::Release);
     }
 
     /// In order of rank.

@@ -2,10 +2,10 @@
 
 use super::{
     bucket::Bucket,
-    member::Member,
+    member::{Member, in_time},
     record::{Copy, Known, Record},
     repair,
-    write::{self, in_time, nothing},
+    write::{self, nothing},
 };
 use crate::{
     model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ObjectKey, PartNumber, Span, UploadId},

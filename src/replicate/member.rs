@@ -24,11 +24,13 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// Changes on their way to one replica: one that is slow must not gather all there are.
 const AT_ONCE: usize = 64;
+/// What a replica may take to publish, besides a second for each MiB: longer than drivers take to find out that nobody answers.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// What a replica may take to say what it has of a key.
 const LOOK: Duration = Duration::from_secs(5);
 /// What it may take to begin an answer with more than that.
@@ -60,6 +62,8 @@ pub(super) struct Member {
     store: OnceCell<Arc<dyn Store>>,
     stop: CancellationToken,
     slots: Arc<Semaphore>,
+    /// Held while its place is made or removed.
+    pub(super) placing: Arc<Mutex<()>>,
     pub(super) pace: Arc<Pace>,
     /// What could not be repaired here.
     pub(super) troubles: Arc<Troubles>,
@@ -99,6 +103,7 @@ impl Member {
             store: OnceCell::new(),
             stop,
             slots,
+            placing: Arc::default(),
             pace,
             troubles: Arc::default(),
             refused: Default::default(),
@@ -133,6 +138,7 @@ impl Member {
             store: OnceCell::new(),
             stop: self.stop.clone(),
             slots: self.slots.clone(),
+            placing: self.placing.clone(),
             pace: self.pace.clone(),
             troubles: self.troubles.clone(),
             refused: Default::default(),
@@ -377,6 +383,11 @@ fn there(found: Result<ObjectInfo>) -> Result<Option<ObjectInfo>> {
 pub(super) async fn timely<T>(limit: Duration, answer: impl Future<Output = Result<T>>) -> Result<T> {
     let late = |_| StoreError::new(StoreErrorKind::Unavailable, "a replica did not answer in time");
     tokio::time::timeout(limit, answer).await.map_err(late)?
+}
+
+/// As `timely`, for what moves so many bytes. Those behind it in its lane wait no longer.
+pub(super) async fn in_time<T>(bytes: Option<u64>, change: impl Future<Output = Result<T>>) -> Result<T> {
+    timely(PATIENCE + Duration::from_secs(bytes.unwrap_or(0) >> 20), change).await
 }
 
 pub(super) fn one(etag: &ETag) -> ETagMatch {

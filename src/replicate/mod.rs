@@ -37,6 +37,7 @@ mod store;
 mod survey;
 mod tally;
 mod trouble;
+mod untaken;
 mod uploads;
 mod worker;
 mod write;

@@ -7,7 +7,11 @@
 //! - nothing is asked of members unless something may have been left there, or may still come: a request that was given up may begin
 //!   an upload late, so members are looked at again for a while.
 
-use super::{bucket::Bucket, member::Member, uploads::Places, write::in_time};
+use super::{
+    bucket::Bucket,
+    member::{Member, in_time},
+    uploads::Places,
+};
 use crate::{
     model::UploadId,
     store::{ListUploadsRequest, Result, UploadEntry, UploadInfo, UploadsPage, error::StoreErrorKind},

@@ -165,8 +165,14 @@ pub(super) async fn remove(left: &Arc<LeftPlaces>, bucket: &Arc<Bucket>, needed:
     let members = bucket.members();
     let gone = |ended: &[(Arc<Member>, Result<bool>)]| ended.iter().filter(|(_, outcome)| matches!(outcome, Ok(true))).count();
     let refused = |ended: &[(Arc<Member>, Result<bool>)]| ended.iter().any(|(_, outcome)| matches!(outcome, Ok(false)));
-    let step =
-        |member: Arc<Member>| -> BoxFuture<'static, Result<bool>> { Box::pin(async move { member.backend.remove(&member.record).await }) };
+    let step = |member: Arc<Member>| -> BoxFuture<'static, Result<bool>> {
+        Box::pin(async move {
+            let _placing = member.placing.lock().await;
+            member.backend.remove(&member.record).await
+        })
+    };
+    // From here on no upkeep makes a place again that was just removed.
+    bucket.set_being_removed(true);
     let round = on_all(&members, |ended| refused(ended) || gone(ended) >= needed, step).await;
     if !refused(&round.ended) && gone(&round.ended) >= needed {
         let failed = round.ended.iter().filter(|(_, outcome)| outcome.is_err()).map(|(member, _)| member.clone());
@@ -174,6 +180,7 @@ pub(super) async fn remove(left: &Arc<LeftPlaces>, bucket: &Arc<Bucket>, needed:
         left.wake();
         return Ok(true);
     }
+    bucket.set_being_removed(false);
     let removed = round.ended.iter().filter(|(_, outcome)| matches!(outcome, Ok(true))).map(|(member, _)| member.clone());
     join_all(removed.map(|member| give_back(bucket.clone(), member))).await;
     // One that is late may still remove its own: the worker looks.
@@ -196,6 +203,9 @@ async fn give_back(bucket: Arc<Bucket>, member: Arc<Member>) {
 /// Looks whether the places of all members are there, and begins those anew that are not. Not if all are gone: whoever took
 /// everything away may bring it back, and then nothing of it must count as old.
 pub(super) async fn look(bucket: &Arc<Bucket>) {
+    if bucket.is_being_removed() {
+        return;
+    }
     let members = bucket.members();
     let looks = join_all(members.iter().cloned().map(look_at)).await;
     let gone: Vec<_> = looks.into_iter().filter_map(|(member, is_there)| (!is_there).then_some(member)).collect();
@@ -232,20 +242,24 @@ async fn renew(bucket: &Arc<Bucket>, member: &Arc<Member>) -> Result<()> {
     let replica = bucket.catalog.renew_replica(member.record.id).await?;
     let fresh = member.renewed(&bucket.record, replica);
     // Before anything is sent there. If this fails, whoever fills it tries again.
-    let prepared = prepare(&bucket.catalog, &fresh).await;
+    let prepared = prepare(bucket, &fresh).await;
     bucket.replace(member, fresh);
     prepared
 }
 
 /// Makes the place of a replica that is to be filled, where it is not there.
-pub(super) async fn prepare(catalog: &Arc<dyn Catalog>, member: &Arc<Member>) -> Result<()> {
+pub(super) async fn prepare(bucket: &Bucket, member: &Arc<Member>) -> Result<()> {
     let prepared = timely(STEP, async {
+        let _placing = member.placing.lock().await;
+        if bucket.is_being_removed() {
+            return Err(StoreError::new(StoreErrorKind::Busy, "the bucket is being deleted"));
+        }
         if member.is_unmade() {
             if member.backend.found(&member.record).await? == Found::Something {
                 return Err(occupied());
             }
             // What lies there from now on is ours, and old where nobody knows it.
-            catalog.update_replica(member.record.id, ReplicaChange::Refilled).await?;
+            bucket.catalog.update_replica(member.record.id, ReplicaChange::Refilled).await?;
             member.set_made();
         }
         if !member.has_place().await? {

@@ -142,23 +142,23 @@ pub(super) fn given_up() -> StoreError {
 
 /// The steps of a change that have not ended.
 #[derive(Default)]
-struct Running {
+pub(super) struct Running {
     outcomes: FuturesUnordered<BoxFuture<'static, (Arc<Member>, Result<Copy>)>>,
     members: Vec<Arc<Member>>,
 }
 
 impl Running {
-    fn push(&mut self, member: Arc<Member>, outcome: JoinHandle<Result<Copy>>) {
+    pub(super) fn push(&mut self, member: Arc<Member>, outcome: JoinHandle<Result<Copy>>) {
         self.members.push(member.clone());
         self.outcomes.push(Box::pin(async move { (member, outcome.await.unwrap_or_else(|error| Err(interrupted(error)))) }));
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.members.len()
     }
 
     /// The next to end; never, if there is none.
-    async fn next(&mut self) -> (Arc<Member>, Result<Copy>) {
+    pub(super) async fn next(&mut self) -> (Arc<Member>, Result<Copy>) {
         let Some((member, outcome)) = self.outcomes.next().await else { return std::future::pending().await };
         self.members.retain(|waiting| waiting.number != member.number);
         member.judge(&outcome);
@@ -270,7 +270,7 @@ impl Listing {
 }
 
 /// A body of which too many replicas were told to put it over what is not there any more.
-fn overtaken() -> StoreError {
+pub(super) fn overtaken() -> StoreError {
     let why = "the key was changed while this body was on its way to storage that cannot be told of it any more: send it again";
     StoreError::new(StoreErrorKind::Busy, why)
 }
@@ -310,7 +310,7 @@ async fn gather(bucket: &Bucket, hold: &Hold, mut running: Running, record: &mut
 }
 
 /// What a client should hear: what cannot be rather than what is away.
-fn telling(mut errors: Vec<StoreError>, had: usize, needed: usize) -> StoreError {
+pub(super) fn telling(mut errors: Vec<StoreError>, had: usize, needed: usize) -> StoreError {
     let firm = |error: &StoreError| {
         !error.is_temporary()
             && !matches!(

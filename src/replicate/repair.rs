@@ -101,6 +101,8 @@ enum Done {
 }
 
 async fn one(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Result<Done> {
+    // The worker's queue, a fill and a scrub may come to the same key at once, and would all copy it.
+    let _repairing = bucket.repairing.lock(&(member.number, key.clone())).await;
     // Whoever is on the way to it may be about to do what is to be done here.
     bucket.lanes.join(member.number, key).come().await;
     let Some(record) = bucket.see(key).await?.stands.filter(|record| !record.is_at(&member.name)) else {

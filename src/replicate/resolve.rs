@@ -11,10 +11,9 @@ use super::{
     bodies::Sight,
     bucket::Bucket,
     digest,
-    member::Member,
+    member::{Member, in_time},
     record::{Change, Copy, Known, Object, Record, Row, Wrong},
     records::Hold,
-    write::in_time,
 };
 use crate::{
     model::{ETag, ObjectInfo, ObjectKey},

@@ -99,7 +99,7 @@ pub(super) async fn survey(
 ) -> Result<Surveyed> {
     if !member.is_seeded() {
         // It may have been away when the bucket was made, or its place is gone.
-        places::prepare(&bucket.catalog, member).await?;
+        places::prepare(bucket, member).await?;
     }
     let strangers = match () {
         () if member.is_unexplored() => Strangers::Adopted,

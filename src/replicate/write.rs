@@ -5,9 +5,10 @@ use super::{
     broadcast::{Broadcast, Leg, SMALL},
     bucket::{Bucket, Writer},
     lanes::{Lanes, Turn},
-    member::{Guarded, Member, timely},
+    member::{Guarded, Member, in_time},
     publish::{self, Body, Bound, Go, Outcome, Plan, Step, given_up},
     record::{Copy, Known, Object, Row},
+    untaken::{self, is_surprise},
 };
 use crate::{
     model::{Attributes, ObjectChecksum, ObjectKey, UploadId},
@@ -19,11 +20,9 @@ use crate::{
     },
 };
 use futures_util::future::BoxFuture;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// What a replica may take to publish, besides a second for each MiB: longer than drivers take to find out that nobody answers.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a change is tried over what a replica turns out to hold.
 const TRIES: usize = 3;
 
@@ -43,7 +42,13 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
     };
     let legs = broadcast.legs.clone();
     let steps = writers.into_iter().zip(&legs).map(step).collect();
-    let ended = broadcast.send(payload, bucket.needed()).await?;
+    let ended = match broadcast.send(payload, bucket.needed()).await {
+        // Too few replicas take it.
+        Err(error) if error.kind() == StoreErrorKind::Unavailable => {
+            return Err(untaken::reason(bucket, key, &conditions, (steps, before)).await);
+        }
+        ended => ended?,
+    };
     let verified = &ended.verified;
     let object = Object::new(verified.size(), verified.etag(), attributes, verified.checksum().cloned().map(ObjectChecksum::full));
     let overwritten = object.written();
@@ -146,11 +151,6 @@ pub(super) async fn over(
     Err(nothing())
 }
 
-/// The replica does not hold what was expected.
-fn is_surprise(error: &StoreError) -> bool {
-    matches!(error.kind(), StoreErrorKind::PreconditionFailed | StoreErrorKind::NoSuchKey | StoreErrorKind::Conflict)
-}
-
 /// Conditions under which a PUT finds what it expects.
 async fn expect(member: &Member, key: &ObjectKey, known: Known) -> Result<WriteConditions> {
     let known = member.find(key, known).await?;
@@ -181,11 +181,6 @@ async fn pass(going: oneshot::Receiver<Go>, member: &Member, key: &ObjectKey, le
 async fn send(member: &Member, key: &ObjectKey, request: PutRequest) -> Result<Copy> {
     let written = member.store().await?.put(key, request).await?;
     Ok(Copy { etag: Some(written.etag) })
-}
-
-/// A replica that never answers must not keep those behind it waiting for ever.
-pub(super) async fn in_time<T>(bytes: Option<u64>, change: impl Future<Output = Result<T>>) -> Result<T> {
-    timely(PATIENCE + Duration::from_secs(bytes.unwrap_or(0) >> 20), change).await
 }
 
 pub(super) async fn delete(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {

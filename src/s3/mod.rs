@@ -8,6 +8,7 @@ mod acl;
 mod body;
 mod call;
 mod copying;
+mod crossing;
 mod document;
 mod error;
 mod gate;

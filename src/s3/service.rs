@@ -4,6 +4,7 @@ use super::{
     about::About,
     body::Body,
     call::{BucketCall, ObjectCall, ServiceCall},
+    crossing::Crossings,
     error::{ErrorCode, S3Error},
     gate::{self, Need},
     headers,
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::{
     buckets::Buckets,
+    catalog::BucketId,
     model::{BucketName, ObjectKey},
 };
 use std::sync::Arc;
@@ -24,6 +26,7 @@ pub type Response = http::Response<Body>;
 pub struct Service {
     buckets: Arc<Buckets>,
     settings: Settings,
+    copies: Arc<Crossings<(BucketId, ObjectKey)>>,
 }
 
 /// What of the configuration S3 itself shows.
@@ -37,11 +40,16 @@ pub struct Settings {
 
 impl Service {
     pub fn new(buckets: Arc<Buckets>, settings: Settings) -> Self {
-        Self { buckets, settings }
+        Self { buckets, settings, copies: Arc::default() }
     }
 
     pub(super) fn buckets(&self) -> &Arc<Buckets> {
         &self.buckets
+    }
+
+    /// The copies under way.
+    pub(super) fn copies(&self) -> &Arc<Crossings<(BucketId, ObjectKey)>> {
+        &self.copies
     }
 
     pub(super) fn settings(&self) -> &Settings {

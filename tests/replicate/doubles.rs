@@ -8,7 +8,7 @@ use causeway::{
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest, PartWritten,
         PartsPage, PutRequest, Result, Store, UploadsPage, Written,
-        condition::{ReadConditions, WriteConditions},
+        condition::{Current, ReadConditions, WriteConditions},
         payload::Payload,
     },
 };
@@ -20,6 +20,8 @@ use tokio::sync::Mutex;
 pub enum Manners {
     /// It takes the conditions of a PUT with the head of the request, as any storage behind HTTP does.
     Early,
+    /// As `Early`, and a body whose conditions do not hold is refused with its first byte.
+    Strict,
     /// Whoever looks at a key or changes it has the only connection until he is done, and every answer takes a while.
     Locked,
     /// Both: whoever sends a body has the connection from its first byte to its last.
@@ -50,8 +52,10 @@ impl Backend for Mannered {
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>> {
-        let connection = (self.manners != Manners::Early).then(|| self.connection.clone());
-        Ok(Arc::new(Open { below: self.below.open(bucket).await?, capabilities: self.capabilities(), connection }))
+        let is_slow = matches!(self.manners, Manners::Locked | Manners::Locking);
+        let connection = is_slow.then(|| self.connection.clone());
+        let is_strict = self.manners == Manners::Strict;
+        Ok(Arc::new(Open { below: self.below.open(bucket).await?, capabilities: self.capabilities(), connection, is_strict }))
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool> {
@@ -68,6 +72,7 @@ struct Open {
     below: Arc<dyn Store>,
     capabilities: Capabilities,
     connection: Option<Arc<Mutex<()>>>,
+    is_strict: bool,
 }
 
 impl Open {
@@ -95,6 +100,11 @@ impl Store for Open {
     }
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        if self.is_strict {
+            let found = self.below.head(key, &Default::default()).await.ok();
+            let current = found.as_ref().map(|info| Current { etag: &info.etag, size: info.size, last_modified: info.last_modified });
+            request.conditions.check(current)?;
+        }
         self.alone(self.below.put(key, request)).await
     }
 

@@ -12,7 +12,7 @@ use causeway::{
     model::{Tag, TagSet},
     replicate::{ReadPolicy, WritePolicy},
     store::{
-        Change, ListRequest, Result, Written,
+        Change, ListRequest, PutRequest, Result, Written,
         error::StoreErrorKind,
         operation::{Operation, Operations},
         payload::Payload,
@@ -266,6 +266,32 @@ async fn a_long_body_on_storage_that_locks_its_key_until_the_end_holds_up_no_oth
     for member in 0..2 {
         assert_eq!(world.held(&gateway, member, "key").await, Some(b"won".to_vec()), "replica {member}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_body_that_a_storage_refuses_early_is_answered_as_overtaken_and_not_as_if_the_storage_were_away() {
+    let mut world = World { write: WritePolicy::All, members: 2, ..World::new(9) };
+    world.storages[1] = Mannered::storage(Manners::Strict);
+    let gateway = world.start().await;
+    put(&*gateway.store, "key", "old").await;
+    gateway.settled().await;
+    // The storage holds something else than the record says: as if another change had come between the look and the body.
+    let below = world.below(&gateway, 1).await;
+    let long = || Payload::from_stream(futures_util::stream::iter((0..100).map(|n| Ok(bytes(n, LONG)))), Default::default());
+    for (conditions, expected) in [
+        (Default::default(), StoreErrorKind::Busy),
+        (if_still(&etag_of(b"old")), StoreErrorKind::Conflict),
+        (if_still(&etag_of(b"older")), StoreErrorKind::PreconditionFailed),
+    ] {
+        put(&*below, "key", "else").await;
+        let request = PutRequest { conditions, ..request(long()) };
+        let refused = gateway.store.put(&key("key"), request).await.expect_err("one of two refuses it");
+        assert_eq!(refused.kind(), expected, "{refused}");
+        // It is found out by itself that the storage is not as it should be.
+        gateway.settled().await;
+        assert_eq!(world.held(&gateway, 1, "key").await.as_deref(), Some(&b"old"[..]));
+    }
+    gateway.store.put(&key("key"), request(long())).await.expect("nothing is in the way any more");
 }
 
 #[tokio::test(start_paused = true)]

@@ -84,6 +84,26 @@ async fn a_bucket_is_removed_while_a_replica_hangs_and_its_place_there_when_it_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bucket_that_is_removed_while_the_place_of_a_replica_is_made_leaves_no_place() {
+    for delay in (0..2000).step_by(100) {
+        let world = World::new(3);
+        world.faults[2].set(Plan::down());
+        let gateway = world.start().await;
+        // The replica is back, and its place is made while the bucket is removed.
+        let slow = Plan { latency: Duration::from_millis(700), ..Plan::default() };
+        world.faults[2].set(slow.on(Operations::of(&[Operation::Create])));
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        assert!(gateway.backend.remove(&gateway.record).await.expect("two are enough"), "{delay}");
+        gateway.catalog.delete_bucket(gateway.record.id).await.expect("is forgotten");
+        // By the clock of this test, which stands still while anybody has something to do: all has ended.
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        for member in 0..3 {
+            assert!(is_empty(&world, member).await, "replica {member}, removed after {delay} ms");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_place_that_a_deleted_bucket_left_belongs_to_the_next_one_of_its_name() {
     let world = World::new(3);
     let gateway = world.start().await;

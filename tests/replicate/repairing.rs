@@ -8,8 +8,13 @@ use causeway::{
     backend::Scrub,
     faults::Plan,
     model::{Attributes, Tag, TagSet},
-    store::{Change, PutRequest, payload::Payload},
+    store::{
+        Change, PutRequest,
+        operation::{Operation, Operations},
+        payload::Payload,
+    },
 };
+use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
 async fn a_scrub_of_replicas_that_agree_finds_nothing() {
@@ -24,6 +29,28 @@ async fn a_scrub_of_replicas_that_agree_finds_nothing() {
         let counts = gateway.scrub(how).await;
         assert_eq!((counts.objects, counts.differing, counts.copied, counts.failed), (3 * 49, 0, 0, 0), "{how:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_queue_and_a_scrub_come_to_at_once_is_sent_once() {
+    let world = World::new(3);
+    let gateway = world.start().await;
+    for n in 0..50 {
+        put(&*gateway.store, &format!("key{n:02}"), bytes(n, 2000)).await;
+    }
+    gateway.settled().await;
+    let below = world.below(&gateway, 2).await;
+    for n in 0..50 {
+        below.delete(&key(&format!("key{n:02}")), &Default::default()).await.expect("memory takes it");
+    }
+    // Whoever looks at the storage sees for a while that the object is not there.
+    world.faults[2].set(Plan { latency: Duration::from_millis(50), ..Plan::default() }.on(Operations::of(&[Operation::Put])));
+    let before = world.faults[2].journal().len();
+    tokio::join!(gateway.scrub(Scrub::Listing), gateway.scrub(Scrub::Listing), gateway.repair());
+    gateway.settled().await;
+    let mut sent: Vec<_> = world.faults[2].journal().split_off(before);
+    sent.retain(|done| done.operation == Operation::Put);
+    assert_eq!(sent.len(), 50, "{sent:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,11 @@
 //! CopyObject over the wire.
 
-use crate::support::{ALICE, BOB, Server, failure, get, is, put};
+use crate::support::{
+    ALICE, BOB, Server, failure, get, is,
+    manners::{Mannered, Manners},
+    put,
+    upstream::Upstream,
+};
 use aws_sdk_s3::{
     Client,
     primitives::ByteStream,
@@ -171,4 +176,39 @@ async fn nobody_copies_what_they_may_not_read() {
     assert!(copy().await.is_ok());
     let owner = server.raw_of(BOB).put(format!("/{his}/k"), "").header("x-amz-copy-source", format!("/{hers}/k"));
     assert_eq!(owner.header("x-amz-source-expected-bucket-owner", "somebody").send().failure(), is(403, "AccessDenied"));
+}
+
+/// MinIO locks what it copies: two copies that cross would wait for each other there.
+#[tokio::test]
+async fn a_copy_waits_for_one_in_the_other_direction_and_for_no_other() {
+    let upstream = Upstream::causeway();
+    let storage = Mannered::before(upstream.address, Manners { locks_copies: true, ..Default::default() });
+    let sections = format!(
+        "[backend.lake]\ntype = \"s3\"\nendpoint = \"http://{}\"\naccess_key = \"{}\"\nsecret_key = \"{}\"\n\
+         [default]\nbackend = \"lake\"\n",
+        storage.address(),
+        upstream.access_key,
+        upstream.secret_key
+    );
+    let server = Server::configured("", &sections);
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    put(&client, &bucket, "a", "of a").await;
+    put(&client, &bucket, "b", "of b").await;
+    let copy = |source: &'static str, target: &'static str| {
+        let copy = client.copy_object().bucket(&bucket).key(target).copy_source(format!("{bucket}/{source}"));
+        tokio::spawn(async move { copy.send().await.map(drop) })
+    };
+    let there = copy("a", "b");
+    storage.copies(1).await;
+    let back = copy("b", "a");
+    let (beside, from_target) = (copy("a", "c"), copy("b", "d"));
+    storage.copies(3).await;
+    storage.let_copies_end();
+    for copied in [there, back, beside, from_target] {
+        copied.await.expect("no panic").expect("is copied");
+    }
+    for key in ["a", "b", "c"] {
+        assert_eq!(get(&client, &bucket, key).await.as_deref(), Some(&b"of a"[..]), "{key}");
+    }
 }

@@ -7,7 +7,7 @@
 #![allow(dead_code)]
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, client, server, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -19,7 +19,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::oneshot,
+    sync::{oneshot, watch},
 };
 
 /// How a storage differs from the upstream. Each was seen in one that people use.
@@ -40,6 +40,9 @@ pub struct Manners {
     pub loses_answers: bool,
     /// The `n`th request and all behind it are answered 503.
     pub away_from: Option<usize>,
+    /// A copy lasts until `let_copies_end`. One that arrives while a copy in the other direction lasts is answered 500: MinIO lets both
+    /// wait for each other, for minutes.
+    pub locks_copies: bool,
 }
 
 #[derive(Debug)]
@@ -57,11 +60,23 @@ struct Seen {
     requests: Mutex<Vec<String>>,
     /// The algorithm of each upload that was begun.
     uploads: Mutex<HashMap<String, Option<String>>>,
+    /// Source and target of each copy that lasts.
+    copies: Mutex<Vec<(String, String)>>,
+    copies_seen: watch::Sender<usize>,
+    copies_end: watch::Sender<bool>,
 }
 
 impl Mannered {
     pub fn before(upstream: SocketAddr, manners: Manners) -> Self {
-        let seen = Arc::new(Seen { upstream, manners: Mutex::new(manners), requests: Mutex::default(), uploads: Mutex::default() });
+        let seen = Arc::new(Seen {
+            upstream,
+            manners: Mutex::new(manners),
+            requests: Mutex::default(),
+            uploads: Mutex::default(),
+            copies: Mutex::default(),
+            copies_seen: watch::Sender::new(0),
+            copies_end: watch::Sender::new(false),
+        });
         let ((stop, mut stopped), (started, start)) = (oneshot::channel(), std::sync::mpsc::channel());
         let served = seen.clone();
         let thread = std::thread::spawn(move || {
@@ -99,6 +114,15 @@ impl Mannered {
     /// Method and target of every request so far.
     pub fn requests(&self) -> Vec<String> {
         self.seen.requests.lock().expect("no panic").clone()
+    }
+
+    /// Until so many copies have arrived.
+    pub async fn copies(&self, number: usize) {
+        self.seen.copies_seen.subscribe().wait_for(|seen| *seen >= number).await.expect("it runs");
+    }
+
+    pub fn let_copies_end(&self) {
+        self.seen.copies_end.send_replace(true);
     }
 }
 
@@ -164,6 +188,11 @@ impl Seen {
             };
         }
         let copies = head.method == Method::PUT && head.headers.contains_key("x-amz-copy-source");
+        // The gateway's own trials of copies are not held up.
+        let is_trial = head.uri.path().contains("/.causeway-");
+        if manners.locks_copies && copies && !is_trial && !self.lock_copy(&head).await {
+            return refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalError");
+        }
         if manners.no_summed_part_copies && copies && algorithm.is_some() {
             return refusal(StatusCode::BAD_REQUEST, "InvalidArgument");
         }
@@ -190,6 +219,24 @@ impl Seen {
             true => without_checksums(&reply),
             false => reply.map(|body| Full::new(body.0)),
         }
+    }
+
+    /// Until copies may end. `false`: another in the other direction is there.
+    async fn lock_copy(&self, head: &Parts) -> bool {
+        let source = head.headers["x-amz-copy-source"].to_str().expect("text").to_owned();
+        let copy = (source, head.uri.path().to_owned());
+        let crosses = {
+            let mut copies = self.copies.lock().expect("no panic");
+            let crosses = copies.iter().any(|(source, target)| (target, source) == (&copy.0, &copy.1));
+            copies.push(copy.clone());
+            crosses
+        };
+        self.copies_seen.send_modify(|seen| *seen += 1);
+        if !crosses {
+            self.copies_end.subscribe().wait_for(|end| *end).await.expect("it runs");
+        }
+        self.copies.lock().expect("no panic").retain(|other| *other != copy);
+        !crosses
     }
 
     async fn pass_on(&self, request: Request<Full<Bytes>>) -> Response<Whole> {

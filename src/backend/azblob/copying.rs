@@ -5,9 +5,9 @@
 //! is no object (see `headers::whole`).
 
 use super::{
-    guard::Guard,
+    guard::{Guard, Unwritten},
     headers::{Draft, Found},
-    refusal::{self, Refusal},
+    refusal,
     store::{AzblobStore, ROUNDS},
 };
 use crate::{
@@ -63,8 +63,10 @@ impl AzblobStore {
             match self.publish_copy(key, &request.conditions, &source, &draft).await? {
                 Ok(reply) => return Ok(draft.written(&reply)),
                 // Replaced since it was looked at: the copy is of the new one.
-                Err(refusal) if refusal.is_about_source() || (request.conditions.is_empty() && refusal.is_lost_race()) => {}
-                Err(refusal) => return Err(refusal.into()),
+                Err(Unwritten::Refused(refusal))
+                    if refusal.is_about_source() || (request.conditions.is_empty() && refusal.is_lost_race()) => {}
+                Err(Unwritten::Blocked) => break,
+                Err(Unwritten::Refused(refusal)) => return Err(refusal.into()),
             }
         }
         copy::stream_object(self, key, request).await
@@ -76,7 +78,7 @@ impl AzblobStore {
         conditions: &WriteConditions,
         source: &Source,
         draft: &Draft,
-    ) -> Result<std::result::Result<Reply, Refusal>> {
+    ) -> Result<std::result::Result<Reply, Unwritten>> {
         let name = self.name(key)?;
         let metadata = self.metadata(key, draft, &source.native).await?;
         let copied = self.guarded(&name, conditions, |guard| Box::pin(self.copy_blob(&name, source, metadata.clone(), guard))).await?;

@@ -30,6 +30,24 @@ pub(super) enum Guard {
     Still(String),
 }
 
+/// Why a write whose conditions hold did not come about.
+#[derive(Debug)]
+pub(super) enum Unwritten {
+    Refused(Refusal),
+    /// Nothing is there, and blocks that were staged for the key are taken for an object. A block list is not refused for that.
+    Blocked,
+}
+
+impl From<Unwritten> for StoreError {
+    fn from(unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Refused(refusal) => refusal.into(),
+            // 412 would say to a client that there is an object.
+            Unwritten::Blocked => Self::new(StoreErrorKind::Conflict, "another writer of this key came between"),
+        }
+    }
+}
+
 impl Guard {
     pub(super) fn apply<'c>(&self, call: Call<'c>) -> Call<'c> {
         match self {
@@ -60,13 +78,13 @@ impl AzblobStore {
         Ok(found.map_or(Guard::Absent, |found| Guard::Still(found.tag)))
     }
 
-    /// Writes under `conditions`, as often as it takes to decide them. `Err` inside: Azure refused for another reason.
+    /// Writes under `conditions`, as often as it takes to decide them. The inner error: they hold, and nothing was written all the same.
     pub(super) async fn guarded<'f>(
         &self,
         name: &str,
         conditions: &WriteConditions,
         write: impl Fn(Guard) -> BoxFuture<'f, Result<Reply>> + Send + Sync,
-    ) -> Result<std::result::Result<Reply, Refusal>> {
+    ) -> Result<std::result::Result<Reply, Unwritten>> {
         for _ in 0..ROUNDS {
             let guard = self.guard(name, conditions).await?;
             let reply = write(guard.clone()).await?;
@@ -75,12 +93,12 @@ impl AzblobStore {
             }
             let refusal = refusal::read(reply).await;
             if !refusal.is_lost_race() || guard == Guard::None {
-                return Ok(Err(refusal));
+                return Ok(Err(Unwritten::Refused(refusal)));
             }
             if conditions.wants_absent() {
-                // Azurite takes blocks that another writer has staged for a blob that is there. 412 would say so to a client.
+                // Azurite takes blocks that were staged, perhaps by a gateway that was killed, for a blob that is there.
                 judge(conditions, self.find(name).await?.as_ref())?;
-                return Err(StoreError::new(StoreErrorKind::Conflict, "another writer of this key came between"));
+                return Ok(Err(Unwritten::Blocked));
             }
         }
         Err(StoreError::new(StoreErrorKind::Conflict, "the object changes faster than its conditions can be checked"))

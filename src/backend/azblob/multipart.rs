@@ -197,11 +197,11 @@ impl AzblobStore {
     pub(super) async fn abort(&self, key: &ObjectKey, id: &UploadId) -> Result<()> {
         self.upload(key, id).await?;
         let _completing = self.completing.lock(id).await;
-        let sent = !self.catalog.parts(self.bucket, id, 0, 1).await?.is_empty();
         if !self.catalog.abort_upload(self.bucket, id).await? {
             return Err(StoreErrorKind::NoSuchUpload.into());
         }
-        if sent && let Err(error) = self.discard(&self.stage_name(id)).await {
+        // Also where the catalog has no part: one that was cut off may have left its blocks.
+        if let Err(error) = self.discard(&self.stage_name(id)).await {
             tracing::warn!(%error, upload = %id, "blocks of an aborted upload are left to the storage, which drops them after a week");
         }
         Ok(())

@@ -52,6 +52,8 @@ const CODES: &[(&str, StoreErrorKind)] = &[
     // Somebody holds the blob: a lease, a copy onto it, a policy.
     ("LeaseIdMissing", StoreErrorKind::Conflict),
     ("LeaseLost", StoreErrorKind::Conflict),
+    // Others have staged blocks for this key whose ids have another length.
+    ("InvalidBlobOrBlock", StoreErrorKind::Conflict),
     ("PendingCopyOperation", StoreErrorKind::Busy),
     ("SnapshotsPresent", StoreErrorKind::Conflict),
     ("BlobImmutableDueToPolicy", StoreErrorKind::Conflict),

@@ -2,7 +2,7 @@
 
 use super::{
     blocks::{self, Body, Staged},
-    guard::{Guard, judge},
+    guard::{Guard, Unwritten, judge},
     headers::{self, Draft},
     refusal,
     store::{AzblobStore, ROUNDS},
@@ -33,21 +33,37 @@ impl AzblobStore {
             Body::Short(bytes, arrived) => {
                 let (draft, md5) = drafted(attributes, &arrived)?;
                 let headers = self.described(key, &draft, &draft.native()).await?;
-                let written = self.guarded(&name, &conditions, |guard| self.put_blob(&name, &bytes, &md5, &headers, guard)).await?;
-                Ok(draft.written(&written?))
-            }
-            long => {
-                let Staged { blocks, arrived, begun } = self.stage(&name, long).await?;
-                let (draft, md5) = drafted(attributes, &arrived)?;
-                let headers = self.described(key, &draft, &draft.native()).await?;
-                let list = blocks::list([&blocks].into_iter());
-                let commit = |guard| self.commit(&name, &list, Some(&md5), &headers, guard);
-                match self.guarded(&name, &conditions, commit).await? {
+                let put = |guard| self.put_blob(&name, &bytes, &md5, &headers, guard);
+                match self.guarded(&name, &conditions, put).await? {
                     Ok(reply) => Ok(draft.written(&reply)),
-                    Err(refusal) if refusal.is_overtaken() => self.overtaken(&name, &conditions, draft, begun).await,
-                    Err(refusal) => Err(refusal.into()),
+                    Err(Unwritten::Blocked) => {
+                        let body = Body::Short(bytes.clone(), arrived);
+                        self.put_blocks(key, &name, draft.attributes, &conditions, body).await
+                    }
+                    Err(unwritten) => Err(unwritten.into()),
                 }
             }
+            long => self.put_blocks(key, &name, attributes, &conditions, long).await,
+        }
+    }
+
+    async fn put_blocks(
+        &self,
+        key: &ObjectKey,
+        name: &str,
+        attributes: Attributes,
+        conditions: &WriteConditions,
+        body: Body,
+    ) -> Result<Written> {
+        let Staged { blocks, arrived, begun } = self.stage(name, body).await?;
+        let (draft, md5) = drafted(attributes, &arrived)?;
+        let headers = self.described(key, &draft, &draft.native()).await?;
+        let list = blocks::list([&blocks].into_iter());
+        let commit = |guard| self.commit(name, &list, Some(&md5), &headers, guard);
+        match self.guarded(name, conditions, commit).await? {
+            Ok(reply) => Ok(draft.written(&reply)),
+            Err(Unwritten::Refused(refusal)) if refusal.is_overtaken() => self.overtaken(name, conditions, draft, begun).await,
+            Err(unwritten) => Err(unwritten.into()),
         }
     }
 

@@ -3,9 +3,16 @@
 use crate::{
     model::{Attributes, TagSet},
     s3::{About, ErrorCode, HeaderMapExt, ObjectCall, Request, Response, S3Error, Service, copying, headers, keep_alive, limits, reply},
-    store::{CopyAttributes, CopyRequest},
+    store::{
+        CopyAttributes, CopyRequest,
+        error::{StoreError, StoreErrorKind},
+    },
 };
 use http::HeaderMap;
+use std::time::Duration;
+
+/// How long a copy waits for copies in the other direction.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
     let request = &call.request;
@@ -23,8 +30,11 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
              storage class, website redirect location or encryption attributes.",
         ));
     }
-    let (about, store, key) = (About::of(request), call.bucket.store().clone(), call.key);
+    let ends = ((source.bucket.id(), source.object.key.clone()), (call.bucket.id(), call.key.clone()));
+    let (about, store, key, copies) = (About::of(request), call.bucket.store().clone(), call.key, service.copies().clone());
     keep_alive::answer(about, async move {
+        let crossing = tokio::time::timeout(PATIENCE, copies.enter(ends.0, ends.1)).await;
+        let _crossing = crossing.map_err(|_| StoreError::new(StoreErrorKind::Busy, "copies in the other direction take long"))?;
         let info = source.head().await?;
         limits::copied(info.size)?;
         if !replaces_tags && !source.shows_tags && info.tag_count > 0 {

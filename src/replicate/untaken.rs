@@ -1,0 +1,90 @@
+//! Why too few replicas took a body: found out after the fact, from those that stopped taking it.
+//!
+//! Storage that hears conditions with the first byte of a long body refuses it early when another change has come to the key since.
+//! That says nothing against the storage: the client hears that its own condition does not hold, or that it has to try again.
+
+use super::{
+    bucket::Bucket,
+    member::{Member, too_few},
+    publish::{Running, Step, overtaken, telling},
+    record::{Row, Wrong},
+    resolve,
+};
+use crate::{
+    model::ObjectKey,
+    store::{
+        condition::WriteConditions,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::sleep;
+
+/// How long replicas may take to say why, which they knew before they stopped.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What the client hears of a body that could not come to its end. The replicas that still take it give it up. `before` is what the key
+/// held when they were told what to put it over.
+pub(super) async fn reason(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    conditions: &WriteConditions,
+    (steps, before): (Vec<Step>, Option<Row>),
+) -> StoreError {
+    let had = steps.len();
+    let mut running = Running::default();
+    for Step { member, go, outcome, .. } in steps {
+        drop(go);
+        running.push(member, outcome);
+    }
+    let late = sleep(PATIENCE);
+    tokio::pin!(late);
+    let (mut errors, mut surprised) = (Vec::new(), Vec::new());
+    while running.len() > 0 {
+        tokio::select! {
+            biased;
+            (member, outcome) = running.next() => {
+                if outcome.as_ref().is_err_and(is_surprise) {
+                    surprised.push(member);
+                }
+                errors.extend(outcome.err());
+            }
+            () = &mut late => break,
+        }
+    }
+    // What those say that had to give it up now is no reason.
+    errors.retain(|error| error.kind() != StoreErrorKind::Payload);
+    if surprised.is_empty() {
+        let stopped = errors.len();
+        return match stopped {
+            0 => too_few(0, bucket.needed()),
+            _ => telling(errors, had.saturating_sub(stopped), bucket.needed()),
+        };
+    }
+    if let Some(record) = before.and_then(|row| row.stands) {
+        look_again(bucket, key, record.change.generation, surprised);
+    }
+    let seen = bucket.glance(key).await.ok().flatten();
+    match seen.map_or(Ok(()), |row| row.check(conditions)) {
+        Err(refused) => refused,
+        Ok(()) if conditions.is_empty() => overtaken(),
+        Ok(()) => StoreErrorKind::Conflict.into(),
+    }
+}
+
+/// Unless another change came, a replica that was surprised does not hold what the record says.
+fn look_again(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, surprised: Vec<Arc<Member>>) {
+    let (own, key) = (bucket.clone(), key.clone());
+    bucket.spawn(async move {
+        for member in surprised {
+            if let Err(error) = resolve::distrust(&own, &key, generation, &member, Wrong::Object).await {
+                tracing::warn!(%key, backend = member.name, %error, "a replica that is not as it should be was not noted; a scrub will find it");
+            }
+        }
+    });
+}
+
+/// The replica did not hold what was expected.
+pub(super) fn is_surprise(error: &StoreError) -> bool {
+    matches!(error.kind(), StoreErrorKind::PreconditionFailed | StoreErrorKind::NoSuchKey | StoreErrorKind::Conflict)
+}
