@@ -63,14 +63,15 @@ that would move or share a place), every problem is in the log, nothing is chang
 | `server.log_level` | at once |
 | secrets in files (`{ file = "path" }`) of identities | at the next request |
 | everything else of `[server]`: addresses, the data directory, sizes, times, regions | at the next start |
-| backends that were changed or removed, their secrets, limits and caches among it | at the next start |
+| sizes and places of a cache that no backend has used so far | with the first backend that uses it |
+| backends that were changed or removed; their secrets, limits and caches are part of them | at the next start |
 | new buckets on a backend that lies elsewhere since it was changed | at the next start |
 | directories that appear in the root of a backend | at the next start, or by `causeway bucket adopt` |
 | the environment of the process: `CAUSEWAY_ROOT_USER`, `{ env = "VARIABLE" }` | at the next start |
 
 What waits for the next start is named in the log by its setting, and keeps its value until then. A replicated backend can be given
-replicas (`causeway replicate add`) on the backends that were there when it was opened. A secret of a backend that is to be changed
-without a stop is best given a new backend, or a restart: requests in work have `drain_timeout` to end.
+replicas (`causeway replicate add`) on the backends that were there when it was opened. Another secret of a backend takes a restart;
+requests in work then have `drain_timeout` to end.
 
 `causeway_config_reloads_total{result="ok|failed"}` counts readings. `causeway_config_last_reload_successful` is 0 while the newest
 configuration is wrong, `causeway_config_last_reload_success_timestamp_seconds` says when the one in force was read, and

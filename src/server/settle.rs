@@ -182,3 +182,46 @@ fn unless_denied(name: &BucketName, opened: Result<Arc<Bucket>, BucketError>) ->
         opened => opened.map(Some),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        backend::{Backend, memory::MemoryBackend},
+        catalog::sqlite::SqliteCatalog,
+        store::Durability,
+    };
+
+    fn owner(name: &str) -> Owner {
+        Owner { id: name.into(), display_name: name.into() }
+    }
+
+    fn name(text: &str) -> BucketName {
+        BucketName::parse(text).expect("a name")
+    }
+
+    fn wanted(text: &str, place: &str, named: Option<&str>) -> Wanted {
+        let bucket = new_bucket(&name(text), &owner(named.unwrap_or("root")), "memory", place.to_owned());
+        Wanted { bucket, named: named.map(owner) }
+    }
+
+    #[tokio::test]
+    async fn what_was_settled_before_a_failure_is_taken_back() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let catalog = SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("a catalog");
+        let memory: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+        let buckets = Buckets::of(Arc::new(catalog), Setup { backends: [("memory".to_owned(), memory)].into(), ..Setup::default() });
+        let first = [wanted("old", "old", Some("alice")), wanted("clients", "theirs", None)];
+        settle(&buckets, &first).await.expect("made");
+
+        // The last one was made by a client, elsewhere, since all was checked.
+        let second = [wanted("old", "old", Some("bob")), wanted("fresh", "fresh", None), wanted("clients", "clients", None)];
+        let (settled, error) = settle(&buckets, &second).await.expect_err("a bucket does not move");
+        assert!(error.to_string().contains("bucket 'clients' is at 'theirs'"), "{error}");
+        let owned = async |text: &str| buckets.get(&name(text)).await.map(|bucket| bucket.owner().display_name.to_string()).ok();
+        assert_eq!((owned("old").await.as_deref(), owned("fresh").await.as_deref()), (Some("bob"), Some("root")));
+        settled.undo(&buckets).await;
+        assert_eq!((owned("old").await.as_deref(), owned("fresh").await), (Some("alice"), None));
+        assert_eq!(buckets.catalog().bucket(&name("old")).await.expect("read").expect("there").bucket.owner, owner("alice"));
+    }
+}
