@@ -3,9 +3,11 @@
 //! Invariants: a secret leaves only through [`Credentials::find`], to whoever verifies a signature; the id of an owner
 //! depends on the access key alone, so that buckets keep their owner whatever else is configured.
 
+mod in_force;
 mod root;
 
 use crate::model::{AccessKey, Identity, Owner, Role, Secret};
+pub use in_force::CredentialsInForce;
 pub use root::{RootCredentials, generated_root};
 use std::{collections::HashMap, sync::Arc};
 

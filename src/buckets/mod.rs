@@ -1,11 +1,13 @@
 //! Which buckets there are, who owns them, and the stack of stores behind each.
 //!
-//! The catalog is the truth; what is kept here are the opened stacks. Creating, opening and deleting one bucket are serialised, so
+//! The catalog is the truth; what is kept here are the opened stacks. What the configuration says (`setup`) is replaced as a whole
+//! while requests are served. Creating, opening and deleting one bucket are serialised, so
 //! that a bucket is never opened while its place is being removed.
 
 mod places;
 pub mod probe;
 pub mod scrub;
+mod setup;
 
 use crate::{
     backend::{Backend, Found, locks::Locks},
@@ -20,6 +22,7 @@ use crate::{
     },
 };
 pub use places::{Clash, Homes, all_places};
+pub use setup::{SHARED, Setup, Unfit, refuse_move};
 use std::{
     collections::HashMap,
     fmt,
@@ -78,7 +81,8 @@ impl From<CatalogError> for BucketError {
 /// An open bucket.
 pub struct Bucket {
     record: BucketRecord,
-    acl: RwLock<CannedAcl>,
+    /// Shared with the bucket that takes its place when owner or grants change: nobody sets the ACL of one and not of the other.
+    acl: Arc<RwLock<CannedAcl>>,
     grants: Arc<Grants>,
     store: Arc<dyn Store>,
 }
@@ -120,6 +124,12 @@ impl Bucket {
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
+
+    /// The same open bucket, to be changed where it differs.
+    fn again(&self) -> Self {
+        let Self { record, acl, grants, store } = self;
+        Self { record: record.clone(), acl: acl.clone(), grants: grants.clone(), store: store.clone() }
+    }
 }
 
 impl fmt::Debug for Bucket {
@@ -140,14 +150,8 @@ pub struct CreateBucket {
 #[derive(Debug)]
 pub struct Buckets {
     catalog: Arc<dyn Catalog>,
-    backends: HashMap<String, Arc<dyn Backend>>,
-    /// Where buckets created through S3 go, if anywhere.
-    default_backend: Option<String>,
-    homes: Homes,
-    /// Who owns what nobody else was given.
-    administrator: Option<Owner>,
-    /// The configuration gives these to identities; buckets that clients made have none.
-    grants: HashMap<BucketName, Arc<Grants>>,
+    /// Replaced only while `open` is locked for writing.
+    setup: RwLock<Arc<Setup>>,
     open: RwLock<HashMap<BucketName, Arc<Bucket>>>,
     /// Creating, opening and deleting one bucket take turns. Those of others do not wait: a backend that hangs hangs for one.
     changing: Arc<Locks<BucketName>>,
@@ -155,28 +159,11 @@ pub struct Buckets {
 
 impl Buckets {
     pub fn new(catalog: Arc<dyn Catalog>, backends: HashMap<String, Arc<dyn Backend>>, default_backend: impl Into<Option<String>>) -> Self {
-        let default_backend = default_backend.into();
-        let (homes, administrator, grants) = (Homes::default(), None, HashMap::new());
-        Self { catalog, backends, default_backend, homes, administrator, grants, open: RwLock::default(), changing: Arc::default() }
+        Self::of(catalog, Setup { backends, default_backend: default_backend.into(), ..Setup::default() })
     }
 
-    /// With what is known of which backends are on one storage.
-    pub fn on(self, homes: Homes) -> Self {
-        Self { homes, ..self }
-    }
-
-    pub fn for_administrator(self, administrator: Option<Owner>) -> Self {
-        Self { administrator, ..self }
-    }
-
-    /// With what others than the owner may do in buckets of the configuration.
-    pub fn granting(self, grants: impl IntoIterator<Item = (BucketName, Grants)>) -> Self {
-        Self { grants: grants.into_iter().map(|(name, grants)| (name, Arc::new(grants))).collect(), ..self }
-    }
-
-    /// Two buckets that share a place, of all that the catalog knows.
-    pub async fn clash(&self) -> Result<Option<Clash>, BucketError> {
-        Ok(self.homes.clash(all_places(&*self.catalog, &self.backends).await?))
+    pub fn of(catalog: Arc<dyn Catalog>, setup: Setup) -> Self {
+        Self { catalog, setup: RwLock::new(Arc::new(setup)), open: RwLock::default(), changing: Arc::default() }
     }
 
     pub async fn get(&self, name: &BucketName) -> Result<Arc<Bucket>, BucketError> {
@@ -198,8 +185,8 @@ impl Buckets {
     }
 
     async fn create_now(&self, request: CreateBucket) -> Result<Arc<Bucket>, BucketError> {
-        let default = self.default_backend.as_ref().ok_or(BucketError::NoDefaultBackend)?;
-        let backend = self.backend(default)?;
+        let default = &self.default_backend().ok_or(BucketError::NoDefaultBackend)?;
+        let backend = &self.backend(default)?;
         let bucket = NewBucket {
             place: backend.place_for(&request.name),
             name: request.name,
@@ -264,7 +251,7 @@ impl Buckets {
 
     /// Refuses a place where something lies that we did not make. Whether a creation that failed has left an empty one.
     async fn refuse_taken(&self, backend: &dyn Backend, bucket: &NewBucket) -> Result<bool, BucketError> {
-        if self.homes.is_around_another(&places::parts(backend, bucket)?) {
+        if self.setup().homes.is_around_another(&places::parts(backend, bucket)?) {
             return Err(BucketError::PlaceTaken(Taken::ByBackend));
         }
         let is_left = async || {
@@ -286,8 +273,9 @@ impl Buckets {
 
     /// Writes a bucket down, apart from all others. `None`: the name is taken.
     async fn write_down(&self, bucket: NewBucket) -> Result<Option<BucketRecord>, BucketError> {
-        let parts = places::parts(&**self.backend(&bucket.backend)?, &bucket)?;
-        match self.catalog.create_bucket_apart(bucket, self.homes.around(&parts)).await {
+        let parts = places::parts(&*self.backend(&bucket.backend)?, &bucket)?;
+        let around = self.setup().homes.around(&parts);
+        match self.catalog.create_bucket_apart(bucket, around).await {
             Ok(record) => Ok(Some(record)),
             Err(error) if error.kind() == CatalogErrorKind::Exists => Ok(None),
             Err(error) => Err(error.into()),
@@ -355,21 +343,25 @@ impl Buckets {
         Ok(())
     }
 
-    /// Makes a bucket another's, before it is opened. `false`: it is his already, or there is none.
-    pub async fn give(&self, name: &BucketName, owner: &Owner) -> Result<bool, BucketError> {
+    /// Makes a bucket another's, and tells whose it was. `None`: it is his already, or there is none.
+    pub async fn give(&self, name: &BucketName, owner: &Owner) -> Result<Option<Owner>, BucketError> {
         let _changing = self.changing.lock(name).await;
         match self.catalog.bucket(name).await? {
-            Some(record) if record.bucket.owner != *owner => {
+            Some(mut record) if record.bucket.owner != *owner => {
                 self.catalog.update_bucket(record.id, BucketChange::Owner(owner.clone())).await?;
-                Ok(true)
+                let before = std::mem::replace(&mut record.bucket.owner, owner.clone());
+                if let Some(open) = self.write().get_mut(name) {
+                    *open = Arc::new(Bucket { record, ..open.again() });
+                }
+                Ok(Some(before))
             }
-            _ => Ok(false),
+            _ => Ok(None),
         }
     }
 
     /// The buckets in which somebody was given a right.
     pub fn given_to(&self, owner: &Owner) -> Vec<BucketName> {
-        self.grants.iter().filter(|(_, grants)| grants.names(owner)).map(|(name, _)| name.clone()).collect()
+        self.setup().grants.iter().filter(|(_, grants)| grants.names(owner)).map(|(name, _)| name.clone()).collect()
     }
 
     pub async fn list(&self, query: BucketsQuery) -> Result<BucketsPage, BucketError> {
@@ -388,34 +380,38 @@ impl Buckets {
 
     /// Refuses a further place for a bucket where another bucket lies.
     pub async fn refuse_shared(&self, name: &BucketName, place: BackendPlace) -> Result<(), BucketError> {
-        let (mut all, new) = (all_places(&*self.catalog, &self.backends).await?, (name.clone(), place));
+        let setup = self.setup();
+        let (mut all, new) = (all_places(&*self.catalog, &setup.backends).await?, (name.clone(), place));
         if !all.contains(&new) {
             all.push(new);
         }
-        self.homes.clash(all).map_or(Ok(()), |clash| Err(BucketError::PlaceTaken(Taken::ByReplica(clash.into()))))
+        setup.homes.clash(all).map_or(Ok(()), |clash| Err(BucketError::PlaceTaken(Taken::ByReplica(clash.into()))))
     }
 
-    pub fn administrator(&self) -> Option<&Owner> {
-        self.administrator.as_ref()
+    pub fn administrator(&self) -> Option<Owner> {
+        self.setup().administrator.clone()
     }
 
-    pub fn default_backend(&self) -> Option<&str> {
-        self.default_backend.as_deref()
+    pub fn default_backend(&self) -> Option<String> {
+        self.setup().default_backend.clone()
     }
 
-    pub fn backends(&self) -> impl Iterator<Item = (&str, &Arc<dyn Backend>)> {
-        self.backends.iter().map(|(name, backend)| (name.as_str(), backend))
+    pub fn backends(&self) -> Vec<(String, Arc<dyn Backend>)> {
+        self.setup().backends.iter().map(|(name, backend)| (name.clone(), backend.clone())).collect()
     }
 
-    pub fn backend(&self, name: &str) -> Result<&Arc<dyn Backend>, BucketError> {
-        self.backends.get(name).ok_or_else(|| BucketError::NoSuchBackend(name.to_owned()))
+    pub fn backend(&self, name: &str) -> Result<Arc<dyn Backend>, BucketError> {
+        self.setup().backend(name).cloned()
     }
 
     async fn open(&self, record: BucketRecord) -> Result<Arc<Bucket>, BucketError> {
         let store = self.backend(&record.bucket.backend)?.open(&record).await?;
-        let grants = self.grants.get(&record.bucket.name).cloned().unwrap_or_default();
-        let bucket = Arc::new(Bucket { acl: RwLock::new(record.bucket.acl), record, grants, store });
-        self.write().insert(bucket.name().clone(), bucket.clone());
+        let acl = Arc::new(RwLock::new(record.bucket.acl));
+        let mut open = self.write();
+        // Under the lock: a setup that is put in force now finds the bucket open, or is the one that gives it its grants.
+        let grants = self.setup().grants_in(&record.bucket.name);
+        let bucket = Arc::new(Bucket { record, acl, grants, store });
+        open.insert(bucket.name().clone(), bucket.clone());
         Ok(bucket)
     }
 

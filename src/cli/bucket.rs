@@ -379,7 +379,9 @@ fn add(arguments: AddArguments) -> Result<ExitCode, ExitCode> {
 
 fn written(path: &Path, mut words: Vec<String>) {
     let path = path.display();
-    words.push(format!("{path} is written; a server takes it up at its next start: causeway serve --config {path}"));
+    words.push(format!(
+        "{path} is written; a running server takes it up on SIGHUP, any other at its next start: causeway serve --config {path}"
+    ));
     say(&(words.join("\n") + "\n"));
 }
 

@@ -36,7 +36,8 @@ enum Command {
     /// Serve S3 until stopped.
     ///
     /// Without any option and without a file causeway.toml: at 127.0.0.1:9000, from the directory ./causeway-data, with credentials
-    /// that are made up once and printed. CAUSEWAY_ROOT_USER and CAUSEWAY_ROOT_PASSWORD set them instead.
+    /// that are made up once and printed. CAUSEWAY_ROOT_USER and CAUSEWAY_ROOT_PASSWORD set them instead. SIGHUP makes it read its
+    /// configuration again: identities, buckets, new backends and certificates change without a restart.
     Serve(serve::Arguments),
     /// Ask a running server whether it is ready: exit code 0 if so, 1 if not.
     Health(health::Arguments),

@@ -6,7 +6,11 @@ use crate::{
     server,
     telemetry::log,
 };
-use std::{process::ExitCode, time::Duration};
+use std::{
+    process::ExitCode,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -89,11 +93,27 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(FAILED, format_args!("starting threads: {error}")),
     };
-    let result = runtime.block_on(server::run(settings, prepared));
+    let load = again(arguments, sources);
+    let result = runtime.block_on(server::run(settings, prepared, load));
     // Whatever is still running was told to end and had its time.
     runtime.shutdown_timeout(Duration::from_secs(1));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(FAILED, error),
     }
+}
+
+/// Reads the same sources again. A file of the current directory that was not there at the start is used once it is, as it would be
+/// by the next start. A file that was used once must not be missing.
+fn again(arguments: Arguments, sources: Sources) -> server::Load {
+    let used = OnceLock::new();
+    Arc::new(move || {
+        let file = sources.file.as_ref().or_else(|| used.get()).cloned().or_else(|| arguments.configuration.sources(None).file);
+        let settings = Settings::load(&Sources { file: file.clone(), ..sources.clone() })?;
+        if let Some(file) = file {
+            // It is the same one if it was used before.
+            let _ = used.set(file);
+        }
+        Ok(settings)
+    })
 }

@@ -36,3 +36,19 @@ section! {
         at_budget: AtBudget = Text("stop"),
     }
 }
+
+impl Layers {
+    /// Nothing is stacked upon a backend that nobody configured.
+    pub(super) const NONE: Self = Self {
+        metadata_ttl: Interval(None),
+        stale_ttl: Interval(None),
+        data_cache: false,
+        upload_rate: None,
+        download_rate: None,
+        request_rate: None,
+        concurrency: None,
+        monthly_requests: None,
+        monthly_download: None,
+        at_budget: AtBudget::Stop,
+    };
+}

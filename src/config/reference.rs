@@ -41,6 +41,41 @@ sealed again. The key that opens it is 32 bytes in base64: `CAUSEWAY_SEAL_KEY`, 
 or else the file `FILE.seal-key` beside the configuration `FILE`, which is made when the first secret is sealed (mode 0600). A key
 beside the configuration keeps secrets out of copies of the configuration, not from those who may read both: keep it elsewhere
 where that matters. Keyrings of desktops are not used: servers have no session that would unlock one.
+
+## Changing it while the server runs
+
+SIGHUP (`systemctl reload causeway`, `kill -HUP`) makes `causeway serve` read all of it again: the same file, the files that hold
+secrets, and the environment and flags that it was started with. Run `causeway config check` before: it finds what can be told without
+the server.
+
+**All of it or nothing.** If anything is wrong (a key, a file that is missing, a certificate, a backend that cannot be opened, a bucket
+that would move or share a place), every problem is in the log, nothing is changed, and the server goes on as it was.
+
+| what was changed | takes effect |
+| --- | --- |
+| identities: added, removed, another secret, name, policy or limits | at the next request; requests in work end as they began |
+| a removed identity | its next request is answered 403 InvalidAccessKeyId; its buckets stay its own |
+| new buckets | at once, with what lies there already |
+| `owner`, `access` and limits of buckets | at the next request |
+| a bucket that is no longer named | its `access` and limits are gone; the bucket stays, as it does after a restart |
+| new backends, with their limits and caches, and `[default]` | at once |
+| the certificate: another file, or another content | at the next connection |
+| `server.log_level` | at once |
+| secrets in files (`{ file = "path" }`) of identities | at the next request |
+| everything else of `[server]`: addresses, the data directory, sizes, times, regions | at the next start |
+| sizes and places of a cache that no backend has used so far | with the first backend that uses it |
+| backends that were changed or removed; their secrets, limits and caches are part of them | at the next start |
+| new buckets on a backend that lies elsewhere since it was changed | at the next start |
+| directories that appear in the root of a backend | at the next start, or by `causeway bucket adopt` |
+| the environment of the process: `CAUSEWAY_ROOT_USER`, `{ env = "VARIABLE" }` | at the next start |
+
+What waits for the next start is named in the log by its setting, and keeps its value until then. A replicated backend can be given
+replicas (`causeway replicate add`) on the backends that were there when it was opened. Another secret of a backend takes a restart;
+requests in work then have `drain_timeout` to end.
+
+`causeway_config_reloads_total{result="ok|failed"}` counts readings. `causeway_config_last_reload_successful` is 0 while the newest
+configuration is wrong, `causeway_config_last_reload_success_timestamp_seconds` says when the one in force was read, and
+`causeway_config_settings_waiting` counts settings that wait for the next start.
 "#;
 
 const EXAMPLE: &str = r#"

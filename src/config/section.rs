@@ -1,4 +1,4 @@
-//! Declaring a section once: a struct, how it is read, how it is shown, and its rows in the reference.
+//! Declaring a section once: a struct, how it is read, shown and compared, and its rows in the reference.
 
 use super::{
     error::{ConfigError, ConfigErrors, is_like, nearest},
@@ -32,6 +32,8 @@ pub(super) trait Section: Sized {
     fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigErrors>;
     /// Keys and values as TOML, secrets hidden; unset keys have none.
     fn show(&self) -> Vec<(&'static str, Option<String>)>;
+    /// Keys whose values differ. Secrets are compared, too.
+    fn changed(&self, other: &Self) -> Vec<&'static str>;
 }
 
 /// Declares a struct of settings; see the module's words.
@@ -58,6 +60,13 @@ macro_rules! section {
 
             fn show(&self) -> Vec<(&'static str, Option<String>)> {
                 vec![$((stringify!($field), self.$field.show())),*]
+            }
+
+            // A section without keys compares nothing.
+            #[allow(unused_variables)]
+            fn changed(&self, other: &Self) -> Vec<&'static str> {
+                let differ: Vec<(&'static str, bool)> = vec![$((stringify!($field), self.$field != other.$field)),*];
+                differ.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
             }
         }
     };

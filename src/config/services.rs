@@ -191,6 +191,17 @@ impl ServiceBackend {
         options.chain(self.rest()).collect()
     }
 
+    pub(super) fn changed(&self, other: &Self) -> Vec<&'static str> {
+        if self.service.name != other.service.name {
+            return vec!["type"];
+        }
+        let given =
+            |backend: &'_ Self, name: &str| backend.options.iter().find(|(option, _)| *option == name).map(|(_, given)| given.clone());
+        let options = self.service.options.iter().map(|option| option.name).filter(|name| given(self, name) != given(other, name));
+        let rest = self.rest().into_iter().zip(other.rest()).filter(|(own, other)| own != other).map(|((name, _), _)| name);
+        options.chain(rest).collect()
+    }
+
     /// `b2 my-bucket/objects`
     pub(super) fn address(&self) -> String {
         let plain = |name: &str| {

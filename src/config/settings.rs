@@ -80,7 +80,8 @@ section! {
         signature_v2: SignatureV2 = Text("presigned"),
         /// What an acknowledged write survives: `strict` a killed process and power loss, `relaxed` a killed process only.
         durability: Durability = Text("strict"),
-        /// A PEM file with the certificate chain: with it, S3 is served over TLS (HTTP/1.1 and HTTP/2). SIGHUP reads it again.
+        /// A PEM file with the certificate chain: with it, S3 is served over TLS (HTTP/1.1 and HTTP/2). SIGHUP reads
+        /// it again, with the rest of the configuration.
         tls_cert: Option<PathBuf> = Unset("no TLS"),
         /// A PEM file with the key of that certificate.
         tls_key: Option<PathBuf> = Unset("no TLS"),

@@ -30,10 +30,10 @@ pub(super) async fn adopt(buckets: &Buckets, adoption: Adoption) -> Result<Done,
         error => format!("bucket '{name}': {}", Chain(&error)),
     };
     let parsed = BucketName::parse(&name).map_err(|error| format!("bucket '{name}': {error}"))?;
-    let Some(owner) = owner.or_else(|| buckets.administrator().cloned()) else {
+    let Some(owner) = owner.or_else(|| buckets.administrator()) else {
         return Err("there is no administrator to own it: name an identity with --owner".to_owned());
     };
-    let Some(backend) = backend.or_else(|| buckets.default_backend().map(str::to_owned)) else {
+    let Some(backend) = backend.or_else(|| buckets.default_backend()) else {
         return Err("the configuration names no default backend: name the one where the bucket lies with --backend".to_owned());
     };
     let at = buckets.backend(&backend).map_err(failed)?;

@@ -24,7 +24,7 @@ pub(super) async fn run(buckets: Arc<Buckets>) {
 
 /// One question to each of them, by way of its first bucket.
 async fn round(buckets: &Buckets) -> Result<(), BucketError> {
-    if !buckets.backends().any(|(_, backend)| backend.traffic().is_some_and(|traffic| traffic.trouble.is_some())) {
+    if !buckets.backends().iter().any(|(_, backend)| backend.traffic().is_some_and(|traffic| traffic.trouble.is_some())) {
         return Ok(());
     }
     let (mut after, mut asked) = (None, HashSet::new());

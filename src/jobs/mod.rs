@@ -15,6 +15,7 @@ mod upkeep;
 use crate::{
     buckets::{BucketError, Buckets},
     catalog::{BucketRecord, BucketsQuery},
+    model::BucketName,
     store::error::StoreErrorKind,
 };
 use std::{sync::Arc, time::Duration};
@@ -37,6 +38,26 @@ pub fn spawn(buckets: Arc<Buckets>, settings: JobSettings, stop: CancellationTok
     jobs.spawn(stop.run_until_cancelled_owned(expiry::run(buckets, settings.upload_expiry)));
     jobs.close();
     jobs
+}
+
+/// Tends buckets that came while the server runs at once: what lies there already is to be listed.
+pub fn tend_new(buckets: Arc<Buckets>, names: Vec<BucketName>, jobs: &TaskTracker, stop: CancellationToken) {
+    if names.is_empty() {
+        return;
+    }
+    let tend = async move {
+        for name in names {
+            let tended = match buckets.catalog().bucket(&name).await {
+                Ok(Some(record)) => one_bucket(&buckets, &record, Round::Tend).await,
+                Ok(None) => Ok(()),
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = tended {
+                tracing::warn!(bucket = %name, %error, "a new bucket could not be tended yet; the next upkeep tries again");
+            }
+        }
+    };
+    jobs.spawn(stop.run_until_cancelled_owned(tend));
 }
 
 const PAGE: usize = 1000;

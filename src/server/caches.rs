@@ -2,8 +2,10 @@
 //!
 //! A cache is above everything else that is stacked upon a backend, and only buckets see it: a backend that is part of another
 //! is asked itself there, for what decides where a write goes must not be what was so a while ago.
+//!
+//! A cache is opened when the first backend wants it: at start, or when the configuration is read again.
 
-use super::{data::DataDirectory, error::StartError};
+use super::{data::DataDirectory, error::StartError, graph::Opened};
 use crate::{
     backend::Backend,
     cache::{CachedBackend, Count, DataCache, DataSettings, Freshness, MetadataCache},
@@ -13,42 +15,52 @@ use crate::{
         metrics::Metrics,
     },
 };
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// By default none.
+/// By default none. The same caches, however often they are cloned.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Caches(Arc<Wanted>);
+
+/// Each is there once some backend keeps anything in it.
 #[derive(Debug, Default)]
-pub(super) struct Caches {
-    /// Only if some backend keeps anything in it.
-    metadata: Option<Arc<MetadataCache>>,
-    data: Option<Arc<DataCache>>,
+struct Wanted {
+    metadata: OnceLock<Arc<MetadataCache>>,
+    data: OnceLock<Arc<DataCache>>,
 }
 
 impl Caches {
-    pub(super) fn open(settings: &Settings, data: &DataDirectory) -> Result<Self, StartError> {
+    /// Opens what backends of these settings want, as far as it is not open yet.
+    pub(super) fn open(&self, settings: &Settings, data: &DataDirectory) -> Result<(), StartError> {
         let server = &settings.server;
-        let wanted = settings.layers.values().any(|layers| layers.metadata_ttl.0.is_some());
-        let metadata = wanted.then(|| MetadataCache::new(server.metadata_cache_size.0));
-        let wanted = settings.layers.values().any(|layers| layers.data_cache);
-        let open = || {
+        if settings.layers.values().any(|layers| layers.metadata_ttl.0.is_some()) {
+            self.0.metadata.get_or_init(|| MetadataCache::new(server.metadata_cache_size.0));
+        }
+        if settings.layers.values().any(|layers| layers.data_cache) && self.0.data.get().is_none() {
             let directory = server.data_cache_dir.clone().unwrap_or_else(|| data.own().join("cache"));
-            let failed = |error| StartError::because(format_args!("opening the data cache in {}", directory.display()), error);
-            DataCache::open(DataSettings {
+            let opened = DataCache::open(DataSettings {
                 memory: server.data_cache_memory.map_or(0, |size| size.0),
                 disk: server.data_cache_disk.filter(|size| size.0 > 0).map(|size| (size.0, directory.clone())),
                 max_object: server.data_cache_max_object.0,
-            })
-            .map_err(failed)
-        };
-        Ok(Self { metadata, data: wanted.then(open).transpose()? })
+            });
+            let opened =
+                opened.map_err(|error| StartError::because(format_args!("opening the data cache in {}", directory.display()), error))?;
+            self.0.data.get_or_init(|| opened);
+        }
+        Ok(())
+    }
+
+    /// Backends as buckets see them.
+    pub(super) fn above_all(&self, settings: &Settings, backends: Opened) -> Opened {
+        backends.into_iter().map(|(name, backend)| (name.clone(), self.above(settings, &name, backend))).collect()
     }
 
     /// The backend as buckets see it: itself, where nothing is kept.
-    pub(super) fn above(&self, settings: &Settings, name: &str, backend: Arc<dyn Backend>) -> Arc<dyn Backend> {
+    fn above(&self, settings: &Settings, name: &str, backend: Arc<dyn Backend>) -> Arc<dyn Backend> {
         let layers = settings.layers.get(name);
         let ttl = layers.and_then(|layers| layers.metadata_ttl.0);
         let freshness = ttl.map(|ttl| Freshness { ttl, stale: layers.and_then(|layers| layers.stale_ttl.0) });
-        let metadata = self.metadata.clone().zip(freshness);
-        let data = self.data.clone().filter(|_| layers.is_some_and(|layers| layers.data_cache));
+        let metadata = self.0.metadata.get().cloned().zip(freshness);
+        let data = self.0.data.get().cloned().filter(|_| layers.is_some_and(|layers| layers.data_cache));
         if metadata.is_none() && data.is_none() {
             return backend;
         }
@@ -56,17 +68,14 @@ impl Caches {
     }
 
     pub(super) fn tell(&self, metrics: &Metrics) {
-        let (metadata, data) = (self.metadata.clone(), self.data.clone());
-        if metadata.is_none() && data.is_none() {
-            return;
-        }
+        let caches = self.clone();
         metrics.caches.read_by(move || {
             let mut reading = Reading::default();
-            if let Some(metadata) = &metadata {
+            if let Some(metadata) = caches.0.metadata.get() {
                 reading.asked.extend(metadata.counts().into_iter().map(asked));
                 reading.bytes.push(("metadata", metadata.size()));
             }
-            if let Some(data) = &data {
+            if let Some(data) = caches.0.data.get() {
                 let (memory, disk) = data.sizes();
                 reading.asked.extend(data.counts().into_iter().map(asked));
                 reading.bytes.extend([("data in memory", memory), ("data on disk", disk)]);

@@ -113,4 +113,10 @@ impl KnownCredentials {
     pub(super) fn generated(&self) -> Option<&RootCredentials> {
         self.generated.as_ref()
     }
+
+    /// The lines that tell a person at a terminal of generated credentials. They are never logged.
+    pub(super) fn announcement(&self) -> String {
+        let words = |root: &RootCredentials| format!("access key: {}\nsecret key: {}\n", root.access_key, root.secret_key.expose());
+        self.generated().map(words).unwrap_or_default()
+    }
 }

@@ -28,6 +28,17 @@ impl StartError {
         self.1 == Kind::InUse
     }
 
+    /// What an error says, with its causes.
+    pub(super) fn caused(error: &(dyn std::error::Error + 'static)) -> Self {
+        Self(Chain(error).to_string(), Kind::Other)
+    }
+
+    /// Several problems as one error, a line for each.
+    pub(super) fn all(problems: Vec<Self>) -> Self {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Self(lines.join("\n"), problems.first().map_or(Kind::Other, |first| first.1))
+    }
+
     /// `what`, and why it failed.
     pub fn because(what: impl fmt::Display, error: impl Into<Box<dyn std::error::Error>>) -> Self {
         let error = error.into();

@@ -5,19 +5,19 @@ use super::{
     caches::Caches,
     data::{DataDirectory, KnownCredentials},
     error::StartError,
-    limits::LimitsInForce,
+    limits::{LimitsInForce, OfBackend},
+    settle,
 };
 use crate::{
-    access::Credentials,
+    access::{Credentials, CredentialsInForce},
     backend::Backend,
-    buckets::{Bucket, BucketError, Buckets, Homes},
-    catalog::{BucketsQuery, Catalog, NewBucket, sqlite::SqliteCatalog},
+    buckets::{Buckets, Homes, Setup},
+    catalog::{Catalog, sqlite::SqliteCatalog},
     config::{self, Grant, Settings},
     edge::{Edge, EdgeSettings, Keys, Pace},
     jobs::{self, JobSettings},
-    model::{BucketName, CannedAcl, Grants, Identity, Owner, Right, Secret, Timestamp},
+    model::{Grants, Identity, Owner, Right, Secret},
     s3::{self, Service},
-    store::error::StoreErrorKind,
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -25,15 +25,25 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(super) struct Graph {
     pub(super) edge: Edge,
     pub(super) service: Service,
-    pub(super) limits: Arc<LimitsInForce>,
-    pub(super) buckets: Arc<Buckets>,
-    pub(super) caches: Caches,
+    pub(super) stack: Stack,
     pub(super) jobs: TaskTracker,
 }
 
-impl Keys for Credentials {
+/// The buckets, and what they stand on. The same parts, however often they are cloned.
+#[derive(Debug, Clone)]
+pub(super) struct Stack {
+    pub(super) buckets: Arc<Buckets>,
+    pub(super) limits: Arc<LimitsInForce>,
+    pub(super) caches: Caches,
+    /// Backends by name, below their caches: what other backends consist of.
+    pub(super) opened: Opened,
+}
+
+pub(super) type Opened = HashMap<String, Arc<dyn Backend>>;
+
+impl Keys for CredentialsInForce {
     fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
-        Credentials::find(self, access_key)
+        CredentialsInForce::find(self, access_key)
     }
 }
 
@@ -41,164 +51,127 @@ impl Keys for Credentials {
 pub(super) async fn build(
     settings: &Settings,
     known: &KnownCredentials,
+    keys: Arc<CredentialsInForce>,
     data: &DataDirectory,
     stop: CancellationToken,
 ) -> Result<Graph, StartError> {
     let server = &settings.server;
-    let caches = Caches::open(settings, data)?;
-    let (buckets, limits) = buckets(settings, known, data, &caches).await?;
+    let caches = Caches::default();
+    caches.open(settings, data)?;
+    let stack = stack(settings, known, data, caches).await?;
     let domains = server.domain.as_ref().map(|domains| domains.0.clone()).unwrap_or_default();
     let pace = Pace { stall: server.body_timeout, ..Pace::default() };
     let only_region = server.only_region().map(str::to_owned);
     let s3_settings = s3::Settings { region: server.region_name().to_owned(), any_region: only_region.is_none() };
     let edge_settings = EdgeSettings { domains, pace, region: only_region, signature_v2: server.signature_v2 };
-    let edge = Edge::new(edge_settings, known.credentials.clone());
-    let service = Service::new(buckets.clone(), s3_settings);
+    let edge = Edge::new(edge_settings, keys);
+    let service = Service::new(stack.buckets.clone(), s3_settings);
     let jobs = JobSettings {
         // The job's words for "never again".
         scan_interval: server.scan_interval.0.unwrap_or_default(),
         upload_expiry: server.upload_expiry.0.unwrap_or(Duration::MAX),
     };
-    let jobs = jobs::spawn(buckets.clone(), jobs, stop.clone());
-    if let Some(ledger) = limits.kept() {
+    let jobs = jobs::spawn(stack.buckets.clone(), jobs, stop.clone());
+    keep_ledger(&stack.limits, &jobs, stop);
+    Ok(Graph { edge, service, stack, jobs })
+}
+
+/// Writes down what is used of budgets, if there is a budget now and nobody writes yet.
+pub(super) fn keep_ledger(limits: &LimitsInForce, jobs: &TaskTracker, stop: CancellationToken) {
+    if let Some(ledger) = limits.to_be_kept() {
         jobs.spawn(stop.run_until_cancelled_owned(ledger.keep()));
     }
-    Ok(Graph { edge, service, limits, jobs, caches, buckets })
 }
 
 /// The catalog of a data directory, every backend, and the buckets upon them.
-pub(super) async fn buckets(
+pub(super) async fn stack(
     settings: &Settings,
     known: &KnownCredentials,
     data: &DataDirectory,
-    caches: &Caches,
-) -> Result<(Arc<Buckets>, Arc<LimitsInForce>), StartError> {
-    let server = &settings.server;
-    let catalog = SqliteCatalog::open(data.own(), server.durability).map_err(|error| StartError::because("opening the catalog", error))?;
-    let catalog: Arc<dyn Catalog> = Arc::new(catalog);
-    let mut limits = LimitsInForce::of(settings);
-    let mut opened_backends: HashMap<String, Arc<dyn Backend>> = HashMap::new();
-    for (name, backend) in settings.in_order() {
-        let spool = server.spool.clone().unwrap_or_else(|| data.own().join("spool"));
-        let opened = backends::open(backend, Opening { settings, name, spool: &spool, catalog: catalog.clone(), opened: &opened_backends });
-        let opened = opened.map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))?;
-        let opened = limits.upon(name, opened, settings.layers.get(name), data)?;
-        opened_backends.insert(name.clone(), opened);
+    caches: Caches,
+) -> Result<Stack, StartError> {
+    let catalog = SqliteCatalog::open(data.own(), settings.server.durability);
+    let catalog: Arc<dyn Catalog> = Arc::new(catalog.map_err(|error| StartError::because("opening the catalog", error))?);
+    let limits = Arc::new(LimitsInForce::of(settings));
+    let NewBackends { opened, limits: of_backends, problems } =
+        open_backends(settings, &settings.order, &Opened::new(), catalog.clone(), &limits, data);
+    if !problems.is_empty() {
+        return Err(StartError::all(problems));
     }
-    let served = opened_backends.into_iter().map(|(name, backend)| (name.clone(), caches.above(settings, &name, backend))).collect();
-    let buckets = Buckets::new(catalog, served, settings.default_backend().map(str::to_owned)).on(Homes::new(settings.homes()));
-    let buckets = buckets.granting(settings.buckets.iter().map(|(name, bucket)| (name.clone(), grants(settings, known, bucket))));
-    let buckets = Arc::new(buckets.for_administrator(known.credentials.administrator().cloned()));
-    let Some(steward) = known.credentials.steward() else {
-        return Err(StartError::new("there is no identity"));
-    };
-    settle_buckets(settings, &buckets, known, steward).await?;
-    Ok((buckets, Arc::new(limits)))
+    limits.add(of_backends);
+    let setup = setup(settings, &known.credentials, caches.above_all(settings, opened.clone()));
+    let wanted = settle::check(settings, &known.credentials, &setup, &*catalog).await.map_err(StartError::all)?;
+    let buckets = Arc::new(Buckets::of(catalog, setup));
+    let settled = settle::settle(&buckets, &wanted).await.map_err(|(_, error)| error)?;
+    settle::open(&buckets, &wanted, &settled).await?;
+    settle::adopt(&buckets).await?;
+    Ok(Stack { buckets, limits, caches, opened })
+}
+
+/// Backends that were opened and serve nobody yet.
+#[derive(Debug, Default)]
+pub(super) struct NewBackends {
+    pub(super) opened: Opened,
+    pub(super) limits: Vec<OfBackend>,
+    /// Why others were not opened.
+    pub(super) problems: Vec<StartError>,
+}
+
+/// Opens backends, each behind its limits and those that it consists of, beside those that are `open` already.
+pub(super) fn open_backends(
+    settings: &Settings,
+    names: &[String],
+    open: &Opened,
+    catalog: Arc<dyn Catalog>,
+    limits: &LimitsInForce,
+    data: &DataDirectory,
+) -> NewBackends {
+    let (mut new, mut all) = (NewBackends::default(), open.clone());
+    let spool = settings.server.spool.clone().unwrap_or_else(|| data.own().join("spool"));
+    for (name, backend) in names.iter().filter_map(|name| settings.backends.get_key_value(name)) {
+        // Why one of its parts is missing was told.
+        if backend.over().iter().any(|part| !all.contains_key(*part)) {
+            continue;
+        }
+        let opening = Opening { settings, name, spool: &spool, catalog: catalog.clone(), opened: &all };
+        let limited = backends::open(backend, opening)
+            .map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))
+            .and_then(|opened| limits.upon(name, opened, settings.layers.get(name), data));
+        match limited {
+            Ok((backend, upon)) => {
+                all.insert(name.clone(), backend.clone());
+                new.opened.insert(name.clone(), backend);
+                new.limits.extend(upon);
+            }
+            Err(error) => new.problems.push(error),
+        }
+    }
+    new
+}
+
+/// What settings say of buckets.
+pub(super) fn setup(settings: &Settings, credentials: &Credentials, backends: Opened) -> Setup {
+    let grants = |bucket| Arc::new(grants(settings, credentials, bucket));
+    Setup {
+        backends,
+        default_backend: settings.default_backend().map(str::to_owned),
+        homes: Homes::new(settings.homes()),
+        administrator: credentials.administrator().cloned(),
+        grants: settings.buckets.iter().map(|(name, bucket)| (name.clone(), grants(bucket))).collect(),
+    }
 }
 
 /// Whom the configuration gives what in a bucket.
-fn grants(settings: &Settings, known: &KnownCredentials, bucket: &config::Bucket) -> Grants {
+fn grants(settings: &Settings, credentials: &Credentials, bucket: &config::Bucket) -> Grants {
     let right = |grant: &Grant| match grant {
         Grant::ReadOnly => Right::Read,
         Grant::ReadWrite => Right::Write,
     };
-    Grants::new(bucket.grants().iter().filter_map(|(name, grant)| Some((owner(settings, known, name)?, right(grant)))))
+    Grants::new(bucket.grants().iter().filter_map(|(name, grant)| Some((owner(settings, credentials, name)?, right(grant)))))
 }
 
 /// An identity that the configuration names: the names were validated.
-fn owner(settings: &Settings, known: &KnownCredentials, name: &str) -> Option<Owner> {
+pub(super) fn owner(settings: &Settings, credentials: &Credentials, name: &str) -> Option<Owner> {
     let (access_key, _) = *settings.identities_named(name).first()?;
-    Some(known.credentials.find(access_key.as_str())?.0.owner.clone())
-}
-
-const SHARED: &str = "each would show the other's objects. Take one of them out of the configuration, or out of the catalog with \
-                      'causeway bucket forget NAME'; its objects stay where they are";
-
-/// Buckets of the configuration, then those that lie on the default backend already: these only an administrator gets.
-async fn settle_buckets(settings: &Settings, buckets: &Buckets, known: &KnownCredentials, steward: &Owner) -> Result<(), StartError> {
-    let clash = buckets.clash().await.map_err(|error| StartError::because("looking at the places of the buckets", error))?;
-    if let Some(clash) = clash {
-        return Err(StartError::new(format!("{clash}: {SHARED}")));
-    }
-    let failed = |name: &BucketName| {
-        let name = name.clone();
-        move |error: BucketError| match error {
-            BucketError::PlaceTaken(why) => StartError::new(format!("bucket '{name}': {why}: {SHARED}")),
-            error => StartError::because(format_args!("opening bucket '{name}'"), error),
-        }
-    };
-    let bucket = |name: &BucketName, owner: &Owner, backend: &str, place: String| NewBucket {
-        name: name.clone(),
-        owner: owner.clone(),
-        created: Timestamp::now(),
-        acl: CannedAcl::Private,
-        location: String::new(),
-        backend: backend.to_owned(),
-        place,
-    };
-    for (name, configured) in &settings.buckets {
-        let backend_name = settings.backend_of(configured);
-        let backend = buckets.backend(backend_name).map_err(failed(name))?;
-        let place = backend.place_at(name, configured.remote.as_deref(), configured.place());
-        let place = place.map_err(|error| failed(name)(error.into()))?;
-        let named = configured.owner.as_deref().and_then(|name| owner(settings, known, name));
-        if let Some(owner) = &named
-            && buckets.give(name, owner).await.map_err(failed(name))?
-        {
-            tracing::info!(bucket = %name, owner = %owner.display_name, "a bucket was given to the owner that the configuration names");
-        }
-        let ensured = buckets.ensure(bucket(name, named.as_ref().unwrap_or(steward), backend_name, place.clone())).await;
-        let Some(opened) = unless_denied(name, ensured).map_err(failed(name))? else {
-            continue;
-        };
-        let known = &opened.record().bucket;
-        if known.backend != backend_name || known.place != place {
-            return Err(StartError::new(format!(
-                "bucket '{name}' is at '{}' on backend '{}', but the configuration says '{place}' on '{backend_name}': \
-                 a bucket does not move by configuration",
-                known.place, known.backend
-            )));
-        }
-    }
-
-    let known = buckets.list(BucketsQuery { limit: usize::MAX, ..Default::default() }).await;
-    let known = known.map_err(|error| StartError::because("listing the buckets", error))?.buckets;
-    for record in known.iter().filter(|record| buckets.backend(&record.bucket.backend).is_err()) {
-        tracing::warn!(bucket = %record.bucket.name, backend = record.bucket.backend, "a bucket is on a backend that is not configured");
-    }
-    let Some(default) = settings.default_backend() else { return Ok(()) };
-    let backend = buckets.backend(default).map_err(|error| StartError::because("the default backend", error))?;
-    let found = backend.discover().await.map_err(|error| StartError::because("looking for buckets", error))?;
-    for name in found {
-        if known.iter().any(|record| record.bucket.name == name) {
-            continue;
-        }
-        let Some(owner) = buckets.administrator() else {
-            tracing::warn!(bucket = %name, backend = default, "what was there already is no bucket: there is no administrator to own it");
-            continue;
-        };
-        let place = backend.place_for(&name);
-        match unless_denied(&name, buckets.ensure(bucket(&name, owner, default, place)).await) {
-            Ok(Some(_)) => tracing::info!(bucket = %name, owner = %owner.display_name, "adopted a bucket that was there already"),
-            Ok(None) => {}
-            // It lies in a bucket of the configuration, or around one.
-            Err(BucketError::PlaceTaken(_)) => {}
-            Err(error @ BucketError::Foreign(_)) => {
-                tracing::warn!(bucket = %name, backend = default, %error, "a directory that was there already did not become a bucket");
-            }
-            Err(error) => return Err(failed(&name)(error)),
-        }
-    }
-    Ok(())
-}
-
-/// A bucket whose place we may not enter is refused to whoever asks for it, until we may. All others are served.
-fn unless_denied(name: &BucketName, opened: Result<Arc<Bucket>, BucketError>) -> Result<Option<Arc<Bucket>>, BucketError> {
-    match opened {
-        Err(BucketError::Store(error)) if error.kind() == StoreErrorKind::AccessDenied => {
-            tracing::warn!(bucket = %name, %error, "a bucket cannot be entered: it is refused, and all others are served");
-            Ok(None)
-        }
-        opened => opened.map(Some),
-    }
+    Some(credentials.find(access_key.as_str())?.0.owner.clone())
 }

@@ -7,7 +7,7 @@ use super::{
     backends::{self, Opening},
     data::DataDirectory,
     error::StartError,
-    signals::Signals,
+    signals,
 };
 use crate::{
     backend::{Backend, Found},
@@ -84,8 +84,8 @@ fn refuse_missing(settings: &Settings, name: &BucketName) -> Result<(), StartErr
         return Ok(());
     }
     Err(StartError::new(format!(
-        "the directory {} of bucket '{name}' on backend '{backend}' does not exist. If the bucket is new, the next start of the server \
-         makes it. If it had objects, they are gone, or their file system is not mounted: bring it back, and restart the server",
+        "the directory {} of bucket '{name}' on backend '{backend}' does not exist. If the bucket is new, the server makes it on SIGHUP \
+         or at its next start. If it had objects, they are gone, or their file system is not mounted: bring it back, and restart the server",
         directory.display()
     )))
 }
@@ -253,9 +253,9 @@ impl<'s> Visit<'s> {
         let failed = |error: StoreError| StartError::because(format_args!("opening '{}' on backend '{}'", place.shown, self.name), error);
         let record = self.record(place.tried.clone()).await?;
         // From before the first request: an interrupt that ended the process would leave what the trial has written.
-        let mut signals = Signals::install()?;
+        let (mut stopping, _) = signals::install()?;
         let store = self.backend.open(&record).await.map_err(failed)?;
-        let stop = async || signals.stop().await;
+        let stop = async || stopping.wait().await;
         let report = probe::probe(store, depth, stop).await;
         if self.is_directory {
             self.backend.remove(&record).await.map_err(failed)?;

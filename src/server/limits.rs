@@ -13,50 +13,96 @@ use crate::{
     store::ByteStream,
     telemetry::limits::Limited,
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 /// Every limit there is, by name.
 #[derive(Debug, Default)]
 pub(super) struct LimitsInForce {
-    backends: Vec<(String, Arc<Limiter>, Option<Arc<Account>>)>,
-    buckets: HashMap<String, Arc<Limiter>>,
+    backends: Mutex<Vec<OfBackend>>,
+    /// Replaced as a whole when the configuration is read again.
+    clients: RwLock<Arc<OfClients>>,
+    ledger: OnceLock<Arc<Ledger>>,
+    is_ledger_kept: AtomicBool,
+}
+
+/// The limits upon one backend.
+#[derive(Debug)]
+pub(super) struct OfBackend {
+    name: String,
+    limiter: Arc<Limiter>,
+    account: Option<Arc<Account>>,
+}
+
+#[derive(Debug, Default)]
+struct OfClients {
+    buckets: Limiters,
     /// By access key.
-    identities: HashMap<String, Arc<Limiter>>,
-    ledger: Option<Arc<Ledger>>,
+    identities: Limiters,
+}
+
+/// With what each was made of, so that one whose limits stay goes on counting.
+type Limiters = HashMap<String, (Limits, Arc<Limiter>)>;
+
+impl OfClients {
+    fn of(settings: &Settings, before: &Self) -> Self {
+        let limits =
+            |upload: Option<config::ByteRate>, download: Option<config::ByteRate>, requests: Option<config::Count>, concurrency| {
+                let (upload, download) = (upload.map(|rate| rate.0), download.map(|rate| rate.0));
+                Limits { upload, download, requests: requests.map(|rate| rate.0), concurrency }
+            };
+        let buckets = settings.buckets.iter().map(|(name, bucket)| {
+            (name.as_str(), limits(bucket.upload_rate, bucket.download_rate, bucket.request_rate, bucket.concurrency))
+        });
+        let identities = settings.identities.iter().map(|identity| {
+            let limits = limits(identity.upload_rate, identity.download_rate, identity.request_rate, identity.concurrency);
+            (identity.access_key.as_str(), limits)
+        });
+        Self { buckets: limiters(buckets, &before.buckets), identities: limiters(identities, &before.identities) }
+    }
+}
+
+fn limiters<'n>(wanted: impl Iterator<Item = (&'n str, Limits)>, before: &Limiters) -> Limiters {
+    let limiter = |(name, limits): (&str, Limits)| {
+        let limiter = match before.get(name) {
+            Some((same, limiter)) if *same == limits => limiter.clone(),
+            _ => Limiter::new(limits),
+        };
+        (name.to_owned(), (limits, limiter))
+    };
+    wanted.filter(|(_, limits)| *limits != Limits::default()).map(limiter).collect()
 }
 
 impl LimitsInForce {
     pub(super) fn of(settings: &Settings) -> Self {
-        let limiter =
-            |upload: Option<config::ByteRate>, download: Option<config::ByteRate>, requests: Option<config::Count>, concurrency| {
-                let limits = Limits {
-                    upload: upload.map(|rate| rate.0),
-                    download: download.map(|rate| rate.0),
-                    requests: requests.map(|rate| rate.0),
-                    concurrency,
-                };
-                (limits != Limits::default()).then(|| Limiter::new(limits))
-            };
-        let buckets = settings.buckets.iter().filter_map(|(name, bucket)| {
-            let limiter = limiter(bucket.upload_rate, bucket.download_rate, bucket.request_rate, bucket.concurrency)?;
-            Some((name.as_str().to_owned(), limiter))
-        });
-        let identities = settings.identities.iter().filter_map(|identity| {
-            let limiter = limiter(identity.upload_rate, identity.download_rate, identity.request_rate, identity.concurrency)?;
-            Some((identity.access_key.as_str().to_owned(), limiter))
-        });
-        Self { buckets: buckets.collect(), identities: identities.collect(), ..Self::default() }
+        let clients = RwLock::new(Arc::new(OfClients::of(settings, &OfClients::default())));
+        Self { clients, ..Self::default() }
+    }
+
+    /// Limits of identities and buckets as another configuration says them, from the next request on.
+    pub(super) fn replace(&self, settings: &Settings) {
+        let clients = OfClients::of(settings, &self.clients());
+        *self.clients.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(clients);
+    }
+
+    fn clients(&self) -> Arc<OfClients> {
+        self.clients.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A backend behind the limits that are set upon it, if any are.
     pub(super) fn upon(
-        &mut self,
+        &self,
         name: &str,
         backend: Arc<dyn Backend>,
         layers: Option<&config::Layers>,
         data: &DataDirectory,
-    ) -> Result<Arc<dyn Backend>, StartError> {
-        let Some(layers) = layers else { return Ok(backend) };
+    ) -> Result<(Arc<dyn Backend>, Option<OfBackend>), StartError> {
+        let Some(layers) = layers else { return Ok((backend, None)) };
         let limits = Limits {
             upload: layers.upload_rate.map(|rate| rate.0),
             download: layers.download_rate.map(|rate| rate.0),
@@ -70,7 +116,7 @@ impl LimitsInForce {
         let (requests, download) = (layers.monthly_requests.map(|count| count.0), layers.monthly_download.map(|size| size.0));
         let has_budget = requests.is_some() || download.is_some();
         if limits == Limits::default() && !has_budget {
-            return Ok(backend);
+            return Ok((backend, None));
         }
         let limiter = Limiter::new(limits);
         let budget = match has_budget {
@@ -80,32 +126,39 @@ impl LimitsInForce {
             }
             false => None,
         };
-        self.backends.push((name.to_owned(), limiter.clone(), budget.as_ref().map(|(account, _)| account.clone())));
-        Ok(Arc::new(LimitedBackend::new(backend, limiter, budget)))
+        let account = budget.as_ref().map(|(account, _)| account.clone());
+        let limited = LimitedBackend::new(backend, limiter.clone(), budget);
+        Ok((Arc::new(limited), Some(OfBackend { name: name.to_owned(), limiter, account })))
     }
 
-    fn ledger(&mut self, data: &DataDirectory) -> Result<Arc<Ledger>, StartError> {
-        if let Some(ledger) = &self.ledger {
+    /// Backends that are served from now on.
+    pub(super) fn add(&self, backends: impl IntoIterator<Item = OfBackend>) {
+        self.backends.lock().unwrap_or_else(PoisonError::into_inner).extend(backends);
+    }
+
+    fn ledger(&self, data: &DataDirectory) -> Result<Arc<Ledger>, StartError> {
+        if let Some(ledger) = self.ledger.get() {
             return Ok(ledger.clone());
         }
         let path = data.own().join("budgets.json");
         let words = format!("what is used of budgets ({})", path.display());
         let ledger = Arc::new(Ledger::open(path).map_err(|error| StartError::because(words, error))?);
-        self.ledger = Some(ledger.clone());
-        Ok(ledger)
+        Ok(self.ledger.get_or_init(|| ledger).clone())
     }
 
-    /// Where what is used of budgets is kept.
-    pub(super) fn kept(&self) -> Option<Arc<Ledger>> {
-        self.ledger.clone()
+    /// Where what is used of budgets is kept. It is told once, to whoever writes it from then on.
+    pub(super) fn to_be_kept(&self) -> Option<Arc<Ledger>> {
+        let ledger = self.ledger.get()?;
+        (!self.is_ledger_kept.swap(true, Ordering::Relaxed)).then(|| ledger.clone())
     }
 
     /// Once it is a request's turn.
     pub(super) async fn admit(&self, request: &Request) -> Result<Admitted, S3Error> {
-        let identity = request.principal.identity().and_then(|identity| self.identities.get(identity.access_key.as_str()));
-        let bucket = request.target.bucket.as_deref().and_then(|name| self.buckets.get(name));
+        let clients = self.clients();
+        let identity = request.principal.identity().and_then(|identity| clients.identities.get(identity.access_key.as_str()));
+        let bucket = request.target.bucket.as_deref().and_then(|name| clients.buckets.get(name));
         let mut admitted = Admitted::default();
-        for limiter in [identity, bucket].into_iter().flatten() {
+        for (_, limiter) in [identity, bucket].into_iter().flatten() {
             admitted.0.push((limiter.clone(), limiter.admit().await?));
         }
         Ok(admitted)
@@ -119,9 +172,11 @@ impl LimitsInForce {
             let (refused, waited) = (throttled.refused, throttled.waited);
             Limited { scope, name: name.to_owned(), refused, waited, used: used.map(|used| (used.requests, used.download)) }
         };
-        let backends = self.backends.iter().map(|(name, limiter, account)| limited("backend", name, limiter, account.as_ref()));
-        let buckets = self.buckets.iter().map(|(name, limiter)| limited("bucket", name, limiter, None));
-        let identities = self.identities.iter().map(|(name, limiter)| limited("identity", name, limiter, None));
+        let clients = self.clients();
+        let backends = self.backends.lock().unwrap_or_else(PoisonError::into_inner);
+        let backends = backends.iter().map(|OfBackend { name, limiter, account }| limited("backend", name, limiter, account.as_ref()));
+        let buckets = clients.buckets.iter().map(|(name, (_, limiter))| limited("bucket", name, limiter, None));
+        let identities = clients.identities.iter().map(|(name, (_, limiter))| limited("identity", name, limiter, None));
         backends.chain(buckets).chain(identities).collect()
     }
 }

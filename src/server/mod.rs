@@ -5,7 +5,8 @@
 //! `inspect`, `memory` and `operate` open backends and the catalog without serving them, for the command line.
 //!
 //! Starting: everything that can be wrong is found out first, then sockets are bound, then the data directory is taken,
-//! the graph built, and only when requests are served does anybody hear of it. Stopping goes the other way round.
+//! the graph built, and only when requests are served does anybody hear of it. Stopping goes the other way round. In between the
+//! configuration may be read again (`reload`).
 
 mod address_file;
 pub mod authorize;
@@ -28,7 +29,9 @@ mod peers;
 mod place;
 mod progress;
 mod record;
+mod reload;
 mod request_id;
+mod settle;
 mod shares;
 mod signals;
 mod streams;
@@ -36,13 +39,16 @@ mod tls;
 
 pub use error::StartError;
 pub use memory::DataMemory;
+pub use reload::Load;
 
 use crate::{
+    access::CredentialsInForce,
     admin::{Admin, Phase},
     backend::{Backend, Space, Traffic, fs::minio},
     buckets::Buckets,
     config::{self, Settings},
     control,
+    model::Timestamp,
     telemetry::{
         backends::{Asked, Known},
         metrics::Metrics,
@@ -51,12 +57,12 @@ use crate::{
     },
 };
 use connection::Door;
-use data::DataDirectory;
-use graph::Graph;
+use data::{DataDirectory, KnownCredentials};
+use graph::{Graph, Stack};
 use handler::Handler;
 use limits::LimitsInForce;
 use listen::Listeners;
-use signals::Signals;
+use reload::Reloading;
 use std::{
     io::Write,
     sync::{Arc, Mutex, PoisonError},
@@ -84,36 +90,43 @@ pub fn prepare(settings: &Settings) -> Result<Prepared, StartError> {
     Ok(Prepared { tls: Tls::from_settings(&settings.server)? })
 }
 
-/// Serves until a signal says to stop.
-pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), StartError> {
+/// Serves until a signal says to stop. `load` reads the configuration again, from where `settings` came from.
+pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> Result<(), StartError> {
     let server = &settings.server;
-    let mut signals = Signals::install()?;
+    let (mut stopping, hang_up) = signals::install()?;
     let listeners = Listeners::bind(server)?;
     let max_connections = listen::raise_descriptor_limit(server);
 
-    let data = DataDirectory::take(&server.data)?;
+    let data = Arc::new(DataDirectory::take(&server.data)?);
     let metrics = Arc::new(Metrics::default());
+    metrics.configured(Timestamp::now());
     let admin = Arc::new(Admin::new(metrics.clone()));
     // Answers to the very end, and ends with the process.
     for listener in listeners.admin {
         tokio::spawn(admin.clone().serve(listener));
     }
 
-    let credentials = data.credentials(&settings)?;
+    let known = data.credentials(&settings)?;
+    let credentials = Arc::new(CredentialsInForce::new(known.credentials.clone()));
     let stop = CancellationToken::new();
-    let Graph { edge, service, limits, buckets, caches, jobs } = graph::build(&settings, &credentials, &data, stop.clone()).await?;
+    let Graph { edge, service, stack, jobs } = graph::build(&settings, &known, credentials.clone(), &data, stop.clone()).await?;
+    let Stack { buckets, limits, .. } = stack.clone();
     watch(&metrics, &buckets, &limits, &data);
-    caches.tell(&metrics);
+    stack.caches.tell(&metrics);
     let handler = Arc::new(Handler::new(edge, service, limits, metrics.clone()));
-    let door = Arc::new(Door::new(server, max_connections, tls.clone(), handler, metrics, stop.clone()));
+    let door = Arc::new(Door::new(server, max_connections, tls.clone(), handler, metrics.clone(), stop.clone()));
     let (s3, connections) = door.open(listeners.s3)?;
     let operators = operators(&data, &buckets, stop.clone());
 
     admin.enter(Phase::Ready);
-    announce(&settings, &s3, listeners.admin_address, tls.is_some(), credentials.generated());
+    announce(&settings, &s3, listeners.admin_address, tls.is_some(), &known);
     address_file::write(server.address_file.as_deref(), s3[0], listeners.admin_address)?;
 
-    signals.wait_for_stop(tls.as_deref()).await;
+    let in_force = reload::InForce { settings: settings.clone(), is_generated: known.generated().is_some(), tls, credentials, stack };
+    let reloading = Reloading { load, in_force, data: data.clone(), metrics, jobs: jobs.clone(), stop: stop.clone() };
+    jobs.spawn(reloading.serve(hang_up));
+
+    stopping.wait().await;
     tracing::info!(timeout = ?server.drain_timeout, "stopping: requests in work may end");
     admin.enter(Phase::Draining);
     stop.cancel();
@@ -123,12 +136,12 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
         operators.wait().await;
     };
     let in_time = tokio::select! {
-        () = signals.stop() => return Err(StartError::new("stopped at once by a second signal")),
+        () = stopping.wait() => return Err(StartError::new("stopped at once by a second signal")),
         done = tokio::time::timeout(server.drain_timeout, drained) => done.is_ok(),
     };
     if in_time {
         // Those that consist of others have something to end in them.
-        let (above, below): (Vec<_>, Vec<_>) = buckets.backends().partition(|(_, backend)| backend.replication().is_some());
+        let (above, below): (Vec<_>, Vec<_>) = buckets.backends().into_iter().partition(|(_, backend)| backend.replication().is_some());
         for (name, backend) in above.into_iter().chain(below) {
             if let Err(error) = backend.close().await {
                 tracing::error!(backend = name, %error, "closing a backend failed");
@@ -156,8 +169,7 @@ fn watch(metrics: &Metrics, buckets: &Arc<Buckets>, limits: &Arc<LimitsInForce>,
     metrics.limits.read_by(move || limits.read());
     let replicated = buckets.clone();
     metrics.replicas.read_by(move || {
-        let replicas = |(name, backend): (&str, &Arc<dyn Backend>)| {
-            let name = name.to_owned();
+        let replicas = |(name, backend): (String, Arc<dyn Backend>)| {
             let health = backend.replication().map(|replication| replication.health()).unwrap_or_default();
             health.into_iter().map(move |replica| Replica {
                 backend: name.clone(),
@@ -166,18 +178,18 @@ fn watch(metrics: &Metrics, buckets: &Arc<Buckets>, limits: &Arc<LimitsInForce>,
                 failing: replica.failing,
             })
         };
-        replicated.backends().flat_map(replicas).collect()
+        replicated.backends().into_iter().flat_map(replicas).collect()
     });
     let buckets = buckets.clone();
     metrics.backends.read_by(move || {
-        let known = |(name, backend): (&str, &Arc<dyn Backend>)| {
+        let known = |(name, backend): (String, Arc<dyn Backend>)| {
             let (asked, trouble) = match backend.traffic() {
                 Some(Traffic { requests, repeats, failures, trouble }) => (Some(Asked { requests, repeats, failures }), trouble),
-                None => (None, no_replica_answers(&**backend)),
+                None => (None, no_replica_answers(&*backend)),
             };
-            Known { name: name.to_owned(), asked, trouble }
+            Known { name, asked, trouble }
         };
-        buckets.backends().map(known).collect()
+        buckets.backends().into_iter().map(known).collect()
     });
 }
 
@@ -196,8 +208,8 @@ fn watch_storages(metrics: &Metrics, buckets: &Arc<Buckets>, data: &DataDirector
         let (Some(buckets), Some(seen)) = (buckets.upgrade(), writing.upgrade()) else { return false };
         let room = |space: Option<Space>| space.map(|space| Room { free: space.free, low: space.is_low() });
         let mut now = vec![Storage { backend: None, room: room(Space::at(&own).ok()), unreadable: 0 }];
-        now.extend(buckets.backends().map(|(name, backend)| Storage {
-            backend: Some(name.to_owned()),
+        now.extend(buckets.backends().into_iter().map(|(name, backend)| Storage {
+            backend: Some(name),
             room: room(backend.space()),
             unreadable: backend.unreadable(),
         }));
@@ -227,23 +239,18 @@ fn operators(data: &DataDirectory, buckets: &Arc<Buckets>, stop: CancellationTok
 }
 
 /// What a person at a terminal needs. Never through the log: it may hold the generated secret.
-fn announce(
-    settings: &Settings,
-    s3: &[std::net::SocketAddr],
-    admin: std::net::SocketAddr,
-    tls: bool,
-    generated: Option<&crate::access::RootCredentials>,
-) {
+fn announce(settings: &Settings, s3: &[std::net::SocketAddr], admin: std::net::SocketAddr, tls: bool, known: &KnownCredentials) {
     let mut text = format!("Causeway {}\n", env!("CARGO_PKG_VERSION"));
     for address in s3 {
         text += &format!("listening on {}://{address}\n", if tls { "https" } else { "http" });
     }
     text += &format!("health and metrics on http://{admin}\ndata in {}\n", settings.server.data.display());
-    if let Some(root) = generated {
-        text += &format!("access key: {}\nsecret key: {}\n", root.access_key, root.secret_key.expose());
-    }
-    // Nobody may be reading.
+    tell(&(text + &known.announcement()));
+    tracing::info!(addresses = ?s3, %admin, "serving");
+}
+
+/// On standard output. Nobody may be reading.
+fn tell(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    tracing::info!(addresses = ?s3, %admin, "serving");
 }

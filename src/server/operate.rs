@@ -155,7 +155,7 @@ impl Visit {
 
     async fn of(settings: &Settings, data: DataDirectory) -> Result<Self, StartError> {
         let known = data.credentials(settings)?;
-        let (buckets, _) = graph::buckets(settings, &known, &data, &Caches::default()).await?;
+        let graph::Stack { buckets, .. } = graph::stack(settings, &known, &data, Caches::default()).await?;
         Ok(Self { buckets, _data: data })
     }
 

@@ -12,8 +12,8 @@ use std::{
 use tokio_rustls::TlsAcceptor;
 
 pub(super) struct Tls {
+    /// The file that the server started with.
     certificate: PathBuf,
-    key: PathBuf,
     current: RwLock<Arc<ServerConfig>>,
 }
 
@@ -22,7 +22,7 @@ impl Tls {
     pub(super) fn from_settings(server: &Server) -> Result<Option<Arc<Self>>, StartError> {
         let (Some(certificate), Some(key)) = (&server.tls_cert, &server.tls_key) else { return Ok(None) };
         let current = RwLock::new(load(certificate, key)?);
-        Ok(Some(Arc::new(Self { certificate: certificate.clone(), key: key.clone(), current })))
+        Ok(Some(Arc::new(Self { certificate: certificate.clone(), current })))
     }
 
     /// For the next connection.
@@ -30,17 +30,16 @@ impl Tls {
         TlsAcceptor::from(self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
-    /// Reads the files again. If they are no good, what was read before stays.
-    pub(super) fn reload(&self) -> Result<(), StartError> {
-        let loaded = load(&self.certificate, &self.key)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded;
-        Ok(())
+    /// Shows another certificate from the next connection on. Connections that are open keep theirs.
+    pub(super) fn replace(&self, other: &Self) {
+        let other = other.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = other;
     }
 }
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls").field("certificate", &self.certificate).field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("Tls").field("first_certificate", &self.certificate).finish_non_exhaustive()
     }
 }
 

@@ -8,13 +8,15 @@ use std::{
     fmt::{self, Write as _},
     io::{self, IsTerminal},
     str::FromStr,
+    sync::OnceLock,
 };
 use tracing_subscriber::{
+    Registry,
     field::MakeExt,
     filter::Targets,
     fmt::{format::debug_fn, layer},
     layer::SubscriberExt,
-    registry,
+    registry, reload,
     util::SubscriberInitExt,
 };
 
@@ -27,9 +29,21 @@ pub enum Format {
     Json,
 }
 
+/// What the process's log lets through: one log, one filter.
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
+/// Lets other lines through from now on. `levels` was validated, as those of `start`.
+pub fn set_levels(levels: &str) {
+    if let Some(filter) = FILTER.get() {
+        // It fails only where the log is gone, and then nobody would read why.
+        let _ = filter.reload(Targets::from_str(levels).unwrap_or_default());
+    }
+}
+
 /// Sets up the process's log, and lets panics speak through it. `levels` was validated: `info,access=debug`.
 pub fn start(format: Format, levels: &str) {
-    let filter = Targets::from_str(levels).unwrap_or_default();
+    let (filter, handle) = reload::Layer::new(Targets::from_str(levels).unwrap_or_default());
+    let _ = FILTER.set(handle);
     let registry = registry().with(filter);
     // A second start, as in tests, keeps the first.
     let _ = match format {

@@ -4,6 +4,7 @@
 //! Nothing that a client can choose is a label, with one exception that says why: see `caches`.
 
 use super::{backends::Backends, caches::Caches, limits::InForce, process::Process, replicas::Replicas, storages::Storages};
+use crate::model::Timestamp;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -13,6 +14,9 @@ use std::time::Duration;
 
 /// From half a millisecond to a minute, each about three times the one before.
 const DURATIONS: [f64; 11] = [0.0005, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 60.0];
+
+const RELOADED: &str = "ok";
+const NOT_RELOADED: &str = "failed";
 
 /// The operation of a request that names none.
 pub const NO_OPERATION: &str = "none";
@@ -31,6 +35,11 @@ struct ByOperation {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByCode {
     code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    result: &'static str,
 }
 
 /// A request that has ended, as far as it is counted.
@@ -66,6 +75,10 @@ pub struct Metrics {
     pub connections_refused: Counter,
     /// Requests answered SlowDown because too many were in work.
     pub overload: Counter,
+    reloads: Family<ByResult, Counter>,
+    reload_succeeded: Gauge,
+    reload_time: Gauge,
+    reload_waiting: Gauge,
 }
 
 impl Default for Metrics {
@@ -89,7 +102,15 @@ impl Default for Metrics {
             connections_total: Counter::default(),
             connections_refused: Counter::default(),
             overload: Counter::default(),
+            reloads: Family::default(),
+            reload_succeeded: Gauge::default(),
+            reload_time: Gauge::default(),
+            reload_waiting: Gauge::default(),
         };
+        // Both are there before anything has happened: a rate needs a beginning.
+        for result in [RELOADED, NOT_RELOADED] {
+            drop(metrics.reloads.get_or_create(&ByResult { result }));
+        }
         metrics.registered()
     }
 }
@@ -136,6 +157,23 @@ impl Metrics {
             self.connections_refused.clone(),
         );
         registry.register("connections_accepted", "S3 connections accepted", self.connections_total.clone());
+        registry.register("config_reloads", "Times that the configuration was read again, by what came of it", self.reloads.clone());
+        registry.register(
+            "config_last_reload_successful",
+            "Whether the configuration was right when it was last read: 0 if the one before stays in force",
+            self.reload_succeeded.clone(),
+        );
+        registry.register_with_unit(
+            "config_last_reload_success_timestamp",
+            "When the configuration in force was read, since 1970",
+            Unit::Seconds,
+            self.reload_time.clone(),
+        );
+        registry.register(
+            "config_settings_waiting",
+            "Settings whose new values take effect at the next start; the log names them",
+            self.reload_waiting.clone(),
+        );
         self.registry = all;
         self
     }
@@ -163,6 +201,25 @@ impl Metrics {
         self.refused.get_or_create(&ByCode { code }).inc();
     }
 
+    /// The configuration that the server starts with.
+    pub fn configured(&self, now: Timestamp) {
+        self.reload_succeeded.set(1);
+        self.reload_time.set(now.millis() / 1000);
+    }
+
+    /// The configuration was read again and is in force, but for so many settings that wait for the next start.
+    pub fn reloaded(&self, waiting: usize, now: Timestamp) {
+        self.configured(now);
+        self.reload_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.reloads.get_or_create(&ByResult { result: RELOADED }).inc();
+    }
+
+    /// The configuration was read again and is wrong.
+    pub fn not_reloaded(&self) {
+        self.reload_succeeded.set(0);
+        self.reloads.get_or_create(&ByResult { result: NOT_RELOADED }).inc();
+    }
+
     pub fn panicked(&self) {
         self.panics.inc();
     }
@@ -179,6 +236,24 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_configuration_that_was_wrong_is_counted_and_the_time_of_the_one_in_force_stays() {
+        let metrics = Metrics::default();
+        metrics.configured(Timestamp::from_millis(5_000));
+        metrics.reloaded(2, Timestamp::from_millis(70_999));
+        metrics.not_reloaded();
+        let text = metrics.text();
+        for line in [
+            "causeway_config_reloads_total{result=\"ok\"} 1",
+            "causeway_config_reloads_total{result=\"failed\"} 1",
+            "causeway_config_last_reload_successful 0",
+            "causeway_config_last_reload_success_timestamp_seconds 70",
+            "causeway_config_settings_waiting 2",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+        }
+    }
 
     #[test]
     fn an_ended_request_is_counted_once_under_its_operation() {

@@ -34,6 +34,7 @@ mod private;
 mod process;
 mod reference;
 mod refused_uploads;
+mod reload;
 mod removed_directory;
 mod replicate;
 mod replicated;

@@ -75,7 +75,7 @@ impl Place {
         std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(self.path(name)).expect("a file").permissions()) & 0o777
     }
 
-    /// `serve` on free ports, with `causeway.toml` if the test wrote one, once it serves.
+    /// `serve` on free ports, with `causeway.toml` if the test wrote one, once it serves. A file that says where to listen is heeded.
     pub fn serve(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
         self.serve_under(&[], arguments, environment)
     }
@@ -95,7 +95,7 @@ impl Place {
     fn serve_under(&self, wrapper: &[&str], arguments: &[&str], environment: &[(&str, &str)]) -> Running {
         let _ = std::fs::remove_file(self.path("addresses"));
         let mut command = self.command_under(wrapper, &["serve", "--address-file", "addresses", "--durability", "relaxed"]);
-        if !arguments.contains(&"--listen") {
+        if !arguments.contains(&"--listen") && !self.read("causeway.toml").contains("\nlisten = ") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
         command.args(["--admin-listen", "127.0.0.1:0"]);

@@ -80,11 +80,21 @@ fn sighup_reads_the_certificate_again_and_keeps_the_old_one_if_it_is_no_good() {
 
     place.write("c.pem", "damaged");
     server.signal(rustix::process::Signal::HUP);
-    within(|| place.read("stderr").contains("the certificate stays as it was").then_some(()));
+    within(|| (server.metric("causeway_config_reloads_total{result=\"failed\"}") == Some(1.0)).then_some(()));
+    let log = place.read("stderr");
+    assert!(log.contains("server.tls_cert c.pem") && log.contains("nothing was changed"), "{log}");
     assert!(connect(&server, &first, &[]).is_ok());
 
     let second = certify(&place);
     server.signal(rustix::process::Signal::HUP);
     within(|| connect(&server, &second, &[]).ok());
     assert!(connect(&server, &first, &[]).is_err());
+
+    // Another file is as good as another content.
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    place.write("new.pem", &made.cert.pem()).write("new-key.pem", &made.signing_key.serialize_pem());
+    place.write("causeway.toml", "[server]\ntls_cert = 'new.pem'\ntls_key = 'new-key.pem'\n");
+    server.signal(rustix::process::Signal::HUP);
+    within(|| connect(&server, made.cert.der(), &[]).ok());
+    assert_eq!(server.metric("causeway_config_settings_waiting"), Some(0.0));
 }

@@ -1,0 +1,227 @@
+//! Buckets of the configuration: checked all together, then made and given to their owners; and directories that are buckets since
+//! somebody put them there.
+//!
+//! Invariants:
+//! - whatever can be found wrong is found out by `check`, which changes nothing;
+//! - what `settle` has changed when it fails is told, so that a running server can take it back (`Settled::undo`).
+
+use super::{error::StartError, graph::owner};
+use crate::{
+    access::Credentials,
+    buckets::{Bucket, BucketError, Buckets, SHARED, Setup, Unfit, refuse_move},
+    catalog::{BucketsQuery, Catalog, NewBucket},
+    config::Settings,
+    model::{BucketName, CannedAcl, Owner, Timestamp},
+    store::error::StoreErrorKind,
+};
+use std::sync::Arc;
+
+/// A bucket as the configuration says it.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// As it is made if there is none.
+    bucket: NewBucket,
+    /// Whom it is given to if there is one.
+    named: Option<Owner>,
+}
+
+/// What was changed.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// Buckets that have another owner now, with the one before.
+    given: Vec<(BucketName, Owner)>,
+    /// Buckets that are new.
+    pub(super) made: Vec<BucketName>,
+}
+
+/// The buckets of the configuration, or all that is wrong with them.
+pub(super) async fn check(
+    settings: &Settings,
+    credentials: &Credentials,
+    setup: &Setup,
+    catalog: &dyn Catalog,
+) -> Result<Vec<Wanted>, Vec<StartError>> {
+    let (wanted, mut problems) = placed(settings, credentials, setup);
+    let buckets: Vec<NewBucket> = wanted.iter().map(|wanted| wanted.bucket.clone()).collect();
+    problems.extend(setup.check(catalog, &buckets).await.iter().map(|unfit| StartError::caused(unfit)));
+    if problems.is_empty() { Ok(wanted) } else { Err(problems) }
+}
+
+/// Each at its place, and why others have none.
+fn placed(settings: &Settings, credentials: &Credentials, setup: &Setup) -> (Vec<Wanted>, Vec<StartError>) {
+    let Some(steward) = credentials.steward() else { return (Vec::new(), vec![StartError::new("there is no identity")]) };
+    let (mut all, mut problems) = (Vec::new(), Vec::new());
+    for (name, configured) in &settings.buckets {
+        let backend = settings.backend_of(configured);
+        // Why a backend of the configuration could not be opened was told.
+        let Ok(on) = setup.backend(backend) else { continue };
+        let named = configured.owner.as_deref().and_then(|name| owner(settings, credentials, name));
+        match on.place_at(name, configured.remote.as_deref(), configured.place()) {
+            Ok(place) => {
+                let bucket = new_bucket(name, named.as_ref().unwrap_or(steward), backend, place);
+                all.push(Wanted { bucket, named });
+            }
+            Err(error) => problems.push(failed(name, error.into())),
+        }
+    }
+    (all, problems)
+}
+
+fn new_bucket(name: &BucketName, owner: &Owner, backend: &str, place: String) -> NewBucket {
+    NewBucket {
+        name: name.clone(),
+        owner: owner.clone(),
+        created: Timestamp::now(),
+        acl: CannedAcl::Private,
+        location: String::new(),
+        backend: backend.to_owned(),
+        place,
+    }
+}
+
+/// Makes those that are missing, and gives each to its owner.
+pub(super) async fn settle(buckets: &Buckets, wanted: &[Wanted]) -> Result<Settled, (Settled, StartError)> {
+    let mut settled = Settled::default();
+    for wanted in wanted {
+        if let Err(error) = settle_one(buckets, wanted, &mut settled).await {
+            return Err((settled, error));
+        }
+    }
+    Ok(settled)
+}
+
+async fn settle_one(buckets: &Buckets, Wanted { bucket, named }: &Wanted, settled: &mut Settled) -> Result<(), StartError> {
+    let name = &bucket.name;
+    let Some(known) = buckets.catalog().bucket(name).await.map_err(|error| failed(name, error.into()))? else {
+        settled.made.push(name.clone());
+        unless_denied(name, buckets.ensure(bucket.clone()).await).map_err(|error| failed(name, error))?;
+        return Ok(());
+    };
+    // A client may have made it since all was checked.
+    refuse_move(&known.bucket, bucket).map_err(|error| StartError::caused(&error))?;
+    let Some(owner) = named else { return Ok(()) };
+    if let Some(before) = buckets.give(name, owner).await.map_err(|error| failed(name, error))? {
+        settled.given.push((name.clone(), before));
+        tracing::info!(bucket = %name, owner = %owner.display_name, "a bucket was given to the owner that the configuration names");
+    }
+    Ok(())
+}
+
+impl Settled {
+    /// Takes all of it back. What cannot be taken back is told: the next start looks at all of it again.
+    pub(super) async fn undo(self, buckets: &Buckets) {
+        for name in &self.made {
+            if let Err(error) = buckets.disown(name).await {
+                tracing::error!(bucket = %name, %error, "a bucket could not be taken back; it stays until 'causeway bucket forget'");
+            }
+        }
+        for (name, before) in &self.given {
+            if let Err(error) = buckets.give(name, before).await {
+                tracing::error!(bucket = %name, owner = %before.display_name, %error, "a bucket could not be given back to its owner");
+            }
+        }
+    }
+}
+
+/// Opens those that were there before: a start fails where one of them cannot be served.
+pub(super) async fn open(buckets: &Buckets, wanted: &[Wanted], settled: &Settled) -> Result<(), StartError> {
+    for name in wanted.iter().map(|wanted| &wanted.bucket.name).filter(|name| !settled.made.contains(name)) {
+        unless_denied(name, buckets.get(name).await).map_err(|error| failed(name, error))?;
+    }
+    Ok(())
+}
+
+/// What lies on the default backend already becomes buckets, which only an administrator gets.
+pub(super) async fn adopt(buckets: &Buckets) -> Result<(), StartError> {
+    let setup = buckets.setup();
+    let known = buckets.list(BucketsQuery { limit: usize::MAX, ..Default::default() }).await;
+    let known = known.map_err(|error| StartError::because("listing the buckets", error))?.buckets;
+    for record in known.iter().filter(|record| setup.backend(&record.bucket.backend).is_err()) {
+        tracing::warn!(bucket = %record.bucket.name, backend = record.bucket.backend, "a bucket is on a backend that is not configured");
+    }
+    let Some(default) = &setup.default_backend else { return Ok(()) };
+    let backend = setup.backend(default).map_err(|error| StartError::because("the default backend", error))?;
+    let found = backend.discover().await.map_err(|error| StartError::because("looking for buckets", error))?;
+    for name in found {
+        if known.iter().any(|record| record.bucket.name == name) {
+            continue;
+        }
+        let Some(owner) = &setup.administrator else {
+            tracing::warn!(bucket = %name, backend = default, "what was there already is no bucket: there is no administrator to own it");
+            continue;
+        };
+        let place = backend.place_for(&name);
+        match unless_denied(&name, buckets.ensure(new_bucket(&name, owner, default, place)).await) {
+            Ok(Some(_)) => tracing::info!(bucket = %name, owner = %owner.display_name, "adopted a bucket that was there already"),
+            Ok(None) => {}
+            // It lies in a bucket of the configuration, or around one.
+            Err(BucketError::PlaceTaken(_)) => {}
+            Err(error @ BucketError::Foreign(_)) => {
+                tracing::warn!(bucket = %name, backend = default, %error, "a directory that was there already did not become a bucket");
+            }
+            Err(error) => return Err(failed(&name, error)),
+        }
+    }
+    Ok(())
+}
+
+fn failed(name: &BucketName, error: BucketError) -> StartError {
+    match error {
+        BucketError::PlaceTaken(why) => StartError::new(format!("bucket '{name}': {why}: {SHARED}")),
+        error => StartError::caused(&Unfit::Bucket(name.clone(), error)),
+    }
+}
+
+/// A bucket whose place we may not enter is refused to whoever asks for it, until we may. All others are served.
+fn unless_denied(name: &BucketName, opened: Result<Arc<Bucket>, BucketError>) -> Result<Option<Arc<Bucket>>, BucketError> {
+    match opened {
+        Err(BucketError::Store(error)) if error.kind() == StoreErrorKind::AccessDenied => {
+            tracing::warn!(bucket = %name, %error, "a bucket cannot be entered: it is refused, and all others are served");
+            Ok(None)
+        }
+        opened => opened.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        backend::{Backend, memory::MemoryBackend},
+        catalog::sqlite::SqliteCatalog,
+        store::Durability,
+    };
+
+    fn owner(name: &str) -> Owner {
+        Owner { id: name.into(), display_name: name.into() }
+    }
+
+    fn name(text: &str) -> BucketName {
+        BucketName::parse(text).expect("a name")
+    }
+
+    fn wanted(text: &str, place: &str, named: Option<&str>) -> Wanted {
+        let bucket = new_bucket(&name(text), &owner(named.unwrap_or("root")), "memory", place.to_owned());
+        Wanted { bucket, named: named.map(owner) }
+    }
+
+    #[tokio::test]
+    async fn what_was_settled_before_a_failure_is_taken_back() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let catalog = SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("a catalog");
+        let memory: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+        let buckets = Buckets::of(Arc::new(catalog), Setup { backends: [("memory".to_owned(), memory)].into(), ..Setup::default() });
+        let first = [wanted("old", "old", Some("alice")), wanted("clients", "theirs", None)];
+        settle(&buckets, &first).await.expect("made");
+
+        // The last one was made by a client, elsewhere, since all was checked.
+        let second = [wanted("old", "old", Some("bob")), wanted("fresh", "fresh", None), wanted("clients", "clients", None)];
+        let (settled, error) = settle(&buckets, &second).await.expect_err("a bucket does not move");
+        assert!(error.to_string().contains("bucket 'clients' is at 'theirs'"), "{error}");
+        let owned = async |text: &str| buckets.get(&name(text)).await.map(|bucket| bucket.owner().display_name.to_string()).ok();
+        assert_eq!((owned("old").await.as_deref(), owned("fresh").await.as_deref()), (Some("bob"), Some("root")));
+        settled.undo(&buckets).await;
+        assert_eq!((owned("old").await.as_deref(), owned("fresh").await), (Some("alice"), None));
+        assert_eq!(buckets.catalog().bucket(&name("old")).await.expect("read").expect("there").bucket.owner, owner("alice"));
+    }
+}
