@@ -121,6 +121,23 @@ pub enum IndexChange {
     Delete(ObjectKey),
 }
 
+/// How much a bucket holds, as its key index says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketSize {
+    pub name: BucketName,
+    pub objects: u64,
+    pub bytes: u64,
+}
+
+/// The largest of the buckets that have a key index.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BucketSizes {
+    /// In order of their bytes, the largest first.
+    pub largest: Vec<BucketSize>,
+    /// How many others there are.
+    pub others: usize,
+}
+
 /// What a driver remembers of an object that its storage cannot keep, in the driver's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectRow {

@@ -31,6 +31,7 @@ mod record;
 mod request_id;
 mod shares;
 mod signals;
+mod sizes;
 mod streams;
 mod tls;
 
@@ -103,6 +104,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared) -> Result<(), S
     let stop = CancellationToken::new();
     let Graph { edge, service, limits, buckets, caches, jobs } = graph::build(&settings, &credentials, &data, stop.clone()).await?;
     watch(&metrics, &buckets, &limits, &data);
+    tokio::spawn(stop.clone().run_until_cancelled_owned(sizes::count(buckets.catalog().clone(), metrics.sizes.clone())));
     caches.tell(&metrics);
     let handler = Arc::new(Handler::new(edge, service, limits, metrics.clone()));
     let door = Arc::new(Door::new(server, max_connections, tls.clone(), handler, metrics, stop.clone()));

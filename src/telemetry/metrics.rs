@@ -1,9 +1,9 @@
 //! Every metric there is, each declared once with its unit and its words.
 //!
 //! Labels are closed sets: operations, classes of status, error codes; backends, buckets and identities of the configuration.
-//! Nothing that a client can choose is a label, with one exception that says why: see `caches`.
+//! Nothing that a client can choose is a label, with two exceptions that say why: see `caches` and `sizes`.
 
-use super::{backends::Backends, caches::Caches, limits::InForce, process::Process, replicas::Replicas, storages::Storages};
+use super::{backends::Backends, caches::Caches, limits::InForce, process::Process, replicas::Replicas, sizes::Sizes, storages::Storages};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -50,6 +50,7 @@ pub struct Metrics {
     pub backends: Backends,
     pub replicas: Replicas,
     pub storages: Storages,
+    pub sizes: Sizes,
     pub limits: InForce,
     pub caches: Caches,
     requests: Family<Outcome, Counter>,
@@ -76,6 +77,7 @@ impl Default for Metrics {
             backends: Backends::default(),
             replicas: Replicas::default(),
             storages: Storages::default(),
+            sizes: Sizes::default(),
             limits: InForce::default(),
             caches: Caches::default(),
             requests: Family::default(),
@@ -126,6 +128,7 @@ impl Metrics {
         registry.register_collector(Box::new(self.backends.clone()));
         registry.register_collector(Box::new(self.replicas.clone()));
         registry.register_collector(Box::new(self.storages.clone()));
+        registry.register_collector(Box::new(self.sizes.clone()));
         registry.register_collector(Box::new(self.limits.clone()));
         registry.register_collector(Box::new(self.caches.clone()));
         registry.register("panics", "Requests that met a defect in Causeway", self.panics.clone());

@@ -38,6 +38,7 @@ mod removed_directory;
 mod replicate;
 mod replicated;
 mod shutdown;
+mod sizes;
 mod stalled;
 mod tls;
 mod unreachable;

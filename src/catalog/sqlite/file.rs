@@ -193,6 +193,13 @@ fn upgrade(db: &mut Connection, format: &Format) -> std::result::Result<(), Prob
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version: usize = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let Some(step) = format.upgrades.get(version) else { return Ok(()) };
+        if version > 0 {
+            tracing::info!(
+                file = format.file,
+                version = version + 1,
+                "a stored format is brought up to date: that takes as long as the file is large"
+            );
+        }
         change.execute_batch(step)?;
         change.pragma_update(None, "application_id", format.application_id)?;
         change.pragma_update(None, "user_version", version + 1)?;
