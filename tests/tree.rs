@@ -11,6 +11,8 @@ mod flow;
 mod hostile;
 #[path = "tree/slots.rs"]
 mod slots;
+#[path = "tree/spool.rs"]
+mod spool;
 mod support;
 
 use ::bytes::{Bytes, BytesMut};

@@ -6,6 +6,7 @@
 mod places;
 pub mod probe;
 pub mod scrub;
+mod sweeping;
 
 use crate::{
     backend::{Backend, Found, locks::Locks},
@@ -25,6 +26,7 @@ use std::{
     fmt,
     sync::{Arc, PoisonError, RwLock},
 };
+use sweeping::Sweeping;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
@@ -151,13 +153,15 @@ pub struct Buckets {
     open: RwLock<HashMap<BucketName, Arc<Bucket>>>,
     /// Creating, opening and deleting one bucket take turns. Those of others do not wait: a backend that hangs hangs for one.
     changing: Arc<Locks<BucketName>>,
+    sweeping: Arc<Sweeping>,
 }
 
 impl Buckets {
     pub fn new(catalog: Arc<dyn Catalog>, backends: HashMap<String, Arc<dyn Backend>>, default_backend: impl Into<Option<String>>) -> Self {
         let default_backend = default_backend.into();
         let (homes, administrator, grants) = (Homes::default(), None, HashMap::new());
-        Self { catalog, backends, default_backend, homes, administrator, grants, open: RwLock::default(), changing: Arc::default() }
+        let (open, changing, sweeping) = Default::default();
+        Self { catalog, backends, default_backend, homes, administrator, grants, open, changing, sweeping }
     }
 
     /// With what is known of which backends are on one storage.
@@ -352,7 +356,16 @@ impl Buckets {
         }
         self.catalog.delete_bucket(bucket.id()).await?;
         self.write().remove(name);
+        // Not before: until then the parts of its uploads are acknowledged parts of a bucket that is there.
+        self.sweep();
         Ok(())
+    }
+
+    /// Has every backend remove what it has staged for uploads that nobody can complete any more, in the background.
+    pub fn sweep(&self) {
+        for (name, backend) in self.backends() {
+            self.sweeping.begin(name, backend);
+        }
     }
 
     /// Makes a bucket another's, before it is opened. `false`: it is his already, or there is none.

@@ -39,6 +39,7 @@ mod replicate;
 mod replicated;
 mod shutdown;
 mod sizes;
+mod staged;
 mod stalled;
 mod tls;
 mod unreachable;

@@ -255,6 +255,10 @@ impl Backend for TreeBackend {
         }
     }
 
+    async fn sweep(&self) -> Result<()> {
+        self.spool.sweep(&*self.catalog).await
+    }
+
     fn unreadable(&self) -> u64 {
         self.unreadable.get()
     }

@@ -319,13 +319,8 @@ pub(super) async fn abort(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadId) 
     if aborted { Ok(()) } else { Err(StoreErrorKind::NoSuchUpload.into()) }
 }
 
-/// Removes what uploads of this bucket left that have ended without us, by a crash or while the storage was away.
+/// Removes the slots that uploads of this bucket left that have ended without us, by a crash or while the storage was away.
 pub(super) async fn sweep(bucket: &Bucket) -> Result<()> {
-    for id in bucket.spool.uploads(bucket.id) {
-        if bucket.catalog.upload(bucket.id, &id).await?.is_none() {
-            bucket.spool.discard(bucket.id, &id).await?;
-        }
-    }
     let Some(slots) = bucket.files.slots() else { return Ok(()) };
     let ours = names_of(&bucket.drafts, bucket.id);
     for name in slots.names().await? {
