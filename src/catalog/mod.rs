@@ -50,9 +50,9 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn delete_bucket(&self, bucket: BucketId) -> Result<()>;
 
     // Replicas of a bucket: truth. Each is a bucket to its driver, with an id of its own, and none to anybody else.
-    /// In order of rank.
+    /// Returns the replicas in order of rank.
     async fn replicas(&self, bucket: BucketId) -> Result<Vec<ReplicaRecord>>;
-    /// Behind the others. `Exists` if there is one on that backend.
+    /// The new replica ranks behind the others. `Exists` if there is one on that backend.
     async fn add_replica(&self, bucket: BucketId, replica: NewReplica) -> Result<ReplicaRecord>;
     async fn update_replica(&self, replica: BucketId, change: ReplicaChange) -> Result<()>;
     /// The same replica under another id, to be filled anew: what its driver knew of it is forgotten, and late changes of the old

@@ -142,9 +142,9 @@ pub struct BucketSizes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectRow {
     pub key: ObjectKey,
-    /// Of what the key holds.
+    /// Describes what the key holds.
     pub stands: Option<String>,
-    /// Of what it was about to hold when this was written: a change whose end is not known yet.
+    /// Describes what the key was about to hold when this was written: nobody knows yet how that change ended.
     pub intended: Option<String>,
 }
 

@@ -88,7 +88,7 @@ impl SqliteCatalog {
         let reserve = Arc::new(reserve);
         loop {
             match Self::open_with(dir, durability, &reserve) {
-                // On a full disk, too, it opens: how else would anything be deleted.
+                // It opens on a full disk, too: nothing could be deleted otherwise.
                 Err(_) if reserve.is_full() && reserve.give() => {}
                 opened => return opened,
             }

@@ -56,7 +56,7 @@ async fn each_bucket(buckets: &Buckets, round: Round) -> Result<(), BucketError>
         for record in &page.buckets {
             match one_bucket(buckets, record, round).await {
                 Ok(()) | Err(BucketError::NoSuchBucket) => {}
-                // Said once, when it was met.
+                // The log said so once, when the entry was met.
                 Err(BucketError::Store(error)) if error.kind() == StoreErrorKind::AccessDenied => {
                     tracing::debug!(bucket = %record.bucket.name, ?round, %error, "a bucket cannot be entered");
                 }

@@ -19,7 +19,7 @@ pub use code::ErrorCode;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::{fmt, time::Duration};
 
-/// Told apart from a storage that is full: its operator is another one.
+/// The words for a full data directory. Clients can tell it from a full storage, whose operator is another one.
 const DATA_FULL: &str = "The data directory of the gateway is full. Objects can be deleted and uploads aborted.";
 
 /// Seconds that a client is told to wait at most: SDKs do, and what is known to last longer may be ended by an operator.
@@ -31,7 +31,7 @@ pub struct S3Error {
     pub message: String,
     /// Further elements of the error document: `ArgumentName`, `Key`, `BucketName`, …
     pub details: Vec<(&'static str, String)>,
-    /// Of the reply. A list, not a map: errors travel in every `Result`, and few of them have any.
+    /// Headers of the reply. This is a list and not a map: errors travel in every `Result`, and few of them have any.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }

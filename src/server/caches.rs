@@ -15,7 +15,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// By default none.
+/// The caches of the configuration. There are none by default.
 #[derive(Debug, Default)]
 pub(super) struct Caches {
     /// Only if some backend keeps anything in it.

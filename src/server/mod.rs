@@ -183,7 +183,7 @@ fn watch(metrics: &Metrics, buckets: &Arc<Buckets>, limits: &Arc<LimitsInForce>,
     });
 }
 
-/// Said of a backend that consists of others, if all of them are out.
+/// Says why a backend that consists of others cannot be reached, if all of them are out.
 fn no_replica_answers(backend: &dyn Backend) -> Option<String> {
     let health = backend.replication()?.health();
     let are_out = !health.is_empty() && health.iter().all(|replica| replica.out.is_some());

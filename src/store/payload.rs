@@ -28,7 +28,7 @@ use std::{
 };
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// Of a document, at once.
+/// How many bytes of a document are read at once.
 const PIECE: usize = 16 * 1024;
 
 /// Decoded object bytes as they arrive.
@@ -430,7 +430,7 @@ impl Digests {
 
     pub fn update(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
-        // In cache-sized bites: the second and third digest find the bytes in L1.
+        // The bites fit into the cache: the second and third digest find the bytes in L1.
         for bite in bytes.chunks(16 * 1024) {
             if let Some(md5) = &mut self.md5 {
                 md5.update(bite);

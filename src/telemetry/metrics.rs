@@ -59,7 +59,7 @@ pub struct Metrics {
     bytes_out: Counter,
     refused: Family<ByCode, Counter>,
     panics: Counter,
-    /// Also what the limit of requests is compared with.
+    /// The limit of requests is compared with this, too.
     pub in_flight: Gauge,
     pub connections: Gauge,
     pub connections_total: Counter,
@@ -170,7 +170,7 @@ impl Metrics {
         self.panics.inc();
     }
 
-    /// In Prometheus's text format.
+    /// Writes all metrics in Prometheus's text format.
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail, and an empty answer would be noticed.

@@ -36,7 +36,7 @@ async fn assert_becomes(store: &dyn Store, sent: &[(u16, Bytes)]) {
         assert_eq!(written.etag, etags[n]);
     }
     let written = upload.complete().await;
-    // Of parts sent twice the later one counts.
+    // If a part was sent twice, the later one counts.
     let parts: BTreeMap<u16, &[u8]> = sent.iter().map(|(n, body)| (*n, &body[..])).collect();
     let whole = parts.values().copied().collect::<Vec<_>>().concat();
     let keeps_parts = store.capabilities().parts == Keeping::Kept;

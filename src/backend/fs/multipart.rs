@@ -184,7 +184,7 @@ pub(super) async fn put_part(
         location: reservation.location.file(),
     };
     let written = PartWritten { etag: verified.etag(), checksum: part.checksum.clone(), last_modified: part.last_modified };
-    // From here on to its end whatever becomes of the client: the catalog and the reservation must agree.
+    // From here on it goes to its end, whatever becomes of the client: the catalog and the reservation must agree.
     let (inner, id) = (inner.clone(), id.clone());
     let task = tokio::spawn(async move {
         let replaced = inner.catalog.put_part(inner.bucket, &id, part).await?;

@@ -81,7 +81,7 @@ pub(super) async fn put_part(
         location,
     };
     let written = PartWritten { etag: verified.etag(), checksum: part.checksum.clone(), last_modified: part.last_modified };
-    // From here on to its end whatever becomes of the client: the catalog and the spool must agree.
+    // From here on it goes to its end, whatever becomes of the client: the catalog and the spool must agree.
     let (bucket, key, id) = (bucket.clone(), key.clone(), id.clone());
     to_the_end(async move {
         let replaced = bucket.catalog.put_part(bucket.id, &id, part).await?;

@@ -102,7 +102,7 @@ impl Wire {
         self.meter.traffic()
     }
 
-    /// For who repeats by himself.
+    /// The meter, for drivers that repeat requests by themselves.
     pub(super) fn meter(&self) -> &Meter {
         &self.meter
     }

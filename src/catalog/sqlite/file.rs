@@ -71,7 +71,7 @@ fn damaged_truth(path: &Path, why: &str) -> CatalogError {
     ))
 }
 
-/// For whoever meets damage while the files are in use. An index is begun anew by the next start.
+/// The error for whoever meets damage while the files are in use. An index is begun anew by the next start.
 pub(super) fn damaged(path: &Path, why: &rusqlite::Error) -> CatalogError {
     if !path.ends_with(INDEX.file) {
         return damaged_truth(path, &why.to_string());
@@ -86,7 +86,7 @@ pub(super) fn damaged(path: &Path, why: &rusqlite::Error) -> CatalogError {
     ))
 }
 
-/// Behind the name of an index in which a reader has met damage.
+/// What stands behind the name of an index in which a reader has met damage.
 const DAMAGED: &str = "-damaged";
 
 /// The writing connection to `index.sqlite`. A damaged one is replaced by an empty one, and so is one that a later release wrote: it
