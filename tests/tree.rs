@@ -11,6 +11,8 @@ mod flow;
 mod hostile;
 #[path = "tree/slots.rs"]
 mod slots;
+#[path = "tree/spool.rs"]
+mod spool;
 mod support;
 
 use ::bytes::{Bytes, BytesMut};
@@ -304,7 +306,7 @@ fn names(read: &[&str], listed: &[&str]) -> (Vec<String>, Vec<String>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_put_that_is_killed_is_wholly_there_or_not_at_all() {
     for manners in BOTH {
-        // Of the same length, so that with times in seconds only the bytes can tell.
+        // The first has the same length, so that with times in seconds only the bytes can tell.
         for body in ["new", "longer"] {
             let change = async |bed: &Bed| begin(bed, "a", body);
             let old = names(&["a=old"], &["a"]);

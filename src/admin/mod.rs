@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Spare(Mutex<Vec<File>>);
 
 impl Spare {
-    /// To be called as soon as there may be descriptors again.
+    /// Is called as soon as there may be descriptors again.
     fn fill(&self) {
         let mut kept = self.kept();
         while kept.len() < SPARE

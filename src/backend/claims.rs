@@ -25,7 +25,7 @@ pub(super) struct Claims {
 struct Paths {
     /// Only what somebody has. Ordered rather than hashed: paths share their beginnings, and a claim is of all of them.
     held: BTreeMap<String, Hold>,
-    /// By how many who wait. Whoever does not wait lets them go first.
+    /// How many wait. Whoever does not wait lets them go first.
     wanted: BTreeMap<String, usize>,
 }
 
@@ -87,7 +87,7 @@ impl Claims {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// To be called before looking at a path: tells whether what was seen then can be relied on.
+    /// Must be called before looking at a path: it tells whether what was seen then can be relied on.
     pub(super) fn watch(&self, path: &str) -> Watch<String> {
         self.watches.watch(&path.to_owned())
     }

@@ -8,13 +8,16 @@
 use crate::store::error::StoreError;
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicU8, Ordering},
 };
+
+const LOST: u8 = 1;
+const MADE: u8 = 2;
 
 #[derive(Debug, Default)]
 pub(super) struct Contact {
-    /// Asked for with every request: most storages can be reached.
-    is_lost: AtomicBool,
+    /// Zero until something is known of the storage. It is asked for with every request, so no lock stands in the way.
+    state: AtomicU8,
     why: Mutex<Option<String>>,
 }
 
@@ -28,24 +31,29 @@ impl Contact {
         }
         tracing::error!(error = told, "a storage cannot be reached: requests for its buckets are answered 503 until it can");
         *why = Some(told);
-        self.is_lost.store(true, Ordering::Release);
+        self.state.store(LOST, Ordering::Release);
     }
 
     /// The storage has answered.
     pub(super) fn made(&self) {
-        if !self.is_lost.load(Ordering::Acquire) {
+        if self.is_made() {
             return;
         }
         let mut why = self.why();
-        self.is_lost.store(false, Ordering::Release);
+        self.state.store(MADE, Ordering::Release);
         if let Some(before) = why.take() {
             tracing::info!(before, "a storage can be reached again");
         }
     }
 
+    /// Whether the storage has answered, and nothing was lost since.
+    pub(super) fn is_made(&self) -> bool {
+        self.state.load(Ordering::Acquire) == MADE
+    }
+
     /// Why it cannot be reached, if it could not be when that was tried last.
     pub(super) fn trouble(&self) -> Option<String> {
-        if self.is_lost.load(Ordering::Acquire) { self.why().clone() } else { None }
+        if self.state.load(Ordering::Acquire) == LOST { self.why().clone() } else { None }
     }
 
     fn why(&self) -> MutexGuard<'_, Option<String>> {
@@ -61,12 +69,12 @@ mod tests {
     #[test]
     fn the_last_cause_is_told_until_the_storage_answers() {
         let contact = Contact::default();
-        assert_eq!(contact.trouble(), None);
+        assert_eq!((contact.trouble(), contact.is_made()), (None, false));
         for why in ["refused", "refused", "unknown host"] {
             contact.lost(&StoreError::new(StoreErrorKind::NoConnection, why));
-            assert_eq!(contact.trouble().as_deref(), Some(why));
+            assert_eq!((contact.trouble().as_deref(), contact.is_made()), (Some(why), false));
         }
         contact.made();
-        assert_eq!(contact.trouble(), None);
+        assert_eq!((contact.trouble(), contact.is_made()), (None, true));
     }
 }

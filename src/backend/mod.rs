@@ -141,6 +141,15 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
+    /// Removes what is staged on local disk for uploads that the catalog does not know any more: those of buckets that are gone, and
+    /// what a crash left. Waits for no network. Repeating and interrupting it are harmless.
+    async fn sweep(&self) -> Result<(), StoreError> {
+        match self.below() {
+            Some(below) => below.sweep().await,
+            None => Ok(()),
+        }
+    }
+
     /// Compares every file with the index that listings come from. `Ok(false)`: there is no such index, the storage lists
     /// itself. Interrupting it is harmless, and another walk goes on about where it was.
     async fn walk(&self, bucket: &BucketRecord, store: &Arc<dyn Store>, progress: &Progress) -> Result<bool, StoreError> {

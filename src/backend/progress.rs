@@ -33,7 +33,7 @@ impl Progress {
         self.changed.fetch_add(keys as u64, Ordering::Relaxed);
     }
 
-    /// Of a walk that is taken up where another process left it.
+    /// Sets the counts of a walk that is taken up where another process left it.
     pub(super) fn resume(&self, counts: Counts) {
         self.folders.store(counts.folders, Ordering::Relaxed);
         self.objects.store(counts.objects, Ordering::Relaxed);

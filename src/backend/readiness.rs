@@ -55,7 +55,7 @@ impl Readiness {
         *self != Self::Awaited
     }
 
-    /// For whoever has waited until it was decided.
+    /// Tells whoever has waited what was decided.
     pub(super) fn answer(&self) -> Result<()> {
         match self {
             Self::Failed { kind, message, source } => {

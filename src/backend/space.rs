@@ -14,7 +14,7 @@ pub struct Space {
 }
 
 impl Space {
-    /// Of the file system that a path lies on.
+    /// Asks for the space of the file system that a path lies on.
     pub fn at(path: &Path) -> Result<Self> {
         let told =
             rustix::fs::statvfs(path).map_err(|error| StoreError::io(format!("asking for the space of {}", path.display()), error))?;

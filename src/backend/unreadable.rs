@@ -18,7 +18,7 @@ use std::{
     },
 };
 
-/// Of one bucket; further ones are refused in the same way, and neither logged nor counted.
+/// How many entries of one bucket are noted. Further ones are refused in the same way, and neither logged nor counted.
 const MOST: usize = 10_000;
 
 /// How many a backend has, over all of its buckets.

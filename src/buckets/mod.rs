@@ -8,6 +8,7 @@ mod places;
 pub mod probe;
 pub mod scrub;
 mod setup;
+mod sweeping;
 
 use crate::{
     backend::{Backend, Found, locks::Locks},
@@ -28,6 +29,7 @@ use std::{
     fmt,
     sync::{Arc, PoisonError, RwLock},
 };
+use sweeping::Sweeping;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
@@ -155,6 +157,7 @@ pub struct Buckets {
     open: RwLock<HashMap<BucketName, Arc<Bucket>>>,
     /// Creating, opening and deleting one bucket take turns. Those of others do not wait: a backend that hangs hangs for one.
     changing: Arc<Locks<BucketName>>,
+    sweeping: Arc<Sweeping>,
 }
 
 impl Buckets {
@@ -163,7 +166,8 @@ impl Buckets {
     }
 
     pub fn of(catalog: Arc<dyn Catalog>, setup: Setup) -> Self {
-        Self { catalog, setup: RwLock::new(Arc::new(setup)), open: RwLock::default(), changing: Arc::default() }
+        let (open, changing, sweeping) = Default::default();
+        Self { catalog, setup: RwLock::new(Arc::new(setup)), open, changing, sweeping }
     }
 
     pub async fn get(&self, name: &BucketName) -> Result<Arc<Bucket>, BucketError> {
@@ -340,7 +344,16 @@ impl Buckets {
         }
         self.catalog.delete_bucket(bucket.id()).await?;
         self.write().remove(name);
+        // Not before: until then the parts of its uploads are acknowledged parts of a bucket that is there.
+        self.sweep();
         Ok(())
+    }
+
+    /// Has every backend remove what it has staged for uploads that nobody can complete any more, in the background.
+    pub fn sweep(&self) {
+        for (name, backend) in self.backends() {
+            self.sweeping.begin(&name, &backend);
+        }
     }
 
     /// Makes a bucket another's, and tells whose it was. `None`: it is his already, or there is none.

@@ -24,7 +24,7 @@ pub struct CachedBackend {
     name: Arc<str>,
     metadata: Option<(Arc<MetadataCache>, Freshness)>,
     data: Option<Arc<DataCache>>,
-    /// Of buckets that were opened. However often one is opened, its writers and readers know of each other.
+    /// The space of each bucket that was opened. However often one is opened, its writers and readers know of each other.
     spaces: Mutex<HashMap<(BucketId, String), Arc<Space>>>,
     /// What is below the caches of each opened bucket.
     opened: Mutex<HashMap<(BucketId, String), Weak<dyn Store>>>,

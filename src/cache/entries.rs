@@ -67,9 +67,9 @@ pub(super) enum Said {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Drawn {
     pub(super) at: Instant,
-    /// Of the window.
+    /// The number of the window.
     pub(super) number: u64,
-    /// Of the bucket: see `Space::elapse`.
+    /// The era of the bucket: see `Space::elapse`.
     pub(super) era: u64,
 }
 
@@ -119,7 +119,7 @@ impl MetadataCache {
         space
     }
 
-    /// Of every bucket that there is.
+    /// Returns the counts of every bucket that there is.
     pub fn counts(&self) -> Vec<Count> {
         let spaces: Vec<_> = lock(&self.spaces).iter().filter_map(Weak::upgrade).collect();
         spaces.iter().flat_map(|space| space.counted()).collect()
@@ -189,7 +189,7 @@ fn weigh(name: &Name, entry: &Entry) -> u32 {
 }
 
 fn attributes(attributes: &Attributes) -> usize {
-    // Of a system header, of a row of user metadata, of a tag: what they are besides their text.
+    // What a system header, a row of user metadata or a tag takes besides its text, in bytes.
     const TEXT: usize = 32;
     let user: usize = attributes.user.iter().map(|(name, value)| name.len() + value.len() + 3 * TEXT).sum();
     let tags: usize = attributes.tags.iter().map(|tag| tag.key.len() + tag.value.len() + 2 * TEXT).sum();

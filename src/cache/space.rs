@@ -25,7 +25,7 @@ use tokio::time::Instant;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Freshness {
     pub ttl: Duration,
-    /// For this much longer, where the storage does not answer.
+    /// How much longer an answer is used while the storage does not answer.
     pub stale: Option<Duration>,
 }
 
@@ -88,7 +88,7 @@ impl Space {
 
     pub(super) fn object(&self, key: &ObjectKey, depth: Depth) -> Found<Seen> {
         match self.cache.find(&self.named(key)) {
-            // Of what is not there, there is no more to know.
+            // There is no more to know about what is not there.
             Some(Entry { said: Said::Object(seen, known), drawn, .. })
                 if seen.is_none() || known == Depth::Whole || depth == Depth::Head =>
             {
@@ -152,7 +152,7 @@ impl Space {
         }
     }
 
-    /// From now on, until the write has its outcome, nothing is kept of what it touches.
+    /// Keeps nothing of what a write touches, from now on until the write has its outcome.
     pub(super) fn write(self: &Arc<Self>, key: &ObjectKey, touched: Touched) -> Writing {
         let mut window = self.cache.window(self.number, key);
         window.begin();

@@ -23,8 +23,8 @@ use crate::{
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 pub use record::{
-    BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CompletedUpload, IndexChange, IndexRow, LeftPlace,
-    NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, UploadRecord, WhichObjects,
+    BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage, BucketsQuery, CompletedUpload, IndexChange,
+    IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, UploadRecord, WhichObjects,
 };
 use std::fmt;
 
@@ -50,9 +50,9 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn delete_bucket(&self, bucket: BucketId) -> Result<()>;
 
     // Replicas of a bucket: truth. Each is a bucket to its driver, with an id of its own, and none to anybody else.
-    /// In order of rank.
+    /// Returns the replicas in order of rank.
     async fn replicas(&self, bucket: BucketId) -> Result<Vec<ReplicaRecord>>;
-    /// Behind the others. `Exists` if there is one on that backend.
+    /// The new replica ranks behind the others. `Exists` if there is one on that backend.
     async fn add_replica(&self, bucket: BucketId, replica: NewReplica) -> Result<ReplicaRecord>;
     async fn update_replica(&self, replica: BucketId, change: ReplicaChange) -> Result<()>;
     /// The same replica under another id, to be filled anew: what its driver knew of it is forgotten, and late changes of the old
@@ -74,6 +74,9 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn index_rows(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize) -> Result<Vec<IndexRow>>;
     /// The rows of `keys`, in their order.
     async fn index_lookup(&self, bucket: BucketId, keys: Vec<ObjectKey>) -> Result<Vec<Option<IndexRow>>>;
+    /// How much the `limit` largest buckets hold, of all that have an index: those of which a key was indexed or a state was set. Replicas
+    /// are not counted. The cost depends on the number of buckets, not on that of keys.
+    async fn bucket_sizes(&self, limit: usize) -> Result<BucketSizes>;
     /// Small facts about the index of a bucket (how far a scan came, what it saw), lost with it.
     async fn state(&self, bucket: BucketId, name: &str) -> Result<Option<String>>;
     /// `None` forgets.

@@ -121,13 +121,30 @@ pub enum IndexChange {
     Delete(ObjectKey),
 }
 
+/// How much a bucket holds, as its key index says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketSize {
+    pub name: BucketName,
+    pub objects: u64,
+    pub bytes: u64,
+}
+
+/// The largest of the buckets that have a key index.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BucketSizes {
+    /// In order of their bytes, the largest first.
+    pub largest: Vec<BucketSize>,
+    /// How many others there are.
+    pub others: usize,
+}
+
 /// What a driver remembers of an object that its storage cannot keep, in the driver's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectRow {
     pub key: ObjectKey,
-    /// Of what the key holds.
+    /// Describes what the key holds.
     pub stands: Option<String>,
-    /// Of what it was about to hold when this was written: a change whose end is not known yet.
+    /// Describes what the key was about to hold when this was written: nobody knows yet how that change ended.
     pub intended: Option<String>,
 }
 

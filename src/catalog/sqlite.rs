@@ -21,12 +21,14 @@ mod reader;
 mod replica;
 mod reserve;
 mod schema;
+mod sizes;
 mod upload;
 mod writer;
 
 use super::{
-    BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, Commit, CompletedUpload, IndexChange, IndexRow,
-    LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord, WhichObjects,
+    BackendPlace, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog, Commit, CompletedUpload,
+    IndexChange, IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord,
+    WhichObjects,
 };
 use crate::{
     model::{BucketName, ObjectKey, Timestamp, UploadId},
@@ -86,7 +88,7 @@ impl SqliteCatalog {
         let reserve = Arc::new(reserve);
         loop {
             match Self::open_with(dir, durability, &reserve) {
-                // On a full disk, too, it opens: how else would anything be deleted.
+                // It opens on a full disk, too: nothing could be deleted otherwise.
                 Err(_) if reserve.is_full() && reserve.give() => {}
                 opened => return opened,
             }
@@ -242,6 +244,12 @@ impl Catalog for SqliteCatalog {
             return Ok(vec![None; keys.len()]);
         }
         self.index.readers.read(move |db| index::lookup(db, bucket, &keys)).await
+    }
+
+    async fn bucket_sizes(&self, limit: usize) -> Result<BucketSizes> {
+        // Two snapshots: what is counted of a bucket that is gone by the second is left out there.
+        let sizes = self.index.readers.read(sizes::all).await?;
+        self.truth.readers.read(move |db| bucket::largest(db, &sizes, limit)).await
     }
 
     async fn state(&self, bucket: BucketId, name: &str) -> Result<Option<String>> {

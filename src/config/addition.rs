@@ -98,7 +98,7 @@ struct Site {
     place: Vec<(&'static str, String)>,
 }
 
-/// Of a new backend.
+/// The keys of a new backend, with their values.
 type Keys = Vec<(&'static str, Said)>;
 
 enum Said {
@@ -185,7 +185,7 @@ fn settled(path: &Path) -> Result<PathBuf, EditError> {
     Ok(std::fs::canonicalize(&absolute).unwrap_or(absolute))
 }
 
-/// On a backend whose root it lies in, or on one of its own.
+/// Puts it on a backend whose root it lies in, or on one of its own.
 fn directory(draft: &Draft, addition: &Addition, name: &BucketName, path: &Path) -> Result<Site, EditError> {
     if addition.has_credentials() {
         return refuse("a directory has neither a region nor credentials");

@@ -32,7 +32,7 @@ section! {
         ca_file: Option<PathBuf> = Unset("the public authorities only"),
         /// An answer, or the next bytes, must come within this time. Storing what was sent may take 10 times as long.
         timeout: Duration = Text("30s"),
-        /// A connection must be made within this time.
+        /// TCP, TLS and the login must be done within this time, all together.
         connect_timeout: Duration = Text("3s"),
         /// How often is tried at most what may be repeated.
         attempts: usize = Text("4"),

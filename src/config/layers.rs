@@ -9,7 +9,7 @@ use super::{
 use Fallback::{Text, Unset};
 
 section! {
-    /// Of a backend of any type.
+    /// These settings are for a backend of any type.
     Layers {
         /// How long what it answered is kept: heads of objects, that there is no such key, and pages of listings. What is written
         /// through Causeway is seen at once all the same; what others write beside it may go unseen for this long.

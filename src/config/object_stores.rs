@@ -41,7 +41,8 @@ section! {
         checksums: Promise = Text("auto"),
         /// A reply, or the next piece of one, must come within this time.
         timeout: Duration = Text("30s"),
-        /// A connection must be made within this time.
+        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was lost, must say something
+        /// within it, too.
         connect_timeout: Duration = Text("3s"),
         /// How often a request is sent at most, where repeating it is safe.
         attempts: usize = Text("4"),
@@ -75,7 +76,8 @@ section! {
         anonymous: bool = Text("false"),
         /// A reply, or the next piece of one, must come within this time.
         timeout: Duration = Text("30s"),
-        /// A connection must be made within this time.
+        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was lost, must say something
+        /// within it, too.
         connect_timeout: Duration = Text("3s"),
         /// How often a request is sent at most, where repeating it is safe.
         attempts: usize = Text("4"),
@@ -110,7 +112,8 @@ section! {
         client_secret: Option<SecretSetting> = Unset("none"),
         /// A reply, or the next piece of one, must come within this time.
         timeout: Duration = Text("30s"),
-        /// A connection must be made within this time.
+        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was lost, must say something
+        /// within it, too.
         connect_timeout: Duration = Text("3s"),
         /// How often a request is sent at most, where repeating it is safe.
         attempts: usize = Text("4"),

@@ -12,7 +12,7 @@ pub(super) struct Remote {
     pub(super) endpoint: Option<Endpoint>,
     /// If the host says it.
     pub(super) region: Option<String>,
-    /// Of Azure, if the host says it.
+    /// The account of Azure, if the host names it.
     pub(super) account: Option<String>,
     /// A bucket or container.
     pub(super) name: String,

@@ -33,7 +33,7 @@ pub(super) struct Sources<'a> {
 
 pub(super) struct SealKey {
     key: LessSafeKey,
-    /// In messages: which key it is.
+    /// How messages name the key.
     pub(super) origin: String,
     /// Made a moment ago: this text has yet to go into this file.
     pub(super) unsaved: Option<(PathBuf, String)>,

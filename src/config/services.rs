@@ -37,7 +37,12 @@ pub(super) const COMMON: &[Row] = &[
         fallback: Text("30s"),
         help: "A reply, and each piece of a body, must come within this time.",
     },
-    Row { name: "connect_timeout", kind: Duration::KIND, fallback: Text("3s"), help: "A connection must be made within this time." },
+    Row {
+        name: "connect_timeout",
+        kind: Duration::KIND,
+        fallback: Text("3s"),
+        help: "TCP and TLS must be done within this time. A storage that has never answered, or not since it was lost, must say something within it, too.",
+    },
     Row { name: "attempts", kind: usize::KIND, fallback: Text("4"), help: "How often is tried at most what may be repeated." },
     Row {
         name: "max_requests",

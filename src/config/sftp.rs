@@ -39,7 +39,7 @@ section! {
         root: String = Text("."),
         /// The server must show signs of life within this time. Flushing a large file may take it 20 times as long.
         timeout: Duration = Text("30s"),
-        /// A connection must be made within this time.
+        /// TCP, SSH and the login must be done within this time, all together.
         connect_timeout: Duration = Text("3s"),
         /// How often is tried at most what may be repeated.
         attempts: usize = Text("4"),

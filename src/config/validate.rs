@@ -21,7 +21,7 @@ impl Origins {
         Self(origins)
     }
 
-    /// Of the key, or else of the section around it.
+    /// Where the key was set, or else the section around it.
     fn at(&self, path: &str) -> Origin {
         let mut path = path;
         loop {
@@ -52,7 +52,7 @@ pub(super) struct Broken {
     pub(super) default: bool,
 }
 
-/// Also fills in the order of the backends, and the default one where there is only one to choose.
+/// Fills in the order of the backends as well, and the default one where there is only one to choose.
 pub(super) fn validate(settings: &mut Settings, origins: &Origins, broken: &Broken, wrong: &mut ConfigErrors) {
     let mut check = Check { settings, origins, broken, wrong };
     check.server();

@@ -20,7 +20,7 @@ pub(super) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// Of a value that was said in the environment and is no key.
+    /// The context of a value that comes from the environment and belongs to no key.
     pub(super) fn of(environment: &'a BTreeMap<String, String>) -> Self {
         Self { environment, seal: seal::Sources { environment, file: None, new: None }, key: "" }
     }
@@ -204,7 +204,7 @@ impl Setting for usize {
     }
 }
 
-/// Of a service elsewhere.
+/// The port of a service on another machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Port(pub u16);
 

@@ -28,7 +28,8 @@ section! {
         escapes_marks: bool = Text("false"),
         /// A reply, or the next piece of one, must come within this time.
         timeout: Duration = Text("30s"),
-        /// A connection must be made within this time.
+        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was lost, must say something
+        /// within it, too.
         connect_timeout: Duration = Text("3s"),
         /// How often a request is sent at most, where repeating it is safe.
         attempts: usize = Text("4"),

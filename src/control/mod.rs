@@ -80,7 +80,7 @@ pub enum Done {
     Replicated(Replicated),
 }
 
-/// Between two words on how far a scan has come.
+/// The time between two messages on how far a scan has come.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// Replies on their way to a slow reader.
 const AHEAD: usize = 64;

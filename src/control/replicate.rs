@@ -29,7 +29,7 @@ pub enum Replicate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replicated {
     pub replicas: Vec<ReplicaState>,
-    /// Of what took a while.
+    /// The counts of an operation that took a while.
     pub counts: Option<ReplicationCounts>,
 }
 

@@ -16,7 +16,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{collections::HashSet, io::BufRead};
 
-/// Of the format. A change that older readers would misread is a new one.
+/// The version of the format. A change that older readers would misread makes a new one.
 const VERSION: u32 = 1;
 /// A key is 1 KiB and metadata are 2 KiB, tags and parts some more.
 const LONGEST_LINE: usize = 16 << 20;

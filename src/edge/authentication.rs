@@ -2,7 +2,7 @@
 
 use super::{
     Keys, authorization,
-    canonical::{Order, Signed, check_coverage, string_to_sign},
+    canonical::{Order, Reading, Signed, check_coverage, string_to_sign},
     claim::{Claim, Credential, SigningTime},
     presigned::{self, Pairs, Presigned, Version},
     signature::{SigningKey, SigningKeys},
@@ -12,7 +12,7 @@ use crate::{
     model::{Identity, Principal, Secret, SignatureV2, Timestamp},
     s3::{ErrorCode, HeaderMapExt, S3Error, Target},
 };
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 use std::sync::Arc;
 
 /// How far the clocks of client and server may be apart, in milliseconds.
@@ -40,6 +40,8 @@ pub(super) struct Sender {
     /// By which version the query authenticates the request, if it does.
     pub(super) presigned: Option<Version>,
     pub(super) proof: Option<Proof>,
+    /// Signed headers whose values were sent in Latin-1.
+    pub(super) latin1: Vec<HeaderName>,
 }
 
 /// The signature that held: the first link of the chain that signed chunks continue.
@@ -67,7 +69,7 @@ impl Authenticator {
     pub(super) fn authenticate(&self, head: Head<'_>, now: Timestamp) -> Result<Sender, S3Error> {
         let authorization = head.headers.text(header::AUTHORIZATION)?;
         match (authorization, presigned::is_meant(head.query), version2::is_meant(head.query)) {
-            (None, false, false) => Ok(Sender { principal: Principal::Anonymous, presigned: None, proof: None }),
+            (None, false, false) => Ok(Sender { principal: Principal::Anonymous, presigned: None, proof: None, latin1: Vec::new() }),
             (Some(text), false, false) if version2::is_header(text) && self.version2 == SignatureV2::All => {
                 self.by_version2(head, version2::Claim::by_header(text)?, now, None)
             }
@@ -146,7 +148,7 @@ impl Authenticator {
                 .detail("StringToSign", text)
                 .detail("SignatureProvided", claim.signature));
         }
-        Ok(Sender { principal: Principal::Identity(identity), presigned, proof: None })
+        Ok(Sender { principal: Principal::Identity(identity), presigned, proof: None, latin1: Vec::new() })
     }
 
     fn identity(&self, head: Head<'_>, access_key: &str, presigned: Option<Version>) -> Result<(Arc<Identity>, Secret), S3Error> {
@@ -180,16 +182,17 @@ impl Authenticator {
             names: claim.signed_headers,
             payload,
         };
-        let texts = |order| {
-            let canonical_request = signed.canonical_request(order);
+        let texts = |order: Order, reading: Reading| {
+            let canonical_request = signed.canonical_request(order, reading);
             (string_to_sign(&time, credential.scope, &canonical_request), canonical_request)
         };
-        let key = signed.orders().iter().find_map(|order| {
-            let (text, _) = texts(*order);
-            self.signing.verify(credential, &secret, text.as_bytes(), claim.signature)
+        let mut ways = signed.readings().iter().flat_map(|reading| signed.orders().iter().map(move |order| (*order, *reading)));
+        let held = ways.find_map(|(order, reading)| {
+            let (text, _) = texts(order, reading);
+            Some((self.signing.verify(credential, &secret, text.as_bytes(), claim.signature)?, reading))
         });
-        let Some(key) = key else {
-            let (text, canonical_request) = texts(Order::Sorted);
+        let Some((key, reading)) = held else {
+            let (text, canonical_request) = texts(Order::Sorted, Reading::Bytes);
             return Err(S3Error::from(ErrorCode::SignatureDoesNotMatch)
                 .detail("AWSAccessKeyId", credential.access_key)
                 .detail("StringToSign", text)
@@ -197,7 +200,11 @@ impl Authenticator {
                 .detail("CanonicalRequest", String::from_utf8_lossy(&canonical_request)));
         };
         let proof = Some(Proof { key, time, signature: claim.signature.to_owned() });
-        Ok(Sender { principal: Principal::Identity(identity), presigned, proof })
+        let latin1 = match reading {
+            Reading::Bytes => Vec::new(),
+            Reading::Latin1 => signed.names_outside_ascii().collect(),
+        };
+        Ok(Sender { principal: Principal::Identity(identity), presigned, proof, latin1 })
     }
 }
 

@@ -9,8 +9,12 @@ use super::{
     presigned::{self, Pairs},
 };
 use crate::s3::{ErrorCode, S3Error};
-use http::HeaderMap;
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{Entry, GetAll},
+};
 use ring::digest;
+use std::borrow::Cow;
 
 /// A request as its signer saw it.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +39,41 @@ pub(super) enum Order {
     Sorted,
     /// As they were sent, which is how MinIO's clients sign them.
     AsSent,
+}
+
+/// What the bytes above 0x7F of a header's value were signed as.
+///
+/// Both readings are injective, and whichever holds, the text that the request means is what was signed, read as UTF-8. So one
+/// signature never stands for two texts, and who changes a byte on the way invalidates it in either reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// As they were sent.
+    Bytes,
+    /// As the UTF-8 of the characters that they are in Latin-1. The AWS SDK for JavaScript signs text, and Node.js sends every
+    /// character of it as one byte.
+    Latin1,
+}
+
+impl Reading {
+    fn signed(self, value: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Self::Latin1 if !value.is_ascii() => value.iter().copied().map(char::from).collect::<String>().into_bytes().into(),
+            Self::Bytes | Self::Latin1 => value.into(),
+        }
+    }
+}
+
+/// Writes the values of headers as UTF-8 that were sent in Latin-1.
+pub(super) fn decode_latin1(headers: &mut HeaderMap, names: &[HeaderName]) {
+    for name in names {
+        let Entry::Occupied(mut values) = headers.entry(name) else { continue };
+        for value in values.iter_mut() {
+            // The encoding of a character that a header can hold has no byte that one cannot.
+            if let Ok(text) = HeaderValue::from_bytes(&Reading::Latin1.signed(value.as_bytes())) {
+                *value = text;
+            }
+        }
+    }
 }
 
 /// 403 unless the signature covers what it must.
@@ -68,7 +107,19 @@ impl Signed<'_> {
         if is_repeated { &[Order::Sorted, Order::AsSent] } else { &[Order::Sorted] }
     }
 
-    pub(super) fn canonical_request(&self, order: Order) -> Vec<u8> {
+    /// The readings in which headers may have been signed, the usual one first.
+    pub(super) fn readings(&self) -> &'static [Reading] {
+        if self.names_outside_ascii().next().is_some() { &[Reading::Bytes, Reading::Latin1] } else { &[Reading::Bytes] }
+    }
+
+    /// The signed headers whose values have bytes above 0x7F.
+    pub(super) fn names_outside_ascii(&self) -> impl Iterator<Item = HeaderName> {
+        let is_plain = |values: GetAll<'_, HeaderValue>| values.iter().all(|value| value.as_bytes().is_ascii());
+        let names = self.names.split(';').filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
+        names.filter(move |name| !is_plain(self.headers.get_all(name)))
+    }
+
+    pub(super) fn canonical_request(&self, order: Order, reading: Reading) -> Vec<u8> {
         let mut out = Vec::with_capacity(1024);
         out.extend_from_slice(self.method.as_bytes());
         out.push(b'\n');
@@ -86,7 +137,7 @@ impl Signed<'_> {
                     if index > 0 {
                         out.push(b',');
                     }
-                    canonical_value(value.as_bytes(), &mut out);
+                    canonical_value(&reading.signed(value.as_bytes()), &mut out);
                 }
             }
             out.push(b'\n');
@@ -188,7 +239,7 @@ mod tests {
             payload: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         };
         let time = SigningTime::parse("20130524T000000Z").expect("a time");
-        let text = string_to_sign(&time, "20130524/us-east-1/s3/aws4_request", &signed.canonical_request(Order::Sorted));
+        let text = string_to_sign(&time, "20130524/us-east-1/s3/aws4_request", &signed.canonical_request(Order::Sorted, Reading::Bytes));
         let expected = "AWS4-HMAC-SHA256\n20130524T000000Z\n20130524/us-east-1/s3/aws4_request\n\
                         7344ae5b7ee6c3e7e6b0fe0640412a37625d1fbfff95c48bbb2dc43964946972";
         assert_eq!(text, expected);
@@ -208,9 +259,9 @@ mod tests {
         };
         let expected = "PUT\n/b/a%2Bb/../c//\n%C3%A9=x&a=10&a=2&a-b=1&z=\nhost:localhost:9000\nx-amz-meta-a:a b,c\n\n\
                         host;x-amz-meta-a\nUNSIGNED-PAYLOAD";
-        assert_eq!(String::from_utf8_lossy(&signed.canonical_request(Order::Sorted)), expected);
+        assert_eq!(String::from_utf8_lossy(&signed.canonical_request(Order::Sorted, Reading::Bytes)), expected);
         let as_sent = expected.replace("a=10&a=2", "a=2&a=10");
-        assert_eq!(String::from_utf8_lossy(&signed.canonical_request(Order::AsSent)), as_sent);
+        assert_eq!(String::from_utf8_lossy(&signed.canonical_request(Order::AsSent, Reading::Bytes)), as_sent);
         assert_eq!(signed.orders(), [Order::Sorted, Order::AsSent]);
         let query = super::super::encoding::parse_query("a=1&b=1").expect("parses");
         assert_eq!(Signed { query: &query, ..signed }.orders(), [Order::Sorted], "a common request is verified once");

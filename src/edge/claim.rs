@@ -36,7 +36,7 @@ impl<'a> Credential<'a> {
     /// The error says what is wrong, for the client.
     pub(super) fn parse(text: &'a str) -> Result<Self, &'static str> {
         const SHAPE: &str = "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"";
-        // From behind: nothing forbids a slash in an access key.
+        // The fields are read from behind: nothing forbids a slash in an access key.
         let mut fields = text.rsplitn(5, '/');
         let mut field = || fields.next().ok_or(SHAPE);
         let (terminator, service, region, date, access_key) = (field()?, field()?, field()?, field()?, field()?);
@@ -81,7 +81,7 @@ impl SigningTime {
         Some(Self { text: bytes, at: Timestamp::from_millis(seconds * 1000) })
     }
 
-    /// From a `Date` header, which says the same in another way.
+    /// Reads a `Date` header, which says the same in another way.
     pub(super) fn parse_http_date(text: &str) -> Option<Self> {
         let at = Timestamp::parse_http_date(text)?;
         let iso: String = at.iso8601().chars().filter(|c| c.is_ascii_alphanumeric()).collect();

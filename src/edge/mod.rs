@@ -118,6 +118,7 @@ impl Edge {
         let sender = self.authenticator.authenticate(head, now).map_err(refusal)?;
 
         headers.remove(header::AUTHORIZATION);
+        canonical::decode_latin1(&mut headers, &sender.latin1);
         // The checksum that Complete carries is that of the object, not of its own document.
         let foreign_checksum = method == Method::POST && target.key.is_some() && query.iter().any(|(name, _)| name == "uploadId");
         let query = match sender.presigned {

@@ -16,7 +16,7 @@ const SLOTS: usize = 256;
 pub(super) struct SigningKey {
     access_key: Box<str>,
     scope: Box<str>,
-    /// To notice that the identity has another secret now. Never compared with anything a client sent.
+    /// It shows whether the identity has another secret by now. It is never compared with anything that a client sent.
     secret: Secret,
     key: hmac::Key,
 }

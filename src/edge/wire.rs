@@ -59,10 +59,11 @@ pub(super) fn refuse_preflight(method: &Method, headers: &HeaderMap) -> Result<(
     if !headers.contains_key(header::ORIGIN) {
         return Err(bad_request("Insufficient information. Origin request header needed."));
     }
-    if !headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+    let Some(wanted) = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD) else {
         return Err(bad_request("Invalid Access-Control-Request-Method: null"));
-    }
-    Err(ErrorCode::AccessForbidden.into())
+    };
+    // The method of the request that was to follow, as in the answers of S3.
+    Err(S3Error::from(ErrorCode::AccessForbidden).detail("Method", String::from_utf8_lossy(wanted.as_bytes())))
 }
 
 fn bad_request(message: &str) -> S3Error {

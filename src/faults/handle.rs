@@ -77,7 +77,7 @@ impl Faults {
         }))
     }
 
-    /// From now on. Calls that hang go on when the new plan has nothing that hangs.
+    /// Sets the plan from now on. Calls that hang go on when the new plan has nothing that hangs.
     pub fn set(&self, plan: Plan) {
         *self.plan() = InForce::of(plan);
         self.0.changed.notify_waiters();
@@ -211,7 +211,7 @@ impl Faults {
     }
 }
 
-/// Of one call that was let in.
+/// What becomes of one call that was let in.
 #[derive(Debug)]
 pub(super) struct Fate {
     kind: Option<Kind>,

@@ -198,7 +198,7 @@ impl Draws {
         whole.mul_f64(self.share(what))
     }
 
-    /// Of `len` bytes, where they are cut: before the last one, and behind the first if there are two.
+    /// Chooses where `len` bytes are cut: before the last one, and behind the first if there are two.
     pub(super) fn cut(self, len: u64) -> u64 {
         let inner = len.saturating_sub(1);
         if inner == 0 { 0 } else { 1 + (self.share(TEAR) * (inner as f64)) as u64 % inner }

@@ -2,7 +2,7 @@
 //!
 //! | job | how often |
 //! |---|---|
-//! | upkeep: scans each bucket for files that others changed | `scan_interval`, and never more than a twentieth of the time |
+//! | upkeep: removes the parts of uploads that have ended, scans each bucket for files that others changed | `scan_interval`, and never more than a twentieth of the time |
 //! | follow: asks storages that tell what changes in them | every 30 s, or at `scan_interval` if that is less |
 //! | contact: asks storages that could not be reached whether they can be now | every 5 s |
 //! | expiry: aborts stale uploads, forgets how old ones ended | hourly |
@@ -77,7 +77,7 @@ async fn each_bucket(buckets: &Buckets, round: Round) -> Result<(), BucketError>
         for record in &page.buckets {
             match one_bucket(buckets, record, round).await {
                 Ok(()) | Err(BucketError::NoSuchBucket) => {}
-                // Said once, when it was met.
+                // The log said so once, when the entry was met.
                 Err(BucketError::Store(error)) if error.kind() == StoreErrorKind::AccessDenied => {
                     tracing::debug!(bucket = %record.bucket.name, ?round, %error, "a bucket cannot be entered");
                 }

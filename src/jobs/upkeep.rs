@@ -1,4 +1,4 @@
-//! Lets every backend tend its buckets: scanning for what others changed, sweeping what a crash left.
+//! Lets every backend tend its buckets: scanning for what others changed, sweeping what a crash or a deleted bucket left.
 
 use super::{Round, each_bucket};
 use crate::buckets::Buckets;
@@ -11,6 +11,7 @@ const REST: u32 = 20;
 pub(super) async fn run(buckets: Arc<Buckets>, interval: Duration) {
     loop {
         let begun = Instant::now();
+        buckets.sweep();
         if let Err(error) = each_bucket(&buckets, Round::Tend).await {
             tracing::error!(%error, "upkeep failed; it is tried again");
         }

@@ -67,7 +67,7 @@ type Way = fn(&Limiter) -> Option<&Rate>;
 struct Pace {
     limiter: Arc<Limiter>,
     way: Way,
-    /// Of the last frame, what is still to be cut.
+    /// The part of the last frame that is still to be cut.
     rest: Bytes,
     turn: Option<Turn>,
 }

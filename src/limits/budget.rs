@@ -31,7 +31,7 @@ pub enum AtBudget {
     Avoid,
 }
 
-/// Of one month; what is absent is not limited.
+/// What a backend may use in one month. A field that is absent sets no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     pub requests: Option<u64>,

@@ -47,9 +47,9 @@ pub struct Limiter {
 /// What the limits did, from the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Throttled {
-    /// Told to come back.
+    /// Requests that were told to come back later.
     pub refused: u64,
-    /// By requests and by bodies.
+    /// How long requests and bodies have waited, all together.
     pub waited: Duration,
 }
 

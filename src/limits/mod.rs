@@ -77,7 +77,7 @@ impl Backend for LimitedBackend {
         self.gate.below.discover().await
     }
 
-    /// Also in the mode that stops: it would refuse.
+    /// This holds also in the mode that stops: it would refuse.
     fn avoid(&self) -> bool {
         self.look();
         self.gate.below.avoid() || self.gate.account.as_ref().is_some_and(|account| account.is_over(Timestamp::now()))

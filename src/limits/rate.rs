@@ -22,7 +22,7 @@ impl Rate {
         Self { per_second: per_second.max(1), paid: Mutex::new(Instant::now()) }
     }
 
-    /// Of a body, the most that is taken at once: a sixteenth of a second, so that bodies take turns.
+    /// How many bytes of a body are taken at once at most: those of a sixteenth of a second, so that bodies take turns.
     pub(super) fn slice(&self) -> usize {
         (self.per_second / 16).clamp(512, 64 << 10) as usize
     }
@@ -35,7 +35,7 @@ impl Rate {
         wait(*paid, now)
     }
 
-    /// As `take`; an error takes nothing, and is the wait where that is longer than `patience`.
+    /// Does what `take` does, unless the wait would be longer than `patience`: then it takes nothing and returns that wait as an error.
     pub(super) fn take_within(&self, count: usize, patience: Duration) -> Result<Duration, Duration> {
         let now = Instant::now();
         let mut paid = self.paid();

@@ -11,7 +11,7 @@ pub enum CannedAcl {
     PublicRead,
     PublicReadWrite,
     AuthenticatedRead,
-    /// On objects: the bucket owner reads too. Our bucket owners always can.
+    /// On objects it lets the owner of the bucket read, too. Our owners of buckets always can.
     BucketOwnerRead,
     BucketOwnerFullControl,
 }

@@ -29,7 +29,7 @@ struct Facts {
     element: &'static str,
     /// Bytes of one value.
     length: usize,
-    /// Of multipart uploads. The first is that of a client which names only the algorithm.
+    /// The kinds that a multipart upload may have. The first one is used for a client that names only the algorithm.
     kinds: &'static [ChecksumKind],
 }
 

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 const BEGIN: &str = "=?UTF-8?B?";
 const END: &str = "?=";
 
-/// Of text in one word, in bytes: as Base64 and with its frame, a word has at most 75 characters.
+/// The most bytes of text that one word holds. Encoded as Base64 and framed, a word then has at most 75 characters.
 const LONGEST: usize = 45;
 
 /// Linear white space inside a header.

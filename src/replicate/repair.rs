@@ -239,7 +239,7 @@ async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, recor
 
 /// A replica that sends other bytes than were written has lost them, whatever its ETag says.
 async fn suspect(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, source: &Member, error: &StoreError) {
-    let rotten = matches!(error.payload(), Some(PayloadError::Md5Mismatch | PayloadError::ChecksumMismatch(_)));
+    let rotten = matches!(error.payload(), Some(PayloadError::Md5Mismatch { .. } | PayloadError::ChecksumMismatch(_)));
     if rotten && record.copies.len() > 1 {
         tracing::error!(%key, backend = source.name, "a replica has other bytes than were written");
         if let Err(error) = resolve::distrust(bucket, key, record.change.generation, source, Wrong::Bytes).await {

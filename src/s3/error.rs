@@ -14,11 +14,12 @@ use crate::{
     },
     xml,
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 pub use code::ErrorCode;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::{fmt, time::Duration};
 
-/// Told apart from a storage that is full: its operator is another one.
+/// The words for a full data directory. Clients can tell it from a full storage, whose operator is another one.
 const DATA_FULL: &str = "The data directory of the gateway is full. Objects can be deleted and uploads aborted.";
 
 /// Seconds that a client is told to wait at most: SDKs do, and what is known to last longer may be ended by an operator.
@@ -30,7 +31,7 @@ pub struct S3Error {
     pub message: String,
     /// Further elements of the error document: `ArgumentName`, `Key`, `BucketName`, …
     pub details: Vec<(&'static str, String)>,
-    /// Of the reply. A list, not a map: errors travel in every `Result`, and few of them have any.
+    /// Headers of the reply. This is a list and not a map: errors travel in every `Result`, and few of them have any.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -102,8 +103,8 @@ impl From<PayloadError> for S3Error {
         let code = match error {
             // S3 does not tell broken framing from a body that was cut short.
             PayloadError::Incomplete | PayloadError::Disconnected | PayloadError::Framing(_) => ErrorCode::IncompleteBody,
-            PayloadError::Sha256Mismatch => ErrorCode::XAmzContentSHA256Mismatch,
-            PayloadError::Md5Mismatch | PayloadError::ChecksumMismatch(_) => ErrorCode::BadDigest,
+            PayloadError::Sha256Mismatch { .. } => ErrorCode::XAmzContentSHA256Mismatch,
+            PayloadError::Md5Mismatch { .. } | PayloadError::ChecksumMismatch(_) => ErrorCode::BadDigest,
             PayloadError::SignatureMismatch => ErrorCode::SignatureDoesNotMatch,
             PayloadError::InvalidChecksum(_) => ErrorCode::InvalidRequest,
             PayloadError::Trailer(_) => ErrorCode::MalformedTrailerError,
@@ -114,7 +115,7 @@ impl From<PayloadError> for S3Error {
         };
         let message = match error {
             PayloadError::ChecksumMismatch(_)
-            | PayloadError::Md5Mismatch
+            | PayloadError::Md5Mismatch { .. }
             | PayloadError::InvalidChecksum(_)
             | PayloadError::Framing(_)
             | PayloadError::Trailer(_) => error.to_string(),
@@ -123,6 +124,13 @@ impl From<PayloadError> for S3Error {
         let s3 = Self::new(code, message);
         let s3 = match error {
             PayloadError::TooLarge(limit) => s3.detail("MaxMessageLengthBytes", limit.to_string()),
+            // S3 writes the one as it was computed and the other as it came, in these two forms.
+            PayloadError::Md5Mismatch { announced, computed } => {
+                s3.detail("ExpectedDigest", hex::encode(announced)).detail("CalculatedDigest", STANDARD.encode(computed))
+            }
+            PayloadError::Sha256Mismatch { announced, computed } => {
+                s3.detail("ClientComputedContentSHA256", hex::encode(announced)).detail("S3ComputedContentSHA256", hex::encode(computed))
+            }
             PayloadError::NoMemory => s3.retry_after(Duration::ZERO),
             _ => s3,
         };

@@ -15,7 +15,7 @@ use tokio::{
     sync::mpsc,
 };
 
-/// Of what a browser asks when it comes back.
+/// The longest line of the request with which a browser comes back, in bytes.
 const LONGEST_LINE: u64 = 16 << 10;
 const PATIENCE: Duration = Duration::from_secs(10);
 const THANKS: &str = "This went to Causeway. You can close this page and go on at the terminal.";

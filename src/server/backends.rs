@@ -34,7 +34,7 @@ use std::{
 /// What drivers are given besides their own settings.
 pub(super) struct Opening<'s> {
     pub(super) settings: &'s Settings,
-    /// Of the backend.
+    /// The name of the backend.
     pub(super) name: &'s str,
     /// Where spools go.
     pub(super) spool: &'s Path,
@@ -77,7 +77,7 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
 }
 
 impl Opening<'_> {
-    /// On local disk, this backend's alone.
+    /// A directory on local disk that this backend alone uses.
     fn dir(&self) -> PathBuf {
         self.spool.join(self.name)
     }

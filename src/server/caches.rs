@@ -17,7 +17,7 @@ use crate::{
 };
 use std::sync::{Arc, OnceLock};
 
-/// By default none. The same caches, however often they are cloned.
+/// The caches of the configuration. There are none by default, and the same ones, however often they are cloned.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Caches(Arc<Wanted>);
 

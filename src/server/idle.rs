@@ -49,7 +49,7 @@ pub(super) struct Activity {
     asked: AtomicBool,
     /// A request was answered before its body had come.
     left_unread: AtomicBool,
-    /// Of all requests in work that have streams of their own.
+    /// The progress of every request in work that has a stream of its own.
     replies: Mutex<Vec<Arc<Progress>>>,
 }
 

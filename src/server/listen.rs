@@ -84,7 +84,8 @@ fn bind_all(configured: &[Address]) -> Result<Vec<TcpListener>, StartError> {
     Ok(listeners)
 }
 
-/// Of every address, IPv6 takes connections of IPv4 too; IPv4 alone is for machines without the other.
+/// Lists the addresses to try. A port alone means every address: an IPv6 socket takes connections of IPv4 too, and the IPv4 address is
+/// for machines without IPv6.
 fn resolve(configured: &Address) -> io::Result<Vec<SocketAddr>> {
     match configured {
         Address::Socket(address) => Ok(vec![*address]),

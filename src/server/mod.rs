@@ -34,6 +34,7 @@ mod request_id;
 mod settle;
 mod shares;
 mod signals;
+mod sizes;
 mod streams;
 mod tls;
 
@@ -112,6 +113,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     let Graph { edge, service, stack, jobs } = graph::build(&settings, &known, credentials.clone(), &data, stop.clone()).await?;
     let Stack { buckets, limits, .. } = stack.clone();
     watch(&metrics, &buckets, &limits, &data);
+    tokio::spawn(stop.clone().run_until_cancelled_owned(sizes::count(buckets.catalog().clone(), metrics.sizes.clone())));
     stack.caches.tell(&metrics);
     let handler = Arc::new(Handler::new(edge, service, limits, metrics.clone()));
     let door = Arc::new(Door::new(server, max_connections, tls.clone(), handler, metrics.clone(), stop.clone()));
@@ -193,7 +195,7 @@ fn watch(metrics: &Metrics, buckets: &Arc<Buckets>, limits: &Arc<LimitsInForce>,
     });
 }
 
-/// Said of a backend that consists of others, if all of them are out.
+/// Says why a backend that consists of others cannot be reached, if all of them are out.
 fn no_replica_answers(backend: &dyn Backend) -> Option<String> {
     let health = backend.replication()?.health();
     let are_out = !health.is_empty() && health.iter().all(|replica| replica.out.is_some());

@@ -94,7 +94,7 @@ pub async fn import(settings: &Settings, file: &Path, clash: Clash) -> Result<Im
     let checked = control::check(&catalog, rows()?).await.map_err(|error| failed(&error));
     close_catalog(catalog).await?;
     checked?;
-    // In between: it must never say less than the catalog and look complete.
+    // The index is removed in between: it must never say less than the catalog and look complete.
     forget_index(&data)?;
     let catalog = open_catalog(&data)?;
     let imported = control::import(&catalog, clash, rows()?).await.map_err(|error| failed(&error));

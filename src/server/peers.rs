@@ -83,7 +83,7 @@ impl Peers {
         if self.trusted.contain(address) { self.proxy.clone() } else { self.at(address) }
     }
 
-    /// For whom a request was made that came on a connection of `peer`: the last address that no trusted proxy has.
+    /// The address for which a request was made that came on a connection of `peer`: the last one that no trusted proxy has.
     pub(super) fn behind(self: &Arc<Self>, peer: &Arc<Peer>, headers: &HeaderMap) -> Arc<Peer> {
         if peer.address.is_some() {
             return peer.clone();

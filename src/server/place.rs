@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PATIENCE_OF_STREAMS: Duration = Duration::from_secs(60);
 /// What drivers hand out of a reply at once.
 const PIECE: usize = 128 << 10;
-/// Of a reply: a piece that was handed out, and one that is read ahead.
+/// A reply takes the memory of two pieces: one that was handed out, and one that is read ahead.
 const REPLY: usize = 2 * PIECE;
 
 /// The connection that a request came on.

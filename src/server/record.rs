@@ -225,9 +225,10 @@ const PIECE: usize = 16 << 10;
 pub(super) struct Recorded {
     body: s3::Body,
     record: Record,
-    /// For what is on its way and what is read ahead of that. Whoever has it never waits for memory, so a reply that was begun comes to its end.
+    /// Memory for what is on its way and for what is read ahead of that. Whoever has it never waits for memory, so a reply that was begun
+    /// comes to its end.
     _reserved: Option<Held>,
-    /// Of the last frame, on a stream.
+    /// The rest of the last frame, on a stream.
     rest: Bytes,
     /// What it takes besides what was reserved.
     excess: Option<Held>,

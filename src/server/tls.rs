@@ -25,7 +25,7 @@ impl Tls {
         Ok(Some(Arc::new(Self { certificate: certificate.clone(), current })))
     }
 
-    /// For the next connection.
+    /// The configuration that the next connection gets.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
     }

@@ -114,7 +114,7 @@ async fn open(
         StoreErrorKind::NotModified => StoreErrorKind::PreconditionFailed.into(),
         _ => error,
     })?;
-    // By the very object that was opened: a GET clips its range, and an earlier look may have seen another object.
+    // The object that was opened decides: a GET clips its range, and an earlier look may have seen another object.
     range.map_or(Ok(()), |range| check_range(range, info.size))?;
     let checksum = checksum(&info).map_or(AnnouncedChecksum::None, AnnouncedChecksum::Algorithm);
     let announced = Announced { length: Some(span.len()), checksum, ..Default::default() };

@@ -99,15 +99,15 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 /// What a store's guarantees rest on. The edge refuses with 501 what is `Refused`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Of PUT.
+    /// How far the conditions of PUT hold.
     pub conditional_writes: Guarantee,
     pub conditional_completes: Guarantee,
-    /// Of DELETE.
+    /// How far the conditions of DELETE hold.
     pub conditional_deletes: Guarantee,
     pub checksums: Keeping,
     pub tags: Keeping,
     pub object_acls: Keeping,
-    /// Of multipart objects: which there are, and S3's ETag that is made of theirs.
+    /// Whether the parts of multipart objects are known: which there are, and the ETag that S3 makes of theirs.
     pub parts: Keeping,
     /// Other than `STANDARD`: where kept, any class of S3 is passed on, and refused if the storage does not have it.
     pub storage_classes: Keeping,

@@ -85,7 +85,7 @@ pub struct Operations(u32);
 impl Operations {
     pub const NONE: Self = Self(0);
     pub const ALL: Self = Self(Self::from_to(Operation::Head, Operation::Follow));
-    /// Of objects.
+    /// Reading objects.
     pub const READS: Self = Self(Self::from_to(Operation::Head, Operation::Get));
     pub const LISTS: Self = Self(Self::from_to(Operation::List, Operation::ListUploads));
     pub const WRITES: Self = Self(Self::from_to(Operation::Put, Operation::Remove));
@@ -108,7 +108,7 @@ impl Operations {
         Self(self.0 | more.0)
     }
 
-    /// By the word for one of them or for several.
+    /// Reads the word for one of them or for several.
     pub fn named(word: &str) -> Option<Self> {
         let group = GROUPS.iter().find(|(_, name)| *name == word).map(|(group, _)| *group);
         group.or_else(|| NAMES.iter().find(|(_, name)| *name == word).map(|(operation, _)| Self::of(&[*operation])))

@@ -28,7 +28,7 @@ use std::{
 };
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// Of a document, at once.
+/// How many bytes of a document are read at once.
 const PIECE: usize = 16 * 1024;
 
 /// Decoded object bytes as they arrive.
@@ -94,9 +94,9 @@ pub enum PayloadError {
     #[error("the body ended before its declared length, or did not end there")]
     Incomplete,
     #[error("the provided 'x-amz-content-sha256' header does not match what was computed")]
-    Sha256Mismatch,
+    Sha256Mismatch { announced: [u8; 32], computed: [u8; 32] },
     #[error("the Content-MD5 you specified did not match what we received")]
-    Md5Mismatch,
+    Md5Mismatch { announced: [u8; 16], computed: [u8; 16] },
     #[error("the {} you specified did not match the calculated checksum", .0.as_str())]
     ChecksumMismatch(ChecksumAlgorithm),
     /// Its value is none that a checksum can have: told apart from one that is wrong.
@@ -319,13 +319,17 @@ impl Payload {
             return source.foretold().filter(|arrived| arrived.size == self.read).ok_or(PayloadError::Incomplete);
         }
         let md5: Option<[u8; 16]> = digests.md5.map(|md5| md5.finalize().into());
-        if let (Some(announced), Some(hasher)) = (self.announced.sha256, digests.sha256)
-            && hasher.finish().bytes() != announced
-        {
-            return Err(PayloadError::Sha256Mismatch);
+        if let (Some(announced), Some(hasher)) = (self.announced.sha256, digests.sha256) {
+            let computed = hasher.finish().bytes().try_into().map_err(|_| PayloadError::Incomplete)?;
+            if announced != computed {
+                return Err(PayloadError::Sha256Mismatch { announced, computed });
+            }
         }
-        if self.announced.md5.is_some() && self.announced.md5 != md5 {
-            return Err(PayloadError::Md5Mismatch);
+        if let Some(announced) = self.announced.md5 {
+            let computed = md5.ok_or(PayloadError::Incomplete)?;
+            if announced != computed {
+                return Err(PayloadError::Md5Mismatch { announced, computed });
+            }
         }
         let checksum = digests.checksum.map(ChecksumHasher::finish);
         let announced = match self.announced.checksum {
@@ -426,7 +430,7 @@ impl Digests {
 
     pub fn update(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
-        // In cache-sized bites: the second and third digest find the bytes in L1.
+        // The bites fit into the cache: the second and third digest find the bytes in L1.
         for bite in bytes.chunks(16 * 1024) {
             if let Some(md5) = &mut self.md5 {
                 md5.update(bite);
@@ -523,9 +527,12 @@ mod tests {
         let good = Announced { sha256: Some(sha256), md5: Some(Md5::digest(b"hello").into()), ..Default::default() };
         assert_eq!(verify(payload(&["hello"], good)).await.map(|v| v.size()), Ok(5));
         let bad = Announced { sha256: Some(sha256), ..Default::default() };
-        assert_eq!(verify(payload(&["hellO"], bad)).await, Err(PayloadError::Sha256Mismatch));
+        let other = ring::digest::digest(&ring::digest::SHA256, b"hellO").as_ref().try_into().expect("32 bytes");
+        let expected = PayloadError::Sha256Mismatch { announced: sha256, computed: other };
+        assert_eq!(verify(payload(&["hellO"], bad)).await, Err(expected));
         let bad = Announced { md5: Some([0; 16]), ..Default::default() };
-        assert_eq!(verify(payload(&["hello"], bad)).await, Err(PayloadError::Md5Mismatch));
+        let expected = PayloadError::Md5Mismatch { announced: [0; 16], computed: Md5::digest(b"hello").into() };
+        assert_eq!(verify(payload(&["hello"], bad)).await, Err(expected));
         let wrong = Checksum::new(ChecksumAlgorithm::Crc32, &[0; 4]).expect("4 bytes");
         let bad = Announced { checksum: AnnouncedChecksum::Header(wrong), ..Default::default() };
         assert_eq!(verify(payload(&["hello"], bad)).await, Err(PayloadError::ChecksumMismatch(ChecksumAlgorithm::Crc32)));
@@ -548,7 +555,7 @@ mod tests {
         assert_eq!(verify(held).await.map(|v| v.size()), Ok(5));
         let wrong = Announced { md5: Some([0; 16]), ..Default::default() };
         let held = payload(&["hello"], wrong).held().await.expect("all of it came");
-        assert_eq!(verify(held).await, Err(PayloadError::Md5Mismatch));
+        assert!(matches!(verify(held).await, Err(PayloadError::Md5Mismatch { .. })));
         let short = Announced { length: Some(4), ..Default::default() };
         assert_eq!(payload(&["hello"], short).held().await.err(), Some(PayloadError::Incomplete));
     }

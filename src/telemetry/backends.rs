@@ -32,7 +32,7 @@ type Read = Box<dyn Fn() -> Vec<Known> + Send + Sync>;
 /// Which backends cannot be reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unreachable {
-    /// By name, with the reason.
+    /// The names of backends, with the reason.
     pub backends: Vec<(String, String)>,
     /// There is no backend that can be reached: no request can be served.
     pub are_all: bool,

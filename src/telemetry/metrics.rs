@@ -1,9 +1,9 @@
 //! Every metric there is, each declared once with its unit and its words.
 //!
 //! Labels are closed sets: operations, classes of status, error codes; backends, buckets and identities of the configuration.
-//! Nothing that a client can choose is a label, with one exception that says why: see `caches`.
+//! Nothing that a client can choose is a label, with two exceptions that say why: see `caches` and `sizes`.
 
-use super::{backends::Backends, caches::Caches, limits::InForce, process::Process, replicas::Replicas, storages::Storages};
+use super::{backends::Backends, caches::Caches, limits::InForce, process::Process, replicas::Replicas, sizes::Sizes, storages::Storages};
 use crate::model::Timestamp;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -59,6 +59,7 @@ pub struct Metrics {
     pub backends: Backends,
     pub replicas: Replicas,
     pub storages: Storages,
+    pub sizes: Sizes,
     pub limits: InForce,
     pub caches: Caches,
     requests: Family<Outcome, Counter>,
@@ -67,7 +68,7 @@ pub struct Metrics {
     bytes_out: Counter,
     refused: Family<ByCode, Counter>,
     panics: Counter,
-    /// Also what the limit of requests is compared with.
+    /// The limit of requests is compared with this, too.
     pub in_flight: Gauge,
     pub connections: Gauge,
     pub connections_total: Counter,
@@ -89,6 +90,7 @@ impl Default for Metrics {
             backends: Backends::default(),
             replicas: Replicas::default(),
             storages: Storages::default(),
+            sizes: Sizes::default(),
             limits: InForce::default(),
             caches: Caches::default(),
             requests: Family::default(),
@@ -147,6 +149,7 @@ impl Metrics {
         registry.register_collector(Box::new(self.backends.clone()));
         registry.register_collector(Box::new(self.replicas.clone()));
         registry.register_collector(Box::new(self.storages.clone()));
+        registry.register_collector(Box::new(self.sizes.clone()));
         registry.register_collector(Box::new(self.limits.clone()));
         registry.register_collector(Box::new(self.caches.clone()));
         registry.register("panics", "Requests that met a defect in Causeway", self.panics.clone());
@@ -224,7 +227,7 @@ impl Metrics {
         self.panics.inc();
     }
 
-    /// In Prometheus's text format.
+    /// Writes all metrics in Prometheus's text format.
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail, and an empty answer would be noticed.

@@ -9,4 +9,5 @@ pub mod log;
 pub mod metrics;
 mod process;
 pub mod replicas;
+pub mod sizes;
 pub mod storages;

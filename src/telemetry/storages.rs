@@ -22,7 +22,7 @@ pub struct Room {
 pub struct Storage {
     /// The backend; `None` is the data directory.
     pub backend: Option<String>,
-    /// Of local file systems.
+    /// The room of the file system, if that is a local one.
     pub room: Option<Room>,
     pub unreadable: u64,
 }
@@ -91,7 +91,7 @@ impl Collector for Storages {
     }
 }
 
-/// Of the data directory or of backends; name, help, number.
+/// Whether it is about the data directory or about backends; the name, the help text, and how the number is read.
 type Column = (bool, &'static str, &'static str, fn(Room) -> u64);
 
 const ROOMS: [Column; 4] = [

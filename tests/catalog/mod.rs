@@ -8,6 +8,7 @@ pub mod object;
 pub mod paging;
 pub mod replica;
 pub mod sample;
+pub mod sizes;
 pub mod sqlite;
 pub mod survival;
 pub mod upload;
@@ -35,6 +36,10 @@ macro_rules! contract {
             index::rows_are_read_above_a_key_and_looked_up_in_the_order_asked,
             index::a_bucket_does_not_see_the_keys_of_another,
             index::state_is_set_replaced_and_forgotten,
+            sizes::sizes_follow_every_change_of_an_index,
+            sizes::no_sum_of_sizes_overflows,
+            sizes::the_largest_buckets_are_told_and_the_others_counted,
+            sizes::replicas_deleted_buckets_and_those_without_an_index_have_no_size,
             object::a_row_of_an_object_is_found_as_it_was_set_and_one_that_says_nothing_is_forgotten,
             object::rows_of_objects_are_read_in_order_all_or_those_that_intend_something,
             object::rows_of_objects_go_with_their_bucket_and_come_to_no_other,

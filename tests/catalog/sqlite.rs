@@ -2,7 +2,7 @@
 
 use super::sample::{bucket, completed, key, name, new_bucket, owner, part, put, row, upload, upload_id};
 use causeway::{
-    catalog::{Catalog, CatalogError, CatalogErrorKind, IndexRow, NewBucket, sqlite::SqliteCatalog},
+    catalog::{BucketSize, BucketSizes, Catalog, CatalogError, CatalogErrorKind, IndexRow, NewBucket, sqlite::SqliteCatalog},
     model::{CannedAcl, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag},
     store::Durability,
 };
@@ -158,7 +158,7 @@ async fn a_damaged_missing_or_newer_index_is_begun_anew() {
     let garbage = |path: &Path| fs::write(path, "no database, but long enough to be taken for one ".repeat(100)).expect("written");
     let bad_tables = |path: &Path| {
         let db = Connection::open(path).expect("opens");
-        db.execute_batch("DROP TABLE keys; DROP TABLE state").expect("dropped");
+        db.execute_batch("DROP TABLE keys; DROP TABLE state; DROP TABLE sizes").expect("dropped");
     };
     let truncated = |path: &Path| fs::File::options().write(true).open(path).and_then(|file| file.set_len(5000)).expect("truncated");
     let missing = |path: &Path| {
@@ -201,6 +201,8 @@ async fn files_of_format_version_1_are_read() {
     let rows = [row("a", 1), IndexRow { etag: ETag::multipart([1; 16], 12), checksum: Some(spec), ..row("é", 5 << 40) }];
     assert_eq!(catalog.index_rows(id, None, 9).await.expect("rows"), rows);
     assert_eq!(catalog.state(id, "scan").await.expect("read").as_deref(), Some("half"));
+    let size = BucketSize { name: name("photos"), objects: 2, bytes: (5 << 40) + 1 };
+    assert_eq!(catalog.bucket_sizes(9).await.expect("read"), BucketSizes { largest: vec![size], others: 0 });
     assert!(bucket(&catalog, "others").await.id > id);
     assert_eq!(catalog.index_lookup(id, vec![key("a")]).await.expect("rows"), [Some(row("a", 1))]);
 }

@@ -36,7 +36,7 @@ async fn assert_becomes(store: &dyn Store, sent: &[(u16, Bytes)]) {
         assert_eq!(written.etag, etags[n]);
     }
     let written = upload.complete().await;
-    // Of parts sent twice the later one counts.
+    // If a part was sent twice, the later one counts.
     let parts: BTreeMap<u16, &[u8]> = sent.iter().map(|(n, body)| (*n, &body[..])).collect();
     let whole = parts.values().copied().collect::<Vec<_>>().concat();
     let keeps_parts = store.capabilities().parts == Keeping::Kept;
@@ -351,7 +351,7 @@ pub async fn a_part_whose_body_fails_leaves_the_one_before(storage: &Storage) {
     };
     for (n, body) in [(1, large(1)), (2, bytes(1, 40)), (3, large(2)), (1, bytes(2, 9))] {
         let result = bucket.put_part(&upload.key, &upload.id, number(n), bad(body)).await;
-        assert_eq!(payload_refused(result), PayloadError::Md5Mismatch);
+        assert!(matches!(payload_refused(result), PayloadError::Md5Mismatch { announced, .. } if announced == [0; 16]));
     }
     let cut = Payload::from_stream(
         futures_util::stream::iter([Ok(large(3)), Err(PayloadError::Disconnected)]),

@@ -11,6 +11,7 @@ use causeway::{
     },
 };
 use futures_util::StreamExt;
+use md5::{Digest, Md5};
 use std::collections::BTreeSet;
 
 /// More than any driver gathers before it begins to write.
@@ -123,11 +124,18 @@ pub async fn a_body_that_fails_leaves_nothing(storage: &Storage) {
 pub async fn a_body_that_is_not_what_was_announced_leaves_nothing(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
     let zero = |algorithm: ChecksumAlgorithm| Checksum::new(algorithm, &vec![0; algorithm.length()]).expect("of that length");
+    let sha256 = ring::digest::digest(&ring::digest::SHA256, b"hello");
     let mut cases = vec![
         (Announced { length: Some(4), ..Default::default() }, PayloadError::Incomplete),
         (Announced { length: Some(6), ..Default::default() }, PayloadError::Incomplete),
-        (Announced { sha256: Some([1; 32]), ..Default::default() }, PayloadError::Sha256Mismatch),
-        (Announced { md5: Some([1; 16]), ..Default::default() }, PayloadError::Md5Mismatch),
+        (
+            Announced { sha256: Some([1; 32]), ..Default::default() },
+            PayloadError::Sha256Mismatch { announced: [1; 32], computed: sha256.as_ref().try_into().expect("32 bytes") },
+        ),
+        (
+            Announced { md5: Some([1; 16]), ..Default::default() },
+            PayloadError::Md5Mismatch { announced: [1; 16], computed: Md5::digest(b"hello").into() },
+        ),
     ];
     for algorithm in ChecksumAlgorithm::ALL {
         let checksum = AnnouncedChecksum::Header(zero(algorithm));

@@ -97,11 +97,11 @@ pub enum Replicas {
 /// Drivers with caches above them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beneath {
-    /// Of metadata, and of bytes in a memory that is soon full.
+    /// A cache of metadata, and of bytes in a memory that is soon full.
     Memory,
-    /// Of metadata.
+    /// A cache of metadata.
     Fs,
-    /// Of bytes, on disk.
+    /// A cache of bytes, on disk.
     FsBytes,
 }
 

@@ -23,6 +23,8 @@ mod promises;
 #[path = "../support/proxy/mod.rs"]
 mod proxy;
 mod sftp;
+#[path = "../support/silent.rs"]
+mod silent;
 #[path = "../support/sshd.rs"]
 mod sshd;
 mod storage;

@@ -43,7 +43,7 @@ pub async fn compare(driver: Driver, operations: Vec<Operation>) -> Outcome {
 struct Run {
     storage: Storage,
     model: Model,
-    /// Of the model's uploads, in the same order.
+    /// The ids of the model's uploads, in the same order.
     ids: Vec<UploadId>,
 }
 

@@ -5,11 +5,11 @@ use crate::support::{Server, get, is, raw::RawReply};
 
 struct Known {
     name: &'static str,
-    /// Of `hello`.
+    /// The checksum of `hello`.
     sum: &'static str,
-    /// Of nothing.
+    /// The checksum of nothing.
     other: &'static str,
-    /// Of the value of `hello`: what an upload of that one part has.
+    /// The checksum of the value of `hello`, which an upload of that one part has.
     composite: &'static str,
 }
 

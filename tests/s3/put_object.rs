@@ -103,6 +103,24 @@ async fn a_body_that_is_not_as_announced_is_rejected_and_leaves_nothing() {
     }
 }
 
+/// As S3 writes them: the MD5 that was computed in base64, the one that was announced in hexadecimal.
+#[tokio::test]
+async fn a_wrong_digest_is_told_with_the_one_that_was_computed() {
+    let server = Server::start();
+    let bucket = server.bucket(&server.client()).await;
+    let raw = server.raw();
+    let request = || raw.put(format!("/{bucket}/k"), "hello");
+    let md5 = request().header("content-md5", STANDARD.encode(Md5::digest("hellO"))).send();
+    assert_eq!(md5.element("ExpectedDigest"), Some(hex::encode(Md5::digest("hellO"))));
+    assert_eq!(md5.element("CalculatedDigest"), Some(STANDARD.encode(Md5::digest("hello"))));
+    let payload = tampered(&request(), b"hello", b"hellO").send();
+    let sha256 = |text: &str| hex::encode(ring::digest::digest(&ring::digest::SHA256, text.as_bytes()));
+    assert_eq!(payload.element("ClientComputedContentSHA256"), Some(sha256("hello")));
+    assert_eq!(payload.element("S3ComputedContentSHA256"), Some(sha256("hellO")));
+    let checksum = request().header("x-amz-checksum-crc32", "AAAAAA==").send();
+    assert_eq!((checksum.code().as_deref(), checksum.element("CalculatedDigest")), (Some("BadDigest"), None));
+}
+
 #[tokio::test]
 async fn a_checksum_that_is_none_is_told_from_one_that_is_wrong() {
     let server = Server::start();

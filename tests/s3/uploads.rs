@@ -15,7 +15,7 @@ pub struct Upload {
     pub bucket: String,
     pub key: String,
     pub id: String,
-    /// Of its parts, where it was begun for one: the SDK would add another of its own accord.
+    /// The algorithm of its parts, if it was begun for one: the SDK would add another of its own accord.
     pub algorithm: Option<ChecksumAlgorithm>,
 }
 

@@ -152,7 +152,7 @@ async fn what_a_crash_left_is_swept_when_it_is_old_and_nothing_else_is() {
     ended.complete().await;
     let mut going_on = Uploading::begin(&*store, "other").await;
     going_on.part(1, "part").await;
-    // Of a gateway that is no more.
+    // This upload belongs to a gateway that is no more.
     let elsewhere = Gateway::with(S3Settings {
         dialect: Dialect::Gcs,
         credentials: Credentials::GoogleToken(Secret::new(fake.token())),

@@ -94,7 +94,7 @@ async fn a_part_that_is_named_wrongly_is_refused_by_a_storage_with_wishes_of_its
         other_sum.parts[0].checksum = Some(checksum_of(ChecksumAlgorithm::Crc32, b"other"));
         other_tag.parts[0].etag = etag_of(b"other");
         if with_algorithm {
-            // Of an upload without one this storage knows the ETags of parts alone.
+            // For an upload without an algorithm this storage knows only the ETags of parts.
             assert_eq!(refused(upload.try_complete(other_sum).await), StoreErrorKind::InvalidPart);
         }
         assert!(upload.try_complete(other_tag).await.is_err(), "{with_algorithm}");

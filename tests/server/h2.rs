@@ -87,7 +87,7 @@ impl<S: Read + Write> Client<S> {
         Self { stream, secure, seen: Vec::new() }
     }
 
-    /// Of a request: all of it, or its head if it has a `length`.
+    /// Sends a request: all of it, or its head alone if it has a `length`.
     pub fn request(&mut self, stream: u32, method: &str, path: &str, length: Option<usize>) {
         let mut head = vec![if self.secure { 0x87 } else { 0x86 }, 0x41, 9];
         head.extend_from_slice(b"localhost");

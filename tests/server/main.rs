@@ -39,6 +39,8 @@ mod removed_directory;
 mod replicate;
 mod replicated;
 mod shutdown;
+mod sizes;
+mod staged;
 mod stalled;
 mod tls;
 mod unreachable;

@@ -249,7 +249,7 @@ fn a_bucket_that_one_replica_cannot_remove_stays_in_all_of_them() {
     assert_eq!(raw.request("DELETE", "/photos").send().failure(), (409, "BucketNotEmpty".to_owned()));
     assert_eq!(raw.request("DELETE", "/photos/a").send().status, 204);
     well();
-    // Of the last one that is asked.
+    // Something lies in the replica that is asked last.
     place.write("far/photos/theirs", "y");
     assert_eq!(raw.request("DELETE", "/photos").send().failure(), (409, "BucketNotEmpty".to_owned()));
     put(&raw, "/photos/b", "z");

@@ -2,7 +2,7 @@
 
 use super::{
     process::{Place, Running, within},
-    support::{Who, is, raw::Raw, sshd::Sshd},
+    support::{Who, is, raw::Raw, silent::silent, sshd::Sshd},
 };
 use std::time::{Duration, Instant};
 
@@ -110,6 +110,36 @@ fn a_refused_connection_is_told_by_every_kind_of_server_of_files() {
         server_tells(&place, &place.serve(&[], &ENVIRONMENT), "connecting to 127.0.0.1:1");
         assert!(!place.read("stderr").contains("hunter2"));
     }
+}
+
+/// Every kind of storage at the same time: each takes its whole time to be given up.
+#[test]
+fn a_storage_that_takes_connections_and_says_nothing_is_told_within_the_time_to_connect() {
+    let address = silent("");
+    let port = address.port();
+    let account = |kind: &str| format!("type = '{kind}'\nhost = '127.0.0.1'\nport = {port}\nuser = 'u'\npassword = 'hunter2'");
+    let cases = [
+        (format!("{}\nhost_key = 'any'", account("sftp")), "there was no greeting within 3s"),
+        (format!("{}\ntls = 'none'", account("ftp")), "there was no greeting within 3s"),
+        (format!("type = 'webdav'\nurl = 'http://{address}/dav'\nuser = 'u'\npassword = 'hunter2'"), "has not answered for 3s"),
+        (format!("type = 'webdav'\nurl = 'https://{address}/dav'\nuser = 'u'\npassword = 'hunter2'"), "TLS were not done within 3s"),
+        (format!("type = 's3'\nendpoint = 'http://{address}'\naccess_key = 'k'\nsecret_key = 'hunter2'"), "has not answered for 3s"),
+    ];
+    std::thread::scope(|scope| {
+        for (backend, words) in &cases {
+            scope.spawn(move || {
+                let place = configured(backend);
+                commands_tell(&place, words);
+                let since = Instant::now();
+                let server = place.serve(&[], &ENVIRONMENT);
+                // Without a request of any client: upkeep looks at the bucket.
+                within(|| (server.ask_admin("/-/health/ready").0 == 503).then_some(()));
+                assert!(since.elapsed() < SOON, "{:?}", since.elapsed());
+                server_tells(&place, &server, words);
+                assert!(!place.read("stderr").contains("hunter2"));
+            });
+        }
+    });
 }
 
 #[test]

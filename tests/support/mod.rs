@@ -19,6 +19,7 @@ pub mod manners;
 pub mod onedrive;
 pub mod proxy;
 pub mod raw;
+pub mod silent;
 pub mod sshd;
 pub mod upstream;
 

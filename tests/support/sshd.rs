@@ -84,7 +84,7 @@ impl Sshd {
         self.dir.path().join("root")
     }
 
-    /// Of the user's private key.
+    /// The file of the user's private key.
     pub fn key_file(&self) -> PathBuf {
         self.dir.path().join("key")
     }

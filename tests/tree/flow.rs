@@ -152,7 +152,7 @@ async fn a_part_that_is_sent_again_after_it_flowed_on_counts() {
         upload.part(2, LARGE).await;
         bed.files.drafts_hold(&[2 * LARGE]).await;
         upload.part(number, LARGE + 1).await;
-        // Of no use any more, and not begun again.
+        // The draft is of no use any more, and none is begun again.
         bed.files.drafts_hold(&[]).await;
         upload.part(3, 9).await;
         upload.becomes_its_parts().await;
@@ -287,7 +287,7 @@ async fn four_uploads_flow_at_once_and_a_place_that_becomes_free_is_taken() {
         upload.part(1, n).await;
         upload.part(2, n).await;
         uploads.push(upload);
-        // Of equal rank until each has its draft.
+        // Uploads are of equal rank until each has its draft.
         bed.files.drafts_hold(&(1..=n.min(4)).map(|n| 2 * n).collect::<Vec<_>>()).await;
     }
     let first = &uploads[0];

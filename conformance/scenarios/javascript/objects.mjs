@@ -65,7 +65,7 @@ await check("PutObject and GetObject keep bytes and type under an odd key", asyn
 });
 
 await check("metadata outside ASCII, as an encoded word, comes back as such", async () => {
-  // Node.js sends no header with such characters by itself: S3's documentation has them encoded by RFC 2047.
+  // Node.js sends no header with characters beyond Latin-1 by itself: S3's documentation has them encoded by RFC 2047.
   const note = `=?UTF-8?B?${Buffer.from("grün 日本").toString("base64")}?=`;
   await put("metadata", "", { Metadata: { note, plain: "ascii" } });
   const { Metadata } = await s3.send(new HeadObjectCommand({ Bucket, Key: "metadata" }));
@@ -73,6 +73,13 @@ await check("metadata outside ASCII, as an encoded word, comes back as such", as
   const [, charset, encoding, words] = /^=\?(.*?)\?(.)\?(.*)\?=$/.exec(Metadata.note);
   assert.deepEqual([charset.toUpperCase(), encoding.toUpperCase()], ["UTF-8", "B"]);
   assert.equal(Buffer.from(words, "base64").toString(), "grün 日本");
+});
+
+await check("metadata in Latin-1, which Node.js sends as one byte a character, is the text that was signed", async () => {
+  await put("latin1", "body", { Metadata: { note: "café ÿ" } });
+  const { Metadata } = await s3.send(new HeadObjectCommand({ Bucket, Key: "latin1" }));
+  const [, words] = /^=\?UTF-8\?B\?(.*)\?=$/.exec(Metadata.note);
+  assert.equal(Buffer.from(words, "base64").toString(), "café ÿ");
 });
 
 await check("Upload sends 17 MiB in parts, which GetObject streams back", async () => {

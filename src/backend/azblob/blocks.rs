@@ -86,7 +86,7 @@ pub(super) async fn ready(payload: Payload, checksum: ChecksumAlgorithm) -> Resu
 pub(super) struct Staged {
     pub(super) blocks: Blocks,
     pub(super) arrived: Arrived,
-    /// By Azure's clock, before the first block was there.
+    /// A time by Azure's clock, before the first block was there.
     pub(super) begun: Timestamp,
 }
 

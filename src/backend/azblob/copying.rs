@@ -26,7 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between two looks at a copy that goes on.
+/// The pause between two looks at a copy that goes on.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The blob to copy from, as Azure wants to hear of it.

@@ -137,13 +137,13 @@ impl Found {
         self.record.as_ref()?.elsewhere.as_ref()
     }
 
-    /// Of a reply that describes a blob of `size` bytes.
+    /// Reads a reply that describes a blob of `size` bytes.
     pub(super) fn read(reply: &Reply, size: u64) -> Result<Self> {
         let strange = |what: &str| StoreError::new(StoreErrorKind::Internal, format!("the storage's reply has no valid {what}"));
         whole(reply.header("x-ms-copy-status"))?;
         let tag = reply.header(header::ETAG).ok_or_else(|| strange("ETag"))?.to_owned();
         let changed = reply.header(header::LAST_MODIFIED).and_then(Timestamp::parse_http_date).ok_or_else(|| strange("Last-Modified"))?;
-        // Of a range, Content-MD5 is something else.
+        // In the reply to a range, Content-MD5 is that of the range.
         let of_range = reply.headers.contains_key(header::CONTENT_RANGE);
         let md5 = reply.header(if of_range { "x-ms-blob-content-md5" } else { "content-md5" }).and_then(md5_of);
         let mut native = Attributes::default();
@@ -198,7 +198,7 @@ pub(super) fn md5_of(text: &str) -> Option<[u8; 16]> {
     STANDARD.decode(text.trim()).ok()?.try_into().ok()
 }
 
-/// Of what others wrote: its MD5 if Azure knows it, else something that changes when the blob does.
+/// The ETag that clients see. A blob that others wrote has its MD5 if Azure knows it, else something that changes when the blob does.
 pub(super) fn shown_etag(record: Option<&Record>, md5: Option<[u8; 16]>, tag: &str) -> ETag {
     match (record, md5) {
         (Some(record), _) => record.etag.clone(),

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 /// The only one that Azure groups by for us: no other is in names where it is in keys.
 const NATIVE_DELIMITER: &str = "/";
-/// Of pages with metadata, which are long.
+/// The most entries of a page with metadata: such pages are long.
 const MOST_DESCRIBED: usize = 1000;
 const MOST_NAMED: usize = 5000;
 /// A thousand names with 8 KiB of metadata each, in XML.

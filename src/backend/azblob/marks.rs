@@ -59,7 +59,7 @@ impl Marks {
         Began(self.lock().count)
     }
 
-    /// Told after each write, whether or not it succeeded.
+    /// Is called after each write, whether or not it succeeded.
     pub(super) fn written(&self, key: &str) {
         let mut state = self.lock();
         state.marks.retain(|mark| !mark.is_hurt_by(key));

@@ -214,7 +214,7 @@ impl AzblobStore {
         self.remove_blob(stage).await
     }
 
-    /// Of our own folder.
+    /// Removes a blob of our own folder.
     pub(super) async fn remove_blob(&self, name: &str) -> Result<()> {
         let reply = self.blob(Method::DELETE, name).send(Again::Harmless).await?;
         match refusal::accept(reply).await {

@@ -24,9 +24,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Of a session: one is held in memory.
+/// The size of the chunks of a session. One is held in memory.
 const CHUNK: usize = 4 << 20;
-/// Of publishing while others put things there.
+/// How often publishing is tried while others put things there.
 const ROUNDS: usize = 4;
 
 pub(super) struct DropboxDraft {

@@ -17,7 +17,7 @@ pub(super) struct Item {
     pub(super) name: String,
     #[serde(default)]
     size: u64,
-    /// Of this version: it is never changed.
+    /// The id of this version, which is never changed.
     pub(super) rev: Option<String>,
     server_modified: Option<String>,
     content_hash: Option<String>,
@@ -95,7 +95,7 @@ impl ContentHash {
     }
 }
 
-/// Of bytes that are there at once.
+/// The hash of bytes that are there at once.
 #[cfg(test)]
 fn of(bytes: &[u8]) -> String {
     use ring::digest::digest;

@@ -54,14 +54,14 @@ pub const SCOPE: &str = "files.metadata.read files.metadata.write files.content.
 
 /// "350 GB".
 const LARGEST: u64 = 350_000_000_000;
-/// Of removing a file that others replace.
+/// How often a file is removed that others replace.
 const ROUNDS: usize = 4;
 
 #[derive(Debug, Clone)]
 pub struct DropboxSettings {
-    /// Of functions that take and give documents.
+    /// The address of the functions that take and give documents.
     pub endpoint: Endpoint,
-    /// Of functions that take or give bytes.
+    /// The address of the functions that take or give bytes.
     pub content_endpoint: Endpoint,
     /// Where tokens are got.
     pub token_endpoint: Endpoint,

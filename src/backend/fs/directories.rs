@@ -66,7 +66,7 @@ impl Directory {
         }
     }
 
-    /// Said to whoever needs it when it was removed.
+    /// The error for whoever needs the directory after it was removed.
     pub(super) fn removed(&self) -> StoreError {
         let words = "is gone: it was removed or moved away while the server ran. It is not made again before the next start, so that \
                      nothing is written beside a file system that is only not mounted: bring it back, and restart the server";

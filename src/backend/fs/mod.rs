@@ -321,6 +321,10 @@ impl Backend for FsBackend {
         }
     }
 
+    async fn sweep(&self) -> Result<()> {
+        multipart::sweep(self.home().staging.clone(), &*self.catalog).await
+    }
+
     async fn walk(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>, progress: &Progress) -> Result<bool> {
         match store.as_any().downcast_ref::<FsStore>() {
             Some(store) => store.walk(progress).await.map(|()| true),

@@ -12,8 +12,11 @@ use super::{
     write::{self, Draft},
 };
 use crate::{
-    backend::slots::{Location, Slots, base, moves},
-    catalog::{CompletedUpload, PartRecord, UploadRecord},
+    backend::{
+        slots::{Location, Slots, base, moves},
+        uploads::{left, staged_name},
+    },
+    catalog::{Catalog, CompletedUpload, PartRecord, UploadRecord},
     model::{ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
         BeginUpload, CompleteUpload, PartWritten, Result, Written,
@@ -145,9 +148,8 @@ async fn load(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<Arc<Uploa
     Ok(inner.uploads.0.lock().unwrap_or_else(PoisonError::into_inner).entry(id.clone()).or_insert(upload).clone())
 }
 
-/// `<bucket id>-<upload id>`: rubbish can be told from live uploads by its name.
 fn directory(inner: &Inner, id: &UploadId) -> String {
-    format!("{}-{id}", inner.bucket.0)
+    staged_name(inner.bucket, id)
 }
 
 fn forget(inner: &Inner, id: &UploadId) {
@@ -182,7 +184,7 @@ pub(super) async fn put_part(
         location: reservation.location.file(),
     };
     let written = PartWritten { etag: verified.etag(), checksum: part.checksum.clone(), last_modified: part.last_modified };
-    // From here on to its end whatever becomes of the client: the catalog and the reservation must agree.
+    // From here on it goes to its end, whatever becomes of the client: the catalog and the reservation must agree.
     let (inner, id) = (inner.clone(), id.clone());
     let task = tokio::spawn(async move {
         let replaced = inner.catalog.put_part(inner.bucket, &id, part).await?;
@@ -308,30 +310,29 @@ pub(super) async fn abort(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Resu
 /// Drops what is staged of an upload that has ended.
 async fn discard(inner: &Inner, id: &UploadId) -> Result<()> {
     forget(inner, id);
-    let (staging, dir) = (inner.volume.staging.clone(), directory(inner, id));
-    blocking(move || staging.uploads.remove_tree(&dir).map_err(|e| StoreError::io("removing staged parts", e))).await
+    remove_staged(&inner.volume.staging, directory(inner, id)).await
 }
 
-/// Removes what uploads of this bucket left staged that have ended without us, by a crash.
-pub(super) async fn sweep(inner: &Inner) -> Result<()> {
-    let staging = inner.volume.staging.clone();
-    let prefix = format!("{}-", inner.bucket.0);
-    let ids = blocking(move || {
-        let failed = |e: Errno| StoreError::io("listing staged uploads", e);
-        let mut ids = Vec::new();
-        for entry in super::root::entries(staging.uploads.fd()).map_err(failed)? {
-            let (name, _) = entry.map_err(failed)?;
-            ids.extend(name.to_string_lossy().strip_prefix(&prefix).and_then(UploadId::parse));
-        }
-        Ok(ids)
-    })
-    .await?;
-    for id in ids {
-        if inner.catalog.upload(inner.bucket, &id).await?.is_none() {
-            discard(inner, &id).await?;
+/// Removes what is staged of uploads that the catalog does not know: those that a crash has ended, and those of buckets that are gone.
+pub(super) async fn sweep(staging: Arc<Staging>, catalog: &dyn Catalog) -> Result<()> {
+    let listed = staging.clone();
+    let names = blocking(move || {
+        let names = super::root::entries(listed.uploads.fd()).and_then(|entries| {
+            entries.map(|entry| Ok(entry?.0.to_string_lossy().into_owned())).collect::<std::result::Result<Vec<_>, Errno>>()
+        });
+        names.map_err(|e| StoreError::io("listing staged uploads", e))
+    });
+    for name in names.await? {
+        if left(catalog, &name).await?.is_some() {
+            remove_staged(&staging, name).await?;
         }
     }
     Ok(())
+}
+
+async fn remove_staged(staging: &Arc<Staging>, name: String) -> Result<()> {
+    let staging = staging.clone();
+    blocking(move || staging.uploads.remove_tree(&name).map_err(|e| StoreError::io("removing staged parts", e))).await
 }
 
 /// An upload whose parts go elsewhere than into slots, until dropped.

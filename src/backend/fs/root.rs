@@ -183,7 +183,11 @@ impl Root {
             Err(Errno::ISDIR | Errno::PERM) => {}
             Err(error) => return Err(error),
         }
-        let sub = self.sub(name)?;
+        let sub = match self.sub(name) {
+            // Somebody else has removed it meanwhile.
+            Err(Errno::NOENT) => return Ok(()),
+            sub => sub?,
+        };
         for entry in entries(&sub.fd)? {
             let name = entry?.0.into_string().map_err(|_| Errno::ILSEQ)?;
             sub.remove_tree(&name)?;

@@ -46,7 +46,6 @@ impl FsStore {
 
     /// One pass of upkeep.
     pub(super) async fn tend(&self) -> Result<()> {
-        multipart::sweep(&self.inner).await?;
         scan::pass(&self.inner, Depth::Changed, &Progress::default()).await
     }
 

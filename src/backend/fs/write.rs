@@ -157,7 +157,7 @@ impl Staged {
         }
     }
 
-    /// On a thread that may block: the file is written and verified, whatever came first.
+    /// Runs on a thread that may block: the file is written and verified, whatever came first.
     pub(super) fn draft(self, volume: &Volume, attributes: Attributes) -> Result<Draft> {
         match self {
             Self::Disk { temp, verified } => Ok(Draft::new(temp, &verified, attributes)),

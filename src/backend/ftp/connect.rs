@@ -1,4 +1,7 @@
 //! From nothing to a session that is logged in: TCP, TLS, who we are, and what the server can do.
+//!
+//! Invariant: `connect_timeout` is the time for all of it, so that a server that takes the connection and says nothing is found out as
+//! soon as one that takes none.
 
 use super::{
     FtpSettings, Tls,
@@ -54,23 +57,34 @@ pub(super) async fn dial(settings: &FtpSettings, tls: Option<&ClientConfig>) -> 
     }
 }
 
+/// A session within `connect_timeout`, from the name of the server to the end of the login.
 async fn connect(settings: &FtpSettings, security: Option<Security>) -> std::result::Result<Session, Failure> {
     let within = settings.connect_timeout;
+    let mut missing = "no connection";
+    match timeout(within, log_on(settings, security, &mut missing)).await {
+        Ok(session) => session,
+        Err(_) => Err(Failure::Unreached(format!("{missing} within {within:?} (connect_timeout)"))),
+    }
+}
+
+/// `missing` is what the server still owes us, in words.
+async fn log_on(settings: &FtpSettings, security: Option<Security>, missing: &mut &'static str) -> std::result::Result<Session, Failure> {
+    let within = settings.connect_timeout;
     let host = settings.host.trim_matches(['[', ']']);
-    let tcp = match timeout(within, TcpStream::connect((host, settings.port))).await {
-        Ok(Ok(tcp)) => tcp,
-        Ok(Err(error)) => return Err(Failure::Unreached(error.to_string())),
-        Err(_) => return Err(Failure::Unreached(format!("no answer within {within:?}"))),
-    };
+    let tcp = TcpStream::connect((host, settings.port)).await.map_err(|error| Failure::Unreached(error.to_string()))?;
     // Neither is needed for anything to work.
     let _ = (tcp.set_nodelay(true), sockopt::set_socket_keepalive(&tcp, true), sockopt::set_tcp_keepidle(&tcp, KEEP_ALIVE));
     let address = tcp.peer_addr().map_err(|_| Failure::Lost("the connection was lost"))?;
     let link = match &security {
-        Some(security) if settings.tls == Tls::Implicit => security.handshake(tcp, within).await?,
+        Some(security) if settings.tls == Tls::Implicit => {
+            *missing = "it took the connection, and TLS did not begin";
+            security.handshake(tcp, within).await?
+        }
         _ => Link::Plain(tcp),
     };
+    *missing = "it took the connection, and there was no greeting";
     let mut session = Session::new(link, address.ip(), settings.timeout);
-    let mut greeting = session.reply_within(within).await?;
+    let mut greeting = session.reply().await?;
     for _ in 0..MOST_GREETINGS {
         if !greeting.is_preliminary() {
             break;
@@ -81,6 +95,7 @@ async fn connect(settings: &FtpSettings, security: Option<Security>) -> std::res
     if greeting.code != 220 {
         return Err(crowded(Failure::of(&greeting)));
     }
+    *missing = "it greeted, and did not let us in";
     if let Some(security) = &security
         && settings.tls == Tls::Explicit
     {

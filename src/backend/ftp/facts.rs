@@ -33,7 +33,7 @@ pub(super) fn line(line: &[u8]) -> Option<(Seen, &[u8])> {
     Some((seen(std::str::from_utf8(facts).ok()?)?, name))
 }
 
-/// Of facts alone. A file without a size is nothing we could serve.
+/// Reads what facts say of an entry. A file without a size is nothing that we could serve.
 pub(super) fn seen(facts: &str) -> Option<Seen> {
     let fact = |wanted: &str| {
         let mut facts = facts.split(';').filter_map(|fact| fact.split_once('='));

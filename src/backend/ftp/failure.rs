@@ -8,10 +8,10 @@ use crate::{
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Failure {
-    /// To all that we could ask: it does not let us in, or not in safety.
+    /// The server denies everything: it does not let us in, or not in safety.
     #[error("the server denies permission: {0}")]
     Denied(String),
-    /// To this one thing.
+    /// The server denies this one thing.
     #[error("the server denies permission: {0}")]
     Forbidden(String),
     #[error("the server does not do this: {0}")]

@@ -36,9 +36,9 @@ const BATCH: usize = 256;
 const AHEAD: usize = 64;
 /// Batches of one listing.
 const MOST_BATCHES: u64 = 400_000;
-/// Of lines without an entry in them: a server that sends more of those has nothing to tell.
+/// The most bytes of lines without an entry in them: a server that sends more of those has nothing to tell.
 const MOST_IDLE: usize = 256 << 20;
-/// Of one line.
+/// The longest line, in bytes.
 const LONGEST_LINE: usize = 16 << 10;
 
 struct Listing {

@@ -33,7 +33,7 @@ impl Remote {
     pub(super) async fn manners(self: &Arc<Self>) -> Result<Manners> {
         let found = self.manners.get_or_try_init(|| async {
             let remote = self.clone();
-            // To its end, whoever waits: what it has made it removes.
+            // It runs to its end, whoever waits: it removes what it has made.
             let trying = tokio::spawn(async move { remote.try_out().await });
             let died = |error| StoreError::new(StoreErrorKind::Internal, "FTP: trying a server out failed").with_source(error);
             trying.await.map_err(died)?

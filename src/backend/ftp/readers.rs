@@ -31,14 +31,14 @@ pub(super) struct Reader {
 }
 
 impl Readers {
-    /// To be called before looking.
+    /// Must be called before looking.
     pub(super) fn enter(self: &Arc<Self>, path: &str) -> Reader {
         let state = Arc::new(AtomicU8::new(LOOKING));
         self.map().entry(path.to_owned()).or_default().push(Arc::downgrade(&state));
         Reader { state, path: path.to_owned(), readers: self.clone() }
     }
 
-    /// To be called before the file of a path changes.
+    /// Must be called before the file of a path changes.
     pub(super) fn change(&self, path: &str) {
         for state in self.map().get(path).into_iter().flatten().filter_map(Weak::upgrade) {
             let next = |state| match state {

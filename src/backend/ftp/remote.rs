@@ -39,7 +39,7 @@ pub(super) const ROUNDS: usize = 10;
 pub(super) struct Remote {
     pub(super) pool: Arc<Pool>,
     pub(super) passive: Passive,
-    /// Of paths: held while a name is given to another file, and while a reader looks and begins.
+    /// Locks of paths. One is held while a name is given to another file, and while a reader looks and begins.
     pub(super) locks: Arc<Locks<String>>,
     pub(super) readers: Arc<Readers>,
     /// Drafts that could not be removed.

@@ -13,7 +13,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// For people: one line, without what terminals would obey.
+    /// The words of the reply for people: one line, without what terminals would obey.
     pub(super) fn words(&self) -> String {
         let last = self.lines.last().map(String::as_str).unwrap_or_default();
         last.chars().filter(|c| !c.is_control()).take(200).collect()

@@ -23,9 +23,9 @@ use tokio::{
     time::timeout,
 };
 
-/// Of one reply. A FEAT has some thirty lines, a greeting may be a page.
+/// The longest reply, in bytes. A FEAT has some thirty lines, a greeting may be a page.
 const LONGEST_REPLY: usize = 64 << 10;
-/// Of one command. Servers have buffers of 2 KiB, and some take what does not fit in for the next command.
+/// The longest command, in bytes. Servers have buffers of 2 KiB, and some take what does not fit in for the next command.
 const LONGEST_COMMAND: usize = 2000;
 /// Storing what was sent, checking it for viruses: some servers answer late.
 pub(super) const PATIENCE: u32 = 10;
@@ -46,12 +46,12 @@ pub(super) struct Session {
     pub(super) features: Features,
     /// The server's address: data connections go there, wherever else it would have them go.
     pub(super) host: IpAddr,
-    /// For data connections too.
+    /// The TLS of this connection and of its data connections.
     pub(super) security: Option<Security>,
     pub(super) timeout: Duration,
     /// The root there: absolute, without a slash at its end.
     pub(super) root: String,
-    /// Of the backend.
+    /// The meter of the backend.
     pub(super) meter: Arc<Meter>,
     is_in_sync: bool,
 }

@@ -21,9 +21,9 @@ use http::{Method, StatusCode, Uri};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Of files whose length nobody knows: a multiple of 256 KiB, as Drive wants it. One is held in memory.
+/// The size of the chunks of a file whose length nobody knows: a multiple of 256 KiB, as Drive wants it. One is held in memory.
 const CHUNK: usize = 4 << 20;
-/// Of moving into folders that somebody else removes.
+/// How often a file is moved into folders that somebody else removes.
 const ROUNDS: usize = 4;
 
 pub(super) struct GdriveDraft {

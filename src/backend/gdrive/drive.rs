@@ -44,7 +44,7 @@ pub(super) struct Drive {
     pub(super) client: Arc<Client>,
     pub(super) ids: Ids,
     pub(super) claims: Arc<Claims>,
-    /// Of names in folders, while folders are made: two of one name would be possible.
+    /// Locks of names in folders. One is held while a folder is made: two folders of one name would be possible.
     making: Arc<Locks<String>>,
     /// Ids for new files: a request that names its id can be repeated.
     fresh: Mutex<Vec<String>>,

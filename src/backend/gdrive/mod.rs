@@ -71,7 +71,7 @@ pub const DEVICE_SCOPE: &str = "https://www.googleapis.com/auth/drive.file";
 
 #[derive(Debug, Clone)]
 pub struct GdriveSettings {
-    /// Of the API.
+    /// The address of the API.
     pub endpoint: Endpoint,
     /// Where tokens are got.
     pub token_endpoint: Endpoint,
@@ -87,7 +87,7 @@ pub struct GdriveSettings {
     pub wire: WireSettings,
 }
 
-/// Of a folder: Drive lets one have 500,000 files.
+/// The most pages of the listing of one folder, which may have 500,000 files.
 const MOST_PAGES: u64 = 10_000;
 /// "Store and upload": 5 TB.
 const LARGEST: u64 = 5_000_000_000_000;
@@ -265,7 +265,7 @@ impl Files for GdriveFiles {
         }
     }
 
-    /// Of names that several have, one is listed. To know them takes a few bytes per file: Drive lets a folder have 500,000.
+    /// Lists one of several files of the same name. Knowing the names takes a few bytes per file, and a folder may have 500,000.
     fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>>> {
         struct Listing {
             id: String,

@@ -25,10 +25,10 @@ use std::{
 
 /// What copies of large files may take.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// Of a rate limit: exponential from here.
+/// The first pause after a rate limit was met. Pauses grow exponentially from here.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(16);
-/// Of pauses that the service asks for.
+/// The longest pause that the service may ask for.
 const LONGEST_TOLD: Duration = Duration::from_secs(60);
 const SLOWER: u32 = 6;
 /// A page of 1,000 files, or of 2,000 short ones.

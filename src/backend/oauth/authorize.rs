@@ -23,7 +23,7 @@ use std::{
 };
 
 const LONGEST: usize = 64 << 10;
-/// Between two questions whether a device was let in, if the authority does not say.
+/// The pause between two questions whether a device was let in, if the authority does not say.
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Who is asked, for which application.

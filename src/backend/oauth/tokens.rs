@@ -31,7 +31,7 @@ const MARGIN: Duration = Duration::from_secs(60);
 const LONGEST: usize = 64 << 10;
 
 pub(in crate::backend) struct Tokens {
-    /// Of its own: tokens must not wait for requests that wait for tokens.
+    /// A wire that nothing else uses: tokens must not wait for requests that wait for tokens.
     wire: Arc<Wire>,
     authority: Authority,
     grant: Parsed,

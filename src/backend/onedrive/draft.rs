@@ -24,7 +24,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt},
 };
 
-/// Of moving into folders that somebody else removes.
+/// How often a file is moved into folders that somebody else removes.
 const ROUNDS: usize = 4;
 const BATCH: usize = 1 << 20;
 

@@ -31,13 +31,13 @@ use std::{
 use tokio::sync::OnceCell;
 
 const PAGE: &str = "1000";
-/// Of a path with all its folders, in UTF-16 units.
+/// The longest path with all its folders, in UTF-16 units.
 const LONGEST_PATH: usize = 400;
 /// Folders whose ids are remembered.
 const MANY: usize = 10_000;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// Of copies that are under way.
+/// How long a copy may be under way.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]

@@ -19,7 +19,7 @@ pub(super) struct Item {
     #[serde(default)]
     size: u64,
     pub(super) e_tag: Option<String>,
-    /// Of the bytes alone.
+    /// A tag of the bytes alone.
     c_tag: Option<String>,
     last_modified_date_time: Option<String>,
     file: Option<FileFacet>,
@@ -88,7 +88,7 @@ impl Item {
         self.file.as_ref()?.hashes.quick_xor_hash.as_deref()
     }
 
-    /// Of its folder, below the top of the drive. `None`: that was not told.
+    /// The path of its folder, below the top of the drive. `None` means that it was not told.
     fn folder_path(&self) -> Option<String> {
         let path = self.parent_reference.path.as_deref()?;
         Some(path.split_once("root:")?.1.trim_matches('/').to_owned())

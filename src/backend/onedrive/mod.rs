@@ -62,12 +62,12 @@ pub const PERSONS_SCOPE: &str = "Files.ReadWrite.All offline_access";
 /// "Files up to 250 GB."
 const LARGEST: u64 = 250 << 30;
 const TOO_LONG: &str = "OneDrive has no paths of more than 400 characters";
-/// Of removing a file that others replace.
+/// How often a file is removed that others replace.
 const ROUNDS: usize = 4;
 
 #[derive(Debug, Clone)]
 pub struct OnedriveSettings {
-    /// Of the API, with its version.
+    /// The address of the API, with its version.
     pub endpoint: Endpoint,
     /// Where tokens are got.
     pub token_endpoint: Endpoint,

@@ -21,7 +21,7 @@ const QUOTA: &[&str] = &[
     "Out of quota",
     "InsufficientStorage",
 ];
-/// For a cap on requests or traffic: it ends with the day, or sooner.
+/// The codes of a cap on requests or traffic, which ends with the day or sooner.
 const CAPS: &[&str] = &["download_cap_exceeded", "transaction_cap_exceeded"];
 
 #[derive(Debug)]

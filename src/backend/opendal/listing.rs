@@ -39,7 +39,7 @@ pub(super) fn list<'r>(remote: &'r Arc<Remote>, folder: &str) -> BoxStream<'r, R
         futures_util::stream::try_unfold(begun, move |state| async move {
             let Some((mut first, mut lister, transport, prefix, mut pages)) = state else { return Ok(None) };
             let mut batch = Vec::new();
-            // Also of what is no entry of ours there is an end.
+            // Entries that are not ours are bounded, too.
             for nth in 0..BATCH {
                 let next = match first.take() {
                     Some(entry) => Some(entry),

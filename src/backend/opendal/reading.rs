@@ -176,7 +176,7 @@ impl Source {
     }
 }
 
-/// Of `Content-Range: bytes 0-9/10`.
+/// Reads the size of the whole from `Content-Range: bytes 0-9/10`.
 fn total(headers: &http::HeaderMap) -> Option<u64> {
     headers.get(http::header::CONTENT_RANGE)?.to_str().ok()?.rsplit_once('/')?.1.parse().ok()
 }

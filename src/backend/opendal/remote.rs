@@ -52,7 +52,7 @@ pub(super) enum Twice {
     OnlyIfRefused,
 }
 
-/// Of the names that begin with a path.
+/// What the first of the names is that begin with a path.
 enum First {
     Nothing,
     File(Stat),

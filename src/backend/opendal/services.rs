@@ -26,7 +26,7 @@ pub struct Service {
     /// Largest file.
     pub max_size: u64,
     pub identity: Identity,
-    /// Of times, in milliseconds, everywhere the service tells one.
+    /// The precision of times, in milliseconds, everywhere the service tells one.
     pub precision: i64,
     pub removal: Removal,
     /// How files get another name in their folder.
@@ -71,7 +71,7 @@ pub enum Writing {
     Never(&'static str),
 }
 
-/// In bytes. What is longer is refused here, in words of ours.
+/// The longest names that a service takes, in bytes. What is longer is refused here, in words of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Longest {
     /// Between slashes.

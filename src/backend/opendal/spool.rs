@@ -76,7 +76,7 @@ pub(super) struct Spooled {
     small: BytesMut,
     file: Option<Arc<File>>,
     size: u64,
-    /// Of the budget.
+    /// How many bytes of the budget it has taken.
     taken: u64,
 }
 

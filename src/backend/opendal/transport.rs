@@ -26,7 +26,7 @@ use std::{
 
 /// Replies that say what went wrong, and those that are mended, fit into this.
 const SHORT: usize = 16 << 20;
-/// Of what went wrong, as much is remembered.
+/// How many bytes are remembered of what the storage says when something went wrong.
 const EXCERPT: usize = 400;
 const REDIRECTS: usize = 5;
 
@@ -49,13 +49,13 @@ pub(super) struct Upload {
 /// What was answered last.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Of the last reply; none if there was none.
+    /// The status of the last reply, if there was one.
     pub(super) status: Option<StatusCode>,
     /// What an error reply says.
     pub(super) excerpt: String,
     /// Why there was no reply.
     pub(super) lost: Option<StoreErrorKind>,
-    /// Of the last reply that was none of an error.
+    /// The headers of the last reply that told no error.
     pub(super) headers: HeaderMap,
 }
 

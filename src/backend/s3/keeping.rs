@@ -151,7 +151,8 @@ impl S3Store {
         Ok(kept)
     }
 
-    /// Of what was written: the reply says so, or the object does. That neither does is the operator's to know.
+    /// Checks that what was written is encrypted as was asked: the reply says so, or the object does. If neither does, the operator has to
+    /// know.
     pub(super) async fn confirm(&self, name: &str, wish: &Wish, reply: &HeaderMap) -> Result<()> {
         let Some(encryption) = &wish.encryption else { return Ok(()) };
         if encrypts(encryption, reply) {
@@ -166,7 +167,7 @@ impl S3Store {
         }
     }
 
-    /// Of an upload that was begun: there is nothing yet to look at.
+    /// Checks what the storage says of an upload that was begun: there is no object yet to look at.
     pub(super) fn promises_to(&self, wish: &Wish, reply: &Reply) -> Result<()> {
         match &wish.encryption {
             Some(encryption) if reply.header(&ALGORITHM) != Some(encryption.algorithm.as_str()) => Err(not_kept(wish)),

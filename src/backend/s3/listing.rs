@@ -96,7 +96,7 @@ impl S3Store {
         let skipped = |name: &str| super::scratch::is_scratch(name) || request.after.as_deref().is_some_and(|after| name <= after);
         entries.retain(|entry| !skipped(entry.name()));
         entries.dedup_by(|a, b| a.name() == b.name());
-        // Of more than was asked for the rest is asked for again.
+        // If there is more than was asked for, the rest is asked for again.
         let truncated = root.value("IsTruncated") == Some("true") || entries.len() > request.limit;
         entries.truncate(request.limit);
         Ok(RemotePage { entries, truncated, last })

@@ -28,7 +28,7 @@ pub(super) struct Refusal {
     /// Empty where the reply had no document, as to HEAD.
     pub(super) code: String,
     message: String,
-    /// For a range that an object does not have.
+    /// The size of the object, if it does not have the range.
     size: Option<u64>,
     details: Vec<(&'static str, String)>,
 }

@@ -1,6 +1,7 @@
-//! From an address to a session: TCP, SSH, who the server is, who we are, and its SFTP subsystem. All of it in bounded time.
+//! From an address to a session: TCP, SSH, who the server is, who we are, and its SFTP subsystem.
 //!
-//! Invariant: nothing is told to a server whose key is not trusted; secrets are in no error text.
+//! Invariants: nothing is told to a server whose key is not trusted; secrets are in no error text; `connect_timeout` is the time for all
+//! of it, so that a server that takes the connection and says nothing is found out as soon as one that takes none.
 
 use super::{
     SftpSettings,
@@ -47,29 +48,31 @@ pub(super) fn private_key(settings: &SftpSettings) -> Result<Option<Arc<PrivateK
     Ok(Some(Arc::new(key)))
 }
 
+/// A session within `connect_timeout`, from the name of the server to its first answer over SFTP.
 pub(super) async fn dial(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, meter: &Arc<Meter>) -> Result<Session> {
     let (address, server) = ((settings.host.as_str(), settings.port), format!("{}:{}", settings.host, settings.port));
-    let socket = match tokio::time::timeout(settings.connect_timeout, TcpStream::connect(address)).await {
-        Ok(Ok(socket)) => socket,
-        Ok(Err(error)) => return Err(away(format_args!("connecting to {server} failed")).with_source(error)),
-        Err(_) => return Err(away(format_args!("connecting to {server} failed: no answer within {:?}", settings.connect_timeout))),
-    };
-    let greet = async {
+    let mut missing = "no connection";
+    let session = async {
+        let socket = TcpStream::connect(address).await;
+        let socket = socket.map_err(|error| away(format_args!("connecting to {server} failed")).with_source(error))?;
+        missing = "it took the connection, and there was no greeting";
         let trusted = settings.host_keys.trusted(&settings.host, settings.port).await;
         let trusted = trusted.map_err(|why| refused(format!("the server {server} cannot be verified: {why}")))?;
-        greet(settings, key, socket, trusted, meter.clone()).await
+        greet(settings, key, socket, trusted, meter.clone(), &mut missing).await
     };
-    tokio::time::timeout(settings.timeout, greet)
-        .await
-        .unwrap_or_else(|_| Err(away(format_args!("the server {server} did not let us in within {:?}", settings.timeout))))
+    let session = tokio::time::timeout(settings.connect_timeout, session).await;
+    let within = settings.connect_timeout;
+    session.unwrap_or_else(|_| Err(away(format_args!("connecting to {server} failed: {missing} within {within:?} (connect_timeout)"))))
 }
 
+/// `missing` is what the server still owes us, in words.
 async fn greet(
     settings: &SftpSettings,
     key: Option<&Arc<PrivateKey>>,
     socket: TcpStream,
     trusted: Trusted,
     meter: Arc<Meter>,
+    missing: &mut &'static str,
 ) -> Result<Session> {
     let lost = |error: std::io::Error| away("the connection to the server was lost").with_source(error);
     socket.set_nodelay(true).map_err(lost)?;
@@ -85,8 +88,10 @@ async fn greet(
         Some(why) => refused(format!("the server {}:{} is not trusted: {why}", settings.host, settings.port)),
         None => ssh("greeting the server", error),
     })?;
+    *missing = "it greeted, and did not say whether it accepts the user,";
     authenticate(settings, key, &mut handle).await?;
 
+    *missing = "it accepted the user, and SFTP did not begin";
     let mut channel = handle.channel_open_session().await.map_err(|error| ssh("opening a channel", error))?;
     channel.request_subsystem(true, "sftp").await.map_err(|error| ssh("asking for SFTP", error))?;
     loop {

@@ -52,7 +52,7 @@ impl SftpDraft {
         Ok(Self { remote, at, writing: Some(Writing::new(open)), stat: None, stays: false, is_gone: false })
     }
 
-    /// Of a file that was there before.
+    /// Makes a draft of a file that was there before.
     pub(super) fn of(remote: Arc<Remote>, at: String, writing: Writing) -> Self {
         Self { remote, at, writing: Some(writing), stat: None, stays: true, is_gone: false }
     }
@@ -118,7 +118,7 @@ impl SftpDraft {
         Err(last)
     }
 
-    /// For servers without hard links.
+    /// Renames onto a free name, on servers without hard links.
     async fn rename_to_free(&self, lease: &Lease, from: &[u8], to: &[u8]) -> std::result::Result<(), Failure> {
         let _alone = self.remote.one_by_one.lock().await;
         match lease.lstat(to).await? {

@@ -28,7 +28,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// By the code of a status, and the words that came with it. Version 3 has no codes above 8; some servers send them all the
+    /// Reads the code of a status, and the words that came with it. Version 3 has no codes above 8; some servers send them all the
     /// same.
     pub(super) fn of(code: u32, words: &str) -> Self {
         let lower = words.to_ascii_lowercase();

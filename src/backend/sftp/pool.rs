@@ -144,7 +144,7 @@ impl Lease {
     }
 }
 
-/// Of the same connection, for the same operation.
+/// The clone leases the same connection, for the same operation.
 impl Clone for Lease {
     fn clone(&self) -> Self {
         self.session.add_user();

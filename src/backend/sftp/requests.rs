@@ -156,7 +156,7 @@ impl Open {
         self.lease.call(Request::new(packet::FSETSTAT).text(&self.handle).sized(size)).await.and_then(done)
     }
 
-    /// To where it survives what the storage survives, if the server can.
+    /// Flushes the file to where it survives what the storage survives, if the server can.
     pub(super) async fn sync(&self) -> Result<()> {
         if !self.lease.features.fsync {
             return Ok(());

@@ -45,7 +45,7 @@ pub(super) struct Bucket {
     /// For readers: which keys' files are being changed. A change begins under the key's lock before anybody can see it in the storage,
     /// and ends when the row says what came of it.
     pub(super) watches: Arc<Watches<ObjectKey>>,
-    /// For listings: keys whose index and row are being written.
+    /// Listings wait for these keys: their index and row are being written.
     pub(super) changes: Arc<Changes>,
     pub(super) completing: Arc<Locks<UploadId>>,
     pub(super) uploads: Uploads,

@@ -18,7 +18,7 @@ pub(super) struct Drafts {
     /// The gateway, then one run a line, ours last.
     list: PathBuf,
     run: String,
-    /// Of all runs.
+    /// The name of the gateway, which all its runs share.
     gateway: String,
     next: AtomicU64,
     before: tokio::sync::Mutex<Vec<String>>,

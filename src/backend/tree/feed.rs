@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::HashSet, sync::Arc};
 
 const STATE: &str = "feed";
-/// From where a walk that has not ended will be continued.
+/// The place from which a walk that has not ended will be continued.
 const BEFORE: &str = "feed-before-walk";
 const DAY: i64 = 24 * 60 * 60 * 1000;
 

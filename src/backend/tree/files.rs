@@ -101,7 +101,7 @@ pub struct Service {
     pub folds_names: bool,
     /// Largest file.
     pub max_size: u64,
-    /// Of `Stat::modified`, in milliseconds: times closer than this may be equal.
+    /// The precision of `Stat::modified`, in milliseconds: times closer than this may be equal.
     pub precision: i64,
     /// A tag is of one content only, and what is opened under a tag is read as that content or not at all. Tags that are made of
     /// sizes and times are no such tags.
@@ -125,7 +125,7 @@ pub struct Stat {
     /// The storage's own word for these very bytes, if it has one: a revision, an ETag, an id.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tag: Option<String>,
-    /// Of the bytes, if the storage tells it.
+    /// The MD5 of the bytes, if the storage tells it.
     #[serde(skip)]
     pub md5: Option<[u8; 16]>,
 }

@@ -42,14 +42,14 @@ const FIRST: [u16; 2] = [1, 2];
 
 /// The flows of the uploads of one bucket. One that has failed stays until its upload ends, so that it is not begun again.
 pub(super) struct Flows {
-    /// Of all buckets of a backend.
+    /// The places that all buckets of a backend share.
     places: Arc<Semaphore>,
     all: Mutex<HashMap<UploadId, Flow>>,
 }
 
 /// Dropped, it ends, and its draft is discarded.
 struct Flow {
-    /// Told again, parts have arrived.
+    /// It is sent again when parts have arrived.
     wish: watch::Sender<Wish>,
     /// The part that it writes or waits for.
     at: Arc<AtomicU16>,

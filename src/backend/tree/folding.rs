@@ -26,7 +26,7 @@ impl Folding {
         Ok(())
     }
 
-    /// At a start, when it may be too soon to know.
+    /// Learns it at a start, unless it is too soon to know.
     pub(super) async fn learn_early(&self, files: &dyn Files) -> Result<()> {
         match self.0.get().is_none() && files.stat(OWN).await?.is_some() {
             true => self.learn(files).await,

@@ -76,7 +76,7 @@ pub struct TreeSettings {
     pub dir: PathBuf,
     /// Bytes of parts that may wait there.
     pub spool_size: u64,
-    /// Of the catalog and the spool; what a file survives is up to its storage.
+    /// What the catalog and the spool survive; what a file survives is up to its storage.
     pub durability: Durability,
 }
 
@@ -89,9 +89,9 @@ pub struct TreeBackend {
     drafts: Arc<Drafts>,
     adopting: Arc<Semaphore>,
     folding: Arc<Folding>,
-    /// For uploads whose parts flow on before they are complete.
+    /// The places of uploads whose parts flow on before they are complete.
     flowing: Arc<Semaphore>,
-    /// Of the buckets that are open.
+    /// The flows of the buckets that are open.
     flows: Mutex<Vec<Weak<Flows>>>,
     durability: Durability,
     /// Where walks keep how far they have come.
@@ -253,6 +253,10 @@ impl Backend for TreeBackend {
             }
             None => Err(StoreError::new(StoreErrorKind::Internal, format!("{} is not a bucket of this backend", bucket.bucket.name))),
         }
+    }
+
+    async fn sweep(&self) -> Result<()> {
+        self.spool.sweep(&*self.catalog).await
     }
 
     fn unreadable(&self) -> u64 {

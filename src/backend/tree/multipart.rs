@@ -81,7 +81,7 @@ pub(super) async fn put_part(
         location,
     };
     let written = PartWritten { etag: verified.etag(), checksum: part.checksum.clone(), last_modified: part.last_modified };
-    // From here on to its end whatever becomes of the client: the catalog and the spool must agree.
+    // From here on it goes to its end, whatever becomes of the client: the catalog and the spool must agree.
     let (bucket, key, id) = (bucket.clone(), key.clone(), id.clone());
     to_the_end(async move {
         let replaced = bucket.catalog.put_part(bucket.id, &id, part).await?;
@@ -319,13 +319,8 @@ pub(super) async fn abort(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadId) 
     if aborted { Ok(()) } else { Err(StoreErrorKind::NoSuchUpload.into()) }
 }
 
-/// Removes what uploads of this bucket left that have ended without us, by a crash or while the storage was away.
+/// Removes the slots that uploads of this bucket left that have ended without us, by a crash or while the storage was away.
 pub(super) async fn sweep(bucket: &Bucket) -> Result<()> {
-    for id in bucket.spool.uploads(bucket.id) {
-        if bucket.catalog.upload(bucket.id, &id).await?.is_none() {
-            bucket.spool.discard(bucket.id, &id).await?;
-        }
-    }
     let Some(slots) = bucket.files.slots() else { return Ok(()) };
     let ours = names_of(&bucket.drafts, bucket.id);
     for name in slots.names().await? {

@@ -76,7 +76,7 @@ async fn answer(bucket: &Arc<Bucket>, key: &ObjectKey, wish: Wish) -> Result<Get
         loop {
             let row = bucket.settled(&key).await?;
             match look(&bucket, &key, row, &wish, true).await {
-                // By others: this process changes nothing now.
+                // Others have changed it: this process changes nothing now.
                 Err(error) if is_changed(&error) && openings < OPENINGS => openings += 1,
                 looked => return Ok(looked?.ok_or(StoreErrorKind::NoSuchKey)?.0),
             }

@@ -57,7 +57,7 @@ impl Record {
         Self { v: VERSION, path, size, stat, modified, etag, attributes, checksum, parts, upload }
     }
 
-    /// Of a file that others put there.
+    /// Makes the record of a file that others put there.
     pub(super) fn adopted(path: String, stat: Stat, md5: [u8; 16]) -> Self {
         let modified = stat.modified.unwrap_or_else(Timestamp::now);
         let of = Identity { size: stat.size, etag: ETag::from_md5(md5), attributes: Attributes::default(), checksum: None, parts: None };

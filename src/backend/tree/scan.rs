@@ -182,7 +182,7 @@ async fn walk(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
         if let Err(error) = &looked {
             // It may have named the folders in it before, or made them up.
             trail.pending.truncate(others);
-            // Of the bucket itself, or of one after the other, it says something of all that is there.
+            // If it is the bucket itself, or one folder after the other, it says something about all that is there.
             if folder.is_empty() || !is_of_entry(error) || closed.in_a_row >= MOST_CLOSED {
                 return looked.map_err(|error| in_folder(&bucket.at(&folder), error));
             }
@@ -236,7 +236,7 @@ async fn look_into(bucket: &Arc<Bucket>, folder: &str, trail: &mut Trail, descen
     }
 }
 
-/// Said of a folder, all other entries of which are served.
+/// The error that is noted for a folder all other entries of which are served.
 fn left_out(name: &str) -> StoreError {
     let why = "a name in this folder is no text, or one that the storage does not take: its file is left out, until it has another name";
     StoreError::new(StoreErrorKind::Broken, why).with_source(format!("the name reads '{name}'"))
@@ -282,7 +282,7 @@ async fn settle_one(bucket: &Bucket, key: ObjectKey) -> Result<()> {
     alone(bucket, &bucket.path_of(&key).plain_path(), settled)
 }
 
-/// Of a key, below the bucket's folder.
+/// A key, with the path of its file below the bucket's folder and what was seen there.
 pub(super) type Seen = (ObjectKey, String, Stat);
 
 /// A file as one of the bucket's, if it lies where a key's would.
@@ -345,7 +345,7 @@ async fn meet_locked(bucket: &Bucket, (key, path, stat): Seen, known: bool) -> R
     if !unheard_of {
         return refresh_locked(bucket, &key).await;
     }
-    // Of the places of a key the first one wins.
+    // A key may lie at several places, and the first one wins.
     for earlier in bucket.native_places(&key).into_iter().take_while(|place| *place != path) {
         if bucket.files.stat(&bucket.at(&earlier)).await?.is_some_and(|stat| stat.kind == Kind::File) {
             return Ok(());

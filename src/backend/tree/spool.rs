@@ -5,7 +5,8 @@
 
 use super::write::Sink;
 use crate::{
-    catalog::BucketId,
+    backend::uploads::{left, staged_name},
+    catalog::{BucketId, Catalog},
     model::{PartNumber, UploadId},
     store::{
         Result,
@@ -83,7 +84,7 @@ impl Spool {
 
     /// Begins to write a part.
     pub(super) async fn create(self: &Arc<Self>, bucket: BucketId, upload: &UploadId, number: PartNumber) -> Result<SpooledPart> {
-        let upload = folder(bucket, upload);
+        let upload = staged_name(bucket, upload);
         let (spool, number) = (self.clone(), number.get());
         blocking(move || {
             let dir = spool.dir.join(&upload);
@@ -106,12 +107,12 @@ impl Spool {
     }
 
     pub(super) async fn read(&self, bucket: BucketId, upload: &UploadId, name: &str) -> Result<PartReader> {
-        let path = self.dir.join(folder(bucket, upload)).join(name);
+        let path = self.dir.join(staged_name(bucket, upload)).join(name);
         blocking(move || File::open(path)).await.map(|file| PartReader { file: Arc::new(file) })
     }
 
     pub(super) async fn remove(self: &Arc<Self>, bucket: BucketId, upload: &UploadId, name: &str) -> Result<()> {
-        let (spool, upload, name) = (self.clone(), folder(bucket, upload), name.to_owned());
+        let (spool, upload, name) = (self.clone(), staged_name(bucket, upload), name.to_owned());
         blocking(move || spool.remove_now(&upload, &name)).await
     }
 
@@ -129,7 +130,7 @@ impl Spool {
 
     /// Removes all of an upload.
     pub(super) async fn discard(self: &Arc<Self>, bucket: BucketId, upload: &UploadId) -> Result<()> {
-        let (spool, upload) = (self.clone(), folder(bucket, upload));
+        let (spool, upload) = (self.clone(), staged_name(bucket, upload));
         blocking(move || {
             match fs::remove_dir_all(spool.dir.join(&upload)) {
                 Ok(()) => {}
@@ -142,19 +143,20 @@ impl Spool {
         .await
     }
 
-    /// The uploads of a bucket that have something here.
-    pub(super) fn uploads(&self, bucket: BucketId) -> Vec<UploadId> {
-        let prefix = format!("{}-", bucket.0);
-        self.used().keys().filter_map(|name| UploadId::parse(name.strip_prefix(&prefix)?)).collect()
+    /// Removes all of the uploads that the catalog does not know: those that a crash has ended, and those of buckets that are gone.
+    pub(super) async fn sweep(self: &Arc<Self>, catalog: &dyn Catalog) -> Result<()> {
+        let names: Vec<String> = self.used().keys().cloned().collect();
+        for name in names {
+            if let Some((bucket, upload)) = left(catalog, &name).await? {
+                self.discard(bucket, &upload).await?;
+            }
+        }
+        Ok(())
     }
 
     fn sync(&self, dir: &Path) -> io::Result<()> {
         if self.durable { File::open(dir)?.sync_all() } else { Ok(()) }
     }
-}
-
-fn folder(bucket: BucketId, upload: &UploadId) -> String {
-    format!("{}-{upload}", bucket.0)
 }
 
 /// A part being written. Dropped before it is kept, it is removed.
@@ -274,10 +276,9 @@ mod tests {
         assert_eq!(write(&spool, "b", 60).await.map_err(|error| error.kind()), Err(StoreErrorKind::Busy));
         spool.remove(BucketId(1), &id("a"), &first).await.expect("removed");
         write(&spool, "b", 60).await.expect("fits now");
-        assert_eq!(spool.uploads(BucketId(1)).len(), 2);
+        assert_eq!(spool.used().len(), 2);
         spool.discard(BucketId(1), &id("b")).await.expect("discarded");
         write(&spool, "c", 100).await.expect("fits now");
-        assert_eq!(spool.uploads(BucketId(2)), []);
     }
 
     #[tokio::test]

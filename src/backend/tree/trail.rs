@@ -22,7 +22,7 @@ use std::{
 };
 use tokio::{fs, io::AsyncWriteExt};
 
-/// Between two writings: what a kill may cost.
+/// The time between two writings, which is what a kill may cost.
 const EVERY: Duration = Duration::from_secs(5);
 /// Folders seen longer ago are better looked into again.
 const OLDEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -33,7 +33,7 @@ pub(super) struct Trail {
     path: PathBuf,
     seed: u64,
     writings: u64,
-    /// Of every key that was seen, eight bytes.
+    /// Eight bytes of the hash of every key that was seen.
     seen: HashSet<u64>,
     /// Folders still to be looked into; the last one is next.
     pub(super) pending: Vec<String>,

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use std::{sync::atomic::Ordering, time::Duration};
 
-/// Of making folders and moving into them, while somebody else removes them.
+/// How often folders are made and moved into while somebody else removes them.
 const ROUNDS: usize = 4;
 /// How long servers take to notice that a request is over, of which some keep what has come: when to remove that.
 const CUT: [Duration; 4] = [Duration::from_millis(50), Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(10)];
@@ -164,7 +164,7 @@ impl WebdavDraft {
             if matches!(refusal.status.as_u16(), 401 | 413 | 423 | 429 | 503 | 507) {
                 return Err(refusal.into());
             }
-            // Of all others servers mean different things: what is there tells which.
+            // Servers mean different things by all other statuses: what is there tells which.
             let found = self.files.look(path).await?;
             match found.map(|found| found.kind) {
                 Some(Kind::Folder) => return Ok(Outcome::IsFolder),
@@ -337,7 +337,7 @@ fn remove_late(files: &WebdavFiles, at: String) {
     });
 }
 
-/// For what comes to light only now.
+/// Looks again later, for what comes to light only then.
 async fn look_again(files: WebdavFiles, at: String) {
     for pause in CUT {
         tokio::time::sleep(pause).await;

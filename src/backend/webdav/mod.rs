@@ -66,7 +66,7 @@ const OPENINGS: usize = 4;
 
 #[derive(Debug, Clone)]
 pub struct WebdavSettings {
-    /// Of the folder that is the root. It has to be there.
+    /// The address of the folder that is the root. It has to be there.
     pub url: Endpoint,
     pub access: Access,
     /// Names with `?`, `#` or `;` are escaped.

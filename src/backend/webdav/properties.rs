@@ -21,15 +21,15 @@ use std::sync::Arc;
 const ASKED: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><D:propfind xmlns:D=\"DAV:\"><D:prop><D:resourcetype/>\
     <D:getcontentlength/><D:getlastmodified/><D:getetag/></D:prop></D:propfind>";
 
-/// Of a reply about one thing: one element of at most 256 KiB, and what stands around it.
+/// The longest reply about one thing: one element of at most 256 KiB, and what stands around it.
 const LONGEST_LOOK: u64 = 1 << 20;
-/// Of a reply about a folder: some ten million entries.
+/// The longest reply about a folder, in bytes: some ten million entries.
 const LONGEST_LISTING: u64 = 16 << 30;
 /// What servers answer whose program has met what it did not expect.
 const BREAKS_DOWN: [StatusCode; 2] = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::NOT_IMPLEMENTED];
 const BREAKS: &str = "the server fails when it lists this folder, and tells of the folder itself: a name in it is most likely none that it \
      can send";
-/// Of entries that came together: some servers send one after the other.
+/// The most batches of entries that came together: some servers send one entry after the other.
 const MOST_BATCHES: u64 = 100_000_000;
 
 /// What is there is told without looking at the address: servers that fold names answer with theirs.
@@ -57,7 +57,7 @@ async fn only(reply: Reply) -> Result<Option<Stat>> {
     Ok(first.as_ref().and_then(stat_of))
 }
 
-/// Of `folder`, some at a time, as the reply arrives.
+/// Lists the entries of `folder`, some at a time, as the reply arrives.
 pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Result<Vec<Entry>>> {
     enum State {
         Begin,

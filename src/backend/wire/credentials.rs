@@ -38,7 +38,7 @@ impl<K: SigningCredential> Sign for Signer<K> {
     }
 }
 
-/// For public buckets.
+/// Signs nothing: public buckets need no signature.
 #[derive(Debug)]
 pub(in crate::backend) struct Unsigned;
 

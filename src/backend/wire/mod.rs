@@ -4,18 +4,21 @@
 //! Invariants:
 //! - every request has a place among `max_requests` of its backend, until its reply has been read or dropped: one slow
 //!   backend never takes what another needs;
-//! - nothing waits for ever: connecting, the reply's head and every piece of its body have `timeout`; so has the storage
-//!   while it does not take a body that is there, but not the client that sends it;
+//! - nothing waits for ever: connecting has `connect_timeout`, the reply's head and every piece of its body have `timeout`; so has the
+//!   storage while it does not take a body that is there, but not the client that sends it;
+//! - a storage that has not answered yet, or was lost, and says nothing at all for `connect_timeout` is lost;
 //! - a request is repeated only if that is harmless, or if it surely was not carried out; a streamed body never is;
 //! - of a streamed body the last piece is sent only once the whole was verified: what fails is cut short on the way.
 
 mod address;
+mod connecting;
 mod credentials;
 mod outgoing;
 mod repeat;
 mod reply;
 mod resume;
 mod sending;
+mod silence;
 pub(super) mod tls;
 mod verdict;
 
@@ -33,13 +36,14 @@ use crate::store::{
     Result,
     error::{StoreError, StoreErrorKind},
 };
+use connecting::Connector;
 use http::{StatusCode, Uri, request::Parts};
 use hyper::body::Incoming;
-use hyper_rustls::HttpsConnector;
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
+use silence::{SignOfLife, sign_of_life};
 use std::{
     fmt,
     path::PathBuf,
@@ -73,7 +77,7 @@ impl Default for WireSettings {
 
 /// The way to one backend.
 pub(super) struct Wire {
-    client: Client<HttpsConnector<HttpConnector>, Outgoing>,
+    client: Client<Connector, Outgoing>,
     places: Arc<Semaphore>,
     settings: WireSettings,
     meter: Meter,
@@ -81,22 +85,12 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(settings: WireSettings) -> Result<Arc<Self>> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(settings.connect_timeout));
-        tcp.set_keepalive(Some(Duration::from_secs(60)));
-        let connector = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(tls::configuration(settings.ca_file.as_deref())?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
             .pool_timer(TokioTimer::new())
             .http1_max_buf_size(READ_BUFFER)
             .set_host(false)
-            .build(connector);
+            .build(Connector::new(&settings)?);
         Ok(Arc::new(Self { client, places: Arc::new(Semaphore::new(settings.max_requests)), settings, meter: Meter::default() }))
     }
 
@@ -108,7 +102,7 @@ impl Wire {
         self.meter.traffic()
     }
 
-    /// For who repeats by himself.
+    /// The meter, for drivers that repeat requests by themselves.
     pub(super) fn meter(&self) -> &Meter {
         &self.meter
     }
@@ -136,7 +130,7 @@ impl Wire {
         let begun = Instant::now();
         for attempt in 1.. {
             // Who has waited in vain for a connection for so long is told.
-            let late = |failure: &Failure| !failure.carried_out && begun.elapsed() >= self.settings.connect_timeout;
+            let late = |failure: &Failure| !failure.is_reached && begun.elapsed() >= self.settings.connect_timeout;
             let last = attempt >= self.settings.attempts;
             let Some(sending) = body.take() else { break };
             body = sending.again();
@@ -161,7 +155,7 @@ impl Wire {
 
     /// The last failure of a request, for whoever has sent it. That there is no connection is everybody's affair.
     fn told(&self, failure: Failure, uri: &Uri) -> StoreError {
-        if failure.carried_out {
+        if failure.is_reached {
             return failure.error;
         }
         let storage = uri.authority().map_or("the storage", |authority| authority.as_str());
@@ -176,20 +170,38 @@ impl Wire {
 
     /// One exchange up to the head of the reply.
     async fn once(&self, timeout: Duration, request: http::Request<Outgoing>) -> std::result::Result<http::Response<Incoming>, Failure> {
-        let progress = request.body().progress();
+        let (progress, uri) = (request.body().progress(), request.uri().clone());
         self.meter.request();
         let exchange = self.client.request(request);
         let reply = tokio::select! {
             reply = exchange => reply.map_err(Failure::transport),
             () = progress.stalled_for(timeout) => Err(Failure::stalled()),
+            () = self.silence(&uri) => Err(Failure::silent(self.settings.connect_timeout)),
         };
         match &reply {
-            // Whether it accepts us, a driver may know better.
-            Ok(reply) if reply.status() == StatusCode::UNAUTHORIZED => {}
-            Ok(_) => self.meter.contact().made(),
+            Ok(reply) => self.answered(reply.status()),
             Err(_) => self.meter.failures(1),
         }
         reply
+    }
+
+    /// Resolves once the storage turns out to say nothing. One that has answered may take as long as requests may take.
+    async fn silence(&self, uri: &Uri) {
+        if !self.meter.contact().is_made() {
+            match sign_of_life(&self.client, uri, self.settings.connect_timeout).await {
+                SignOfLife::Silence if !self.meter.contact().is_made() => return,
+                SignOfLife::Reply(status) => self.answered(status),
+                SignOfLife::Silence | SignOfLife::Unknown => {}
+            }
+        }
+        std::future::pending().await
+    }
+
+    fn answered(&self, status: StatusCode) {
+        // Whether it accepts us, a driver may know better.
+        if status != StatusCode::UNAUTHORIZED {
+            self.meter.contact().made();
+        }
     }
 }
 
@@ -203,20 +215,31 @@ impl fmt::Debug for Wire {
 struct Failure {
     /// Whether the request may have been carried out all the same.
     carried_out: bool,
+    /// Whether anything was there to send it to.
+    is_reached: bool,
     error: StoreError,
 }
 
 impl Failure {
     fn transport(error: hyper_util::client::legacy::Error) -> Self {
-        let (carried_out, what) = match error.is_connect() {
+        let (is_reached, what) = match error.is_connect() {
             true => (false, "connecting to the storage failed"),
             false => (true, "the connection to the storage was lost"),
         };
-        Self { carried_out, error: StoreError::new(StoreErrorKind::Unavailable, what).with_source(Chain::of(&error)) }
+        let error = StoreError::new(StoreErrorKind::Unavailable, what).with_source(Chain::of(&error));
+        Self { carried_out: is_reached, is_reached, error }
     }
 
     fn stalled() -> Self {
-        Self { carried_out: true, error: StoreError::new(StoreErrorKind::Unavailable, "the storage did not answer in time") }
+        let error = StoreError::new(StoreErrorKind::Unavailable, "the storage did not answer in time");
+        Self { carried_out: true, is_reached: true, error }
+    }
+
+    /// It has the request, and nobody knows what became of it.
+    fn silent(limit: Duration) -> Self {
+        let error = StoreError::new(StoreErrorKind::Unavailable, "the storage says nothing")
+            .with_source(format!("it took the connection, and has not answered for {limit:?} (connect_timeout)"));
+        Self { carried_out: true, is_reached: false, error }
     }
 }
 
@@ -234,5 +257,82 @@ impl Chain {
             cause = error.source();
         }
         Self(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
+
+    const CONNECT: Duration = Duration::from_millis(600);
+    /// Far less than the timeout of requests, far more than anything here takes.
+    const SOON: Duration = Duration::from_secs(20);
+
+    /// A server that does `serve` with every connection.
+    async fn server<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> SocketAddr
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream));
+            }
+        });
+        address
+    }
+
+    /// Takes all that comes, and keeps the connection.
+    async fn say_nothing(mut stream: TcpStream) {
+        let mut buffer = [0; 1024];
+        while let Ok(1..) = stream.read(&mut buffer).await {}
+    }
+
+    async fn ask(wire: &Wire, url: String, again: Again) -> Result<StatusCode> {
+        let head = http::Request::builder().uri(url).header(http::header::HOST, "storage").body(()).expect("a request").into_parts().0;
+        let asked = wire.send(&Unsigned, head, Outgoing::empty(), again);
+        tokio::time::timeout(SOON, asked).await.expect("it is told soon").map(|reply| reply.status)
+    }
+
+    fn wire() -> Arc<Wire> {
+        Wire::new(WireSettings { timeout: Duration::from_secs(600), connect_timeout: CONNECT, ..WireSettings::default() })
+            .expect("settings")
+    }
+
+    #[tokio::test]
+    async fn a_storage_that_says_nothing_is_lost_within_the_time_to_connect() {
+        let address = server(say_nothing).await;
+        for (scheme, words) in [("http", "has not answered for 600ms"), ("https", "TLS were not done within 600ms")] {
+            for again in [Again::Harmless, Again::OnlyIfRefused] {
+                let wire = wire();
+                let error = ask(&wire, format!("{scheme}://{address}/bucket"), again).await.expect_err("nothing comes");
+                assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+                assert!(error.to_string().contains(words), "{error}");
+                let Traffic { requests, trouble, .. } = wire.traffic();
+                assert_eq!((requests, trouble), (1, Some(error.to_string())), "it is not asked again, and everybody is told");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_storage_that_is_slow_and_says_that_it_is_there_has_all_its_time() {
+        let address = server(|mut stream| async move {
+            let mut buffer = [0; 4096];
+            while let Ok(n @ 1..) = stream.read(&mut buffer).await {
+                if !buffer[..n].starts_with(b"HEAD / ") {
+                    tokio::time::sleep(CONNECT * 3).await;
+                }
+                let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
+            }
+        });
+        let (address, wire) = (address.await, wire());
+        assert_eq!(ask(&wire, format!("http://{address}/bucket"), Again::Harmless).await.expect("a reply"), StatusCode::FORBIDDEN);
+        assert_eq!(wire.traffic().trouble, None);
     }
 }

@@ -71,7 +71,7 @@ impl Outcome {
 pub(in crate::backend) enum Sent {
     /// All of it, verified already.
     Gathered(Bytes, Verified),
-    /// Of `length` object bytes. The caller looks at the outcome before it believes any reply.
+    /// A body of `length` object bytes. The caller looks at the outcome before it believes any reply.
     Streamed { body: Outgoing, length: u64, outcome: Outcome },
 }
 

@@ -32,7 +32,7 @@ pub(in crate::backend) struct Sending {
     pieces: mpsc::Sender<Piece>,
     /// What comes after this decides whether it was the last.
     held: Option<Bytes>,
-    /// Of the announced length.
+    /// How much of the announced length is left.
     left: Option<u64>,
     reply: JoinHandle<Result<Reply>>,
 }

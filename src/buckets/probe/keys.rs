@@ -89,7 +89,7 @@ pub(super) async fn alphabet(trial: &Trial) -> Vec<Step> {
         let put = trial.put(&name, name.clone()).await;
         trials.push((label, name, put, begun.elapsed()));
     }
-    // From above the folder: what climbs out of it is seen, too.
+    // The listing begins above the folder: what climbs out of it is seen, too.
     let listed = trial.names("keys/", None, 1000).await.map(|names| names.into_iter().collect::<BTreeSet<_>>());
     let mut steps = Vec::new();
     let mut expected = BTreeSet::new();

@@ -61,7 +61,7 @@ struct State {
     /// Where each reader is.
     readers: HashMap<u64, u64>,
     next_reader: u64,
-    /// For what is remembered beyond the window.
+    /// Memory for what is remembered beyond the window.
     spared: Spared,
 }
 
@@ -130,7 +130,7 @@ impl Fetch {
         state.ended.is_none() && at >= state.from && end <= self.shared.span.end && at <= state.to + AHEAD
     }
 
-    /// For a reader who is at `at`, or comes there.
+    /// Serves a reader who is at `at`, or comes there.
     pub(super) fn follow(self: &Arc<Self>, at: u64) -> Following {
         let mut state = lock(&self.shared.state);
         let reader = state.next_reader;

@@ -35,7 +35,7 @@ pub struct DataSettings {
     pub max_object: u64,
 }
 
-/// Of versions that were read in part, how many are remembered with where that ended.
+/// How many versions that were read in part are remembered, with the place where the reading ended.
 const TRAILS: u64 = 10_000;
 /// Readers for whom is read ahead at a time.
 const READING_AHEAD: usize = 8;
@@ -88,7 +88,7 @@ impl DataCache {
         counted
     }
 
-    /// Of every bucket that there is.
+    /// Returns the counts of every bucket that there is.
     pub fn counts(&self) -> Vec<Count> {
         let all: Vec<_> = lock(&self.buckets).iter().filter_map(Weak::upgrade).collect();
         all.iter().flat_map(|one| one.counts.read(&one.backend, &one.bucket)).collect()

@@ -35,7 +35,7 @@ pub(super) struct Reader {
     pub(super) span: Span,
     /// From the first block that was not at hand to the last of them, while it is needed.
     pub(super) fetch: Option<Following>,
-    /// In order.
+    /// The blocks that are pinned, in order.
     pub(super) pinned: VecDeque<Pinned>,
 }
 

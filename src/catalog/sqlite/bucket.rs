@@ -2,14 +2,21 @@
 
 use super::{
     column::{Column, get},
+    sizes::Size,
     writer::{Applied, Failure},
 };
 use crate::{
-    catalog::{BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CatalogError, CatalogErrorKind, NewBucket},
+    catalog::{
+        BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage, BucketsQuery, CatalogError,
+        CatalogErrorKind, NewBucket,
+    },
     model::{BucketName, Owner},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::collections::VecDeque;
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, VecDeque},
+};
 
 const COLUMNS: &str = "id, name, owner_id, owner_name, created, acl, location, backend, place";
 
@@ -127,6 +134,22 @@ pub(super) fn delete(db: &Connection, bucket: BucketId) -> Applied<VecDeque<Buck
         db.prepare_cached(sql)?.execute([bucket.0])?;
     }
     Ok(gone)
+}
+
+/// The largest of those that are buckets, with their names.
+pub(super) fn largest(db: &Connection, sizes: &[Size], limit: usize) -> rusqlite::Result<BucketSizes> {
+    let mut names: HashMap<i64, BucketName> = db
+        .prepare_cached("SELECT id, name FROM buckets WHERE replica_of IS NULL")?
+        .query_map([], |row| Ok((row.get(0)?, get(row, 1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut largest: Vec<&Size> = sizes.iter().filter(|size| names.contains_key(&size.bucket.0)).collect();
+    largest.sort_unstable_by_key(|size| (Reverse(size.bytes), Reverse(size.objects), size.bucket));
+    let others = largest.len().saturating_sub(limit);
+    let named = |size: &Size| {
+        let name = names.remove(&size.bucket.0)?;
+        Some(BucketSize { name, objects: size.objects, bytes: size.bytes })
+    };
+    Ok(BucketSizes { largest: largest.into_iter().take(limit).filter_map(named).collect(), others })
 }
 
 pub(super) fn exists(db: &Connection, bucket: BucketId) -> rusqlite::Result<bool> {

@@ -71,7 +71,7 @@ fn damaged_truth(path: &Path, why: &str) -> CatalogError {
     ))
 }
 
-/// For whoever meets damage while the files are in use. An index is begun anew by the next start.
+/// The error for whoever meets damage while the files are in use. An index is begun anew by the next start.
 pub(super) fn damaged(path: &Path, why: &rusqlite::Error) -> CatalogError {
     if !path.ends_with(INDEX.file) {
         return damaged_truth(path, &why.to_string());
@@ -86,7 +86,7 @@ pub(super) fn damaged(path: &Path, why: &rusqlite::Error) -> CatalogError {
     ))
 }
 
-/// Behind the name of an index in which a reader has met damage.
+/// What stands behind the name of an index in which a reader has met damage.
 const DAMAGED: &str = "-damaged";
 
 /// The writing connection to `index.sqlite`. A damaged one is replaced by an empty one, and so is one that a later release wrote: it
@@ -193,6 +193,13 @@ fn upgrade(db: &mut Connection, format: &Format) -> std::result::Result<(), Prob
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version: usize = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let Some(step) = format.upgrades.get(version) else { return Ok(()) };
+        if version > 0 {
+            tracing::info!(
+                file = format.file,
+                version = version + 1,
+                "a stored format is brought up to date: that takes as long as the file is large"
+            );
+        }
         change.execute_batch(step)?;
         change.pragma_update(None, "application_id", format.application_id)?;
         change.pragma_update(None, "user_version", version + 1)?;

@@ -2,6 +2,7 @@
 
 use super::{
     column::{Column, get, get_option},
+    sizes,
     writer::{Applied, Step},
 };
 use crate::{
@@ -15,8 +16,12 @@ const SWEEP: i64 = 1000;
 
 pub(super) fn apply(db: &Connection, bucket: BucketId, change: &IndexChange) -> Applied<()> {
     match change {
-        IndexChange::Put(row) => db
-            .prepare_cached(
+        IndexChange::Put(row) => {
+            let before = db
+                .prepare_cached("SELECT size FROM keys WHERE bucket = ?1 AND key = ?2")?
+                .query_row(params![bucket.0, Column(&row.key)], |row| get(row, 0))
+                .optional()?;
+            db.prepare_cached(
                 "REPLACE INTO keys (bucket, key, size, modified, checksum, etag, fingerprint) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![
@@ -27,12 +32,17 @@ pub(super) fn apply(db: &Connection, bucket: BucketId, change: &IndexChange) -> 
                 row.checksum.map(Column),
                 Column(&row.etag),
                 row.fingerprint,
-            ])?,
-        IndexChange::Delete(key) => {
-            db.prepare_cached("DELETE FROM keys WHERE bucket = ?1 AND key = ?2")?.execute(params![bucket.0, Column(key)])?
+            ])?;
+            sizes::count(db, bucket, before, Some(row.size))
         }
-    };
-    Ok(())
+        IndexChange::Delete(key) => {
+            let before = db
+                .prepare_cached("DELETE FROM keys WHERE bucket = ?1 AND key = ?2 RETURNING size")?
+                .query_row(params![bucket.0, Column(key)], |row| get(row, 0))
+                .optional()?;
+            sizes::count(db, bucket, before, None)
+        }
+    }
 }
 
 pub(super) fn rows(db: &Connection, bucket: BucketId, after: Option<&ObjectKey>, limit: usize) -> rusqlite::Result<Vec<IndexRow>> {
@@ -59,20 +69,20 @@ pub(super) fn state(db: &Connection, bucket: BucketId, name: &str) -> rusqlite::
 }
 
 pub(super) fn set_state(db: &Connection, bucket: BucketId, name: &str, value: Option<&str>) -> Applied<()> {
-    match value {
-        Some(value) => {
-            db.prepare_cached("REPLACE INTO state (bucket, name, value) VALUES (?1, ?2, ?3)")?.execute(params![bucket.0, name, value])?
-        }
-        None => db.prepare_cached("DELETE FROM state WHERE bucket = ?1 AND name = ?2")?.execute(params![bucket.0, name])?,
+    let Some(value) = value else {
+        db.prepare_cached("DELETE FROM state WHERE bucket = ?1 AND name = ?2")?.execute(params![bucket.0, name])?;
+        return Ok(());
     };
-    Ok(())
+    db.prepare_cached("REPLACE INTO state (bucket, name, value) VALUES (?1, ?2, ?3)")?.execute(params![bucket.0, name, value])?;
+    sizes::note(db, bucket)
 }
 
 /// Every bucket that the index has something of, in order.
 pub(super) fn buckets(db: &Connection) -> rusqlite::Result<Vec<BucketId>> {
     let mut next = db.prepare(
         "SELECT min(bucket) FROM (SELECT * FROM (SELECT bucket FROM keys WHERE bucket > ?1 ORDER BY bucket LIMIT 1)
-         UNION ALL SELECT * FROM (SELECT bucket FROM state WHERE bucket > ?1 ORDER BY bucket LIMIT 1))",
+         UNION ALL SELECT * FROM (SELECT bucket FROM state WHERE bucket > ?1 ORDER BY bucket LIMIT 1)
+         UNION ALL SELECT * FROM (SELECT bucket FROM sizes WHERE bucket > ?1 ORDER BY bucket LIMIT 1))",
     )?;
     let mut buckets = Vec::new();
     let mut last = i64::MIN;
@@ -95,6 +105,7 @@ pub(super) fn sweep(db: &Connection, bucket: BucketId) -> Applied<Step<()>> {
         return Ok(Step::More);
     }
     db.prepare_cached("DELETE FROM state WHERE bucket = ?1")?.execute([bucket.0])?;
+    sizes::forget(db, bucket)?;
     Ok(Step::Done(()))
 }
 

@@ -22,7 +22,7 @@ use std::{
 const NAME: &str = "reserve";
 /// Thousands of deletions, and less than anybody misses.
 const SIZE: u64 = 16 << 20;
-/// Of small file systems a sixteenth.
+/// On small file systems the reserve is a sixteenth of their size.
 const SHARE: u64 = 16;
 /// What one change may need, with all the pages that it touches.
 const PIECE: u64 = 512 << 10;

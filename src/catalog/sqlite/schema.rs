@@ -27,7 +27,7 @@ pub(super) const TRUTH: Format =
     Format { file: "catalog.sqlite", application_id: 0x4357_5459, upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3, TRUTH_4, TRUTH_5, TRUTH_6] };
 
 /// What can: the ordered key index, and how far its making has come.
-pub(super) const INDEX: Format = Format { file: "index.sqlite", application_id: 0x4357_4958, upgrades: &[INDEX_1] };
+pub(super) const INDEX: Format = Format { file: "index.sqlite", application_id: 0x4357_4958, upgrades: &[INDEX_1, INDEX_2] };
 
 const TRUTH_1: &str = "
 CREATE TABLE buckets (
@@ -140,4 +140,17 @@ CREATE TABLE state (
     value TEXT NOT NULL,
     PRIMARY KEY (bucket, name)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// How much each bucket holds, kept with every change of its keys. A size is stored as whole GiB and the bytes beside them, so that no
+/// sum of sizes overflows: a file with holes may say that it has 8 EiB.
+const INDEX_2: &str = "
+CREATE TABLE sizes (
+    bucket INTEGER PRIMARY KEY,
+    objects INTEGER NOT NULL,
+    gib INTEGER NOT NULL,
+    rest INTEGER NOT NULL
+) STRICT;
+INSERT INTO sizes SELECT bucket, count(*), sum(size >> 30), sum(size & 1073741823) FROM keys GROUP BY bucket;
+INSERT INTO sizes SELECT DISTINCT bucket, 0, 0, 0 FROM state WHERE bucket NOT IN (SELECT bucket FROM sizes);
 ";

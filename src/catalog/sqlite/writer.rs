@@ -268,7 +268,7 @@ impl Thread {
         }
     }
 
-    /// For whoever waits: that there is no room, whatever SQLite calls it.
+    /// The error that callers get: it says that there is no room, whatever SQLite calls that.
     fn told(&self, error: &CatalogError) -> CatalogError {
         let kind = if self.is_full(error) { CatalogErrorKind::Full } else { error.kind() };
         CatalogError::new(kind, error.to_string())
@@ -371,7 +371,7 @@ mod tests {
         let held = hold(&writer);
         let changes = (0..100).map(|n| {
             let (applied, mut insert) = (applied.clone(), insert(n - n % 50));
-            // Of every fifty, one gets the number and the others violate the constraint; ten more panic or refuse.
+            // One of every fifty gets the number and the others violate the constraint; ten more panic or refuse.
             writer.submit(move |db| {
                 applied.fetch_add(1, Ordering::Relaxed);
                 match n % 10 {

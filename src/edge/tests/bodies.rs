@@ -387,7 +387,7 @@ fn a_plain_body_is_held_to_its_digest() {
         signer.sign(Draft::new("PUT", "/bucket/key").header("content-encoding", "gzip, aws-chunked")).body(body)
     };
     assert_eq!(decoded(upload("hello")).as_deref(), Ok(&b"hello"[..]));
-    assert_eq!(decoded(upload("hellO")), Err(PayloadError::Sha256Mismatch));
+    assert!(matches!(decoded(upload("hellO")), Err(PayloadError::Sha256Mismatch { .. })));
     let request = admit(upload("hello").build()).expect("admitted");
     assert_eq!(request.headers.get("content-encoding").and_then(|value| value.to_str().ok()), Some("gzip"));
 }

@@ -1,6 +1,7 @@
 //! Whole requests through the edge, signed by the AWS SDK's own signer.
 
 mod bodies;
+mod latin1;
 mod mutations;
 mod presigned;
 mod refusals;

@@ -285,7 +285,8 @@ fn a_preflight_is_answered_before_any_signature() {
     let options = Draft::new("OPTIONS", "/bucket/key");
     assert_eq!(refusal_code(Signer::presigning(60).sign(options.clone())), Some(ErrorCode::BadRequest));
     let asked = options.header("origin", "https://example.com").header("access-control-request-method", "PUT");
-    assert_eq!(refusal_code(asked), Some(ErrorCode::AccessForbidden));
+    let error = admit(asked.build()).expect_err("refused");
+    assert_eq!((error.code, error.details), (ErrorCode::AccessForbidden, vec![("Method", "PUT".to_owned())]));
 }
 
 #[test]

@@ -295,7 +295,7 @@ async fn a_signed_digest_is_held_to_wherever_it_was_written() {
     };
     for (right, wrong) in [(by_header("hello"), by_header("hellO")), (by_query("hello"), by_query("hellO"))] {
         assert_eq!(read(admit(right.build()).expect("admitted")).await.as_deref(), Ok(&b"hello"[..]));
-        assert_eq!(read(admit(wrong.build()).expect("admitted")).await, Err(PayloadError::Md5Mismatch));
+        assert!(matches!(read(admit(wrong.build()).expect("admitted")).await, Err(PayloadError::Md5Mismatch { .. })));
     }
 }
 

@@ -37,10 +37,10 @@ macro_rules! codes {
 codes! {
     AccessDenied 403 "Access Denied" ["HeadersNotSigned" "HeadersNotPresent" "X-Amz-Expires" "Expires" "ServerTime"],
     AccessControlListNotSupported 400 "The bucket does not allow ACLs" [],
-    AccessForbidden 403 "CORSResponse: CORS is not enabled for this bucket." ["ResourceType"],
+    AccessForbidden 403 "CORSResponse: CORS is not enabled for this bucket." ["Method" "ResourceType"],
     AuthorizationHeaderMalformed 400 "The authorization header that you provided is not valid." [],
     AuthorizationQueryParametersError 400 "The authorization query parameters that you provided are not valid." [],
-    BadDigest 400 "The Content-MD5 or checksum value that you specified did not match what the server received." [],
+    BadDigest 400 "The Content-MD5 or checksum value that you specified did not match what the server received." ["ExpectedDigest" "CalculatedDigest"],
     BadRequest 400 "Bad Request" [],
     BucketAlreadyExists 409 "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again." [],
     BucketAlreadyOwnedByYou 409 "The bucket that you tried to create already exists, and you own it." [],
@@ -93,5 +93,5 @@ codes! {
     SlowDown 503 "Please reduce your request rate." [],
     StorageFull 507 "The storage behind this bucket is full." [],
     UnexpectedContent 400 "This request contains unsupported content." [],
-    XAmzContentSHA256Mismatch 400 "The provided 'x-amz-content-sha256' header does not match what was computed." [],
+    XAmzContentSHA256Mismatch 400 "The provided 'x-amz-content-sha256' header does not match what was computed." ["ClientComputedContentSHA256" "S3ComputedContentSHA256"],
 }

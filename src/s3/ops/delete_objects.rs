@@ -26,7 +26,7 @@ const MAX_ETAG: usize = 64;
 const MAX_DOCUMENT: usize = 8 << 20;
 /// Deletions under way at once: enough to keep a disk or a remote storage busy, too few to crowd other requests out.
 const CONCURRENCY: usize = 16;
-/// Of the reply, in memory at once.
+/// How many bytes of the reply are in memory at once.
 const PIECE: usize = 16 << 10;
 
 struct Item {
@@ -121,7 +121,7 @@ fn item(object: &xml::Element) -> Option<Item> {
 }
 
 async fn delete_item(store: &dyn Store, item: &Item) -> Result<(), S3Error> {
-    // In a list, S3 does not tell an id that no version can have from one that no version has.
+    // S3 does not tell, in a list, an id that no version can have from one that no version has.
     if item.version.as_deref().is_some_and(|id| id != "null") {
         return Err(ErrorCode::NoSuchVersion.into());
     }

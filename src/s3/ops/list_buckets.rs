@@ -6,7 +6,7 @@ use crate::{
     s3::{ErrorCode, Query, Response, S3Error, Service, ServiceCall, acl, identification, listing, region, reply},
 };
 
-/// Also the page of a request that names no limit.
+/// The largest page, and the page of a request that names no limit.
 const MAX_BUCKETS: usize = 10_000;
 
 pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Result<Response, S3Error> {

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     promises::name,
     proxy::{Direction, Proxy},
+    silent::silent,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -153,4 +154,24 @@ async fn a_file_that_was_replaced_between_looking_and_reading_is_not_read_for_th
     // In the same second and of the same size: the server says nothing else of it.
     put(&files, "k", b"new").await;
     assert!(opened.read(Span::whole(3)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_server_that_takes_the_connection_and_says_nothing_is_told_within_the_time_to_connect() {
+    let place = Ftpd::shared();
+    for (greeting, tls, words) in [
+        ("", Tls::None, "there was no greeting within 700ms"),
+        ("220 ready\r\n", Tls::None, "did not let us in within 700ms"),
+        ("220 ready\r\n", Tls::Explicit, "did not let us in within 700ms"),
+        // One that says again and again that it will soon be ready is not.
+        ("120 in a minute\r\n120 in a minute\r\n", Tls::None, "there was no greeting within 700ms"),
+    ] {
+        let (timeout, connect_timeout) = (Duration::from_secs(600), Duration::from_millis(700));
+        let files = on(FtpSettings { port: silent(greeting).port(), tls, timeout, connect_timeout, ..place.settings() });
+        let asked = tokio::time::timeout(Duration::from_secs(20), files.stat("k")).await.expect("it is told soon");
+        let error = asked.expect_err("nothing comes");
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!(files.traffic().and_then(|traffic| traffic.trouble), Some(error.to_string()), "and to everybody");
+    }
 }

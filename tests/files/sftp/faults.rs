@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     promises::{draft, get, list, name, own_files, pattern, published, put},
     proxy::{Direction, Proxy},
+    silent::silent,
 };
 use bytes::Bytes;
 use causeway::{model::Span, store::error::StoreErrorKind};
@@ -138,4 +139,23 @@ async fn a_server_that_is_away_is_told_at_once_to_all_who_wait() {
     assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
     proxy.accept();
     assert_eq!(files.stat("k").await.expect("it is back"), None);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_the_connection_and_says_nothing_is_told_within_the_time_to_connect() {
+    for (greeting, words) in [("", "there was no greeting within 700ms"), ("SSH-2.0-silent\r\n", "there was no greeting within 700ms")] {
+        let address = silent(greeting);
+        let settings = SftpSettings {
+            port: address.port(),
+            timeout: Duration::from_secs(600),
+            connect_timeout: Duration::from_millis(700),
+            ..Sshd::start().settings()
+        };
+        let files: Storage = Arc::new(SftpFiles::open(settings).expect("settings"));
+        let asked = tokio::time::timeout(Duration::from_secs(20), files.stat("k")).await.expect("it is told soon");
+        let error = asked.expect_err("nothing comes");
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!(files.traffic().and_then(|traffic| traffic.trouble), Some(error.to_string()), "and to everybody");
+    }
 }

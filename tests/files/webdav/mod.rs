@@ -98,7 +98,7 @@ async fn what_was_moved_though_the_reply_was_lost_is_published() {
     let (_folder, proxy, files) = behind_proxy();
     put(&files, "k", b"old").await;
     let draft = draft(&files, "k", b"new").await;
-    // Of the next connection nothing comes back.
+    // Nothing comes back on the next connection.
     proxy.refuse();
     proxy.accept();
     proxy.cut(Direction::Down, 0, 1);

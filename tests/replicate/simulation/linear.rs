@@ -14,7 +14,7 @@ use std::{collections::HashSet, fmt};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Version {
     pub etag: Tag,
-    /// Told apart from the bytes, since it changes alone.
+    /// The version of the tags, which change without the bytes.
     pub tags: u64,
 }
 
@@ -44,7 +44,7 @@ pub enum Condition {
 pub enum Action {
     Write(Version, Condition),
     Delete(Condition),
-    /// Of the tags alone.
+    /// A change of the tags alone.
     Retag(u64),
     /// A GET or HEAD: what it saw.
     Read(State),

@@ -82,7 +82,7 @@ impl Asked {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Of `Range: bytes=a-b`, within `size`: what is asked for. `Err` if nothing of it is there.
+    /// Reads what `Range: bytes=a-b` asks for, within `size`. It is an `Err` if nothing of that is there.
     pub fn range(&self, size: usize) -> Result<Option<std::ops::Range<usize>>, ()> {
         let Some((first, last)) = self.header("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-')) else {
             return Ok(None);

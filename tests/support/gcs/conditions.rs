@@ -12,7 +12,7 @@ const METAGENERATION: &str = "if-metageneration-match";
 const SOURCE_GENERATION: &str = "copy-source-if-generation-match";
 const SOURCE_METAGENERATION: &str = "copy-source-if-metageneration-match";
 
-/// Of the object that is read, written or deleted. AWS's dialect has no such headers: there they are ignored as well.
+/// Checks the conditions on the object that is read, written or deleted. AWS's dialect has no such headers: they are ignored there as well.
 pub fn generations(call: &Call, current: Option<&Object>) -> Result<(), Refusal> {
     both(call, GENERATION, METAGENERATION, current)
 }

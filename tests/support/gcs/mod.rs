@@ -5,7 +5,7 @@
 //! measured: `If-None-Match` of a PUT is ignored, `x-amz-` and `x-goog-` headers in one request are refused. What it lacks:
 //! ACLs, versions, resumable uploads, compose, DeleteObjects, virtual-host addressing, verification of HMAC signatures.
 //!
-//! Of the JSON API it has `objects.list` alone. Its errors are documents of XML there too, which no driver should care for.
+//! It has only `objects.list` of the JSON API. Its errors are documents of XML there too, which no driver should care for.
 //!
 //! The metadata server's token is served by the same address: `GCE_METADATA_HOST` may point here.
 

@@ -168,7 +168,7 @@ pub fn delete(shared: &Shared, call: &Call, id: &str) -> Result<Reply, Refusal> 
     call.only(&[])?;
     let mut state = shared.state();
     let file = state.file(id, call.is_set("supportsAllDrives"))?;
-    // Of a shared drive only organizers may.
+    // On a shared drive only organizers may do that.
     if state.drive_of(file).is_some() {
         return Err(Refusal::new(403, "insufficientFilePermissions", "The user does not have sufficient permissions for this file."));
     }

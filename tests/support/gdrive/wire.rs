@@ -117,7 +117,7 @@ fn project(document: Value, fields: &str) -> Result<Value, Refusal> {
     Ok(Value::Object(kept))
 }
 
-/// Of the parenthesis that is open.
+/// Finds the end of the parenthesis that is open.
 fn closing(text: &str) -> Option<usize> {
     let mut open = 1;
     text.char_indices().find_map(|(at, c)| {

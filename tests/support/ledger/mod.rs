@@ -10,9 +10,9 @@ mod state;
 use async_trait::async_trait;
 use causeway::{
     catalog::{
-        BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError, CatalogErrorKind, Commit,
-        CompletedUpload, IndexChange, IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord,
-        Result, UploadRecord, WhichObjects,
+        BackendPlace, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog, CatalogError,
+        CatalogErrorKind, Commit, CompletedUpload, IndexChange, IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord,
+        ReplicaChange, ReplicaRecord, Result, UploadRecord, WhichObjects,
     },
     model::{BucketName, ObjectKey, Timestamp, UploadId},
     store::{ListPage, ListRequest, ListUploadsRequest, UploadsPage},
@@ -214,6 +214,10 @@ impl Catalog for LedgerCatalog {
 
     async fn index_lookup(&self, bucket: BucketId, keys: Vec<ObjectKey>) -> Result<Vec<Option<IndexRow>>> {
         self.read(|state| state.index_lookup(bucket, &keys)).await
+    }
+
+    async fn bucket_sizes(&self, limit: usize) -> Result<BucketSizes> {
+        self.read(|state| state.bucket_sizes(limit)).await
     }
 
     async fn state(&self, bucket: BucketId, name: &str) -> Result<Option<String>> {

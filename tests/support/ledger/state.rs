@@ -2,9 +2,9 @@
 
 use causeway::{
     catalog::{
-        BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, CatalogError, CatalogErrorKind, CompletedUpload,
-        IndexChange, IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord,
-        WhichObjects,
+        BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage, BucketsQuery, CatalogError,
+        CatalogErrorKind, CompletedUpload, IndexChange, IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange,
+        ReplicaRecord, Result, UploadRecord, WhichObjects,
     },
     model::{BucketName, ObjectKey, Timestamp, UploadId},
     store::{
@@ -86,6 +86,20 @@ impl State {
         let truncated = query.limit > 0 && buckets.len() > query.limit;
         buckets.truncate(query.limit);
         BucketsPage { buckets, truncated }
+    }
+
+    pub(super) fn bucket_sizes(&self, limit: usize) -> BucketSizes {
+        let size = |(id, bucket): (&BucketId, &NewBucket)| {
+            let keys = || self.index.range((*id, ObjectKey::new("\0").expect("a key"))..).take_while(|((of, _), _)| of == id);
+            let has_index = keys().next().is_some() || self.facts.keys().any(|(of, _)| of == id);
+            let bytes = keys().map(|(_, row)| row.size).fold(0u64, u64::saturating_add);
+            has_index.then(|| BucketSize { name: bucket.name.clone(), objects: keys().count() as u64, bytes })
+        };
+        let mut largest: Vec<_> = self.buckets.iter().filter_map(size).collect();
+        largest.sort_by_key(|size| std::cmp::Reverse((size.bytes, size.objects)));
+        let others = largest.len().saturating_sub(limit);
+        largest.truncate(limit);
+        BucketSizes { largest, others }
     }
 
     pub(super) fn update_bucket(&mut self, bucket: BucketId, change: BucketChange) -> Result<()> {

@@ -165,7 +165,7 @@ impl FakeOnedrive {
         self.shared.told().tokens += 1;
     }
 
-    /// Of refresh tokens only the one that was given out last is good.
+    /// From now on only the refresh token that was given out last is good.
     pub fn expire_old_grants(&self) {
         self.shared.told().only_the_newest = true;
     }

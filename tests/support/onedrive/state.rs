@@ -19,10 +19,10 @@ pub struct Item {
     pub parent: Option<String>,
     /// `None`: a folder.
     pub content: Option<Bytes>,
-    /// Of the content.
+    /// The hash of the content.
     pub hash: String,
     pub modified: Timestamp,
-    /// Of anything, and of the bytes.
+    /// How often anything has changed, and below how often the bytes have.
     pub changes: u64,
     pub version: u64,
 }
@@ -31,7 +31,7 @@ pub struct Item {
 pub struct State {
     pub items: BTreeMap<String, Item>,
     pub uploads: BTreeMap<String, Upload>,
-    /// Of copies: how often they are still said to be under way, and how they end.
+    /// The jobs of copies: how often each is still said to be under way, and how it ends.
     pub jobs: BTreeMap<String, (usize, bool)>,
     pub quota: Option<u64>,
     next: u64,

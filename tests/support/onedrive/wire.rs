@@ -92,7 +92,7 @@ impl Call {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Of the address or of the document: the service reads both.
+    /// Reads the behaviour from the address or from the document, as the service does.
     pub fn behaviour(&self, document: &Value) -> Result<Behaviour, Refusal> {
         let name = "@microsoft.graph.conflictBehavior";
         match self.parameter(name).or(document[name].as_str()) {
@@ -113,7 +113,7 @@ pub fn decoded(text: &str) -> Result<String, Refusal> {
     percent_decode_str(text).decode_utf8().map(String::from).map_err(|_| Refusal::invalid("not UTF-8"))
 }
 
-/// Of what comes after `/me/drive` or `/drives/…`: a place, and what is asked of it.
+/// Splits what comes after `/me/drive` or `/drives/…` into a place and what is asked of it.
 pub fn place(below: &str) -> Result<(Place, String), Refusal> {
     if let Some(rest) = below.strip_prefix("/root") {
         let Some(path) = rest.strip_prefix(":/") else {

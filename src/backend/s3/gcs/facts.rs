@@ -40,7 +40,7 @@ const MODIFIED: HeaderName = HeaderName::from_static("x-goog-meta-causeway-modif
 
 /// GCS: "the combined size of all custom metadata", names and values.
 const ROOM: usize = 8 << 10;
-/// For the longest checksum, an ETag, a time and the id of an upload, which are added in the end.
+/// Room for the longest checksum, an ETag, a time and the id of an upload, which are added in the end.
 const RESERVED: usize = 320;
 
 /// Beyond its attributes and tags.

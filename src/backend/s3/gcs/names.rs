@@ -74,7 +74,7 @@ fn above_end(c: char) -> char {
     char::from_u32(END as u32 + 1 + c as u32).unwrap_or(END)
 }
 
-/// Of what `write` makes; of anything else, something.
+/// Reads back what `write` makes. Any other name is read as some key.
 fn read(name: &str) -> String {
     let mut key = String::with_capacity(name.len());
     let mut rest = name;

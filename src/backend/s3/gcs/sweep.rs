@@ -25,7 +25,7 @@ const LONGEST_PAGE: usize = 16 << 20;
 /// A name that begins as ours do.
 struct Found {
     name: String,
-    /// Of an upload in progress, as the storage calls it.
+    /// The id of an upload in progress, as the storage calls it.
     upload: Option<String>,
     since: Timestamp,
 }

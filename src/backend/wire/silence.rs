@@ -1,0 +1,41 @@
+//! Tells a storage that is slow from one that says nothing at all, before the time of a request is over.
+//!
+//! A request may take a storage long. Saying that it is there does not: while a request has no answer from a storage that has not answered
+//! yet, or was lost, the storage is asked for nothing in particular (`HEAD /`, without credentials). Any reply will do. Storages that
+//! answer within a third of `connect_timeout` are never asked.
+
+use super::{Outgoing, connecting::Connector};
+use http::{Method, Request, StatusCode, Uri, header};
+use hyper_util::client::legacy::Client;
+use std::time::Duration;
+
+/// What is known of a storage that was asked whether it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SignOfLife {
+    /// It has replied, with this status.
+    Reply(StatusCode),
+    /// It said nothing for the whole time.
+    Silence,
+    /// The question itself failed: only the request that waits can tell more.
+    Unknown,
+}
+
+/// Waits a third of `limit`, and asks for a sign during the rest and a little longer: where no connection comes about within `limit`, that
+/// is told first, with its reason.
+pub(super) async fn sign_of_life(client: &Client<Connector, Outgoing>, uri: &Uri, limit: Duration) -> SignOfLife {
+    let first = limit / 3;
+    tokio::time::sleep(first).await;
+    let Some(question) = question(uri) else { return SignOfLife::Unknown };
+    match tokio::time::timeout(limit - first + limit / 16, client.request(question)).await {
+        Ok(Ok(reply)) => SignOfLife::Reply(reply.status()),
+        Ok(Err(_)) => SignOfLife::Unknown,
+        Err(_) => SignOfLife::Silence,
+    }
+}
+
+fn question(of: &Uri) -> Option<Request<Outgoing>> {
+    let (scheme, authority) = (of.scheme()?.clone(), of.authority()?.clone());
+    let host = authority.as_str().to_owned();
+    let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build().ok()?;
+    Request::builder().method(Method::HEAD).uri(uri).header(header::HOST, host).body(Outgoing::empty()).ok()
+}
