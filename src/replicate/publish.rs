@@ -324,16 +324,23 @@ pub(super) fn telling(mut errors: Vec<StoreError>, had: usize, needed: usize) ->
                     | StoreErrorKind::Payload
             )
     };
+    // These are there, and were left behind or had to give way: the same change has better chances a little later.
+    let left_behind = errors.iter().filter(|error| error.kind() == StoreErrorKind::Payload).count();
     match errors.iter().position(firm) {
         Some(at) => errors.swap_remove(at),
         None => {
-            let error = too_few(had, needed);
+            let error = if had + left_behind >= needed { left_behind_too_many() } else { too_few(had, needed) };
             match errors.pop() {
                 Some(last) => error.with_source(last),
                 None => error,
             }
         }
     }
+}
+
+fn left_behind_too_many() -> StoreError {
+    let why = "too few replicas took this body in time, before another change of the key: send it again";
+    StoreError::new(StoreErrorKind::Busy, why)
 }
 
 /// Hears the rest out, and writes down how it ended.

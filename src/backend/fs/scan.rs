@@ -117,8 +117,7 @@ pub(super) enum Depth {
 pub(super) async fn pass(inner: &Arc<Inner>, depth: Depth, progress: &Progress) -> Result<()> {
     let mut seen = inner.scan.seen.lock().await;
     let volume = inner.volume.clone();
-    // What is not there any more says nothing of the objects: a disk may only not be mounted.
-    if blocking(move || volume.root.is_removed().map_err(|e| StoreError::of_entry("scanning a bucket", e))).await? {
+    if blocking(move || is_removed(&volume)).await? {
         return Err(inner.volume.root.removed());
     }
     let before = std::mem::take(&mut seen.directories);
@@ -147,6 +146,11 @@ pub(super) async fn pass(inner: &Arc<Inner>, depth: Depth, progress: &Progress) 
     }
     inner.scan.ready.send_replace(Readiness::Complete);
     Ok(())
+}
+
+/// What is not there any more says nothing of the objects: a disk may only not be mounted.
+fn is_removed(volume: &Volume) -> Result<bool> {
+    volume.root.is_removed().map_err(|e| StoreError::of_entry("scanning a bucket", e))
 }
 
 /// Rows of files that are no longer there, among those that `suspect` names. How many there were.
@@ -200,6 +204,8 @@ async fn refresh(inner: &Arc<Inner>, key: ObjectKey) -> Result<()> {
         let found = volume.find(&name).map_err(|e| StoreError::of_entry("looking for an object", e));
         Ok(match found {
             Err(error) if is_of_entry(&error) => Err((volume.glimpse(&name), error)),
+            // The directory may have gone since the scan began.
+            Ok(None) if is_removed(&volume)? => return Err(volume.root.removed()),
             found => Ok(found?),
         })
     });
