@@ -47,10 +47,10 @@ pub(super) enum Order {
 /// signature never stands for two texts, and who changes a byte on the way invalidates it in either reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reading {
-    /// As they were sent.
+    /// The client signed the bytes that it sent.
     Bytes,
-    /// As the UTF-8 of the characters that they are in Latin-1. The AWS SDK for JavaScript signs text, and Node.js sends every
-    /// character of it as one byte.
+    /// The client signed the UTF-8 form of the characters that these bytes are in Latin-1. The AWS SDK for JavaScript signs text, and
+    /// Node.js sends every character of it as one byte.
     Latin1,
 }
 

@@ -385,7 +385,8 @@ pub(super) async fn timely<T>(limit: Duration, answer: impl Future<Output = Resu
     tokio::time::timeout(limit, answer).await.map_err(late)?
 }
 
-/// As `timely`, for what moves so many bytes. Those behind it in its lane wait no longer.
+/// Limits the time of a change by the number of bytes that it moves. Later changes of the key on this replica wait for it, and so they
+/// wait no longer than this limit.
 pub(super) async fn in_time<T>(bytes: Option<u64>, change: impl Future<Output = Result<T>>) -> Result<T> {
     timely(PATIENCE + Duration::from_secs(bytes.unwrap_or(0) >> 20), change).await
 }

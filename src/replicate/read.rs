@@ -129,7 +129,7 @@ pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record,
                     Ok(reply) => {
                         member.health.answered(Some(begun.elapsed()));
                         hear_out(bucket, asked, slow);
-                        heal(bucket, key, record, wrong);
+                        resolve::distrust_later(bucket, key, record.change.generation, wrong);
                         return Ok(Opened { member, body: reply.body });
                     }
                     Err(error) if matches!(error.kind(), StoreErrorKind::NoSuchKey | StoreErrorKind::PreconditionFailed) => {
@@ -208,21 +208,6 @@ fn unavailable(failure: Option<StoreError>) -> StoreError {
         Some(failure) => error.with_source(failure),
         None => error,
     }
-}
-
-/// In the background: the reader has what it came for.
-fn heal(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, wrong: Vec<Arc<Member>>) {
-    if wrong.is_empty() {
-        return;
-    }
-    let (own, key, generation) = (bucket.clone(), key.clone(), record.change.generation);
-    bucket.spawn(async move {
-        for member in wrong {
-            if let Err(error) = resolve::distrust(&own, &key, generation, &member, Wrong::Object).await {
-                tracing::warn!(%key, backend = member.name, %error, "a replica that is not as it should be was not noted; a scrub will find it");
-            }
-        }
-    });
 }
 
 /// Those that have the object: by the policy, those that do not answer last, and those over their budget before them.

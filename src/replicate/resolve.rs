@@ -399,6 +399,21 @@ pub(super) async fn distrust(bucket: &Arc<Bucket>, key: &ObjectKey, generation: 
     Ok(())
 }
 
+/// Does the same in the background for replicas that hold another object, or none: the client who met them does not wait for it.
+pub(super) fn distrust_later(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, wrong: Vec<Arc<Member>>) {
+    if wrong.is_empty() {
+        return;
+    }
+    let (own, key) = (bucket.clone(), key.clone());
+    bucket.spawn(async move {
+        for member in wrong {
+            if let Err(error) = distrust(&own, &key, generation, &member, Wrong::Object).await {
+                tracing::warn!(%key, backend = member.name, %error, "a replica that is not as it should be was not noted; a scrub will find it");
+            }
+        }
+    });
+}
+
 /// A replica lists an object that no record knew: it is ours, unless there is a record by now, or the object is gone.
 pub(super) async fn found(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Result<bool> {
     let guard = bucket.lock(key).await;

@@ -5,9 +5,9 @@
 
 use super::{
     bucket::Bucket,
-    member::{Member, too_few},
+    member::too_few,
     publish::{Running, Step, overtaken, telling},
-    record::{Row, Wrong},
+    record::Row,
     resolve,
 };
 use crate::{
@@ -62,7 +62,8 @@ pub(super) async fn reason(
         };
     }
     if let Some(record) = before.and_then(|row| row.stands) {
-        look_again(bucket, key, record.change.generation, surprised);
+        // Unless another change came, a replica that was surprised does not hold what the record says.
+        resolve::distrust_later(bucket, key, record.change.generation, surprised);
     }
     let seen = bucket.glance(key).await.ok().flatten();
     match seen.map_or(Ok(()), |row| row.check(conditions)) {
@@ -70,18 +71,6 @@ pub(super) async fn reason(
         Ok(()) if conditions.is_empty() => overtaken(),
         Ok(()) => StoreErrorKind::Conflict.into(),
     }
-}
-
-/// Unless another change came, a replica that was surprised does not hold what the record says.
-fn look_again(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, surprised: Vec<Arc<Member>>) {
-    let (own, key) = (bucket.clone(), key.clone());
-    bucket.spawn(async move {
-        for member in surprised {
-            if let Err(error) = resolve::distrust(&own, &key, generation, &member, Wrong::Object).await {
-                tracing::warn!(%key, backend = member.name, %error, "a replica that is not as it should be was not noted; a scrub will find it");
-            }
-        }
-    });
 }
 
 /// The replica did not hold what was expected.

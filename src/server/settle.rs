@@ -19,9 +19,9 @@ use std::sync::Arc;
 /// A bucket as the configuration says it.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    /// As it is made if there is none.
+    /// The bucket that is made where none of the name exists.
     bucket: NewBucket,
-    /// Whom it is given to if there is one.
+    /// The owner that the configuration names: a bucket that exists is given to this owner.
     named: Option<Owner>,
 }
 

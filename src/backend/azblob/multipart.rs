@@ -200,7 +200,7 @@ impl AzblobStore {
         if !self.catalog.abort_upload(self.bucket, id).await? {
             return Err(StoreErrorKind::NoSuchUpload.into());
         }
-        // Also where the catalog has no part: one that was cut off may have left its blocks.
+        // The catalog may have no part, and the storage may have blocks all the same: a part that was cut off leaves them.
         if let Err(error) = self.discard(&self.stage_name(id)).await {
             tracing::warn!(%error, upload = %id, "blocks of an aborted upload are left to the storage, which drops them after a week");
         }
