@@ -180,4 +180,13 @@ mod tests {
         assert_ne!(first.admin_address, second.admin_address);
         assert_ne!(second.admin_address, ADMIN);
     }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_connection_has_from_its_listener_how_much_may_wait_unsent() {
+        let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), false).expect("a port");
+        let _client = std::net::TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
+        let (accepted, _) = listener.accept().await.expect("a connection");
+        assert_eq!(socket2::SockRef::from(&accepted).tcp_notsent_lowat().expect("the system tells"), UNSENT);
+    }
 }
