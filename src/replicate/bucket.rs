@@ -8,6 +8,7 @@ use super::{
     bodies::Bodies,
     lanes::Lanes,
     member::{Member, too_few},
+    recent::Recent,
     record::{Record, Row},
     records::{Hold, Records, Seen},
     resolve,
@@ -95,6 +96,7 @@ pub(super) struct Opening {
     pub(super) write: WritePolicy,
     pub(super) read: ReadPolicy,
     pub(super) scrub: Duration,
+    pub(super) recent: Recent,
     pub(super) recovered: Since,
     pub(super) members: Vec<Arc<Member>>,
     pub(super) stop: CancellationToken,
@@ -105,9 +107,9 @@ pub(super) type Writer = (Arc<Member>, OwnedSemaphorePermit);
 
 impl Bucket {
     pub(super) fn new(opening: Opening) -> Arc<Self> {
-        let Opening { record, catalog, write, read, scrub, recovered, members, stop } = opening;
+        let Opening { record, catalog, write, read, scrub, recent, recovered, members, stop } = opening;
         Arc::new(Self {
-            records: Records::new(catalog.clone(), record.id),
+            records: Records::new(catalog.clone(), record.id, recent),
             record,
             catalog,
             write,
@@ -234,7 +236,7 @@ impl Bucket {
     }
 
     /// The record of the object that a key holds.
-    pub(super) async fn find(self: &Arc<Self>, key: &ObjectKey) -> Result<Record> {
+    pub(super) async fn find(self: &Arc<Self>, key: &ObjectKey) -> Result<Arc<Record>> {
         let stands = self.see(key).await?.stands;
         stands.filter(|record| record.object().is_some()).ok_or_else(|| StoreErrorKind::NoSuchKey.into())
     }
@@ -336,7 +338,8 @@ impl Bucket {
     }
 
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(task);
+        // Boxed: a task is copied several times before it ends, and those of changes are large.
+        self.tasks.spawn(Box::pin(task));
     }
 }
 

@@ -27,6 +27,7 @@ mod orphans;
 mod places;
 mod publish;
 mod read;
+mod recent;
 mod record;
 mod records;
 mod relay;
@@ -56,6 +57,7 @@ use bucket::{Bucket, Opening};
 use health::Health;
 use left::LeftPlaces;
 use member::Member;
+use recent::Recent;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -109,6 +111,7 @@ pub struct ReplicatedBackend {
     health: Mutex<HashMap<String, Arc<Health>>>,
     recovered: Tally,
     buckets: Mutex<HashMap<BucketId, Weak<Bucket>>>,
+    recent: Recent,
     left: Arc<LeftPlaces>,
     stop: CancellationToken,
     _stopped_when_dropped: DropGuard,
@@ -139,6 +142,7 @@ impl ReplicatedBackend {
             health: Mutex::default(),
             recovered,
             buckets: Mutex::default(),
+            recent: Recent::default(),
             left,
             _stopped_when_dropped: stop.clone().drop_guard(),
             stop,
@@ -211,7 +215,7 @@ impl ReplicatedBackend {
         let (write, read, recovered) = (self.settings.write, self.settings.read, self.recovered.since_now());
         let (record, catalog, stop) = (bucket.clone(), self.catalog.clone(), self.stop.child_token());
         let scrub = self.settings.scrub;
-        let open = Bucket::new(Opening { record, catalog, write, read, scrub, recovered, members, stop });
+        let open = Bucket::new(Opening { record, catalog, write, read, scrub, recent: self.recent.clone(), recovered, members, stop });
         // Another may have come first: then that is the one.
         let mut opened = self.opened();
         if let Some(first) = opened.get(&bucket.id).and_then(Weak::upgrade) {

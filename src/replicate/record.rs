@@ -20,7 +20,11 @@ use crate::{
     },
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem::size_of,
+    sync::Arc,
+};
 
 const VERSION: u8 = 1;
 
@@ -136,6 +140,11 @@ impl Object {
 
     pub(super) fn current(&self) -> Current<'_> {
         Current { etag: &self.etag, size: self.size, last_modified: self.modified }
+    }
+
+    /// About how many bytes it takes in memory.
+    pub(super) fn footprint(&self) -> usize {
+        size_of::<Self>() + self.attributes.footprint() + self.parts.as_ref().map_or(0, Parts::footprint)
     }
 
     /// How listings show it.
@@ -260,7 +269,7 @@ impl Record {
 /// What the catalog knows of a key.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Row {
-    pub(super) stands: Option<Record>,
+    pub(super) stands: Option<Arc<Record>>,
     /// A change whose end is not known.
     pub(super) begun: Option<Change>,
     /// Some replica has to catch up.
@@ -282,7 +291,7 @@ impl Row {
             Some(Intent::Repair) => (None, true),
             None => (None, false),
         };
-        Ok(Self { stands: row.stands.as_deref().map(read).transpose()?, begun, wants_repair })
+        Ok(Self { stands: row.stands.as_deref().map(read).transpose()?.map(Arc::new), begun, wants_repair })
     }
 
     pub(super) fn store(&self, key: &ObjectKey) -> Result<ObjectRow> {
@@ -293,13 +302,29 @@ impl Row {
         };
         Ok(ObjectRow {
             key: key.clone(),
-            stands: self.stands.as_ref().map(write).transpose()?,
+            stands: self.stands.as_deref().map(write).transpose()?,
             intended: intended.as_ref().map(write).transpose()?,
         })
     }
 
     pub(super) fn object(&self) -> Option<&Object> {
         self.stands.as_ref()?.object()
+    }
+
+    /// Whether nothing was changed since `before` was cloned from it.
+    pub(super) fn is_still(&self, before: &Self) -> bool {
+        let stands = match (&self.stands, &before.stands) {
+            (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+            (None, None) => true,
+            _ => false,
+        };
+        stands && self.begun == before.begun && self.wants_repair == before.wants_repair
+    }
+
+    /// What stands, to be changed, if it is the change of this generation.
+    pub(super) fn stands_of(&mut self, generation: u64) -> Option<&mut Record> {
+        let stands = self.stands.as_mut().filter(|record| record.change.generation == generation)?;
+        Some(Arc::make_mut(stands))
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -359,8 +384,9 @@ mod tests {
         let mut row = Row::default();
         let made = object("a").of_parts(&[ObjectPart { number: 1, size: 3, checksum: None }], UploadId::parse("u").expect("an id"));
         let first = row.next(Some(Box::new(made)));
-        row.stands = Some(Record::new(first));
-        row.stands.as_mut().expect("stands").copies.insert("disk".into(), Copy { etag: Some(ETag::parse("x")) });
+        let mut record = Record::new(first);
+        record.copies.insert("disk".into(), Copy { etag: Some(ETag::parse("x")) });
+        row.stands = Some(Arc::new(record));
         for (begun, wants_repair) in [(None, false), (None, true), (Some(row.next(None)), false)] {
             let row = Row { begun, wants_repair, ..row.clone() };
             assert_eq!(Row::parse(&row.store(&key).expect("is stored")).expect("is read"), row);
@@ -370,10 +396,10 @@ mod tests {
     #[test]
     fn a_deletion_is_forgotten_once_every_member_confirmed_it() {
         let mut row = Row::default();
-        row.stands = Some(Record::new(row.next(None)));
+        row.stands = Some(Arc::new(Record::new(row.next(None))));
         row.settle(["disk", "lake"].into_iter());
         assert!(row.wants_repair && row.stands.is_some());
-        let copies = &mut row.stands.as_mut().expect("stands").copies;
+        let copies = &mut row.stands_of(row.generation()).expect("stands").copies;
         copies.insert("disk".into(), Copy::default());
         copies.insert("lake".into(), Copy::default());
         row.settle(["disk", "lake"].into_iter());
@@ -385,7 +411,7 @@ mod tests {
         let mut row = Row::default();
         let mut late = object("a");
         late.modified = Timestamp::from_millis(i64::from(u32::MAX) * 10_000);
-        row.stands = Some(Record::new(row.next(Some(late.clone()))));
+        row.stands = Some(Arc::new(Record::new(row.next(Some(late.clone())))));
         let next = row.next(Some(object("b")));
         assert!(next.generation > row.generation());
         assert_eq!(next.object.expect("an object").modified, late.modified);

@@ -118,10 +118,10 @@ pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
         let is_only = change.chain().count() == 1;
         let (mut without, mut is_unclear) = (None, false);
         for change in change.chain() {
-            let verdicts = verdicts(key, &seen, row.stands.as_ref(), change, is_only).await;
+            let verdicts = verdicts(key, &seen, row.stands.as_deref(), change, is_only).await;
             without.get_or_insert(verdicts.iter().filter(|verdict| **verdict == Verdict::HasNot).count());
             is_unclear |= seen.iter().zip(&verdicts).any(|(seen, verdict)| seen.found.is_ok() && *verdict == Verdict::Unknown);
-            let mut record = Record::after(row.stands.as_ref(), change.found());
+            let mut record = Record::after(row.stands.as_deref(), change.found());
             // It stands on, whatever came after it and was given up.
             record.change.generation = row.generation();
             for (seen, copy) in seen.iter().zip(verdicts).filter_map(|(seen, verdict)| Some((seen, verdict.copy()?))) {
@@ -182,7 +182,7 @@ async fn verdicts(key: &ObjectKey, seen: &[Seen], stands: Option<&Record>, chang
 /// What stood before a change that never took effect stands on, as of now. A write of that change may still come to those that were
 /// not seen to hold what stands.
 async fn as_before(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Record> {
-    let Some(mut record) = row.stands.clone() else {
+    let Some(mut record) = row.stands.as_deref().cloned() else {
         // In a replica that was never looked through something else may have been all the time.
         if let Some(foreign) = newest(key, seen.iter().filter(|seen| !seen.member.is_seeded()), row).await? {
             return Ok(foreign);
@@ -253,7 +253,7 @@ pub(super) async fn adopt(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
 /// was never told of this object may have it, or an older one, which is all that is left then.
 pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let row = hold.row();
-    let Some((record, object)) = row.stands.as_ref().and_then(|record| Some((record, record.object()?))) else { return Ok(()) };
+    let Some((record, object)) = row.stands.as_deref().and_then(|record| Some((record, record.object()?))) else { return Ok(()) };
     let members = bucket.members();
     let seen = look(bucket, members.iter(), key, PATIENCE).await;
     // As it was recorded, or the same bytes under another name for them: a storage that tells its own ETag only later.
@@ -357,7 +357,7 @@ async fn settle(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, becomes: Rec
     }
     let indexed = bucket.index(key, &becomes);
     let generation = becomes.change.generation;
-    hold.decide(becomes);
+    hold.decide(Arc::new(becomes));
     let wants_repair = hold.change(|row| {
         bucket.settle(row);
         row.wants_repair
@@ -386,7 +386,7 @@ pub(super) async fn distrust(bucket: &Arc<Bucket>, key: &ObjectKey, generation: 
         bucket.call_for_look();
     }
     hold.change(|row| {
-        if let Some(record) = &mut row.stands {
+        if let Some(record) = row.stands_of(generation) {
             record.lost_by(&member.name);
             if wrong == Wrong::Bytes {
                 record.rotten.insert(member.name.clone());
