@@ -47,6 +47,8 @@ const SUPERSEDED: usize = 8;
 /// Rows read from the catalog at once, and keys that are found out about at once.
 const PAGE: usize = 1000;
 const AT_ONCE: usize = 16;
+/// What a gateway had sent before it was killed is taken to take effect within so long after the next one has opened the bucket.
+const LATE: Duration = Duration::from_secs(10);
 /// A listing waits this long for the first walk over what was there before.
 const FIRST_WALK: Duration = Duration::from_secs(20);
 
@@ -81,6 +83,7 @@ pub(super) struct Bucket {
     /// What goes on after its request was answered.
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
+    opened: Instant,
     members: RwLock<Arc<[Arc<Member>]>>,
     caught_up: OnceCell<()>,
     /// A client deletes it, or did.
@@ -129,6 +132,7 @@ impl Bucket {
             recovered,
             tasks: TaskTracker::new(),
             stop,
+            opened: Instant::now(),
             members: RwLock::new(members.into()),
             caught_up: OnceCell::new(),
             being_removed: AtomicBool::new(false),
@@ -300,7 +304,12 @@ impl Bucket {
 
     /// Settles what is left to do for a row, by who the members are now.
     pub(super) fn settle(&self, row: &mut Row) {
-        row.settle(self.members().iter().map(|member| member.name.as_str()));
+        row.settle(self.members().iter().map(|member| member.name.as_str()), self.is_early());
+    }
+
+    /// Whether requests of a gateway that was killed may still take effect.
+    pub(super) fn is_early(&self) -> bool {
+        self.opened.elapsed() < LATE
     }
 
     /// Enqueues what listings shall show. Under the key's lock, and after the change was announced to `changes`.

@@ -193,6 +193,11 @@ impl Object {
 }
 
 impl Change {
+    /// Whether it was begun upon another one whose end was not known.
+    pub(super) fn supersedes(&self) -> bool {
+        self.over.is_some()
+    }
+
     /// As it stands from now on.
     pub(super) fn decided(&self) -> Self {
         Self { over: None, ..self.clone() }
@@ -274,6 +279,8 @@ pub(super) struct Row {
     pub(super) begun: Option<Change>,
     /// Some replica has to catch up.
     pub(super) wants_repair: bool,
+    /// It was unsettled when it was read: perhaps a gateway that was killed had requests on their way to replicas.
+    pub(super) was_left: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -291,7 +298,8 @@ impl Row {
             Some(Intent::Repair) => (None, true),
             None => (None, false),
         };
-        Ok(Self { stands: row.stands.as_deref().map(read).transpose()?.map(Arc::new), begun, wants_repair })
+        let was_left = begun.is_some() || wants_repair;
+        Ok(Self { stands: row.stands.as_deref().map(read).transpose()?.map(Arc::new), begun, wants_repair, was_left })
     }
 
     pub(super) fn store(&self, key: &ObjectKey) -> Result<ObjectRow> {
@@ -347,8 +355,16 @@ impl Row {
         Change { generation: clock.max(self.generation() + 1), object, found: false, over: self.begun.clone().map(Box::new) }
     }
 
-    /// Settles what is left to do: nothing is remembered of an object that is gone everywhere.
-    pub(super) fn settle<'m>(&mut self, members: impl Iterator<Item = &'m str>) {
+    /// Settles what is left to do: nothing is remembered of an object that is gone everywhere. `is_early`: what a killed gateway has
+    /// sent may still take effect, so that replicas that have nothing may get something.
+    pub(super) fn settle<'m>(&mut self, members: impl Iterator<Item = &'m str>, is_early: bool) {
+        if is_early
+            && self.was_left
+            && let Some(record) = self.stands.as_mut().filter(|record| record.object().is_none())
+        {
+            let record = Arc::make_mut(record);
+            record.doubtful.extend(record.copies.keys().cloned());
+        }
         let Some(record) = &self.stands else {
             self.wants_repair = false;
             return;
@@ -388,7 +404,8 @@ mod tests {
         record.copies.insert("disk".into(), Copy { etag: Some(ETag::parse("x")) });
         row.stands = Some(Arc::new(record));
         for (begun, wants_repair) in [(None, false), (None, true), (Some(row.next(None)), false)] {
-            let row = Row { begun, wants_repair, ..row.clone() };
+            let was_left = begun.is_some() || wants_repair;
+            let row = Row { begun, wants_repair, was_left, ..row.clone() };
             assert_eq!(Row::parse(&row.store(&key).expect("is stored")).expect("is read"), row);
         }
     }
@@ -397,13 +414,28 @@ mod tests {
     fn a_deletion_is_forgotten_once_every_member_confirmed_it() {
         let mut row = Row::default();
         row.stands = Some(Arc::new(Record::new(row.next(None))));
-        row.settle(["disk", "lake"].into_iter());
+        row.settle(["disk", "lake"].into_iter(), false);
         assert!(row.wants_repair && row.stands.is_some());
         let copies = &mut row.stands_of(row.generation()).expect("stands").copies;
         copies.insert("disk".into(), Copy::default());
         copies.insert("lake".into(), Copy::default());
-        row.settle(["disk", "lake"].into_iter());
+        row.settle(["disk", "lake"].into_iter(), false);
         assert_eq!(row, Row::default());
+    }
+
+    #[test]
+    fn a_deletion_that_a_killed_gateway_left_is_remembered_while_a_write_may_still_come() {
+        let members = || ["disk", "lake"].into_iter();
+        let mut record = Record::new(Row::default().next(None));
+        members().for_each(|name| record.made_by(name.into(), Copy::default()));
+        let mut row = Row { stands: Some(Arc::new(record)), was_left: true, ..Default::default() };
+        row.settle(members(), true);
+        assert!(row.wants_repair && members().all(|name| !row.stands.as_ref().expect("stands").is_at(name)));
+        let generation = row.generation();
+        let record = row.stands_of(generation).expect("stands");
+        members().for_each(|name| record.made_by(name.into(), Copy::default()));
+        row.settle(members(), false);
+        assert_eq!(row.stands, None);
     }
 
     #[test]

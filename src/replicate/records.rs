@@ -46,7 +46,7 @@ struct Held {
 #[derive(Debug)]
 struct Now {
     row: Row,
-    /// The change begun is in somebody's hands.
+    /// The change begun is in somebody's hands, and what it was begun upon is known: that stands until it is decided.
     in_hand: bool,
     /// What was decided last and is not in listings yet.
     unshown: Option<Arc<Record>>,
@@ -162,8 +162,9 @@ impl Hold {
     /// A change that readers see nothing of until it is decided.
     pub(super) fn begin(&self, change: Change) {
         let mut now = self.held.now();
+        // What it supersedes may have taken effect, and its client may know that.
+        (now.in_hand, now.saved) = (!change.supersedes(), false);
         now.row.begun = Some(change);
-        (now.in_hand, now.saved) = (true, false);
     }
 
     /// What stands from now on. Listings have to be told, and `shown` to be called then.

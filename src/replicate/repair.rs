@@ -110,6 +110,8 @@ async fn one(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Res
     };
     let generation = record.change.generation;
     let outcome = match record.object() {
+        // That there is nothing now does not say yet that nothing comes.
+        None if bucket.is_early() => return Ok(Done::Later),
         None => match turn(bucket, key, member, generation, None).await? {
             None => return Ok(Done::Overtaken),
             Some(mut turn) => {

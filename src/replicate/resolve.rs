@@ -68,8 +68,8 @@ enum Verdict {
     HasNot,
     /// It does not answer.
     Unknown,
-    /// The change keeps the bytes: only tags and the ACL tell.
-    Untold,
+    /// The change keeps the bytes, and so does their ETag: only tags and the ACL tell.
+    Untold(ETag),
     /// Only its bytes tell.
     Unclear(ETag),
 }
@@ -95,7 +95,7 @@ fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change, is_only: bool)
         // What it shows may be what has rotted.
         _ if stands.is_some_and(|record| record.rotten.contains(&seen.member.name) && record.shows(&info.etag)) => Verdict::HasNot,
         // It may be what it was, and what was changed of it is not told by its ETag.
-        Known::Held(before) if before == info.etag && keeps_bytes(stands, object) => Verdict::Untold,
+        Known::Held(before) if before == info.etag && keeps_bytes(stands, object) => Verdict::Untold(before),
         // The same bytes, whichever change brought them.
         _ if object.etag == info.etag && is_digest(&info.etag) => has,
         Known::Held(before) if before == info.etag => Verdict::HasNot,
@@ -122,8 +122,10 @@ pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
             without.get_or_insert(verdicts.iter().filter(|verdict| **verdict == Verdict::HasNot).count());
             is_unclear |= seen.iter().zip(&verdicts).any(|(seen, verdict)| seen.found.is_ok() && *verdict == Verdict::Unknown);
             let mut record = Record::after(row.stands.as_deref(), change.found());
-            // It stands on, whatever came after it and was given up.
-            record.change.generation = row.generation();
+            // It stands on, whatever came after it and was given up. What is told late of that does not count for this record.
+            if change.generation < row.generation() {
+                record.change.generation = row.generation() + 1;
+            }
             for (seen, copy) in seen.iter().zip(verdicts).filter_map(|(seen, verdict)| Some((seen, verdict.copy()?))) {
                 record.made_by(seen.member.name.clone(), copy);
             }
@@ -148,9 +150,11 @@ fn keeps_bytes(stands: Option<&Record>, object: &Object) -> bool {
 }
 
 /// Whether a replica has the tags and the ACL of an object, as far as its storage keeps them.
-async fn has_notes(member: &Member, key: &ObjectKey, object: &Object) -> Verdict {
+async fn has_notes(member: &Member, key: &ObjectKey, object: &Object, etag: &ETag) -> Verdict {
     let kept = member.keeps(&object.attributes);
     match member.describe(key).await {
+        // A write came meanwhile, late: what it brought says nothing about what was seen.
+        Ok(found) if found.as_ref().map(|info| &info.etag) != Some(etag) => Verdict::Unknown,
         Ok(Some(info)) if info.attributes.tags == kept.tags && info.attributes.acl == kept.acl => {
             Verdict::Has(Copy { etag: Some(info.etag) })
         }
@@ -172,7 +176,7 @@ async fn verdicts(key: &ObjectKey, seen: &[Seen], stands: Option<&Record>, chang
                     Err(_) => Verdict::Unknown,
                 }
             }
-            (Verdict::Untold, Some(object)) => has_notes(&seen.member, key, object).await,
+            (Verdict::Untold(etag), Some(object)) => has_notes(&seen.member, key, object, etag).await,
             _ => verdict,
         });
     }
