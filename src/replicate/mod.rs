@@ -39,16 +39,17 @@ mod survey;
 mod tally;
 mod trouble;
 mod untaken;
+mod upkeep;
 mod uploads;
 mod worker;
 mod write;
 
 use crate::{
-    backend::{Backend, Found, Progress, Replication},
+    backend::{Backend, Found, OpenedBucket, Replication},
     catalog::{BackendPlace, BucketId, BucketRecord, Catalog, NewBucket, NewReplica, ReplicaRecord},
     model::BucketName,
     store::{
-        Capabilities, Store,
+        Capabilities,
         error::{StoreError, StoreErrorKind},
     },
 };
@@ -260,8 +261,9 @@ impl Backend for ReplicatedBackend {
         places::make(&self.catalog, &self.left, bucket, &members, self.promised()).await
     }
 
-    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(Arc::new(store::ReplicatedStore(self.opened_bucket(bucket).await?)))
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
+        let open = self.opened_bucket(bucket).await?;
+        Ok(OpenedBucket::new(Arc::new(store::ReplicatedStore(open.clone())), Arc::new(upkeep::ReplicatedUpkeep(open))))
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
@@ -289,25 +291,8 @@ impl Backend for ReplicatedBackend {
         Ok(names.into_iter().collect())
     }
 
-    async fn tend(&self, bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        self.each(bucket, Upkeep::Tend).await
-    }
-
-    async fn walk(&self, bucket: &BucketRecord, _store: &Arc<dyn Store>, progress: &Progress) -> Result<bool, StoreError> {
-        self.each(bucket, Upkeep::Walk(progress)).await?;
-        let open = self.opened_bucket(bucket).await?;
-        for member in open.members().iter() {
-            survey::survey(&open, member, survey::Depth::Listing, survey::Strangers::Adopted, survey::Pace::Full, |_| ()).await?;
-        }
-        Ok(true)
-    }
-
     fn tells_changes(&self) -> bool {
         self.members().any(|(_, backend)| backend.tells_changes())
-    }
-
-    async fn follow(&self, bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        self.each(bucket, Upkeep::Follow).await
     }
 
     fn replication(&self) -> Option<&dyn Replication> {
@@ -322,37 +307,5 @@ impl Backend for ReplicatedBackend {
             bucket.tasks.wait().await;
         }
         Ok(())
-    }
-}
-
-/// What drivers do for their buckets without being asked by a client.
-#[derive(Clone, Copy)]
-enum Upkeep<'p> {
-    Tend,
-    Walk(&'p Progress),
-    Follow,
-}
-
-impl ReplicatedBackend {
-    /// What each member's driver does with its own. One that fails does not keep the others from it.
-    async fn each(&self, bucket: &BucketRecord, upkeep: Upkeep<'_>) -> Result<(), StoreError> {
-        let open = self.opened_bucket(bucket).await?;
-        let mut last = Ok(());
-        for member in open.members().iter().filter(|member| member.health.is_up()) {
-            let done = async {
-                let store = member.store().await?;
-                match upkeep {
-                    Upkeep::Tend => member.backend.tend(&member.record, &store).await,
-                    Upkeep::Walk(progress) => member.backend.walk(&member.record, &store, progress).await.map(drop),
-                    Upkeep::Follow if member.backend.tells_changes() => member.backend.follow(&member.record, &store).await,
-                    Upkeep::Follow => Ok(()),
-                }
-            };
-            if let Err(error) = done.await {
-                tracing::debug!(bucket = %bucket.bucket.name, backend = member.name, %error, "upkeep of a replica failed");
-                last = Err(error);
-            }
-        }
-        last
     }
 }
