@@ -279,7 +279,7 @@ pub(super) struct Row {
     pub(super) begun: Option<Change>,
     /// Some replica has to catch up.
     pub(super) wants_repair: bool,
-    /// It was unsettled when it was read: perhaps a gateway that was killed had requests on their way to replicas.
+    /// A gateway that was killed left it so, and may have had requests on their way to replicas.
     pub(super) was_left: bool,
 }
 
@@ -298,8 +298,11 @@ impl Row {
             Some(Intent::Repair) => (None, true),
             None => (None, false),
         };
-        let was_left = begun.is_some() || wants_repair;
-        Ok(Self { stands: row.stands.as_deref().map(read).transpose()?.map(Arc::new), begun, wants_repair, was_left })
+        let stands = row.stands.as_deref().map(read::<Record>).transpose()?;
+        // One that was found to be a deletion, and was not looked at again before the next kill.
+        let is_doubtful = |record: &Record| record.object().is_none() && !record.doubtful.is_empty();
+        let was_left = begun.is_some() || stands.as_ref().is_some_and(is_doubtful);
+        Ok(Self { stands: stands.map(Arc::new), begun, wants_repair, was_left })
     }
 
     pub(super) fn store(&self, key: &ObjectKey) -> Result<ObjectRow> {
@@ -404,7 +407,7 @@ mod tests {
         record.copies.insert("disk".into(), Copy { etag: Some(ETag::parse("x")) });
         row.stands = Some(Arc::new(record));
         for (begun, wants_repair) in [(None, false), (None, true), (Some(row.next(None)), false)] {
-            let was_left = begun.is_some() || wants_repair;
+            let was_left = begun.is_some();
             let row = Row { begun, wants_repair, was_left, ..row.clone() };
             assert_eq!(Row::parse(&row.store(&key).expect("is stored")).expect("is read"), row);
         }
