@@ -39,7 +39,7 @@ mod wire;
 pub use codec::Names;
 pub use found::Found;
 pub use progress::{Counts, Progress};
-pub use replication::{ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub, Trouble};
+pub use replication::{Lack, Lacking, ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub, Trouble};
 pub use space::Space;
 pub use spread::{seed_pauses, spread};
 pub use traffic::Traffic;
@@ -124,6 +124,15 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         match self.below() {
             Some(below) => below.is_there(bucket, store).await,
             None => Ok(true),
+        }
+    }
+
+    /// Fails if what holds the place is known to be gone, and only an operator can bring it back. HEAD of a key tells nothing of it on
+    /// some storages: they answer as if the key alone were missing.
+    async fn check_holder(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
+        match self.below() {
+            Some(below) => below.check_holder(bucket).await,
+            None => Ok(()),
         }
     }
 
