@@ -41,7 +41,7 @@ pub use codec::Names;
 pub use found::Found;
 pub use opened::{OpenedBucket, Upkeep};
 pub use progress::{Counts, Progress};
-pub use replication::{ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub, Trouble};
+pub use replication::{Lack, Lacking, ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub, Trouble};
 pub use space::Space;
 pub use spread::{seed_pauses, spread};
 pub use traffic::Traffic;
@@ -125,6 +125,15 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         match self.below() {
             Some(below) => below.has_place(bucket).await,
             None => Ok(true),
+        }
+    }
+
+    /// Fails if what holds the place is known to be gone, and only an operator can bring it back. HEAD of a key tells nothing of it on
+    /// some storages: they answer as if the key alone were missing.
+    async fn check_holder(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
+        match self.below() {
+            Some(below) => below.check_holder(bucket).await,
+            None => Ok(()),
         }
     }
 

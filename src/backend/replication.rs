@@ -2,6 +2,7 @@
 
 use crate::{
     catalog::{BackendPlace, BucketRecord},
+    model::ObjectKey,
     store::error::StoreError,
 };
 use async_trait::async_trait;
@@ -16,6 +17,9 @@ pub struct ReplicaState {
     pub down: Option<String>,
     /// It had everything once.
     pub seeded: bool,
+    /// Why it could not be filled when that was tried last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unfilled: Option<String>,
     /// Objects that it lacks of those that changed since, or has to forget.
     pub pending: u64,
     /// Changes that are on their way to it.
@@ -37,6 +41,23 @@ pub struct Trouble {
     pub example: String,
     /// What is done about it, and when.
     pub next: String,
+}
+
+/// An object that a replica lacks, or has to forget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lack {
+    pub backend: String,
+    pub key: String,
+    /// What failed last.
+    pub why: String,
+}
+
+/// What replicas lack of one page of the queue of repairs.
+#[derive(Debug, Default)]
+pub struct Lacking {
+    pub lacks: Vec<Lack>,
+    /// The key after which the next page begins, if there is one.
+    pub after: Option<ObjectKey>,
 }
 
 /// How one of the backends of a replicated one is.
@@ -88,6 +109,9 @@ pub trait Replication: Send + Sync {
 
     /// In order of rank.
     async fn status(&self, bucket: &BucketRecord) -> Result<Vec<ReplicaState>, StoreError>;
+
+    /// What the replicas lack, key by key and page by page: `after` is what the page before said, and `None` for the first one.
+    async fn lacking(&self, bucket: &BucketRecord, after: Option<ObjectKey>) -> Result<Lacking, StoreError>;
 
     /// Brings to replicas what they are known to lack.
     async fn repair(&self, bucket: &BucketRecord, tell: Tell<'_>) -> Result<ReplicationCounts, StoreError>;

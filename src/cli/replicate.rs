@@ -1,7 +1,7 @@
 //! `causeway replicate status | repair | scrub | add | remove | promote`.
 
 use super::{FAILED, catalog::Place, fail, report, say, wait};
-use crate::server::operate::{self, Done, Replicate, Replicated, ReplicationCounts, Reply, Request};
+use crate::server::operate::{self, Done, Lack, Replicate, Replicated, ReplicationCounts, Reply, Request};
 use std::{io::IsTerminal, process::ExitCode};
 
 #[derive(Debug, clap::Subcommand)]
@@ -10,6 +10,9 @@ pub(super) enum Command {
     Status {
         #[command(flatten)]
         of: Of,
+        /// List each object that a replica lacks, too, with what failed last.
+        #[arg(long)]
+        keys: bool,
     },
     /// Bring to the replicas what they are known to lack, now.
     ///
@@ -72,7 +75,7 @@ pub(super) struct Of {
 
 pub(super) fn run(command: Command) -> ExitCode {
     let (of, what) = match command {
-        Command::Status { of } => (of, Replicate::Status),
+        Command::Status { of, keys } => (of, Replicate::Status { keys }),
         Command::Repair { of } => (of, Replicate::Repair),
         Command::Scrub { of, bytes } => (of, Replicate::Scrub { bytes }),
         Command::Add { of, backend } => (of, Replicate::Add { backend }),
@@ -82,12 +85,20 @@ pub(super) fn run(command: Command) -> ExitCode {
     ask(&of, what).unwrap_or_else(|code| code)
 }
 
+/// How many lacking objects a JSON document holds. The numbers of each replica count all.
+const LACKS: usize = 10_000;
+
 fn ask(of: &Of, what: Replicate) -> Result<ExitCode, ExitCode> {
     let settings = of.place.settings()?;
-    let shows_progress = std::io::stderr().is_terminal();
+    let (shows_progress, tells_keys) = (std::io::stderr().is_terminal(), what == Replicate::Status { keys: true });
+    let mut lacks: Vec<Lack> = Vec::new();
     let hear = async |reply| {
-        if let (Reply::Replicating(counts), true) = (reply, shows_progress) {
-            eprint!("\r{}  ", words(&counts));
+        match reply {
+            Reply::Lacks(lack) if of.json && lacks.len() < LACKS => lacks.push(lack),
+            // Quoted, and control characters escaped: a key is what any client chose.
+            Reply::Lacks(Lack { backend, key, why }) if !of.json => say(&format!("{backend} lacks {key:?}: {why}\n")),
+            Reply::Replicating(counts) if shows_progress && !tells_keys => eprint!("\r{}  ", words(&counts)),
+            _ => {}
         }
         Ok(())
     };
@@ -109,7 +120,11 @@ fn ask(of: &Of, what: Replicate) -> Result<ExitCode, ExitCode> {
         ));
     }
     if of.json {
-        report::document(&serde_json::json!({ "bucket": of.name, "replicas": replicated.replicas, "counts": replicated.counts }));
+        let mut document = serde_json::json!({ "bucket": of.name, "replicas": replicated.replicas, "counts": replicated.counts });
+        if tells_keys {
+            document["lacks"] = serde_json::json!(lacks);
+        }
+        report::document(&document);
     } else {
         show(&replicated);
     }
@@ -127,10 +142,11 @@ fn words(ReplicationCounts { objects, adopted, strangers, differing, copied, fai
 
 fn show(Replicated { replicas, counts }: &Replicated) {
     let row = |replica: &operate::ReplicaState| {
-        let state = match (&replica.down, replica.seeded) {
-            (Some(why), _) => format!("out: {why}"),
-            (None, false) => "being filled".to_owned(),
-            (None, true) => "up".to_owned(),
+        let state = match (&replica.down, &replica.unfilled, replica.seeded) {
+            (Some(why), ..) => format!("out: {why}"),
+            (None, Some(why), _) => format!("being filled, which failed and is tried again: {why}"),
+            (None, None, false) => "being filled".to_owned(),
+            (None, None, true) => "up".to_owned(),
         };
         vec![replica.backend.clone(), replica.place.clone(), replica.pending.to_string(), state]
     };

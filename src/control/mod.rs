@@ -28,7 +28,11 @@ pub use replicate::{Replicate, Replicated};
 pub use rows::{Header, Row, RowError, Rows};
 
 pub use crate::buckets::scrub::{Finding, ScrubCounts};
-use crate::{backend::ReplicationCounts, buckets::Buckets, telemetry::log::Chain};
+use crate::{
+    backend::{Lack, ReplicationCounts},
+    buckets::Buckets,
+    telemetry::log::Chain,
+};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
@@ -51,6 +55,7 @@ pub enum Reply {
     Differs(Finding),
     Row(Row),
     Replicating(ReplicationCounts),
+    Lacks(Lack),
     /// The last one, if all went well.
     Done(Done),
     /// The last one, if not.

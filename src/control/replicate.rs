@@ -17,12 +17,23 @@ use tokio::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Replicate {
-    Status,
+    /// With `keys`, each object that a replica lacks is told as well.
+    Status {
+        keys: bool,
+    },
     Repair,
-    Scrub { bytes: bool },
-    Add { backend: String },
-    Remove { backend: String },
-    Promote { backend: String },
+    Scrub {
+        bytes: bool,
+    },
+    Add {
+        backend: String,
+    },
+    Remove {
+        backend: String,
+    },
+    Promote {
+        backend: String,
+    },
 }
 
 /// How it was in the end.
@@ -46,7 +57,21 @@ pub(super) async fn replicate(buckets: &Buckets, name: &str, what: Replicate, re
     let tell = |counts| *so_far.lock().unwrap_or_else(PoisonError::into_inner) = counts;
     let work = async {
         Ok(match &what {
-            Replicate::Status => None,
+            Replicate::Status { keys: false } => None,
+            Replicate::Status { keys: true } => {
+                let mut after = None;
+                loop {
+                    let page = replication.lacking(record, after).await?;
+                    for lack in page.lacks {
+                        // The whole work ends when nobody hears it any more.
+                        let _ = replies.send(Reply::Lacks(lack)).await;
+                    }
+                    after = page.after;
+                    if after.is_none() {
+                        break None;
+                    }
+                }
+            }
             Replicate::Repair => Some(replication.repair(record, &tell).await?),
             Replicate::Scrub { bytes } => {
                 let how = if *bytes { Scrub::Bytes } else { Scrub::Listing };

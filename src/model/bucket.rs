@@ -41,6 +41,14 @@ impl BucketName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether S3 lets no client give this name to a new bucket: names of other kinds of S3's, and of buckets in the namespace of an
+    /// account (`-an`). A bucket that is there, and one that an operator names, may have it.
+    pub fn is_reserved(&self) -> bool {
+        const PREFIXES: [&str; 2] = ["sthree-", "amzn-s3-demo-"];
+        const SUFFIXES: [&str; 4] = ["-an", ".mrap", "--x-s3", "--table-s3"];
+        PREFIXES.iter().any(|prefix| self.0.starts_with(prefix)) || SUFFIXES.iter().any(|suffix| self.0.ends_with(suffix))
+    }
 }
 
 impl fmt::Display for BucketName {
@@ -76,6 +84,18 @@ mod tests {
     fn names_that_s3_takes_are_taken() {
         for name in ["abc", "a.b.c", "my-bucket-1", "0abc", &"a".repeat(63)] {
             assert!(BucketName::parse(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_s3_keeps_for_itself_are_names_but_reserved() {
+        let reserved = |name| BucketName::parse(name).expect("a name").is_reserved();
+        for name in ["photos-111122223333-us-west-2-an", "a-an", "a.mrap", "a--usw2-az1--x-s3", "a--table-s3", "sthree-a", "amzn-s3-demo-a"]
+        {
+            assert!(reserved(name), "{name}");
+        }
+        for name in ["japan", "a-an-b", "an-a", "a-ann"] {
+            assert!(!reserved(name), "{name}");
         }
     }
 

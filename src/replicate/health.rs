@@ -56,6 +56,8 @@ struct State {
 struct Down {
     since: Instant,
     why: String,
+    /// Of the error that says why. `None`: it was only late, which says nothing of the cause.
+    kind: Option<StoreErrorKind>,
 }
 
 /// What became of a strike.
@@ -64,6 +66,8 @@ pub(super) enum Verdict {
     AsBefore,
     /// Somebody has to probe it now.
     WentDown,
+    /// It is out because it was late, and has told the cause by now.
+    Explained,
 }
 
 impl Health {
@@ -104,24 +108,33 @@ impl Health {
     }
 
     pub(super) fn struck(&self, why: &str) -> Verdict {
-        self.strike(1, why)
+        self.strike(1, why, None)
     }
 
     /// It kept others waiting for so long that nobody should wait for it again.
     pub(super) fn struck_out(&self, why: &str) -> Verdict {
-        self.strike(STRIKES, why)
+        self.strike(STRIKES, why, None)
     }
 
-    fn strike(&self, strikes: u32, why: &str) -> Verdict {
+    fn strike(&self, strikes: u32, why: &str, kind: Option<StoreErrorKind>) -> Verdict {
         let mut state = self.state();
         state.strikes = state.strikes.saturating_add(strikes);
-        if state.strikes < STRIKES || state.down.is_some() {
+        if let Some(down) = &mut state.down {
+            let was_late = down.kind.is_none();
+            // Of errors of one kind, the first one stands: what a probe meets says less than what a change has met.
+            if kind.is_some() && down.kind != kind {
+                (down.why, down.kind) = (why.to_owned(), kind);
+                return if was_late { Verdict::Explained } else { Verdict::AsBefore };
+            }
+            return Verdict::AsBefore;
+        }
+        if state.strikes < STRIKES {
             return Verdict::AsBefore;
         }
         if state.recovered.is_none_or(|recovered| recovered.elapsed() > RESTS.1) {
             state.probes = 0;
         }
-        state.down = Some(Down { since: Instant::now(), why: why.to_owned() });
+        state.down = Some(Down { since: Instant::now(), why: why.to_owned(), kind });
         Verdict::WentDown
     }
 
@@ -175,7 +188,7 @@ impl Health {
     pub(super) fn judge(&self, error: Option<&StoreError>) -> Verdict {
         match error.map(|error| (error, error.kind())) {
             Some((error, StoreErrorKind::Unavailable | StoreErrorKind::NoConnection | StoreErrorKind::Internal)) => {
-                self.struck(&error.to_string())
+                self.strike(1, &error.to_string(), Some(error.kind()))
             }
             // Neither: it is there, and cannot.
             Some((_, StoreErrorKind::Busy | StoreErrorKind::Payload | StoreErrorKind::Broken)) => Verdict::AsBefore,
@@ -229,6 +242,19 @@ mod tests {
         assert!(!recovered.has_grown());
         health.answered(None);
         assert!(health.is_up() && recovered.has_grown());
+    }
+
+    #[test]
+    fn what_was_out_because_it_was_late_tells_the_cause_once_it_is_known() {
+        let health = health();
+        let why = || health.down().map(|(_, why)| why).unwrap_or_default();
+        health.struck_out("late");
+        assert_eq!((health.struck("late again"), why().as_str()), (Verdict::AsBefore, "late"));
+        let refused = StoreError::new(StoreErrorKind::Unavailable, "refused");
+        assert_eq!((health.judge(Some(&refused)), why().as_str()), (Verdict::Explained, "refused"));
+        assert_eq!((health.judge(Some(&error(StoreErrorKind::Unavailable))), why().as_str()), (Verdict::AsBefore, "refused"));
+        assert_eq!((health.struck("late again"), why().as_str()), (Verdict::AsBefore, "refused"));
+        assert_eq!((health.judge(Some(&error(StoreErrorKind::NoConnection))), why().as_str()), (Verdict::AsBefore, "why"));
     }
 
     #[test]

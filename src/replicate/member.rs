@@ -336,13 +336,16 @@ impl Member {
         self.heed(self.health.struck_out(why));
     }
 
-    fn heed(self: &Arc<Self>, verdict: Verdict) {
-        if verdict == Verdict::AsBefore {
-            return;
+    fn heed(&self, verdict: Verdict) {
+        let why = || self.health.down().map(|(_, why)| why).unwrap_or_default();
+        match verdict {
+            Verdict::AsBefore => {}
+            Verdict::WentDown => {
+                tracing::warn!(backend = self.name, why = why(), "a replica is taken out until it answers again");
+                self.health.watch(&self.name);
+            }
+            Verdict::Explained => tracing::warn!(backend = self.name, why = why(), "a replica that is out for being late fails"),
         }
-        let why = self.health.down().map(|(_, why)| why).unwrap_or_default();
-        tracing::warn!(backend = self.name, why, "a replica is taken out until it answers again");
-        self.health.watch(&self.name);
     }
 }
 
@@ -355,14 +358,22 @@ impl Probe for Member {
         }
         let asked = async {
             let key = ObjectKey::new(PROBED).map_err(|error| StoreError::new(StoreErrorKind::Internal, "a probe").with_source(error))?;
-            there(self.store().await?.head(&key, &Default::default()).await)
+            there(self.store().await?.head(&key, &Default::default()).await)?;
+            self.backend.check_holder(&self.record).await
         };
         match tokio::time::timeout(PROBE, asked).await {
-            Ok(Ok(_)) => true,
-            Ok(Err(error)) if error.kind() == StoreErrorKind::NoConnection => false,
+            Ok(Ok(())) => true,
+            Ok(Err(error)) if error.kind() == StoreErrorKind::NoConnection => {
+                self.heed(self.health.judge(Some(&error)));
+                false
+            }
             Ok(Err(error)) if matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Internal | StoreErrorKind::Broken) => {
                 // The storage answers, and only our place in it is gone: that is for us to set right.
-                matches!(timely(PROBE, self.has_place()).await, Ok(false))
+                let is_gone = matches!(timely(PROBE, self.has_place()).await, Ok(false));
+                if !is_gone {
+                    self.heed(self.health.judge(Some(&error)));
+                }
+                is_gone
             }
             Ok(Err(error)) => error.kind() != StoreErrorKind::Busy,
             Err(_) => false,

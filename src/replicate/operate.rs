@@ -4,13 +4,15 @@ use super::{
     ReplicatedBackend,
     bucket::Bucket,
     member::Member,
+    record::Row,
     scrub,
     survey::{self, Depth, Pace, Strangers},
     worker,
 };
 use crate::{
-    backend::{Backend, ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub},
-    catalog::{BackendPlace, BucketRecord, NewReplica, ReplicaChange, WhichObjects},
+    backend::{Backend, Lack, Lacking, ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub},
+    catalog::{BackendPlace, BucketRecord, NewReplica, ObjectRow, ReplicaChange, WhichObjects},
+    model::ObjectKey,
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
@@ -33,25 +35,68 @@ struct Lacks {
     in_flight: u64,
 }
 
+/// A key of the queue, and what is known of it now.
+struct Queued {
+    key: ObjectKey,
+    row: Row,
+    /// Somebody is about to change it.
+    is_in_flight: bool,
+}
+
+impl Queued {
+    fn of(bucket: &Bucket, row: &ObjectRow) -> Result<Self> {
+        let in_flight = bucket.records.in_flight(&row.key);
+        let is_in_flight = in_flight.is_some();
+        Ok(Self { key: row.key.clone(), row: in_flight.map_or_else(|| Row::parse(row), Ok)?, is_in_flight })
+    }
+
+    fn is_at(&self, member: &Member) -> bool {
+        self.row.begun.is_none() && self.row.stands.as_ref().is_some_and(|record| record.is_at(&member.name))
+    }
+
+    /// What kept a member from being given it, or what keeps it from that now.
+    fn why_not_at(&self, member: &Member) -> String {
+        if let Some((_, why)) = member.health.down() {
+            return why;
+        }
+        if let Some(why) = member.troubles.why(&self.key) {
+            return why;
+        }
+        if let Some(why) = member.troubles.unseen().filter(|_| !member.is_seeded()) {
+            return why;
+        }
+        let words = match (&self.row.begun, member.is_seeded()) {
+            (Some(_), _) => "a change was begun, and it is not known yet whether it took effect",
+            (None, false) => "the replica is being filled",
+            (None, true) => "no failure is noted: repair comes to it",
+        };
+        words.to_owned()
+    }
+}
+
+/// A page of the queue, and the key after which the next one begins.
+async fn queue(bucket: &Bucket, after: Option<ObjectKey>) -> Result<(Vec<Queued>, Option<ObjectKey>)> {
+    let page = bucket.catalog.objects(bucket.record.id, after, PAGE, WhichObjects::Unsettled).await?;
+    let next = page.last().filter(|_| page.len() == PAGE).map(|row| row.key.clone());
+    let queued: Result<Vec<_>> = page.iter().map(|row| Queued::of(bucket, row)).collect();
+    Ok((queued?, next))
+}
+
 /// Objects that each member lacks, of those that the queue knows.
 async fn pending(bucket: &Bucket) -> Result<Vec<(Arc<Member>, Lacks)>> {
     let mut lacking: Vec<_> = bucket.members().iter().map(|member| (member.clone(), Lacks::default())).collect();
     let mut after = None;
     loop {
-        let page = bucket.catalog.objects(bucket.record.id, after.take(), PAGE, WhichObjects::Unsettled).await?;
-        for row in &page {
-            let in_flight = bucket.records.in_flight(&row.key);
-            let is_in_flight = in_flight.is_some();
-            let row = in_flight.map_or_else(|| super::record::Row::parse(row), Ok)?;
+        let (page, next) = queue(bucket, after).await?;
+        for queued in &page {
             for (member, lacks) in &mut lacking {
-                let has = row.begun.is_none() && row.stands.as_ref().is_some_and(|record| record.is_at(&member.name));
-                *if is_in_flight { &mut lacks.in_flight } else { &mut lacks.objects } += u64::from(!has);
+                *if queued.is_in_flight { &mut lacks.in_flight } else { &mut lacks.objects } += u64::from(!queued.is_at(member));
             }
         }
-        match page.last() {
-            Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
-            _ => return Ok(lacking),
+        if next.is_none() {
+            return Ok(lacking);
         }
+        after = next;
     }
 }
 
@@ -101,11 +146,25 @@ impl Replication for ReplicatedBackend {
             place: member.record.bucket.place.clone(),
             down: member.health.down().map(|(_, why)| why),
             seeded: member.is_seeded(),
+            unfilled: member.troubles.unseen().filter(|_| !member.is_seeded()),
             pending: lacks.objects,
             in_flight: lacks.in_flight,
             troubles: member.troubles.list(if member.health.is_up() { &next } else { "it is tried again when the backend answers" }),
         };
         Ok(pending(&open).await?.into_iter().map(state).collect())
+    }
+
+    async fn lacking(&self, bucket: &BucketRecord, after: Option<ObjectKey>) -> Result<Lacking> {
+        let open = self.opened_bucket(bucket).await?;
+        let (page, after) = queue(&open, after).await?;
+        let mut lacks = Vec::new();
+        for queued in page.iter().filter(|queued| !queued.is_in_flight) {
+            for member in open.members().iter().filter(|member| !queued.is_at(member)) {
+                let (backend, key) = (member.name.clone(), queued.key.as_str().to_owned());
+                lacks.push(Lack { backend, key, why: queued.why_not_at(member) });
+            }
+        }
+        Ok(Lacking { lacks, after })
     }
 
     async fn repair(&self, bucket: &BucketRecord, tell: &(dyn Fn(ReplicationCounts) + Send + Sync)) -> Result<ReplicationCounts> {

@@ -54,7 +54,12 @@ pub(super) async fn key(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Repaire
             Ok(Done::Removed) => repaired.removed += 1,
             Ok(Done::Found) => repaired.found += 1,
             Ok(Done::Overtaken) => {}
-            Ok(Done::Later) => repaired.left += 1,
+            Ok(Done::Later) => {
+                repaired.left += 1;
+                // Not tried: what failed last is still what failed last.
+                member.troubles.keep(key);
+                continue;
+            }
             Err(error) => {
                 repaired.left += 1;
                 failed(bucket, key, member, &error);

@@ -1,4 +1,5 @@
-//! Why a replica lacks what it lacks: for each key that could not be repaired what failed last, and since when.
+//! Why a replica lacks what it lacks: for each key that could not be repaired what failed last, and since when; and why it could not be
+//! looked through.
 //!
 //! In memory only: after a start the next round of repairs finds out again. Invariants:
 //! - a cause is logged once, not for each key that it keeps from being repaired;
@@ -26,6 +27,8 @@ const LONGEST: usize = 300;
 pub(super) struct Troubles {
     round: AtomicU64,
     state: Mutex<State>,
+    /// Why the last look through the replica failed, if it did.
+    unseen: Mutex<Option<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +45,20 @@ struct Noted {
 }
 
 impl Troubles {
+    /// How a look through the replica ended. Whether its failure is one that nobody has heard of yet.
+    pub(super) fn looked_through(&self, failure: Option<&StoreError>) -> bool {
+        let told = failure.map(ToString::to_string);
+        let mut unseen = self.unseen.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = told.is_some() && *unseen != told;
+        *unseen = told;
+        is_news
+    }
+
+    /// Why the last look through the replica failed, if it did.
+    pub(super) fn unseen(&self) -> Option<String> {
+        self.unseen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// A round of repairs, to be ended with what is given here.
     pub(super) fn begin_round(&self) -> u64 {
         self.round.fetch_add(1, Ordering::AcqRel) + 1
@@ -68,12 +85,25 @@ impl Troubles {
         is_new.then_some(cause)
     }
 
+    /// A key was not tried in this round: what was noted of it stands.
+    pub(super) fn keep(&self, key: &ObjectKey) {
+        let round = self.round.load(Ordering::Acquire);
+        if let Some(noted) = self.state().keys.get_mut(key) {
+            noted.round = round;
+        }
+    }
+
     /// It was repaired.
     pub(super) fn forget(&self, key: &ObjectKey) {
         let mut state = self.state();
         if state.keys.remove(key).is_some() {
             state.retain(|_| true);
         }
+    }
+
+    /// Why the last repair of a key failed, if it did and was noted.
+    pub(super) fn why(&self, key: &ObjectKey) -> Option<String> {
+        self.state().keys.get(key).map(|noted| noted.cause.clone())
     }
 
     /// How many keys there are whose last repair failed.
@@ -122,14 +152,30 @@ mod tests {
     }
 
     #[test]
+    fn a_look_that_fails_for_the_same_reason_again_is_no_news() {
+        let troubles = Troubles::default();
+        assert!(troubles.looked_through(Some(&full())) && !troubles.looked_through(Some(&full())));
+        assert_eq!(troubles.unseen().as_deref(), Some("no space is left"));
+        assert!(troubles.looked_through(Some(&StoreError::new(StoreErrorKind::Broken, "another"))));
+        assert!(!troubles.looked_through(None) && troubles.unseen().is_none());
+        assert!(troubles.looked_through(Some(&full())), "it was well meanwhile");
+    }
+
+    #[test]
     fn a_cause_is_told_once_and_forgotten_when_a_round_finds_it_no_more() {
         let troubles = Troubles::default();
         let round = troubles.begin_round();
         assert_eq!(troubles.note(&key(1), &full()).as_deref(), Some("no space is left"));
         assert_eq!(troubles.note(&key(2), &full()), None);
+        assert_eq!((troubles.why(&key(2)).as_deref(), troubles.why(&key(3))), (Some("no space is left"), None));
         troubles.end_round(round);
         let listed = troubles.list("soon");
         assert_eq!((listed.len(), listed[0].objects, listed[0].example.as_str(), listed[0].next.as_str()), (1, 2, "key1", "soon"));
+        let round = troubles.begin_round();
+        troubles.keep(&key(1));
+        troubles.keep(&key(2));
+        troubles.end_round(round);
+        assert_eq!(troubles.count(), 2, "they were not tried");
         let round = troubles.begin_round();
         troubles.note(&key(2), &full());
         troubles.end_round(round);

@@ -125,10 +125,18 @@ async fn care_for(bucket: Arc<Bucket>, member: Arc<Member>) -> bool {
 
 async fn fill(bucket: &Arc<Bucket>, member: &Arc<Member>) -> bool {
     match survey::survey(bucket, member, Depth::Listing, Strangers::Adopted, Pace::Full, |_| ()).await {
-        Ok(seen) => seen.failed == 0,
+        Ok(seen) => {
+            member.troubles.looked_through(None);
+            seen.failed == 0
+        }
         Err(error) => {
             let name = &bucket.record.bucket.name;
-            tracing::warn!(bucket = %name, backend = member.name, %error, "a replica could not be looked through; it is tried again");
+            match member.troubles.looked_through(Some(&error)) {
+                true => {
+                    tracing::warn!(bucket = %name, backend = member.name, %error, "a replica could not be looked through; it is tried again")
+                }
+                false => tracing::debug!(bucket = %name, backend = member.name, %error, "a replica could not be looked through again"),
+            }
             false
         }
     }

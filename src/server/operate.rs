@@ -6,7 +6,7 @@ use super::{
     error::StartError,
     graph,
 };
-pub use crate::backend::{ReplicaState, ReplicationCounts, Trouble};
+pub use crate::backend::{Lack, ReplicaState, ReplicationCounts, Trouble};
 use crate::{
     access::Credentials,
     buckets::Buckets,

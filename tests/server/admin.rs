@@ -56,6 +56,29 @@ fn metrics_count_requests_by_operation_and_name_no_bucket() {
 }
 
 #[test]
+fn metrics_count_failed_sign_ins_and_tell_how_much_room_there_is() {
+    const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
+    let place = Place::new();
+    place.write("causeway.toml", "[server]\ndata = 'd'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n");
+    let server = place.serve(&[], &[("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)]);
+    let ask = |access_key, secret_key| Raw::new(server.s3, Who { access_key, secret_key }).get("/").send().status;
+    assert_eq!(ask(ROOT.access_key, ROOT.secret_key), 200);
+    for _ in 0..2 {
+        assert_eq!(ask(ROOT.access_key, "a-guess"), 403);
+    }
+    assert_eq!(ask("nobody", "a-guess"), 403);
+    let failed = |code: &str| server.metric(&format!("causeway_authentication_failures_total{{code=\"{code}\"}}"));
+    let counted = within(|| Some([failed("SignatureDoesNotMatch"), failed("InvalidAccessKeyId")]).filter(|all| all[1].is_some()));
+    assert_eq!(counted, [Some(2.0), Some(1.0)]);
+    let (_, text) = server.ask_admin("/-/metrics");
+    assert!(!text.contains("nobody"), "whoever guesses adds no series: {text}");
+    // The numbers are taken every few seconds.
+    for room in ["causeway_data_free_bytes", "causeway_backend_free_bytes{backend=\"disk\"}"] {
+        within(|| server.metric(room).filter(|free| *free > 0.0));
+    }
+}
+
+#[test]
 fn metrics_count_what_each_backend_is_asked() {
     const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
     let upstream = Server::start();

@@ -212,6 +212,15 @@ fn a_full_replica_says_why_it_lacks_what_it_lacks_in_status_log_and_metrics() {
         said.contains("3 objects since").then_some(said)
     });
     assert!(said.contains("small: 3 objects since") && said.contains("No space left on device"), "{said}");
+    let said = within(|| {
+        let said = place.run(&["replicate", "status", "photos", "--keys"], &[]).failed(1);
+        // One that is tried at this moment is on its way.
+        (said.matches("small lacks ").count() == 3).then_some(said)
+    });
+    for n in 0..3 {
+        let line = said.lines().find(|line| line.starts_with(&format!("small lacks \"{n}\": ")));
+        assert!(line.is_some_and(|line| line.contains("No space left on device")), "{said}");
+    }
     let log = place.read("stderr");
     let told = log.lines().filter(|line| line.contains("objects are not brought to a replica") && line.contains("No space left")).count();
     assert_eq!(told, 1, "{log}");

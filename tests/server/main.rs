@@ -37,6 +37,7 @@ mod refused_uploads;
 mod reload;
 mod removed_directory;
 mod replicate;
+mod replicate_lacks;
 mod replicated;
 mod shutdown;
 mod sizes;

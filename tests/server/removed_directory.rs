@@ -21,6 +21,10 @@ fn a_bucket_whose_directory_is_gone_says_so_to_clients_in_the_log_and_when_it_is
     std::fs::remove_dir_all(place.path("objects/photos")).expect("removed");
 
     assert_eq!(raw.put("/photos/b", "x").send().failure(), is(503, "ServiceUnavailable"));
+    for (method, target) in [("GET", "/photos/a"), ("DELETE", "/photos/a"), ("GET", "/photos/a?tagging"), ("GET", "/photos/missing")] {
+        assert_eq!(raw.request(method, target).send().failure(), is(503, "ServiceUnavailable"), "{method} {target}");
+    }
+    assert_eq!(raw.request("HEAD", "/photos/a").send().status, 503);
     assert!(!place.path("objects/photos").exists(), "it is not made again while the server runs");
     let log = place.read("stderr");
     assert!(log.contains("the directory 'photos' of the bucket is gone"), "{log}");

@@ -2,7 +2,7 @@
 
 use super::{
     process::{Place, Running, within},
-    support::{Who, is, raw::Raw, silent::silent, sshd::Sshd},
+    support::{Who, dav::Dav, ftpd::Ftpd, is, raw::Raw, silent::silent, sshd::Sshd},
 };
 use std::time::{Duration, Instant};
 
@@ -95,6 +95,36 @@ fn a_user_that_a_server_does_not_accept_is_told() {
     let words = "does not accept the private key for the user 'nobody-of-this-name'";
     commands_tell(&place, words);
     server_tells(&place, &place.serve(&[], &ENVIRONMENT), words);
+}
+
+/// Of every kind that tells who it is, or wants to hear who we are.
+#[test]
+fn a_password_or_a_certificate_that_is_not_accepted_is_told_by_every_kind_of_server_of_files() {
+    let sshd = Sshd::start();
+    let (secure, plain, folder) = (Ftpd::implicit(), Ftpd::shared(), Dav::wsgidav().folder());
+    let account = |kind: &str, port: u16| {
+        let user = if kind == "sftp" { Sshd::user() } else { "user".to_owned() };
+        format!("type = '{kind}'\nhost = '127.0.0.1'\nport = {port}\nuser = '{user}'\npassword = 'hunter2'")
+    };
+    let (ssh, ftps, ftp) = (sshd.address().port(), secure.server.address.port(), plain.server.address.port());
+    let cases = [
+        (format!("{}\nhost_key = 'any'", account("sftp", ssh)), "does not accept the password for the user"),
+        (format!("{}\ntls = 'none'", account("ftp", ftp)), "530"),
+        (format!("{}\ntls = 'implicit'", account("ftp", ftps)), "certificate"),
+        (format!("type = 'webdav'\nurl = '{}'\nuser = 'alice'\npassword = 'hunter2'", folder.url), "our credentials"),
+        (format!("type = 'webdav'\nurl = 'https://127.0.0.1:{ftps}/dav'\nuser = 'u'\npassword = 'hunter2'"), "certificate"),
+        (format!("type = 's3'\nendpoint = 'https://127.0.0.1:{ftps}'\naccess_key = 'k'\nsecret_key = 'hunter2'"), "certificate"),
+    ];
+    std::thread::scope(|scope| {
+        for (backend, words) in &cases {
+            scope.spawn(move || {
+                let place = configured(backend);
+                commands_tell(&place, words);
+                server_tells(&place, &place.serve(&[], &ENVIRONMENT), words);
+                assert!(!place.read("stderr").contains("hunter2"));
+            });
+        }
+    });
 }
 
 #[test]

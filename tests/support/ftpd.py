@@ -20,6 +20,7 @@ parser.add_argument("--no-replacing", action="store_true", help="RNTO refuses a 
 parser.add_argument("--read-only", action="store_true")
 parser.add_argument("--careless", action="store_true", help="RMD removes what is in a folder, and RETR does not care for REST")
 parser.add_argument("--lying", action="store_true", help="PASV names another host")
+parser.add_argument("--refuses-late", action="store_true", help="a wrong password is answered after an hour")
 parser.add_argument("--max-connections", type=int, default=512)
 arguments = parser.parse_args()
 
@@ -47,6 +48,8 @@ class FileSystem(AbstractedFS):
 
 class Handler(base):
     abstracted_fs = FileSystem
+    # Its own five seconds are longer than the gateway waits for a login.
+    auth_failed_timeout = 3600 if arguments.refuses_late else 0
     proto_cmds = {name: how for name, how in base.proto_cmds.items() if name not in arguments.without}
 
     def handle(self):

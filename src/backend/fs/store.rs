@@ -44,7 +44,7 @@ impl FsStore {
             return Ok(found.info());
         }
         let (volume, name) = (self.inner.volume.clone(), key.clone());
-        let found = blocking(move || volume.find(&name).map_err(io)).await?.ok_or(StoreErrorKind::NoSuchKey)?;
+        let found = blocking(move || volume.look_up(&name)).await?.ok_or(StoreErrorKind::NoSuchKey)?;
         adopt::describe(&self.inner, key, &found).await
     }
 
@@ -96,7 +96,7 @@ impl Store for FsStore {
         let (request, read) = blocking(move || {
             let found = match cached {
                 Some(found) => found,
-                None => inner.volume.find(&name).map_err(io)?.ok_or(StoreErrorKind::NoSuchKey)?,
+                None => inner.volume.look_up(&name)?.ok_or(StoreErrorKind::NoSuchKey)?,
             };
             Ok(match found.record.is_some() {
                 true => {
@@ -138,7 +138,7 @@ impl Store for FsStore {
             let _changing = inner.changes.begin(&key);
             let (volume, name) = (inner.volume.clone(), key.clone());
             blocking(move || {
-                let found = volume.find(&name).map_err(io)?;
+                let found = volume.look_up(&name)?;
                 if !conditions.is_empty() {
                     write::check(&volume, &name, &conditions)?;
                 }
@@ -161,7 +161,7 @@ impl Store for FsStore {
             let _guard = inner.locks.lock(&key).await;
             let volume = inner.volume.clone();
             blocking(move || {
-                let found = volume.find(&key).map_err(io)?.ok_or(StoreErrorKind::NoSuchKey)?;
+                let found = volume.look_up(&key)?.ok_or(StoreErrorKind::NoSuchKey)?;
                 let file = found.file.try_clone().map_err(|e| StoreError::io("updating an object", e))?;
                 let fingerprint = found.fingerprint;
                 let mut record = adopt::recorded(&volume, found)?;

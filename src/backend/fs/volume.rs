@@ -12,6 +12,7 @@ use super::{
 use crate::{
     backend::codec::{KeyPath, Names, ancestors, encode},
     model::{ETag, ObjectInfo, ObjectKey},
+    store::error::StoreError,
 };
 use rustix::{
     fd::OwnedFd,
@@ -87,6 +88,17 @@ impl Volume {
             }
         }
         Ok(None)
+    }
+
+    /// The object of a key, if there is one. A directory that is gone says nothing of its objects: their file system may only not be
+    /// mounted.
+    pub(super) fn look_up(&self, key: &ObjectKey) -> Result<Option<Found>, StoreError> {
+        let failed = |error| StoreError::of_entry("looking for an object", error);
+        let found = self.find(key).map_err(failed)?;
+        if found.is_none() && self.root.is_removed().map_err(failed)? {
+            return Err(self.root.removed());
+        }
+        Ok(found)
     }
 
     /// The object of a key if it can be had without waiting for the disk: for threads that must not. `None` says nothing.

@@ -240,7 +240,7 @@ pub(super) async fn publish_locked(
 
 /// What the key holds must satisfy the conditions, now, under its lock.
 pub(super) fn check(volume: &Volume, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-    let found = volume.find(key).map_err(|e| StoreError::of_entry("looking for an object", e))?;
+    let found = volume.look_up(key)?;
     // A swap must never hang on a provisional tag: the MD5 is computed here if it has to be.
     let info = match found {
         Some(found) => Some(super::adopt::described(volume, found)?),

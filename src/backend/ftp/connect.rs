@@ -105,7 +105,9 @@ async fn log_on(settings: &FtpSettings, security: Option<Security>, missing: &mu
         }
         session.secure(security, within).await?;
     }
+    *missing = "it greeted, and did not say whether it accepts user and password, which some servers do late where the password is wrong,";
     log_in(&mut session, settings).await?;
+    *missing = "it let us in, and did not say more";
     if security.is_some() {
         session.tell("PBSZ", "0").await?;
         session.tell("PROT", "P").await?;

@@ -213,7 +213,7 @@ impl Files for FtpFiles {
             }
             match self.remote.make_folders(&mut lease, path).await? {
                 Way::Clear => Ok(()),
-                Way::Missing => Err(Failure::Refused("it cannot be made".to_owned())),
+                Way::Missing => Err(remote::unmakable(&lease, path)),
                 Way::Barred => Err(Failure::Refused("something else has the name of a folder".to_owned())),
             }
         });

@@ -149,7 +149,7 @@ impl Remote {
                 self.is_prepared.store(true, Ordering::Relaxed);
                 Ok(())
             }
-            _ => Err(Failure::Refused(format!("{} cannot be made", drafts()))),
+            _ => Err(unmakable(lease, &drafts())),
         }
     }
 
@@ -199,6 +199,11 @@ pub(super) async fn modified(lease: &mut Lease, at: &str) -> std::result::Result
         Err(Failure::Unsupported(_) | Failure::Refused(_)) => Ok(None),
         Err(failure) => Err(failure),
     }
+}
+
+/// Most likely `root` lies where nothing can lie, so all of the path is told.
+pub(super) fn unmakable(lease: &Lease, folder: &str) -> Failure {
+    Failure::Refused(format!("the folder {} cannot be made", lease.at(folder)))
 }
 
 /// `a`, `a/b` and `a/b/c` of `a/b/c`.

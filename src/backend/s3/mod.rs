@@ -179,6 +179,20 @@ impl Backend for S3Backend {
         Ok(OpenedBucket::new(store.clone(), Arc::new(S3Upkeep { store, is_own })))
     }
 
+    /// Whoever may not ask for the remote bucket may still use what is below a prefix: that it is gone is all that counts.
+    async fn check_holder(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
+        let place = Place::parse(&bucket.bucket.place);
+        if self.own(&place).is_some() {
+            return Ok(());
+        }
+        let reply = ask_for(&self.client, &place.remote).await?;
+        if reply.status.is_success() {
+            return Ok(());
+        }
+        let refusal = refusal::read(reply, Asked::Bucket).await;
+        if refusal.is_no_bucket() { Err(refusal.into()) } else { Ok(()) }
+    }
+
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         let place = Place::parse(&bucket.bucket.place);
         let Some(remote) = self.own(&place) else {

@@ -144,7 +144,7 @@ impl Refusal {
 impl From<Refusal> for StoreError {
     fn from(refusal: Refusal) -> Self {
         let kind = refusal.kind();
-        let said = format!("{} {} {}", refusal.status.as_u16(), refusal.code, refusal.message);
+        let said = format!("{} {} {}", refusal.status.as_u16(), refusal.code, refusal.message).trim_end().to_owned();
         // Kinds whose words reach clients speak of the request; the rest is for the operator.
         let words = match kind {
             StoreErrorKind::InvalidRequest if refusal.code != "InvalidRequest" => {

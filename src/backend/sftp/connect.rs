@@ -88,7 +88,7 @@ async fn greet(
         Some(why) => refused(format!("the server {}:{} is not trusted: {why}", settings.host, settings.port)),
         None => ssh("greeting the server", error),
     })?;
-    *missing = "it greeted, and did not say whether it accepts the user,";
+    *missing = "it greeted, and did not say whether it accepts the user, which some servers do late where key or password are wrong,";
     authenticate(settings, key, &mut handle).await?;
 
     *missing = "it accepted the user, and SFTP did not begin";

@@ -250,7 +250,7 @@ pub(super) async fn open_own(remote: &Remote, at: &str, flags: u32) -> Result<Op
                 Way::Clear => {}
                 Way::Missing => match remote.make_folders(&lease, parent(at)).await? {
                     Way::Clear => {}
-                    _ => return Err(Failure::Refused(format!("{} cannot be made", parent(at)))),
+                    _ => return Err(unmakable(remote, parent(at))),
                 },
                 _ => return Err(barred()),
             }
@@ -274,6 +274,11 @@ pub(super) async fn explained<T>(remote: &Remote, writing: &Writing, result: std
         Err(failure) => failure,
     };
     Err(failure.told("writing a file"))
+}
+
+/// Most likely `root` lies where nothing can lie, so all of the path is told.
+pub(super) fn unmakable(remote: &Remote, folder: &str) -> Failure {
+    Failure::Refused(format!("the folder {} cannot be made", String::from_utf8_lossy(&remote.at(folder))))
 }
 
 pub(super) fn barred() -> Failure {

@@ -263,7 +263,7 @@ impl Files for SftpFiles {
             }
             match self.remote.make_folders(&lease, path).await? {
                 Way::Clear => Ok(()),
-                Way::Missing => Err(Failure::Missing),
+                Way::Missing => Err(draft::unmakable(&self.remote, path)),
                 Way::File => Err(Failure::Refused("a file has the name of a folder".to_owned())),
                 Way::Barred => Err(draft::barred()),
             }

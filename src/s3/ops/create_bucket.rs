@@ -14,6 +14,10 @@ pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Resul
     let owner = request.principal.identity().ok_or(ErrorCode::AccessDenied)?.owner.clone();
     let text = request.target.bucket.unwrap_or_default();
     let name = BucketName::parse(&text).map_err(|error| S3Error::from(ErrorCode::InvalidBucketName).with_source(error))?;
+    // A bucket that has such a name already is created again as any other.
+    if name.is_reserved() && matches!(service.buckets().get(&name).await, Err(BucketError::NoSuchBucket)) {
+        return Err(ErrorCode::InvalidBucketName.into());
+    }
     ownership(&request.headers)?;
     let acl = acl(&request.headers)?;
     let location = location(&request.payload.collect(MAX_CONFIGURATION_BYTES).await?)?;

@@ -161,7 +161,7 @@ async fn a_server_that_takes_the_connection_and_says_nothing_is_told_within_the_
     let place = Ftpd::shared();
     for (greeting, tls, words) in [
         ("", Tls::None, "there was no greeting within 700ms"),
-        ("220 ready\r\n", Tls::None, "did not let us in within 700ms"),
+        ("220 ready\r\n", Tls::None, "where the password is wrong, within 700ms"),
         ("220 ready\r\n", Tls::Explicit, "did not let us in within 700ms"),
         // One that says again and again that it will soon be ready is not.
         ("120 in a minute\r\n120 in a minute\r\n", Tls::None, "there was no greeting within 700ms"),

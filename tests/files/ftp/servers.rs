@@ -144,6 +144,15 @@ async fn a_wrong_password_is_told_and_not_shown() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_late_to_refuse_a_password_is_told_as_such() {
+    let server = Ftpd::start(Tls::None, &["--refuses-late"]);
+    let wrong = FtpSettings { password: Some(Secret::new("not-the-password")), ..server.settings() };
+    let error = on(wrong).stat("k").await.expect_err("there is no answer");
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("which some servers do late where the password is wrong, within 5s"), "{error}");
+}
+
+#[tokio::test]
 async fn a_root_that_is_missing_is_made() {
     let place = Ftpd::shared();
     for root in ["not/there/yet", "nor/this/"] {
