@@ -18,9 +18,13 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::{Mutex, Notify},
+    time::{sleep, timeout},
+};
 
-/// A waiter that is woken and takes nothing wakes nobody either: so all look by themselves now and then.
+/// A waiter that is woken and takes nothing wakes nobody either: so one of those who wait looks now and then, and wakes all others
+/// if there is room.
 const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub struct Memory {
     used: AtomicUsize,
     /// Wakes one waiter: whoever takes bytes then wakes the next if there is still room.
     freed: Notify,
+    /// Whoever has it looks for the others.
+    looking: Mutex<()>,
     /// Wakes everybody who holds bytes that can be written away. One for all shares.
     filled: Arc<Notify>,
     whole: Option<Arc<Memory>>,
@@ -37,13 +43,20 @@ pub struct Memory {
 
 impl Memory {
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, used: AtomicUsize::new(0), freed: Notify::new(), filled: Arc::default(), whole: None })
+        Arc::new(Self {
+            limit,
+            used: AtomicUsize::new(0),
+            freed: Notify::new(),
+            looking: Mutex::default(),
+            filled: Arc::default(),
+            whole: None,
+        })
     }
 
     /// What of this memory one peer may use: what it holds counts for both.
     pub fn share(self: &Arc<Self>) -> Arc<Self> {
         let (used, freed, filled) = (AtomicUsize::new(0), Notify::new(), self.filled.clone());
-        Arc::new(Self { limit: self.limit, used, freed, filled, whole: Some(self.clone()) })
+        Arc::new(Self { limit: self.limit, used, freed, looking: Mutex::default(), filled, whole: Some(self.clone()) })
     }
 
     /// Counts bytes that are here already.
@@ -78,8 +91,20 @@ impl Memory {
     /// Waits until it is not full. Waiters of one share are served in the order in which they came.
     pub async fn room(&self) {
         while self.is_full() {
-            // What others give back makes room here, too, and wakes nobody.
-            let _ = timeout(LOOK, self.freed.notified()).await;
+            // What others give back makes room here, too, and wakes nobody. Thousands may wait: if each of them looked, everybody
+            // else would wait for that.
+            let look = async {
+                let _first = self.looking.lock().await;
+                sleep(LOOK).await;
+                if !self.is_full() {
+                    self.freed.notify_waiters();
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.freed.notified() => {}
+                () = look => {}
+            }
         }
     }
 
@@ -170,6 +195,7 @@ impl AsRef<[u8]> for Pinned {
 mod tests {
     use super::*;
     use futures_util::FutureExt;
+    use std::task::{Context, Wake, Waker};
 
     #[test]
     fn bytes_count_until_their_last_owner_drops_them() {
@@ -210,6 +236,35 @@ mod tests {
         assert!(!second.is_full());
         drop((held, others));
         assert!(!first.is_full());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_many_who_wait_one_looks_and_tells_the_others() {
+        #[derive(Default)]
+        struct Wakes(AtomicUsize);
+        impl Wake for Wakes {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Relaxed);
+            }
+        }
+        let whole = Memory::new(20);
+        let (share, held) = (whole.share(), whole.hold(20));
+        let wakes = Arc::<Wakes>::default();
+        let waker = Waker::from(wakes.clone());
+        let mut waiting: Vec<_> = (0..100).map(|_| Box::pin(share.room())).collect();
+        let mut poll_all = || waiting.retain_mut(|waiter| waiter.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        for _ in 0..10 {
+            poll_all();
+            tokio::time::advance(LOOK + Duration::from_millis(1)).await;
+        }
+        assert!(wakes.0.load(Relaxed) <= 20, "one looks, and lets the next one look: {}", wakes.0.load(Relaxed));
+        drop(held);
+        for _ in 0..2 {
+            poll_all();
+            tokio::time::advance(LOOK + Duration::from_millis(1)).await;
+        }
+        poll_all();
+        assert_eq!(waiting.len(), 0, "what was given back elsewhere is room for all of them");
     }
 
     #[tokio::test]
