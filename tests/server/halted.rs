@@ -6,6 +6,7 @@ use super::{
     support::{Who, raw::Raw},
     tls,
 };
+use rustix::process::Signal;
 use std::{
     io::{Read, Write},
     net::TcpStream,
@@ -107,6 +108,26 @@ fn idle_connections_give_way_over_tls_and_http2_too() {
     assert_eq!((read_all(&mut unsaid), read_all(&mut silent)), (String::new(), String::new()));
     known.until_the_end();
     drop(newcomers);
+}
+
+/// Sends the beginning of what never goes on, and stops the server.
+fn begins_and_stops(place: &Place, settings: &str, begun: &[u8]) {
+    let settings = format!("header_timeout = '10m'\nidle_timeout = '10m'\ndrain_timeout = '12s'\n{settings}");
+    let mut server = serve(place, &settings);
+    let mut stream = server.connect();
+    stream.write_all(begun).expect("sent");
+    within(|| (server.metric("causeway_connections") == Some(1.0)).then_some(()));
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(!place.read("stderr").contains("requests were cut off"), "{}", place.read("stderr"));
+}
+
+#[test]
+fn stopping_does_not_wait_for_heads_and_handshakes_that_do_not_end() {
+    let place = Place::new();
+    begins_and_stops(&place, "", b"GET / HT");
+    tls::certify(&place);
+    begins_and_stops(&place, "tls_cert = 'c.pem'\ntls_key = 'k.pem'", b"\x16\x03\x01\x02\x00\x01");
 }
 
 #[test]
