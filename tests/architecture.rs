@@ -77,7 +77,7 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("quick_xml", &["xml"]),
     ("russh", &["backend/sftp"]),
     ("opendal", &["backend/opendal"]),
-    ("moka", &["cache"]),
+    ("moka", &["cache", "replicate"]),
     ("hyper", &["server", "edge", "admin", "backend/wire"]),
     ("hyper_util", &["server", "edge", "admin", "backend/wire"]),
     ("tokio_rustls", &["server", "backend/ftp"]),

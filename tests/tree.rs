@@ -18,7 +18,7 @@ mod support;
 use ::bytes::{Bytes, BytesMut};
 use causeway::{
     backend::{
-        Backend, Counts, Progress,
+        Backend, Counts, OpenedBucket, Progress, Upkeep,
         tree::{TreeBackend, TreeSettings, files::Files},
     },
     catalog::{BucketRecord, Catalog, NewBucket, WhichObjects, sqlite::SqliteCatalog},
@@ -42,6 +42,7 @@ struct Bed {
     backend: Arc<dyn Backend>,
     record: BucketRecord,
     store: Arc<dyn Store>,
+    upkeep: Arc<dyn Upkeep>,
 }
 
 fn key(text: &str) -> ObjectKey {
@@ -52,7 +53,7 @@ async fn open(
     files: Arc<dyn Files>,
     directory: &TempDir,
     is_new: bool,
-) -> (Arc<dyn Catalog>, Arc<dyn Backend>, BucketRecord, Arc<dyn Store>) {
+) -> (Arc<dyn Catalog>, Arc<dyn Backend>, BucketRecord, OpenedBucket) {
     let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory.path(), Durability::Relaxed).expect("opens"));
     let settings = TreeSettings { dir: directory.path().join("spool"), spool_size: 256 << 20, durability: Durability::Relaxed };
     let backend: Arc<dyn Backend> = Arc::new(TreeBackend::open(files, settings, catalog.clone()).expect("opens"));
@@ -70,8 +71,8 @@ async fn open(
             record
         }
     };
-    let store = backend.open(&record).await.expect("opens");
-    (catalog, backend, record, store)
+    let opened = backend.open(&record).await.expect("opens");
+    (catalog, backend, record, opened)
 }
 
 impl Bed {
@@ -81,15 +82,16 @@ impl Bed {
 
     async fn upon(files: MemoryFiles, is_new: bool) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let (catalog, backend, record, store) = open(Arc::new(files.clone()), &directory, is_new).await;
-        Self { files, directory, catalog, backend, record, store }
+        let (catalog, backend, record, OpenedBucket { store, upkeep, .. }) = open(Arc::new(files.clone()), &directory, is_new).await;
+        Self { files, directory, catalog, backend, record, store, upkeep }
     }
 
     /// What was under way never ends; what the catalog has is all there is.
     async fn kill(self) -> Self {
         self.catalog.close().await.expect("closes");
-        let (catalog, backend, record, store) = open(Arc::new(self.files.clone()), &self.directory, true).await;
-        Self { catalog, backend, record, store, ..self }
+        let (catalog, backend, record, opened) = open(Arc::new(self.files.clone()), &self.directory, true).await;
+        let OpenedBucket { store, upkeep, .. } = opened;
+        Self { catalog, backend, record, store, upkeep, ..self }
     }
 
     async fn put(&self, name: &str, body: &str) -> Result<ETag, StoreError> {
@@ -132,7 +134,7 @@ impl Bed {
     }
 
     async fn tend(&self) {
-        self.backend.tend(&self.record, &self.store).await.expect("is tended");
+        self.upkeep.tend().await.expect("is tended");
     }
 
     async fn unsettled(&self) -> usize {
@@ -436,7 +438,7 @@ async fn a_walk_that_was_cut_short_goes_on_where_it_was() {
 
     let walk = async || {
         let progress = Progress::default();
-        assert!(bed.backend.walk(&bed.record, &bed.store, &progress).await.expect("walks"));
+        assert!(bed.upkeep.walk(&progress).await.expect("walks"));
         (progress.counts(), bed.list().await.into_iter().map(|(key, ..)| key).collect::<Vec<_>>())
     };
     assert_eq!(walk().await, (Counts { folders: 3, objects: 2, changed: 2 }, vec!["left/b".to_owned()]));

@@ -1,4 +1,4 @@
-//! Drivers: storage behind the [`Store`] contract. One folder each; adding one adds a folder and a row where the server
+//! Drivers: storage behind the [`Store`](crate::store::Store) contract. One folder each; adding one adds a folder and a row where the server
 //! builds backends from configuration.
 
 pub mod azblob;
@@ -17,6 +17,7 @@ mod names;
 pub mod oauth;
 pub mod onedrive;
 pub mod opendal;
+mod opened;
 mod pages;
 pub mod parts;
 mod place;
@@ -38,6 +39,7 @@ mod wire;
 
 pub use codec::Names;
 pub use found::Found;
+pub use opened::{OpenedBucket, Upkeep};
 pub use progress::{Counts, Progress};
 pub use replication::{ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub, Trouble};
 pub use space::Space;
@@ -49,7 +51,7 @@ use crate::{
     catalog::{BackendPlace, BucketRecord, NewBucket},
     model::BucketName,
     store::{
-        Capabilities, Store,
+        Capabilities,
         error::{StoreError, StoreErrorKind},
     },
 };
@@ -115,14 +117,13 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     }
 
     /// Opens a place; what is there already is served. Waits for no network: storage that is away now may be back later.
-    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError>;
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError>;
 
-    /// Whether the place of a bucket is there, and is the one that `store` was opened on. `Ok(false)`: it was taken away, with all
-    /// that was in it, or another one lies there now. Without a store, for drivers whose opening makes the place: whether there
-    /// is one to open.
-    async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool, StoreError> {
+    /// Whether opening a bucket finds its place: `Ok(false)` of a driver whose opening would make an empty one. Once it is open,
+    /// `Upkeep::is_there` tells.
+    async fn has_place(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         match self.below() {
-            Some(below) => below.is_there(bucket, store).await,
+            Some(below) => below.has_place(bucket).await,
             None => Ok(true),
         }
     }
@@ -133,14 +134,6 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     /// Names of places that look like buckets, and may be buckets already: adopted at start, if the backend's settings let them.
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError>;
 
-    /// One step of background upkeep (scan, adoption, cleaning); the caller decides when. Interrupting it is harmless.
-    async fn tend(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        match self.below() {
-            Some(below) => below.tend(bucket, store).await,
-            None => Ok(()),
-        }
-    }
-
     /// Removes what is staged on local disk for uploads that the catalog does not know any more: those of buckets that are gone, and
     /// what a crash left. Waits for no network. Repeating and interrupting it are harmless.
     async fn sweep(&self) -> Result<(), StoreError> {
@@ -150,32 +143,9 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Compares every file with the index that listings come from. `Ok(false)`: there is no such index, the storage lists
-    /// itself. Interrupting it is harmless, and another walk goes on about where it was.
-    async fn walk(&self, bucket: &BucketRecord, store: &Arc<dyn Store>, progress: &Progress) -> Result<bool, StoreError> {
-        match self.below() {
-            Some(below) => below.walk(bucket, store, progress).await,
-            None => Ok(false),
-        }
-    }
-
-    /// The store of an opened bucket that answers for the storage as it is now: a layer that keeps answers for a while takes
-    /// itself off.
-    fn uncached(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>) -> Arc<dyn Store> {
-        store.clone()
-    }
-
-    /// Whether the storage itself tells what changes in it: then `follow` is quick.
+    /// Whether the storage itself tells what changes in it: then `Upkeep::follow` is quick.
     fn tells_changes(&self) -> bool {
         self.below().is_some_and(|below| below.tells_changes())
-    }
-
-    /// Brings the index up to date with what the storage tells of others' changes. Interrupting it is harmless.
-    async fn follow(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        match self.below() {
-            Some(below) => below.follow(bucket, store).await,
-            None => Ok(()),
-        }
     }
 
     /// What operators may ask of it, where it keeps its buckets on several others.

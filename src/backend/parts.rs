@@ -47,6 +47,11 @@ impl Parts {
         self.sums.take().map(|_| whole)
     }
 
+    /// About how many bytes they take in memory.
+    pub fn footprint(&self) -> usize {
+        self.runs.len() * std::mem::size_of::<(u16, u16, u64)>() + self.sums.as_ref().map_or(0, |(_, sums)| sums.len())
+    }
+
     pub fn list(&self) -> Vec<ObjectPart> {
         let numbered = self.runs.iter().flat_map(|&(first, count, size)| (0..count).map(move |n| (first.saturating_add(n), size)));
         let sums = self.sums.as_ref().and_then(|(algorithm, text)| Some((*algorithm, STANDARD.decode(text).ok()?)));

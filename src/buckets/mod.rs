@@ -11,7 +11,7 @@ mod setup;
 mod sweeping;
 
 use crate::{
-    backend::{Backend, Found, locks::Locks},
+    backend::{Backend, Found, OpenedBucket, Upkeep, locks::Locks},
     catalog::{
         BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError, CatalogErrorKind, LeftPlace,
         NewBucket,
@@ -86,7 +86,7 @@ pub struct Bucket {
     /// Shared with the bucket that takes its place when owner or grants change: nobody sets the ACL of one and not of the other.
     acl: Arc<RwLock<CannedAcl>>,
     grants: Arc<Grants>,
-    store: Arc<dyn Store>,
+    opened: OpenedBucket,
 }
 
 impl Bucket {
@@ -124,13 +124,22 @@ impl Bucket {
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {
-        &self.store
+        &self.opened.store
+    }
+
+    /// The store without caches: it says what the storage has now.
+    pub fn uncached(&self) -> &Arc<dyn Store> {
+        &self.opened.uncached
+    }
+
+    pub fn upkeep(&self) -> &dyn Upkeep {
+        &*self.opened.upkeep
     }
 
     /// The same open bucket, to be changed where it differs.
     fn again(&self) -> Self {
-        let Self { record, acl, grants, store } = self;
-        Self { record: record.clone(), acl: acl.clone(), grants: grants.clone(), store: store.clone() }
+        let Self { record, acl, grants, opened } = self;
+        Self { record: record.clone(), acl: acl.clone(), grants: grants.clone(), opened: opened.clone() }
     }
 }
 
@@ -338,7 +347,7 @@ impl Buckets {
             // Somebody else deleted it meanwhile.
             return Err(BucketError::NoSuchBucket);
         }
-        let page = bucket.store.list(ListRequest { limit: 1, ..Default::default() }).await?;
+        let page = bucket.store().list(ListRequest { limit: 1, ..Default::default() }).await?;
         if !page.entries.is_empty() || !self.backend(&bucket.record.bucket.backend)?.remove(&bucket.record).await? {
             return Err(BucketError::NotEmpty);
         }
@@ -418,12 +427,12 @@ impl Buckets {
     }
 
     async fn open(&self, record: BucketRecord) -> Result<Arc<Bucket>, BucketError> {
-        let store = self.backend(&record.bucket.backend)?.open(&record).await?;
+        let opened = self.backend(&record.bucket.backend)?.open(&record).await?;
         let acl = Arc::new(RwLock::new(record.bucket.acl));
         let mut open = self.write();
         // Under the lock: a setup that is put in force now finds the bucket open, or is the one that gives it its grants.
         let grants = self.setup().grants_in(&record.bucket.name);
-        let bucket = Arc::new(Bucket { record, acl, grants, store });
+        let bucket = Arc::new(Bucket { record, acl, grants, opened });
         open.insert(bucket.name().clone(), bucket.clone());
         Ok(bucket)
     }

@@ -7,15 +7,15 @@ use super::{
     store::CachedStore,
 };
 use crate::{
-    backend::{Backend, Progress},
+    backend::{Backend, OpenedBucket, Progress, Upkeep},
     catalog::{BucketId, BucketRecord},
     model::BucketName,
-    store::{Capabilities, Store, error::StoreError},
+    store::{Capabilities, error::StoreError},
 };
 use async_trait::async_trait;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Mutex},
 };
 
 #[derive(Debug)]
@@ -26,8 +26,6 @@ pub struct CachedBackend {
     data: Option<Arc<DataCache>>,
     /// The space of each bucket that was opened. However often one is opened, its writers and readers know of each other.
     spaces: Mutex<HashMap<(BucketId, String), Arc<Space>>>,
-    /// What is below the caches of each opened bucket.
-    opened: Mutex<HashMap<(BucketId, String), Weak<dyn Store>>>,
 }
 
 impl CachedBackend {
@@ -38,7 +36,7 @@ impl CachedBackend {
         metadata: Option<(Arc<MetadataCache>, Freshness)>,
         data: Option<Arc<DataCache>>,
     ) -> Self {
-        Self { below, name: name.into(), metadata, data, spaces: Mutex::default(), opened: Mutex::default() }
+        Self { below, name: name.into(), metadata, data, spaces: Mutex::default() }
     }
 
     fn space(&self, record: &BucketRecord) -> Option<Arc<Space>> {
@@ -53,14 +51,12 @@ fn identity(record: &BucketRecord) -> (BucketId, String) {
 }
 
 /// Ends the time of what is kept, also where the work that may have changed something is given up half way.
-struct Elapsing<F: Fn() -> bool>(Option<Arc<Space>>, F);
+struct Elapsing<'s, F: Fn() -> bool>(&'s Space, F);
 
-impl<F: Fn() -> bool> Drop for Elapsing<F> {
+impl<F: Fn() -> bool> Drop for Elapsing<'_, F> {
     fn drop(&mut self) {
-        if let Some(space) = &self.0
-            && (self.1)()
-        {
-            space.elapse();
+        if (self.1)() {
+            self.0.elapse();
         }
     }
 }
@@ -79,23 +75,16 @@ impl Backend for CachedBackend {
         self.below.place_for(name)
     }
 
-    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
-        let mut store = self.below.open(bucket).await?;
-        let mut opened = lock(&self.opened);
-        opened.retain(|_, store| store.strong_count() > 0);
-        opened.insert(identity(bucket), Arc::downgrade(&store));
-        drop(opened);
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
+        let OpenedBucket { mut store, uncached, mut upkeep } = self.below.open(bucket).await?;
         if let Some(space) = self.space(bucket) {
-            store = Arc::new(CachedStore::new(store, space));
+            store = Arc::new(CachedStore::new(store, space.clone()));
+            upkeep = Arc::new(CachedUpkeep { below: upkeep, space });
         }
         if let Some(data) = &self.data {
             store = Arc::new(DataStore::new(store, bucket, &self.name, data.clone()));
         }
-        Ok(store)
-    }
-
-    fn uncached(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Arc<dyn Store> {
-        lock(&self.opened).get(&identity(bucket)).and_then(Weak::upgrade).unwrap_or_else(|| store.clone())
+        Ok(OpenedBucket { store, uncached, upkeep })
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
@@ -109,20 +98,34 @@ impl Backend for CachedBackend {
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
         self.below.discover().await
     }
+}
 
-    async fn tend(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        let _elapsing = Elapsing(self.space(bucket), || true);
-        self.below.tend(bucket, store).await
+/// What upkeep finds out ends the time of what is kept.
+#[derive(Debug)]
+struct CachedUpkeep {
+    below: Arc<dyn Upkeep>,
+    space: Arc<Space>,
+}
+
+#[async_trait]
+impl Upkeep for CachedUpkeep {
+    async fn is_there(&self) -> Result<bool, StoreError> {
+        self.below.is_there().await
     }
 
-    async fn walk(&self, bucket: &BucketRecord, store: &Arc<dyn Store>, progress: &Progress) -> Result<bool, StoreError> {
+    async fn tend(&self) -> Result<(), StoreError> {
+        let _elapsing = Elapsing(&self.space, || true);
+        self.below.tend().await
+    }
+
+    async fn walk(&self, progress: &Progress) -> Result<bool, StoreError> {
         let before = progress.counts().changed;
-        let _elapsing = Elapsing(self.space(bucket), || progress.counts().changed != before);
-        self.below.walk(bucket, store, progress).await
+        let _elapsing = Elapsing(&self.space, || progress.counts().changed != before);
+        self.below.walk(progress).await
     }
 
-    async fn follow(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        let _elapsing = Elapsing(self.space(bucket), || true);
-        self.below.follow(bucket, store).await
+    async fn follow(&self) -> Result<(), StoreError> {
+        let _elapsing = Elapsing(&self.space, || true);
+        self.below.follow().await
     }
 }

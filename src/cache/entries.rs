@@ -7,7 +7,7 @@ use super::{
     window::Window,
 };
 use crate::{
-    model::{Attributes, BucketName, ObjectInfo, ObjectKey},
+    model::{BucketName, ObjectInfo, ObjectKey},
     store::{ListEntry, ListPage, ListRequest},
 };
 use moka::{Expiry, sync::Cache};
@@ -182,28 +182,10 @@ fn weigh(name: &Name, entry: &Entry) -> u32 {
     };
     let said = match &entry.said {
         Said::Object(None, _) => 0,
-        Said::Object(Some(info), _) => size_of::<ObjectInfo>() + attributes(&info.attributes) + info.parts.len() * 80,
+        Said::Object(Some(info), _) => size_of::<ObjectInfo>() + info.attributes.footprint() + info.parts.len() * 80,
         Said::Page(page) => page.entries.iter().map(listed).sum(),
     };
     u32::try_from(OWN + named + said).unwrap_or(u32::MAX)
-}
-
-fn attributes(attributes: &Attributes) -> usize {
-    // What a system header, a row of user metadata or a tag takes besides its text, in bytes.
-    const TEXT: usize = 32;
-    let user: usize = attributes.user.iter().map(|(name, value)| name.len() + value.len() + 3 * TEXT).sum();
-    let tags: usize = attributes.tags.iter().map(|tag| tag.key.len() + tag.value.len() + 2 * TEXT).sum();
-    let headers = [
-        &attributes.content_type,
-        &attributes.cache_control,
-        &attributes.content_disposition,
-        &attributes.content_encoding,
-        &attributes.content_language,
-        &attributes.expires,
-        &attributes.website_redirect,
-    ];
-    let headers: usize = headers.into_iter().flatten().map(String::len).sum();
-    user + tags + headers
 }
 
 fn listed(entry: &ListEntry) -> usize {

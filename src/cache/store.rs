@@ -9,14 +9,14 @@ use crate::{
     model::{CacheUse, Notes, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
-        ListUploadsRequest, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        ListUploadsRequest, NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         error::StoreErrorKind,
         payload::Payload,
     },
 };
 use async_trait::async_trait;
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct CachedStore {
@@ -230,8 +230,8 @@ impl Store for CachedStore {
         self.below.list_uploads(request).await
     }
 
-    /// That of the driver: it recognises its own, and copies without coming through here.
-    fn as_any(&self) -> &dyn Any {
-        self.below.as_any()
+    /// The cache has no bytes of its own.
+    fn native_source(&self) -> Option<NativeSource<'_>> {
+        self.below.native_source()
     }
 }

@@ -16,11 +16,10 @@ pub(super) async fn scan(buckets: &Buckets, name: &str, replies: &mpsc::Sender<R
     let failed = |error: BucketError| format!("bucket '{name}': {}", Chain(&error));
     let parsed = BucketName::parse(name).map_err(|error| format!("bucket '{name}': {error}"))?;
     let bucket = buckets.get(&parsed).await.map_err(failed)?;
-    let backend = buckets.backend(&bucket.record().bucket.backend).map_err(failed)?;
     let progress = Progress::default();
     let mut ticks = interval(PROGRESS_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let walking = backend.walk(bucket.record(), bucket.store(), &progress);
+    let walking = bucket.upkeep().walk(&progress);
     tokio::pin!(walking);
     loop {
         tokio::select! {

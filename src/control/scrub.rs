@@ -22,9 +22,8 @@ pub(super) async fn scrub(buckets: &Buckets, name: &str, bytes: bool, replies: &
     let failed = |error: BucketError| format!("bucket '{name}': {}", Chain(&error));
     let parsed = BucketName::parse(name).map_err(|error| format!("bucket '{name}': {error}"))?;
     let bucket = buckets.get(&parsed).await.map_err(failed)?;
-    let backend = buckets.backend(&bucket.record().bucket.backend).map_err(failed)?;
     // A cache would answer for the storage.
-    let store = backend.uncached(bucket.record(), bucket.store());
+    let store = bucket.uncached().clone();
     let depth = if bytes { Depth::Bytes } else { Depth::Records };
     let (counts, (findings, mut found)) = (Mutex::new(ScrubCounts::default()), mpsc::channel(AHEAD));
     let mut ticks = interval(PROGRESS_EVERY);

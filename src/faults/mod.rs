@@ -19,10 +19,10 @@ pub use record::{Counts, Done};
 pub use store::FaultyStore;
 
 use crate::{
-    backend::{Backend, Found, Progress},
+    backend::{Backend, Found, OpenedBucket, Progress, Upkeep},
     catalog::BucketRecord,
     model::BucketName,
-    store::{Capabilities, Store, error::StoreError, operation::Operation},
+    store::{Capabilities, error::StoreError, operation::Operation},
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -41,11 +41,6 @@ impl FaultyBackend {
     pub fn faults(&self) -> &Faults {
         &self.faults
     }
-}
-
-/// What the backend below opened.
-fn below(store: &Arc<dyn Store>) -> &Arc<dyn Store> {
-    store.as_any().downcast_ref::<FaultyStore>().map_or(store, FaultyStore::below)
 }
 
 #[async_trait]
@@ -75,14 +70,18 @@ impl Backend for FaultyBackend {
     }
 
     /// Without faults: opening is ours, and asks no storage.
-    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(Arc::new(FaultyStore::new(self.below.open(bucket).await?, self.faults.clone())))
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
+        let opened = self.below.open(bucket).await?;
+        let (faults, place) = (self.faults.clone(), bucket.bucket.place.clone());
+        let upkeep = FaultyUpkeep { below: opened.upkeep.clone(), faults, place };
+        let opened = OpenedBucket { upkeep: Arc::new(upkeep), ..opened };
+        Ok(opened.behind(|below| Arc::new(FaultyStore::new(below, self.faults.clone()))))
     }
 
     /// As a listing: that is what most storages are asked for it.
-    async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool, StoreError> {
+    async fn has_place(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         let fate = self.faults.meet(Operation::List, &bucket.bucket.place).await?;
-        fate.ask(self.below.is_there(bucket, store.map(below))).await
+        fate.ask(self.below.has_place(bucket)).await
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
@@ -95,19 +94,35 @@ impl Backend for FaultyBackend {
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
         self.below.discover().await
     }
+}
 
-    async fn tend(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        let fate = self.faults.meet(Operation::Tend, &bucket.bucket.place).await?;
-        fate.ask(self.below.tend(bucket, below(store))).await
+#[derive(Debug)]
+struct FaultyUpkeep {
+    below: Arc<dyn Upkeep>,
+    faults: Faults,
+    place: String,
+}
+
+#[async_trait]
+impl Upkeep for FaultyUpkeep {
+    /// As a listing: that is what most storages are asked for it.
+    async fn is_there(&self) -> Result<bool, StoreError> {
+        let fate = self.faults.meet(Operation::List, &self.place).await?;
+        fate.ask(self.below.is_there()).await
     }
 
-    async fn walk(&self, bucket: &BucketRecord, store: &Arc<dyn Store>, progress: &Progress) -> Result<bool, StoreError> {
-        let fate = self.faults.meet(Operation::Walk, &bucket.bucket.place).await?;
-        fate.ask(self.below.walk(bucket, below(store), progress)).await
+    async fn tend(&self) -> Result<(), StoreError> {
+        let fate = self.faults.meet(Operation::Tend, &self.place).await?;
+        fate.ask(self.below.tend()).await
     }
 
-    async fn follow(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        let fate = self.faults.meet(Operation::Follow, &bucket.bucket.place).await?;
-        fate.ask(self.below.follow(bucket, below(store))).await
+    async fn walk(&self, progress: &Progress) -> Result<bool, StoreError> {
+        let fate = self.faults.meet(Operation::Walk, &self.place).await?;
+        fate.ask(self.below.walk(progress)).await
+    }
+
+    async fn follow(&self) -> Result<(), StoreError> {
+        let fate = self.faults.meet(Operation::Follow, &self.place).await?;
+        fate.ask(self.below.follow()).await
     }
 }

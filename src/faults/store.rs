@@ -5,14 +5,14 @@ use crate::{
     model::{ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, CopySource, GetReply, GetRequest, ListPage,
-        ListRequest, ListUploadsRequest, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        ListRequest, ListUploadsRequest, NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         operation::Operation,
         payload::Payload,
     },
 };
 use async_trait::async_trait;
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub struct FaultyStore {
@@ -26,13 +26,9 @@ impl FaultyStore {
         Self { below, faults, pages: Pages::default() }
     }
 
-    pub(super) fn below(&self) -> &Arc<dyn Store> {
-        &self.below
-    }
-
     /// A source of the same faults is copied from below them, as one call: others are read through theirs.
     fn source(&self, source: CopySource) -> CopySource {
-        match source.store.as_any().downcast_ref::<Self>() {
+        match source.native::<Self>() {
             Some(other) if self.faults.are(&other.faults) => CopySource { store: other.below.clone(), ..source },
             _ => source,
         }
@@ -150,7 +146,7 @@ impl Store for FaultyStore {
     }
 
     /// Itself, not what is below: no driver goes around its faults.
-    fn as_any(&self) -> &dyn Any {
-        self
+    fn native_source(&self) -> Option<NativeSource<'_>> {
+        Some(NativeSource::new(self))
     }
 }

@@ -45,9 +45,8 @@ async fn round(buckets: &Buckets) -> Result<(), BucketError> {
 /// The driver notes what comes of it.
 async fn ask(buckets: &Buckets, record: &BucketRecord) -> Result<(), BucketError> {
     let bucket = buckets.get(&record.bucket.name).await?;
-    let store = buckets.backend(&record.bucket.backend)?.uncached(bucket.record(), bucket.store());
     if let Ok(key) = ObjectKey::new(ASKED) {
-        let _ = store.head(&key, &Default::default()).await;
+        let _ = bucket.uncached().head(&key, &Default::default()).await;
     }
     Ok(())
 }

@@ -108,8 +108,8 @@ async fn one_bucket(buckets: &Buckets, record: &BucketRecord, round: Round) -> R
     }
     let bucket = buckets.get(&record.bucket.name).await?;
     match round {
-        Round::Tend => backend.tend(bucket.record(), bucket.store()).await?,
-        Round::Follow => backend.follow(bucket.record(), bucket.store()).await?,
+        Round::Tend => bucket.upkeep().tend().await?,
+        Round::Follow => bucket.upkeep().follow().await?,
     }
     Ok(())
 }

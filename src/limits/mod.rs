@@ -15,10 +15,10 @@ pub use budget::{Account, AtBudget, Budget, Ledger, Used};
 pub use limiter::{Limiter, Limits, Slot, Throttled};
 
 use crate::{
-    backend::Backend,
+    backend::{Backend, OpenedBucket},
     catalog::BucketRecord,
     model::{BucketName, Timestamp},
-    store::{Capabilities, Store, error::StoreError},
+    store::{Capabilities, error::StoreError},
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -64,9 +64,9 @@ impl Backend for LimitedBackend {
         self.gate.below.place_for(name)
     }
 
-    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
-        let below = self.gate.below.open(bucket).await?;
-        Ok(Arc::new(LimitedStore { below, gate: self.gate.clone() }))
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
+        let opened = self.gate.below.open(bucket).await?;
+        Ok(opened.behind(|below| Arc::new(LimitedStore { below, gate: self.gate.clone() })))
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {

@@ -9,13 +9,13 @@ use crate::{
     model::{ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
-        ListUploadsRequest, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        ListUploadsRequest, NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         payload::Payload,
     },
 };
 use async_trait::async_trait;
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 /// What all stores of a limited backend share.
 #[derive(Debug)]
@@ -142,7 +142,8 @@ impl Store for LimitedStore {
         self.below.list_uploads(request).await
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self.below.as_any()
+    /// What is copied natively is none of the bytes that are limited.
+    fn native_source(&self) -> Option<NativeSource<'_>> {
+        self.below.native_source()
     }
 }

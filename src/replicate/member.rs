@@ -7,7 +7,7 @@ use super::{
     trouble::Troubles,
 };
 use crate::{
-    backend::Backend,
+    backend::{Backend, OpenedBucket},
     catalog::{BucketRecord, ReplicaRecord},
     model::{Attributes, ETag, ObjectInfo, ObjectKey},
     store::{
@@ -59,7 +59,7 @@ pub(super) struct Member {
     pub(super) record: BucketRecord,
     pub(super) health: Arc<Health>,
     pub(super) backend: Arc<dyn Backend>,
-    store: OnceCell<Arc<dyn Store>>,
+    opened: OnceCell<OpenedBucket>,
     stop: CancellationToken,
     slots: Arc<Semaphore>,
     /// Held while its place is made or removed.
@@ -100,7 +100,7 @@ impl Member {
             record,
             health,
             backend,
-            store: OnceCell::new(),
+            opened: OnceCell::new(),
             stop,
             slots,
             placing: Arc::default(),
@@ -135,7 +135,7 @@ impl Member {
             record,
             health: self.health.clone(),
             backend: self.backend.clone(),
-            store: OnceCell::new(),
+            opened: OnceCell::new(),
             stop: self.stop.clone(),
             slots: self.slots.clone(),
             placing: self.placing.clone(),
@@ -152,7 +152,7 @@ impl Member {
 
     /// Opened when it is first needed: storage that is away when the bucket is opened may be back later. Whoever waited for a turn
     /// until we were told to stop begins nothing any more: after him comes who does not know of it.
-    pub(super) async fn store(&self) -> Result<Arc<dyn Store>> {
+    pub(super) async fn opened(&self) -> Result<&OpenedBucket> {
         if self.stop.is_cancelled() {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "the server is being stopped"));
         }
@@ -161,27 +161,26 @@ impl Member {
             return Err(StoreError::new(StoreErrorKind::Busy, "the place of the replica could not be made yet"));
         }
         let open = || async {
-            // Opening may make a place anew, and then nobody would know that all that was in it is gone.
-            if self.is_seeded() && !self.is_there(None).await? {
+            // Opening may make a place anew, and then nobody would know that all that was in it is gone. Whoever opens a replica may hold a
+            // key's lock: one that hangs is not waited for.
+            if self.is_seeded() && !timely(ANSWER, self.backend.has_place(&self.record)).await? {
                 return Err(StoreError::new(StoreErrorKind::Unavailable, "the place of the replica is gone: it is made again soon"));
             }
             self.backend.open(&self.record).await
         };
-        self.store.get_or_try_init(open).await.cloned()
+        self.opened.get_or_try_init(open).await
+    }
+
+    pub(super) async fn store(&self) -> Result<Arc<dyn Store>> {
+        Ok(self.opened().await?.store.clone())
     }
 
     /// Whether its place is there, and is the one that it was opened on.
     pub(super) async fn has_place(&self) -> Result<bool> {
-        if self.store.get().is_none() && !self.is_there(None).await? {
+        if self.opened.get().is_none() && !timely(ANSWER, self.backend.has_place(&self.record)).await? {
             return Ok(false);
         }
-        let store = self.store().await?;
-        self.is_there(Some(&store)).await
-    }
-
-    /// Whoever opens a replica may hold a key's lock: one that hangs is not waited for.
-    async fn is_there(&self, store: Option<&Arc<dyn Store>>) -> Result<bool> {
-        timely(ANSWER, self.backend.is_there(&self.record, store)).await
+        timely(ANSWER, self.opened().await?.upkeep.is_there()).await
     }
 
     /// A place among the changes on their way, if there is one.
@@ -191,7 +190,7 @@ impl Member {
 
     /// As far as they are known.
     pub(super) fn capabilities(&self) -> Capabilities {
-        self.store.get().map_or_else(|| self.backend.capabilities(), |store| store.capabilities())
+        self.opened.get().map_or_else(|| self.backend.capabilities(), |opened| opened.store.capabilities())
     }
 
     /// Whether the storage checks conditions of such a change. It is asked before the first one, where that has to be tried out.

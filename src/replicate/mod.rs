@@ -27,6 +27,7 @@ mod orphans;
 mod places;
 mod publish;
 mod read;
+mod recent;
 mod record;
 mod records;
 mod relay;
@@ -38,16 +39,17 @@ mod survey;
 mod tally;
 mod trouble;
 mod untaken;
+mod upkeep;
 mod uploads;
 mod worker;
 mod write;
 
 use crate::{
-    backend::{Backend, Found, Progress, Replication},
+    backend::{Backend, Found, OpenedBucket, Replication},
     catalog::{BackendPlace, BucketId, BucketRecord, Catalog, NewBucket, NewReplica, ReplicaRecord},
     model::BucketName,
     store::{
-        Capabilities, Store,
+        Capabilities,
         error::{StoreError, StoreErrorKind},
     },
 };
@@ -56,6 +58,7 @@ use bucket::{Bucket, Opening};
 use health::Health;
 use left::LeftPlaces;
 use member::Member;
+use recent::Recent;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -109,6 +112,7 @@ pub struct ReplicatedBackend {
     health: Mutex<HashMap<String, Arc<Health>>>,
     recovered: Tally,
     buckets: Mutex<HashMap<BucketId, Weak<Bucket>>>,
+    recent: Recent,
     left: Arc<LeftPlaces>,
     stop: CancellationToken,
     _stopped_when_dropped: DropGuard,
@@ -139,6 +143,7 @@ impl ReplicatedBackend {
             health: Mutex::default(),
             recovered,
             buckets: Mutex::default(),
+            recent: Recent::default(),
             left,
             _stopped_when_dropped: stop.clone().drop_guard(),
             stop,
@@ -211,7 +216,7 @@ impl ReplicatedBackend {
         let (write, read, recovered) = (self.settings.write, self.settings.read, self.recovered.since_now());
         let (record, catalog, stop) = (bucket.clone(), self.catalog.clone(), self.stop.child_token());
         let scrub = self.settings.scrub;
-        let open = Bucket::new(Opening { record, catalog, write, read, scrub, recovered, members, stop });
+        let open = Bucket::new(Opening { record, catalog, write, read, scrub, recent: self.recent.clone(), recovered, members, stop });
         // Another may have come first: then that is the one.
         let mut opened = self.opened();
         if let Some(first) = opened.get(&bucket.id).and_then(Weak::upgrade) {
@@ -256,8 +261,9 @@ impl Backend for ReplicatedBackend {
         places::make(&self.catalog, &self.left, bucket, &members, self.promised()).await
     }
 
-    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(Arc::new(store::ReplicatedStore(self.opened_bucket(bucket).await?)))
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
+        let open = self.opened_bucket(bucket).await?;
+        Ok(OpenedBucket::new(Arc::new(store::ReplicatedStore(open.clone())), Arc::new(upkeep::ReplicatedUpkeep(open))))
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
@@ -285,25 +291,8 @@ impl Backend for ReplicatedBackend {
         Ok(names.into_iter().collect())
     }
 
-    async fn tend(&self, bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        self.each(bucket, Upkeep::Tend).await
-    }
-
-    async fn walk(&self, bucket: &BucketRecord, _store: &Arc<dyn Store>, progress: &Progress) -> Result<bool, StoreError> {
-        self.each(bucket, Upkeep::Walk(progress)).await?;
-        let open = self.opened_bucket(bucket).await?;
-        for member in open.members().iter() {
-            survey::survey(&open, member, survey::Depth::Listing, survey::Strangers::Adopted, survey::Pace::Full, |_| ()).await?;
-        }
-        Ok(true)
-    }
-
     fn tells_changes(&self) -> bool {
         self.members().any(|(_, backend)| backend.tells_changes())
-    }
-
-    async fn follow(&self, bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        self.each(bucket, Upkeep::Follow).await
     }
 
     fn replication(&self) -> Option<&dyn Replication> {
@@ -318,37 +307,5 @@ impl Backend for ReplicatedBackend {
             bucket.tasks.wait().await;
         }
         Ok(())
-    }
-}
-
-/// What drivers do for their buckets without being asked by a client.
-#[derive(Clone, Copy)]
-enum Upkeep<'p> {
-    Tend,
-    Walk(&'p Progress),
-    Follow,
-}
-
-impl ReplicatedBackend {
-    /// What each member's driver does with its own. One that fails does not keep the others from it.
-    async fn each(&self, bucket: &BucketRecord, upkeep: Upkeep<'_>) -> Result<(), StoreError> {
-        let open = self.opened_bucket(bucket).await?;
-        let mut last = Ok(());
-        for member in open.members().iter().filter(|member| member.health.is_up()) {
-            let done = async {
-                let store = member.store().await?;
-                match upkeep {
-                    Upkeep::Tend => member.backend.tend(&member.record, &store).await,
-                    Upkeep::Walk(progress) => member.backend.walk(&member.record, &store, progress).await.map(drop),
-                    Upkeep::Follow if member.backend.tells_changes() => member.backend.follow(&member.record, &store).await,
-                    Upkeep::Follow => Ok(()),
-                }
-            };
-            if let Err(error) = done.await {
-                tracing::debug!(bucket = %bucket.bucket.name, backend = member.name, %error, "upkeep of a replica failed");
-                last = Err(error);
-            }
-        }
-        last
     }
 }

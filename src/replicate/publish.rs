@@ -167,7 +167,7 @@ impl Running {
 }
 
 /// The record that stands then. `None`: nothing had to be done, or what was done was overwritten at once.
-pub(super) async fn publish(bucket: &Arc<Bucket>, key: &ObjectKey, plan: Plan) -> Result<Option<Record>> {
+pub(super) async fn publish(bucket: &Arc<Bucket>, key: &ObjectKey, plan: Plan) -> Result<Option<Arc<Record>>> {
     let (own, key) = (bucket.clone(), key.clone());
     let (tell, told) = oneshot::channel();
     // A task of the bucket's: it ends in order when the server stops.
@@ -177,7 +177,7 @@ pub(super) async fn publish(bucket: &Arc<Bucket>, key: &ObjectKey, plan: Plan) -
     told.await.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Internal, "a change was interrupted")))
 }
 
-async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<Record>> {
+async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<Arc<Record>>> {
     let sight = plan.sight();
     let Plan { conditions, make, mut steps, body, .. } = plan;
     let guard = bucket.lock(&key).await;
@@ -189,7 +189,7 @@ async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<R
     row.check(&conditions)?;
     // Of a change that is superseded nobody knows whom it reached.
     let is_unsure = row.begun.is_some();
-    let known = |member: &Member| if is_unsure { Known::Unknown } else { member.known(row.stands.as_ref()) };
+    let known = |member: &Member| if is_unsure { Known::Unknown } else { member.known(row.stands.as_deref()) };
     if let Some(Body { ended, underway }) = &body
         && ended.is_under_way()
     {
@@ -208,7 +208,7 @@ async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<R
         Outcome::Becomes(object) => row.next(object),
         Outcome::Stays => return Ok(None),
     };
-    let mut record = Record::after(row.stands.as_ref(), change.decided());
+    let mut record = Record::after(row.stands.as_deref(), change.decided());
     let is_unsettled = hold.is_unsettled();
     hold.begin(change);
     if is_unsettled && let Err(error) = hold.save().await {
@@ -225,6 +225,7 @@ async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<R
         running.push(member, outcome);
     }
     let Round { running, saved, errors } = gather(&bucket, &hold, running, &mut record).await;
+    let record = Arc::new(record);
     let enough = record.copies.len() >= bucket.needed();
     let outcome = match saved {
         Ok(()) if enough => Ok(Some(record.clone())),
@@ -375,7 +376,7 @@ async fn write_down(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, mut ende
     let guard = bucket.lock(key).await;
     let wants_repair = hold.change(|row| {
         // Something newer may stand: then this copy is one of the past.
-        if let Some(record) = row.stands.as_mut().filter(|record| record.change.generation == generation) {
+        if let Some(record) = row.stands_of(generation) {
             // What is written down already is of a repair, which came to the replica behind this change.
             ended.retain(|(name, _)| !record.copies.contains_key(name));
             ended.into_iter().for_each(|(name, copy)| record.made_by(name, copy));

@@ -20,7 +20,11 @@ use crate::{
     },
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem::size_of,
+    sync::Arc,
+};
 
 const VERSION: u8 = 1;
 
@@ -138,6 +142,11 @@ impl Object {
         Current { etag: &self.etag, size: self.size, last_modified: self.modified }
     }
 
+    /// About how many bytes it takes in memory.
+    pub(super) fn footprint(&self) -> usize {
+        size_of::<Self>() + self.attributes.footprint() + self.parts.as_ref().map_or(0, Parts::footprint)
+    }
+
     /// How listings show it.
     pub(super) fn row(&self, key: &ObjectKey) -> IndexRow {
         IndexRow {
@@ -184,6 +193,11 @@ impl Object {
 }
 
 impl Change {
+    /// Whether it was begun upon another one whose end was not known.
+    pub(super) fn supersedes(&self) -> bool {
+        self.over.is_some()
+    }
+
     /// As it stands from now on.
     pub(super) fn decided(&self) -> Self {
         Self { over: None, ..self.clone() }
@@ -260,11 +274,13 @@ impl Record {
 /// What the catalog knows of a key.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Row {
-    pub(super) stands: Option<Record>,
+    pub(super) stands: Option<Arc<Record>>,
     /// A change whose end is not known.
     pub(super) begun: Option<Change>,
     /// Some replica has to catch up.
     pub(super) wants_repair: bool,
+    /// A gateway that was killed left it so, and may have had requests on their way to replicas.
+    pub(super) was_left: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -282,7 +298,11 @@ impl Row {
             Some(Intent::Repair) => (None, true),
             None => (None, false),
         };
-        Ok(Self { stands: row.stands.as_deref().map(read).transpose()?, begun, wants_repair })
+        let stands = row.stands.as_deref().map(read::<Record>).transpose()?;
+        // One that was found to be a deletion, and was not looked at again before the next kill.
+        let is_doubtful = |record: &Record| record.object().is_none() && !record.doubtful.is_empty();
+        let was_left = begun.is_some() || stands.as_ref().is_some_and(is_doubtful);
+        Ok(Self { stands: stands.map(Arc::new), begun, wants_repair, was_left })
     }
 
     pub(super) fn store(&self, key: &ObjectKey) -> Result<ObjectRow> {
@@ -293,13 +313,29 @@ impl Row {
         };
         Ok(ObjectRow {
             key: key.clone(),
-            stands: self.stands.as_ref().map(write).transpose()?,
+            stands: self.stands.as_deref().map(write).transpose()?,
             intended: intended.as_ref().map(write).transpose()?,
         })
     }
 
     pub(super) fn object(&self) -> Option<&Object> {
         self.stands.as_ref()?.object()
+    }
+
+    /// Whether nothing was changed since `before` was cloned from it.
+    pub(super) fn is_still(&self, before: &Self) -> bool {
+        let stands = match (&self.stands, &before.stands) {
+            (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+            (None, None) => true,
+            _ => false,
+        };
+        stands && self.begun == before.begun && self.wants_repair == before.wants_repair
+    }
+
+    /// What stands, to be changed, if it is the change of this generation.
+    pub(super) fn stands_of(&mut self, generation: u64) -> Option<&mut Record> {
+        let stands = self.stands.as_mut().filter(|record| record.change.generation == generation)?;
+        Some(Arc::make_mut(stands))
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -322,8 +358,16 @@ impl Row {
         Change { generation: clock.max(self.generation() + 1), object, found: false, over: self.begun.clone().map(Box::new) }
     }
 
-    /// Settles what is left to do: nothing is remembered of an object that is gone everywhere.
-    pub(super) fn settle<'m>(&mut self, members: impl Iterator<Item = &'m str>) {
+    /// Settles what is left to do: nothing is remembered of an object that is gone everywhere. `is_early`: what a killed gateway has
+    /// sent may still take effect, so that replicas that have nothing may get something.
+    pub(super) fn settle<'m>(&mut self, members: impl Iterator<Item = &'m str>, is_early: bool) {
+        if is_early
+            && self.was_left
+            && let Some(record) = self.stands.as_mut().filter(|record| record.object().is_none())
+        {
+            let record = Arc::make_mut(record);
+            record.doubtful.extend(record.copies.keys().cloned());
+        }
         let Some(record) = &self.stands else {
             self.wants_repair = false;
             return;
@@ -359,10 +403,12 @@ mod tests {
         let mut row = Row::default();
         let made = object("a").of_parts(&[ObjectPart { number: 1, size: 3, checksum: None }], UploadId::parse("u").expect("an id"));
         let first = row.next(Some(Box::new(made)));
-        row.stands = Some(Record::new(first));
-        row.stands.as_mut().expect("stands").copies.insert("disk".into(), Copy { etag: Some(ETag::parse("x")) });
+        let mut record = Record::new(first);
+        record.copies.insert("disk".into(), Copy { etag: Some(ETag::parse("x")) });
+        row.stands = Some(Arc::new(record));
         for (begun, wants_repair) in [(None, false), (None, true), (Some(row.next(None)), false)] {
-            let row = Row { begun, wants_repair, ..row.clone() };
+            let was_left = begun.is_some();
+            let row = Row { begun, wants_repair, was_left, ..row.clone() };
             assert_eq!(Row::parse(&row.store(&key).expect("is stored")).expect("is read"), row);
         }
     }
@@ -370,14 +416,29 @@ mod tests {
     #[test]
     fn a_deletion_is_forgotten_once_every_member_confirmed_it() {
         let mut row = Row::default();
-        row.stands = Some(Record::new(row.next(None)));
-        row.settle(["disk", "lake"].into_iter());
+        row.stands = Some(Arc::new(Record::new(row.next(None))));
+        row.settle(["disk", "lake"].into_iter(), false);
         assert!(row.wants_repair && row.stands.is_some());
-        let copies = &mut row.stands.as_mut().expect("stands").copies;
+        let copies = &mut row.stands_of(row.generation()).expect("stands").copies;
         copies.insert("disk".into(), Copy::default());
         copies.insert("lake".into(), Copy::default());
-        row.settle(["disk", "lake"].into_iter());
+        row.settle(["disk", "lake"].into_iter(), false);
         assert_eq!(row, Row::default());
+    }
+
+    #[test]
+    fn a_deletion_that_a_killed_gateway_left_is_remembered_while_a_write_may_still_come() {
+        let members = || ["disk", "lake"].into_iter();
+        let mut record = Record::new(Row::default().next(None));
+        members().for_each(|name| record.made_by(name.into(), Copy::default()));
+        let mut row = Row { stands: Some(Arc::new(record)), was_left: true, ..Default::default() };
+        row.settle(members(), true);
+        assert!(row.wants_repair && members().all(|name| !row.stands.as_ref().expect("stands").is_at(name)));
+        let generation = row.generation();
+        let record = row.stands_of(generation).expect("stands");
+        members().for_each(|name| record.made_by(name.into(), Copy::default()));
+        row.settle(members(), false);
+        assert_eq!(row.stands, None);
     }
 
     #[test]
@@ -385,7 +446,7 @@ mod tests {
         let mut row = Row::default();
         let mut late = object("a");
         late.modified = Timestamp::from_millis(i64::from(u32::MAX) * 10_000);
-        row.stands = Some(Record::new(row.next(Some(late.clone()))));
+        row.stands = Some(Arc::new(Record::new(row.next(Some(late.clone())))));
         let next = row.next(Some(object("b")));
         assert!(next.generation > row.generation());
         assert_eq!(next.object.expect("an object").modified, late.modified);

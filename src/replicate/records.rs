@@ -5,9 +5,13 @@
 //! - rows of one key reach the catalog in the order of their changes;
 //! - a row is stored as one with a change begun until listings show that change: a crash before that leaves something to resolve,
 //!   and so to list;
-//! - a row with a change begun that nobody holds is what a crash left, or a write whose end is not known: see `resolve`.
+//! - a row with a change begun that nobody holds is what a crash left, or a write whose end is not known: see `resolve`;
+//! - a row that is kept as a recent one is what the catalog has: it is taken out before anybody can change it.
 
-use super::record::{Change, Record, Row};
+use super::{
+    recent::Recent,
+    record::{Change, Record, Row},
+};
 use crate::{
     catalog::{BucketId, Catalog},
     model::ObjectKey,
@@ -22,7 +26,15 @@ use std::{
 pub(super) struct Records {
     catalog: Arc<dyn Catalog>,
     bucket: BucketId,
-    held: Mutex<HashMap<ObjectKey, Arc<Held>>>,
+    recent: Recent,
+    changing: Mutex<Changing>,
+}
+
+#[derive(Debug, Default)]
+struct Changing {
+    held: HashMap<ObjectKey, Arc<Held>>,
+    /// How often somebody began to hold a row: what was read before may be old by then.
+    count: u64,
 }
 
 #[derive(Debug)]
@@ -34,12 +46,21 @@ struct Held {
 #[derive(Debug)]
 struct Now {
     row: Row,
-    /// The change begun is in somebody's hands.
+    /// The change begun is in somebody's hands, and what it was begun upon is known: that stands until it is decided.
     in_hand: bool,
     /// What was decided last and is not in listings yet.
-    unshown: Option<Change>,
+    unshown: Option<Arc<Record>>,
     /// The catalog may say of a change that it was begun, and not how it ended.
     unsettled: bool,
+    /// The catalog has the row as it is.
+    saved: bool,
+}
+
+impl Now {
+    /// Whether the catalog has the row, and there is nothing to find out about it.
+    fn is_settled(&self) -> bool {
+        self.saved && !self.unsettled && self.unshown.is_none() && self.row.begun.is_none()
+    }
 }
 
 /// A row that somebody changes. Changed under the key's lock only.
@@ -59,40 +80,57 @@ pub(super) enum Seen {
 }
 
 impl Records {
-    pub(super) fn new(catalog: Arc<dyn Catalog>, bucket: BucketId) -> Arc<Self> {
-        Arc::new(Self { catalog, bucket, held: Mutex::default() })
+    pub(super) fn new(catalog: Arc<dyn Catalog>, bucket: BucketId, recent: Recent) -> Arc<Self> {
+        Arc::new(Self { catalog, bucket, recent, changing: Mutex::default() })
     }
 
     pub(super) async fn see(&self, key: &ObjectKey) -> Result<Seen> {
-        if let Some(seen) = self.seen(key) {
-            return Ok(seen);
+        let before = {
+            let changing = self.changing();
+            if let Some(seen) = changing.seen(key) {
+                return Ok(seen);
+            }
+            changing.count
+        };
+        if let Some(row) = self.recent.get(self.bucket, key) {
+            return Ok(Seen::Row(row));
         }
         let row = self.load(key).await?;
+        let changing = self.changing();
         if row.begun.is_none() {
+            if changing.count == before {
+                self.recent.keep(self.bucket, key, &row);
+            }
             return Ok(Seen::Row(row));
         }
         // Perhaps its writer came in between.
-        Ok(self.seen(key).unwrap_or(Seen::Unresolved))
+        Ok(changing.seen(key).unwrap_or(Seen::Unresolved))
     }
 
     /// The row of a key that somebody is changing.
     pub(super) fn in_flight(&self, key: &ObjectKey) -> Option<Row> {
-        Some(self.held().get(key)?.now().row.clone())
+        Some(self.changing().held.get(key)?.now().row.clone())
     }
 
     /// Under the key's lock.
     pub(super) async fn hold(self: &Arc<Self>, key: &ObjectKey) -> Result<Hold> {
         let held = |held: Arc<Held>| Hold { records: self.clone(), key: key.clone(), held };
-        if let Some(known) = self.held().get(key) {
+        if let Some(known) = self.changing().held.get(key) {
             return Ok(held(known.clone()));
         }
-        let row = self.load(key).await?;
+        let row = match self.recent.get(self.bucket, key) {
+            Some(row) => row,
+            None => self.load(key).await?,
+        };
         let unsettled = row.begun.is_some();
         let entry = Arc::new(Held {
-            now: Mutex::new(Now { row, in_hand: false, unshown: None, unsettled }),
+            now: Mutex::new(Now { row, in_hand: false, unshown: None, unsettled, saved: true }),
             saving: tokio::sync::Mutex::default(),
         });
-        let fresh = self.held().entry(key.clone()).or_insert(entry).clone();
+        let mut changing = self.changing();
+        changing.count += 1;
+        self.recent.forget(self.bucket, key);
+        let fresh = changing.held.entry(key.clone()).or_insert(entry).clone();
         Ok(held(fresh))
     }
 
@@ -101,15 +139,16 @@ impl Records {
         row.as_ref().map_or_else(|| Ok(Row::default()), Row::parse)
     }
 
+    fn changing(&self) -> MutexGuard<'_, Changing> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Changing {
     fn seen(&self, key: &ObjectKey) -> Option<Seen> {
-        let held = self.held();
-        let now = held.get(key)?.now();
+        let now = self.held.get(key)?.now();
         let is_known = now.row.begun.is_none() || now.in_hand;
         Some(if is_known { Seen::Row(now.row.clone()) } else { Seen::Unresolved })
-    }
-
-    fn held(&self) -> MutexGuard<'_, HashMap<ObjectKey, Arc<Held>>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,21 +162,22 @@ impl Hold {
     /// A change that readers see nothing of until it is decided.
     pub(super) fn begin(&self, change: Change) {
         let mut now = self.held.now();
+        // What it supersedes may have taken effect, and its client may know that.
+        (now.in_hand, now.saved) = (!change.supersedes(), false);
         now.row.begun = Some(change);
-        now.in_hand = true;
     }
 
     /// What stands from now on. Listings have to be told, and `shown` to be called then.
-    pub(super) fn decide(&self, stands: Record) {
+    pub(super) fn decide(&self, stands: Arc<Record>) {
         let mut now = self.held.now();
-        now.unshown = Some(stands.change.clone());
-        (now.row.stands, now.row.begun, now.in_hand) = (Some(stands), None, false);
+        now.unshown = Some(stands.clone());
+        (now.row.stands, now.row.begun, now.in_hand, now.saved) = (Some(stands), None, false, false);
     }
 
     /// Listings show the change of this generation.
     pub(super) fn shown(&self, generation: u64) {
         let mut now = self.held.now();
-        if now.unshown.as_ref().is_some_and(|change| change.generation == generation) {
+        if now.unshown.as_ref().is_some_and(|record| record.change.generation == generation) {
             now.unshown = None;
         }
     }
@@ -152,7 +192,9 @@ impl Hold {
     }
 
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Row) -> T) -> T {
-        change(&mut self.held.now().row)
+        let mut now = self.held.now();
+        now.saved = false;
+        change(&mut now.row)
     }
 
     /// Whether whoever finds the key in the catalog after a crash would look for another change than the latest: what came after that
@@ -166,23 +208,29 @@ impl Hold {
         let _saving = self.held.saving.lock().await;
         let (row, is_settled) = {
             let mut now = self.held.now();
-            let begun = now.row.begun.clone().or_else(|| now.unshown.clone());
+            let begun = now.row.begun.clone().or_else(|| now.unshown.as_ref().map(|record| record.change.clone()));
             now.unsettled |= begun.is_some();
             let is_settled = begun.is_none();
             (Row { begun, ..now.row.clone() }, is_settled)
         };
         self.records.catalog.set_object(self.records.bucket, row.store(&self.key)?).await?;
-        self.held.now().unsettled &= !is_settled;
+        let mut now = self.held.now();
+        now.unsettled &= !is_settled;
+        now.saved = is_settled && now.row.is_still(&row);
         Ok(())
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let mut held = self.records.held();
+        let mut changing = self.records.changing();
         // One is the map's, the other ours.
         if Arc::strong_count(&self.held) == 2 {
-            held.remove(&self.key);
+            changing.held.remove(&self.key);
+            let now = self.held.now();
+            if now.is_settled() {
+                self.records.recent.keep(self.records.bucket, &self.key, &now.row);
+            }
         }
     }
 }

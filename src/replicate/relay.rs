@@ -26,7 +26,7 @@ pub(super) struct Wanted {
 pub(super) struct Relay {
     bucket: Arc<Bucket>,
     key: ObjectKey,
-    record: Record,
+    record: Arc<Record>,
     member: Arc<Member>,
     rest: Span,
     body: ByteStream,
@@ -35,7 +35,7 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    pub(super) fn begin(bucket: Arc<Bucket>, key: ObjectKey, record: Record, wanted: Wanted) -> ObjectBody {
+    pub(super) fn begin(bucket: Arc<Bucket>, key: ObjectKey, record: Arc<Record>, wanted: Wanted) -> ObjectBody {
         let Wanted { span, member, body } = wanted;
         let relay = Self { bucket, key, record, member, rest: span, body: read::stream(body), failed: Vec::new() };
         let frames =

@@ -110,6 +110,8 @@ async fn one(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Res
     };
     let generation = record.change.generation;
     let outcome = match record.object() {
+        // That there is nothing now does not say yet that nothing comes.
+        None if bucket.is_early() => return Ok(Done::Later),
         None => match turn(bucket, key, member, generation, None).await? {
             None => return Ok(Done::Overtaken),
             Some(mut turn) => {
@@ -182,7 +184,7 @@ pub(super) async fn confirm(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u
     let guard = bucket.lock(key).await;
     let hold = bucket.hold(key, &guard).await?;
     let changed = hold.change(|row| {
-        let Some(record) = row.stands.as_mut().filter(|record| record.change.generation == generation) else { return false };
+        let Some(record) = row.stands_of(generation) else { return false };
         record.made_by(member.name.clone(), copy);
         bucket.settle(row);
         true
@@ -191,7 +193,7 @@ pub(super) async fn confirm(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u
 }
 
 /// The bytes of a span, from those that have them, whoever that is by the end.
-pub(super) async fn bytes(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, span: Span) -> Result<(Arc<Member>, Payload)> {
+pub(super) async fn bytes(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Arc<Record>, span: Span) -> Result<(Arc<Member>, Payload)> {
     let object = record.object().ok_or_else(nothing)?;
     let announced = object.announced(span);
     if span.is_empty() {
@@ -211,7 +213,7 @@ pub(super) async fn bytes(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record
 }
 
 /// Over what the replica is known to hold. `None`: something else stands by now.
-async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Record, known: Known) -> Result<Option<Copy>> {
+async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Arc<Record>, known: Known) -> Result<Option<Copy>> {
     let object = record.object().ok_or_else(nothing)?;
     let (source, payload) = bytes(bucket, key, record, Span::whole(object.size)).await?;
     let Some(slot) = member.slot() else { return Err(StoreErrorKind::Busy.into()) };

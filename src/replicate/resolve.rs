@@ -68,8 +68,8 @@ enum Verdict {
     HasNot,
     /// It does not answer.
     Unknown,
-    /// The change keeps the bytes: only tags and the ACL tell.
-    Untold,
+    /// The change keeps the bytes, and so does their ETag: only tags and the ACL tell.
+    Untold(ETag),
     /// Only its bytes tell.
     Unclear(ETag),
 }
@@ -95,7 +95,7 @@ fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change, is_only: bool)
         // What it shows may be what has rotted.
         _ if stands.is_some_and(|record| record.rotten.contains(&seen.member.name) && record.shows(&info.etag)) => Verdict::HasNot,
         // It may be what it was, and what was changed of it is not told by its ETag.
-        Known::Held(before) if before == info.etag && keeps_bytes(stands, object) => Verdict::Untold,
+        Known::Held(before) if before == info.etag && keeps_bytes(stands, object) => Verdict::Untold(before),
         // The same bytes, whichever change brought them.
         _ if object.etag == info.etag && is_digest(&info.etag) => has,
         Known::Held(before) if before == info.etag => Verdict::HasNot,
@@ -118,12 +118,14 @@ pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
         let is_only = change.chain().count() == 1;
         let (mut without, mut is_unclear) = (None, false);
         for change in change.chain() {
-            let verdicts = verdicts(key, &seen, row.stands.as_ref(), change, is_only).await;
+            let verdicts = verdicts(key, &seen, row.stands.as_deref(), change, is_only).await;
             without.get_or_insert(verdicts.iter().filter(|verdict| **verdict == Verdict::HasNot).count());
             is_unclear |= seen.iter().zip(&verdicts).any(|(seen, verdict)| seen.found.is_ok() && *verdict == Verdict::Unknown);
-            let mut record = Record::after(row.stands.as_ref(), change.found());
-            // It stands on, whatever came after it and was given up.
-            record.change.generation = row.generation();
+            let mut record = Record::after(row.stands.as_deref(), change.found());
+            // It stands on, whatever came after it and was given up. What is told late of that does not count for this record.
+            if change.generation < row.generation() {
+                record.change.generation = row.generation() + 1;
+            }
             for (seen, copy) in seen.iter().zip(verdicts).filter_map(|(seen, verdict)| Some((seen, verdict.copy()?))) {
                 record.made_by(seen.member.name.clone(), copy);
             }
@@ -148,9 +150,11 @@ fn keeps_bytes(stands: Option<&Record>, object: &Object) -> bool {
 }
 
 /// Whether a replica has the tags and the ACL of an object, as far as its storage keeps them.
-async fn has_notes(member: &Member, key: &ObjectKey, object: &Object) -> Verdict {
+async fn has_notes(member: &Member, key: &ObjectKey, object: &Object, etag: &ETag) -> Verdict {
     let kept = member.keeps(&object.attributes);
     match member.describe(key).await {
+        // A write came meanwhile, late: what it brought says nothing about what was seen.
+        Ok(found) if found.as_ref().map(|info| &info.etag) != Some(etag) => Verdict::Unknown,
         Ok(Some(info)) if info.attributes.tags == kept.tags && info.attributes.acl == kept.acl => {
             Verdict::Has(Copy { etag: Some(info.etag) })
         }
@@ -172,7 +176,7 @@ async fn verdicts(key: &ObjectKey, seen: &[Seen], stands: Option<&Record>, chang
                     Err(_) => Verdict::Unknown,
                 }
             }
-            (Verdict::Untold, Some(object)) => has_notes(&seen.member, key, object).await,
+            (Verdict::Untold(etag), Some(object)) => has_notes(&seen.member, key, object, etag).await,
             _ => verdict,
         });
     }
@@ -182,7 +186,7 @@ async fn verdicts(key: &ObjectKey, seen: &[Seen], stands: Option<&Record>, chang
 /// What stood before a change that never took effect stands on, as of now. A write of that change may still come to those that were
 /// not seen to hold what stands.
 async fn as_before(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Record> {
-    let Some(mut record) = row.stands.clone() else {
+    let Some(mut record) = row.stands.as_deref().cloned() else {
         // In a replica that was never looked through something else may have been all the time.
         if let Some(foreign) = newest(key, seen.iter().filter(|seen| !seen.member.is_seeded()), row).await? {
             return Ok(foreign);
@@ -253,7 +257,7 @@ pub(super) async fn adopt(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
 /// was never told of this object may have it, or an older one, which is all that is left then.
 pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let row = hold.row();
-    let Some((record, object)) = row.stands.as_ref().and_then(|record| Some((record, record.object()?))) else { return Ok(()) };
+    let Some((record, object)) = row.stands.as_deref().and_then(|record| Some((record, record.object()?))) else { return Ok(()) };
     let members = bucket.members();
     let seen = look(bucket, members.iter(), key, PATIENCE).await;
     // As it was recorded, or the same bytes under another name for them: a storage that tells its own ETag only later.
@@ -357,7 +361,7 @@ async fn settle(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, becomes: Rec
     }
     let indexed = bucket.index(key, &becomes);
     let generation = becomes.change.generation;
-    hold.decide(becomes);
+    hold.decide(Arc::new(becomes));
     let wants_repair = hold.change(|row| {
         bucket.settle(row);
         row.wants_repair
@@ -386,7 +390,7 @@ pub(super) async fn distrust(bucket: &Arc<Bucket>, key: &ObjectKey, generation: 
         bucket.call_for_look();
     }
     hold.change(|row| {
-        if let Some(record) = &mut row.stands {
+        if let Some(record) = row.stands_of(generation) {
             record.lost_by(&member.name);
             if wrong == Wrong::Bytes {
                 record.rotten.insert(member.name.clone());

@@ -64,8 +64,7 @@ pub(super) async fn one(
         return Err(StoreError::new(StoreErrorKind::Unavailable, format!("the replica is out: {why}")));
     }
     if member.is_seeded() {
-        let store = member.store().await?;
-        let walked = member.backend.walk(&member.record, &store, &Progress::default()).await;
+        let walked = member.opened().await?.upkeep.walk(&Progress::default()).await;
         member.judge(&walked);
         walked?;
     }

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 use async_trait::async_trait;
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct ReplicatedStore(pub(super) Arc<Bucket>);
@@ -95,9 +95,5 @@ impl Store for ReplicatedStore {
 
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
         Ok(self.0.catalog.list_uploads(self.0.record.id, request).await?)
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
     let is_told_early = |writer: &Writer| !writer.0.capabilities().late_conditions;
     let before = if is_short || !writers.iter().any(is_told_early) { None } else { bucket.glance(key).await? };
     let step = |(writer, leg): (Writer, &Arc<Leg>)| {
-        let known = before.as_ref().map_or(Known::Unknown, |row| writer.0.known(row.stands.as_ref()));
+        let known = before.as_ref().map_or(Known::Unknown, |row| writer.0.known(row.stands.as_deref()));
         put_step(&bucket.lanes, writer, known, key, &attributes, leg, broadcast.payload(leg))
     };
     let legs = broadcast.legs.clone();

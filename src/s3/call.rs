@@ -1,6 +1,6 @@
 //! What an operation is handed: its request, authorized, with what it addresses already resolved and typed.
 
-use super::request::Request;
+use super::{reader::Reader, request::Request};
 use crate::{buckets::Bucket, model::ObjectKey};
 use std::sync::Arc;
 
@@ -15,6 +15,13 @@ pub struct ServiceCall {
 pub struct BucketCall {
     pub request: Request,
     pub bucket: Arc<Bucket>,
+}
+
+/// A read of an object, which its reader decides.
+#[derive(Debug)]
+pub struct ReadCall {
+    pub request: Request,
+    pub(super) reader: Reader,
 }
 
 /// On a key of a bucket that exists.

@@ -1,6 +1,6 @@
 //! The object that a copy reads: resolved and authorized like any other read.
 
-use super::{ErrorCode, Request, S3Error, Service, gate, headers};
+use super::{ErrorCode, Request, S3Error, Service, gate::Reads, headers, reader::Reader};
 use crate::{
     buckets::Bucket,
     model::ObjectInfo,
@@ -22,12 +22,12 @@ pub(super) struct Source {
 pub(super) async fn source(service: &Service, request: &Request) -> Result<Source, S3Error> {
     let (name, key) = headers::copy_source(request)?;
     let bucket = service.buckets().get(&name).await.map_err(|error| S3Error::from(error).detail("BucketName", name.as_str()))?;
-    gate::authorize(&request.principal, gate::Need::ReadObject, &bucket, Some(&key)).await?;
+    let reader = Reader::new(bucket.clone(), key.clone(), Reads::of(&request.principal, &bucket));
+    reader.allow().await?;
     headers::expected_owner(&request.headers, "x-amz-source-expected-bucket-owner", &bucket)?;
     let conditions = headers::source_conditions(&request.headers)?;
     let object = CopySource { store: bucket.store().clone(), key, conditions };
-    let shows_tags = gate::reads_by_right(&request.principal, &bucket);
-    Ok(Source { bucket, object, shows_tags })
+    Ok(Source { bucket, object, shows_tags: reader.is_by_right() })
 }
 
 impl Source {

@@ -6,8 +6,7 @@ use super::{
 };
 use crate::{
     buckets::Bucket,
-    model::{CannedAcl, ObjectKey, Principal, Right, Role},
-    store::error::StoreErrorKind,
+    model::{CannedAcl, Principal, Right, Role},
 };
 
 /// What an operation needs. Adding an operation without a row does not compile.
@@ -70,37 +69,50 @@ fn right(principal: &Principal, bucket: &Bucket) -> Right {
     principal.identity().map_or(Right::Nothing, |identity| identity.right(bucket.owner(), bucket.grants()))
 }
 
-/// Whether somebody reads a bucket for what he is, and not because an ACL lets him: only then are tags and names of owners shown.
+/// Whether somebody reads a bucket for what he is, and not because an ACL lets him: only then are names of owners shown.
 pub(super) fn reads_by_right(principal: &Principal, bucket: &Bucket) -> bool {
-    right(principal, bucket) >= Right::Read
+    Reads::of(principal, bucket) == Reads::ByRight
 }
 
-/// For everything on a bucket; `key` where the operation has one.
-pub(super) async fn authorize(principal: &Principal, need: Need, bucket: &Bucket, key: Option<&ObjectKey>) -> Result<(), S3Error> {
+/// Why somebody may read an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reads {
+    /// For what he is.
+    ByRight,
+    /// If the ACL lets him, as one that the server knows or not.
+    ByAcl { is_known: bool },
+}
+
+impl Reads {
+    pub(super) fn of(principal: &Principal, bucket: &Bucket) -> Self {
+        match right(principal, bucket) >= Right::Read {
+            true => Self::ByRight,
+            false => Self::ByAcl { is_known: principal.identity().is_some() },
+        }
+    }
+
+    pub(super) fn are_let_by(self, acl: CannedAcl) -> bool {
+        match self {
+            Self::ByRight => true,
+            Self::ByAcl { is_known } => acl.anyone_reads() || (is_known && acl.users_read()),
+        }
+    }
+}
+
+/// For everything on a bucket but reading its objects, which their `Reader` decides.
+pub(super) fn authorize(principal: &Principal, need: Need, bucket: &Bucket) -> Result<(), S3Error> {
     let acl = bucket.acl();
-    let known = principal.identity().is_some();
     let right = right(principal, bucket);
     let may_write = principal.identity().is_none_or(|identity| identity.role != Role::ReadOnly);
-    let readable = |acl: CannedAcl| acl.anyone_reads() || (known && acl.users_read());
     let allowed = match need {
         Need::Identity | Need::CreateBucket => return authorize_service(principal, need),
-        Need::ReadBucket => right >= Right::Read || readable(acl),
+        Need::ReadBucket => Reads::of(principal, bucket).are_let_by(acl),
         Need::Know => right >= Right::Read,
         Need::WriteObject => right >= Right::Write || (may_write && acl.anyone_writes()),
         Need::WriteTags => right >= Right::Write,
         Need::Own => right >= Right::Own,
-        Need::ReadObject => {
-            right >= Right::Read
-                || match key {
-                    Some(key) => match bucket.store().head(key, &Default::default()).await {
-                        Ok(info) => readable(info.attributes.acl),
-                        // Whoever may list may know that there is nothing.
-                        Err(error) if error.kind() == StoreErrorKind::NoSuchKey => readable(acl),
-                        Err(error) => return Err(error.into()),
-                    },
-                    None => false,
-                }
-        }
+        // Nothing may be read without its reader.
+        Need::ReadObject => false,
     };
     if allowed { Ok(()) } else { Err(ErrorCode::AccessDenied.into()) }
 }

@@ -19,6 +19,7 @@ mod limits;
 mod listing;
 mod multipart;
 mod operation;
+mod reader;
 mod reading;
 mod region;
 mod reply;
@@ -30,7 +31,7 @@ mod ops;
 
 pub use about::About;
 pub use body::Body;
-pub use call::{BucketCall, ObjectCall, ServiceCall};
+pub use call::{BucketCall, ObjectCall, ReadCall, ServiceCall};
 pub use error::{ErrorCode, S3Error};
 pub use operation::{Operation, route};
 pub use request::{HeaderMapExt, Query, Request, RequestId, Target};

@@ -1,12 +1,13 @@
 //! What GetObject and HeadObject share: which bytes are meant, and which headers say so.
 
 use super::{
-    ErrorCode, HeaderMapExt, ObjectCall, Query, Request, S3Error, gate,
+    ErrorCode, HeaderMapExt, Query, ReadCall, Request, S3Error,
     headers::{self, ReplyView},
+    reader::Reader,
 };
 use crate::{
-    model::{ByteRange, ETag, ObjectInfo, ObjectKey, PartNumber, Principal, Span, StorageClass, Timestamp},
-    store::{Selection, Store, condition::ReadConditions, error::StoreError, error::StoreErrorKind},
+    model::{ByteRange, ETag, ObjectInfo, PartNumber, Principal, Span, StorageClass, Timestamp},
+    store::{Selection, condition::ReadConditions, error::StoreError, error::StoreErrorKind},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
@@ -33,8 +34,8 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    pub(super) fn of(call: &ObjectCall) -> Result<Self, S3Error> {
-        Ok(Self { tags: gate::reads_by_right(&call.request.principal, &call.bucket), ..Self::asked(&call.request)? })
+    pub(super) fn of(call: &ReadCall) -> Result<Self, S3Error> {
+        Ok(Self { tags: call.reader.is_by_right(), ..Self::asked(&call.request)? })
     }
 
     fn asked(request: &Request) -> Result<Self, S3Error> {
@@ -146,13 +147,13 @@ impl Validator {
 
 /// A failed read as a reply. A 304 names what the client has (RFC 9110 section 15.4.5), if it is still what is there; what is said of an
 /// archived object names its class.
-pub(super) async fn failure(store: &dyn Store, key: &ObjectKey, conditions: &ReadConditions, error: StoreError) -> S3Error {
+pub(super) async fn failure(reader: &Reader, conditions: &ReadConditions, error: StoreError) -> S3Error {
     let kind = error.kind();
     let mut error = S3Error::from(error);
     if !matches!(kind, StoreErrorKind::NotModified | StoreErrorKind::InvalidObjectState) {
         return error;
     }
-    let Ok(info) = store.head(key, &Default::default()).await else { return error };
+    let Ok(Ok(info)) = reader.head(&Default::default()).await else { return error };
     if kind == StoreErrorKind::InvalidObjectState {
         return error.detail("StorageClass", StorageClass::shown(info.attributes.storage_class));
     }

@@ -2,7 +2,7 @@
 
 use super::error::{ErrorCode, S3Error};
 use crate::{model::Principal, store::payload::Payload};
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use std::{fmt, sync::Arc};
 
 /// Shown in every reply and log line of a request.
@@ -87,22 +87,31 @@ pub trait HeaderMapExt {
     fn text(&self, name: impl Into<HeaderName>) -> Result<Option<&str>, S3Error>;
 
     /// As `text` for a header in lower case.
-    fn amz(&self, name: &'static str) -> Result<Option<&str>, S3Error> {
-        self.text(HeaderName::from_static(name))
-    }
+    fn amz(&self, name: &'static str) -> Result<Option<&str>, S3Error>;
 }
+
+/// A request is asked for some thirty headers and has a few: up to so many it costs less to look at each than to parse and hash a name.
+const FEW: usize = 24;
 
 impl HeaderMapExt for HeaderMap {
     fn text(&self, name: impl Into<HeaderName>) -> Result<Option<&str>, S3Error> {
         let name = name.into();
-        let mut values = self.get_all(&name).iter();
-        let Some(first) = values.next() else { return Ok(None) };
-        if values.next().is_some() {
-            return Err(S3Error::new(ErrorCode::InvalidRequest, format!("The {name} header must not be repeated")));
-        }
-        // UTF-8 beyond ASCII is legal in user metadata as S3 takes it.
-        std::str::from_utf8(first.as_bytes())
-            .map(Some)
-            .map_err(|_| S3Error::argument(name.as_str(), "", format!("The {name} header is not UTF-8")))
+        single(name.as_str(), self.get_all(&name).iter())
     }
+
+    fn amz(&self, name: &'static str) -> Result<Option<&str>, S3Error> {
+        if self.len() > FEW {
+            return self.text(HeaderName::from_static(name));
+        }
+        single(name, self.iter().filter(|(known, _)| known.as_str() == name).map(|(_, value)| value))
+    }
+}
+
+fn single<'h>(name: &str, mut values: impl Iterator<Item = &'h HeaderValue>) -> Result<Option<&'h str>, S3Error> {
+    let Some(first) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(S3Error::new(ErrorCode::InvalidRequest, format!("The {name} header must not be repeated")));
+    }
+    // UTF-8 beyond ASCII is legal in user metadata as S3 takes it.
+    std::str::from_utf8(first.as_bytes()).map(Some).map_err(|_| S3Error::argument(name, "", format!("The {name} header is not UTF-8")))
 }

@@ -3,13 +3,14 @@
 use super::{
     about::About,
     body::Body,
-    call::{BucketCall, ObjectCall, ServiceCall},
+    call::{BucketCall, ObjectCall, ReadCall, ServiceCall},
     crossing::Crossings,
     error::{ErrorCode, S3Error},
-    gate::{self, Need},
+    gate::{self, Need, Reads},
     headers,
     operation::{Operation, route},
     ops::*,
+    reader::Reader,
     request::Request,
 };
 use crate::{
@@ -85,7 +86,7 @@ impl Service {
         let name = BucketName::parse(request.target.bucket.as_deref().unwrap_or_default());
         let bucket = self.buckets.get(&name.map_err(|_| ErrorCode::NoSuchBucket)?).await?;
         let Some(key) = request.target.key.as_deref() else {
-            gate::authorize(&request.principal, need, &bucket, None).await?;
+            gate::authorize(&request.principal, need, &bucket)?;
             headers::admit(operation, &request, &bucket)?;
             let call = BucketCall { request, bucket };
             return match operation {
@@ -104,16 +105,24 @@ impl Service {
             };
         };
         let key = ObjectKey::new(key)?;
-        gate::authorize(&request.principal, need, &bucket, Some(&key)).await?;
+        if need == Need::ReadObject {
+            headers::admit(operation, &request, &bucket)?;
+            let reads = Reads::of(&request.principal, &bucket);
+            let call = ReadCall { request, reader: Reader::new(bucket, key, reads) };
+            return match operation {
+                Op::GetObject => get_object::handle(call).await,
+                Op::HeadObject => head_object::handle(call).await,
+                Op::GetObjectAttributes => get_object_attributes::handle(call).await,
+                _ => Err(ErrorCode::MethodNotAllowed.into()),
+            };
+        }
+        gate::authorize(&request.principal, need, &bucket)?;
         headers::admit(operation, &request, &bucket)?;
         let call = ObjectCall { request, bucket, key };
         match operation {
             Op::PutObject => put_object::handle(self, call).await,
-            Op::GetObject => get_object::handle(self, call).await,
-            Op::HeadObject => head_object::handle(self, call).await,
             Op::DeleteObject => delete_object::handle(self, call).await,
             Op::CopyObject => copy_object::handle(self, call).await,
-            Op::GetObjectAttributes => get_object_attributes::handle(self, call).await,
             Op::GetObjectAcl => get_object_acl::handle(self, call).await,
             Op::PutObjectAcl => put_object_acl::handle(self, call).await,
             Op::GetObjectTagging => get_object_tagging::handle(self, call).await,

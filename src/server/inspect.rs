@@ -254,7 +254,7 @@ impl<'s> Visit<'s> {
         let record = self.record(place.tried.clone()).await?;
         // From before the first request: an interrupt that ended the process would leave what the trial has written.
         let (mut stopping, _) = signals::install()?;
-        let store = self.backend.open(&record).await.map_err(failed)?;
+        let store = self.backend.open(&record).await.map_err(failed)?.store;
         let stop = async || stopping.wait().await;
         let report = probe::probe(store, depth, stop).await;
         if self.is_directory {

@@ -17,7 +17,23 @@ use crate::model::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use md5::{Digest, Md5};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    any::Any,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// A bucket that its driver knows how to copy from.
+pub struct NativeSource<'s>(&'s dyn Any);
+
+impl<'s> NativeSource<'s> {
+    pub fn new(store: &'s impl Store) -> Self {
+        Self(store)
+    }
+
+    pub fn of<S: Store>(self) -> Option<&'s S> {
+        self.0.downcast_ref()
+    }
+}
 
 /// How often a copy is begun whose source breaks off, or has other bytes than its record tells.
 const ATTEMPTS: usize = 3;

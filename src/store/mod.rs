@@ -29,10 +29,11 @@ use crate::model::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use condition::{ReadConditions, WriteConditions};
+pub use copy::NativeSource;
 use error::StoreError;
 use futures_core::Stream;
 use payload::Payload;
-use std::{any::Any, fmt, pin::Pin, sync::Arc};
+use std::{fmt, pin::Pin, sync::Arc};
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
@@ -92,8 +93,11 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage>;
 
-    /// For drivers that copy natively between buckets of their own: the concrete type below any layers.
-    fn as_any(&self) -> &dyn Any;
+    /// What a driver may copy from by itself, without reading objects through this store. A layer passes on the offer of the store
+    /// below only if the bytes below are those that its own readers get. `None`: objects are read.
+    fn native_source(&self) -> Option<NativeSource<'_>> {
+        None
+    }
 }
 
 /// What a store's guarantees rest on. The edge refuses with 501 what is `Refused`.
@@ -208,6 +212,13 @@ pub struct CopySource {
     pub store: Arc<dyn Store>,
     pub key: ObjectKey,
     pub conditions: ReadConditions,
+}
+
+impl CopySource {
+    /// The bucket that the source is in, if it is one of this driver's and offers to be copied from.
+    pub fn native<S: Store>(&self) -> Option<&S> {
+        self.store.native_source()?.of()
+    }
 }
 
 pub struct CopyRequest {

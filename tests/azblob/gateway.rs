@@ -88,12 +88,19 @@ impl Gateway {
     pub async fn bucket(&self, container: &str) -> Arc<dyn Store> {
         let record = self.record("bucket", container).await;
         self.backend.create(&record).await.expect("is made");
-        self.backend.open(&record).await.expect("opens")
+        self.backend.open(&record).await.expect("opens").store
+    }
+
+    /// One step of upkeep of a bucket that was made or opened before.
+    pub async fn tend(&self, name: &str) {
+        let record = self.catalog.bucket(&BucketName::parse(name).expect("a bucket name")).await.expect("the catalog answers");
+        let opened = self.backend.open(&record.expect("is there")).await.expect("opens");
+        opened.upkeep.tend().await.expect("sweeps");
     }
 
     /// The bucket that is a container, or part of one, which is there.
     pub async fn open(&self, place: &str) -> Arc<dyn Store> {
-        self.backend.open(&self.record("bucket", place).await).await.expect("opens")
+        self.backend.open(&self.record("bucket", place).await).await.expect("opens").store
     }
 }
 

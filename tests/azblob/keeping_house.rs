@@ -58,7 +58,7 @@ async fn a_bucket_whose_name_azure_does_not_take_has_a_container_of_another_name
         let name = format!("{name}-{}", new_container());
         let record = gateway.record(&name, &gateway.backend.place_for(&BucketName::parse(&name).expect("a name"))).await;
         gateway.backend.create(&record).await.expect("is made");
-        let store = gateway.backend.open(&record).await.expect("opens");
+        let store = gateway.backend.open(&record).await.expect("opens").store;
         put(&*store, "key", "x").await;
         assert_eq!(raw::blobs(&record.bucket.place), ["key"]);
     }
@@ -76,7 +76,7 @@ async fn buckets_share_a_container_by_their_prefixes_and_do_not_see_each_other()
     let mut stores = Vec::new();
     for record in &records {
         gateway.backend.create(record).await.expect("is made");
-        stores.push(gateway.backend.open(record).await.expect("opens"));
+        stores.push(gateway.backend.open(record).await.expect("opens").store);
     }
     let (one, two) = (&stores[0], &stores[1]);
     for (at, store) in stores.iter().enumerate() {
@@ -169,21 +169,20 @@ async fn what_is_left_over_is_swept_and_nothing_else() {
     raw::put_blob(&container, ".causeway/uploads/0123", &[], b"of a crash");
     let ours = |blobs: Vec<String>| blobs.into_iter().filter(|name| name.starts_with(".causeway/")).count();
     assert_eq!(ours(raw::blobs(&container)), 5);
-    let record = gateway.record("bucket", &container).await;
     // Azure tells ages in whole seconds.
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    gateway.backend.tend(&record, &store).await.expect("sweeps");
+    gateway.tend("bucket").await;
     assert_eq!(ours(raw::blobs(&container)), 2, "{:?}", raw::blobs(&container));
     assert_eq!(head(&*store, "kept").await.attributes, much());
     assert_eq!(store.head(&key("kept"), &Default::default()).await.expect("is there").tag_count, 10);
     refused_one.complete().await;
-    gateway.backend.tend(&record, &store).await.expect("sweeps");
+    gateway.tend("bucket").await;
     assert_eq!(read(&*store, "kept").await, b"parts");
 
     let careful = Gateway::new();
     raw::put_blob(&container, ".causeway/uploads/4567", &[], b"of another gateway");
-    let record = careful.record("bucket", &container).await;
-    careful.backend.tend(&record, &careful.open(&container).await).await.expect("sweeps");
+    careful.open(&container).await;
+    careful.tend("bucket").await;
     assert!(raw::blobs(&container).contains(&".causeway/uploads/4567".to_owned()), "what is young may be somebody's");
 }
 

@@ -420,7 +420,7 @@ async fn buckets_and_counts_are_told_apart() {
     }
     let counts: Vec<_> = data.counts().into_iter().map(|count| (count.kind.as_str(), count.outcome, count.times)).collect();
     assert_eq!(counts, [("data", CacheUse::Hit, 2), ("data", CacheUse::Miss, 1)]);
-    let same: Arc<dyn Store> = bed.backend.open(&bed.record).await.expect("opens");
+    let same: Arc<dyn Store> = bed.backend.open(&bed.record).await.expect("opens").store;
     assert_eq!(used(&*same, "a", Selection::Whole).await.1, HIT);
     assert_eq!(data.counts().len(), 2);
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use causeway::{
     backend::{
-        Backend, Progress,
+        Backend, OpenedBucket, Progress,
         fs::{FsBackend, FsSettings},
     },
     cache::{CachedBackend, Freshness, MetadataCache},
@@ -156,14 +156,14 @@ async fn what_a_driver_may_have_learned_ends_what_was_known() {
     let bed = Bed::new().await;
     for round in ["tend", "follow"] {
         put(&*bed.below, "a", "1").await;
-        bed.backend.tend(&bed.record, &bed.store).await.expect("is tended");
+        bed.upkeep.tend().await.expect("is tended");
         assert_eq!(head(&*bed.store, "a").await, (1, MISS));
         assert_eq!(listed(&*bed.store).await, (1, MISS));
         put(&*bed.below, "a", "22").await;
         assert_eq!(head(&*bed.store, "a").await, (1, HIT));
         match round {
-            "tend" => bed.backend.tend(&bed.record, &bed.store).await.expect("is tended"),
-            _ => bed.backend.follow(&bed.record, &bed.store).await.expect("is followed"),
+            "tend" => bed.upkeep.tend().await.expect("is tended"),
+            _ => bed.upkeep.follow().await.expect("is followed"),
         }
         assert_eq!(head(&*bed.store, "a").await, (2, MISS), "{round}");
         assert_eq!(listed(&*bed.store).await, (1, MISS), "{round}");
@@ -181,8 +181,8 @@ async fn a_walk_ends_what_was_known_if_it_found_anything() {
     let bucket = record("bucket").bucket;
     let record = catalog.create_bucket(bucket).await.expect("a bucket");
     backend.create(&record).await.expect("a place");
-    let store = backend.open(&record).await.expect("opens");
-    let walk = async || backend.walk(&record, &store, &Progress::default()).await.expect("walks");
+    let OpenedBucket { store, upkeep, .. } = backend.open(&record).await.expect("opens");
+    let walk = async || upkeep.walk(&Progress::default()).await.expect("walks");
     put(&*store, "a", "1").await;
     assert!(walk().await);
     assert_eq!(listed(&*store).await, (1, MISS));

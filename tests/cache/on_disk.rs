@@ -54,7 +54,7 @@ async fn kept(directory: &Path) -> (Bed, Arc<DataCache>, Vec<u8>) {
 /// The same bucket, after a start over the same directory.
 async fn again(bed: &Bed, directory: &Path) -> Arc<dyn Store> {
     let backend = CachedBackend::new(bed.backend.clone(), "nas", None, Some(open(directory)));
-    causeway::backend::Backend::open(&backend, &record("bucket")).await.expect("opens")
+    causeway::backend::Backend::open(&backend, &record("bucket")).await.expect("opens").store
 }
 
 #[tokio::test]

@@ -194,7 +194,7 @@ async fn every_write_is_seen_at_once() {
 #[tokio::test]
 async fn a_bucket_opened_twice_knows_of_all_its_writes() {
     let bed = Bed::new().await;
-    let other = bed.backend.open(&bed.record).await.expect("opens");
+    let other = bed.backend.open(&bed.record).await.expect("opens").store;
     put(&*bed.store, "a", "old").await;
     assert_eq!(etag(&*other, "a").await, etag_of(b"old"));
     assert_eq!(listed(&*other).await, ["a"]);

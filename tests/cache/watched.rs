@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use causeway::{
-    backend::{Backend, Progress, memory::MemoryBackend},
+    backend::{Backend, OpenedBucket, Progress, Upkeep, memory::MemoryBackend},
     cache::{CachedBackend, DataCache, DataSettings, Freshness, MetadataCache},
     catalog::{BucketId, BucketRecord, NewBucket},
     model::{BucketName, CannedAcl, ObjectInfo, ObjectKey, Owner, PartNumber, Timestamp, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
-        ListUploadsRequest, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        ListUploadsRequest, NativeSource, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         error::StoreErrorKind,
         payload::Payload,
@@ -17,7 +17,6 @@ use causeway::{
 };
 use futures_util::StreamExt;
 use std::{
-    any::Any,
     collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
@@ -262,8 +261,8 @@ impl Store for WatchedStore {
         watched!(self.list_uploads(request))
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self.below.as_any()
+    fn native_source(&self) -> Option<NativeSource<'_>> {
+        self.below.native_source()
     }
 }
 
@@ -283,8 +282,10 @@ impl Backend for WatchedBackend {
         self.below.place_for(name)
     }
 
-    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>> {
-        Ok(Arc::new(WatchedStore { below: self.below.open(bucket).await?, watch: self.watch.clone() }))
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket> {
+        let opened = self.below.open(bucket).await?;
+        let opened = opened.behind(|below| Arc::new(WatchedStore { below, watch: self.watch.clone() }));
+        Ok(OpenedBucket { upkeep: self.watch.clone(), ..opened })
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool> {
@@ -295,20 +296,23 @@ impl Backend for WatchedBackend {
         self.below.discover().await
     }
 
-    async fn tend(&self, _bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<()> {
-        self.watch.enter("tend").await
-    }
-
-    async fn walk(&self, _bucket: &BucketRecord, _store: &Arc<dyn Store>, _progress: &Progress) -> Result<bool> {
-        self.watch.enter("walk").await.map(|()| true)
-    }
-
     fn tells_changes(&self) -> bool {
         true
     }
+}
 
-    async fn follow(&self, _bucket: &BucketRecord, _store: &Arc<dyn Store>) -> Result<()> {
-        self.watch.enter("follow").await
+#[async_trait]
+impl Upkeep for Watch {
+    async fn tend(&self) -> Result<()> {
+        self.enter("tend").await
+    }
+
+    async fn walk(&self, _progress: &Progress) -> Result<bool> {
+        self.enter("walk").await.map(|()| true)
+    }
+
+    async fn follow(&self) -> Result<()> {
+        self.enter("follow").await
     }
 }
 
@@ -319,6 +323,7 @@ pub struct Bed {
     /// As others have it who write beside us.
     pub below: Arc<dyn Store>,
     pub store: Arc<dyn Store>,
+    pub upkeep: Arc<dyn Upkeep>,
     pub backend: Arc<dyn Backend>,
     pub cache: Arc<MetadataCache>,
     pub record: BucketRecord,
@@ -343,13 +348,13 @@ impl Bed {
     pub async fn with(freshness: Option<Freshness>, data: Option<Arc<DataCache>>) -> Self {
         let (watch, memory) = (Arc::<Watch>::default(), MemoryBackend::new());
         let record = record("bucket");
-        let below = memory.open(&record).await.expect("opens");
+        let below = memory.open(&record).await.expect("opens").store;
         let cache = MetadataCache::new(1 << 20);
         let watched = Arc::new(WatchedBackend { below: memory, watch: watch.clone() });
         let backend: Arc<dyn Backend> =
             Arc::new(CachedBackend::new(watched, "nas", freshness.map(|freshness| (cache.clone(), freshness)), data));
-        let store = backend.open(&record).await.expect("opens");
-        Self { watch, below, store, backend, cache, record }
+        let OpenedBucket { store, upkeep, .. } = backend.open(&record).await.expect("opens");
+        Self { watch, below, store, upkeep, backend, cache, record }
     }
 }
 

@@ -364,7 +364,7 @@ impl Storage {
             return store.clone();
         }
         let record = open.record(BucketName::parse(name).expect("a bucket name")).await;
-        let store = open.backend.open(&record).await.expect("a bucket opens");
+        let store = open.backend.open(&record).await.expect("a bucket opens").store;
         open.buckets.lock().expect("no panic").insert(name.to_owned(), store.clone());
         store
     }

@@ -49,8 +49,8 @@ impl Bed {
             backend: "faulty".into(),
         };
         let record = BucketRecord { id: BucketId(1), bucket };
-        let faulty = backend.open(&record).await.expect("opens");
-        let real = memory.open(&record).await.expect("opens");
+        let faulty = backend.open(&record).await.expect("opens").store;
+        let real = memory.open(&record).await.expect("opens").store;
         Self { faults, backend, record, faulty, real }
     }
 

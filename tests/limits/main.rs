@@ -6,7 +6,7 @@ mod client;
 
 use causeway::{
     backend::{
-        Backend, Progress,
+        Backend, OpenedBucket, Progress,
         fs::{FsBackend, FsSettings},
         memory::MemoryBackend,
     },
@@ -45,7 +45,7 @@ impl Bed {
         let limiter = Limiter::new(limits);
         let backend = LimitedBackend::new(below, limiter.clone(), budget);
         let bucket = bucket(&backend);
-        let store = backend.open(&BucketRecord { id: BucketId(1), bucket }).await.expect("opens");
+        let store = backend.open(&BucketRecord { id: BucketId(1), bucket }).await.expect("opens").store;
         Self { faults, limiter, backend, store }
     }
 
@@ -188,11 +188,11 @@ async fn upkeep_reaches_the_driver_through_limits_and_faults() {
     let faults = Faults::new(1, Plan::default());
     let backend = LimitedBackend::new(Arc::new(FaultyBackend::new(fs, faults.clone())), Limiter::new(ONE), None);
     let record = catalog.create_bucket(bucket(&backend)).await.expect("a bucket");
-    let store = backend.open(&record).await.expect("opens");
+    let OpenedBucket { store, upkeep, .. } = backend.open(&record).await.expect("opens");
     client::put(&*store, "a", "1").await;
-    backend.tend(&record, &store).await.expect("is tended");
-    assert!(backend.walk(&record, &store, &Progress::default()).await.expect("is walked"), "there is an index");
+    upkeep.tend().await.expect("is tended");
+    assert!(upkeep.walk(&Progress::default()).await.expect("is walked"), "there is an index");
     faults.set(Plan::down().on(Operations::UPKEEP));
-    backend.walk(&record, &store, &Progress::default()).await.expect_err("is down");
+    upkeep.walk(&Progress::default()).await.expect_err("is down");
     backend.close().await.expect("closes");
 }

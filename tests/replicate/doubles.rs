@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use causeway::{
-    backend::{Backend, memory::MemoryBackend},
+    backend::{Backend, OpenedBucket, memory::MemoryBackend},
     catalog::BucketRecord,
     model::{BucketName, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
@@ -12,7 +12,7 @@ use causeway::{
         payload::Payload,
     },
 };
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 
 /// How a storage differs from memory.
@@ -51,11 +51,12 @@ impl Backend for Mannered {
         self.below.place_for(name)
     }
 
-    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>> {
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket> {
         let is_slow = matches!(self.manners, Manners::Locked | Manners::Locking);
         let connection = is_slow.then(|| self.connection.clone());
         let is_strict = self.manners == Manners::Strict;
-        Ok(Arc::new(Open { below: self.below.open(bucket).await?, capabilities: self.capabilities(), connection, is_strict }))
+        let open = |below| Open { below, capabilities: self.capabilities(), connection: connection.clone(), is_strict };
+        Ok(self.below.open(bucket).await?.behind(|below| Arc::new(open(below))))
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool> {
@@ -142,9 +143,5 @@ impl Store for Open {
 
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
         self.below.list_uploads(request).await
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
     }
 }

@@ -89,7 +89,7 @@ impl World {
                 record
             }
         };
-        let store = backend.open(&record).await.expect("opens");
+        let store = backend.open(&record).await.expect("opens").store;
         Gateway { catalog, backend, record, store }
     }
 
@@ -104,7 +104,7 @@ impl World {
 
     /// The storage below the faults.
     pub async fn below(&self, gateway: &Gateway, member: usize) -> Arc<dyn Store> {
-        self.storages[member].open(&gateway.record).await.expect("opens")
+        self.storages[member].open(&gateway.record).await.expect("opens").store
     }
 
     /// What a storage holds of a key.

@@ -89,11 +89,18 @@ impl Gateway {
     pub async fn bucket(&self, name: &str, place: &str) -> Arc<dyn Store> {
         let record = self.record(name, place).await;
         self.backend.create(&record).await.expect("is made");
-        self.backend.open(&record).await.expect("opens")
+        self.backend.open(&record).await.expect("opens").store
+    }
+
+    /// One step of upkeep of a bucket that was made or opened before.
+    pub async fn tend(&self, name: &str) {
+        let record = self.catalog.bucket(&BucketName::parse(name).expect("a bucket name")).await.expect("answers");
+        let opened = self.backend.open(&record.expect("is there")).await.expect("opens");
+        opened.upkeep.tend().await.expect("is tended");
     }
 
     /// The bucket at a place that is there.
     pub async fn open(&self, name: &str, place: &str) -> Arc<dyn Store> {
-        self.backend.open(&self.record(name, place).await).await.expect("opens")
+        self.backend.open(&self.record(name, place).await).await.expect("opens").store
     }
 }

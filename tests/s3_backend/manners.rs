@@ -11,6 +11,7 @@ use crate::{
     },
 };
 use causeway::{
+    backend::OpenedBucket,
     catalog::BucketRecord,
     model::{ByteRange, ChecksumAlgorithm, ChecksumKind, ChecksumSpec},
     store::{
@@ -125,8 +126,7 @@ async fn requests_of_a_trial() -> usize {
     let before = upstream.requests().len();
     let record = gateway.record("trial", &new_bucket()).await;
     gateway.backend.create(&record).await.expect("is made");
-    let store = gateway.backend.open(&record).await.expect("opens");
-    gateway.backend.tend(&record, &store).await.expect("is tended");
+    gateway.backend.open(&record).await.expect("opens").upkeep.tend().await.expect("is tended");
     upstream.requests().len() - before
 }
 
@@ -146,10 +146,10 @@ async fn a_storage_that_goes_away_while_it_is_tried_is_tried_again_and_keeps_wha
         let gateway = Gateway::at(upstream.address());
         let record = gateway.record("bucket", &new_bucket()).await;
         gateway.backend.create(&record).await.expect("is made");
-        let store = gateway.backend.open(&record).await.expect("opens");
+        let OpenedBucket { store, upkeep, .. } = gateway.backend.open(&record).await.expect("opens");
         upstream.become_like(Manners { away_from: Some(upstream.requests().len() + away_from), ..Default::default() });
         // Towards the end only what was tried on remains to be removed, which is no failure.
-        failures += usize::from(gateway.backend.tend(&record, &store).await.is_err());
+        failures += usize::from(upkeep.tend().await.is_err());
         upstream.become_like(Manners::default());
         put_if(&*store, "key", "x", if_absent()).await.expect("is put");
         let again = refused(put_if(&*store, "key", "x", if_absent()).await);
@@ -166,7 +166,7 @@ async fn a_scratch_object_that_a_killed_gateway_left_does_not_keep_a_bucket() {
     let (_upstream, gateway, _store) = bucket(Manners::default()).await;
     let record = gateway.record("left", &new_bucket()).await;
     gateway.backend.create(&record).await.expect("is made");
-    let store = gateway.backend.open(&record).await.expect("opens");
+    let store = gateway.backend.open(&record).await.expect("opens").store;
     let upstream = Upstream::causeway();
     let raw = Raw::new(upstream.address, Who { access_key: upstream.access_key, secret_key: upstream.secret_key });
     for name in [".causeway-probe-0123456789abcdef", "/.causeway-probe-0123456789abcdef", ".causeway-probe-0123456789abcdef//x"] {
@@ -184,8 +184,7 @@ async fn a_trial_leaves_nothing() {
     let (_upstream, gateway, _store) = bucket(Manners::default()).await;
     let record = gateway.record("clean", &new_bucket()).await;
     gateway.backend.create(&record).await.expect("is made");
-    let store = gateway.backend.open(&record).await.expect("opens");
-    gateway.backend.tend(&record, &store).await.expect("is tended");
+    gateway.backend.open(&record).await.expect("opens").upkeep.tend().await.expect("is tended");
     assert_eq!(remote_names(&record), [""; 0]);
 }
 

@@ -39,7 +39,7 @@ async fn a_bucket_that_is_removed_takes_only_itself() {
     let record = gateway.record("bucket", &remote).await;
     gateway.backend.create(&record).await.expect("is made");
     gateway.backend.create(&record).await.expect("repeating it is harmless");
-    let store = gateway.backend.open(&record).await.expect("opens");
+    let store = gateway.backend.open(&record).await.expect("opens").store;
     put(&*store, "key", "x").await;
     assert!(!gateway.backend.remove(&record).await.expect("answers"), "it is not empty");
     delete(&*store, "key").await;

@@ -147,8 +147,9 @@ impl Scene {
         let inner = MemoryFiles::new(manners);
         let files = Interposed { files: inner.clone(), next: Arc::default() };
         let directory = tempfile::tempdir().expect("a directory");
-        let (catalog, backend, record, store) = open(Arc::new(files.clone()), &directory, true).await;
-        Self { bed: Bed { files: inner, directory, catalog, backend, record, store }, files }
+        let (catalog, backend, record, opened) = open(Arc::new(files.clone()), &directory, true).await;
+        let OpenedBucket { store, upkeep, .. } = opened;
+        Self { bed: Bed { files: inner, directory, catalog, backend, record, store, upkeep }, files }
     }
 
     /// At this moment, an object is put, and its client has its answer before anything goes on.
@@ -340,7 +341,7 @@ async fn an_object_that_is_deleted_while_a_walk_goes_by_is_not_listed_again() {
         let scene = Scene::new(manners).await;
         scene.bed.put("k", "body").await.expect("is put");
         scene.delete_at(Moment::AfterListing, "k");
-        assert!(scene.bed.backend.walk(&scene.bed.record, &scene.bed.store, &Progress::default()).await.expect("walks"));
+        assert!(scene.bed.upkeep.walk(&Progress::default()).await.expect("walks"));
         assert!(scene.has_happened());
         assert_eq!(scene.bed.names().await, [""; 0], "{manners:?}");
     }

@@ -3,8 +3,8 @@
 use super::{key, open, put};
 use crate::support::gdrive::FakeDrive;
 use causeway::{
-    backend::Backend,
-    catalog::{BucketRecord, Catalog},
+    backend::{OpenedBucket, Upkeep},
+    catalog::Catalog,
     store::{ListEntry, ListRequest, Store},
 };
 use std::sync::Arc;
@@ -14,28 +14,27 @@ struct Bed {
     drive: FakeDrive,
     _directory: TempDir,
     _catalog: Arc<dyn Catalog>,
-    backend: Arc<dyn Backend>,
-    record: BucketRecord,
     store: Arc<dyn Store>,
+    upkeep: Arc<dyn Upkeep>,
 }
 
 impl Bed {
     /// Walked through once.
     async fn upon(drive: FakeDrive) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let (catalog, backend, record, store) = open(Arc::new(drive.files()), &directory, true).await;
-        let bed = Self { drive, _directory: directory, _catalog: catalog, backend, record, store };
+        let (catalog, _, _, OpenedBucket { store, upkeep, .. }) = open(Arc::new(drive.files()), &directory, true).await;
+        let bed = Self { drive, _directory: directory, _catalog: catalog, store, upkeep };
         bed.tend().await;
         bed.drive.take_requests();
         bed
     }
 
     async fn tend(&self) {
-        self.backend.tend(&self.record, &self.store).await.expect("is tended");
+        self.upkeep.tend().await.expect("is tended");
     }
 
     async fn follow(&self) {
-        self.backend.follow(&self.record, &self.store).await.expect("is followed");
+        self.upkeep.follow().await.expect("is followed");
     }
 
     async fn names(&self) -> Vec<String> {

@@ -48,8 +48,8 @@ fn files(hostile: &Hostile) -> WebdavFiles {
 async fn before(script: impl Fn(&Asked) -> Said + Send + Sync + 'static) -> Bed {
     let hostile = Hostile::start(script);
     let directory = tempfile::tempdir().expect("a directory");
-    let (catalog, backend, _, store) = open(Arc::new(files(&hostile)), &directory, false).await;
-    Bed { hostile, backend, store, _directory: directory, _catalog: catalog }
+    let (catalog, backend, _, opened) = open(Arc::new(files(&hostile)), &directory, false).await;
+    Bed { hostile, backend, store: opened.store, _directory: directory, _catalog: catalog }
 }
 
 async fn names(store: &dyn Store) -> Result<Vec<String>, StoreErrorKind> {

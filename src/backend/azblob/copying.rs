@@ -41,7 +41,7 @@ pub(super) struct Source {
 impl AzblobStore {
     pub(super) async fn copy_object(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
         for _ in 0..ROUNDS {
-            let from = request.source.store.as_any().downcast_ref::<Self>().filter(|from| Arc::ptr_eq(&from.client, &self.client));
+            let from = request.source.native::<Self>().filter(|from| Arc::ptr_eq(&from.client, &self.client));
             let Some(from) = from else { break };
             let name = from.name_of_existing(&request.source.key)?;
             let found = from.look_for(&name, true).await?;

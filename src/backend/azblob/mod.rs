@@ -43,7 +43,7 @@ mod sweep;
 mod writing;
 
 use super::{
-    Backend, Found, Traffic,
+    Backend, Found, OpenedBucket, Traffic, Upkeep,
     place::Place,
     wire::{Again, Wire, WireSettings},
 };
@@ -197,21 +197,11 @@ impl Backend for AzblobBackend {
         Err(StoreError::new(StoreErrorKind::Conflict, "the storage account has a container of this name already"))
     }
 
-    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(Arc::new(self.store(bucket)))
-    }
-
-    /// Opening makes nothing. A container that holds several buckets is for the operator to make.
-    async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool, StoreError> {
-        if self.own(&Place::parse(&bucket.bucket.place)).is_none() || store.is_none() {
-            return Ok(true);
-        }
-        let gone = |error: &StoreError| refusal::is_of(error, "ContainerNotFound") || refusal::is_of(error, "ContainerBeingDeleted");
-        match self.store(bucket).list(ListRequest { limit: 1, ..Default::default() }).await {
-            Ok(_) => Ok(true),
-            Err(error) if gone(&error) => Ok(false),
-            Err(error) => Err(error),
-        }
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
+        let store = Arc::new(self.store(bucket));
+        let is_own = self.own(&store.place).is_some();
+        let upkeep = AzblobUpkeep { store: store.clone(), is_own, sweep_after: self.sweep_after };
+        Ok(OpenedBucket::new(store, Arc::new(upkeep)))
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
@@ -238,12 +228,32 @@ impl Backend for AzblobBackend {
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
         Ok(Vec::new())
     }
+}
 
-    async fn tend(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        match store.as_any().downcast_ref::<AzblobStore>() {
-            Some(store) => store.sweep(self.sweep_after).await,
-            None => Ok(()),
+#[derive(Debug)]
+struct AzblobUpkeep {
+    store: Arc<AzblobStore>,
+    /// A container that holds several buckets is for the operator to make.
+    is_own: bool,
+    sweep_after: Duration,
+}
+
+#[async_trait]
+impl Upkeep for AzblobUpkeep {
+    async fn is_there(&self) -> Result<bool, StoreError> {
+        let gone = |error: &StoreError| refusal::is_of(error, "ContainerNotFound") || refusal::is_of(error, "ContainerBeingDeleted");
+        if !self.is_own {
+            return Ok(true);
         }
+        match self.store.list(ListRequest { limit: 1, ..Default::default() }).await {
+            Ok(_) => Ok(true),
+            Err(error) if gone(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn tend(&self) -> Result<(), StoreError> {
+        self.store.sweep(self.sweep_after).await
     }
 }
 

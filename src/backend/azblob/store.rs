@@ -18,8 +18,8 @@ use crate::{
     model::{ByteRange, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, Durability, GetReply, GetRequest, Guarantee, Keeping, ListPage,
-        ListRequest, ListUploadsRequest, MultipartSupport, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Selection, Store,
-        UploadsPage, Written,
+        ListRequest, ListUploadsRequest, MultipartSupport, NativeSource, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Selection,
+        Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         error::{StoreError, StoreErrorKind},
         payload::Payload,
@@ -30,7 +30,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{Method, StatusCode};
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 pub(super) const CAPABILITIES: Capabilities = Capabilities {
     conditional_writes: Guarantee::Native,
@@ -381,7 +381,7 @@ impl Store for AzblobStore {
         Ok(self.catalog.list_uploads(self.bucket, request).await?)
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self
+    fn native_source(&self) -> Option<NativeSource<'_>> {
+        Some(NativeSource::new(self))
     }
 }

@@ -12,7 +12,8 @@
 //! | `buffers` | the way of a GET |
 //! | `adopt`, `scan` | files that others put there |
 //! | `minio` | directories that are in MinIO's own format |
-//! | `store` | all of it as a [`Store`] |
+//! | `store` | all of it as a [`Store`](crate::store::Store) |
+//! | `upkeep` | what is done for a bucket in the background |
 //!
 //! Every call that could wait for the disk runs on the blocking pool: a small PUT takes one trip there, a small GET none
 //! if the kernel has it in memory (`RESOLVE_CACHED`, `RWF_NOWAIT`) and one if not.
@@ -28,12 +29,13 @@ mod root;
 mod scan;
 mod staging;
 mod store;
+mod upkeep;
 mod volume;
 mod write;
 
 use crate::{
     backend::{
-        Backend, Found, Progress, Space,
+        Backend, Found, OpenedBucket, Space,
         changes::Changes,
         codec,
         locks::Locks,
@@ -42,7 +44,7 @@ use crate::{
     catalog::{BucketId, BucketRecord, Catalog},
     model::{BucketName, ObjectKey},
     store::{
-        Capabilities, Durability, Guarantee, Keeping, MultipartSupport, Result, Store,
+        Capabilities, Durability, Guarantee, Keeping, MultipartSupport, Result,
         error::{StoreError, StoreErrorKind},
     },
 };
@@ -56,11 +58,12 @@ use rustix::{
 };
 use staging::Staging;
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
 pub use store::FsStore;
 use tokio::sync::Semaphore;
+use upkeep::FsUpkeep;
 
 /// Syncs in flight: enough for the file system to commit them together.
 const SYNCING: usize = 32;
@@ -87,7 +90,7 @@ impl FsSettings {
 /// A directory of buckets.
 #[derive(Debug)]
 pub struct FsBackend {
-    home: RwLock<Arc<Home>>,
+    home: Arc<Homes>,
     settings: FsSettings,
     buffers: Arc<buffers::Buffers>,
     directories: Arc<Semaphore>,
@@ -110,6 +113,33 @@ impl Home {
         let root =
             Root::open(&settings.root, directories).map_err(|e| StoreError::io(format!("opening {}", settings.root.display()), e))?;
         Ok(Arc::new(Self { root: Arc::new(root), staging }))
+    }
+
+    /// Device and number of the directory at a place, while this home is the one that lies at `path`.
+    fn directory(&self, path: &Path, place: &str) -> Result<Option<(u64, u64)>> {
+        let failed = |e: Errno| StoreError::of_entry("looking for the directory of a bucket", e);
+        if !self.staging.is_at(path).map_err(failed)? {
+            return Ok(None);
+        }
+        match self.root.open_dir(place) {
+            Ok(there) => rustix::fs::fstat(&there).map(|stat| Some((stat.st_dev, stat.st_ino))).map_err(failed),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+/// The home as it is now.
+#[derive(Debug)]
+struct Homes(RwLock<Arc<Home>>);
+
+impl Homes {
+    fn now(&self) -> Arc<Home> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, home: Arc<Home>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = home;
     }
 }
 
@@ -139,7 +169,7 @@ impl FsBackend {
         if minio::is_drive(&settings.root) {
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, format!("{}: {}", settings.root.display(), minio::WORDS)));
         }
-        let home = RwLock::new(Home::open(&settings)?);
+        let home = Arc::new(Homes(RwLock::new(Home::open(&settings)?)));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let directories = match settings.durability {
             Durability::Strict => SYNCING.max(cores),
@@ -157,7 +187,7 @@ impl FsBackend {
     }
 
     fn home(&self) -> Arc<Home> {
-        self.home.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.home.now()
     }
 
     /// The directory of a bucket, below the root.
@@ -191,7 +221,7 @@ impl Backend for FsBackend {
         });
         if let Some(fresh) = fresh.await? {
             tracing::warn!(root = %self.settings.root.display(), "another directory lies where the backend's root was: it is used from now on");
-            *self.home.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+            self.home.set(fresh);
         }
         Ok(())
     }
@@ -206,26 +236,12 @@ impl Backend for FsBackend {
         blocking(move || Ok(minio::is_foreign(&home.root, &place).then_some(minio::WORDS))).await
     }
 
-    async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool> {
+    async fn has_place(&self, bucket: &BucketRecord) -> Result<bool> {
         let (place, home, path) = (Self::place(bucket)?, self.home(), self.settings.root.clone());
-        let opened = store.and_then(|store| store.as_any().downcast_ref::<FsStore>()).map(FsStore::volume);
-        blocking(move || {
-            let failed = |e: Errno| StoreError::of_entry("looking for the directory of a bucket", e);
-            if !home.staging.is_at(&path).map_err(failed)? {
-                return Ok(false);
-            }
-            let there = match home.root.open_dir(&place) {
-                Ok(there) => rustix::fs::fstat(&there).map_err(failed)?,
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP) => return Ok(false),
-                Err(error) => return Err(failed(error)),
-            };
-            let Some(volume) = opened else { return Ok(true) };
-            Ok(volume.root.identity() == (there.st_dev, there.st_ino) && Arc::ptr_eq(&volume.staging, &home.staging))
-        })
-        .await
+        blocking(move || Ok(home.directory(&path, &place)?.is_some())).await
     }
 
-    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>> {
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket> {
         let (place, home) = (Self::place(bucket)?, self.home());
         let failed = |e: Errno| StoreError::of_entry(format!("opening the directory of bucket {}", bucket.bucket.name), e);
         // A directory that was not there before has nothing to scan for.
@@ -263,7 +279,10 @@ impl Backend for FsBackend {
         if is_new && !had_objects {
             scan::mark_complete(&*self.catalog, bucket.id).await?;
         }
-        Ok(Arc::new(FsStore::new(Arc::new(inner))))
+        let inner = Arc::new(inner);
+        let upkeep =
+            FsUpkeep { inner: inner.clone(), place: Self::place(bucket)?, home: self.home.clone(), path: self.settings.root.clone() };
+        Ok(OpenedBucket::new(Arc::new(FsStore::new(inner)), Arc::new(upkeep)))
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool> {
@@ -314,22 +333,8 @@ impl Backend for FsBackend {
         Ok(names)
     }
 
-    async fn tend(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<()> {
-        match store.as_any().downcast_ref::<FsStore>() {
-            Some(store) => store.tend().await,
-            None => Err(StoreError::new(StoreErrorKind::Internal, format!("{} is not a bucket of this backend", bucket.bucket.name))),
-        }
-    }
-
     async fn sweep(&self) -> Result<()> {
         multipart::sweep(self.home().staging.clone(), &*self.catalog).await
-    }
-
-    async fn walk(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>, progress: &Progress) -> Result<bool> {
-        match store.as_any().downcast_ref::<FsStore>() {
-            Some(store) => store.walk(progress).await.map(|()| true),
-            None => Ok(false),
-        }
     }
 
     fn space(&self) -> Option<Space> {

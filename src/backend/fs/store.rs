@@ -3,18 +3,16 @@
 use super::{
     Inner, adopt, blocking,
     buffers::Buffers,
-    capabilities, multipart,
-    scan::{self, Depth},
-    volume::{Found, Volume},
+    capabilities, multipart, scan,
+    volume::Found,
     write::{self, Draft},
 };
 use crate::{
-    backend::Progress,
     catalog::IndexChange,
     model::{ChecksumKind, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest,
-        ListedPart, PartWritten, PartsPage, PutRequest, Result, Store, UploadInfo, UploadsPage, Written,
+        ListedPart, NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadInfo, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         copy,
         error::{StoreError, StoreErrorKind},
@@ -24,7 +22,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use rustix::io::Errno;
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub struct FsStore {
@@ -38,20 +36,6 @@ fn io(error: Errno) -> StoreError {
 impl FsStore {
     pub(super) fn new(inner: Arc<Inner>) -> Self {
         Self { inner }
-    }
-
-    pub(super) fn volume(&self) -> Arc<Volume> {
-        self.inner.volume.clone()
-    }
-
-    /// One pass of upkeep.
-    pub(super) async fn tend(&self) -> Result<()> {
-        scan::pass(&self.inner, Depth::Changed, &Progress::default()).await
-    }
-
-    /// All of it, whatever was seen before.
-    pub(super) async fn walk(&self, progress: &Progress) -> Result<()> {
-        scan::pass(&self.inner, Depth::Everything, progress).await
     }
 
     /// The object as a client may know it.
@@ -139,7 +123,7 @@ impl Store for FsStore {
     }
 
     async fn copy(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
-        if let Some(source) = request.source.store.as_any().downcast_ref::<FsStore>()
+        if let Some(source) = request.source.native::<FsStore>()
             && let Some(draft) = self.clone_of(source, &request).await?
         {
             return write::publish(&self.inner, key, request.conditions, move |_| Ok(draft)).await;
@@ -246,8 +230,8 @@ impl Store for FsStore {
         Ok(self.inner.catalog.list_uploads(self.inner.bucket, request).await?)
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self
+    fn native_source(&self) -> Option<NativeSource<'_>> {
+        Some(NativeSource::new(self))
     }
 }
 

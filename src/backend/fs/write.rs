@@ -186,10 +186,11 @@ pub(super) async fn publish(
     make: impl FnOnce(&Volume) -> Result<Draft> + Send + 'static,
 ) -> Result<Written> {
     let (inner, key) = (inner.clone(), key.clone());
-    let task = tokio::spawn(async move {
+    // Boxed: a task is copied several times before it ends, and this one has all of a small body's state in it.
+    let task = tokio::spawn(Box::pin(async move {
         let guard = inner.locks.lock(&key).await;
         publish_locked(&inner, &key, conditions, make, guard).await
-    });
+    }));
     task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "publishing failed").with_source(e))?
 }
 

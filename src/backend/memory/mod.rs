@@ -7,7 +7,7 @@ mod content;
 mod cursor;
 mod store;
 
-use super::{Backend, Found};
+use super::{Backend, Found, OpenedBucket, Upkeep};
 use crate::{
     catalog::BucketRecord,
     model::BucketName,
@@ -25,8 +25,17 @@ pub use store::MemoryStore;
 
 #[derive(Debug, Default)]
 pub struct MemoryBackend {
-    /// By place, which is the bucket's name.
-    places: Mutex<BTreeMap<String, Arc<MemoryStore>>>,
+    places: Arc<Places>,
+}
+
+/// By place, which is the bucket's name.
+#[derive(Debug, Default)]
+struct Places(Mutex<BTreeMap<String, Arc<MemoryStore>>>);
+
+impl Places {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<MemoryStore>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl MemoryBackend {
@@ -36,11 +45,7 @@ impl MemoryBackend {
 
     /// Takes all places away, with what is in them, as a disk that is replaced.
     pub fn lose_everything(&self) {
-        std::mem::take(&mut *self.places()).into_values().for_each(|store| store.lose());
-    }
-
-    fn places(&self) -> MutexGuard<'_, BTreeMap<String, Arc<MemoryStore>>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+        std::mem::take(&mut *self.places.lock()).into_values().for_each(|store| store.lose());
     }
 }
 
@@ -54,25 +59,25 @@ impl Backend for MemoryBackend {
         name.as_str().to_owned()
     }
 
-    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(self.places().entry(bucket.bucket.place.clone()).or_default().clone())
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
+        let place = bucket.bucket.place.clone();
+        let store = self.places.lock().entry(place.clone()).or_default().clone();
+        let upkeep = MemoryUpkeep { places: self.places.clone(), place, store: store.clone() };
+        Ok(OpenedBucket::new(store, Arc::new(upkeep)))
     }
 
     async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
-        let store = self.places().get(&bucket.bucket.place).cloned();
+        let store = self.places.lock().get(&bucket.bucket.place).cloned();
         let Some(store) = store else { return Ok(Found::Nothing) };
         Ok(Found::in_place(store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty()))
     }
 
-    async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool, StoreError> {
-        let places = self.places();
-        let Some(there) = places.get(&bucket.bucket.place) else { return Ok(false) };
-        let opened = store.and_then(|store| store.as_any().downcast_ref::<MemoryStore>());
-        Ok(opened.is_none_or(|opened| std::ptr::eq(opened, &**there)))
+    async fn has_place(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
+        Ok(self.places.lock().contains_key(&bucket.bucket.place))
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
-        let mut places = self.places();
+        let mut places = self.places.lock();
         let Some(store) = places.get(&bucket.bucket.place) else { return Ok(true) };
         let removed = store.retire();
         if removed {
@@ -83,8 +88,22 @@ impl Backend for MemoryBackend {
 
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
         let parse = |place: &String| BucketName::parse(place);
-        let names: Result<_, _> = self.places().keys().map(parse).collect();
+        let names: Result<_, _> = self.places.lock().keys().map(parse).collect();
         names.map_err(|error| StoreError::new(StoreErrorKind::Internal, "a place is no bucket name").with_source(error))
+    }
+}
+
+#[derive(Debug)]
+struct MemoryUpkeep {
+    places: Arc<Places>,
+    place: String,
+    store: Arc<MemoryStore>,
+}
+
+#[async_trait]
+impl Upkeep for MemoryUpkeep {
+    async fn is_there(&self) -> Result<bool, StoreError> {
+        Ok(self.places.lock().get(&self.place).is_some_and(|there| Arc::ptr_eq(there, &self.store)))
     }
 }
 
@@ -114,8 +133,8 @@ mod tests {
     async fn a_place_is_shared_by_all_who_open_it_and_removed_only_when_empty() {
         let (backend, bucket) = (MemoryBackend::new(), bucket("abc"));
         let key = ObjectKey::new("k").expect("a key");
-        let first = backend.open(&bucket).await.expect("opens");
-        let second = backend.open(&bucket).await.expect("opens");
+        let first = backend.open(&bucket).await.expect("opens").store;
+        let second = backend.open(&bucket).await.expect("opens").store;
         first.put(&key, put()).await.expect("is put");
         assert_eq!(second.head(&key, &Default::default()).await.map(|info| info.size).ok(), Some(1));
         assert_eq!(backend.discover().await.expect("names"), std::slice::from_ref(&bucket.bucket.name));

@@ -24,7 +24,6 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::{
-    any::Any,
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -275,10 +274,6 @@ impl Store for MemoryStore {
             Grouped::Item(upload) => UploadEntry::Upload(upload.info.clone()),
         };
         Ok(UploadsPage { entries: entries.into_iter().map(entry).collect(), truncated })
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
     }
 }
 

@@ -155,12 +155,12 @@ impl S3Store {
     }
 
     fn is(&self, source: &CopySource) -> bool {
-        source.store.as_any().downcast_ref::<S3Store>().is_some_and(|store| store.bucket == self.bucket)
+        source.native::<S3Store>().is_some_and(|store| store.bucket == self.bucket)
     }
 
     /// The source as this storage names it, if it is this storage's.
     async fn here(&self, source: &CopySource) -> Result<Option<String>> {
-        match source.store.as_any().downcast_ref::<S3Store>() {
+        match source.native::<S3Store>() {
             Some(store) if Arc::ptr_eq(&store.client, &self.client) => {
                 let name = store.name_of_existing(&source.key).await?;
                 Ok(Some(format!("/{}/{}", encode_path(&store.place.remote), encode_path(&name))))

@@ -41,7 +41,7 @@ mod summing;
 mod writing;
 
 use super::{
-    Backend, Found, Traffic,
+    Backend, Found, OpenedBucket, Traffic, Upkeep,
     place::Place,
     wire::{Again, Reply, Wire, WireSettings},
 };
@@ -138,7 +138,7 @@ impl Backend for S3Backend {
 
     async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
         let place = Place::parse(&bucket.bucket.place);
-        let reply = self.ask_for(&place.remote).await?;
+        let reply = ask_for(&self.client, &place.remote).await?;
         if !reply.status.is_success() {
             let refusal = refusal::read(reply, Asked::Bucket).await;
             return match refusal.code.as_str() {
@@ -172,21 +172,11 @@ impl Backend for S3Backend {
         }
     }
 
-    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>, StoreError> {
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
         let place = Place::parse(&bucket.bucket.place);
-        Ok(Arc::new(S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place)))
-    }
-
-    /// Opening makes nothing. A remote bucket that holds several of ours is for the operator to make.
-    async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool, StoreError> {
-        let place = Place::parse(&bucket.bucket.place);
-        let (Some(remote), Some(_)) = (self.own(&place), store) else { return Ok(true) };
-        let reply = self.ask_for(remote).await?;
-        if reply.status.is_success() {
-            return Ok(true);
-        }
-        let refusal = refusal::read(reply, Asked::Bucket).await;
-        if refusal.is_no_bucket() { Ok(false) } else { Err(refusal.into()) }
+        let is_own = self.own(&place).is_some();
+        let store = Arc::new(S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place));
+        Ok(OpenedBucket::new(store.clone(), Arc::new(S3Upkeep { store, is_own })))
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
@@ -223,27 +213,46 @@ impl Backend for S3Backend {
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
         Ok(Vec::new())
     }
+}
+
+#[derive(Debug)]
+struct S3Upkeep {
+    store: Arc<S3Store>,
+    /// A remote bucket that holds several of ours is for the operator to make.
+    is_own: bool,
+}
+
+#[async_trait]
+impl Upkeep for S3Upkeep {
+    async fn is_there(&self) -> Result<bool, StoreError> {
+        if !self.is_own {
+            return Ok(true);
+        }
+        let reply = ask_for(&self.store.client, &self.store.place.remote).await?;
+        if reply.status.is_success() {
+            return Ok(true);
+        }
+        let refusal = refusal::read(reply, Asked::Bucket).await;
+        if refusal.is_no_bucket() { Ok(false) } else { Err(refusal.into()) }
+    }
 
     /// Finds out what the storage keeps before a client has to wait for it, and removes what a crash left.
-    async fn tend(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        match store.as_any().downcast_ref::<S3Store>() {
-            Some(store) if store.dialect() == Dialect::Gcs => store.sweep().await,
-            Some(store) => {
-                scratch::sweep(&self.client, &store.place, Sweep::Abandoned).await?;
-                store.promises().await.map(|_| ())
-            }
-            None => Ok(()),
+    async fn tend(&self) -> Result<(), StoreError> {
+        if self.store.dialect() == Dialect::Gcs {
+            return self.store.sweep().await;
         }
+        scratch::sweep(&self.store.client, &self.store.place, Sweep::Abandoned).await?;
+        self.store.promises().await.map(drop)
     }
 }
 
-impl S3Backend {
-    /// Whether there is a remote bucket: by the least that can be asked of one.
-    async fn ask_for(&self, remote: &str) -> Result<Reply, StoreError> {
-        let query = [("list-type", Some("2")), ("max-keys", Some("1"))];
-        self.client.call(Method::GET, remote, None).query(&query).send(Again::Harmless).await
-    }
+/// Whether there is a remote bucket: by the least that can be asked of one.
+async fn ask_for(client: &Client, remote: &str) -> Result<Reply, StoreError> {
+    let query = [("list-type", Some("2")), ("max-keys", Some("1"))];
+    client.call(Method::GET, remote, None).query(&query).send(Again::Harmless).await
+}
 
+impl S3Backend {
     /// The storage knows best whether it is empty; its uploads go with it.
     async fn remove_remote(&self, remote: &str) -> Result<bool, StoreError> {
         let reply = self.client.call(Method::DELETE, remote, None).send(Again::Harmless).await?;

@@ -20,7 +20,7 @@ use crate::{
     model::{ETag, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
-        ListUploadsRequest, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Selection, Store, UploadsPage, Written,
+        ListUploadsRequest, NativeSource, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Selection, Store, UploadsPage, Written,
         condition::{Current, ETagMatch, ReadConditions, WriteConditions},
         error::{StoreError, StoreErrorKind},
         payload::Payload,
@@ -29,7 +29,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 /// How often a range is asked for that an object has and its storage refuses, because it was another just now.
 const ROUNDS: usize = 4;
@@ -457,8 +457,8 @@ impl Store for S3Store {
         Ok(self.catalog.list_uploads(self.bucket, request).await?)
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self
+    fn native_source(&self) -> Option<NativeSource<'_>> {
+        Some(NativeSource::new(self))
     }
 }
 

@@ -44,13 +44,13 @@ mod write;
 
 use crate::{
     backend::{
-        Backend, Found, Progress, Traffic, codec,
+        Backend, Found, OpenedBucket, Progress, Traffic, Upkeep, codec,
         unreadable::{Total, Unreadable},
     },
     catalog::{BucketRecord, Catalog},
     model::BucketName,
     store::{
-        Capabilities, Durability, Guarantee, Keeping, MultipartSupport, Result, Store,
+        Capabilities, Durability, Guarantee, Keeping, MultipartSupport, Result,
         error::{StoreError, StoreErrorKind},
     },
 };
@@ -167,7 +167,7 @@ impl Backend for TreeBackend {
         if is_new { scan::mark_complete(&*self.catalog, bucket.id).await } else { Ok(()) }
     }
 
-    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>> {
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket> {
         let flows = Arc::new(Flows::new(self.flowing.clone()));
         self.flows(|all| {
             all.retain(|flows| flows.strong_count() > 0);
@@ -192,13 +192,8 @@ impl Backend for TreeBackend {
             folding: self.folding.clone(),
             durability: self.durability,
         };
-        Ok(Arc::new(TreeStore { bucket: Arc::new(bucket) }))
-    }
-
-    /// Opening makes nothing.
-    async fn is_there(&self, bucket: &BucketRecord, store: Option<&Arc<dyn Store>>) -> Result<bool> {
-        let folder = Self::folder(bucket)?;
-        Ok(store.is_none() || folder.is_empty() || self.files.stat(&folder).await?.is_some())
+        let bucket = Arc::new(bucket);
+        Ok(OpenedBucket::new(Arc::new(TreeStore { bucket: bucket.clone() }), Arc::new(TreeUpkeep { bucket })))
     }
 
     /// Only folders may be left in it.
@@ -243,18 +238,6 @@ impl Backend for TreeBackend {
         Ok(Vec::new())
     }
 
-    async fn tend(&self, bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<()> {
-        self.drafts.tidy(&*self.files).await?;
-        self.folding.learn_early(&*self.files).await?;
-        match store.as_any().downcast_ref::<TreeStore>() {
-            Some(store) => {
-                multipart::sweep(&store.bucket).await?;
-                scan::catch_up(&store.bucket).await
-            }
-            None => Err(StoreError::new(StoreErrorKind::Internal, format!("{} is not a bucket of this backend", bucket.bucket.name))),
-        }
-    }
-
     async fn sweep(&self) -> Result<()> {
         self.spool.sweep(&*self.catalog).await
     }
@@ -276,19 +259,34 @@ impl Backend for TreeBackend {
     fn tells_changes(&self) -> bool {
         self.files.feed().is_some()
     }
+}
 
-    async fn follow(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>) -> Result<()> {
-        match store.as_any().downcast_ref::<TreeStore>() {
-            Some(store) => scan::follow(&store.bucket).await,
-            None => Ok(()),
-        }
+#[derive(Debug)]
+struct TreeUpkeep {
+    bucket: Arc<Bucket>,
+}
+
+#[async_trait]
+impl Upkeep for TreeUpkeep {
+    async fn is_there(&self) -> Result<bool> {
+        let Bucket { folder, files, .. } = &*self.bucket;
+        Ok(folder.is_empty() || files.stat(folder).await?.is_some())
     }
 
-    async fn walk(&self, _bucket: &BucketRecord, store: &Arc<dyn Store>, progress: &Progress) -> Result<bool> {
-        match store.as_any().downcast_ref::<TreeStore>() {
-            Some(store) => scan::pass(&store.bucket, progress).await.map(|()| true),
-            None => Ok(false),
-        }
+    async fn tend(&self) -> Result<()> {
+        let Bucket { files, drafts, folding, .. } = &*self.bucket;
+        drafts.tidy(&**files).await?;
+        folding.learn_early(&**files).await?;
+        multipart::sweep(&self.bucket).await?;
+        scan::catch_up(&self.bucket).await
+    }
+
+    async fn walk(&self, progress: &Progress) -> Result<bool> {
+        scan::pass(&self.bucket, progress).await.map(|()| true)
+    }
+
+    async fn follow(&self) -> Result<()> {
+        scan::follow(&self.bucket).await
     }
 }
 

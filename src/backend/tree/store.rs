@@ -12,7 +12,7 @@ use crate::{
     model::{ChecksumKind, ETag, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest,
-        ListedPart, PartWritten, PartsPage, PutRequest, Result, Store, UploadInfo, UploadsPage, Written,
+        ListedPart, NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadInfo, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         copy,
         error::{StoreError, StoreErrorKind},
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 use async_trait::async_trait;
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct TreeStore {
@@ -95,7 +95,7 @@ impl Store for TreeStore {
 
     async fn copy(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
         self.writable()?;
-        if let Some(source) = request.source.store.as_any().downcast_ref::<TreeStore>()
+        if let Some(source) = request.source.native::<TreeStore>()
             && let Some(ready) = self.copied(source, key, &request).await?
         {
             return write::publish(&self.bucket, key, request.conditions, Making::Whole(Box::new(ready))).await;
@@ -173,7 +173,7 @@ impl Store for TreeStore {
         Ok(self.bucket.catalog.list_uploads(self.bucket.id, request).await?)
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self
+    fn native_source(&self) -> Option<NativeSource<'_>> {
+        Some(NativeSource::new(self))
     }
 }

@@ -14,7 +14,6 @@ use crate::{
     },
 };
 use async_trait::async_trait;
-use std::any::Any;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Flaw {
@@ -123,10 +122,6 @@ impl Store for Flawed {
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
         self.inner.list_uploads(request).await
     }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
 }
 
 /// A storage, and the same with a flaw.
@@ -135,7 +130,7 @@ async fn storage(flaw: Flaw) -> (Arc<dyn Store>, Arc<dyn Store>) {
     let owner = Owner { id: "o".into(), display_name: "o".into() };
     let (created, acl) = (Timestamp::from_millis(0), CannedAcl::Private);
     let bucket = NewBucket { name, owner, created, acl, location: String::new(), backend: "m".into(), place: "trial".into() };
-    let inner = MemoryBackend::new().open(&BucketRecord { id: BucketId(1), bucket }).await.expect("opens");
+    let inner = MemoryBackend::new().open(&BucketRecord { id: BucketId(1), bucket }).await.expect("opens").store;
     (inner.clone(), Arc::new(Flawed { inner, flaw }))
 }
 

@@ -19,7 +19,7 @@ async fn bucket() -> Arc<dyn Store> {
         backend: "memory".to_owned(),
         place: "bucket".to_owned(),
     };
-    backend.open(&BucketRecord { id: BucketId(1), bucket }).await.expect("opens")
+    backend.open(&BucketRecord { id: BucketId(1), bucket }).await.expect("opens").store
 }
 
 async fn put(store: &dyn Store, name: &str, body: String) {

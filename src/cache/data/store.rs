@@ -12,7 +12,7 @@ use crate::{
     model::{CacheUse, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
-        ListUploadsRequest, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Selection, Store, UploadsPage, Written,
+        ListUploadsRequest, NativeSource, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Selection, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         payload::Payload,
         selection,
@@ -20,7 +20,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 /// How often it is looked again what the current version is, when the storage holds another one each time.
 const LOOKS: usize = 3;
@@ -170,8 +170,8 @@ impl Store for DataStore {
         self.below.list_uploads(request).await
     }
 
-    /// As that of `CachedStore`.
-    fn as_any(&self) -> &dyn Any {
-        self.below.as_any()
+    /// What is cached are the bytes of the store below.
+    fn native_source(&self) -> Option<NativeSource<'_>> {
+        self.below.native_source()
     }
 }

@@ -77,7 +77,7 @@ impl FromSql for Column<Timestamp> {
 impl ToSql for Column<&ETag> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         // Upper-case hex parses as an MD5 too, but would not come back as it was.
-        match self.0.as_md5().filter(|md5| ETag::from_md5(*md5) == *self.0) {
+        match self.0.as_md5().filter(|_| !self.0.as_str().bytes().any(|digit| digit.is_ascii_uppercase())) {
             Some(md5) => owned(md5.to_vec()),
             None => Ok(self.0.as_str().into()),
         }

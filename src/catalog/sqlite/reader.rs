@@ -69,10 +69,11 @@ impl Pool {
             Some(db) => db,
             None => open_reader(&self.file)?,
         };
-        // Not given back if `read` panics, so no transaction of unknown state ever is.
-        let snapshot = db.unchecked_transaction()?;
-        let value = read(&snapshot).map_err(|error| if is_corrupt(&error) { damaged(&self.file, &error) } else { error.into() })?;
-        snapshot.finish()?;
+        let execute = |sql| db.prepare_cached(sql)?.execute([]).map(drop);
+        execute("BEGIN")?;
+        // Not given back if `read` fails or panics, so no transaction of unknown state ever is.
+        let value = read(&db).map_err(|error| if is_corrupt(&error) { damaged(&self.file, &error) } else { error.into() })?;
+        execute("COMMIT")?;
         self.idle().push(db);
         Ok(value)
     }

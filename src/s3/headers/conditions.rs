@@ -73,7 +73,7 @@ const CONDITIONS: &[(&str, &str)] = &[
 /// The condition that a 412 is about, where nothing but the request tells. A read under `If-None-Match` is answered with 304.
 pub(in crate::s3) fn first_condition(request: &Request) -> Option<&'static str> {
     let reads = matches!(request.method, Method::GET | Method::HEAD);
-    let mut asked = CONDITIONS.iter().filter(|(header, _)| request.headers.contains_key(*header));
+    let mut asked = CONDITIONS.iter().filter(|(header, _)| request.headers.keys().any(|name| name.as_str() == *header));
     asked.find(|(header, _)| !(reads && *header == "if-none-match")).map(|(_, name)| *name)
 }
 

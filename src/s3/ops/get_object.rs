@@ -1,22 +1,21 @@
 //! GetObject.
 
 use crate::{
-    model::ObjectKey,
     s3::{
-        Body, ObjectCall, Response, S3Error, Service,
+        Body, ReadCall, Response, S3Error,
+        reader::{Read, Reader},
         reading::{self, Reading},
         reply,
     },
-    store::{GetReply, GetRequest, Selection, Store, error::StoreErrorKind},
+    store::{GetReply, GetRequest, Selection, error::StoreErrorKind},
 };
 use http::StatusCode;
 
-pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
+pub(in crate::s3) async fn handle(call: ReadCall) -> Result<Response, S3Error> {
     let reading = Reading::of(&call)?;
-    let store = &**call.bucket.store();
-    let (reply, selection) = match open(store, &call.key, &reading).await {
+    let (reply, selection) = match open(&call.reader, &reading).await? {
         Ok(opened) => opened,
-        Err(error) => return Err(reading::failure(store, &call.key, &reading.conditions, error).await),
+        Err(error) => return Err(reading::failure(&call.reader, &reading.conditions, error).await),
     };
     let (status, headers) = reading.reply(&reply.info, selection, reply.span);
     let mut response = reply::empty(StatusCode::OK);
@@ -27,20 +26,23 @@ pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Resul
 }
 
 /// The object, and what was selected of it in the end.
-async fn open(store: &dyn Store, key: &ObjectKey, reading: &Reading) -> crate::store::Result<(GetReply, Selection)> {
-    let get = |selection| store.get(key, GetRequest { conditions: reading.conditions.clone(), selection });
-    let first = get(reading.selection).await;
+async fn open(reader: &Reader, reading: &Reading) -> Read<(GetReply, Selection)> {
+    let get = |selection| reader.get(GetRequest { conditions: reading.conditions.clone(), selection });
+    let first = get(reading.selection).await?;
     // An If-Range is judged by the very object that was opened: whatever happens meanwhile, reply and verdict agree.
     let doubtful = match &first {
         Ok(reply) => reading.outdated(&reply.info),
         Err(error) => reading.has_if_range() && matches!(error.kind(), StoreErrorKind::InvalidRange { .. }),
     };
     if !doubtful {
-        return first.map(|reply| (reply, reading.selection));
+        return Ok(first.map(|reply| (reply, reading.selection)));
     }
-    let whole = get(Selection::Whole).await?;
-    match first {
+    let whole = match get(Selection::Whole).await? {
+        Ok(whole) => whole,
+        Err(error) => return Ok(Err(error)),
+    };
+    Ok(match first {
         Err(unsatisfiable) if !reading.outdated(&whole.info) => Err(unsatisfiable),
         _ => Ok((whole, Selection::Whole)),
-    }
+    })
 }

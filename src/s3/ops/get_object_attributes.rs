@@ -2,7 +2,7 @@
 
 use crate::{
     model::{ObjectInfo, ObjectPart, StorageClass},
-    s3::{ErrorCode, HeaderMapExt, ObjectCall, Response, S3Error, Service, reply, xml},
+    s3::{ErrorCode, HeaderMapExt, ReadCall, Response, S3Error, reply, xml},
 };
 use http::{HeaderMap, HeaderValue, header};
 
@@ -35,13 +35,13 @@ struct Page {
     limit: usize,
 }
 
-pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
+pub(in crate::s3) async fn handle(call: ReadCall) -> Result<Response, S3Error> {
     let wanted = wanted(&call.request.headers)?;
     let page = page(&call.request.headers)?;
     let info = if wanted.contains(&Attribute::ObjectParts) {
-        call.bucket.store().describe(&call.key, &Default::default()).await?
+        call.reader.describe(&Default::default()).await??
     } else {
-        call.bucket.store().head(&call.key, &Default::default()).await?
+        call.reader.head(&Default::default()).await??
     };
     let mut response = reply::document("GetObjectAttributesResponse", |w| {
         for (_, attribute) in Attribute::NAMES.into_iter().filter(|(_, attribute)| wanted.contains(attribute)) {

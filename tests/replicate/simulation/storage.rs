@@ -7,7 +7,7 @@
 use super::dice::Dice;
 use async_trait::async_trait;
 use causeway::{
-    backend::{Backend, locks::Locks, memory::MemoryBackend},
+    backend::{Backend, OpenedBucket, locks::Locks, memory::MemoryBackend},
     catalog::BucketRecord,
     model::{BucketName, ETag, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
@@ -19,7 +19,6 @@ use causeway::{
     },
 };
 use std::{
-    any::Any,
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -89,7 +88,7 @@ impl Storage {
 
     /// Other bytes of the same length under the same ETag. Whether there were any.
     pub async fn rot(&self, bucket: &BucketRecord, key: &ObjectKey) -> Result<bool> {
-        let below = self.memory.open(bucket).await?;
+        let below = self.memory.open(bucket).await?.store;
         let Ok(reply) = below.get(key, Default::default()).await else { return Ok(false) };
         let attributes = reply.info.attributes.clone();
         let mut bytes = crate::client::collect(reply).await?;
@@ -101,7 +100,7 @@ impl Storage {
     /// Nothing is there any more.
     pub async fn lose(&self, bucket: &BucketRecord, key: &ObjectKey) -> Result<()> {
         self.shown().objects.remove(key);
-        self.memory.open(bucket).await?.delete(key, &Default::default()).await
+        self.memory.open(bucket).await?.store.delete(key, &Default::default()).await
     }
 
     fn lacks(&self, what: Lack) -> bool {
@@ -172,8 +171,9 @@ impl Backend for Reached {
         self.storage.memory.place_for(name)
     }
 
-    async fn open(&self, bucket: &BucketRecord) -> Result<Arc<dyn Store>> {
-        Ok(Arc::new(Opened { reached: self.clone(), below: self.storage.memory.open(bucket).await? }))
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket> {
+        let opened = self.storage.memory.open(bucket).await?;
+        Ok(opened.behind(|below| Arc::new(Opened { reached: self.clone(), below })))
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool> {
@@ -406,9 +406,5 @@ impl Store for Opened {
 
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
         self.reached.asked(None, self.below.list_uploads(request)).await
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
     }
 }

@@ -141,7 +141,7 @@ impl World {
                 record
             }
         };
-        let store = backend.open(&record).await.expect("opens");
+        let store = backend.open(&record).await.expect("opens").store;
         self.history.say("a gateway starts".into());
         *self.running() = Some(Arc::new(Gateway { killed, catalog, backend, record, store }));
         self.started.notify_waiters();
@@ -175,7 +175,7 @@ impl World {
     /// The storage itself, as whoever owns it sees it.
     pub async fn below(&self, member: usize, record: &BucketRecord) -> Arc<dyn Store> {
         let reached = Reached { storage: self.storages[member].clone(), killed: CancellationToken::new() };
-        reached.open(record).await.expect("opens")
+        reached.open(record).await.expect("opens").store
     }
 
     /// What a storage holds of a key.

@@ -168,7 +168,7 @@ impl S3Store {
 
     /// The bucket of a source, if it is on this storage too.
     fn neighbour<'s>(&self, source: &'s CopySource) -> Option<&'s S3Store> {
-        source.store.as_any().downcast_ref::<S3Store>().filter(|store| Arc::ptr_eq(&store.client, &self.client))
+        source.native::<S3Store>().filter(|store| Arc::ptr_eq(&store.client, &self.client))
     }
 }
 

@@ -1,0 +1,43 @@
+//! What is done for a bucket on local disk in the background: looking whether its directory is still the one that was opened, and
+//! bringing its index up to date.
+
+use super::{
+    Homes, Inner, blocking,
+    scan::{self, Depth},
+};
+use crate::{
+    backend::{Progress, Upkeep},
+    store::Result,
+};
+use async_trait::async_trait;
+use std::{path::PathBuf, sync::Arc};
+
+#[derive(Debug)]
+pub(super) struct FsUpkeep {
+    pub(super) inner: Arc<Inner>,
+    /// The directory of the bucket, below the root.
+    pub(super) place: String,
+    pub(super) home: Arc<Homes>,
+    /// Where the root lies.
+    pub(super) path: PathBuf,
+}
+
+#[async_trait]
+impl Upkeep for FsUpkeep {
+    async fn is_there(&self) -> Result<bool> {
+        let (place, home, path, volume) = (self.place.clone(), self.home.now(), self.path.clone(), self.inner.volume.clone());
+        blocking(move || {
+            let there = home.directory(&path, &place)?;
+            Ok(there == Some(volume.root.identity()) && Arc::ptr_eq(&volume.staging, &home.staging))
+        })
+        .await
+    }
+
+    async fn tend(&self) -> Result<()> {
+        scan::pass(&self.inner, Depth::Changed, &Progress::default()).await
+    }
+
+    async fn walk(&self, progress: &Progress) -> Result<bool> {
+        scan::pass(&self.inner, Depth::Everything, progress).await.map(|()| true)
+    }
+}

@@ -1,0 +1,86 @@
+//! Rows that were read or saved lately, of all buckets of a replicated backend: most reads of hot keys ask no catalog.
+//!
+//! Owns the room that they take, not whether they are right: `records` takes a row out before anybody changes it, and puts in only
+//! what the catalog has. One process owns the catalog; where several shared one, these rows would need its word that they still hold.
+
+use super::record::{Object, Record, Row};
+use crate::{catalog::BucketId, model::ObjectKey};
+use moka::sync::Cache;
+use std::mem::size_of;
+
+/// Bytes of all rows together, as they are weighed here.
+const MOST: u64 = 16 << 20;
+
+#[derive(Debug, Clone)]
+pub(super) struct Recent(Cache<(BucketId, ObjectKey), Row>);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self::of(MOST)
+    }
+}
+
+impl Recent {
+    fn of(most: u64) -> Self {
+        let weigher = |(_, key): &(BucketId, ObjectKey), row: &Row| u32::try_from(weigh(key, row)).unwrap_or(u32::MAX);
+        Self(Cache::builder().max_capacity(most).weigher(weigher).build())
+    }
+
+    pub(super) fn get(&self, bucket: BucketId, key: &ObjectKey) -> Option<Row> {
+        self.0.get(&(bucket, key.clone()))
+    }
+
+    /// Nothing is kept of a key that holds nothing: there is no end of those.
+    pub(super) fn keep(&self, bucket: BucketId, key: &ObjectKey, row: &Row) {
+        if row.stands.is_some() {
+            self.0.insert((bucket, key.clone()), row.clone());
+        }
+    }
+
+    pub(super) fn forget(&self, bucket: BucketId, key: &ObjectKey) {
+        self.0.invalidate(&(bucket, key.clone()));
+    }
+}
+
+fn weigh(key: &ObjectKey, row: &Row) -> usize {
+    // An entry of the cache, and a copy with its backend's name and its ETag.
+    const ENTRY: usize = 200;
+    const COPY: usize = 200;
+    let (object, copies) = (row.object().map_or(0, Object::footprint), row.stands.as_ref().map_or(0, |record| record.copies.len()));
+    ENTRY + size_of::<Record>() + key.as_str().len() + object + copies * COPY
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Attributes, ETag};
+    use std::sync::Arc;
+
+    fn row() -> Row {
+        let object = Object::new(3, ETag::parse("e"), Attributes::default(), None);
+        let change = Row::default().next(Some(Box::new(object)));
+        Row { stands: Some(Arc::new(Record::new(change))), ..Default::default() }
+    }
+
+    #[test]
+    fn rows_take_no_more_room_than_there_is() {
+        let recent = Recent::of(64 << 10);
+        let key = |n: usize| ObjectKey::new(format!("key-{n}")).expect("a key");
+        for n in 0..10_000 {
+            recent.keep(BucketId(1), &key(n), &row());
+        }
+        recent.0.run_pending_tasks();
+        assert!(recent.0.weighted_size() <= 64 << 10, "{}", recent.0.weighted_size());
+        assert!(recent.0.entry_count() > 0, "some are kept");
+    }
+
+    #[test]
+    fn buckets_are_told_apart_and_what_holds_nothing_is_not_kept() {
+        let (recent, key) = (Recent::default(), ObjectKey::new("key").expect("a key"));
+        recent.keep(BucketId(1), &key, &row());
+        recent.keep(BucketId(2), &key, &Row::default());
+        assert!(recent.get(BucketId(1), &key).is_some() && recent.get(BucketId(2), &key).is_none());
+        recent.forget(BucketId(1), &key);
+        assert_eq!(recent.get(BucketId(1), &key), None);
+    }
+}

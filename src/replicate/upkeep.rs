@@ -1,0 +1,73 @@
+//! What is done for a replicated bucket without being asked by a client: what each member's driver does for its own bucket, and a
+//! look at what members list.
+
+use super::{
+    bucket::Bucket,
+    member::Member,
+    survey::{self, Depth, Pace, Strangers},
+};
+use crate::{
+    backend::{Progress, Upkeep},
+    store::Result,
+};
+use async_trait::async_trait;
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(super) struct ReplicatedUpkeep(pub(super) Arc<Bucket>);
+
+/// How it went on the members so far: one that fails does not keep the others from theirs.
+struct Round<'b> {
+    bucket: &'b Bucket,
+    last: Result<()>,
+}
+
+impl Round<'_> {
+    fn went(&mut self, member: &Member, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            tracing::debug!(bucket = %self.bucket.record.bucket.name, backend = member.name, %error, "upkeep of a replica failed");
+            self.last = Err(error);
+        }
+    }
+}
+
+impl ReplicatedUpkeep {
+    fn round(&self) -> (Vec<Arc<Member>>, Round<'_>) {
+        let members = self.0.members().iter().filter(|member| member.health.is_up()).cloned().collect();
+        (members, Round { bucket: &self.0, last: Ok(()) })
+    }
+}
+
+#[async_trait]
+impl Upkeep for ReplicatedUpkeep {
+    async fn tend(&self) -> Result<()> {
+        let (members, mut round) = self.round();
+        for member in members {
+            let tended = async { member.opened().await?.upkeep.tend().await };
+            round.went(&member, tended.await);
+        }
+        round.last
+    }
+
+    async fn walk(&self, progress: &Progress) -> Result<bool> {
+        let (members, mut round) = self.round();
+        for member in members {
+            let walked = async { member.opened().await?.upkeep.walk(progress).await.map(drop) };
+            round.went(&member, walked.await);
+        }
+        round.last?;
+        for member in self.0.members().iter() {
+            survey::survey(&self.0, member, Depth::Listing, Strangers::Adopted, Pace::Full, |_| ()).await?;
+        }
+        Ok(true)
+    }
+
+    async fn follow(&self) -> Result<()> {
+        let (members, mut round) = self.round();
+        for member in members.into_iter().filter(|member| member.backend.tells_changes()) {
+            let followed = async { member.opened().await?.upkeep.follow().await };
+            round.went(&member, followed.await);
+        }
+        round.last
+    }
+}
