@@ -37,9 +37,14 @@ const RESET_STREAMS: usize = 32;
 
 /// How long a peer may take to leave when it is asked to.
 const GOODBYE: Duration = Duration::from_millis(500);
-/// When the server stops, a reply that nobody takes, a head or a TLS handshake that does not end waits for this part of
-/// the drain timeout at most.
+/// The part of the drain timeout that peers have who do nothing.
 const LAST_SHARE: u32 = 6;
+
+/// How long the server, when it stops, waits at most for a peer that does nothing: takes nothing of a reply, sends nothing of a body,
+/// does not end a head or a TLS handshake.
+pub(super) fn last_patience(server: &Server) -> Duration {
+    server.drain_timeout / LAST_SHARE
+}
 
 /// Where connections come in.
 #[derive(Debug)]
@@ -83,7 +88,7 @@ impl Door {
             .max_pending_accept_reset_streams(RESET_STREAMS)
             .max_local_error_reset_streams(RESET_STREAMS);
         let patience = Patience { idle: server.idle_timeout, head: server.header_timeout };
-        let last_patience = server.drain_timeout / LAST_SHARE;
+        let last_patience = last_patience(server);
         Self {
             http,
             tls,

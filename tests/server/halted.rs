@@ -130,6 +130,49 @@ fn stopping_does_not_wait_for_heads_and_handshakes_that_do_not_end() {
     begins_and_stops(&place, "tls_cert = 'c.pem'\ntls_key = 'k.pem'", b"\x16\x03\x01\x02\x00\x01");
 }
 
+/// Waits until so many requests are in work, stops the server and sees it end in good order.
+fn stops_in_order(mut server: Running, place: &Place, in_work: usize) {
+    in_flight(&server, in_work);
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(!place.read("stderr").contains("requests were cut off"), "{}", place.read("stderr"));
+}
+
+#[test]
+fn stopping_does_not_wait_for_bodies_that_do_not_come() {
+    let settings = "body_timeout = '10m'\nidle_timeout = '10m'\ndrain_timeout = '30s'";
+    for document in [false, true] {
+        let place = Place::new();
+        let server = serve(&place, settings);
+        buckets(&server);
+        let mut stream = server.connect();
+        let head = match document {
+            false => "PUT /public/key HTTP/1.1\r\n",
+            true => "POST /public?delete HTTP/1.1\r\ncontent-md5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\n",
+        };
+        write!(stream, "{head}host: localhost\r\ncontent-length: 1000\r\n\r\n<Delete>").expect("sent");
+        stops_in_order(server, &place, 1);
+        let reply = read_all(&mut stream);
+        assert!(reply.starts_with("HTTP/1.1 400 ") && reply.contains("<Code>RequestTimeout</Code>"), "{reply}");
+    }
+}
+
+#[test]
+fn stopping_does_not_wait_for_bodies_that_do_not_come_over_http2_and_tls() {
+    let settings = "body_timeout = '10m'\nidle_timeout = '10m'\ndrain_timeout = '30s'";
+    let place = Place::new();
+    let certificate = tls::certify(&place);
+    let server = serve(&place, settings);
+    buckets(&server);
+    let mut client = Client::begin(server.connect(), false, 65_535);
+    client.request(1, "PUT", "/public/key", Some(1000));
+    stops_in_order(server, &place, 1);
+    let server = serve(&place, &format!("{settings}\ntls_cert = 'c.pem'\ntls_key = 'k.pem'"));
+    let mut client = Client::begin(tls::connect(&server, &certificate, &["h2"]).expect("TLS"), true, 65_535);
+    client.request(1, "PUT", "/public/key", Some(1000));
+    stops_in_order(server, &place, 1);
+}
+
 #[test]
 fn no_document_is_read_for_whoever_may_not_send_it() {
     let place = Place::new();
