@@ -8,6 +8,7 @@ use super::{
     linger::Lingering,
     peers::Peers,
     place::{Line, Stop},
+    relief,
     streams::Streams,
     tls::Tls,
 };
@@ -113,6 +114,8 @@ impl Door {
             connections.spawn(async move { door.stop.clone().run_until_cancelled(door.accept(listener)).await });
         }
         connections.close();
+        // Goes on while the server stops, and ends with the process.
+        tokio::spawn(relief::relieve(self.guests.clone(), self.peers.clone()));
         Ok((addresses, connections))
     }
 
@@ -203,6 +206,7 @@ impl Conversation {
         let mut alarm = pin!(tokio::time::sleep(patience.shortest()));
         let mut stop = pin!(stop.cancelled());
         let mut leave = pin!(leave.cancelled());
+        let mut pressed = pin!(activity.pressed());
         let (mut closing, mut stopping, mut leaving) = (false, false, false);
         let ended = loop {
             tokio::select! {
@@ -225,6 +229,13 @@ impl Conversation {
                     (stopping, closing, patience) = (true, true, last_patience);
                     connection.as_mut().graceful_shutdown();
                     alarm.as_mut().reset(Instant::now() + patience.shortest());
+                }
+                () = pressed.as_mut() => {
+                    if !activity.still_replies(relief::STILL).is_empty() {
+                        tracing::debug!(%address, "a connection gave way: nothing was taken of its reply, and others wait for memory");
+                        return;
+                    }
+                    pressed.set(activity.pressed());
                 }
                 () = leave.as_mut(), if !leaving => {
                     leaving = true;
