@@ -106,9 +106,11 @@ section! {
         header_timeout: Duration = Text("30s"),
         /// A request body must not pause for longer.
         body_timeout: Duration = Text("60s"),
-        /// A connection without a request, or whose client does not take the reply, is closed after this long.
+        /// A connection without a request, or whose client does not take the reply, is closed after this long. While others wait
+        /// for `body_memory`, a reply of which nothing was taken for 5s ends.
         idle_timeout: Duration = Text("2m"),
-        /// Requests in work may take this long to end when the server stops.
+        /// Requests in work may take this long to end when the server stops; clients that take nothing of a reply, or send nothing
+        /// of a request, a sixth of it.
         drain_timeout: Duration = Text("30s"),
         /// Multipart uploads that were not completed are aborted this long after they began.
         upload_expiry: Interval = Text("7d"),

@@ -3,6 +3,7 @@
 //! Invariants:
 //! - no more than one frame of the connection and one small piece are held;
 //! - a peer that sends too slowly ends in [`PayloadError::Timeout`]; the time that we take ourselves is never counted;
+//! - when the server stops, every body is held to a stricter pace from then on;
 //! - after an error there is only that error.
 
 use super::{chunked::Decoder, reply::Attended};
@@ -18,6 +19,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Pieces below this size are gathered into one of at least this size: a million one-byte chunks must not cost a
 /// million buffers.
@@ -41,6 +43,24 @@ impl Default for Pace {
     }
 }
 
+impl Pace {
+    /// The same bytes a second, measured over no more than `longest`.
+    pub fn within(self, longest: Duration) -> Self {
+        let window = self.window.min(longest);
+        let part = window.as_secs_f64() / self.window.as_secs_f64().max(f64::MIN_POSITIVE);
+        Self { stall: self.stall.min(longest), window, minimum: (self.minimum as f64 * part) as u64 }
+    }
+}
+
+/// How slow a sender of a body may be, and from when on it has to be faster.
+#[derive(Debug, Clone, Default)]
+pub struct Paces {
+    pub usual: Pace,
+    /// When the server stops.
+    pub last: Pace,
+    pub stop: CancellationToken,
+}
+
 pub(super) struct WireBody<B> {
     body: B,
     /// Absent for a body that is the object's bytes as they are.
@@ -57,8 +77,8 @@ pub(super) struct WireBody<B> {
 }
 
 impl<B> WireBody<B> {
-    pub(super) fn new(body: B, decoder: Option<Decoder>, pace: Pace, attended: Option<Attended>) -> Self {
-        let clock = Clock::new(pace);
+    pub(super) fn new(body: B, decoder: Option<Decoder>, paces: Paces, attended: Option<Attended>) -> Self {
+        let clock = Clock::new(paces);
         Self { body, decoder, frame: Bytes::new(), small: BytesMut::new(), piece: Bytes::new(), clock, attended, outcome: None }
     }
 }
@@ -142,6 +162,9 @@ where
 /// Counts the time spent waiting for the peer, and what came for it.
 struct Clock {
     pace: Pace,
+    /// The pace when the server stops, until it does.
+    last: Option<(CancellationToken, Pace)>,
+    stopped: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     waiting_since: Option<Instant>,
     /// Within the current window.
     waited: Duration,
@@ -150,8 +173,20 @@ struct Clock {
 }
 
 impl Clock {
-    fn new(pace: Pace) -> Self {
-        Self { pace, waiting_since: None, waited: Duration::ZERO, received: 0, alarm: None }
+    fn new(Paces { usual, last, stop }: Paces) -> Self {
+        let last = Some((stop, last));
+        Self { pace: usual, last, stopped: None, waiting_since: None, waited: Duration::ZERO, received: 0, alarm: None }
+    }
+
+    /// Changes to the last pace when the server stops. Time counts anew then.
+    fn poll_stop(&mut self, cx: &mut Context<'_>) {
+        let Some((stop, pace)) = &self.last else { return };
+        let stopped = self.stopped.get_or_insert_with(|| Box::pin(stop.clone().cancelled_owned()));
+        if stopped.as_mut().poll(cx).is_ready() {
+            self.pace = *pace;
+            (self.last, self.stopped) = (None, None);
+            (self.waiting_since, self.waited, self.received) = (None, Duration::ZERO, 0);
+        }
     }
 
     /// Whether the peer may go on, having sent so much.
@@ -170,6 +205,7 @@ impl Clock {
 
     /// Pending while the peer may stay silent. The alarm is moved only when it goes off, not with every frame.
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_stop(cx);
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
         loop {
             // Without so much by the end of the window, the window has failed already.

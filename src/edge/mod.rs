@@ -28,7 +28,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use body::Pace;
+pub use body::{Pace, Paces};
 pub use claim::{Claim, Credential};
 pub use reply::Reply;
 
@@ -57,7 +57,7 @@ pub struct EdgeSettings {
     /// Domains under which buckets are host names.
     pub domains: Vec<String>,
     /// How slowly bodies may come.
-    pub pace: Pace,
+    pub paces: Paces,
     /// The only region that requests may be signed for; without it, any is. Version 2 names none.
     pub region: Option<String>,
     pub signature_v2: SignatureV2,
@@ -67,7 +67,7 @@ pub struct EdgeSettings {
 pub struct Edge {
     authenticator: Authenticator,
     addresses: Addresses,
-    pace: Pace,
+    paces: Paces,
 }
 
 /// A request that goes no further, with what its error document says of it.
@@ -87,7 +87,7 @@ impl From<S3Error> for Refusal {
 impl Edge {
     pub fn new(settings: EdgeSettings, keys: Arc<dyn Keys>) -> Self {
         let authenticator = Authenticator::new(keys, settings.region, settings.signature_v2);
-        Self { authenticator, addresses: Addresses::new(settings.domains), pace: settings.pace }
+        Self { authenticator, addresses: Addresses::new(settings.domains), paces: settings.paces }
     }
 
     /// Authenticates a request and makes its body a payload.
@@ -130,7 +130,7 @@ impl Edge {
         let (announced, decoder) = body_form(&headers, &sender, foreign_checksum).map_err(refusal)?;
         announced::strip_framing(&mut headers);
 
-        let source = WireBody::new(body, decoder, self.pace, extensions.remove::<Attended>());
+        let source = WireBody::new(body, decoder, self.paces.clone(), extensions.remove::<Attended>());
         let payload = Payload::new(source, announced);
         let presigned = sender.presigned.is_some();
         let request = Request { id, method, target, query, headers, principal: sender.principal, presigned, payload };

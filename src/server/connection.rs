@@ -8,6 +8,7 @@ use super::{
     linger::Lingering,
     peers::Peers,
     place::{Line, Stop},
+    relief,
     streams::Streams,
     tls::Tls,
 };
@@ -37,8 +38,14 @@ const RESET_STREAMS: usize = 32;
 
 /// How long a peer may take to leave when it is asked to.
 const GOODBYE: Duration = Duration::from_millis(500);
-/// When the server stops, a reply that nobody takes waits for this part of the drain timeout at most.
+/// The part of the drain timeout that peers have who do nothing.
 const LAST_SHARE: u32 = 6;
+
+/// How long the server, when it stops, waits at most for a peer that does nothing: takes nothing of a reply, sends nothing of a body,
+/// does not end a head or a TLS handshake.
+pub(super) fn last_patience(server: &Server) -> Duration {
+    server.drain_timeout / LAST_SHARE
+}
 
 /// Where connections come in.
 #[derive(Debug)]
@@ -82,11 +89,12 @@ impl Door {
             .max_pending_accept_reset_streams(RESET_STREAMS)
             .max_local_error_reset_streams(RESET_STREAMS);
         let patience = Patience { idle: server.idle_timeout, head: server.header_timeout };
+        let last_patience = last_patience(server);
         Self {
             http,
             tls,
             patience,
-            last_patience: Patience { idle: patience.idle.min(server.drain_timeout / LAST_SHARE), ..patience },
+            last_patience: Patience { idle: patience.idle.min(last_patience), head: patience.head.min(last_patience) },
             handler,
             guests: Guests::new(max_connections, metrics.clone()),
             peers: Peers::new(server),
@@ -106,6 +114,8 @@ impl Door {
             connections.spawn(async move { door.stop.clone().run_until_cancelled(door.accept(listener)).await });
         }
         connections.close();
+        // Goes on while the server stops, and ends with the process.
+        tokio::spawn(relief::relieve(self.guests.clone(), self.peers.clone()));
         Ok((addresses, connections))
     }
 
@@ -147,12 +157,17 @@ impl Door {
             let address = line.address;
             let conversation = Conversation { http, handler, patience, last_patience, line, leave: guest.leave.clone(), stop };
             let Some(tls) = tls else { return conversation.hold(stream).await };
-            let handshake = tokio::time::timeout(patience.head, tls.accept(stream));
-            match guest.leave.run_until_cancelled(handshake).await {
-                Some(Ok(Ok(stream))) => conversation.hold(stream).await,
-                Some(Ok(Err(error))) => tracing::debug!(%address, %error, "no TLS connection came about"),
-                Some(Err(_)) => tracing::debug!(%address, "a TLS handshake took too long"),
-                None => tracing::debug!(%address, "a TLS handshake gave way to other clients"),
+            let too_late = conversation.too_late_to_begin();
+            let handshake = guest.leave.run_until_cancelled(tokio::time::timeout(patience.head, tls.accept(stream)));
+            tokio::select! {
+                biased;
+                made = handshake => match made {
+                    Some(Ok(Ok(stream))) => conversation.hold(stream).await,
+                    Some(Ok(Err(error))) => tracing::debug!(%address, %error, "no TLS connection came about"),
+                    Some(Err(_)) => tracing::debug!(%address, "a TLS handshake took too long"),
+                    None => tracing::debug!(%address, "a TLS handshake gave way to other clients"),
+                },
+                () = too_late => tracing::debug!(%address, "a TLS handshake came too late: the server stops"),
             }
             drop(guest);
         }
@@ -170,6 +185,15 @@ struct Conversation {
 }
 
 impl Conversation {
+    /// Ready when the server stops and whoever has not begun by then is not waited for any longer.
+    fn too_late_to_begin(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (stop, patience) = (self.stop.clone(), self.last_patience.head);
+        async move {
+            stop.cancelled().await;
+            tokio::time::sleep(patience).await;
+        }
+    }
+
     async fn hold<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
         let Self { http, handler, mut patience, last_patience, line, leave, stop } = self;
         let (address, activity) = (line.address, line.activity.clone());
@@ -182,6 +206,7 @@ impl Conversation {
         let mut alarm = pin!(tokio::time::sleep(patience.shortest()));
         let mut stop = pin!(stop.cancelled());
         let mut leave = pin!(leave.cancelled());
+        let mut pressed = pin!(activity.pressed());
         let (mut closing, mut stopping, mut leaving) = (false, false, false);
         let ended = loop {
             tokio::select! {
@@ -205,8 +230,20 @@ impl Conversation {
                     connection.as_mut().graceful_shutdown();
                     alarm.as_mut().reset(Instant::now() + patience.shortest());
                 }
+                () = pressed.as_mut() => {
+                    if !activity.still_replies(relief::STILL).is_empty() {
+                        tracing::debug!(%address, "a connection gave way: nothing was taken of its reply, and others wait for memory");
+                        return;
+                    }
+                    pressed.set(activity.pressed());
+                }
                 () = leave.as_mut(), if !leaving => {
                     leaving = true;
+                    // Whoever has asked for nothing loses nothing. If each of thousands could say goodbye, others would wait for that.
+                    if activity.idle_since().is_some() && !activity.has_asked() {
+                        tracing::debug!(%address, "a connection gave way to other clients");
+                        return;
+                    }
                     // A request may have come since.
                     if activity.idle_since().is_some() {
                         (closing, patience) = (true, Patience { idle: patience.idle.min(GOODBYE), head: patience.head.min(GOODBYE) });

@@ -3,6 +3,7 @@
 use super::{
     backends::{self, Opening},
     caches::Caches,
+    connection,
     data::{DataDirectory, KnownCredentials},
     error::StartError,
     limits::{LimitsInForce, OfBackend},
@@ -14,7 +15,7 @@ use crate::{
     buckets::{Buckets, Homes, Setup},
     catalog::{Catalog, sqlite::SqliteCatalog},
     config::{self, Grant, Settings},
-    edge::{Edge, EdgeSettings, Keys, Pace},
+    edge::{Edge, EdgeSettings, Keys, Pace, Paces},
     jobs::{self, JobSettings},
     model::{Grants, Identity, Owner, Right, Secret},
     s3::{self, Service},
@@ -60,10 +61,11 @@ pub(super) async fn build(
     caches.open(settings, data)?;
     let stack = stack(settings, known, data, caches).await?;
     let domains = server.domain.as_ref().map(|domains| domains.0.clone()).unwrap_or_default();
-    let pace = Pace { stall: server.body_timeout, ..Pace::default() };
+    let usual = Pace { stall: server.body_timeout, ..Pace::default() };
+    let paces = Paces { usual, last: usual.within(connection::last_patience(server)), stop: stop.clone() };
     let only_region = server.only_region().map(str::to_owned);
     let s3_settings = s3::Settings { region: server.region_name().to_owned(), any_region: only_region.is_none() };
-    let edge_settings = EdgeSettings { domains, pace, region: only_region, signature_v2: server.signature_v2 };
+    let edge_settings = EdgeSettings { domains, paces, region: only_region, signature_v2: server.signature_v2 };
     let edge = Edge::new(edge_settings, keys);
     let service = Service::new(stack.buckets.clone(), s3_settings);
     let jobs = JobSettings {

@@ -4,7 +4,7 @@
 //!
 //! Invariant: a connection with a request in work, or one that has just come, is never asked to leave.
 
-use super::idle::Activity;
+use super::{idle::Activity, relief::Still};
 use crate::telemetry::metrics::Metrics;
 use std::{
     collections::HashMap,
@@ -77,6 +77,11 @@ impl Guests {
         if let Some((_, leave)) = idle.min_by_key(|(order, _)| *order) {
             leave.cancel();
         }
+    }
+
+    /// Replies that hold something, and of which nothing was taken for so long.
+    pub(super) fn still_replies(&self, long: Duration) -> Vec<Still> {
+        self.present().values().flat_map(|(activity, _)| activity.still_replies(long)).collect()
     }
 
     pub(super) fn welcome(self: &Arc<Self>, place: OwnedSemaphorePermit, of_peer: OwnedSemaphorePermit) -> Guest {

@@ -8,7 +8,10 @@
 //! [`Watched`] and [`InWork`] only note when something happened; whoever holds the connection asks [`Activity::check`]
 //! now and then. One timer per connection, moved only when it goes off: a request costs no timer.
 
-use super::progress::Progress;
+use super::{
+    progress::Progress,
+    relief::{Holding, Of, Still},
+};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use std::{
     io::{self, IoSlice},
@@ -20,7 +23,10 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{
+    sync::{Notify, futures::Notified},
+    time::Instant,
+};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
@@ -51,6 +57,10 @@ pub(super) struct Activity {
     left_unread: AtomicBool,
     /// The progress of every request in work that has a stream of its own.
     replies: Mutex<Vec<Arc<Progress>>>,
+    /// What the reply holds, where the connection carries one at a time.
+    holding: Mutex<Option<Holding>>,
+    /// Somebody needs what is held.
+    pressed: Notify,
 }
 
 /// What is queued for a stream that has ended goes within this time, or its connection does.
@@ -78,7 +88,19 @@ impl Activity {
         let (in_work, multiplexed, left_unread) = (AtomicU32::new(0), AtomicBool::new(false), AtomicBool::new(false));
         let (asked, replies) = (AtomicBool::new(false), Mutex::default());
         let (silent_since, head_since, stalled_since) = (AtomicU64::new(0), AtomicU64::new(NEVER), AtomicU64::new(NEVER));
-        Arc::new(Self { begun: Instant::now(), in_work, silent_since, head_since, stalled_since, multiplexed, asked, left_unread, replies })
+        Arc::new(Self {
+            begun: Instant::now(),
+            in_work,
+            silent_since,
+            head_since,
+            stalled_since,
+            multiplexed,
+            asked,
+            left_unread,
+            replies,
+            holding: Mutex::default(),
+            pressed: Notify::new(),
+        })
     }
 
     /// `reply` where the request has a stream of its own.
@@ -123,6 +145,38 @@ impl Activity {
             next = Some(next.map_or(due, |next| next.min(due)));
         }
         Some(next)
+    }
+
+    /// Replies that hold something, and of which nothing was taken for so long.
+    pub(super) fn still_replies(self: &Arc<Self>, long: Duration) -> Vec<Still> {
+        let still = |(since, holding), of| Still { since, holding, of };
+        let streams = self.replies();
+        let streams = streams.iter().filter_map(|reply| Some(still(reply.still()?, Of::Stream(reply.clone()))));
+        let plain = self.still_plain().map(|found| still(found, Of::Connection(self.clone())));
+        streams.chain(plain).filter(|still| still.since.elapsed() >= long).collect()
+    }
+
+    fn still_plain(&self) -> Option<(Instant, Holding)> {
+        let since = Some(self.stalled_since.load(Relaxed)).filter(|since| *since != NEVER)?;
+        Some((self.begun + Duration::from_millis(since), self.holding().clone()?))
+    }
+
+    /// Where the connection carries one request at a time.
+    pub(super) fn holds(&self, holding: Option<Holding>) {
+        *self.holding() = holding;
+    }
+
+    fn holding(&self) -> MutexGuard<'_, Option<Holding>> {
+        self.holding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for what the connection holds. It looks itself whether nothing is taken still.
+    pub(super) fn press(&self) {
+        self.pressed.notify_one();
+    }
+
+    pub(super) fn pressed(&self) -> Notified<'_> {
+        self.pressed.notified()
     }
 
     pub(super) fn check(&self, patience: Patience) -> Verdict {
@@ -188,7 +242,9 @@ impl Drop for InWork {
         let Self { activity, reply } = self;
         activity.silent_since.store(activity.now(), Relaxed);
         activity.head_since.store(NEVER, Relaxed);
-        activity.in_work.fetch_sub(1, Relaxed);
+        if activity.in_work.fetch_sub(1, Relaxed) == 1 && reply.is_none() {
+            activity.holds(None);
+        }
         if let Some(reply) = reply {
             activity.replies().retain(|other| !Arc::ptr_eq(other, reply));
         }

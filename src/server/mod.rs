@@ -29,6 +29,7 @@ mod peers;
 mod place;
 mod progress;
 mod record;
+mod relief;
 mod reload;
 mod request_id;
 mod settle;

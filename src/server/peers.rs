@@ -113,6 +113,19 @@ impl Peers {
         peer
     }
 
+    /// All memory.
+    pub(super) fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+
+    /// Shares of memory for which somebody waits in vain, or was refused just now.
+    pub(super) fn wanting(&self) -> Vec<Arc<Memory>> {
+        // Whoever is dropped last locks what is known: none may be dropped here meanwhile.
+        let peers: Vec<_> = self.known().values().filter_map(Weak::upgrade).collect();
+        let shares = peers.iter().map(|peer| &peer.memory).chain([&self.memory]);
+        shares.filter(|share| share.is_wanted()).cloned().collect()
+    }
+
     fn known(&self) -> MutexGuard<'_, HashMap<IpAddr, Weak<Peer>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,6 +9,7 @@ use super::{
     idle::{Activity, InWork},
     peers::{Peer, Peers},
     progress::Progress,
+    relief::Holding,
     shares::Taken,
     streams,
 };
@@ -32,7 +33,7 @@ const PATIENCE_OF_STREAMS: Duration = Duration::from_secs(60);
 /// What drivers hand out of a reply at once.
 const PIECE: usize = 128 << 10;
 /// A reply takes the memory of two pieces: one that was handed out, and one that is read ahead.
-const REPLY: usize = 2 * PIECE;
+pub(super) const REPLY: usize = 2 * PIECE;
 
 /// The connection that a request came on.
 #[derive(Debug, Clone)]
@@ -94,6 +95,7 @@ pub(super) struct Place {
     client: Arc<Peer>,
     entered: Mutex<Option<Entered>>,
     progress: Option<Arc<Progress>>,
+    activity: Arc<Activity>,
     _stream: Option<Taken>,
     _work: InWork,
 }
@@ -108,7 +110,15 @@ impl Place {
         };
         metrics.in_flight.inc();
         let work = line.activity.request(progress.clone());
-        Some(Arc::new(Self { metrics, client, entered: Mutex::default(), progress, _stream: stream, _work: work }))
+        Some(Arc::new(Self {
+            metrics,
+            client,
+            entered: Mutex::default(),
+            progress,
+            activity: line.activity.clone(),
+            _stream: stream,
+            _work: work,
+        }))
     }
 
     /// Whether it is the request's turn. On a connection of its own it is told at once; streams wait.
@@ -179,6 +189,23 @@ impl Place {
 
     pub(super) fn memory(&self) -> &Arc<Memory> {
         self.client.memory()
+    }
+
+    /// Notes what a reply of this length holds, so that it can give way to others if nobody takes it; `None`: the length is not known.
+    pub(super) fn holds(&self, length: Option<u64>) {
+        let bytes = length.and_then(|length| usize::try_from(length).ok()).map_or(REPLY, |length| length.min(REPLY));
+        let holding = (bytes > 0).then(|| Holding { memory: self.memory().clone(), bytes });
+        match &self.progress {
+            Some(progress) => progress.holds(holding),
+            None => self.activity.holds(holding),
+        }
+    }
+
+    /// What is left of a reply on a stream holds nothing: it is queued.
+    pub(super) fn holds_nothing_more(&self) {
+        if let Some(progress) = &self.progress {
+            progress.holds(None);
+        }
     }
 
     /// Where the reply has a stream of its own.

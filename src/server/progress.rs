@@ -1,11 +1,13 @@
 //! Whether a reply on an HTTP/2 stream gets anywhere: of a window that its client keeps closed the socket knows nothing.
 //!
-//! Owns when something of the reply was last taken. Does not own for how long that may be ([`Patience`]).
+//! Owns when something of the reply was last taken, and what it holds meanwhile. Does not own for how long that may be ([`Patience`],
+//! `relief`).
 //!
 //! Invariant: time counts only while the transport has something of the reply, never while it waits for us.
 //!
 //! [`Patience`]: super::idle::Patience
 
+use super::relief::Holding;
 use bytes::Bytes;
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -30,6 +32,8 @@ struct State {
     /// The transport waits for us.
     asked: bool,
     given_up: Option<Instant>,
+    /// What others get if it is given up.
+    holding: Option<Holding>,
     waker: Option<Waker>,
 }
 
@@ -74,6 +78,16 @@ impl Progress {
     /// Since when nothing was taken.
     pub(super) fn still_since(&self) -> Option<Instant> {
         self.state().since
+    }
+
+    pub(super) fn holds(&self, holding: Option<Holding>) {
+        self.state().holding = holding;
+    }
+
+    /// Since when nothing was taken, and what is held all the same.
+    pub(super) fn still(&self) -> Option<(Instant, Holding)> {
+        let state = self.state();
+        if state.given_up.is_some() { None } else { Some((state.since?, state.holding.clone()?)) }
     }
 
     /// Ends the stream, and says when that was first tried: what HTTP/2 has queued behind its end does not go away with it.

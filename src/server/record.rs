@@ -103,6 +103,7 @@ impl Record {
         response.map(|body| {
             self.length = body.size_hint().exact();
             self.whole = body.is_end_stream();
+            self.place.holds(self.length);
             if let Some(progress) = self.place.progress() {
                 progress.offered();
             }
@@ -152,6 +153,7 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        self.place.holds_nothing_more();
         self.metrics.ended(Ended {
             operation: self.operation.map_or(NO_OPERATION, Operation::as_str),
             status: self.status,

@@ -3,7 +3,7 @@
 //! A share is full when it has as much as nobody has: one peer alone gets a half, and whoever comes later finds some of the rest
 //! (Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches").
 //!
-//! Owns the counting and the waiting. Does not own the bytes, nor who has which share.
+//! Owns the counting and the waiting. Does not own the bytes, nor who has which share, nor who gives way when others wait.
 //!
 //! Invariants:
 //! - bytes are counted from the moment they are here until the last owner drops them, so the limit may be exceeded by what
@@ -14,13 +14,17 @@ use bytes::Bytes;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::{Mutex, Notify},
+    time::{sleep, timeout},
+};
 
-/// A waiter that is woken and takes nothing wakes nobody either: so all look by themselves now and then.
+/// A waiter that is woken and takes nothing wakes nobody either: so one of those who wait looks now and then, and wakes all others
+/// if there is room.
 const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
@@ -30,6 +34,13 @@ pub struct Memory {
     used: AtomicUsize,
     /// Wakes one waiter: whoever takes bytes then wakes the next if there is still room.
     freed: Notify,
+    /// Whoever has it looks for the others.
+    looking: Mutex<()>,
+    waiting: AtomicUsize,
+    /// Somebody was refused since [`Memory::is_wanted`] was asked.
+    refused: AtomicBool,
+    /// Wakes whoever can make others give way. One for all shares.
+    wanted: Arc<Notify>,
     /// Wakes everybody who holds bytes that can be written away. One for all shares.
     filled: Arc<Notify>,
     whole: Option<Arc<Memory>>,
@@ -37,13 +48,17 @@ pub struct Memory {
 
 impl Memory {
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, used: AtomicUsize::new(0), freed: Notify::new(), filled: Arc::default(), whole: None })
+        Self::empty(limit, Arc::default(), Arc::default(), None)
     }
 
     /// What of this memory one peer may use: what it holds counts for both.
     pub fn share(self: &Arc<Self>) -> Arc<Self> {
-        let (used, freed, filled) = (AtomicUsize::new(0), Notify::new(), self.filled.clone());
-        Arc::new(Self { limit: self.limit, used, freed, filled, whole: Some(self.clone()) })
+        Self::empty(self.limit, self.wanted.clone(), self.filled.clone(), Some(self.clone()))
+    }
+
+    fn empty(limit: usize, wanted: Arc<Notify>, filled: Arc<Notify>, whole: Option<Arc<Self>>) -> Arc<Self> {
+        let (used, waiting, refused) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+        Arc::new(Self { limit, used, freed: Notify::new(), looking: Mutex::default(), waiting, refused, wanted, filled, whole })
     }
 
     /// Counts bytes that are here already.
@@ -63,12 +78,30 @@ impl Memory {
         Bytes::from_owner(Pinned { bytes, _held: held })
     }
 
+    /// Whether it is all the memory, and no share of it.
+    pub fn is_whole(&self) -> bool {
+        self.whole.is_none()
+    }
+
     pub fn is_full(&self) -> bool {
-        let left = match &self.whole {
-            Some(whole) => whole.limit.saturating_sub(whole.used()),
-            None => self.limit,
-        };
-        self.used() >= left
+        self.lacks() > 0
+    }
+
+    /// How many bytes others have to give back until it is no longer full.
+    pub fn lacks(&self) -> usize {
+        let of_all = self.whole.as_ref().map_or(0, |whole| whole.used());
+        (self.used() + of_all + 1).saturating_sub(self.limit)
+    }
+
+    /// Whether anybody waits for it, or was refused since that was last asked.
+    pub fn is_wanted(&self) -> bool {
+        let was_refused = self.refused.swap(false, Relaxed);
+        (was_refused || self.waiting.load(Relaxed) > 0) && self.is_full()
+    }
+
+    /// Waits until some share may be wanted: see [`Memory::is_wanted`].
+    pub async fn wanted(&self) {
+        self.wanted.notified().await;
     }
 
     pub fn used(&self) -> usize {
@@ -77,9 +110,24 @@ impl Memory {
 
     /// Waits until it is not full. Waiters of one share are served in the order in which they came.
     pub async fn room(&self) {
+        let mut waiting = None;
         while self.is_full() {
-            // What others give back makes room here, too, and wakes nobody.
-            let _ = timeout(LOOK, self.freed.notified()).await;
+            waiting.get_or_insert_with(|| Waiting::begin(&self.waiting));
+            self.wanted.notify_one();
+            // What others give back makes room here, too, and wakes nobody. Thousands may wait: if each of them looked, everybody
+            // else would wait for that.
+            let look = async {
+                let _first = self.looking.lock().await;
+                sleep(LOOK).await;
+                if !self.is_full() {
+                    self.freed.notify_waiters();
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.freed.notified() => {}
+                () = look => {}
+            }
         }
     }
 
@@ -118,6 +166,22 @@ impl Memory {
     }
 }
 
+/// Counts as one that waits, until dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
 /// Bytes that count, until dropped.
 #[derive(Debug)]
 pub struct Held {
@@ -142,6 +206,8 @@ impl Held {
     /// Counts more bytes, or refuses them.
     pub fn try_grow(&mut self, bytes: usize) -> bool {
         if self.memory.is_full() {
+            self.memory.refused.store(true, Relaxed);
+            self.memory.wanted.notify_one();
             return false;
         }
         self.grow(bytes);
@@ -170,6 +236,7 @@ impl AsRef<[u8]> for Pinned {
 mod tests {
     use super::*;
     use futures_util::FutureExt;
+    use std::task::{Context, Wake, Waker};
 
     #[test]
     fn bytes_count_until_their_last_owner_drops_them() {
@@ -210,6 +277,55 @@ mod tests {
         assert!(!second.is_full());
         drop((held, others));
         assert!(!first.is_full());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_many_who_wait_one_looks_and_tells_the_others() {
+        #[derive(Default)]
+        struct Wakes(AtomicUsize);
+        impl Wake for Wakes {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Relaxed);
+            }
+        }
+        let whole = Memory::new(20);
+        let (share, held) = (whole.share(), whole.hold(20));
+        let wakes = Arc::<Wakes>::default();
+        let waker = Waker::from(wakes.clone());
+        let mut waiting: Vec<_> = (0..100).map(|_| Box::pin(share.room())).collect();
+        let mut poll_all = || waiting.retain_mut(|waiter| waiter.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        for _ in 0..10 {
+            poll_all();
+            tokio::time::advance(LOOK + Duration::from_millis(1)).await;
+        }
+        assert!(wakes.0.load(Relaxed) <= 20, "one looks, and lets the next one look: {}", wakes.0.load(Relaxed));
+        drop(held);
+        for _ in 0..2 {
+            poll_all();
+            tokio::time::advance(LOOK + Duration::from_millis(1)).await;
+        }
+        poll_all();
+        assert_eq!(waiting.len(), 0, "what was given back elsewhere is room for all of them");
+    }
+
+    #[tokio::test]
+    async fn a_share_is_wanted_while_somebody_waits_and_once_after_a_refusal() {
+        let whole = Memory::new(20);
+        let (share, other) = (whole.share(), whole.share());
+        let held = other.hold(25);
+        assert!(!share.is_wanted());
+        let mut waiting = Box::pin(share.room());
+        assert!(waiting.as_mut().now_or_never().is_none());
+        whole.wanted().await;
+        assert!(share.is_wanted() && share.is_wanted() && !other.is_wanted());
+        assert_eq!(share.lacks(), 6);
+        drop(waiting);
+        assert!(!share.is_wanted());
+        assert!(!share.hold(0).try_grow(1));
+        whole.wanted().await;
+        assert!(share.is_wanted() && !share.is_wanted());
+        drop(held);
+        assert_eq!((share.lacks(), share.hold(0).try_grow(1)), (0, true));
     }
 
     #[tokio::test]

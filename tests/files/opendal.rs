@@ -210,3 +210,36 @@ fn the_page_of_services_is_that_of_the_table() {
     assert!(written == page(), "docs/guide/services.md: `CAUSEWAY_BLESS=1 cargo test --test files page` writes it again");
     assert!(service("b2").is_some_and(|service| service.is_built), "the default build has it");
 }
+
+/// A Swift whose every page is the same one, however far a listing has come.
+#[derive(Debug)]
+struct Endless;
+
+impl clouds::Cloud for Endless {
+    fn answer(&self, asked: &clouds::Asked) -> clouds::Reply {
+        if asked.path.starts_with("/auth") {
+            return clouds::Reply::new(200).header("x-auth-token", "token");
+        }
+        let object = |n: u32| {
+            serde_json::json!({ "name": format!("some/root/{n:04}"), "bytes": 1, "hash": "x", "content_type": "text/plain",
+                "last_modified": "2026-11-29T00:00:00.000000" })
+        };
+        clouds::Reply::json(200, (0..1000).map(object).collect())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_without_end_is_an_error() {
+    use futures_util::TryStreamExt;
+    let (fake, spool) = (Fake::start(|_| Endless), tempfile::tempdir().expect("a directory"));
+    let files: Storage = Arc::new(clouds::swift(&fake.endpoint(), "some/root", spool.path()));
+    let listing = async {
+        let mut entries = files.list("");
+        while entries.try_next().await?.is_some() {}
+        Ok::<(), causeway::store::error::StoreError>(())
+    };
+    let listed = tokio::time::timeout(std::time::Duration::from_secs(60), listing).await.expect("a listing comes to an end");
+    let error = listed.expect_err("it never ends");
+    assert_eq!(error.kind(), StoreErrorKind::Broken, "{error}");
+    assert!(fake.take_requests().len() < 20, "it was not asked for ever");
+}

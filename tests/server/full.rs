@@ -133,6 +133,22 @@ fn what_frees_space_works_on_a_full_disk() {
 }
 
 #[test]
+fn room_is_told_to_be_low_before_it_is_gone() {
+    let place = Place::new();
+    let Some(disk) = Disk::mount(place.path("disk"), 64 * MIB) else { return };
+    let (server, raw) = serve(&place, &place.path("data"), &disk.0);
+    assert_eq!(raw.put("/photos", "").send().status, 200);
+    let low = "causeway_backend_space_low{backend=\"disk\"}";
+    within(|| (server.metric(low) == Some(0.0)).then_some(()));
+    let left = 2 * MIB;
+    std::fs::write(disk.0.join("filling"), vec![b'x'; usize::try_from(disk.free()).expect("small") - left]).expect("there is room");
+    within(|| (server.metric(low) == Some(1.0)).then_some(()));
+    let (status, ready) = within(|| Some(server.ask_admin("/-/health/ready")).filter(|(_, ready)| ready.contains("low_space")));
+    assert!(status == 200 && ready.contains("disk"), "{status} {ready}");
+    assert_eq!(raw.put("/photos/a", "x").send().status, 200, "there is some room yet");
+}
+
+#[test]
 fn parts_that_found_no_room_leave_none_taken() {
     let place = Place::new();
     let Some(disk) = Disk::mount(place.path("disk"), 32 * MIB) else { return };

@@ -10,6 +10,7 @@ pub const HEADERS: u8 = 1;
 pub const DATA: u8 = 0;
 pub const END: u8 = 0x1;
 const END_HEADERS: u8 = 0x4;
+const WINDOW_UPDATE: u8 = 8;
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("small").to_be_bytes();
@@ -108,6 +109,13 @@ impl<S: Read + Write> Client<S> {
     /// A request's body.
     pub fn body(&mut self, stream: u32, bytes: &[u8]) {
         self.stream.write_all(&frame(DATA, END, stream, bytes)).expect("sent");
+    }
+
+    /// Allows so many more bytes of a reply.
+    pub fn allow(&mut self, stream: u32, bytes: u32) {
+        for stream in [stream, 0] {
+            self.stream.write_all(&frame(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes())).expect("sent");
+        }
     }
 
     /// The first frame of a kind on a stream that was not returned yet: its flags and what it carries.

@@ -23,6 +23,7 @@ mod descriptors;
 mod faulty;
 mod full;
 mod h2;
+mod halted;
 mod help;
 mod limited;
 mod limits;

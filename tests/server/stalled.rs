@@ -13,6 +13,8 @@ use rustix::process::Signal;
 use std::{
     io::{Read, Write},
     net::TcpStream,
+    sync::mpsc::{Receiver, RecvTimeoutError},
+    time::Duration,
 };
 
 const ROOT: [(&str, &str); 2] = [("MINIO_ROOT_USER", "root-user"), ("MINIO_ROOT_PASSWORD", "root-password")];
@@ -119,6 +121,65 @@ fn replies_that_nobody_takes_keep_nobody_else_out() {
     in_flight(&server, 240);
     assert_eq!(raw.get("/bucket").from([127, 0, 0, 2].into()).send().status, 200);
     assert_eq!(raw.get("/bucket/large").from([127, 0, 0, 2].into()).send().body.len(), LARGE);
+}
+
+/// Takes a piece of a reply now and then until told that others were served, and then all of it. Returns how much came.
+fn takes_slowly(mut client: Client<TcpStream>, others: &Receiver<()>) -> usize {
+    let (mut taken, mut allowed) = (0, 0);
+    let mut is_waiting = true;
+    while taken < LARGE {
+        is_waiting = is_waiting && matches!(others.recv_timeout(Duration::from_millis(20)), Err(RecvTimeoutError::Timeout));
+        if taken == allowed {
+            client.allow(1, 16 << 10);
+            allowed += 16 << 10;
+        }
+        taken += client.until(DATA, 1).1.len();
+    }
+    taken
+}
+
+/// The first two take what they can over HTTP/1.1, the others over HTTP/2.
+#[test]
+fn replies_at_many_addresses_that_nobody_takes_give_way_to_others() {
+    let place = Place::new();
+    let server = serve(&place, "idle_timeout = '10m'\nbody_memory = '8MiB'");
+    let raw = public(&server);
+    let from = |last: u8| connect_from([127, 0, 0, last].into(), server.s3);
+    let mut slow = Client::begin(from(2), false, 0);
+    slow.request(1, "GET", "/bucket/large", None);
+    slow.until(HEADERS, 1);
+    let mut plain: Vec<_> = (0..4)
+        .map(|n| {
+            let mut stream = from(3 + n % 2);
+            stream.write_all(b"GET /bucket/large HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").expect("sent");
+            stream.read_exact(&mut [0; 12]).expect("it begins");
+            stream
+        })
+        .collect();
+    let mut held: Vec<_> = (5..15).map(|last| Client::begin(from(last), false, 0)).collect();
+    for client in &mut held {
+        for stream in 0..20 {
+            client.request(2 * stream + 1, "GET", "/bucket/large", None);
+        }
+    }
+    // Some of them may have given way already.
+    within(|| server.metric("causeway_requests_in_flight").filter(|count| *count >= 100.0));
+    let (done, others) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(move || takes_slowly(slow, &others));
+        let other = [127, 0, 0, 99].into();
+        for _ in 0..3 {
+            assert_eq!(raw.get("/bucket/large").from(other).send().body.len(), LARGE);
+            assert_eq!(raw.put("/bucket/new", vec![b'x'; 1 << 20]).unsigned_payload().from(other).send().status, 200);
+            let document = "<Delete><Object><Key>new</Key></Object></Delete>";
+            assert_eq!(raw.post("/bucket?delete", document).from(other).send().status, 200);
+        }
+        let _ = done.send(());
+        assert_eq!(slow.join().expect("it gets on"), LARGE, "whoever takes something keeps its reply");
+    });
+    drop(held);
+    let sent = plain.iter_mut().map(|stream| std::io::copy(stream, &mut std::io::sink()).unwrap_or(0));
+    assert!(sent.filter(|sent| *sent < LARGE as u64).count() > 0, "those of HTTP/1.1 had made no progress for longest");
 }
 
 #[test]

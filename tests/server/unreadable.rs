@@ -191,3 +191,43 @@ fn links_that_lead_out_or_in_circles_are_the_clients_affair() {
     let log = place.read("stderr");
     assert!(!log.contains("ERROR"), "{log}");
 }
+
+#[test]
+fn a_file_that_may_not_be_read_is_no_source_of_a_copy_and_keeps_no_other_from_being_deleted() {
+    let place = place(&["photos"], &["photos/bad", "photos/good"]);
+    mode(&place, "objects/photos/bad", 0o000);
+    let server = place.serve_bound_by_modes(&[], &ENVIRONMENT);
+    let raw = Raw::new(server.s3, ROOT);
+    let copy = raw.put("/photos/copy", "").header("x-amz-copy-source", "/photos/bad").send();
+    assert_eq!(copy.failure(), (403, "AccessDenied".to_owned()));
+    let document = "<Delete><Object><Key>bad</Key></Object><Object><Key>good</Key></Object></Delete>";
+    let told = raw.post("/photos?delete", document).send();
+    assert_eq!(told.status, 200, "{}", told.text());
+    let told = told.text();
+    assert!(told.contains("<Deleted><Key>good</Key></Deleted>"), "{told}");
+    assert!(told.contains("<Error><Key>bad</Key><Code>AccessDenied</Code>"), "{told}");
+    assert_eq!(keys(&raw, "/photos?list-type=2"), ["bad"]);
+}
+
+#[test]
+fn an_error_of_the_system_about_an_entry_says_whose_affair_it_is() {
+    use causeway::store::error::{StoreError, StoreErrorKind as Kind};
+    use rustix::io::Errno;
+    for (errno, kind) in [
+        (Errno::ACCESS, Kind::AccessDenied),
+        (Errno::PERM, Kind::AccessDenied),
+        (Errno::XDEV, Kind::AccessDenied),
+        (Errno::LOOP, Kind::AccessDenied),
+        (Errno::NAMETOOLONG, Kind::KeyTooLong),
+        (Errno::NOTDIR, Kind::InvalidRequest),
+        (Errno::ISDIR, Kind::InvalidRequest),
+        (Errno::STALE, Kind::Unavailable),
+        (Errno::IO, Kind::Broken),
+        (Errno::NOSPC, Kind::StorageFull),
+        (Errno::DQUOT, Kind::StorageFull),
+        (Errno::MFILE, Kind::Busy),
+        (Errno::NFILE, Kind::Busy),
+    ] {
+        assert_eq!(StoreError::of_entry("reading a", errno).kind(), kind, "{errno:?}");
+    }
+}

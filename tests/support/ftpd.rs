@@ -155,13 +155,24 @@ impl Ftpd {
     /// For the driver.
     pub fn settings(&self) -> FtpSettings {
         FtpSettings {
-            host: "127.0.0.1".to_owned(),
             port: self.address.port(),
             user: self.user.to_owned(),
-            password: Some(Secret::new(PASSWORD)),
-            root: "/".to_owned(),
             tls: self.tls,
             ca_file: (self.tls != Tls::None).then(|| self.dir.path().join("certificate.pem")),
+            ..Self::nowhere()
+        }
+    }
+
+    /// For a server of a test's own, on a port that is still to be said.
+    pub fn nowhere() -> FtpSettings {
+        FtpSettings {
+            host: "127.0.0.1".to_owned(),
+            port: 0,
+            user: USER.to_owned(),
+            password: Some(Secret::new(PASSWORD)),
+            root: "/".to_owned(),
+            tls: Tls::None,
+            ca_file: None,
             timeout: Duration::from_secs(20),
             connect_timeout: Duration::from_secs(5),
             attempts: 4,

@@ -36,6 +36,11 @@ impl Sshd {
 
     /// With further arguments for its SFTP server: `-P hardlink` denies a request.
     pub fn with(arguments: &str) -> Self {
+        Self::speaking(&format!("internal-sftp {arguments}"))
+    }
+
+    /// With another program that speaks SFTP on its standard input and output.
+    pub fn speaking(subsystem: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let path = |name: &str| dir.path().join(name);
         std::fs::create_dir(path("root")).expect("a directory");
@@ -45,7 +50,7 @@ impl Sshd {
         std::fs::write(path("authorized_keys"), authorized).expect("a file");
         let configuration = format!(
             "HostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
-             KbdInteractiveAuthentication no\nPermitRootLogin yes\nSubsystem sftp internal-sftp {arguments}\nLogLevel VERBOSE\n",
+             KbdInteractiveAuthentication no\nPermitRootLogin yes\nSubsystem sftp {subsystem}\nLogLevel VERBOSE\n",
             path("host_key").display(),
             path("authorized_keys").display(),
         );

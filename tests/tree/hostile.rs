@@ -159,6 +159,29 @@ async fn one_bad_folder_is_passed_over_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_may_not_be_read_is_refused_alone_and_listed() {
+    let bed = before(|asked| {
+        let at = folder(asked);
+        match (asked.method.as_str(), at.as_str(), is_of_one(asked)) {
+            ("PROPFIND", "/dav/photos/bad" | "/dav/photos/good", _) => told(&[response(&at, Some(3))]),
+            ("PROPFIND", _, true) => told(&[response(&at, None)]),
+            ("PROPFIND", _, false) => {
+                told(&[response("/dav/photos/", None), response("/dav/photos/bad", Some(3)), response("/dav/photos/good", Some(3))])
+            }
+            (_, "/dav/photos/bad", _) => Said::new(403, ""),
+            _ => Said::new(207, ""),
+        }
+    })
+    .await;
+    assert_eq!(names(&*bed.store).await, Ok(vec!["bad".to_owned(), "good".to_owned()]));
+    let got = bed.store.get(&key("bad"), Default::default()).await;
+    assert_eq!(got.err().map(|error| error.kind()), Some(StoreErrorKind::AccessDenied));
+    let deleted = bed.store.delete(&key("bad"), &Default::default()).await;
+    assert_eq!(deleted.err().map(|error| error.kind()), Some(StoreErrorKind::AccessDenied));
+    assert_eq!(names(&*bed.store).await, Ok(vec!["bad".to_owned(), "good".to_owned()]), "it is there still");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_may_not_be_listed_says_so_at_once() {
     let bed = before(|asked| match is_of_one(asked) {
         true => told(&[response(&folder(asked), None)]),

@@ -1,6 +1,7 @@
 //! What is particular to FTP.
 
 mod faults;
+mod hostile;
 mod servers;
 
 use crate::{

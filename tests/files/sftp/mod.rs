@@ -2,6 +2,7 @@
 
 mod faults;
 mod foreign;
+mod hostile;
 mod passwords;
 mod servers;
 mod trust;
