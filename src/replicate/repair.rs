@@ -110,13 +110,15 @@ async fn one(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Res
     let _repairing = bucket.repairing.lock(&(member.number, key.clone())).await;
     // Whoever is on the way to it may be about to do what is to be done here.
     bucket.lanes.join(member.number, key).come().await;
-    let Some(record) = bucket.see(key).await?.stands.filter(|record| !record.is_at(&member.name)) else {
+    let row = bucket.see(key).await?;
+    let was_left = row.was_left;
+    let Some(record) = row.stands.filter(|record| !record.is_at(&member.name)) else {
         return Ok(Done::Overtaken);
     };
     let generation = record.change.generation;
     let outcome = match record.object() {
         // That there is nothing now does not say yet that nothing comes.
-        None if bucket.is_early() => return Ok(Done::Later),
+        None if was_left && bucket.is_early() => return Ok(Done::Later),
         None => match turn(bucket, key, member, generation, None).await? {
             None => return Ok(Done::Overtaken),
             Some(mut turn) => {
