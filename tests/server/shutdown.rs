@@ -13,6 +13,8 @@ use std::{
 
 const ROOT: [(&str, &str); 2] = [("MINIO_ROOT_USER", "root-user"), ("MINIO_ROOT_PASSWORD", "root-password")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
+/// A body has a sixth of the drain timeout to come.
+const PATIENT: &str = "[server]\ndrain_timeout = '10m'\n";
 
 /// A PUT whose body has not come yet, in work.
 fn slow_put(server: &Running) -> (TcpStream, Vec<u8>) {
@@ -29,6 +31,7 @@ fn slow_put(server: &Running) -> (TcpStream, Vec<u8>) {
 #[test]
 fn sigterm_lets_a_request_in_work_end_and_then_the_server_exits_with_0() {
     let place = Place::new();
+    place.write("causeway.toml", PATIENT);
     let mut server = place.serve(&["--data", "d"], &ROOT);
     let (mut stream, body) = slow_put(&server);
     server.signal(Signal::TERM);
@@ -62,9 +65,15 @@ fn connections_without_a_request_do_not_delay_the_stop() {
 #[test]
 fn a_request_that_takes_longer_than_the_drain_timeout_is_cut_off() {
     let place = Place::new();
-    place.write("causeway.toml", "[server]\ndrain_timeout = '200ms'\n");
+    let stuck = "[backend.memory]\ntype = 'memory'\n[backend.stuck]\ntype = 'faulty'\nbackend = 'memory'\nhang = 1\noperations = 'get'\n";
+    place.write("causeway.toml", &format!("[server]\ndrain_timeout = '200ms'\n{stuck}[default]\nbackend = 'stuck'\n"));
     let mut server = place.serve(&["--data", "d"], &ROOT);
-    let (mut stream, _) = slow_put(&server);
+    let raw = Raw::new(server.s3, WHO);
+    assert_eq!(raw.put("/bucket", "").send().status, 200);
+    assert_eq!(raw.put("/bucket/key", "value").send().status, 200);
+    let mut stream = server.connect();
+    stream.write_all(&raw.get("/bucket/key").wire()).expect("sent");
+    within(|| (server.metric("causeway_requests_in_flight") == Some(1.0)).then_some(()));
     server.signal(Signal::TERM);
     assert_eq!(server.wait().code(), Some(0));
     assert_eq!(read_all(&mut stream), "");
@@ -74,6 +83,7 @@ fn a_request_that_takes_longer_than_the_drain_timeout_is_cut_off() {
 #[test]
 fn a_second_signal_stops_at_once() {
     let place = Place::new();
+    place.write("causeway.toml", PATIENT);
     let mut server = place.serve(&["--data", "d"], &ROOT);
     let (_stream, _) = slow_put(&server);
     server.signal(Signal::TERM);
