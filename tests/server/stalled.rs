@@ -216,7 +216,8 @@ fn stopping_does_not_wait_for_streams_that_wait_for_others() {
 #[test]
 fn streams_beyond_their_number_are_refused_before_anything_of_them_is_done() {
     let place = Place::new();
-    let server = serve(&place, "idle_timeout = '10m'");
+    // With memory for all of them: else some would give way to others.
+    let server = serve(&place, "idle_timeout = '10m'\nbody_memory = '4GiB'");
     let raw = public(&server);
     let mut held: Vec<_> = (0..32).map(|_| Client::begin(server.connect(), false, 0)).collect();
     for client in &mut held {
