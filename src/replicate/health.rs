@@ -48,7 +48,7 @@ struct State {
     /// The latest, oldest first once it is full.
     times: Vec<Duration>,
     next: usize,
-    /// Of `times`, as they were a few answers ago.
+    /// 95 of 100 of `times` were shorter, as they were a few answers ago.
     p95: Option<Duration>,
 }
 
@@ -56,7 +56,7 @@ struct State {
 struct Down {
     since: Instant,
     why: String,
-    /// Of the error that says why. `None`: it was only late, which says nothing of the cause.
+    /// The kind of the error that says why. `None`: the backend was only late, which says nothing of the cause.
     kind: Option<StoreErrorKind>,
 }
 
@@ -121,7 +121,7 @@ impl Health {
         state.strikes = state.strikes.saturating_add(strikes);
         if let Some(down) = &mut state.down {
             let was_late = down.kind.is_none();
-            // Of errors of one kind, the first one stands: what a probe meets says less than what a change has met.
+            // The first error of a kind stays: what a probe meets says less than what a change has met.
             if kind.is_some() && down.kind != kind {
                 (down.why, down.kind) = (why.to_owned(), kind);
                 return if was_late { Verdict::Explained } else { Verdict::AsBefore };
