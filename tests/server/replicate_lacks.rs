@@ -60,6 +60,15 @@ fn begun(place: &Place, raw: &Raw) {
     within(|| (raw.request("HEAD", "/photos/a").send().header("x-amz-replication-status") == Some("COMPLETED")).then_some(()));
 }
 
+/// A server whose remote replica, with these settings of its backend, has what was put.
+fn with_all(upstream: &Running, more: &str) -> (Place, Running, Raw) {
+    let place = Place::new();
+    configure(&place, upstream, ROOT.secret_key, more);
+    let (server, raw) = serve(&place);
+    begun(&place, &raw);
+    (place, server, raw)
+}
+
 fn settled(place: &Place) {
     within(|| (place.run(&["replicate", "status", "photos"], &[]).code == Some(0)).then_some(()));
 }
@@ -113,10 +122,7 @@ fn remove(raw: &Raw, bucket: &str) {
 #[test]
 fn refused_credentials_are_told_of_each_key() {
     let (_there, upstream, _) = remote();
-    let place = Place::new();
-    configure(&place, &upstream, ROOT.secret_key, "");
-    let (server, raw) = serve(&place);
-    begun(&place, &raw);
+    let (place, server, raw) = with_all(&upstream, "");
     stop(server);
 
     configure(&place, &upstream, "hunter2", "");
@@ -128,10 +134,7 @@ fn refused_credentials_are_told_of_each_key() {
 #[test]
 fn an_unreachable_storage_is_told_of_each_key() {
     let (_there, upstream, _) = remote();
-    let place = Place::new();
-    configure(&place, &upstream, ROOT.secret_key, "");
-    let (server, raw) = serve(&place);
-    begun(&place, &raw);
+    let (place, server, raw) = with_all(&upstream, "");
     stop(server);
 
     let address = upstream.s3;
@@ -146,10 +149,7 @@ fn an_unreachable_storage_is_told_of_each_key() {
 fn a_shared_bucket_that_is_gone_is_told_of_each_key_and_the_replica_stays_out_until_it_is_back() {
     let (_there, upstream, beyond) = remote();
     put(&beyond, "/lake", "");
-    let place = Place::new();
-    configure(&place, &upstream, ROOT.secret_key, "bucket = 'lake'\n");
-    let (server, raw) = serve(&place);
-    begun(&place, &raw);
+    let (place, server, raw) = with_all(&upstream, "bucket = 'lake'\n");
 
     remove(&beyond, "lake");
     told_of_each_key(&place, &raw, "the storage does not have the bucket");
@@ -167,10 +167,7 @@ fn a_shared_bucket_that_is_gone_is_told_of_each_key_and_the_replica_stays_out_un
 #[test]
 fn a_bucket_directory_that_a_remote_lost_is_told_of_each_key_and_the_replica_stays_out() {
     let (there, upstream, _) = remote();
-    let place = Place::new();
-    configure(&place, &upstream, ROOT.secret_key, "");
-    let (server, raw) = serve(&place);
-    begun(&place, &raw);
+    let (place, server, raw) = with_all(&upstream, "");
 
     std::fs::remove_dir_all(there.path("objects/photos")).expect("removed");
     told_of_each_key(&place, &raw, "the storage refused: 503");
@@ -182,10 +179,7 @@ fn a_bucket_directory_that_a_remote_lost_is_told_of_each_key_and_the_replica_sta
 #[test]
 fn a_bucket_of_its_own_that_is_gone_is_made_again_and_filled() {
     let (_there, upstream, beyond) = remote();
-    let place = Place::new();
-    configure(&place, &upstream, ROOT.secret_key, "");
-    let (_server, raw) = serve(&place);
-    begun(&place, &raw);
+    let (place, _server, raw) = with_all(&upstream, "");
 
     remove(&beyond, "photos");
     for key in KEYS {
