@@ -122,7 +122,7 @@ fn remove(raw: &Raw, bucket: &str) {
 #[test]
 fn refused_credentials_are_told_of_each_key() {
     let (_there, upstream, _) = remote();
-    let (place, server, raw) = with_all(&upstream, "");
+    let (place, server, _) = with_all(&upstream, "");
     stop(server);
 
     configure(&place, &upstream, "hunter2", "");
@@ -134,7 +134,7 @@ fn refused_credentials_are_told_of_each_key() {
 #[test]
 fn an_unreachable_storage_is_told_of_each_key() {
     let (_there, upstream, _) = remote();
-    let (place, server, raw) = with_all(&upstream, "");
+    let (place, server, _) = with_all(&upstream, "");
     stop(server);
 
     let address = upstream.s3;
