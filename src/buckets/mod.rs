@@ -452,7 +452,7 @@ fn left_place(bucket: &NewBucket) -> LeftPlace {
 
 /// As a driver wants to hear of a bucket that is not in the catalog.
 fn unwritten(bucket: &NewBucket) -> BucketRecord {
-    BucketRecord { id: BucketId(0), bucket: bucket.clone() }
+    BucketRecord::new(BucketId(0), bucket.clone())
 }
 
 async fn to_the_end<T: Send + 'static>(change: impl Future<Output = Result<T, BucketError>> + Send + 'static) -> Result<T, BucketError> {

@@ -162,8 +162,7 @@ mod tests {
             name: name(text),
             owner: owner("alice"),
             created: Timestamp::from_millis(0),
-            acl: CannedAcl::Private,
-            location: String::new(),
+            tenant: Default::default(),
             backend: "memory".to_owned(),
             place: place.to_owned(),
         }

@@ -7,7 +7,7 @@ use causeway::{
         azblob::{AzblobBackend, AzblobSettings},
     },
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
-    model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
+    model::{BucketName, Endpoint, Owner, Secret, Timestamp},
     store::{Durability, Store},
 };
 use std::{
@@ -76,8 +76,7 @@ impl Gateway {
             name,
             owner: Owner { id: "owner".into(), display_name: "owner".into() },
             created: Timestamp::now(),
-            acl: CannedAcl::Private,
-            location: String::new(),
+            tenant: Default::default(),
             backend: "tested".into(),
             place: place.into(),
         };

@@ -7,7 +7,7 @@ use causeway::{
         s3::{Credentials, Dialect, S3Backend, S3Settings},
     },
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
-    model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
+    model::{BucketName, Endpoint, Owner, Secret, Timestamp},
     store::{Durability, Store},
 };
 use std::{
@@ -77,8 +77,7 @@ impl Gateway {
             name: BucketName::parse(name).expect("a bucket name"),
             owner: Owner { id: "owner".into(), display_name: "owner".into() },
             created: Timestamp::now(),
-            acl: CannedAcl::Private,
-            location: String::new(),
+            tenant: Default::default(),
             backend: "tested".into(),
             place: place.into(),
         };

@@ -14,7 +14,7 @@ use causeway::{
     backend::{Backend, ReplicaState, Replication},
     catalog::{BucketRecord, Catalog, NewBucket},
     faults::{Faults, FaultyBackend, Plan},
-    model::{BucketName, CannedAcl, Owner, Timestamp},
+    model::{BucketName, Owner, Timestamp},
     replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},
     store::Store,
 };
@@ -134,8 +134,8 @@ impl World {
             Some(record) => record,
             None => {
                 let owner = Owner { id: "owner".into(), display_name: "owner".into() };
-                let (created, acl, place) = (Timestamp::now(), CannedAcl::Private, backend.place_for(&name));
-                let new = NewBucket { name, owner, created, acl, location: String::new(), backend: "safe".into(), place };
+                let (created, place) = (Timestamp::now(), backend.place_for(&name));
+                let new = NewBucket { name, owner, created, tenant: Default::default(), backend: "safe".into(), place };
                 let record = catalog.create_bucket(new).await.expect("a bucket");
                 backend.create(&record).await.expect("is made");
                 record

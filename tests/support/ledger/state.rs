@@ -138,7 +138,7 @@ impl State {
             return refused(CatalogErrorKind::Exists);
         }
         let (id, rank) = (self.next(), known.last().map_or(0, |last| last.rank + 1));
-        let replica = ReplicaRecord { id, backend, place, rank, seeded: false, refilled: false, unmade: false };
+        let replica = ReplicaRecord { id, backend, place, rank, seeded: false, refilled: false, unmade: false, revision: Default::default() };
         self.replicas.insert(id, (bucket, replica.clone()));
         Ok(replica)
     }
