@@ -143,6 +143,7 @@ mod tests {
     use super::*;
     use crate::{
         backend::memory::MemoryBackend,
+        buckets::settings::Acl,
         catalog::sqlite::SqliteCatalog,
         model::{CannedAcl, Right, Timestamp},
         store::Durability,
@@ -193,7 +194,7 @@ mod tests {
         assert_eq!((now.owner(), held.owner()), (&owner("carol"), &owner("alice")));
         assert!(Arc::ptr_eq(now.store(), held.store()));
         assert_eq!(buckets.given_to(&owner("bob")), [name("photos")]);
-        buckets.set_acl(&held, CannedAcl::PublicRead).await.expect("set");
+        buckets.set::<Acl>(&held, &CannedAcl::PublicRead).await.expect("set");
         assert_eq!(now.acl(), CannedAcl::PublicRead, "set by a request that began before");
     }
 

@@ -71,7 +71,8 @@ pub async fn import(
                     Some(known) => known.id,
                     None => {
                         imported.buckets += 1;
-                        catalog.create_bucket(bucket.into()).await?.id
+                        let (bucket, documents) = bucket.bucket();
+                        catalog.create_bucket_apart(bucket, documents, Vec::new()).await?.id
                     }
                 };
                 ids.insert(name, id);
