@@ -57,7 +57,7 @@ impl Children {
                 (_, Event::Eof) => break,
                 (_, Event::DocType(_)) => return Err(Malformed),
                 (Place::Before, Event::Start(start)) => {
-                    if start.local_name().as_ref() != self.root.as_bytes() {
+                    if start.local_name().into_inner() != self.root {
                         return Err(Malformed);
                     }
                     (self.place, used) = (Place::Inside, at);

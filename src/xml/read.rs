@@ -81,7 +81,7 @@ impl Growing {
                 if self.open.len() == MAX_DEPTH || self.count > MAX_ELEMENTS {
                     return None;
                 }
-                let name = std::str::from_utf8(start.local_name().into_inner()).ok()?.to_owned();
+                let name = start.local_name().into_inner().to_owned();
                 self.open.push(Element { name, ..Default::default() });
             }
             Event::End(_) => {
@@ -91,20 +91,17 @@ impl Growing {
                     None => return Some(Some(done)),
                 }
             }
-            Event::Text(text) => {
-                let text = text.decode().ok()?;
-                match self.open.last_mut() {
-                    Some(element) => element.text.push_str(&text),
-                    None if text.trim().is_empty() => {}
-                    None => return None,
-                }
-            }
-            Event::CData(text) => self.open.last_mut()?.text.push_str(&text.decode().ok()?),
+            Event::Text(text) => match self.open.last_mut() {
+                Some(element) => element.text.push_str(&text),
+                None if text.trim().is_empty() => {}
+                None => return None,
+            },
+            Event::CData(text) => self.open.last_mut()?.text.push_str(&text),
             Event::GeneralRef(reference) => {
                 let element = self.open.last_mut()?;
-                match character(&reference.decode().ok()?) {
+                match character(&reference) {
                     Some(character) => element.text.push(character),
-                    None => element.text.push_str(quick_xml::escape::resolve_predefined_entity(&reference.decode().ok()?)?),
+                    None => element.text.push_str(quick_xml::escape::resolve_predefined_entity(&reference)?),
                 }
             }
             Event::DocType(_) => return None,

@@ -191,8 +191,8 @@ fn recognise(db: &Connection, path: &Path, format: &Format) -> std::result::Resu
 fn upgrade(db: &mut Connection, format: &Format) -> std::result::Result<(), Problem> {
     loop {
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let version: usize = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let Some(step) = format.upgrades.get(version) else { return Ok(()) };
+        let version: u32 = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let Some(step) = format.upgrades.get(version as usize) else { return Ok(()) };
         if version > 0 {
             tracing::info!(
                 file = format.file,
@@ -249,8 +249,8 @@ mod tests {
         let path = dir.path().join("x.sqlite");
         for format in [&FIRST, &THIRD, &THIRD] {
             let Ok(db) = open(&path, format, "NORMAL", 1000) else { panic!("opens") };
-            let version: usize = db.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version");
-            assert_eq!(version, format.version());
+            let version: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version");
+            assert_eq!(version, format.version() as u32);
         }
         let sum = Connection::open(&path).and_then(|db| db.query_row("SELECT sum(z) FROM b", [], |row| row.get::<_, i64>(0)));
         assert_eq!(sum, Ok(3));
