@@ -174,7 +174,7 @@ async fn a_damaged_missing_or_newer_index_is_begun_anew() {
     let garbage = |path: &Path| fs::write(path, "no database, but long enough to be taken for one ".repeat(100)).expect("written");
     let bad_tables = |path: &Path| {
         let db = Connection::open(path).expect("opens");
-        db.execute_batch("DROP TABLE keys; DROP TABLE state; DROP TABLE sizes").expect("dropped");
+        db.execute_batch("DROP TABLE keys; DROP TABLE key_versions; DROP TABLE deletions; DROP TABLE state; DROP TABLE sizes").expect("dropped");
     };
     let truncated = |path: &Path| fs::File::options().write(true).open(path).and_then(|file| file.set_len(5000)).expect("truncated");
     let missing = |path: &Path| {
