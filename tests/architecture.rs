@@ -36,7 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["model", "store", "drivers"]),
     ("telemetry", &["model", "store"]),
     // Who may come in.
-    ("access", &["model"]),
+    ("access", &["model", "catalog"]),
     // What goes on in the background.
     ("jobs", &["model", "store", "catalog", "buckets"]),
     // The protocol's meaning.
@@ -45,7 +45,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("edge", &["model", "store", "access", "s3"]),
     // What operators ask.
     ("admin", &["telemetry"]),
-    ("control", &["model", "store", "catalog", "backend", "buckets", "telemetry"]),
+    ("control", &["model", "store", "catalog", "backend", "buckets", "access", "telemetry"]),
     // Sockets, and the one place that wires all of it.
     (
         "server",

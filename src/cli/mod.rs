@@ -7,6 +7,7 @@ mod bucket;
 mod catalog;
 mod config;
 mod health;
+mod key;
 mod prompt;
 mod replicate;
 mod report;
@@ -50,6 +51,9 @@ enum Command {
     /// Write down what only the catalog knows, bring it back, and make what can be made from storage anew.
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// Add, list and remove identities while a server runs.
+    #[command(subcommand)]
+    Key(key::Command),
     /// Look after buckets that are on several backends.
     #[command(subcommand)]
     Replicate(replicate::Command),
@@ -82,6 +86,7 @@ pub fn run() -> ExitCode {
         Command::Backend(command) => backend::run(command),
         Command::Bucket(command) => bucket::run(command),
         Command::Catalog(command) => catalog::run(command),
+        Command::Key(command) => key::run(command),
         Command::Replicate(command) => replicate::run(command),
         Command::Config(ConfigCommand::Check { configuration }) => config::check(&configuration),
         Command::Config(ConfigCommand::Seal { key, configuration }) => config::seal(&key, &configuration),

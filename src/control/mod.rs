@@ -8,6 +8,7 @@
 //! | `adopt` | making a bucket of what lies on a backend already |
 //! | `scan` | making the index of a bucket say what its storage says |
 //! | `scrub` | whether a bucket says what is so |
+//! | `key` | identities that are added and removed at run time |
 //! | `replicate` | replicated buckets: how they are, and who is in them |
 //! | `rows` | the format of an exported catalog |
 //! | `export`, `import` | what only the catalog knows, out of it and into it |
@@ -16,6 +17,7 @@
 mod adopt;
 mod export;
 mod import;
+mod key;
 mod replicate;
 mod rows;
 mod scan;
@@ -24,11 +26,13 @@ pub mod socket;
 
 pub use adopt::Adoption;
 pub use import::{Clash, ImportError, Imported, check, import};
+pub use key::{Hidden, Key, Keyed, ListedKey};
 pub use replicate::{Replicate, Replicated};
 pub use rows::{Header, Row, RowError, Rows};
 
 pub use crate::buckets::scrub::{Finding, ScrubCounts};
 use crate::{
+    access::AddedIdentities,
     backend::{Lack, ReplicationCounts},
     buckets::Buckets,
     telemetry::log::Chain,
@@ -45,6 +49,7 @@ pub enum Request {
     Adopt(Adoption),
     Export,
     Replicate { bucket: String, what: Replicate },
+    Key(Key),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,6 +88,7 @@ pub enum Done {
         owner: String,
     },
     Replicated(Replicated),
+    Keyed(Keyed),
 }
 
 /// The time between two messages on how far a scan has come.
@@ -91,7 +97,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 const AHEAD: usize = 64;
 
 /// Answers a request. Dropping the receiver ends the work.
-pub fn answer(buckets: Arc<Buckets>, request: Request) -> mpsc::Receiver<Reply> {
+pub fn answer(buckets: Arc<Buckets>, identities: Arc<AddedIdentities>, request: Request) -> mpsc::Receiver<Reply> {
     let (replies, receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
         let work = async {
@@ -100,6 +106,7 @@ pub fn answer(buckets: Arc<Buckets>, request: Request) -> mpsc::Receiver<Reply> 
                 Request::Scrub { bucket, bytes } => scrub::scrub(&buckets, &bucket, bytes, &replies).await.map(Done::Scrubbed),
                 Request::Adopt(adoption) => adopt::adopt(&buckets, adoption).await,
                 Request::Replicate { bucket, what } => replicate::replicate(&buckets, &bucket, what, &replies).await.map(Done::Replicated),
+                Request::Key(key) => key::answer(&identities, key).await.map(Done::Keyed),
                 Request::Export => {
                     let exported = export::export(&**buckets.catalog(), &replies).await;
                     exported.map(|()| Done::Exported).map_err(|error| Chain(&error).to_string())

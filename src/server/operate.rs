@@ -6,9 +6,12 @@ use super::{
     error::StartError,
     graph,
 };
-pub use crate::backend::{Lack, ReplicaState, ReplicationCounts, Trouble};
+pub use crate::{
+    backend::{Lack, ReplicaState, ReplicationCounts, Trouble},
+    model::Role,
+};
 use crate::{
-    access::Credentials,
+    access::{AddedIdentities, Credentials, CredentialsInForce},
     buckets::Buckets,
     catalog::{BucketsQuery, Catalog, sqlite, sqlite::SqliteCatalog},
     config::Settings,
@@ -17,7 +20,10 @@ use crate::{
     store::Durability,
     telemetry::log::Chain,
 };
-pub use control::{Adoption, Clash, Done, Finding, Header, Imported, Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts};
+pub use control::{
+    Adoption, Clash, Done, Finding, Header, Hidden, Imported, Key, Keyed, ListedKey, Replicate, Replicated, Reply, Request, Row, Scanned,
+    ScrubCounts,
+};
 use std::{
     fs::File,
     io::BufReader,
@@ -124,7 +130,7 @@ pub async fn rebuild(settings: &Settings, mut hear: impl AsyncFnMut(&str, Result
             &name,
             done.map_err(|error| error.to_string()).map(|done| match done {
                 Done::Scanned(counts) => Some(counts),
-                Done::Unindexed | Done::Exported | Done::Adopted { .. } | Done::Replicated(_) | Done::Scrubbed(_) => None,
+                Done::Unindexed | Done::Exported | Done::Adopted { .. } | Done::Replicated(_) | Done::Scrubbed(_) | Done::Keyed(_) => None,
             }),
         )
         .await;
@@ -140,6 +146,7 @@ fn forget_index(data: &DataDirectory) -> Result<(), StartError> {
 /// A data directory and all that it knows, taken for a while.
 struct Visit {
     buckets: Arc<Buckets>,
+    identities: Arc<AddedIdentities>,
     // Let go last.
     _data: DataDirectory,
 }
@@ -156,11 +163,13 @@ impl Visit {
     async fn of(settings: &Settings, data: DataDirectory) -> Result<Self, StartError> {
         let known = data.credentials(settings)?;
         let graph::Stack { buckets, .. } = graph::stack(settings, &known, &data, Caches::default()).await?;
-        Ok(Self { buckets, _data: data })
+        let in_force = Arc::new(CredentialsInForce::new(known.credentials.clone()));
+        let identities = Arc::new(AddedIdentities::new(buckets.catalog().clone(), data.own(), in_force));
+        Ok(Self { buckets, identities, _data: data })
     }
 
     async fn ask(&self, request: Request, hear: impl AsyncFnMut(Reply) -> Result<(), StartError>) -> Result<Done, StartError> {
-        drain(control::answer(self.buckets.clone(), request), hear).await
+        drain(control::answer(self.buckets.clone(), self.identities.clone(), request), hear).await
     }
 
     async fn end(self) {

@@ -12,7 +12,7 @@ use crate::{
 };
 use causeway::{
     backend::{Backend, ReplicaState, Replication},
-    catalog::{BucketRecord, Catalog, NewBucket},
+    catalog::{BucketRecord, Catalog, Clock, NewBucket},
     faults::{Faults, FaultyBackend, Plan},
     model::{BucketName, Owner, Timestamp},
     replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},
@@ -112,7 +112,9 @@ impl World {
     pub async fn start(&self) {
         let killed = CancellationToken::new();
         let [pause, lag] = self.pauses.clone();
-        let ledger = LedgerCatalog::open(self.ledger.clone(), killed.clone(), pause, lag);
+        let begun = tokio::time::Instant::now();
+        let simulated = move || Timestamp::from_millis(i64::try_from(begun.elapsed().as_millis()).expect("a short while"));
+        let ledger = LedgerCatalog::open(self.ledger.clone(), killed.clone(), pause, lag).by(Clock::new(simulated));
         let catalog: Arc<dyn Catalog> = Arc::new(ledger);
         let reached = |(storage, faults): (&Arc<Storage>, &Faults)| -> Arc<dyn Backend> {
             let reached = Reached { storage: storage.clone(), killed: killed.clone() };
