@@ -235,12 +235,7 @@ fn watch_storages(metrics: &Metrics, buckets: &Arc<Buckets>, data: &DataDirector
 }
 
 /// Answers operators until `stop`. A server without that serves S3 all the same.
-fn operators(
-    data: &DataDirectory,
-    buckets: &Arc<Buckets>,
-    identities: Arc<AddedIdentities>,
-    stop: CancellationToken,
-) -> TaskTracker {
+fn operators(data: &DataDirectory, buckets: &Arc<Buckets>, identities: Arc<AddedIdentities>, stop: CancellationToken) -> TaskTracker {
     let operators = TaskTracker::new();
     match control::socket::Listener::bind(data.own()) {
         Ok(listener) => drop(operators.spawn(stop.run_until_cancelled_owned(listener.serve(buckets.clone(), identities)))),

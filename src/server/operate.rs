@@ -6,10 +6,6 @@ use super::{
     error::StartError,
     graph,
 };
-pub use crate::{
-    backend::{Lack, ReplicaState, ReplicationCounts, Trouble},
-    model::Role,
-};
 use crate::{
     access::{AddedIdentities, Credentials, CredentialsInForce},
     buckets::Buckets,
@@ -19,6 +15,10 @@ use crate::{
     model::Owner,
     store::Durability,
     telemetry::log::Chain,
+};
+pub use crate::{
+    backend::{Lack, ReplicaState, ReplicationCounts, Trouble},
+    model::Role,
 };
 pub use control::{
     Adoption, Clash, Done, Finding, Header, Hidden, Imported, Key, Keyed, ListedKey, Replicate, Replicated, Reply, Request, Row, Scanned,

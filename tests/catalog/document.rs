@@ -1,9 +1,7 @@
 //! Promises on the documents of buckets.
 
 use super::sample::{bucket, name, new_bucket};
-use causeway::catalog::{
-    BucketsQuery, Catalog, CatalogErrorKind, Document, Documents, Expected, NewDocument, NewReplica, Revision,
-};
+use causeway::catalog::{BucketsQuery, Catalog, CatalogErrorKind, Document, Documents, Expected, NewDocument, NewReplica, Revision};
 use std::sync::Arc;
 
 pub fn document(kind: &str, body: &str) -> NewDocument {

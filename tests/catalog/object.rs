@@ -74,9 +74,8 @@ pub async fn a_row_is_swapped_only_for_what_was_read(catalog: Arc<dyn Catalog>) 
 pub async fn versions_behind_a_row_come_newest_first_and_leave_it_alone(catalog: Arc<dyn Catalog>) {
     let (id, other) = (bucket(&*catalog, "photos").await.id, bucket(&*catalog, "others").await.id);
     set(&*catalog, id, row("a", Some("now"), None)).await;
-    let set_version = async |order, expected, row: ObjectRow| {
-        catalog.set_object_version(id, order, expected, row).await.map_err(|error| error.kind())
-    };
+    let set_version =
+        async |order, expected, row: ObjectRow| catalog.set_object_version(id, order, expected, row).await.map_err(|error| error.kind());
     for (order, says) in [(5, "five"), (9, "nine"), (7, "seven")] {
         set_version(order, Expected::ABSENT, row("a", Some(says), None)).await.expect("set");
     }

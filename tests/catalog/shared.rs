@@ -80,13 +80,14 @@ pub async fn of_two_who_have_read_the_same_one_writes(two: Two) {
     let object = two.one.set_object(made.id, Expected::ABSENT, text("1")).await.expect("set");
     for _ in 0..8 {
         let writes = [
-            join_all(two.both().map(|catalog| {
-                catalog.update_bucket(made.id, Expected::Exactly(made.revision), BucketChange::Owner(owner("bob")))
-            }))
+            join_all(
+                two.both()
+                    .map(|catalog| catalog.update_bucket(made.id, Expected::Exactly(made.revision), BucketChange::Owner(owner("bob")))),
+            )
             .await,
-            join_all(two.both().map(|catalog| {
-                catalog.update_replica(replica.id, Expected::Exactly(replica.revision), ReplicaChange::Seeded)
-            }))
+            join_all(
+                two.both().map(|catalog| catalog.update_replica(replica.id, Expected::Exactly(replica.revision), ReplicaChange::Seeded)),
+            )
             .await,
             join_all(two.both().map(|catalog| catalog.set_document(made.id, Expected::ABSENT, document("acl", "private")))).await,
             join_all(two.both().map(|catalog| catalog.set_object(made.id, Expected::Exactly(object), text("2")))).await,

@@ -110,7 +110,12 @@ async fn a_newer_truth_is_refused_and_left_alone() {
     let error = refusal(dir.path());
     assert_eq!(error.kind(), CatalogErrorKind::Unavailable);
     let message = error.to_string();
-    assert!(["catalog.sqlite", "4711", "up to 7", "use the release that wrote it", "copy of the data directory"].iter().all(|word| message.contains(word)), "{message}");
+    assert!(
+        ["catalog.sqlite", "4711", "up to 7", "use the release that wrote it", "copy of the data directory"]
+            .iter()
+            .all(|word| message.contains(word)),
+        "{message}"
+    );
     assert!(fs::read(&path).expect("read") == before);
 }
 
@@ -174,7 +179,8 @@ async fn a_damaged_missing_or_newer_index_is_begun_anew() {
     let garbage = |path: &Path| fs::write(path, "no database, but long enough to be taken for one ".repeat(100)).expect("written");
     let bad_tables = |path: &Path| {
         let db = Connection::open(path).expect("opens");
-        db.execute_batch("DROP TABLE keys; DROP TABLE key_versions; DROP TABLE deletions; DROP TABLE state; DROP TABLE sizes").expect("dropped");
+        db.execute_batch("DROP TABLE keys; DROP TABLE key_versions; DROP TABLE deletions; DROP TABLE state; DROP TABLE sizes")
+            .expect("dropped");
     };
     let truncated = |path: &Path| fs::File::options().write(true).open(path).and_then(|file| file.set_len(5000)).expect("truncated");
     let missing = |path: &Path| {

@@ -58,12 +58,7 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     // Buckets: truth.
     /// A bucket with its first documents, of different kinds. `Exists` if the name is taken within its tenant; else `Overlaps` if a
     /// bucket or a replica lies at one of the places in `apart`, inside it or around it.
-    async fn create_bucket_apart(
-        &self,
-        bucket: NewBucket,
-        documents: Vec<NewDocument>,
-        apart: Vec<BackendPlace>,
-    ) -> Result<BucketRecord>;
+    async fn create_bucket_apart(&self, bucket: NewBucket, documents: Vec<NewDocument>, apart: Vec<BackendPlace>) -> Result<BucketRecord>;
     /// As `create_bucket_apart`, without documents and wherever other buckets lie.
     async fn create_bucket(&self, bucket: NewBucket) -> Result<BucketRecord> {
         self.create_bucket_apart(bucket, Vec::new(), Vec::new()).await

@@ -170,12 +170,7 @@ fn sweep(index: &Database, mut buckets: VecDeque<BucketId>) -> Commit {
 
 #[async_trait]
 impl Catalog for SqliteCatalog {
-    async fn create_bucket_apart(
-        &self,
-        bucket: NewBucket,
-        documents: Vec<NewDocument>,
-        apart: Vec<BackendPlace>,
-    ) -> Result<BucketRecord> {
+    async fn create_bucket_apart(&self, bucket: NewBucket, documents: Vec<NewDocument>, apart: Vec<BackendPlace>) -> Result<BucketRecord> {
         self.truth.writer.submit(move |db| bucket::create(db, &bucket, &documents, &apart)).await
     }
 

@@ -148,12 +148,7 @@ fn closed() -> CatalogError {
 
 #[async_trait]
 impl Catalog for LedgerCatalog {
-    async fn create_bucket_apart(
-        &self,
-        bucket: NewBucket,
-        documents: Vec<NewDocument>,
-        apart: Vec<BackendPlace>,
-    ) -> Result<BucketRecord> {
+    async fn create_bucket_apart(&self, bucket: NewBucket, documents: Vec<NewDocument>, apart: Vec<BackendPlace>) -> Result<BucketRecord> {
         self.submit(&self.truth, move |state| state.create_bucket(bucket, documents, &apart)).await
     }
 

@@ -41,7 +41,8 @@ impl Shared {
     }
 
     fn held(&mut self, lease: &Lease) -> Option<&mut (Option<String>, u64, Timestamp)> {
-        let is_same = |(owner, fencing, _): &(Option<String>, u64, Timestamp)| *fencing == lease.fencing && *owner == Some(lease.owner.clone());
+        let is_same =
+            |(owner, fencing, _): &(Option<String>, u64, Timestamp)| *fencing == lease.fencing && *owner == Some(lease.owner.clone());
         self.leases.get_mut(&lease.name).filter(|known| is_same(known))
     }
 

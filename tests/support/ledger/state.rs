@@ -64,12 +64,7 @@ impl State {
         self.buckets.contains_key(&bucket) || self.replicas.contains_key(&bucket)
     }
 
-    pub(super) fn create_bucket(
-        &mut self,
-        bucket: NewBucket,
-        documents: Vec<NewDocument>,
-        apart: &[BackendPlace],
-    ) -> Result<BucketRecord> {
+    pub(super) fn create_bucket(&mut self, bucket: NewBucket, documents: Vec<NewDocument>, apart: &[BackendPlace]) -> Result<BucketRecord> {
         if self.bucket(&bucket.tenant, &bucket.name).is_some() {
             return refused(CatalogErrorKind::Exists);
         }

@@ -141,8 +141,11 @@ impl Bucket {
     /// Whoever writes holds the key's lock, and no other process has the bucket open: whatever is there is what was read.
     async fn write_row(&self, key: &ObjectKey, row: &Row, to_remove: bool) -> Result<()> {
         let (row, expected) = (row.write(key)?, Expected::Any);
-        let written =
-            if to_remove { self.catalog.set_object_to_remove(self.id, expected, row) } else { self.catalog.set_object(self.id, expected, row) };
+        let written = if to_remove {
+            self.catalog.set_object_to_remove(self.id, expected, row)
+        } else {
+            self.catalog.set_object(self.id, expected, row)
+        };
         written.await?;
         Ok(())
     }

@@ -22,12 +22,7 @@ use std::{
 
 const COLUMNS: &str = "id, tenant, name, owner_id, owner_name, created, backend, place, revision, settings";
 
-pub(super) fn create(
-    db: &Connection,
-    bucket: &NewBucket,
-    documents: &[NewDocument],
-    apart: &[BackendPlace],
-) -> Applied<BucketRecord> {
+pub(super) fn create(db: &Connection, bucket: &NewBucket, documents: &[NewDocument], apart: &[BackendPlace]) -> Applied<BucketRecord> {
     let taken = || Failure::Refused(CatalogError::new(CatalogErrorKind::Exists, format!("bucket {} exists", bucket.name)));
     let (tenant, name) = (bucket.tenant.as_str(), bucket.name.as_str());
     if db.prepare_cached("SELECT 1 FROM buckets WHERE tenant = ?1 AND name = ?2")?.exists([tenant, name])? {

@@ -3,8 +3,8 @@
 use crate::{
     catalog::Generation,
     model::{
-        Attributes, BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum, ObjectKey,
-        PartNumber, Role, TenantId, Timestamp, UploadId,
+        Attributes, BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum, ObjectKey, PartNumber, Role,
+        TenantId, Timestamp, UploadId,
     },
 };
 use rusqlite::{

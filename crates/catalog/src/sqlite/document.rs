@@ -1,10 +1,6 @@
 //! SQL of the documents of buckets. Replicas have none.
 
-use super::{
-    bucket::no_such_bucket,
-    error::conflict,
-    writer::Applied,
-};
+use super::{bucket::no_such_bucket, error::conflict, writer::Applied};
 use crate::catalog::{BucketId, Document, Documents, Expected, NewDocument, Revision};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 

@@ -26,17 +26,15 @@ pub(super) fn all(db: &Connection) -> rusqlite::Result<Identities> {
 pub(super) fn set(db: &Connection, identity: &NewIdentity, expected: Expected) -> Applied<Revision> {
     expect(db, &identity.access_key, expected)?;
     let revision = moved(db)?;
-    db.prepare_cached(
-        "REPLACE INTO identities (tenant, access_key, role, name, secret, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?
-    .execute(params![
-        identity.tenant.as_str(),
-        identity.access_key.as_str(),
-        Column(identity.role),
-        identity.name,
-        identity.sealed_secret,
-        revision.0,
-    ])?;
+    db.prepare_cached("REPLACE INTO identities (tenant, access_key, role, name, secret, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute(params![
+            identity.tenant.as_str(),
+            identity.access_key.as_str(),
+            Column(identity.role),
+            identity.name,
+            identity.sealed_secret,
+            revision.0,
+        ])?;
     Ok(revision)
 }
 

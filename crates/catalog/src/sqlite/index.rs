@@ -81,8 +81,12 @@ fn is_late(
     if known.is_some_and(|known| known > generation) {
         return Ok(true);
     }
-    db.prepare_cached("SELECT 1 FROM deletions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3 AND generation > ?4")?
-        .exists(params![bucket.0, Column(key), Column(order), Column(generation)])
+    db.prepare_cached("SELECT 1 FROM deletions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3 AND generation > ?4")?.exists(params![
+        bucket.0,
+        Column(key),
+        Column(order),
+        Column(generation)
+    ])
 }
 
 /// What comes later and is older finds this.
@@ -134,10 +138,8 @@ fn delete_version(db: &Connection, bucket: BucketId, generation: Generation, key
     if generation > Generation::UNNUMBERED {
         note_deletion(db, bucket, generation, key, Some(order))?;
     }
-    db.prepare_cached(
-        "DELETE FROM key_versions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3 AND (?4 = 0 OR generation <= ?4)",
-    )?
-    .execute(params![bucket.0, Column(key), Column(order), Column(generation)])?;
+    db.prepare_cached("DELETE FROM key_versions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3 AND (?4 = 0 OR generation <= ?4)")?
+        .execute(params![bucket.0, Column(key), Column(order), Column(generation)])?;
     Ok(())
 }
 

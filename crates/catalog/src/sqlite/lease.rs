@@ -21,9 +21,12 @@ pub(super) fn acquire(db: &Connection, name: &str, owner: &str, now: Timestamp, 
 
 /// Also one that has run out, if nobody else had it since.
 pub(super) fn renew(db: &Connection, lease: &Lease, until: Timestamp) -> Applied<Option<Lease>> {
-    let renewed = db
-        .prepare_cached("UPDATE leases SET until = ?4 WHERE name = ?1 AND owner = ?2 AND fencing = ?3")?
-        .execute(params![lease.name, lease.owner, Column(lease.fencing), Column(until)])?;
+    let renewed = db.prepare_cached("UPDATE leases SET until = ?4 WHERE name = ?1 AND owner = ?2 AND fencing = ?3")?.execute(params![
+        lease.name,
+        lease.owner,
+        Column(lease.fencing),
+        Column(until)
+    ])?;
     Ok((renewed > 0).then(|| Lease { until, ..lease.clone() }))
 }
 

@@ -33,11 +33,14 @@ pub(super) fn set(db: &Connection, bucket: BucketId, expected: Expected, object:
     if !exists(db, bucket)? {
         return Err(no_such_bucket());
     }
-    let revision = db
-        .prepare_cached(
-            "REPLACE INTO objects (bucket, key, stands, intended, revision) VALUES (?1, ?2, ?3, ?4, random() | 1) RETURNING revision",
-        )?
-        .query_row(params![bucket.0, Column(&object.key), object.stands, object.intended], |row| row.get(0).map(Revision))?;
+    let revision = Revision::fresh();
+    db.prepare_cached("REPLACE INTO objects (bucket, key, stands, intended, revision) VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+        bucket.0,
+        Column(&object.key),
+        object.stands,
+        object.intended,
+        revision.0
+    ])?;
     Ok(revision)
 }
 
@@ -87,14 +90,11 @@ pub(super) fn set_version(db: &Connection, bucket: BucketId, order: u64, expecte
     if !exists(db, bucket)? {
         return Err(no_such_bucket());
     }
-    let revision = db
-        .prepare_cached(
-            "REPLACE INTO object_versions (bucket, key, version_order, stands, intended, revision)
-             VALUES (?1, ?2, ?3, ?4, ?5, random() | 1) RETURNING revision",
-        )?
-        .query_row(params![bucket.0, Column(&object.key), Column(order), object.stands, object.intended], |row| {
-            row.get(0).map(Revision)
-        })?;
+    let revision = Revision::fresh();
+    db.prepare_cached(
+        "REPLACE INTO object_versions (bucket, key, version_order, stands, intended, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![bucket.0, Column(&object.key), Column(order), object.stands, object.intended, revision.0])?;
     Ok(revision)
 }
 

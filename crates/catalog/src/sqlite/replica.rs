@@ -5,9 +5,7 @@ use super::{
     column::get,
     writer::Applied,
 };
-use crate::catalog::{
-    BucketId, CatalogError, CatalogErrorKind, Expected, LeftPlace, NewReplica, ReplicaChange, ReplicaRecord, Revision,
-};
+use crate::catalog::{BucketId, CatalogError, CatalogErrorKind, Expected, LeftPlace, NewReplica, ReplicaChange, ReplicaRecord, Revision};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::VecDeque;
 

@@ -24,8 +24,11 @@ impl Format {
 
 /// What cannot be had again: buckets, their documents, identities, leases, uploads, their parts, how uploads ended, and what storage
 /// cannot keep of its objects.
-pub(super) const TRUTH: Format =
-    Format { file: "catalog.sqlite", application_id: 0x4357_5459, upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3, TRUTH_4, TRUTH_5, TRUTH_6, TRUTH_7] };
+pub(super) const TRUTH: Format = Format {
+    file: "catalog.sqlite",
+    application_id: 0x4357_5459,
+    upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3, TRUTH_4, TRUTH_5, TRUTH_6, TRUTH_7],
+};
 
 /// What can: the ordered key index, and how far its making has come.
 pub(super) const INDEX: Format = Format { file: "index.sqlite", application_id: 0x4357_4958, upgrades: &[INDEX_1, INDEX_2, INDEX_3] };

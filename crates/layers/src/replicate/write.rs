@@ -285,8 +285,16 @@ mod tests {
         let bucket = NewBucket { name, owner, created, tenant: Default::default(), backend: "safe".into(), place: place.clone() };
         let record = BucketRecord::new(BucketId(1), bucket);
         backend.open(&record).await.expect("a place");
-        let replica =
-            ReplicaRecord { id: BucketId(2), backend: "memory".into(), place, rank: 0, seeded: true, refilled: false, unmade: false, revision: Default::default() };
+        let replica = ReplicaRecord {
+            id: BucketId(2),
+            backend: "memory".into(),
+            place,
+            rank: 0,
+            seeded: true,
+            refilled: false,
+            unmade: false,
+            revision: Default::default(),
+        };
         Member::new(&record, replica, backend, Arc::new(Health::new(Default::default())), Default::default())
     }
 

@@ -270,7 +270,9 @@ mod tests {
         let dir = TempDir::new().expect("a directory");
         let server = start(&dir, &[]).await;
         let long = "x".repeat(129);
-        for unfit in [addition("", "s"), addition("a/b", "s"), addition("a,b", "s"), addition("ä", "s"), addition(&long, "s"), addition("a", "")] {
+        for unfit in
+            [addition("", "s"), addition("a/b", "s"), addition("a,b", "s"), addition("ä", "s"), addition(&long, "s"), addition("a", "")]
+        {
             let refused = server.added.add(unfit).await.expect_err("refused");
             assert!(matches!(refused, IdentityError::Unfit(_)), "{refused}");
         }
