@@ -48,3 +48,4 @@ mod stalled;
 mod tls;
 mod unreachable;
 mod unreadable;
+mod upgrade;
