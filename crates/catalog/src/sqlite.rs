@@ -21,6 +21,7 @@ mod lease;
 mod listing;
 mod object;
 mod reader;
+mod refusal;
 mod replica;
 mod reserve;
 mod schema;

@@ -3,7 +3,7 @@
 use super::{
     column::{Column, get},
     document,
-    error::conflict,
+    refusal::{conflict, no_such_bucket},
     sizes::Size,
     writer::{Applied, Failure},
 };
@@ -142,8 +142,12 @@ pub(super) fn expect(db: &Connection, bucket: BucketId, expected: Expected) -> A
 /// With its replicas, and everything that the truth holds of them. Gives the ids of all that are gone.
 pub(super) fn delete(db: &Connection, bucket: BucketId) -> Applied<VecDeque<BucketId>> {
     let mut gone = VecDeque::from([bucket]);
-    for replica in super::replica::list(db, bucket)? {
-        gone.append(&mut delete(db, replica.id)?);
+    let replicas: Vec<BucketId> = db
+        .prepare_cached("SELECT id FROM buckets WHERE replica_of = ?1")?
+        .query_map([bucket.0], |row| row.get(0).map(BucketId))?
+        .collect::<rusqlite::Result<_>>()?;
+    for replica in replicas {
+        gone.append(&mut delete(db, replica)?);
     }
     for sql in [
         "DELETE FROM parts WHERE upload IN (SELECT id FROM uploads WHERE bucket = ?1)",
@@ -187,10 +191,6 @@ pub(super) fn reserve_ids(db: &Connection, last: BucketId) -> rusqlite::Result<(
         db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('buckets', ?1)", [last.0])?;
     }
     Ok(())
-}
-
-pub(super) fn no_such_bucket() -> Failure {
-    Failure::Refused(CatalogError::new(CatalogErrorKind::NotFound, "no such bucket"))
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<BucketRecord> {

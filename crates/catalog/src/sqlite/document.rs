@@ -1,6 +1,9 @@
 //! SQL of the documents of buckets. Replicas have none.
 
-use super::{bucket::no_such_bucket, error::conflict, writer::Applied};
+use super::{
+    refusal::{conflict, no_such_bucket},
+    writer::Applied,
+};
 use crate::catalog::{BucketId, Document, Documents, Expected, NewDocument, Revision};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 

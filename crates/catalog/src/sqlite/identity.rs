@@ -2,7 +2,7 @@
 
 use super::{
     column::{Column, get},
-    error::conflict,
+    refusal::conflict,
     writer::Applied,
 };
 use crate::{

@@ -1,9 +1,9 @@
 //! SQL of what storage cannot keep of its objects: the current ones, and the versions behind them.
 
 use super::{
-    bucket::{exists, no_such_bucket},
+    bucket::exists,
     column::{Column, get},
-    error::conflict,
+    refusal::{conflict, no_such_bucket},
     writer::Applied,
 };
 use crate::{

@@ -1,10 +1,6 @@
 //! SQL of replicas: rows among the buckets, named so that no bucket can be.
 
-use super::{
-    bucket::{self, no_such_bucket},
-    column::get,
-    writer::Applied,
-};
+use super::{bucket, column::get, refusal::no_such_bucket, writer::Applied};
 use crate::catalog::{BucketId, CatalogError, CatalogErrorKind, Expected, LeftPlace, NewReplica, ReplicaChange, ReplicaRecord, Revision};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::VecDeque;

@@ -1,8 +1,9 @@
 //! SQL of multipart uploads, their parts, and how they ended.
 
 use super::{
-    bucket::{exists, no_such_bucket},
+    bucket::exists,
     column::{Column, get, get_option},
+    refusal::no_such_bucket,
     writer::{Applied, Failure, Step},
 };
 use crate::{
