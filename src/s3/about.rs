@@ -4,14 +4,13 @@
 //! the request itself says is filled in here, so that no operation can forget it.
 
 use super::{
-    body::Body,
+    body::{Body, Response},
     context::RequestId,
     document::shown,
     error::S3Error,
     headers,
     reply::XML,
     request::{HeaderMapExt, Request},
-    service::Response,
     xml,
 };
 use http::{Method, header};

@@ -93,8 +93,8 @@ pub(super) fn decide(context: &Context, action: Action, resource: Resource<'_>) 
 pub(super) fn denied(context: &Context, resource: Resource<'_>) -> S3Error {
     let identity = context.principal.identity().map(|identity| identity.access_key.as_str());
     let operation = context.operation.map(Operation::as_str);
-    let resource = resource.to_string();
-    tracing::debug!(request = %context.arrival.id, identity, operation, resource, "access was denied");
+    let id = &context.arrival.id;
+    tracing::debug!(request = %id, identity, operation, resource = resource.to_string(), "access was denied");
     ErrorCode::AccessDenied.into()
 }
 

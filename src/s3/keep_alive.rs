@@ -7,10 +7,9 @@
 
 use super::{
     about::About,
-    body::Body,
+    body::{Body, Response},
     error::{ErrorCode, S3Error},
     reply,
-    service::Response,
     xml,
 };
 use bytes::Bytes;

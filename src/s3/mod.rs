@@ -12,6 +12,7 @@ mod call;
 mod context;
 mod copying;
 mod crossing;
+mod dispatch;
 mod document;
 mod error;
 mod gate;
@@ -38,7 +39,7 @@ mod ops;
 
 pub use about::About;
 pub use action::Action;
-pub use body::Body;
+pub use body::{Body, Response};
 pub use call::{BucketCall, ObjectCall, ReadCall, ServiceCall};
 pub use context::{Arrival, Context, RequestId};
 pub use error::{ErrorCode, S3Error};
@@ -47,7 +48,8 @@ pub use preflight::Preflight;
 pub use reference::reference;
 pub use request::{HeaderMapExt, Query, Request, Target};
 pub use routing::{Asked, route};
-pub use service::{Response, Service, Settings};
+pub use region::Settings;
+pub use service::Service;
 
 use crate::xml;
 

@@ -5,10 +5,10 @@
 
 use super::{
     about::About,
+    body::Response,
     context::Arrival,
     error::{ErrorCode, S3Error},
     request::Target,
-    service::Response,
 };
 use http::{HeaderMap, Method, header};
 

@@ -82,7 +82,7 @@ static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
     }
     let is_served = |scope, name: &str| all().any(|facts| facts.is_served() && facts.scope == scope && facts.knows(name));
     let refused = all().filter(|facts| !facts.is_served() && facts.scope != Scope::Service);
-    let named = refused.flat_map(|facts| sub_resources(facts).map(|name| (facts.scope, name)));
+    let named = refused.flat_map(|facts| sub_resources(facts).map(move |name| (facts.scope, name)));
     let mut unserved: Vec<_> = named.filter(|(scope, name)| !is_served(*scope, name)).chain(FOREIGN.iter().copied()).collect();
     unserved.sort_unstable_by_key(|(scope, name)| (scope.as_str(), *name));
     unserved.dedup();
