@@ -9,8 +9,7 @@ use super::{
     about::About,
     body::{Body, Response},
     error::{ErrorCode, S3Error},
-    reply,
-    xml,
+    reply, xml,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};

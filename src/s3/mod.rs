@@ -46,9 +46,9 @@ pub use error::{ErrorCode, S3Error};
 pub use operation::{Conditions, Facts, Mark, Need, On, Operation, Scope, Support, Verb};
 pub use preflight::Preflight;
 pub use reference::reference;
+pub use region::Settings;
 pub use request::{HeaderMapExt, Query, Request, Target};
 pub use routing::{Asked, route};
-pub use region::Settings;
 pub use service::Service;
 
 use crate::xml;
@@ -65,12 +65,8 @@ mod tests {
 
     /// Of nobody, who asks for nothing.
     pub(in crate::s3) fn context() -> Context {
-        let arrival = Arrival {
-            id: RequestId("test".into()),
-            at: Timestamp::from_millis(0),
-            peer: Ipv4Addr::LOCALHOST.into(),
-            is_secure: false,
-        };
+        let arrival =
+            Arrival { id: RequestId("test".into()), at: Timestamp::from_millis(0), peer: Ipv4Addr::LOCALHOST.into(), is_secure: false };
         Context { arrival, principal: Principal::Anonymous, presigned: false, operation: None }
     }
 

@@ -12,7 +12,8 @@ const INTRODUCTION: &str = "# Operations\n\n\
 
 /// The whole page.
 pub fn reference() -> String {
-    let (served, refused): (Vec<&Facts>, Vec<&Facts>) = Operation::ALL.iter().map(|operation| operation.facts()).partition(|facts| facts.is_served());
+    let (served, refused): (Vec<&Facts>, Vec<&Facts>) =
+        Operation::ALL.iter().map(|operation| operation.facts()).partition(|facts| facts.is_served());
     let mut page = format!("{INTRODUCTION}\n## Served: {}\n\n", served.len());
     page.push_str("| operation | request | parameters | actions |\n|---|---|---|---|\n");
     for facts in served {

@@ -53,9 +53,7 @@ impl Asked<'_> {
         match mark {
             Mark::Query(name) => has(name),
             Mark::Either(name, other) => has(name) || has(other),
-            Mark::Value(name, value) => {
-                self.query.iter().find(|(known, _)| known == name).is_some_and(|(_, known)| known == value)
-            }
+            Mark::Value(name, value) => self.query.iter().find(|(known, _)| known == name).is_some_and(|(_, known)| known == value),
             Mark::Header(name) => {
                 let stands_for_header = |(known, _): &(String, String)| known.eq_ignore_ascii_case(name);
                 self.headers.contains_key(name) || (self.presigned && self.query.iter().any(stands_for_header))
@@ -243,7 +241,8 @@ mod tests {
 
     #[test]
     fn sub_resources_of_buckets_are_refused_where_a_key_is_given() {
-        for (operation, more) in [(Operation::GetObject, "versions"), (Operation::PutObject, "uploads"), (Operation::GetObject, "uploads")] {
+        for (operation, more) in [(Operation::GetObject, "versions"), (Operation::PutObject, "uploads"), (Operation::GetObject, "uploads")]
+        {
             let error = check(&request(operation.facts(), more)).expect_err("refused");
             assert_eq!(error.code, ErrorCode::InvalidRequest, "{operation:?} {more}");
         }
@@ -268,14 +267,17 @@ mod tests {
     fn a_presigned_query_may_name_the_source_of_a_copy() {
         let request = tests::request_for(Operation::PutObject.facts());
         let query = vec![("X-Amz-Copy-Source".to_owned(), "bucket/key".to_owned())];
-        let asked = |presigned| Asked { method: &request.method, target: &request.target, query: &query, headers: &request.headers, presigned };
+        let asked =
+            |presigned| Asked { method: &request.method, target: &request.target, query: &query, headers: &request.headers, presigned };
         assert_eq!(route(asked(true)), Some(Operation::CopyObject));
         assert_eq!(route(asked(false)), Some(Operation::PutObject));
     }
 
     #[test]
     fn a_list_is_of_the_first_or_the_second_version() {
-        for (value, expected) in [("2", Ok(Operation::ListObjectsV2)), ("1", Ok(Operation::ListObjects)), ("3", Err(ErrorCode::InvalidArgument))] {
+        for (value, expected) in
+            [("2", Ok(Operation::ListObjectsV2)), ("1", Ok(Operation::ListObjects)), ("3", Err(ErrorCode::InvalidArgument))]
+        {
             let mut request = request(Operation::ListObjects.facts(), "");
             request.query = Query::new(vec![("list-type".to_owned(), value.to_owned())]);
             request.context.operation = routed(&request);

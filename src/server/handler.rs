@@ -151,7 +151,7 @@ mod tests {
     use crate::{
         buckets::Buckets,
         catalog::sqlite::SqliteCatalog,
-        config::{Settings, Sources},
+        config::{Flag, Settings, Sources},
         edge::{EdgeSettings, Keys},
         model::{Identity, Secret},
         s3,
@@ -169,6 +169,25 @@ mod tests {
         }
     }
 
+    /// A connection from this machine.
+    fn line(configuration: &Sources, is_secure: bool) -> Line {
+        let peers = Peers::new(&Settings::load(configuration).expect("settings").server);
+        let stop = Stop { token: CancellationToken::new(), last_patience: Duration::ZERO };
+        Line::new(([127, 0, 0, 1], 1).into(), is_secure, peers.of([127, 0, 0, 1].into()), peers, Activity::begin(), stop)
+    }
+
+    #[test]
+    fn a_client_speaks_tls_with_us_or_with_a_trusted_proxy_that_says_so() {
+        let proxies = Flag { name: "--test", key: "server.trusted_proxies", value: "127.0.0.1/32".to_owned() };
+        let trusting = Sources { flags: vec![proxies], ..Sources::default() };
+        let mut headers = http::HeaderMap::new();
+        headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+        assert!(line(&Sources::default(), true).is_secure(&http::HeaderMap::new()));
+        assert!(!line(&Sources::default(), false).is_secure(&headers));
+        assert!(line(&trusting, false).is_secure(&headers));
+        assert!(!line(&trusting, false).is_secure(&http::HeaderMap::new()));
+    }
+
     #[tokio::test]
     async fn a_panic_becomes_an_internal_error_with_an_id_and_is_counted() {
         let dir = tempfile::tempdir().expect("a directory");
@@ -178,9 +197,7 @@ mod tests {
         let metrics = Arc::<Metrics>::default();
         let service = Service::new(buckets, s3::Settings { region: "r".to_owned(), any_region: true });
         let handler = Handler::new(edge, service, Arc::default(), metrics.clone());
-        let peers = Peers::new(&Settings::load(&Sources::default()).expect("defaults").server);
-        let stop = Stop { token: CancellationToken::new(), last_patience: Duration::ZERO };
-        let line = Line::new(([127, 0, 0, 1], 1).into(), false, peers.of([127, 0, 0, 1].into()), peers, Activity::begin(), stop);
+        let line = line(&Sources::default(), false);
         let now = Timestamp::now().iso8601().replace(['-', ':'], "");
         let (day, time) = (&now[..8], format!("{}Z", &now[..15]));
         let request = Request::get("/bucket/key")

@@ -155,7 +155,11 @@ fn each_header_and_parameter_of_an_operation_that_is_served_is_honoured_refused_
     }
     let listed = parameters();
     assert_eq!(sent.difference(&listed).collect::<Vec<_>>(), Vec::<&_>::new(), "missing in conformance/parameters.toml");
-    assert_eq!(listed.difference(&sent).collect::<Vec<_>>(), Vec::<&_>::new(), "sent by no client of the SDK to an operation that is served");
+    assert_eq!(
+        listed.difference(&sent).collect::<Vec<_>>(),
+        Vec::<&_>::new(),
+        "sent by no client of the SDK to an operation that is served"
+    );
 }
 
 #[test]

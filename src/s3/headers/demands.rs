@@ -147,8 +147,9 @@ mod tests {
     fn class_and_encryption_are_passed_on_where_a_storage_has_them() {
         let storage = crate::backend::memory::MemoryStore::default();
         let kept = Capabilities { storage_classes: Keeping::Kept, encryption: Keeping::Kept, ..storage.capabilities() };
-        let refused =
-            |operation, name, value| refuse_unsupported(operation, &request(&[(name, value)]), Some(kept.into())).err().map(|error| error.code);
+        let refused = |operation, name, value| {
+            refuse_unsupported(operation, &request(&[(name, value)]), Some(kept.into())).err().map(|error| error.code)
+        };
         assert_eq!(refused(Operation::PutObject, "x-amz-storage-class", "GLACIER"), None);
         assert_eq!(refused(Operation::PutObject, "x-amz-storage-class", "PLATINUM"), Some(ErrorCode::InvalidStorageClass));
         for operation in BEGINNINGS {

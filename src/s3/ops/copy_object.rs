@@ -2,7 +2,10 @@
 
 use crate::{
     model::{Attributes, TagSet},
-    s3::{About, ErrorCode, HeaderMapExt, ObjectCall, Operation, Request, Response, S3Error, Service, copying, headers, keep_alive, limits, reply},
+    s3::{
+        About, ErrorCode, HeaderMapExt, ObjectCall, Operation, Request, Response, S3Error, Service, copying, headers, keep_alive, limits,
+        reply,
+    },
     store::{
         CopyAttributes, CopyRequest,
         error::{StoreError, StoreErrorKind},
