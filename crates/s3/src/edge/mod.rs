@@ -1,0 +1,210 @@
+//! The edge: from a request as HTTP delivers it to a request that S3 may trust, or a refusal.
+//!
+//! Owns authentication (SigV4 and, where the settings allow it, SigV2, in the header or the query), addressing, the decoding of bodies and what they announce,
+//! and the form of replies. Does not own authorization (the gate of `s3`), connections (`server`), nor who the
+//! identities are ([`Keys`]).
+//!
+//! Invariants:
+//! - a request that means to authenticate and fails is refused, never taken for an anonymous one;
+//! - a preflight is answered before anybody is authenticated: browsers send it without credentials;
+//! - of an authenticated request every `x-amz-*` header is signed, wherever it was written, and the host, or by SigV2
+//!   the bucket;
+//! - nothing of the body is read here: a refusal costs the client no upload, and us no memory.
+
+mod address;
+mod announced;
+mod authentication;
+pub mod authorization;
+mod body;
+mod canonical;
+pub mod chunked;
+mod claim;
+pub mod encoding;
+mod presigned;
+mod reply;
+mod signature;
+mod version2;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use body::{Pace, Paces};
+pub use claim::{Claim, Credential};
+pub use reply::Reply;
+
+use crate::{
+    access::CredentialsInForce,
+    model::{Identity, Secret, SignatureV2},
+    s3::{self, Arrival, Asked, Context, ErrorCode, HeaderMapExt, Operation, Preflight, Query, Request, S3Error, Target},
+    store::payload::{Announced, Payload},
+};
+use address::Addresses;
+use announced::Framing;
+use authentication::{Authenticator, Head, Sender};
+use body::WireBody;
+use bytes::Bytes;
+use chunked::{Decoder, Signatures};
+use http::{HeaderMap, Method, header, request::Parts};
+use presigned::Pairs;
+use reply::Attended;
+use std::{fmt, sync::Arc};
+
+/// The identities there are, by access key.
+pub trait Keys: Send + Sync + fmt::Debug {
+    fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)>;
+}
+
+impl Keys for CredentialsInForce {
+    fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
+        CredentialsInForce::find(self, access_key)
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct EdgeSettings {
+    /// Domains under which buckets are host names.
+    pub domains: Vec<String>,
+    /// How slowly bodies may come.
+    pub paces: Paces,
+    /// The only region that requests may be signed for; without it, any is. Version 2 names none.
+    pub region: Option<String>,
+    pub signature_v2: SignatureV2,
+}
+
+#[derive(Debug)]
+pub struct Edge {
+    authenticator: Authenticator,
+    addresses: Addresses,
+    paces: Paces,
+}
+
+/// What the edge makes of a request.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // One a request, moved once.
+pub enum Admitted {
+    /// A request whose sender is known, or who is nobody in particular.
+    Request(Request),
+    /// A question of a browser, which carries no credentials.
+    Preflight(Preflight),
+}
+
+/// A request that goes no further, with what its error document says of it.
+#[derive(Debug)]
+pub struct Refusal {
+    pub error: S3Error,
+    pub bucket: Option<String>,
+    pub key: Option<String>,
+}
+
+impl From<S3Error> for Refusal {
+    fn from(error: S3Error) -> Self {
+        Self { error, bucket: None, key: None }
+    }
+}
+
+/// A request as it came, in pieces that it can be kept in while somebody finds out who sent it. What is signed of it is checked against
+/// its head; a form carries its signature in the body, which may be read from here first.
+struct Received<B> {
+    arrival: Arrival,
+    method: Method,
+    target: Target,
+    query: Pairs,
+    headers: HeaderMap,
+    attended: Option<Attended>,
+    body: B,
+}
+
+impl Edge {
+    pub fn new(settings: EdgeSettings, keys: Arc<dyn Keys>) -> Self {
+        let authenticator = Authenticator::new(keys, settings.region, settings.signature_v2);
+        Self { authenticator, addresses: Addresses::new(settings.domains), paces: settings.paces }
+    }
+
+    /// Authenticates a request by its head, and makes its body a payload.
+    #[allow(clippy::result_large_err)] // One a request, moved once.
+    pub fn admit<B>(&self, request: http::Request<B>, arrival: Arrival) -> Result<Admitted, Refusal>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let (Parts { method, uri, version, headers, mut extensions, .. }, body) = request.into_parts();
+        let host = wire::host(&uri, &headers, version)?;
+        let path = encoding::decode_path(uri.path())?;
+        let (target, bucket_in_host) = self.addresses.locate(host, &path);
+        let refusal = |error| Refusal { error, bucket: target.bucket.clone(), key: target.key.clone() };
+
+        if let Some(preflight) = Preflight::read(&method, &headers, &target, &arrival).map_err(refusal)? {
+            return Ok(Admitted::Preflight(preflight));
+        }
+        wire::check_expectation(&headers).map_err(refusal)?;
+        let query = encoding::parse_query(uri.query().unwrap_or_default()).map_err(refusal)?;
+        let head = Head {
+            method: &method,
+            raw_path: uri.path(),
+            path: &path,
+            target: &target,
+            bucket_in_host,
+            query: &query,
+            headers: &headers,
+            host,
+        };
+        let sender = self.authenticator.authenticate(head, arrival.at).map_err(refusal)?;
+        let attended = extensions.remove::<Attended>();
+        self.trust(Received { arrival, method, target, query, headers, attended, body }, sender).map(Admitted::Request)
+    }
+
+    /// Makes a request of what came, once it is known who sent it. Here it is routed.
+    #[allow(clippy::result_large_err)]
+    fn trust<B>(&self, received: Received<B>, sender: Sender) -> Result<Request, Refusal>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let Received { arrival, method, target, query, mut headers, attended, body } = received;
+        let presigned = sender.presigned.is_some();
+        let operation = s3::route(Asked { method: &method, target: &target, query: &query, headers: &headers, presigned });
+        let refusal = |error| Refusal { error, bucket: target.bucket.clone(), key: target.key.clone() };
+        // The checksum that Complete carries is that of the object, not of its own document.
+        let foreign_checksum = operation == Some(Operation::CompleteMultipartUpload);
+
+        headers.remove(header::AUTHORIZATION);
+        canonical::decode_latin1(&mut headers, &sender.latin1);
+        let query = match sender.presigned {
+            Some(version) => presigned::unfold(version, query, &mut headers, foreign_checksum).map_err(refusal)?,
+            None => query,
+        };
+        let query = Query::new(query);
+        query.refuse_repeated().map_err(refusal)?;
+        let (announced, decoder) = body_form(&headers, &sender, foreign_checksum).map_err(refusal)?;
+        check_length_is_known(operation, &announced).map_err(refusal)?;
+        announced::strip_framing(&mut headers);
+
+        let source = WireBody::new(body, decoder, self.paces.clone(), attended);
+        let payload = Payload::new(source, announced);
+        let context = Context { arrival, principal: sender.principal, presigned, operation };
+        Ok(Request { context, method, target, query, headers, payload })
+    }
+}
+
+/// What the headers say about the body, and what takes its framing off.
+fn body_form(headers: &HeaderMap, sender: &Sender, foreign_checksum: bool) -> Result<(Announced, Option<Decoder>), S3Error> {
+    let wire_length = wire::body_length(headers)?;
+    let framing = Framing::of(headers.amz("x-amz-content-sha256")?, headers)?;
+    let announced = announced::read(headers, framing, wire_length, foreign_checksum)?;
+    let (length, trailer) = (announced.length.unwrap_or_default(), announced.checksum.trailer());
+    let decoder = match framing {
+        Framing::Plain(_) => None,
+        Framing::Chunks => Some(Decoder::unsigned(length, trailer)),
+        Framing::SignedChunks { trailer: sealed } => {
+            let proof = sender.proof.as_ref();
+            let proof = proof.ok_or_else(|| S3Error::new(ErrorCode::InvalidRequest, "A signed payload needs a signed request"))?;
+            Some(Decoder::signed(length, trailer, Signatures::new(proof), sealed))
+        }
+    };
+    Ok((announced, decoder))
+}
+
+/// S3 stores nothing whose length it was not told.
+fn check_length_is_known(operation: Option<Operation>, announced: &Announced) -> Result<(), S3Error> {
+    let stores = matches!(operation, Some(Operation::PutObject | Operation::UploadPart));
+    if announced.length.is_none() && stores { Err(ErrorCode::MissingContentLength.into()) } else { Ok(()) }
+}
