@@ -11,7 +11,7 @@ use std::{
 /// Rows of ours that no client of the SDK sends: what browsers do.
 const NOT_OF_THE_SDK: [Operation; 1] = [Operation::PostObject];
 
-/// Marks that tell two operations with one method and one path apart, and that clients may leave out.
+/// Marks that clients may leave out: nothing else distinguishes the two operations with this method and path.
 const OPTIONAL_MARKS: [(Operation, &str); 1] = [(Operation::ListDirectoryBuckets, "max-directory-buckets")];
 
 type Set = BTreeSet<String>;

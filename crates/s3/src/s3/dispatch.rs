@@ -197,7 +197,7 @@ mod tests {
         let service = service(&dir).await;
         let copies = served().filter(|operation| operation.facts().needs.iter().any(|need| need.on == On::Source));
         for operation in copies {
-            // The source is in the private bucket. Whoever may read it is told that there is nothing.
+            // The source is in the private bucket. Whoever may read it gets 404: there is nothing.
             for (principal, expected) in [(identity("bob", Role::ReadWrite), 403), (identity("alice", Role::ReadWrite), 404)] {
                 let mut request = request_for(operation.facts());
                 request.context.principal = principal;

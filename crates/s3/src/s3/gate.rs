@@ -44,7 +44,7 @@ impl<'a> Resource<'a> {
     }
 }
 
-/// As policies name it.
+/// The name that policies give it.
 impl fmt::Display for Resource<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -68,7 +68,7 @@ pub(super) enum Decision {
 }
 
 impl Decision {
-    /// Of two needs, both of which have to be allowed.
+    /// Two needs are allowed if both are.
     pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Deny, _) | (_, Self::Deny) => Self::Deny,

@@ -63,7 +63,7 @@ mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue, Method};
     use std::net::Ipv4Addr;
 
-    /// Of nobody, who asks for nothing.
+    /// Nobody asks for nothing.
     pub(in crate::s3) fn context() -> Context {
         let arrival =
             Arrival { id: RequestId("test".into()), at: Timestamp::from_millis(0), peer: Ipv4Addr::LOCALHOST.into(), is_secure: false };

@@ -26,7 +26,7 @@ impl Scope {
 
 /// The methods that S3 has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(clippy::upper_case_acronyms)] // As HTTP writes them.
+#[allow(clippy::upper_case_acronyms)] // HTTP writes them so.
 pub enum Verb {
     GET,
     HEAD,
