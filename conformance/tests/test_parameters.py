@@ -1,9 +1,6 @@
 """Whether the table of parameters says of each parameter in the SDK's service model what becomes of it, and whether that is so."""
 
 import functools
-import gzip
-import json
-import re
 import sys
 import tempfile
 import tomllib
@@ -13,10 +10,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from harness import clients, s3  # noqa: E402
+from harness import s3, service_model  # noqa: E402
 from harness.server import REPOSITORY, Server, find_binary  # noqa: E402
 
-PLACES = {"header": "header", "headers": "header", "querystring": "query"}
+CACHE = REPOSITORY / "target" / "conformance"
 # What a request needs before S3 looks at anything else in it. No upload has this id.
 REQUIRED = {
     "partNumber": "1",
@@ -26,28 +23,17 @@ REQUIRED = {
 }
 
 
-@functools.cache
 def model() -> dict:
-    """The service model of the pinned client, read where that is installed."""
-    home = clients.install("boto3", REPOSITORY / "target" / "conformance")
-    (packed,) = home.glob("lib/python*/site-packages/botocore/data/s3/2006-03-01/service-2.json.gz")
-    return json.loads(gzip.decompress(packed.read_bytes()))
+    return service_model.model(CACHE)
 
 
 def served() -> list[str]:
-    source = (REPOSITORY / "crates" / "s3" / "src" / "s3" / "operation.rs").read_text()
-    return re.findall(r"\w+", re.search(r"^operations! \{(.*?)^\}", source, re.DOTALL | re.MULTILINE)[1])
+    """A test of the server holds that these are the operations that it serves (`tests/s3/operations.rs`)."""
+    return sorted({operation for operation, _, _ in in_table()})
 
 
 def members(operation: str) -> list[tuple[str, str, bool]]:
-    """Place, name and need of each parameter that an operation has besides its bucket, its key and its body."""
-    shape = model()["shapes"][model()["operations"][operation]["input"]["shape"]]
-    required = shape.get("required", [])
-    return [
-        (PLACES[member["location"]], member["locationName"], name in required)
-        for name, member in shape["members"].items()
-        if member.get("location") in PLACES
-    ]
+    return service_model.members(model(), operation)
 
 
 def in_model() -> set[tuple[str, str, str]]:
@@ -85,6 +71,10 @@ def refusals() -> list[tuple[str, str, str, str, str]]:
 
 
 class Table(unittest.TestCase):
+    def test_the_committed_operations_are_those_of_the_pinned_sdk(self):
+        hint = "conformance/run operations --update, and see what is new"
+        self.assertEqual(service_model.COMMITTED.read_text(), service_model.committed(model()), hint)
+
     def test_each_parameter_of_each_operation_that_is_served_is_in_one_section(self):
         listed = in_table()
         self.assertEqual(sorted(listed), sorted(set(listed)), "listed twice")

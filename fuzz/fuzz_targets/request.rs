@@ -4,13 +4,16 @@
 
 use bytes::Bytes;
 use causeway::{
-    edge::{Edge, EdgeSettings, Keys},
+    edge::{Admitted, Edge, EdgeSettings, Keys},
     model::{AccessKey, Identity, Owner, Role, Secret, Timestamp},
-    s3::RequestId,
+    s3::{Arrival, RequestId},
 };
 use http_body_util::Full;
 use libfuzzer_sys::fuzz_target;
-use std::sync::{Arc, LazyLock};
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, LazyLock},
+};
 
 #[derive(Debug)]
 struct Alice;
@@ -36,9 +39,10 @@ fuzz_target!(|input: (&str, &str, Vec<(&str, &[u8])>)| {
     }
     let Ok(request) = builder.body(Full::new(Bytes::new())) else { return };
     // 2026-01-02T03:04:05Z
-    let now = Timestamp::from_millis(1_767_323_045_000);
-    if let Ok(request) = EDGE.admit(request, RequestId("id".into()), now) {
-        assert!(request.principal.identity().is_none());
-        assert!(!request.presigned && !request.headers.contains_key("authorization"));
+    let at = Timestamp::from_millis(1_767_323_045_000);
+    let arrival = Arrival { id: RequestId("id".into()), at, peer: Ipv4Addr::LOCALHOST.into(), is_secure: false };
+    if let Ok(Admitted::Request(request)) = EDGE.admit(request, arrival) {
+        assert!(request.context.principal.identity().is_none());
+        assert!(!request.context.presigned && !request.headers.contains_key("authorization"));
     }
 });

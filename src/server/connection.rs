@@ -133,7 +133,7 @@ impl Door {
                     };
                     let guest = self.guests.welcome(place, of_peer);
                     let stop = Stop { token: self.stop.clone(), last_patience: self.last_patience.idle };
-                    let line = Line::new(address, peer, self.peers.clone(), guest.activity.clone(), stop);
+                    let line = Line::new(address, self.tls.is_some(), peer, self.peers.clone(), guest.activity.clone(), stop);
                     self.connections.spawn(self.welcome(stream, line, guest));
                 }
                 // Out of descriptors or memory: a connection that ends makes room. A peer that left is no matter.

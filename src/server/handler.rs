@@ -7,9 +7,9 @@ use super::{
     request_id::RequestIds,
 };
 use crate::{
-    edge::{Edge, Reply},
+    edge::{Admitted, Edge, Reply},
     model::Timestamp,
-    s3::{About, ErrorCode, RequestId, Response, S3Error, Service},
+    s3::{About, Arrival, ErrorCode, Response, S3Error, Service},
     telemetry::metrics::Metrics,
 };
 use bytes::Bytes;
@@ -43,7 +43,7 @@ impl Handler {
     {
         let now = Timestamp::now();
         let id = self.ids.next(now);
-        let client = line.peers.behind(&line.peer, request.headers());
+        let (client, peer) = line.peers.behind(&line.peer, line.address.ip(), request.headers());
         let Some(place) = Place::begin(line, client, self.metrics.clone()) else {
             self.metrics.overload.inc();
             return Err(h2::Reason::REFUSED_STREAM.into());
@@ -52,6 +52,7 @@ impl Handler {
         let (head, has_body) = (head_size(&request), !request.body().is_end_stream());
         let mut request = request.map(|body| Counted::new(body, &mut record));
         let reply = Reply::to(&mut request, id.clone());
+        let arrival = Arrival { id: id.clone(), at: now, peer, is_secure: line.is_secure(request.headers()) };
         let asked = Instant::now();
         let mut reserved = match place.enter(line).await {
             true => place.reserve(line, head, has_body).await,
@@ -60,17 +61,17 @@ impl Handler {
         let response = if reserved.is_none() {
             self.metrics.overload.inc();
             drop(request);
-            About::new(&id.0, None, None).error(busy(asked.elapsed()))
+            About::new(&id, None, None).error(busy(asked.elapsed()))
         } else {
             // In a box: what is left while a reply is sent is small. A defect costs its own request a 500, not the connection
             // and those that share it.
-            let serving = Box::pin(self.serve(request, id.clone(), now, &mut record, &place));
+            let serving = Box::pin(self.serve(request, arrival, &mut record, &place));
             match AssertUnwindSafe(serving).catch_unwind().await {
                 Ok(response) => response,
                 Err(_) => {
                     self.metrics.panicked();
                     tracing::error!(request = %id, "serving a request panicked");
-                    About::new(&id.0, None, None).error(ErrorCode::InternalError.into())
+                    About::new(&id, None, None).error(ErrorCode::InternalError.into())
                 }
             }
         };
@@ -89,12 +90,14 @@ impl Handler {
         Ok(record.answered(response, reserved))
     }
 
-    async fn serve<B>(&self, request: Request<Counted<B>>, id: RequestId, now: Timestamp, record: &mut Record, place: &Place) -> Response
+    async fn serve<B>(&self, request: Request<Counted<B>>, arrival: Arrival, record: &mut Record, place: &Place) -> Response
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        match self.edge.admit(request, id.clone(), now) {
-            Ok(mut request) => {
+        let id = arrival.id.clone();
+        match self.edge.admit(request, arrival) {
+            Ok(Admitted::Preflight(preflight)) => self.service.preflight(preflight),
+            Ok(Admitted::Request(mut request)) => {
                 record.admitted(&request);
                 request.payload = request.payload.within(place.memory().clone());
                 match self.limits.admit(&request).await {
@@ -109,7 +112,7 @@ impl Handler {
                 if is_authentication(refusal.error.code) {
                     self.metrics.unauthenticated(refusal.error.code.as_str());
                 }
-                About::new(&id.0, refusal.bucket, refusal.key).error(refusal.error)
+                About::new(&id, refusal.bucket, refusal.key).error(refusal.error)
             }
         }
     }
@@ -148,7 +151,7 @@ mod tests {
     use crate::{
         buckets::Buckets,
         catalog::sqlite::SqliteCatalog,
-        config::{Settings, Sources},
+        config::{Flag, Settings, Sources},
         edge::{EdgeSettings, Keys},
         model::{Identity, Secret},
         s3,
@@ -166,6 +169,25 @@ mod tests {
         }
     }
 
+    /// A connection from this machine.
+    fn line(configuration: &Sources, is_secure: bool) -> Line {
+        let peers = Peers::new(&Settings::load(configuration).expect("settings").server);
+        let stop = Stop { token: CancellationToken::new(), last_patience: Duration::ZERO };
+        Line::new(([127, 0, 0, 1], 1).into(), is_secure, peers.of([127, 0, 0, 1].into()), peers, Activity::begin(), stop)
+    }
+
+    #[test]
+    fn a_client_speaks_tls_with_us_or_with_a_trusted_proxy_that_says_so() {
+        let proxies = Flag { name: "--test", key: "server.trusted_proxies", value: "127.0.0.1/32".to_owned() };
+        let trusting = Sources { flags: vec![proxies], ..Sources::default() };
+        let mut headers = http::HeaderMap::new();
+        headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+        assert!(line(&Sources::default(), true).is_secure(&http::HeaderMap::new()));
+        assert!(!line(&Sources::default(), false).is_secure(&headers));
+        assert!(line(&trusting, false).is_secure(&headers));
+        assert!(!line(&trusting, false).is_secure(&http::HeaderMap::new()));
+    }
+
     #[tokio::test]
     async fn a_panic_becomes_an_internal_error_with_an_id_and_is_counted() {
         let dir = tempfile::tempdir().expect("a directory");
@@ -175,9 +197,7 @@ mod tests {
         let metrics = Arc::<Metrics>::default();
         let service = Service::new(buckets, s3::Settings { region: "r".to_owned(), any_region: true });
         let handler = Handler::new(edge, service, Arc::default(), metrics.clone());
-        let peers = Peers::new(&Settings::load(&Sources::default()).expect("defaults").server);
-        let stop = Stop { token: CancellationToken::new(), last_patience: Duration::ZERO };
-        let line = Line::new(([127, 0, 0, 1], 1).into(), peers.of([127, 0, 0, 1].into()), peers, Activity::begin(), stop);
+        let line = line(&Sources::default(), false);
         let now = Timestamp::now().iso8601().replace(['-', ':'], "");
         let (day, time) = (&now[..8], format!("{}Z", &now[..15]));
         let request = Request::get("/bucket/key")

@@ -155,7 +155,7 @@ impl LimitsInForce {
     /// Once it is a request's turn.
     pub(super) async fn admit(&self, request: &Request) -> Result<Admitted, S3Error> {
         let clients = self.clients();
-        let identity = request.principal.identity().and_then(|identity| clients.identities.get(identity.access_key.as_str()));
+        let identity = request.context.principal.identity().and_then(|identity| clients.identities.get(identity.access_key.as_str()));
         let bucket = request.target.bucket.as_deref().and_then(|name| clients.buckets.get(name));
         let mut admitted = Admitted::default();
         for (_, limiter) in [identity, bucket].into_iter().flatten() {

@@ -83,15 +83,15 @@ impl Peers {
         if self.trusted.contain(address) { self.proxy.clone() } else { self.at(address) }
     }
 
-    /// The address for which a request was made that came on a connection of `peer`: the last one that no trusted proxy has.
-    pub(super) fn behind(self: &Arc<Self>, peer: &Arc<Peer>, headers: &HeaderMap) -> Arc<Peer> {
+    /// For whom a request was made that came on a connection of `peer`, from `address`: for the last address that no trusted proxy has.
+    pub(super) fn behind(self: &Arc<Self>, peer: &Arc<Peer>, address: IpAddr, headers: &HeaderMap) -> (Arc<Peer>, IpAddr) {
         if peer.address.is_some() {
-            return peer.clone();
+            return (peer.clone(), address);
         }
         let lines = headers.get_all(FORWARDED).into_iter().rev().filter_map(|line| line.to_str().ok());
         let hops = lines.flat_map(|line| line.rsplit(',')).take(HOPS);
         let client = hops.map_while(|hop| hop.trim().parse::<IpAddr>().ok()).find(|hop| !self.trusted.contain(*hop));
-        client.map_or_else(|| peer.clone(), |client| self.at(client))
+        client.map_or_else(|| (peer.clone(), address), |client| (self.at(client), client))
     }
 
     fn at(self: &Arc<Self>, address: IpAddr) -> Arc<Peer> {
@@ -140,6 +140,11 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 impl Peer {
+    /// Whether it speaks for others, and is believed what it says of them.
+    pub(super) fn is_trusted_proxy(&self) -> bool {
+        self.address.is_none()
+    }
+
     /// A place for one more connection.
     pub(super) fn connect(&self) -> Option<OwnedSemaphorePermit> {
         self.connections.clone().try_acquire_owned().ok()
@@ -248,10 +253,15 @@ mod tests {
         headers.append(FORWARDED, "10.0.0.2".parse().expect("a value"));
         let (proxy, stranger) = (peers.of(address("10.0.0.1")), peers.of(address("192.0.2.1")));
         assert!(proxy.address.is_none() && stranger.address.is_some());
-        assert!(Arc::ptr_eq(&peers.behind(&proxy, &headers), &peers.of(address("198.51.100.7"))));
-        assert!(Arc::ptr_eq(&peers.behind(&stranger, &headers), &stranger));
-        assert!(Arc::ptr_eq(&peers.behind(&proxy, &HeaderMap::new()), &proxy));
+        let behind = |peer: &Arc<Peer>, own: &str, headers: &HeaderMap| peers.behind(peer, address(own), headers);
+        let (peer, client) = behind(&proxy, "10.0.0.1", &headers);
+        assert!(Arc::ptr_eq(&peer, &peers.of(address("198.51.100.7"))) && client == address("198.51.100.7"));
+        let (peer, client) = behind(&stranger, "192.0.2.1", &headers);
+        assert!(Arc::ptr_eq(&peer, &stranger) && client == address("192.0.2.1"));
+        assert!(proxy.is_trusted_proxy() && !stranger.is_trusted_proxy());
+        let (peer, client) = behind(&proxy, "10.0.0.1", &HeaderMap::new());
+        assert!(Arc::ptr_eq(&peer, &proxy) && client == address("10.0.0.1"));
         headers.insert(FORWARDED, "unknown".parse().expect("a value"));
-        assert!(Arc::ptr_eq(&peers.behind(&proxy, &headers), &proxy));
+        assert!(Arc::ptr_eq(&behind(&proxy, "10.0.0.1", &headers).0, &proxy));
     }
 }

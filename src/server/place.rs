@@ -18,6 +18,7 @@ use crate::{
     telemetry::metrics::Metrics,
 };
 use bytes::Bytes;
+use http::HeaderMap;
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -26,6 +27,7 @@ use std::{
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+const FORWARDED_PROTOCOL: &str = "x-forwarded-proto";
 /// How long a request waits for its turn and for memory, before it is told to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a stream waits for memory behind the others of its connection.
@@ -39,6 +41,8 @@ pub(super) const REPLY: usize = 2 * PIECE;
 #[derive(Debug, Clone)]
 pub(super) struct Line {
     pub(super) address: SocketAddr,
+    /// Whether it is one of TLS.
+    is_secure: bool,
     pub(super) peer: Arc<Peer>,
     pub(super) peers: Arc<Peers>,
     pub(super) activity: Arc<Activity>,
@@ -55,8 +59,21 @@ pub(super) struct Stop {
 }
 
 impl Line {
-    pub(super) fn new(address: SocketAddr, peer: Arc<Peer>, peers: Arc<Peers>, activity: Arc<Activity>, stop: Stop) -> Self {
-        Self { address, peer, peers, activity, stop, turn: Arc::default() }
+    pub(super) fn new(
+        address: SocketAddr,
+        is_secure: bool,
+        peer: Arc<Peer>,
+        peers: Arc<Peers>,
+        activity: Arc<Activity>,
+        stop: Stop,
+    ) -> Self {
+        Self { address, is_secure, peer, peers, activity, stop, turn: Arc::default() }
+    }
+
+    /// Whether the client of a request speaks TLS: with us, or with a trusted proxy that says so.
+    pub(super) fn is_secure(&self, headers: &HeaderMap) -> bool {
+        let says_so = || headers.get(FORWARDED_PROTOCOL).is_some_and(|protocol| protocol == "https");
+        self.is_secure || (self.peer.is_trusted_proxy() && says_so())
     }
 
     /// What a request waits for, unless that takes too long. `None`: it did.

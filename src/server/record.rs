@@ -89,16 +89,16 @@ impl Record {
     }
 
     pub(super) fn admitted(&mut self, request: &s3::Request) {
+        self.operation = request.context.operation;
         if tracing::enabled!(target: ACCESS, tracing::Level::DEBUG) {
             let (bucket, key) = (request.target.bucket.clone(), request.target.key.clone());
-            self.names = Some(Box::new(Names { bucket, key, principal: request.principal.clone() }));
+            self.names = Some(Box::new(Names { bucket, key, principal: request.context.principal.clone() }));
         }
     }
 
     /// What is sent of the reply is recorded, and counts until it is gone.
     pub(super) fn answered(mut self, mut response: s3::Response, reserved: Option<Held>) -> http::Response<Recorded> {
         self.status = response.status().as_u16();
-        self.operation = response.extensions_mut().remove();
         self.error = response.extensions_mut().remove();
         response.map(|body| {
             self.length = body.size_hint().exact();

@@ -39,13 +39,16 @@ fn health_paths_are_no_part_of_s3() {
 fn metrics_count_requests_by_operation_and_name_no_bucket() {
     let place = Place::new();
     let server = place.serve(&["--data", "d"], &[]);
-    let mut stream = connect(server.s3);
-    stream.write_all(b"GET /some-bucket/some-key HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("sent");
-    read_all(&mut stream);
+    for target in ["/some-bucket/some-key", "/some-bucket?policy"] {
+        let mut stream = connect(server.s3);
+        write!(stream, "GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("sent");
+        read_all(&mut stream);
+    }
     let (status, text) = server.ask_admin("/-/metrics");
     assert_eq!(status, 200);
     assert!(!text.contains("some-bucket") && !text.contains("some-key"), "{text}");
     assert_eq!(server.metric("causeway_requests_total{operation=\"GetObject\",status=\"4xx\"}"), Some(1.0));
+    assert_eq!(server.metric("causeway_requests_total{operation=\"GetBucketPolicy\",status=\"5xx\"}"), Some(1.0));
     within(|| (server.metric("causeway_requests_in_flight") == Some(0.0)).then_some(()));
     assert!(server.metric("process_resident_memory_bytes").is_some_and(|bytes| bytes > 1e6));
     assert!(server.metric("process_cpu_seconds_total").is_some());

@@ -6,6 +6,7 @@
 //!
 //! Invariants:
 //! - a request that means to authenticate and fails is refused, never taken for an anonymous one;
+//! - a preflight is answered before anybody is authenticated: browsers send it without credentials;
 //! - of an authenticated request every `x-amz-*` header is signed, wherever it was written, and the host, or by SigV2
 //!   the bucket;
 //! - nothing of the body is read here: a refusal costs the client no upload, and us no memory.
@@ -34,8 +35,8 @@ pub use reply::Reply;
 
 use crate::{
     access::CredentialsInForce,
-    model::{Identity, Secret, SignatureV2, Timestamp},
-    s3::{self, ErrorCode, HeaderMapExt, Operation, Query, Request, RequestId, S3Error},
+    model::{Identity, Secret, SignatureV2},
+    s3::{self, Arrival, Asked, Context, ErrorCode, HeaderMapExt, Operation, Preflight, Query, Request, S3Error, Target},
     store::payload::{Announced, Payload},
 };
 use address::Addresses;
@@ -45,6 +46,7 @@ use body::WireBody;
 use bytes::Bytes;
 use chunked::{Decoder, Signatures};
 use http::{HeaderMap, Method, header, request::Parts};
+use presigned::Pairs;
 use reply::Attended;
 use std::{fmt, sync::Arc};
 
@@ -77,6 +79,16 @@ pub struct Edge {
     paces: Paces,
 }
 
+/// What the edge makes of a request.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // One a request, moved once.
+pub enum Admitted {
+    /// A request whose sender is known, or who is nobody in particular.
+    Request(Request),
+    /// A question of a browser, which carries no credentials.
+    Preflight(Preflight),
+}
+
 /// A request that goes no further, with what its error document says of it.
 #[derive(Debug)]
 pub struct Refusal {
@@ -91,25 +103,39 @@ impl From<S3Error> for Refusal {
     }
 }
 
+/// A request as it came, in pieces that it can be kept in while somebody finds out who sent it. What is signed of it is checked against
+/// its head; a form carries its signature in the body, which may be read from here first.
+struct Received<B> {
+    arrival: Arrival,
+    method: Method,
+    target: Target,
+    query: Pairs,
+    headers: HeaderMap,
+    attended: Option<Attended>,
+    body: B,
+}
+
 impl Edge {
     pub fn new(settings: EdgeSettings, keys: Arc<dyn Keys>) -> Self {
         let authenticator = Authenticator::new(keys, settings.region, settings.signature_v2);
         Self { authenticator, addresses: Addresses::new(settings.domains), paces: settings.paces }
     }
 
-    /// Authenticates a request and makes its body a payload.
+    /// Authenticates a request by its head, and makes its body a payload.
     #[allow(clippy::result_large_err)] // One a request, moved once.
-    pub fn admit<B>(&self, request: http::Request<B>, id: RequestId, now: Timestamp) -> Result<Request, Refusal>
+    pub fn admit<B>(&self, request: http::Request<B>, arrival: Arrival) -> Result<Admitted, Refusal>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        let (Parts { method, uri, version, mut headers, mut extensions, .. }, body) = request.into_parts();
+        let (Parts { method, uri, version, headers, mut extensions, .. }, body) = request.into_parts();
         let host = wire::host(&uri, &headers, version)?;
         let path = encoding::decode_path(uri.path())?;
         let (target, bucket_in_host) = self.addresses.locate(host, &path);
         let refusal = |error| Refusal { error, bucket: target.bucket.clone(), key: target.key.clone() };
 
-        wire::refuse_preflight(&method, &headers).map_err(refusal)?;
+        if let Some(preflight) = Preflight::read(&method, &headers, &target, &arrival).map_err(refusal)? {
+            return Ok(Admitted::Preflight(preflight));
+        }
         wire::check_expectation(&headers).map_err(refusal)?;
         let query = encoding::parse_query(uri.query().unwrap_or_default()).map_err(refusal)?;
         let head = Head {
@@ -122,12 +148,26 @@ impl Edge {
             headers: &headers,
             host,
         };
-        let sender = self.authenticator.authenticate(head, now).map_err(refusal)?;
+        let sender = self.authenticator.authenticate(head, arrival.at).map_err(refusal)?;
+        let attended = extensions.remove::<Attended>();
+        self.trust(Received { arrival, method, target, query, headers, attended, body }, sender).map(Admitted::Request)
+    }
+
+    /// Makes a request of what came, once it is known who sent it. Here it is routed.
+    #[allow(clippy::result_large_err)]
+    fn trust<B>(&self, received: Received<B>, sender: Sender) -> Result<Request, Refusal>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let Received { arrival, method, target, query, mut headers, attended, body } = received;
+        let presigned = sender.presigned.is_some();
+        let operation = s3::route(Asked { method: &method, target: &target, query: &query, headers: &headers, presigned });
+        let refusal = |error| Refusal { error, bucket: target.bucket.clone(), key: target.key.clone() };
+        // The checksum that Complete carries is that of the object, not of its own document.
+        let foreign_checksum = operation == Some(Operation::CompleteMultipartUpload);
 
         headers.remove(header::AUTHORIZATION);
         canonical::decode_latin1(&mut headers, &sender.latin1);
-        // The checksum that Complete carries is that of the object, not of its own document.
-        let foreign_checksum = method == Method::POST && target.key.is_some() && query.iter().any(|(name, _)| name == "uploadId");
         let query = match sender.presigned {
             Some(version) => presigned::unfold(version, query, &mut headers, foreign_checksum).map_err(refusal)?,
             None => query,
@@ -135,16 +175,13 @@ impl Edge {
         let query = Query::new(query);
         query.refuse_repeated().map_err(refusal)?;
         let (announced, decoder) = body_form(&headers, &sender, foreign_checksum).map_err(refusal)?;
+        check_length_is_known(operation, &announced).map_err(refusal)?;
         announced::strip_framing(&mut headers);
 
-        let source = WireBody::new(body, decoder, self.paces.clone(), extensions.remove::<Attended>());
+        let source = WireBody::new(body, decoder, self.paces.clone(), attended);
         let payload = Payload::new(source, announced);
-        let presigned = sender.presigned.is_some();
-        let request = Request { id, method, target, query, headers, principal: sender.principal, presigned, payload };
-        match check_length_is_known(&request) {
-            Ok(()) => Ok(request),
-            Err(error) => Err(Refusal { error, bucket: request.target.bucket, key: request.target.key }),
-        }
+        let context = Context { arrival, principal: sender.principal, presigned, operation };
+        Ok(Request { context, method, target, query, headers, payload })
     }
 }
 
@@ -167,7 +204,7 @@ fn body_form(headers: &HeaderMap, sender: &Sender, foreign_checksum: bool) -> Re
 }
 
 /// S3 stores nothing whose length it was not told.
-fn check_length_is_known(request: &Request) -> Result<(), S3Error> {
-    let stores = || matches!(s3::route(request), Ok(Operation::PutObject | Operation::UploadPart));
-    if request.payload.length().is_none() && stores() { Err(ErrorCode::MissingContentLength.into()) } else { Ok(()) }
+fn check_length_is_known(operation: Option<Operation>, announced: &Announced) -> Result<(), S3Error> {
+    let stores = matches!(operation, Some(Operation::PutObject | Operation::UploadPart));
+    if announced.length.is_none() && stores { Err(ErrorCode::MissingContentLength.into()) } else { Ok(()) }
 }

@@ -1,5 +1,8 @@
 //! What HTTP and every client expect of a reply, whatever the operation: identification, a body only where there may be
 //! one, its length, and whether the connection can go on.
+//!
+//! Invariant: every reply passes [`Reply::finish`], also those to refused, overloaded and failed requests. What all replies carry is
+//! added there.
 
 use crate::s3::{Body, RequestId, Response};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};

@@ -1,8 +1,8 @@
-//! What HTTP itself demands of a request before S3 looks at it: one host, one way to find the end of the body, no
-//! expectation that we cannot meet, and no preflight, which S3 never authenticates.
+//! What HTTP itself demands of a request before S3 looks at it: one host, one way to find the end of the body, and no
+//! expectation that we cannot meet.
 
 use crate::s3::{ErrorCode, S3Error};
-use http::{HeaderMap, Method, Uri, Version, header};
+use http::{HeaderMap, Uri, Version, header};
 
 /// The host that the client addressed, as it signed it.
 pub(super) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) -> Result<&'a str, S3Error> {
@@ -49,21 +49,6 @@ pub(super) fn check_expectation(headers: &HeaderMap) -> Result<(), S3Error> {
     let known = |value: &[u8]| value.is_empty() || value.eq_ignore_ascii_case(b"100-continue");
     let all_known = headers.get_all(header::EXPECT).iter().all(|value| known(value.as_bytes()));
     if all_known { Ok(()) } else { Err(ErrorCode::ExpectationFailed.into()) }
-}
-
-/// A CORS preflight carries no credentials; no bucket of ours allows other origins.
-pub(super) fn refuse_preflight(method: &Method, headers: &HeaderMap) -> Result<(), S3Error> {
-    if method != Method::OPTIONS {
-        return Ok(());
-    }
-    if !headers.contains_key(header::ORIGIN) {
-        return Err(bad_request("Insufficient information. Origin request header needed."));
-    }
-    let Some(wanted) = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD) else {
-        return Err(bad_request("Invalid Access-Control-Request-Method: null"));
-    };
-    // The method of the request that was to follow, as in the answers of S3.
-    Err(S3Error::from(ErrorCode::AccessForbidden).detail("Method", String::from_utf8_lossy(wanted.as_bytes())))
 }
 
 fn bad_request(message: &str) -> S3Error {

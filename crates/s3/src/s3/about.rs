@@ -4,13 +4,13 @@
 //! the request itself says is filled in here, so that no operation can forget it.
 
 use super::{
-    body::Body,
+    body::{Body, Response},
+    context::RequestId,
     document::shown,
     error::S3Error,
     headers,
     reply::XML,
     request::{HeaderMapExt, Request},
-    service::Response,
     xml,
 };
 use http::{Method, header};
@@ -19,8 +19,7 @@ use std::sync::Arc;
 /// What an error document says of its request, kept while the request itself is consumed.
 #[derive(Debug, Clone)]
 pub struct About {
-    request_id: String,
-    resource: String,
+    request_id: RequestId,
     bucket: Option<String>,
     key: Option<String>,
     method: Option<Method>,
@@ -48,14 +47,12 @@ fn text<'r>(request: &'r Request, name: &'static str) -> Option<&'r str> {
 impl About {
     pub fn of(request: &Request) -> Self {
         let said = SAID.iter().filter_map(|(element, say)| Some((*element, say(request)?.to_owned()))).collect();
-        let about = Self::new(&request.id.0, request.target.bucket.clone(), request.target.key.clone());
+        let about = Self::new(&request.context.arrival.id, request.target.bucket.clone(), request.target.key.clone());
         Self { method: Some(request.method.clone()), said, ..about }
     }
 
-    pub fn new(request_id: &str, bucket: Option<String>, key: Option<String>) -> Self {
-        let resource =
-            format!("/{}{}{}", bucket.as_deref().unwrap_or(""), if key.is_some() { "/" } else { "" }, key.as_deref().unwrap_or(""));
-        Self { request_id: request_id.to_owned(), resource, bucket, key, method: None, said: Vec::new() }
+    pub fn new(request_id: &RequestId, bucket: Option<String>, key: Option<String>) -> Self {
+        Self { request_id: request_id.clone(), bucket, key, method: None, said: Vec::new() }
     }
 
     /// The reply to a failed request. The error itself goes into the extensions, for the log.
@@ -78,9 +75,9 @@ impl About {
             if let Some(bucket) = self.bucket.as_ref().filter(|_| attached("BucketName").is_none()) {
                 w.text("BucketName", shown(bucket));
             }
-            w.text("Resource", shown(&self.resource));
-            w.text("RequestId", &self.request_id);
-            w.text("HostId", &self.request_id);
+            w.text("Resource", shown(&self.resource()));
+            w.text("RequestId", &*self.request_id.0);
+            w.text("HostId", &*self.request_id.0);
         });
         let mut response = http::Response::new(Body::Full(document.finish()));
         *response.status_mut() = status;
@@ -96,6 +93,14 @@ impl About {
             "Method" => self.method.as_ref().map(Method::as_str),
             "ResourceType" => Some(self.resource_type()),
             _ => self.said.iter().find(|(name, _)| *name == element).map(|(_, value)| value.as_str()),
+        }
+    }
+
+    fn resource(&self) -> String {
+        let bucket = self.bucket.as_deref().unwrap_or_default();
+        match &self.key {
+            Some(key) => format!("/{bucket}/{key}"),
+            None => format!("/{bucket}"),
         }
     }
 

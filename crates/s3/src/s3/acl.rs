@@ -4,10 +4,10 @@
 //! has exactly the grants it asked for. Everything in a bucket belongs to the bucket's owner.
 
 use super::{
+    body::Response,
     error::{ErrorCode, S3Error},
     headers, reply,
     request::Request,
-    service::Response,
     xml,
 };
 use crate::model::{CannedAcl, Owner};

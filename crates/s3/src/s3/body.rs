@@ -9,6 +9,8 @@ use std::{
     task::{Context, Poll},
 };
 
+pub type Response = http::Response<Body>;
+
 /// Nothing, one buffer, or a stream whose length is known when it is an object.
 pub enum Body {
     Empty,

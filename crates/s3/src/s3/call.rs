@@ -1,6 +1,10 @@
 //! What an operation is handed: its request, authorized, with what it addresses already resolved and typed.
 
-use super::{reader::Reader, request::Request};
+use super::{
+    operation::{On, Operation},
+    reader::Reader,
+    request::Request,
+};
 use crate::{buckets::Bucket, model::ObjectKey};
 use std::sync::Arc;
 
@@ -17,11 +21,23 @@ pub struct BucketCall {
     pub bucket: Arc<Bucket>,
 }
 
-/// A read of an object, which its reader decides.
+/// A read of an object. Bucket and key are the reader's, which decides about the very object that it opens.
 #[derive(Debug)]
 pub struct ReadCall {
     pub request: Request,
-    pub(super) reader: Reader,
+    operation: Operation,
+    bucket: Arc<Bucket>,
+    key: ObjectKey,
+}
+
+impl ReadCall {
+    pub(super) fn new(operation: Operation, request: Request, bucket: Arc<Bucket>, key: ObjectKey) -> Self {
+        Self { request, operation, bucket, key }
+    }
+
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader::new(&self.request.context, self.operation, On::Object, &self.bucket, &self.key)
+    }
 }
 
 /// On a key of a bucket that exists.

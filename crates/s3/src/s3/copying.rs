@@ -1,6 +1,6 @@
 //! The object that a copy reads: resolved and authorized like any other read.
 
-use super::{ErrorCode, Request, S3Error, Service, gate::Reads, headers, reader::Reader};
+use super::{ErrorCode, On, Operation, Request, S3Error, Service, headers, reader::Reader};
 use crate::{
     buckets::Bucket,
     model::ObjectInfo,
@@ -18,16 +18,17 @@ pub(super) struct Source {
     pub(super) shows_tags: bool,
 }
 
-/// The source that `x-amz-copy-source` names, with its conditions.
-pub(super) async fn source(service: &Service, request: &Request) -> Result<Source, S3Error> {
+/// The source that `x-amz-copy-source` names, with its conditions. What `operation` needs of it is decided here.
+pub(super) async fn source(service: &Service, operation: Operation, request: &Request) -> Result<Source, S3Error> {
     let (name, key) = headers::copy_source(request)?;
     let bucket = service.buckets().get(&name).await.map_err(|error| S3Error::from(error).detail("BucketName", name.as_str()))?;
-    let reader = Reader::new(bucket.clone(), key.clone(), Reads::of(&request.principal, &bucket));
+    let reader = Reader::new(&request.context, operation, On::Source, &bucket, &key);
     reader.allow().await?;
+    let shows_tags = reader.shows_tags();
     headers::expected_owner(&request.headers, "x-amz-source-expected-bucket-owner", &bucket)?;
     let conditions = headers::source_conditions(&request.headers)?;
     let object = CopySource { store: bucket.store().clone(), key, conditions };
-    Ok(Source { bucket, object, shows_tags: reader.is_by_right() })
+    Ok(Source { bucket, object, shows_tags })
 }
 
 impl Source {

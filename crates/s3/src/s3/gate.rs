@@ -1,118 +1,167 @@
-//! Authorization: one exhaustive table from operation to what it needs, one gate in front of every operation.
+//! Authorization: whether a principal may do an action to a resource. One function decides, and every operation asks it.
+//!
+//! Owns the rules: today those of roles, of rights in a bucket and of canned ACLs. Does not own which actions an operation needs
+//! (`operations`), nor what each action asks of a principal (`action`).
+//!
+//! Invariants:
+//! - whatever no rule allows is denied;
+//! - about an object that was not opened yet nothing is allowed for the sake of its ACL: see `reader`.
 
 use super::{
+    action::{Action, Needed},
+    context::Context,
     error::{ErrorCode, S3Error},
-    operation::Operation,
+    identification,
+    operation::{Need, On, Operation},
 };
 use crate::{
     buckets::Bucket,
-    model::{CannedAcl, Principal, Right, Role},
+    model::{CannedAcl, ObjectInfo, ObjectKey, Right, Role},
 };
+use std::fmt;
 
-/// What an operation needs. Adding an operation without a row does not compile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Need {
-    /// Any identity.
-    Identity,
-    /// An identity that may write.
-    CreateBucket,
-    /// To read the bucket: whoever has the right to read it, or whom its ACL lets.
-    ReadBucket,
-    /// To read one object: as above, or whom the object's ACL lets.
-    ReadObject,
-    /// To write objects: whoever has the right to write, or whom the bucket's ACL lets. Never a read-only identity.
-    WriteObject,
-    /// To know of the bucket and its settings: whoever has the right to read it, and nobody by an ACL.
-    Know,
-    /// To change tags: whoever has the right to write, and nobody by an ACL.
-    WriteTags,
-    /// To change the bucket itself, or an ACL: its owner.
-    Own,
+/// What an action is done to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Resource<'a> {
+    Service,
+    /// A bucket that is to be made, by its name.
+    NewBucket(&'a str),
+    Bucket(&'a Bucket),
+    /// Keys of a bucket that are not known yet.
+    Keys(&'a Bucket),
+    /// A key, whatever is there.
+    Object(&'a Bucket, &'a ObjectKey),
+    /// The object that was found there.
+    Opened(&'a Bucket, &'a ObjectKey, &'a ObjectInfo),
 }
 
-pub(super) fn need(operation: Operation) -> Need {
-    use Operation::*;
-    match operation {
-        ListBuckets => Need::Identity,
-        CreateBucket => Need::CreateBucket,
-        HeadBucket | ListObjects | ListObjectsV2 | ListObjectVersions => Need::ReadBucket,
-        GetBucketLocation | GetBucketAcl | GetBucketVersioning | ListMultipartUploads | ListParts | GetObjectAcl | GetObjectTagging => {
-            Need::Know
-        }
-        GetObject | HeadObject | GetObjectAttributes => Need::ReadObject,
-        PutObject
-        | CopyObject
-        | DeleteObject
-        | DeleteObjects
-        | CreateMultipartUpload
-        | UploadPart
-        | UploadPartCopy
-        | CompleteMultipartUpload
-        | AbortMultipartUpload => Need::WriteObject,
-        PutObjectTagging | DeleteObjectTagging => Need::WriteTags,
-        PutObjectAcl | PutBucketAcl | DeleteBucket => Need::Own,
-    }
-}
-
-/// For operations that have no bucket yet.
-pub(super) fn authorize_service(principal: &Principal, need: Need) -> Result<(), S3Error> {
-    let allowed = match (principal.identity(), need) {
-        (Some(_), Need::Identity) => true,
-        (Some(identity), Need::CreateBucket) => identity.role != Role::ReadOnly,
-        _ => false,
-    };
-    if allowed { Ok(()) } else { Err(ErrorCode::AccessDenied.into()) }
-}
-
-/// What somebody may do for what he is, whatever ACLs let anybody do.
-fn right(principal: &Principal, bucket: &Bucket) -> Right {
-    principal.identity().map_or(Right::Nothing, |identity| identity.right(bucket.owner(), bucket.grants()))
-}
-
-/// Whether somebody reads a bucket for what he is, and not because an ACL lets him: only then are names of owners shown.
-pub(super) fn reads_by_right(principal: &Principal, bucket: &Bucket) -> bool {
-    Reads::of(principal, bucket) == Reads::ByRight
-}
-
-/// Why somebody may read an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reads {
-    /// For what he is.
-    ByRight,
-    /// If the ACL lets him, as one that the server knows or not.
-    ByAcl { is_known: bool },
-}
-
-impl Reads {
-    pub(super) fn of(principal: &Principal, bucket: &Bucket) -> Self {
-        match right(principal, bucket) >= Right::Read {
-            true => Self::ByRight,
-            false => Self::ByAcl { is_known: principal.identity().is_some() },
-        }
-    }
-
-    pub(super) fn are_let_by(self, acl: CannedAcl) -> bool {
+impl<'a> Resource<'a> {
+    fn bucket(self) -> Option<&'a Bucket> {
         match self {
-            Self::ByRight => true,
-            Self::ByAcl { is_known } => acl.anyone_reads() || (is_known && acl.users_read()),
+            Self::Service | Self::NewBucket(_) => None,
+            Self::Bucket(bucket) | Self::Keys(bucket) | Self::Object(bucket, _) | Self::Opened(bucket, _, _) => Some(bucket),
         }
     }
 }
 
-/// For everything on a bucket but reading its objects, which their `Reader` decides.
-pub(super) fn authorize(principal: &Principal, need: Need, bucket: &Bucket) -> Result<(), S3Error> {
-    let acl = bucket.acl();
-    let right = right(principal, bucket);
-    let may_write = principal.identity().is_none_or(|identity| identity.role != Role::ReadOnly);
-    let allowed = match need {
-        Need::Identity | Need::CreateBucket => return authorize_service(principal, need),
-        Need::ReadBucket => Reads::of(principal, bucket).are_let_by(acl),
-        Need::Know => right >= Right::Read,
-        Need::WriteObject => right >= Right::Write || (may_write && acl.anyone_writes()),
-        Need::WriteTags => right >= Right::Write,
-        Need::Own => right >= Right::Own,
-        // Nothing may be read without its reader.
-        Need::ReadObject => false,
+/// The name that policies give it.
+impl fmt::Display for Resource<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service => f.write_str("*"),
+            Self::NewBucket(name) => write!(f, "{}{name}", identification::ARN_PREFIX),
+            Self::Bucket(bucket) => write!(f, "{}{}", identification::ARN_PREFIX, bucket.name()),
+            Self::Keys(bucket) => write!(f, "{}{}/*", identification::ARN_PREFIX, bucket.name()),
+            Self::Object(bucket, key) | Self::Opened(bucket, key, _) => {
+                write!(f, "{}{}/{key}", identification::ARN_PREFIX, bucket.name())
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decision {
+    Allow,
+    Deny,
+    /// On the key, or on the object that is found there: ask again with that.
+    Depends,
+}
+
+impl Decision {
+    /// Two needs are allowed if both are.
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Deny, _) | (_, Self::Deny) => Self::Deny,
+            (Self::Depends, _) | (_, Self::Depends) => Self::Depends,
+            (Self::Allow, Self::Allow) => Self::Allow,
+        }
+    }
+}
+
+impl From<bool> for Decision {
+    fn from(allowed: bool) -> Self {
+        if allowed { Self::Allow } else { Self::Deny }
+    }
+}
+
+/// Whether the principal of a request may do an action to a resource.
+pub(super) fn decide(context: &Context, action: Action, resource: Resource<'_>) -> Decision {
+    by_roles_and_acls(context, action.needed(), resource)
+}
+
+/// 403 for a request that was denied, which the log explains.
+pub(super) fn denied(context: &Context, resource: Resource<'_>) -> S3Error {
+    let identity = context.principal.identity().map(|identity| identity.access_key.as_str());
+    let operation = context.operation.map(Operation::as_str);
+    let id = &context.arrival.id;
+    tracing::debug!(request = %id, identity, operation, resource = resource.to_string(), "access was denied");
+    ErrorCode::AccessDenied.into()
+}
+
+fn by_roles_and_acls(context: &Context, needed: Needed, resource: Resource<'_>) -> Decision {
+    let identity = context.principal.identity();
+    let writes = identity.is_none_or(|identity| identity.role != Role::ReadOnly);
+    let Some(bucket) = resource.bucket() else {
+        return match needed {
+            Needed::Identity => identity.is_some(),
+            Needed::Writer => identity.is_some() && writes,
+            Needed::ReadBucket | Needed::ReadObject | Needed::Know => false,
+            Needed::Write | Needed::WriteTags | Needed::Own => false,
+        }
+        .into();
     };
-    if allowed { Ok(()) } else { Err(ErrorCode::AccessDenied.into()) }
+    // What somebody may do for what he is, whatever ACLs let anybody do.
+    let right = identity.map_or(Right::Nothing, |identity| identity.right(bucket.owner(), bucket.grants()));
+    let reads_by = |acl: CannedAcl| acl.anyone_reads() || (identity.is_some() && acl.users_read());
+    match needed {
+        Needed::Identity | Needed::Writer => false,
+        Needed::ReadBucket => right >= Right::Read || reads_by(bucket.acl()),
+        Needed::Know => right >= Right::Read,
+        Needed::Write => right >= Right::Write || (writes && bucket.acl().anyone_writes()),
+        Needed::WriteTags => right >= Right::Write,
+        Needed::Own => right >= Right::Own,
+        Needed::ReadObject => match resource {
+            _ if right >= Right::Read => true,
+            Resource::Opened(_, _, info) => reads_by(info.attributes.acl),
+            Resource::Keys(_) | Resource::Object(..) => return Decision::Depends,
+            Resource::Service | Resource::NewBucket(_) | Resource::Bucket(_) => false,
+        },
+    }
+    .into()
+}
+
+/// What a request addresses, as far as it was resolved.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Addressed<'a> {
+    /// The name of the bucket, where there is none yet.
+    pub(super) name: &'a str,
+    pub(super) bucket: Option<&'a Bucket>,
+    pub(super) key: Option<&'a ObjectKey>,
+}
+
+impl<'a> Addressed<'a> {
+    fn resource(self, on: On) -> Option<Resource<'a>> {
+        match (on, self.bucket, self.key) {
+            (On::Service, None, None) => Some(Resource::Service),
+            (On::NewBucket, None, None) => Some(Resource::NewBucket(self.name)),
+            (On::Bucket, Some(bucket), _) => Some(Resource::Bucket(bucket)),
+            (On::EachKey, Some(bucket), _) => Some(Resource::Keys(bucket)),
+            (On::Object, Some(bucket), Some(key)) => Some(Resource::Object(bucket, key)),
+            (On::Service | On::NewBucket | On::Bucket | On::EachKey | On::Object | On::Source, _, _) => None,
+        }
+    }
+}
+
+/// Refuses a request that is denied something it needs, before anything of it is done. What the handler decides later may still be denied:
+/// each key of a list, and the source of a copy, which `copying` resolves.
+pub(super) fn admit(context: &Context, needs: &[Need], addressed: Addressed<'_>) -> Result<(), S3Error> {
+    for need in needs.iter().filter(|need| need.on != On::Source) {
+        let resource = addressed.resource(need.on).ok_or(ErrorCode::AccessDenied)?;
+        match decide(context, need.action, resource) {
+            Decision::Allow => {}
+            Decision::Depends if need.on == On::EachKey => {}
+            Decision::Depends | Decision::Deny => return Err(denied(context, resource)),
+        }
+    }
+    Ok(())
 }

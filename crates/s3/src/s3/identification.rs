@@ -7,9 +7,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 const REGION: HeaderName = HeaderName::from_static("x-amz-bucket-region");
 const ARN: HeaderName = HeaderName::from_static("x-amz-bucket-arn");
 
-/// The Amazon Resource Name of a bucket, which has neither a region nor an account.
+/// What the Amazon Resource Names of buckets and objects begin with: they have neither a region nor an account.
+pub(super) const ARN_PREFIX: &str = "arn:aws:s3:::";
+
+/// The Amazon Resource Name of a bucket.
 pub(super) fn arn(bucket: &BucketName) -> String {
-    format!("arn:aws:s3:::{bucket}")
+    format!("{ARN_PREFIX}{bucket}")
 }
 
 /// Makes the headers that CreateBucket and HeadBucket answer with. `default_region` is that of buckets without a location of their own.

@@ -7,11 +7,9 @@
 
 use super::{
     about::About,
-    body::Body,
+    body::{Body, Response},
     error::{ErrorCode, S3Error},
-    reply,
-    service::Response,
-    xml,
+    reply, xml,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -77,11 +75,12 @@ fn late(patience: Duration, about: About, work: Work) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::s3::RequestId;
     use http_body_util::BodyExt;
     use tokio::sync::oneshot;
 
     fn about() -> About {
-        About::new("id", Some("bucket".into()), Some("key".into()))
+        About::new(&RequestId("id".into()), Some("bucket".into()), Some("key".into()))
     }
 
     async fn frame(response: &mut Response) -> Option<String> {

@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     model::{CacheUse, ChecksumSpec, Notes, Owner, StorageClass},
-    s3::{BucketCall, acl, gate},
+    s3::{
+        Action, BucketCall, acl,
+        gate::{Decision, Resource, decide},
+    },
     store::{ListEntry, ListedObject},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -142,8 +145,10 @@ pub(super) struct ShownOwner<'b> {
 }
 
 impl<'b> ShownOwner<'b> {
+    /// By name only to whoever may read the bucket's ACL, which says it too.
     pub(super) fn of(call: &'b BucketCall) -> Self {
-        Self { owner: call.bucket.owner(), by_name: gate::reads_by_right(&call.request.principal, &call.bucket) }
+        let decision = decide(&call.request.context, Action::GetBucketAcl, Resource::Bucket(&call.bucket));
+        Self { owner: call.bucket.owner(), by_name: decision == Decision::Allow }
     }
 
     fn write(self, w: &mut Writer) {

@@ -3,12 +3,16 @@
 //! Owns the closed set of operations, authorization (one table, one gate), S3's XML and its error codes. Knows nothing
 //! of connections, signatures or storage technology.
 
+mod abilities;
 mod about;
 mod acl;
+mod action;
 mod body;
 mod call;
+mod context;
 mod copying;
 mod crossing;
+mod dispatch;
 mod document;
 mod error;
 mod gate;
@@ -19,31 +23,76 @@ mod limits;
 mod listing;
 mod multipart;
 mod operation;
+mod operations;
+mod preflight;
 mod reader;
 mod reading;
+mod reference;
 mod region;
 mod reply;
 mod request;
+mod routing;
 mod service;
 mod tagging;
 
 mod ops;
 
 pub use about::About;
-pub use body::Body;
+pub use action::Action;
+pub use body::{Body, Response};
 pub use call::{BucketCall, ObjectCall, ReadCall, ServiceCall};
+pub use context::{Arrival, Context, RequestId};
 pub use error::{ErrorCode, S3Error};
-pub use operation::{Operation, route};
-pub use request::{HeaderMapExt, Query, Request, RequestId, Target};
-pub use service::{Response, Service, Settings};
+pub use operation::{Conditions, Facts, Mark, Need, On, Operation, Scope, Support, Verb};
+pub use preflight::Preflight;
+pub use reference::reference;
+pub use region::Settings;
+pub use request::{HeaderMapExt, Query, Request, Target};
+pub use routing::{Asked, route};
+pub use service::Service;
 
 use crate::xml;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::Principal, store::payload::Payload};
+    use crate::{
+        model::{Principal, Timestamp},
+        store::payload::Payload,
+    };
     use http::{HeaderMap, HeaderName, HeaderValue, Method};
+    use std::net::Ipv4Addr;
+
+    /// Nobody asks for nothing.
+    pub(in crate::s3) fn context() -> Context {
+        let arrival =
+            Arrival { id: RequestId("test".into()), at: Timestamp::from_millis(0), peer: Ipv4Addr::LOCALHOST.into(), is_secure: false };
+        Context { arrival, principal: Principal::Anonymous, presigned: false, operation: None }
+    }
+
+    /// A request that a row of the table names, and that says nothing more.
+    pub(in crate::s3) fn request_for(facts: &Facts) -> Request {
+        let mut pairs = Vec::new();
+        let mut headers = Vec::new();
+        for mark in facts.named {
+            match *mark {
+                Mark::Query(name) | Mark::Either(name, _) => pairs.push((name.to_owned(), String::new())),
+                Mark::Value(name, value) => pairs.push((name.to_owned(), value.to_owned())),
+                Mark::Header(name) => headers.push((name, "/bucket/key")),
+            }
+        }
+        let target = Target {
+            bucket: (facts.scope != Scope::Service).then(|| "bucket".to_owned()),
+            key: (facts.scope == Scope::Object).then(|| "key".to_owned()),
+        };
+        Request {
+            context: Context { operation: Some(facts.operation), ..context() },
+            method: Method::from_bytes(facts.verb.as_str().as_bytes()).expect("a method"),
+            target,
+            query: Query::new(pairs),
+            ..request(&headers)
+        }
+    }
 
     /// A request of which only the headers matter.
     pub(in crate::s3) fn request(headers: &[(&'static str, &str)]) -> Request {
@@ -53,13 +102,11 @@ mod tests {
             map.append(HeaderName::try_from(*name).expect("a header name"), value);
         }
         Request {
-            id: RequestId("test".into()),
+            context: context(),
             method: Method::PUT,
             target: Target { bucket: Some("bucket".into()), key: Some("key".into()) },
             query: Query::default(),
             headers: map,
-            principal: Principal::Anonymous,
-            presigned: false,
             payload: Payload::from_bytes(""),
         }
     }

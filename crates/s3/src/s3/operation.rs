@@ -1,187 +1,222 @@
-//! The closed set of operations, and how a request names one.
+//! The closed set of operations, and what the table in `operations` says of each.
 //!
-//! Invariant: every sub-resource that S3 knows is listed here. What we do not serve is answered 501, and a write with
-//! any parameter that its operation does not know is refused: nothing falls through to PutObject or DeleteObject.
+//! Owns the words of the table. Routing (`routing`), authorization (`gate`), dispatch (`service`), the check of headers (`headers`),
+//! the reference and the tests read it, and know nothing of single operations besides.
 
-use super::{
-    error::{ErrorCode, S3Error},
-    request::{HeaderMapExt, Request},
-};
-use http::{HeaderValue, Method, header};
+use super::{action::Action, operations::each_operation};
+use std::fmt;
+
+/// What an operation is on: the service, a bucket, or an object in a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    Service,
+    Bucket,
+    Object,
+}
+
+impl Scope {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Bucket => "bucket",
+            Self::Object => "object",
+        }
+    }
+}
+
+/// The methods that S3 has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::upper_case_acronyms)] // HTTP writes them so.
+pub enum Verb {
+    GET,
+    HEAD,
+    PUT,
+    POST,
+    DELETE,
+}
+
+impl Verb {
+    pub fn of(method: &http::Method) -> Option<Self> {
+        match *method {
+            http::Method::GET => Some(Self::GET),
+            http::Method::HEAD => Some(Self::HEAD),
+            http::Method::PUT => Some(Self::PUT),
+            http::Method::POST => Some(Self::POST),
+            http::Method::DELETE => Some(Self::DELETE),
+            _ => None,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GET => "GET",
+            Self::HEAD => "HEAD",
+            Self::PUT => "PUT",
+            Self::POST => "POST",
+            Self::DELETE => "DELETE",
+        }
+    }
+
+    /// RFC 9110, section 9.2.1: such a request changes nothing.
+    pub fn is_safe(self) -> bool {
+        matches!(self, Self::GET | Self::HEAD)
+    }
+}
+
+/// What besides the method and the scope says that a request is for an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// This parameter: a sub-resource, or what only this operation has.
+    Query(&'static str),
+    /// Either of two parameters.
+    Either(&'static str, &'static str),
+    /// A parameter with this value.
+    Value(&'static str, &'static str),
+    /// A header.
+    Header(&'static str),
+}
+
+impl Mark {
+    /// The parameters that it looks at.
+    pub fn parameters(self) -> impl Iterator<Item = &'static str> {
+        let (first, second) = match self {
+            Self::Query(name) | Self::Value(name, _) => (Some(name), None),
+            Self::Either(name, other) => (Some(name), Some(other)),
+            Self::Header(_) => (None, None),
+        };
+        first.into_iter().chain(second)
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Query(name) => write!(f, "?{name}"),
+            Self::Either(name, other) => write!(f, "?{name} or ?{other}"),
+            Self::Value(name, value) => write!(f, "?{name}={value}"),
+            Self::Header(name) => f.write_str(name),
+        }
+    }
+}
+
+/// The resource of a need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    Service,
+    /// The bucket that is to be made.
+    NewBucket,
+    Bucket,
+    Object,
+    /// Each key that the body names. The operation asks about each.
+    EachKey,
+    /// The object that a copy reads.
+    Source,
+}
+
+impl On {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "the service",
+            Self::NewBucket => "the new bucket",
+            Self::Bucket => "the bucket",
+            Self::Object => "the object",
+            Self::EachKey => "each key",
+            Self::Source => "the source",
+        }
+    }
+}
+
+/// An action that a request must be allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    pub action: Action,
+    pub on: On,
+}
+
+/// Which promise of a storage the conditions of a writing operation rest on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conditions {
+    /// There are none: a condition that comes with the request is refused.
+    Unknown,
+    OnWrite,
+    OnComplete,
+    OnDelete,
+}
+
+/// Whether there is a handler, and if not, what the answer 501 says is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    Served,
+    /// `None`: the sub-resource that names the operation.
+    Refused(Option<&'static str>),
+}
+
+/// A row of the table.
+#[derive(Debug)]
+pub struct Facts {
+    pub operation: Operation,
+    pub verb: Verb,
+    pub scope: Scope,
+    pub named: &'static [Mark],
+    /// The parameters that it knows, besides those that name it.
+    pub takes: &'static [&'static str],
+    pub needs: &'static [Need],
+    pub conditions: Conditions,
+    pub support: Support,
+}
+
+impl Facts {
+    pub fn is_served(&self) -> bool {
+        self.support == Support::Served
+    }
+
+    /// Whether the operation knows a parameter.
+    pub fn knows(&self, parameter: &str) -> bool {
+        self.takes.contains(&parameter) || self.named.iter().any(|mark| mark.parameters().any(|name| name == parameter))
+    }
+}
 
 macro_rules! operations {
-    ($($name:ident),+ $(,)?) => {
+    ($($name:ident {
+        $verb:ident $scope:ident
+        $(named [$($mark:ident($($words:literal),+)),+])? $(takes [$($taken:literal),+])?
+        needs [$($action:ident on $on:ident),+] $(conditions $conditions:ident)?
+    } => $kind:ident $($handler:ident)? $($refusal:literal)?;)+) => {
+        /// An operation of S3, by its name in the API reference, in logs and in metrics.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Operation { $($name),+ }
 
         impl Operation {
             pub const ALL: &'static [Operation] = &[$(Operation::$name),+];
 
-            /// As in S3's API reference, logs and metrics.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name)),+ }
             }
         }
+
+        static TABLE: [Facts; Operation::ALL.len()] = [$(Facts {
+            operation: Operation::$name,
+            verb: Verb::$verb,
+            scope: Scope::$scope,
+            named: &[$($(Mark::$mark($($words),+)),+)?],
+            takes: &[$($($taken),+)?],
+            needs: &[$(Need { action: Action::$action, on: On::$on }),+],
+            conditions: operations!(@conditions $($conditions)?),
+            support: operations!(@$kind $($refusal)?),
+        }),+];
     };
+    (@conditions) => { Conditions::Unknown };
+    (@conditions $conditions:ident) => { Conditions::$conditions };
+    (@refused) => { Support::Refused(None) };
+    (@refused $words:literal) => { Support::Refused(Some($words)) };
+    // Each kind of handler.
+    (@$kind:ident) => { Support::Served };
 }
 
-operations! {
-    ListBuckets,
-    CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation, GetBucketAcl, PutBucketAcl, GetBucketVersioning,
-    ListObjects, ListObjectsV2, ListObjectVersions, ListMultipartUploads, DeleteObjects,
-    PutObject, GetObject, HeadObject, DeleteObject, CopyObject, GetObjectAttributes,
-    GetObjectAcl, PutObjectAcl, GetObjectTagging, PutObjectTagging, DeleteObjectTagging,
-    CreateMultipartUpload, UploadPart, UploadPartCopy, CompleteMultipartUpload, AbortMultipartUpload, ListParts,
-}
+each_operation!(operations {});
 
-/// Sub-resources of a bucket that S3 has and we do not serve (yet).
-const BUCKET_UNSERVED: &[&str] = &[
-    "abac",
-    "accelerate",
-    "analytics",
-    "cors",
-    "encryption",
-    "events",
-    "intelligent-tiering",
-    "inventory",
-    "lifecycle",
-    "logging",
-    "metadataConfiguration",
-    "metadataInventoryTable",
-    "metadataJournalTable",
-    "metadataTable",
-    "metrics",
-    "notification",
-    "object-lock",
-    "ownershipControls",
-    "policy",
-    "policyStatus",
-    "publicAccessBlock",
-    "replication",
-    "requestPayment",
-    "session",
-    "tagging",
-    "website",
-];
-
-/// Sub-resources of an object that S3 has and we do not serve (yet).
-const OBJECT_UNSERVED: &[&str] = &[
-    "annotation",
-    "append",
-    "encryption",
-    "legal-hold",
-    "object-lock",
-    "renameObject",
-    "restore",
-    "retention",
-    "select",
-    "select-type",
-    "torrent",
-];
-
-/// Parameters that any request may carry: SDKs name the operation in `x-id`.
-const HARMLESS: &[&str] = &["x-id"];
-
-pub fn route(request: &Request) -> Result<Operation, S3Error> {
-    let query = &request.query;
-    let (unserved, resource) = match (&request.target.bucket, &request.target.key) {
-        (None, _) => (&[][..], "service"),
-        (Some(_), None) => (BUCKET_UNSERVED, "bucket"),
-        (Some(_), Some(_)) => (OBJECT_UNSERVED, "object"),
-    };
-    if let Some((name, _)) = query.iter().find(|(name, _)| unserved.contains(name)) {
-        return Err(S3Error::not_implemented(format_args!("The {resource} sub-resource '{name}'")));
-    }
-    let operation = match resource {
-        "service" => service(request),
-        "bucket" => bucket(request),
-        _ => object(request),
-    }?;
-    if request.method != Method::GET && request.method != Method::HEAD {
-        let known = parameters(operation);
-        if let Some((name, _)) = query.iter().find(|(name, _)| !known.contains(name) && !HARMLESS.contains(name)) {
-            return Err(S3Error::not_implemented(format_args!("The parameter '{name}' of {}", operation.as_str())));
-        }
-    }
-    Ok(operation)
-}
-
-/// What a writing operation takes in its query.
-fn parameters(operation: Operation) -> &'static [&'static str] {
-    match operation {
-        Operation::DeleteObjects => &["delete"],
-        Operation::PutBucketAcl => &["acl"],
-        Operation::PutObjectAcl => &["acl", "versionId"],
-        Operation::PutObjectTagging | Operation::DeleteObjectTagging => &["tagging", "versionId"],
-        Operation::CreateMultipartUpload => &["uploads"],
-        Operation::UploadPart | Operation::UploadPartCopy => &["partNumber", "uploadId"],
-        Operation::CompleteMultipartUpload | Operation::AbortMultipartUpload => &["uploadId"],
-        Operation::DeleteObject => &["versionId"],
-        _ => &[],
-    }
-}
-
-/// RFC 9110 section 15.5.6: a 405 says which methods there are.
-fn not_allowed(methods: &'static str) -> S3Error {
-    S3Error::from(ErrorCode::MethodNotAllowed).header(header::ALLOW, HeaderValue::from_static(methods))
-}
-
-fn service(request: &Request) -> Result<Operation, S3Error> {
-    match request.method {
-        Method::GET => Ok(Operation::ListBuckets),
-        _ => Err(not_allowed("GET")),
-    }
-}
-
-fn bucket(request: &Request) -> Result<Operation, S3Error> {
-    let has = |name| request.query.has(name);
-    match request.method {
-        Method::GET if has("location") => Ok(Operation::GetBucketLocation),
-        Method::GET if has("acl") => Ok(Operation::GetBucketAcl),
-        Method::GET if has("versioning") => Ok(Operation::GetBucketVersioning),
-        Method::GET if has("versions") => Ok(Operation::ListObjectVersions),
-        Method::GET if has("uploads") => Ok(Operation::ListMultipartUploads),
-        Method::GET => match request.query.get("list-type") {
-            None => Ok(Operation::ListObjects),
-            Some("2") => Ok(Operation::ListObjectsV2),
-            Some("1") => Ok(Operation::ListObjects),
-            Some(other) => Err(S3Error::argument("list-type", other, "Invalid list type")),
-        },
-        Method::HEAD => Ok(Operation::HeadBucket),
-        Method::PUT if has("acl") => Ok(Operation::PutBucketAcl),
-        Method::PUT if has("versioning") => Err(S3Error::not_implemented("Versioning")),
-        Method::PUT => Ok(Operation::CreateBucket),
-        Method::DELETE => Ok(Operation::DeleteBucket),
-        Method::POST if has("delete") => Ok(Operation::DeleteObjects),
-        Method::POST => Err(S3Error::not_implemented("Upload by HTML form")),
-        _ => Err(not_allowed("GET, HEAD, PUT, DELETE, POST")),
-    }
-}
-
-fn object(request: &Request) -> Result<Operation, S3Error> {
-    let has = |name| request.query.has(name);
-    let copies = || request.headers.amz("x-amz-copy-source").map(|source| source.is_some());
-    let invalid = |message: String| Err(S3Error::new(ErrorCode::InvalidRequest, message));
-    match request.method {
-        _ if has("versions") => invalid("There is no such thing as the ?versions sub-resource for a key".to_owned()),
-        Method::POST if has("uploads") => Ok(Operation::CreateMultipartUpload),
-        _ if has("uploads") => invalid(format!("Key is not expected for the {} method ?uploads subresource", request.method)),
-        Method::GET if has("attributes") => Ok(Operation::GetObjectAttributes),
-        Method::GET if has("acl") => Ok(Operation::GetObjectAcl),
-        Method::GET if has("tagging") => Ok(Operation::GetObjectTagging),
-        Method::GET if has("uploadId") => Ok(Operation::ListParts),
-        Method::GET => Ok(Operation::GetObject),
-        Method::HEAD => Ok(Operation::HeadObject),
-        Method::PUT if has("acl") => Ok(Operation::PutObjectAcl),
-        Method::PUT if has("tagging") => Ok(Operation::PutObjectTagging),
-        Method::PUT if has("uploadId") || has("partNumber") => {
-            Ok(if copies()? { Operation::UploadPartCopy } else { Operation::UploadPart })
-        }
-        Method::PUT => Ok(if copies()? { Operation::CopyObject } else { Operation::PutObject }),
-        Method::DELETE if has("tagging") => Ok(Operation::DeleteObjectTagging),
-        Method::DELETE if has("uploadId") => Ok(Operation::AbortMultipartUpload),
-        Method::DELETE => Ok(Operation::DeleteObject),
-        Method::POST if has("uploadId") => Ok(Operation::CompleteMultipartUpload),
-        _ => Err(not_allowed("GET, HEAD, PUT, DELETE")),
+impl Operation {
+    pub fn facts(self) -> &'static Facts {
+        &TABLE[self as usize]
     }
 }

@@ -1,78 +1,117 @@
-//! One object, read by somebody who may or may not: whoever reads by an ACL is let, or not, by that of the very object that was opened.
+//! One object, read by somebody who may or may not: what depends on the object is decided about the very object that was opened.
 //!
 //! Invariant: nothing of an object leaves here, not even which condition it breaks, before that was decided. An operation that reads an
 //! object is handed this and no store.
 
 use super::{
-    error::{ErrorCode, S3Error},
-    gate::Reads,
+    action::Action,
+    context::Context,
+    error::S3Error,
+    gate::{self, Decision, Resource, decide},
+    operation::{On, Operation},
 };
 use crate::{
     buckets::Bucket,
-    model::{CannedAcl, ObjectInfo, ObjectKey},
+    model::{ObjectInfo, ObjectKey},
     store::{self, GetReply, GetRequest, condition::ReadConditions, error::StoreErrorKind},
 };
-use std::sync::Arc;
 
 #[derive(Debug)]
-pub(super) struct Reader {
-    bucket: Arc<Bucket>,
-    key: ObjectKey,
-    reads: Reads,
+pub(super) struct Reader<'a> {
+    context: &'a Context,
+    operation: Operation,
+    /// Which of the operation's needs are about this object.
+    on: On,
+    bucket: &'a Bucket,
+    key: &'a ObjectKey,
+    /// What can be said before the object is opened.
+    decision: Decision,
 }
 
 /// What the storage answers to somebody who may read it. The outer error: he may not, or it cannot be decided.
 pub(super) type Read<T> = Result<store::Result<T>, S3Error>;
 
-impl Reader {
-    pub(super) fn new(bucket: Arc<Bucket>, key: ObjectKey, reads: Reads) -> Self {
-        Self { bucket, key, reads }
+impl<'a> Reader<'a> {
+    pub(super) fn new(context: &'a Context, operation: Operation, on: On, bucket: &'a Bucket, key: &'a ObjectKey) -> Self {
+        let mut reader = Self { context, operation, on, bucket, key, decision: Decision::Deny };
+        reader.decision = reader.decide(Resource::Object(bucket, key));
+        reader
     }
 
-    /// Whether tags and names of owners may be shown.
-    pub(super) fn is_by_right(&self) -> bool {
-        self.reads == Reads::ByRight
+    /// Whether the tags of the object may be shown, and counted.
+    pub(super) fn shows_tags(&self) -> bool {
+        decide(self.context, Action::GetObjectTagging, Resource::Object(self.bucket, self.key)) == Decision::Allow
     }
 
     pub(super) async fn get(&self, request: GetRequest) -> Read<GetReply> {
-        let opened = self.bucket.store().get(&self.key, request).await;
+        self.refuse_early()?;
+        let opened = self.bucket.store().get(self.key, request).await;
         self.decided(opened, |reply| &reply.info).await
     }
 
     pub(super) async fn head(&self, conditions: &ReadConditions) -> Read<ObjectInfo> {
-        let found = self.bucket.store().head(&self.key, conditions).await;
+        self.refuse_early()?;
+        let found = self.bucket.store().head(self.key, conditions).await;
         self.decided(found, |info| info).await
     }
 
     pub(super) async fn describe(&self, conditions: &ReadConditions) -> Read<ObjectInfo> {
-        let found = self.bucket.store().describe(&self.key, conditions).await;
+        self.refuse_early()?;
+        let found = self.bucket.store().describe(self.key, conditions).await;
         self.decided(found, |info| info).await
     }
 
     /// Before a copy reads it, which opens it by itself.
     pub(super) async fn allow(&self) -> Result<(), S3Error> {
-        if self.is_by_right() || self.reads.are_let_by(self.acl().await?) { Ok(()) } else { Err(ErrorCode::AccessDenied.into()) }
+        match self.decision {
+            Decision::Depends => self.allowed(self.look().await?),
+            decided => self.allowed(decided),
+        }
+    }
+
+    fn refuse_early(&self) -> Result<(), S3Error> {
+        if self.decision == Decision::Deny { Err(self.denied()) } else { Ok(()) }
+    }
+
+    fn allowed(&self, decision: Decision) -> Result<(), S3Error> {
+        if decision == Decision::Allow { Ok(()) } else { Err(self.denied()) }
+    }
+
+    fn denied(&self) -> S3Error {
+        gate::denied(self.context, Resource::Object(self.bucket, self.key))
+    }
+
+    /// All that the operation needs of this resource.
+    fn decide(&self, resource: Resource<'_>) -> Decision {
+        let needs = self.operation.facts().needs.iter().filter(|need| need.on == self.on);
+        let decisions = needs.map(|need| decide(self.context, need.action, resource));
+        decisions.reduce(Decision::and).unwrap_or(Decision::Deny)
     }
 
     async fn decided<T>(&self, read: store::Result<T>, info: impl Fn(&T) -> &ObjectInfo) -> Read<T> {
-        if self.is_by_right() {
+        if self.decision == Decision::Allow {
             return Ok(read);
         }
-        let acl = match &read {
-            Ok(found) => info(found).attributes.acl,
-            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => self.bucket.acl(),
+        let decision = match &read {
+            Ok(found) => self.decide(Resource::Opened(self.bucket, self.key, info(found))),
+            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => self.knows_of_nothing(),
             // A condition that it breaks says something about it, too.
-            Err(_) => self.acl().await?,
+            Err(_) => self.look().await?,
         };
-        if self.reads.are_let_by(acl) { Ok(read) } else { Err(ErrorCode::AccessDenied.into()) }
+        self.allowed(decision).map(|()| read)
     }
 
-    async fn acl(&self) -> Result<CannedAcl, S3Error> {
-        match self.bucket.store().head(&self.key, &Default::default()).await {
-            Ok(info) => Ok(info.attributes.acl),
-            // Whoever may list may know that there is nothing.
-            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(self.bucket.acl()),
+    /// What is decided about the object that is there now.
+    async fn look(&self) -> Result<Decision, S3Error> {
+        match self.bucket.store().head(self.key, &Default::default()).await {
+            Ok(info) => Ok(self.decide(Resource::Opened(self.bucket, self.key, &info))),
+            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(self.knows_of_nothing()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whoever may list may know that there is nothing.
+    fn knows_of_nothing(&self) -> Decision {
+        decide(self.context, Action::ListBucket, Resource::Bucket(self.bucket))
     }
 }

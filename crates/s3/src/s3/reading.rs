@@ -1,7 +1,7 @@
 //! What GetObject and HeadObject share: which bytes are meant, and which headers say so.
 
 use super::{
-    ErrorCode, HeaderMapExt, Query, ReadCall, Request, S3Error,
+    ErrorCode, HeaderMapExt, Query, Request, S3Error,
     headers::{self, ReplyView},
     reader::Reader,
 };
@@ -34,8 +34,8 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    pub(super) fn of(call: &ReadCall) -> Result<Self, S3Error> {
-        Ok(Self { tags: call.reader.is_by_right(), ..Self::asked(&call.request)? })
+    pub(super) fn of(request: &Request, reader: &Reader<'_>) -> Result<Self, S3Error> {
+        Ok(Self { tags: reader.shows_tags(), ..Self::asked(request)? })
     }
 
     fn asked(request: &Request) -> Result<Self, S3Error> {
@@ -43,7 +43,7 @@ impl Reading {
             conditions: headers::read_conditions(&request.headers)?,
             selection: selection(request)?,
             if_range: request.headers.text(header::IF_RANGE)?.map(Validator::parse),
-            overrides: overrides(&request.query, &request.principal)?,
+            overrides: overrides(&request.query, &request.context.principal)?,
             checksum: headers::checksum_mode(&request.headers)?,
             tags: false,
         })
@@ -147,7 +147,7 @@ impl Validator {
 
 /// A failed read as a reply. A 304 names what the client has (RFC 9110 section 15.4.5), if it is still what is there; what is said of an
 /// archived object names its class.
-pub(super) async fn failure(reader: &Reader, conditions: &ReadConditions, error: StoreError) -> S3Error {
+pub(super) async fn failure(reader: &Reader<'_>, conditions: &ReadConditions, error: StoreError) -> S3Error {
     let kind = error.kind();
     let mut error = S3Error::from(error);
     if !matches!(kind, StoreErrorKind::NotModified | StoreErrorKind::InvalidObjectState) {
@@ -195,7 +195,7 @@ mod tests {
         let mut request = request(headers);
         request.query = Query::new(query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect());
         let owner = Owner { id: "id".into(), display_name: "name".into() };
-        request.principal = Principal::Identity(Identity { access_key: AccessKey("k".into()), role: Role::Admin, owner }.into());
+        request.context.principal = Principal::Identity(Identity { access_key: AccessKey("k".into()), role: Role::Admin, owner }.into());
         Reading::asked(&request).map_err(|error| error.code)
     }
 

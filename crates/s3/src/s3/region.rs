@@ -2,7 +2,16 @@
 //!
 //! A location moves no byte here. It is remembered, because clients ask for it and sign with it.
 
-use super::{ErrorCode, S3Error, Settings};
+use super::{ErrorCode, S3Error};
+
+/// What of the configuration S3 itself shows.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Answered by GetBucketLocation and HeadBucket where a bucket has no location of its own.
+    pub region: String,
+    /// Whether clients may sign for other regions, and so have buckets in them.
+    pub any_region: bool,
+}
 
 /// The region that S3 writes as an empty location.
 pub(super) const CLASSIC: &str = "us-east-1";

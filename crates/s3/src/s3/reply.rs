@@ -1,6 +1,9 @@
 //! The shapes most replies have: an XML document, or a status alone.
 
-use super::{body::Body, service::Response, xml};
+use super::{
+    body::{Body, Response},
+    xml,
+};
 use http::{HeaderValue, StatusCode, header};
 
 pub(super) const XML: HeaderValue = HeaderValue::from_static("application/xml");

@@ -1,19 +1,11 @@
 //! A request as the edge hands it over: authenticated, decoded, its body a verified-on-read payload.
 
-use super::error::{ErrorCode, S3Error};
-use crate::{model::Principal, store::payload::Payload};
+use super::{
+    context::Context,
+    error::{ErrorCode, S3Error},
+};
+use crate::store::payload::Payload;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use std::{fmt, sync::Arc};
-
-/// Shown in every reply and log line of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(pub Arc<str>);
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// What the request addresses, percent-decoded, from the path or the virtual host. Not validated: the gate does that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,15 +16,12 @@ pub struct Target {
 
 #[derive(Debug)]
 pub struct Request {
-    pub id: RequestId,
+    pub context: Context,
     pub method: Method,
     pub target: Target,
     pub query: Query,
     /// As received, less `Authorization`. Every `x-amz-*` among them was signed, unless the principal is anonymous.
     pub headers: HeaderMap,
-    pub principal: Principal,
-    /// Authenticated by its query.
-    pub presigned: bool,
     pub payload: Payload,
 }
 

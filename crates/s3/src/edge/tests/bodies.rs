@@ -123,7 +123,7 @@ fn in_frames(draft: Draft, cuts: &[usize]) -> Result<Request, S3Error> {
     frames.push(body);
     let frames = frames.into_iter().map(|frame| Ok::<_, Infallible>(Frame::data(frame)));
     let request = http::Request::from_parts(parts, StreamBody::new(futures_util::stream::iter(frames)));
-    edge().admit(request, RequestId("id".into()), now()).map_err(|refusal| refusal.error)
+    admit_to(&edge(), request, now()).map_err(|refusal| refusal.error)
 }
 
 fn decoded(draft: Draft) -> Result<Bytes, PayloadError> {

@@ -8,10 +8,10 @@ mod refusals;
 mod slow;
 mod version2;
 
-use super::{Edge, EdgeSettings, Keys, Pace};
+use super::{Admitted, Edge, EdgeSettings, Keys, Pace, Refusal};
 use crate::{
     model::{AccessKey, Identity, Owner, Role, Secret, Timestamp},
-    s3::{ErrorCode, Request, RequestId, S3Error},
+    s3::{Arrival, ErrorCode, Preflight, Request, RequestId, S3Error},
     store::payload::PayloadError,
 };
 use aws_credential_types::Credentials;
@@ -26,6 +26,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::{
+    net::Ipv4Addr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -196,8 +197,30 @@ impl Signer {
     }
 }
 
+fn arrival(at: Timestamp) -> Arrival {
+    Arrival { id: RequestId("id".into()), at, peer: Ipv4Addr::LOCALHOST.into(), is_secure: false }
+}
+
+#[allow(clippy::result_large_err)] // As of the edge itself.
+fn admit_to<B>(edge: &Edge, request: http::Request<B>, at: Timestamp) -> Result<Request, Refusal>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+{
+    edge.admit(request, arrival(at)).map(|admitted| match admitted {
+        Admitted::Request(request) => request,
+        Admitted::Preflight(preflight) => panic!("{preflight:?}"),
+    })
+}
+
 fn admit(request: http::Request<Full<Bytes>>) -> Result<Request, S3Error> {
-    edge().admit(request, RequestId("id".into()), now()).map_err(|refusal| refusal.error)
+    admit_to(&edge(), request, now()).map_err(|refusal| refusal.error)
+}
+
+fn preflight(request: http::Request<Full<Bytes>>) -> Preflight {
+    match edge().admit(request, arrival(now())).expect("admitted") {
+        Admitted::Preflight(preflight) => preflight,
+        Admitted::Request(request) => panic!("{request:?}"),
+    }
 }
 
 fn refusal_code(draft: Draft) -> Option<ErrorCode> {

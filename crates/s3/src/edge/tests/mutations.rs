@@ -40,7 +40,7 @@ fn signers() -> impl Strategy<Value = Signer> {
 }
 
 fn judge(signer: &Signer, draft: Draft) -> Result<Request, S3Error> {
-    edge_for(ALICE, &signer.secret).admit(draft.build(), RequestId("id".into()), now()).map_err(|refusal| refusal.error)
+    admit_to(&edge_for(ALICE, &signer.secret), draft.build(), now()).map_err(|refusal| refusal.error)
 }
 
 /// One change of one signed part. `None` if there is nothing of the kind to change.
@@ -94,8 +94,8 @@ proptest! {
     fn what_the_sdk_signs_is_accepted(draft in drafts(), signer in signers()) {
         let key = percent_encoding::percent_decode_str(&draft.path).decode_utf8().expect("UTF-8")["/bucket/".len()..].to_owned();
         let request = judge(&signer, signer.sign(draft)).expect("admitted");
-        prop_assert!(request.principal.identity().is_some());
-        prop_assert_eq!(request.presigned, signer.expires.is_some());
+        prop_assert!(request.context.principal.identity().is_some());
+        prop_assert_eq!(request.context.presigned, signer.expires.is_some());
         prop_assert_eq!(request.target.key, Some(key));
         prop_assert!(request.query.iter().all(|(name, _)| name.starts_with('q')));
     }

@@ -10,13 +10,13 @@ fn get() -> Draft {
 fn used_after(expires: u64, seconds: i64) -> Option<(ErrorCode, String)> {
     let at = Timestamp::from_millis((NOW as i64 + seconds) * 1000);
     let request = Signer::presigning(expires).sign(get()).build();
-    edge().admit(request, RequestId("id".into()), at).map_err(|refusal| (refusal.error.code, refusal.error.message)).err()
+    admit_to(&edge(), request, at).map_err(|refusal| (refusal.error.code, refusal.error.message)).err()
 }
 
 #[test]
 fn a_presigned_request_has_its_identity_and_only_its_own_parameters() {
     let request = admit(Signer::presigning(60).sign(get()).build()).expect("admitted");
-    assert!(request.presigned && request.principal.identity().is_some());
+    assert!(request.context.presigned && request.context.principal.identity().is_some());
     assert_eq!(request.query.iter().collect::<Vec<_>>(), [("response-content-type", "text/plain"), ("versionId", "null")]);
 }
 

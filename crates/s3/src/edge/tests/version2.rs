@@ -58,7 +58,7 @@ fn edge_taking(signature_v2: SignatureV2) -> Edge {
 }
 
 fn admit_by(edge: &Edge, draft: Draft, at: Timestamp) -> Result<Request, S3Error> {
-    edge.admit(draft.build(), RequestId("id".into()), at).map_err(|refusal| refusal.error)
+    admit_to(edge, draft.build(), at).map_err(|refusal| refusal.error)
 }
 
 fn code_by(signature_v2: SignatureV2, draft: Draft) -> Option<ErrorCode> {
@@ -146,7 +146,7 @@ fn the_documented_requests_are_accepted() {
             admit_by(&edge, draft.header("authorization", &format!("AWS AKIAIOSFODNN7EXAMPLE:{signature}")), at)
         };
         let request = signed(method, date, signature).unwrap_or_else(|error| panic!("{target}: {error:?}"));
-        assert!(request.principal.identity().is_some() && !request.presigned, "{target}");
+        assert!(request.context.principal.identity().is_some() && !request.context.presigned, "{target}");
         let code = |result: Result<Request, S3Error>| result.map_err(|error| error.code).err();
         assert_eq!(code(signed("DELETE", date, signature)), Some(ErrorCode::SignatureDoesNotMatch), "{target}");
         assert_eq!(code(signed(method, date, "frJIUN8DYpKDtOLCwo//yllqDzg=")), Some(ErrorCode::SignatureDoesNotMatch), "{target}");
@@ -157,7 +157,7 @@ fn the_documented_requests_are_accepted() {
 fn urls_of_boto3_are_accepted_as_they_are_made() {
     for (index, (_, _, target)) in BOTO3.iter().enumerate() {
         let request = admit(of_boto3(index).build()).unwrap_or_else(|error| panic!("{target}: {error:?}"));
-        assert!(request.principal.identity().is_some() && request.presigned, "{target}");
+        assert!(request.context.principal.identity().is_some() && request.context.presigned, "{target}");
         assert!(!request.query.has("Signature") && !request.query.has("AWSAccessKeyId") && !request.query.has("Expires"));
     }
     let put = admit(of_boto3(2).build()).expect("admitted");

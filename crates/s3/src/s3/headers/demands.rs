@@ -5,10 +5,12 @@ use super::keeping;
 use crate::{
     buckets::Bucket,
     model::StorageClass,
-    s3::{ErrorCode, HeaderMapExt, Request, S3Error, operation::Operation},
-    store::{Capabilities, Guarantee, Keeping},
+    s3::{
+        ErrorCode, HeaderMapExt, Operation, Request, S3Error,
+        abilities::{Abilities, Holds},
+    },
 };
-use http::{HeaderMap, Method};
+use http::HeaderMap;
 
 #[derive(Clone, Copy)]
 enum Demand {
@@ -53,9 +55,9 @@ const DEMANDS: &[(&str, Demand)] = &[
 /// Where an object's class and encryption are said.
 const BEGINNINGS: &[Operation] = &[Operation::PutObject, Operation::CopyObject, Operation::CreateMultipartUpload];
 
-/// `known` is of the bucket's storage, if there is a bucket.
-pub(in crate::s3) fn refuse_unsupported(operation: Operation, request: &Request, known: Option<Capabilities>) -> Result<(), S3Error> {
-    let passes = |keeping: fn(&Capabilities) -> Keeping| known.as_ref().map(keeping) == Some(Keeping::Kept);
+/// `storage` is that of the bucket, if there is a bucket.
+pub(in crate::s3) fn refuse_unsupported(operation: Operation, request: &Request, storage: Option<Abilities>) -> Result<(), S3Error> {
+    let passes = |ability: fn(&Abilities) -> bool| storage.as_ref().is_some_and(ability);
     for name in request.headers.keys() {
         let name = name.as_str();
         let asks = |known: &str| name == known || (known.ends_with('-') && name.starts_with(known));
@@ -66,9 +68,9 @@ pub(in crate::s3) fn refuse_unsupported(operation: Operation, request: &Request,
             Demand::Unless(harmless) if harmless.iter().any(|harmless| value.eq_ignore_ascii_case(harmless)) => {}
             Demand::StorageClass if value == StorageClass::STANDARD => {}
             Demand::StorageClass if StorageClass::parse(value).is_none() => return Err(ErrorCode::InvalidStorageClass.into()),
-            Demand::StorageClass if passes(|known| known.storage_classes) => {}
+            Demand::StorageClass if passes(Abilities::passes_storage_classes) => {}
             Demand::StorageClass => return Err(S3Error::not_implemented(format_args!("The storage class {value}"))),
-            Demand::Encryption if passes(|known| known.encryption) => {
+            Demand::Encryption if passes(Abilities::passes_encryption) => {
                 if !BEGINNINGS.contains(&operation) {
                     return Err(S3Error::argument(name, value, format!("{name} header is not supported for this operation.")));
                 }
@@ -83,23 +85,20 @@ pub(in crate::s3) fn refuse_unsupported(operation: Operation, request: &Request,
 
 /// What any request on a bucket has to pass besides authorization.
 pub(in crate::s3) fn admit(operation: Operation, request: &Request, bucket: &Bucket) -> Result<(), S3Error> {
-    let known = bucket.store().capabilities();
-    refuse_unsupported(operation, request, Some(known))?;
+    let storage = Abilities::of(bucket);
+    refuse_unsupported(operation, request, Some(storage))?;
     expected_owner(&request.headers, "x-amz-expected-bucket-owner", bucket)?;
     // An object is its own version `null`, and has no other.
     version(request.query.get("versionId"))?;
-    let reads = matches!(request.method, Method::GET | Method::HEAD);
-    match CONDITIONAL.contains(&operation) {
-        _ if reads => Ok(()),
-        true if known.conditional_writes != Guarantee::Refused => Ok(()),
-        true => refuse_conditional_write(&request.headers, "on this bucket's storage"),
-        false => refuse_conditional_write(&request.headers, "of this operation"),
+    if operation.facts().verb.is_safe() {
+        return Ok(());
+    }
+    match storage.conditions(operation) {
+        Holds::Yes => Ok(()),
+        Holds::NotHere => refuse_conditional_write(&request.headers, "on this bucket's storage"),
+        Holds::Never => refuse_conditional_write(&request.headers, "of this operation"),
     }
 }
-
-/// What is written under conditions (S3 user guide, "Enforce conditional writes"). Where an upload begins they would be lost.
-const CONDITIONAL: &[Operation] =
-    &[Operation::PutObject, Operation::CopyObject, Operation::CompleteMultipartUpload, Operation::DeleteObject, Operation::DeleteObjects];
 
 fn refuse_conditional_write(headers: &HeaderMap, of: &str) -> Result<(), S3Error> {
     let conditional = |name: &&str| matches!(*name, "if-match" | "if-none-match") || name.starts_with("x-amz-if-match-");
@@ -135,7 +134,10 @@ fn is_version_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{s3::tests::request, store::Store};
+    use crate::{
+        s3::tests::request,
+        store::{Capabilities, Keeping, Store},
+    };
 
     fn refused(name: &'static str, value: &str) -> Option<ErrorCode> {
         refuse_unsupported(Operation::PutObject, &request(&[(name, value)]), None).err().map(|error| error.code)
@@ -145,8 +147,9 @@ mod tests {
     fn class_and_encryption_are_passed_on_where_a_storage_has_them() {
         let storage = crate::backend::memory::MemoryStore::default();
         let kept = Capabilities { storage_classes: Keeping::Kept, encryption: Keeping::Kept, ..storage.capabilities() };
-        let refused =
-            |operation, name, value| refuse_unsupported(operation, &request(&[(name, value)]), Some(kept)).err().map(|error| error.code);
+        let refused = |operation, name, value| {
+            refuse_unsupported(operation, &request(&[(name, value)]), Some(kept.into())).err().map(|error| error.code)
+        };
         assert_eq!(refused(Operation::PutObject, "x-amz-storage-class", "GLACIER"), None);
         assert_eq!(refused(Operation::PutObject, "x-amz-storage-class", "PLATINUM"), Some(ErrorCode::InvalidStorageClass));
         for operation in BEGINNINGS {

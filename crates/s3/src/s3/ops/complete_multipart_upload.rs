@@ -4,10 +4,11 @@ use crate::{
     model::{Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectKey, UploadId},
     s3::{
         About, ErrorCode, HeaderMapExt, ObjectCall, Response, S3Error, Service,
+        abilities::Abilities,
         document::{self, Entries},
         headers, keep_alive, multipart, reply, xml,
     },
-    store::{CompletePart, CompleteUpload, Keeping, Store, UploadInfo, error::StoreErrorKind, payload::Payload},
+    store::{CompletePart, CompleteUpload, Store, UploadInfo, error::StoreErrorKind, payload::Payload},
 };
 use http::{HeaderMap, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -36,7 +37,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Resul
                 check_kind(begun.checksum.kind, kind)?;
             }
             let Entries { items, held } = parts(request.payload).await?;
-            if bucket.store().capabilities().checksums == Keeping::Kept {
+            if Abilities::of(&bucket).keeps_checksums() {
                 check_digests(&begun, &items)?;
             }
             (items, held)

@@ -2,7 +2,10 @@
 
 use crate::{
     model::{Attributes, TagSet},
-    s3::{About, ErrorCode, HeaderMapExt, ObjectCall, Request, Response, S3Error, Service, copying, headers, keep_alive, limits, reply},
+    s3::{
+        About, ErrorCode, HeaderMapExt, ObjectCall, Operation, Request, Response, S3Error, Service, copying, headers, keep_alive, limits,
+        reply,
+    },
     store::{
         CopyAttributes, CopyRequest,
         error::{StoreError, StoreErrorKind},
@@ -21,7 +24,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
     let given = headers::attributes(request)?;
     let checksum = headers::checksum_spec(request)?.map(|spec| spec.algorithm);
     let conditions = headers::write_conditions(&request.headers)?;
-    let source = copying::source(service, request).await?;
+    let source = copying::source(service, Operation::CopyObject, request).await?;
     let to_itself = source.bucket.id() == call.bucket.id() && source.object.key == call.key;
     if to_itself && !replaces_metadata && !changes_more(request) {
         return Err(S3Error::new(

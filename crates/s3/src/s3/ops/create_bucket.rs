@@ -11,7 +11,7 @@ const MAX_CONFIGURATION_BYTES: usize = 64 * 1024;
 
 pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Result<Response, S3Error> {
     let request = call.request;
-    let owner = request.principal.identity().ok_or(ErrorCode::AccessDenied)?.owner.clone();
+    let owner = request.context.principal.identity().ok_or(ErrorCode::AccessDenied)?.owner.clone();
     let text = request.target.bucket.unwrap_or_default();
     let name = BucketName::parse(&text).map_err(|error| S3Error::from(ErrorCode::InvalidBucketName).with_source(error))?;
     // A bucket that has such a name already is created again as any other.

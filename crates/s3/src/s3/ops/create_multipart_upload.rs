@@ -16,7 +16,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Resul
         attributes: headers::attributes(&call.request)?,
         checksum: asked.unwrap_or(DEFAULT_CHECKSUM),
         explicit_checksum: asked.is_some(),
-        initiator: multipart::initiator(&call.request.principal),
+        initiator: multipart::initiator(&call.request.context.principal),
     };
     let encryption = begin.attributes.encryption.clone();
     let upload = call.bucket.store().begin_upload(&call.key, begin).await?;

@@ -2,14 +2,16 @@
 
 use super::delete_object::delete;
 use crate::{
+    buckets::Bucket,
     model::{ObjectKey, Timestamp},
     s3::{
-        Body, BucketCall, ErrorCode, Response, S3Error, Service,
+        Action, Body, BucketCall, Context, ErrorCode, Operation, Response, S3Error, Service,
+        abilities::{Abilities, Holds},
         document::{self, Entries, shown},
+        gate::{self, Decision, Resource, decide},
         headers, reply, xml,
     },
     store::{
-        Guarantee, Store,
         condition::{ETagMatch, WriteConditions},
         payload::Payload,
     },
@@ -38,12 +40,12 @@ struct Item {
 
 pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Result<Response, S3Error> {
     headers::require_integrity(&call.request)?;
+    let (context, bucket) = (&call.request.context, &*call.bucket);
     let (entries, quiet) = read(call.request.payload).await?;
     let Entries { items, held } = entries;
-    let store = &**call.bucket.store();
     let outcomes: Vec<_> = stream::iter(items)
         .map(|item| async move {
-            let outcome = delete_item(store, &item).await;
+            let outcome = delete_item(context, bucket, &item).await;
             (item, outcome)
         })
         .buffered(CONCURRENCY)
@@ -120,16 +122,20 @@ fn item(object: &xml::Element) -> Option<Item> {
     })
 }
 
-async fn delete_item(store: &dyn Store, item: &Item) -> Result<(), S3Error> {
+async fn delete_item(context: &Context, bucket: &Bucket, item: &Item) -> Result<(), S3Error> {
+    let key = ObjectKey::new(item.key.as_str())?;
+    let resource = Resource::Object(bucket, &key);
+    if decide(context, Action::DeleteObject, resource) != Decision::Allow {
+        return Err(gate::denied(context, resource));
+    }
     // S3 does not tell, in a list, an id that no version can have from one that no version has.
     if item.version.as_deref().is_some_and(|id| id != "null") {
         return Err(ErrorCode::NoSuchVersion.into());
     }
-    let key = ObjectKey::new(item.key.as_str())?;
-    if !item.conditions.is_empty() && store.capabilities().conditional_writes == Guarantee::Refused {
+    if !item.conditions.is_empty() && Abilities::of(bucket).conditions(Operation::DeleteObjects) != Holds::Yes {
         return Err(S3Error::not_implemented("A condition on this bucket's storage"));
     }
-    Ok(delete(store, &key, &item.conditions).await?)
+    Ok(delete(&**bucket.store(), &key, &item.conditions).await?)
 }
 
 fn write(w: &mut xml::Writer, item: &Item, outcome: &Result<(), S3Error>, quiet: bool) {

@@ -12,10 +12,11 @@ use crate::{
 use http::StatusCode;
 
 pub(in crate::s3) async fn handle(call: ReadCall) -> Result<Response, S3Error> {
-    let reading = Reading::of(&call)?;
-    let (reply, selection) = match open(&call.reader, &reading).await? {
+    let reader = call.reader();
+    let reading = Reading::of(&call.request, &reader)?;
+    let (reply, selection) = match open(&reader, &reading).await? {
         Ok(opened) => opened,
-        Err(error) => return Err(reading::failure(&call.reader, &reading.conditions, error).await),
+        Err(error) => return Err(reading::failure(&reader, &reading.conditions, error).await),
     };
     let (status, headers) = reading.reply(&reply.info, selection, reply.span);
     let mut response = reply::empty(StatusCode::OK);
@@ -26,7 +27,7 @@ pub(in crate::s3) async fn handle(call: ReadCall) -> Result<Response, S3Error> {
 }
 
 /// The object, and what was selected of it in the end.
-async fn open(reader: &Reader, reading: &Reading) -> Read<(GetReply, Selection)> {
+async fn open(reader: &Reader<'_>, reading: &Reading) -> Read<(GetReply, Selection)> {
     let get = |selection| reader.get(GetRequest { conditions: reading.conditions.clone(), selection });
     let first = get(reading.selection).await?;
     // An If-Range is judged by the very object that was opened: whatever happens meanwhile, reply and verdict agree.

@@ -38,10 +38,11 @@ struct Page {
 pub(in crate::s3) async fn handle(call: ReadCall) -> Result<Response, S3Error> {
     let wanted = wanted(&call.request.headers)?;
     let page = page(&call.request.headers)?;
+    let reader = call.reader();
     let info = if wanted.contains(&Attribute::ObjectParts) {
-        call.reader.describe(&Default::default()).await??
+        reader.describe(&Default::default()).await??
     } else {
-        call.reader.head(&Default::default()).await??
+        reader.head(&Default::default()).await??
     };
     let mut response = reply::document("GetObjectAttributesResponse", |w| {
         for (_, attribute) in Attribute::NAMES.into_iter().filter(|(_, attribute)| wanted.contains(attribute)) {

@@ -10,14 +10,15 @@ use crate::{
 };
 
 pub(in crate::s3) async fn handle(call: ReadCall) -> Result<Response, S3Error> {
-    let reading = Reading::of(&call)?;
+    let reader = call.reader();
+    let reading = Reading::of(&call.request, &reader)?;
     let looked = match reading.selection {
-        Selection::Part(_) => call.reader.describe(&reading.conditions).await?,
-        Selection::Whole | Selection::Range(_) => call.reader.head(&reading.conditions).await?,
+        Selection::Part(_) => reader.describe(&reading.conditions).await?,
+        Selection::Whole | Selection::Range(_) => reader.head(&reading.conditions).await?,
     };
     let info = match looked {
         Ok(info) => info,
-        Err(error) => return Err(reading::failure(&call.reader, &reading.conditions, error).await),
+        Err(error) => return Err(reading::failure(&reader, &reading.conditions, error).await),
     };
     let selection = if reading.outdated(&info) { Selection::Whole } else { reading.selection };
     let (status, headers) = reading.reply(&info, selection, select(&info, selection)?);

@@ -15,7 +15,7 @@ const MAX_BUCKETS: usize = 10_000;
 
 pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Result<Response, S3Error> {
     let query = &call.request.query;
-    let identity = call.request.principal.identity().ok_or(ErrorCode::AccessDenied)?;
+    let identity = call.request.context.principal.identity().ok_or(ErrorCode::AccessDenied)?;
     let limit = limit(query)?;
     let prefix = query.get("prefix").unwrap_or_default();
     let wanted_region = query.get("bucket-region").filter(|region| !region.is_empty());

@@ -25,6 +25,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
         limit: page.limit,
     };
     let found = call.bucket.store().list(request).await?;
+    let owner = listing::ShownOwner::of(&call);
     let reply = reply::document("ListVersionsResult", |w| {
         w.text("Name", call.bucket.name().as_str());
         w.text("KeyMarker", page.encoding.name(key_marker));
@@ -41,7 +42,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
                 w.text("Key", page.encoding.name(object.key.as_str()));
                 w.text("VersionId", "null");
                 w.boolean("IsLatest", true);
-                listing::properties(w, object, Some(listing::ShownOwner::of(&call)));
+                listing::properties(w, object, Some(owner));
             });
         }
         page.common_prefixes(w, listing::prefixes(&found.entries));

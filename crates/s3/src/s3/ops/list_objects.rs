@@ -16,6 +16,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
         limit: page.limit,
     };
     let found = call.bucket.store().list(request).await?;
+    let owner = listing::ShownOwner::of(&call);
     let reply = reply::document("ListBucketResult", |w| {
         w.text("Name", call.bucket.name().as_str());
         w.text("Marker", page.encoding.name(marker));
@@ -27,7 +28,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
         for object in listing::objects(&found.entries) {
             w.element("Contents", |w| {
                 w.text("Key", page.encoding.name(object.key.as_str()));
-                listing::properties(w, object, Some(listing::ShownOwner::of(&call)));
+                listing::properties(w, object, Some(owner));
             });
         }
         page.common_prefixes(w, listing::prefixes(&found.entries));

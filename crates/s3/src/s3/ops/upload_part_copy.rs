@@ -3,7 +3,7 @@
 use crate::{
     model::ByteRange,
     s3::{
-        About, HeaderMapExt, ObjectCall, Response, S3Error, Service,
+        About, HeaderMapExt, ObjectCall, Operation, Response, S3Error, Service,
         copying::{self, Source},
         keep_alive, limits, multipart, reply,
     },
@@ -22,7 +22,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
     let number = multipart::part_number(&request.query)?;
     let range = range(&request.headers)?;
     let asked = request.headers.amz(RANGE)?.unwrap_or_default().to_owned();
-    let source = copying::source(service, &request).await?;
+    let source = copying::source(service, Operation::UploadPartCopy, &request).await?;
     let (about, store) = (About::of(&request), bucket.store().clone());
     keep_alive::answer(about, async move {
         limits::copied(match range {

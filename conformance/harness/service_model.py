@@ -1,0 +1,91 @@
+"""What the newest AWS SDK for Python knows of S3: the service model of the pinned botocore, and what of it is committed.
+
+Owns `operations.toml`, which holds every operation with its request: what the tests of the table of operations (`tests/s3`) need,
+without an installation. `conformance/run operations` compares it with the pin, and writes it with `--update`.
+"""
+
+import argparse
+import functools
+import gzip
+import json
+import re
+from pathlib import Path
+
+from harness import clients
+
+CONFORMANCE = Path(__file__).resolve().parent.parent
+COMMITTED = CONFORMANCE / "operations.toml"
+PLACES = {"header": "header", "headers": "header", "querystring": "query"}
+
+INTRODUCTION = """\
+# Every operation of S3 in the service model of botocore {version}: its request, its query parameters and its headers. `required` are
+# those without which no client sends it. Made by `conformance/run operations --update`; do not edit.
+#
+# `tests/test_parameters.py` compares this file with the model of the pinned botocore, and `tests/s3/operations.rs` with the server's own
+# table: an operation, a parameter or a header that a newer pin brings fails there until it is served, refused or explained.
+"""
+
+
+@functools.cache
+def model(cache: Path) -> dict:
+    """Read where the pinned client is installed."""
+    home = clients.install("boto3", cache)
+    (packed,) = home.glob("lib/python*/site-packages/botocore/data/s3/2006-03-01/service-2.json.gz")
+    return json.loads(gzip.decompress(packed.read_bytes()))
+
+
+def members(known: dict, operation: str) -> list[tuple[str, str, bool]]:
+    """Place, name and need of each parameter that an operation has besides its bucket, its key and its body."""
+    shape = known["operations"][operation].get("input", {}).get("shape")
+    if shape is None:
+        return []
+    shape = known["shapes"][shape]
+    required = shape.get("required", [])
+    return [
+        (PLACES[member["location"]], member["locationName"], name in required)
+        for name, member in shape["members"].items()
+        if member.get("location") in PLACES
+    ]
+
+
+def committed(known: dict) -> str:
+    """The text of `operations.toml` that fits a model."""
+    version = re.search(r"^botocore==(\S+)$", (clients.REQUIREMENTS / "boto3.txt").read_text(), re.MULTILINE)[1]
+    parts = [INTRODUCTION.format(version=version)]
+    for operation in sorted(known["operations"]):
+        http = known["operations"][operation]["http"]
+        found = members(known, operation)
+        part = f'\n[{operation}]\nmethod = "{http["method"]}"\nuri = "{http["requestUri"]}"\n'
+        for key, names in (
+            ("query", {name for place, name, _ in found if place == "query"}),
+            ("headers", {name for place, name, _ in found if place == "header"}),
+            ("required", {name for _, name, is_required in found if is_required}),
+        ):
+            part += listed(key, names)
+        parts.append(part)
+    return "".join(parts)
+
+
+def listed(key: str, names: set[str]) -> str:
+    if not names:
+        return ""
+    if len(line := f"{key} = {json.dumps(sorted(names))}\n") <= 120:
+        return line
+    return f"{key} = [\n" + "".join(f"    {json.dumps(name)},\n" for name in sorted(names)) + "]\n"
+
+
+def add_to(commands) -> argparse.ArgumentParser:
+    command = commands.add_parser("operations", help="compare operations.toml with the service model of the pinned botocore")
+    command.add_argument("--update", action="store_true", help="write it instead")
+    command.set_defaults(main=main)
+    return command
+
+
+def main(arguments: argparse.Namespace) -> int:
+    wanted = committed(model(arguments.cache))
+    if arguments.update:
+        COMMITTED.write_text(wanted)
+    elif COMMITTED.read_text() != wanted:
+        print(f"{COMMITTED} does not fit the pinned botocore: conformance/run operations --update, and see what is new")
+        return 1
+    return 0

@@ -1,0 +1,87 @@
+//! The actions of S3, as IAM names them, and whom today's roles and canned ACLs let do each.
+//!
+//! Owns the names and one table. What the words of the table mean for a principal and a bucket is in `gate`.
+
+macro_rules! actions {
+    ($($needed:ident: $($service:literal: $($name:ident)+),+;)+) => {
+        /// What a request does to a resource (IAM User Guide, "Actions, resources, and condition keys for Amazon S3").
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Action { $($($($name),+),+),+ }
+
+        impl Action {
+            /// With the prefix of its service, as policies write it.
+            pub fn as_str(self) -> &'static str {
+                match self { $($($(Self::$name => concat!($service, ":", stringify!($name))),+),+),+ }
+            }
+
+            /// What a principal needs to be, or to be let by an ACL. An action without a row does not compile.
+            pub(super) fn needed(self) -> Needed {
+                match self { $($($(Self::$name)|+)|+ => Needed::$needed),+ }
+            }
+        }
+    };
+}
+
+/// What today's rules ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needed {
+    /// Any identity.
+    Identity,
+    /// An identity that may write.
+    Writer,
+    /// The right to read the bucket, or an ACL of the bucket that lets the principal read.
+    ReadBucket,
+    /// The right to read the bucket, or an ACL of the object that lets the principal read.
+    ReadObject,
+    /// The right to read the bucket. No ACL grants it.
+    Know,
+    /// The right to write to the bucket, or an ACL of the bucket that lets everybody write. Never a read-only identity.
+    Write,
+    /// The right to write to the bucket. No ACL grants it.
+    WriteTags,
+    /// The bucket itself: whoever owns it.
+    Own,
+}
+
+actions! {
+    Identity: "s3": ListAllMyBuckets;
+    Writer: "s3": CreateBucket;
+    ReadBucket: "s3": ListBucket ListBucketVersions;
+    ReadObject: "s3": GetObject GetObjectAttributes;
+    Know: "s3":
+        GetBucketAcl GetBucketLocation GetBucketVersioning GetObjectAcl GetObjectTagging
+        ListBucketMultipartUploads ListMultipartUploadParts;
+    Write: "s3": AbortMultipartUpload DeleteObject PutObject;
+    WriteTags: "s3": DeleteObjectTagging PutObjectTagging;
+    // The operations of most of these are not served: whoever is not the owner is to be let by a policy.
+    Own: "s3":
+        CreateBucketMetadataTableConfiguration DeleteBucket DeleteBucketMetadataTableConfiguration DeleteBucketPolicy
+        DeleteBucketWebsite DeleteObjectAnnotation GetAccelerateConfiguration GetAnalyticsConfiguration GetBucketAbac
+        GetBucketCORS GetBucketLogging GetBucketMetadataTableConfiguration GetBucketNotification
+        GetBucketObjectLockConfiguration GetBucketOwnershipControls GetBucketPolicy GetBucketPolicyStatus
+        GetBucketPublicAccessBlock GetBucketRequestPayment GetBucketTagging GetBucketWebsite GetEncryptionConfiguration
+        GetIntelligentTieringConfiguration GetInventoryConfiguration GetLifecycleConfiguration GetMetricsConfiguration
+        GetObjectAnnotation GetObjectLegalHold GetObjectRetention GetObjectTorrent GetReplicationConfiguration
+        ListObjectAnnotations PutAccelerateConfiguration PutAnalyticsConfiguration PutBucketAbac PutBucketAcl
+        PutBucketCORS PutBucketLogging PutBucketNotification PutBucketObjectLockConfiguration
+        PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock PutBucketRequestPayment PutBucketTagging
+        PutBucketVersioning PutBucketWebsite PutEncryptionConfiguration PutIntelligentTieringConfiguration
+        PutInventoryConfiguration PutLifecycleConfiguration PutMetricsConfiguration PutObjectAcl PutObjectAnnotation
+        PutObjectLegalHold PutObjectRetention PutReplicationConfiguration RestoreObject
+        UpdateBucketMetadataAnnotationTableConfiguration UpdateBucketMetadataInventoryTableConfiguration
+        UpdateBucketMetadataJournalTableConfiguration UpdateObjectEncryption,
+        "s3express": CreateSession ListAllMyDirectoryBuckets,
+        "s3-object-lambda": WriteGetObjectResponse;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_is_named_as_policies_write_it() {
+        assert_eq!(Action::GetObject.as_str(), "s3:GetObject");
+        assert_eq!(Action::PutBucketCORS.as_str(), "s3:PutBucketCORS");
+        assert_eq!(Action::CreateSession.as_str(), "s3express:CreateSession");
+    }
+}

@@ -1,0 +1,39 @@
+//! Who asks for what, whence and when: the facts about a request on which decisions, limits and records rest.
+//!
+//! Owns no headers and no body: those are the request's. Invariant: the edge makes a context once, from what it verified itself and from
+//! what the connection and listed proxies say, and nothing that the client chose is in it but the operation.
+
+use super::operation::Operation;
+use crate::model::{Principal, Timestamp};
+use std::{fmt, net::IpAddr, sync::Arc};
+
+/// Shown in every reply and log line of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(pub Arc<str>);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is known of a request before anything in it is looked at.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    pub id: RequestId,
+    pub at: Timestamp,
+    /// The client's address: that of the connection, or the one that a listed proxy names.
+    pub peer: IpAddr,
+    /// Whether the client speaks TLS: with this server, or with a listed proxy that says so.
+    pub is_secure: bool,
+}
+
+#[derive(Debug)]
+pub struct Context {
+    pub arrival: Arrival,
+    pub principal: Principal,
+    /// Whether the query authenticated the request.
+    pub presigned: bool,
+    /// `None`: no operation has this method on such a resource.
+    pub operation: Option<Operation>,
+}

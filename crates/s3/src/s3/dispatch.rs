@@ -1,0 +1,228 @@
+//! The life of a request: its query is checked, what it addresses is resolved, the gate decides, the operation's handler answers.
+//!
+//! The match over operations is made of the table in `operations`: an operation without a handler is refused by name, and one without a
+//! row does not exist.
+
+use super::{
+    about::About,
+    body::Response,
+    call::{BucketCall, ObjectCall, ReadCall, ServiceCall},
+    error::{ErrorCode, S3Error},
+    gate::{self, Addressed},
+    headers,
+    operation::Operation,
+    operations::each_operation,
+    ops::*,
+    preflight::Preflight,
+    request::{Request, Target},
+    routing,
+    service::Service,
+};
+use crate::{
+    buckets::Bucket,
+    model::{BucketName, ObjectKey},
+};
+use std::sync::Arc;
+
+/// The handler of an operation, by its kind: each kind resolves and decides as much as its handlers need.
+macro_rules! dispatch {
+    ($service:ident $operation:ident $request:ident
+        $($name:ident $facts:tt => $kind:ident $($handler:ident)? $($refusal:literal)?;)+) => {
+        match $operation {
+            $(Operation::$name => dispatch!(@$kind $service Operation::$name, $request $($handler)?),)+
+        }
+    };
+    (@service $service:ident $operation:expr, $request:ident $handler:ident) => {{
+        let call = $service.on_service($operation, $request)?;
+        $handler::handle($service, call).await
+    }};
+    (@bucket $service:ident $operation:expr, $request:ident $handler:ident) => {{
+        let call = $service.on_bucket($operation, $request).await?;
+        $handler::handle($service, call).await
+    }};
+    (@reads $service:ident $operation:expr, $request:ident $handler:ident) => {{
+        let call = $service.on_read($operation, $request).await?;
+        $handler::handle(call).await
+    }};
+    (@object $service:ident $operation:expr, $request:ident $handler:ident) => {{
+        let call = $service.on_object($operation, $request).await?;
+        $handler::handle($service, call).await
+    }};
+    (@refused $service:ident $operation:expr, $request:ident) => { Err(routing::refused($operation)) };
+}
+
+impl Service {
+    /// Answers any request. The error, if it is one, is left in the reply's extensions, for the log.
+    pub async fn handle(&self, request: Request) -> Response {
+        let about = About::of(&request);
+        let answered = match routing::check(&request) {
+            Ok(operation) => self.operate(operation, request).await,
+            Err(error) => Err(error),
+        };
+        answered.unwrap_or_else(|error| about.error(error))
+    }
+
+    /// Answers a preflight, which nobody has authenticated.
+    pub fn preflight(&self, preflight: Preflight) -> Response {
+        preflight.answer()
+    }
+
+    async fn operate(&self, operation: Operation, request: Request) -> Result<Response, S3Error> {
+        each_operation!(dispatch { self operation request })
+    }
+
+    /// For operations that need no bucket, or make one.
+    fn on_service(&self, operation: Operation, request: Request) -> Result<ServiceCall, S3Error> {
+        let name = request.target.bucket.as_deref().unwrap_or_default();
+        let addressed = Addressed { name, bucket: None, key: None };
+        gate::admit(&request.context, operation.facts().needs, addressed)?;
+        headers::refuse_unsupported(operation, &request, None)?;
+        Ok(ServiceCall { request })
+    }
+
+    async fn on_bucket(&self, operation: Operation, request: Request) -> Result<BucketCall, S3Error> {
+        let bucket = self.bucket_of(&request.target).await?;
+        gate::admit(&request.context, operation.facts().needs, Addressed { name: "", bucket: Some(&bucket), key: None })?;
+        headers::admit(operation, &request, &bucket)?;
+        Ok(BucketCall { request, bucket })
+    }
+
+    /// Nothing is decided about an object that was not opened: the call's reader does that.
+    async fn on_read(&self, operation: Operation, request: Request) -> Result<ReadCall, S3Error> {
+        let bucket = self.bucket_of(&request.target).await?;
+        let key = key_of(&request.target)?;
+        headers::admit(operation, &request, &bucket)?;
+        Ok(ReadCall::new(operation, request, bucket, key))
+    }
+
+    async fn on_object(&self, operation: Operation, request: Request) -> Result<ObjectCall, S3Error> {
+        let bucket = self.bucket_of(&request.target).await?;
+        let key = key_of(&request.target)?;
+        gate::admit(&request.context, operation.facts().needs, Addressed { name: "", bucket: Some(&bucket), key: Some(&key) })?;
+        headers::admit(operation, &request, &bucket)?;
+        Ok(ObjectCall { request, bucket, key })
+    }
+
+    async fn bucket_of(&self, target: &Target) -> Result<Arc<Bucket>, S3Error> {
+        let name = BucketName::parse(target.bucket.as_deref().unwrap_or_default());
+        Ok(self.buckets().get(&name.map_err(|_| ErrorCode::NoSuchBucket)?).await?)
+    }
+}
+
+fn key_of(target: &Target) -> Result<ObjectKey, S3Error> {
+    Ok(ObjectKey::new(target.key.as_deref().unwrap_or_default())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        backend::{Backend, memory::MemoryBackend},
+        buckets::{Buckets, CreateBucket},
+        catalog::sqlite::SqliteCatalog,
+        model::{AccessKey, CannedAcl, Identity, Owner, Principal, Role},
+        s3::{
+            Query, Settings,
+            operation::{On, Scope},
+            tests::request_for,
+        },
+        store::Durability,
+    };
+    use std::collections::HashMap;
+
+    fn identity(name: &str, role: Role) -> Principal {
+        let owner = Owner { id: name.into(), display_name: name.into() };
+        Principal::Identity(Identity { access_key: AccessKey(name.into()), role, owner }.into())
+    }
+
+    /// A service with buckets of alice: a private one, named as in every request of these tests, and one that anybody writes to.
+    async fn service(dir: &tempfile::TempDir) -> Service {
+        let catalog = Arc::new(SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("a catalog"));
+        let backends = HashMap::from([("memory".to_owned(), Arc::new(MemoryBackend::new()) as Arc<dyn Backend>)]);
+        let buckets = Arc::new(Buckets::new(catalog, backends, "memory".to_owned()));
+        let owner = Owner { id: "alice".into(), display_name: "alice".into() };
+        for (name, acl) in [("bucket", CannedAcl::Private), ("public", CannedAcl::PublicReadWrite)] {
+            let name = BucketName::parse(name).expect("a name");
+            let create = CreateBucket { name, owner: owner.clone(), acl, location: String::new() };
+            buckets.create(create).await.expect("a bucket");
+        }
+        Service::new(buckets, Settings { region: "r".to_owned(), any_region: true })
+    }
+
+    async fn status(service: &Service, operation: Operation, principal: Principal, bucket: &str) -> u16 {
+        let facts = operation.facts();
+        let mut request = request_for(facts);
+        request.context.principal = principal;
+        if facts.scope != Scope::Service {
+            request.target.bucket = Some(bucket.to_owned());
+        }
+        // Without it the request is malformed, whoever sends it.
+        request.headers.insert("x-amz-object-attributes", http::HeaderValue::from_static("ETag"));
+        service.handle(request).await.status().as_u16()
+    }
+
+    fn served() -> impl Iterator<Item = Operation> {
+        Operation::ALL.iter().copied().filter(|operation| operation.facts().is_served())
+    }
+
+    #[tokio::test]
+    async fn every_operation_that_is_served_is_denied_to_whoever_may_do_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let service = service(&dir).await;
+        assert!(served().count() >= 30);
+        for operation in served() {
+            assert_eq!(status(&service, operation, Principal::Anonymous, "bucket").await, 403, "{operation:?}");
+            // An identity may ask for its own buckets, and make new ones.
+            let is_on_bucket = !operation.facts().needs.iter().any(|need| matches!(need.on, On::Service | On::NewBucket));
+            if is_on_bucket {
+                let stranger = identity("bob", Role::ReadWrite);
+                assert_eq!(status(&service, operation, stranger, "bucket").await, 403, "{operation:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn no_operation_that_is_served_is_denied_to_an_administrator() {
+        for operation in served() {
+            let dir = tempfile::tempdir().expect("a directory");
+            let service = service(&dir).await;
+            let status = status(&service, operation, identity("root", Role::Admin), "bucket").await;
+            assert!(!matches!(status, 403 | 501 | 500), "{operation:?}: {status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_copy_is_denied_to_whoever_may_not_read_its_source() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let service = service(&dir).await;
+        let copies = served().filter(|operation| operation.facts().needs.iter().any(|need| need.on == On::Source));
+        for operation in copies {
+            // The source is in the private bucket. Whoever may read it gets 404: there is nothing.
+            for (principal, expected) in [(identity("bob", Role::ReadWrite), 403), (identity("alice", Role::ReadWrite), 404)] {
+                let mut request = request_for(operation.facts());
+                request.context.principal = principal;
+                request.target.bucket = Some("public".to_owned());
+                if operation == Operation::UploadPartCopy {
+                    let query = [("partNumber", "1"), ("uploadId", "upload")];
+                    request.query = Query::new(query.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+                }
+                assert_eq!(service.handle(request).await.status().as_u16(), expected, "{operation:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_need_is_about_something_that_requests_of_its_operation_address() {
+        for operation in Operation::ALL {
+            let facts = operation.facts();
+            for need in facts.needs {
+                let is_addressed = match need.on {
+                    On::Service => facts.scope == Scope::Service,
+                    On::NewBucket | On::Bucket | On::EachKey => facts.scope == Scope::Bucket,
+                    On::Object | On::Source => facts.scope == Scope::Object,
+                };
+                assert!(is_addressed, "{operation:?} {need:?}");
+            }
+        }
+    }
+}
