@@ -8,6 +8,7 @@
 //! | `adopt` | making a bucket of what lies on a backend already |
 //! | `scan` | making the index of a bucket say what its storage says |
 //! | `scrub` | whether a bucket says what is so |
+//! | `jobs` | what goes on in the background |
 //! | `replicate` | replicated buckets: how they are, and who is in them |
 //! | `rows` | the format of an exported catalog |
 //! | `export`, `import` | what only the catalog knows, out of it and into it |
@@ -16,6 +17,7 @@
 mod adopt;
 mod export;
 mod import;
+mod jobs;
 mod replicate;
 mod rows;
 mod scan;
@@ -24,6 +26,7 @@ pub mod socket;
 
 pub use adopt::Adoption;
 pub use import::{Clash, ImportError, Imported, check, import};
+pub use jobs::JobsQuery;
 pub use replicate::{Replicate, Replicated};
 pub use rows::{Header, Row, RowError, Rows};
 
@@ -32,6 +35,7 @@ use crate::{
     backend::{Lack, ReplicationCounts},
     buckets::Buckets,
     telemetry::log::Chain,
+    work::JobState,
 };
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -45,6 +49,7 @@ pub enum Request {
     Adopt(Adoption),
     Export,
     Replicate { bucket: String, what: Replicate },
+    Jobs(JobsQuery),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +61,7 @@ pub enum Reply {
     Row(Row),
     Replicating(ReplicationCounts),
     Lacks(Lack),
+    Job(JobState),
     /// The last one, if all went well.
     Done(Done),
     /// The last one, if not.
@@ -83,10 +89,16 @@ pub enum Done {
         owner: String,
     },
     Replicated(Replicated),
+    Jobs {
+        /// How many more there are than were told.
+        left_out: usize,
+    },
 }
 
 /// The time between two messages on how far a scan has come.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+/// How long a command waits for another one that does the same with the same bucket.
+const TURN: Duration = Duration::from_secs(10);
 /// Replies on their way to a slow reader.
 const AHEAD: usize = 64;
 
@@ -100,6 +112,7 @@ pub fn answer(buckets: Arc<Buckets>, request: Request) -> mpsc::Receiver<Reply> 
                 Request::Scrub { bucket, bytes } => scrub::scrub(&buckets, &bucket, bytes, &replies).await.map(Done::Scrubbed),
                 Request::Adopt(adoption) => adopt::adopt(&buckets, adoption).await,
                 Request::Replicate { bucket, what } => replicate::replicate(&buckets, &bucket, what, &replies).await.map(Done::Replicated),
+                Request::Jobs(query) => jobs::jobs(&buckets, query, &replies).await,
                 Request::Export => {
                     let exported = export::export(&**buckets.catalog(), &replies).await;
                     exported.map(|()| Done::Exported).map_err(|error| Chain(&error).to_string())

@@ -7,6 +7,7 @@ use super::{
     graph,
 };
 pub use crate::backend::{Lack, ReplicaState, ReplicationCounts, Trouble};
+pub use crate::work::{JobState, State};
 use crate::{
     access::Credentials,
     buckets::Buckets,
@@ -17,7 +18,7 @@ use crate::{
     store::Durability,
     telemetry::log::Chain,
 };
-pub use control::{Adoption, Clash, Done, Finding, Header, Imported, Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts};
+pub use control::{Adoption, Clash, Done, Finding, Header, Imported, JobsQuery, Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts};
 use std::{
     fs::File,
     io::BufReader,
@@ -124,7 +125,7 @@ pub async fn rebuild(settings: &Settings, mut hear: impl AsyncFnMut(&str, Result
             &name,
             done.map_err(|error| error.to_string()).map(|done| match done {
                 Done::Scanned(counts) => Some(counts),
-                Done::Unindexed | Done::Exported | Done::Adopted { .. } | Done::Replicated(_) | Done::Scrubbed(_) => None,
+                Done::Unindexed | Done::Exported | Done::Adopted { .. } | Done::Replicated(_) | Done::Scrubbed(_) | Done::Jobs { .. } => None,
             }),
         )
         .await;
@@ -149,6 +150,12 @@ impl Visit {
         let path = &settings.server.data;
         if *request == Request::Export && !DataDirectory::was_taken(path) {
             return Err(StartError::new(format!("no server ever used {}: there is nothing to export", path.display())));
+        }
+        if let Request::Jobs(_) = request {
+            if DataDirectory::was_taken(path) {
+                DataDirectory::take(path)?;
+            }
+            return Err(StartError::new(format!("no server uses {}: jobs run only while one does", path.display())));
         }
         Self::of(settings, DataDirectory::take(path)?).await
     }

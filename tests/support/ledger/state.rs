@@ -3,7 +3,7 @@
 use causeway::{
     catalog::{
         BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage, BucketsQuery, CatalogError,
-        CatalogErrorKind, CompletedUpload, IndexChange, IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange,
+        CatalogErrorKind, CompletedUpload, IndexChange, IndexRow, JOB, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange,
         ReplicaRecord, Result, UploadRecord, WhichObjects,
     },
     model::{BucketName, ObjectKey, Timestamp, UploadId},
@@ -91,7 +91,7 @@ impl State {
     pub(super) fn bucket_sizes(&self, limit: usize) -> BucketSizes {
         let size = |(id, bucket): (&BucketId, &NewBucket)| {
             let keys = || self.index.range((*id, ObjectKey::new("\0").expect("a key"))..).take_while(|((of, _), _)| of == id);
-            let has_index = keys().next().is_some() || self.facts.keys().any(|(of, _)| of == id);
+            let has_index = keys().next().is_some() || self.facts.keys().any(|(of, name)| of == id && !name.starts_with(JOB));
             let bytes = keys().map(|(_, row)| row.size).fold(0u64, u64::saturating_add);
             has_index.then(|| BucketSize { name: bucket.name.clone(), objects: keys().count() as u64, bytes })
         };

@@ -21,6 +21,7 @@ use crate::{
         ListRequest, Store,
         error::{StoreError, StoreErrorKind},
     },
+    work::Workers,
 };
 pub use places::{Clash, Homes, all_places};
 pub use setup::{SHARED, Setup, Unfit, refuse_move};
@@ -166,6 +167,7 @@ pub struct Buckets {
     open: RwLock<HashMap<BucketName, Arc<Bucket>>>,
     /// Creating, opening and deleting one bucket take turns. Those of others do not wait: a backend that hangs hangs for one.
     changing: Arc<Locks<BucketName>>,
+    workers: Workers,
     sweeping: Arc<Sweeping>,
 }
 
@@ -174,9 +176,17 @@ impl Buckets {
         Self::of(catalog, Setup { backends, default_backend: default_backend.into(), ..Setup::default() })
     }
 
+    /// With jobs of their own.
     pub fn of(catalog: Arc<dyn Catalog>, setup: Setup) -> Self {
-        let (open, changing, sweeping) = Default::default();
-        Self { catalog, setup: RwLock::new(Arc::new(setup)), open, changing, sweeping }
+        let workers = Workers::alone(catalog.clone());
+        Self::with_workers(catalog, setup, workers)
+    }
+
+    /// `workers` are those of the backends, too.
+    pub fn with_workers(catalog: Arc<dyn Catalog>, setup: Setup, workers: Workers) -> Self {
+        let (open, changing) = Default::default();
+        let sweeping = Sweeping::new(workers.clone());
+        Self { catalog, setup: RwLock::new(Arc::new(setup)), open, changing, workers, sweeping }
     }
 
     pub async fn get(&self, name: &BucketName) -> Result<Arc<Bucket>, BucketError> {
@@ -353,6 +363,7 @@ impl Buckets {
         }
         self.catalog.delete_bucket(bucket.id()).await?;
         self.write().remove(name);
+        self.workers.forget(name);
         // Not before: until then the parts of its uploads are acknowledged parts of a bucket that is there.
         self.sweep();
         Ok(())
@@ -398,6 +409,11 @@ impl Buckets {
 
     pub fn catalog(&self) -> &Arc<dyn Catalog> {
         &self.catalog
+    }
+
+    /// What goes on in the background.
+    pub fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// Refuses a further place for a bucket where another bucket lies.

@@ -134,6 +134,7 @@ impl Buckets {
             self.catalog.delete_bucket(record.id).await?;
         }
         self.write().remove(name);
+        self.workers.forget(name);
         Ok(())
     }
 }
