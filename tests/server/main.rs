@@ -27,6 +27,7 @@ mod halted;
 mod help;
 mod limited;
 mod limits;
+mod jobs;
 mod listeners;
 mod log;
 mod minio;

@@ -36,6 +36,8 @@ mod pace;
 mod parts;
 mod run;
 mod state;
+#[cfg(test)]
+mod tests;
 mod turns;
 mod worker;
 mod workers;

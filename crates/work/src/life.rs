@@ -46,10 +46,12 @@ impl Workers {
                 }
                 Next::Gone => return,
             }
+            // Boxed, so that a job that rests holds no room for a step.
+            let step = Box::pin(self.step(&entry, &mut *worker, &stop));
             next = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                next = self.step(&entry, &mut *worker, &stop) => next,
+                next = step => next,
             };
         }
     }
