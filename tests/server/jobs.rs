@@ -56,11 +56,11 @@ fn every_job_of_the_server_is_shown_with_its_last_run_and_its_next() {
     assert!(lines.any(|line| line[..3] == ["upload-expiry", "all", "buckets"]), "{table}");
     let one = place.run(&["jobs", "upload-expiry"], &[]).succeeded();
     assert_eq!(one.lines().count(), 2, "{one}");
-    assert!(one.contains("waiting") && one.contains("in 59 min") || one.contains("in 60 min"), "{one}");
+    assert!(one.contains("waiting") && one.contains(" min "), "{one}");
 }
 
 #[test]
-fn a_bucket_whose_directory_is_gone_shows_why_its_upkeep_fails_until_the_bucket_is_deleted() {
+fn a_bucket_whose_directory_is_gone_shows_why_its_upkeep_fails_and_keeps_no_other_waiting() {
     let (place, server) = started("scan_interval = '1s'", DISK);
     let raw = Raw::new(server.s3, ROOT);
     assert_eq!(raw.put("/photos/a", "x").send().status, 200);
