@@ -75,7 +75,9 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
         config::Backend::Webdav(webdav) => opening.tree(WebdavFiles::new(self::webdav(webdav)?)?)?,
         config::Backend::Ftp(ftp) => opening.tree(FtpFiles::open(self::ftp(ftp))?)?,
         config::Backend::Faulty(faulty) => Arc::new(self::faulty(faulty, &opening)?),
-        config::Backend::Replicated(replicated) => Arc::new(ReplicatedBackend::open(self::replicated(replicated, &opening), catalog, opening.workers)?),
+        config::Backend::Replicated(replicated) => {
+            Arc::new(ReplicatedBackend::open(self::replicated(replicated, &opening), catalog, opening.workers)?)
+        }
         config::Backend::Service(service) => opening.tree(OpenDalFiles::open(self::service(service, &opening))?)?,
     })
 }

@@ -18,7 +18,9 @@ use crate::{
     store::Durability,
     telemetry::log::Chain,
 };
-pub use control::{Adoption, Clash, Done, Finding, Header, Imported, JobsQuery, Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts};
+pub use control::{
+    Adoption, Clash, Done, Finding, Header, Imported, JobsQuery, Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts,
+};
 use std::{
     fs::File,
     io::BufReader,
@@ -125,7 +127,9 @@ pub async fn rebuild(settings: &Settings, mut hear: impl AsyncFnMut(&str, Result
             &name,
             done.map_err(|error| error.to_string()).map(|done| match done {
                 Done::Scanned(counts) => Some(counts),
-                Done::Unindexed | Done::Exported | Done::Adopted { .. } | Done::Replicated(_) | Done::Scrubbed(_) | Done::Jobs { .. } => None,
+                Done::Unindexed | Done::Exported | Done::Adopted { .. } | Done::Replicated(_) | Done::Scrubbed(_) | Done::Jobs { .. } => {
+                    None
+                }
             }),
         )
         .await;

@@ -1,10 +1,6 @@
 //! Jobs that somebody asks for, once. They are shown while they are under way, and the newest of them afterwards.
 
-use super::{
-    Failure, Kind, Run, Subject, Workers,
-    turns::Turn,
-    workers::Row,
-};
+use super::{Failure, Kind, Run, Subject, Workers, turns::Turn, workers::Row};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 

@@ -19,7 +19,10 @@ pub enum Subject {
     /// All buckets.
     Server,
     Backend(Box<str>),
-    Bucket { id: BucketId, name: BucketName },
+    Bucket {
+        id: BucketId,
+        name: BucketName,
+    },
 }
 
 impl Subject {

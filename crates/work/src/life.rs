@@ -1,9 +1,6 @@
 //! The life of a worker: turn, step, rest, until it is told to stop or has nothing to do any more.
 
-use super::{
-    Ended, Failure, Outcome, Stepped, Subject, Worker, Workers,
-    entry::Entry,
-};
+use super::{Ended, Failure, Outcome, Stepped, Subject, Worker, Workers, entry::Entry};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;

@@ -1,11 +1,6 @@
 //! All jobs of a process: which there are, and how each is.
 
-use super::{
-    Cursor, Failure, JobState, Kind, Part, ProcessTurns, Run, State, Subject,
-    entry::Entry,
-    parts::Parts,
-    turns::Turns,
-};
+use super::{Cursor, Failure, JobState, Kind, Part, ProcessTurns, Run, State, Subject, entry::Entry, parts::Parts, turns::Turns};
 use crate::{
     catalog::{BucketId, Catalog},
     model::{BucketName, Timestamp},
@@ -180,4 +175,3 @@ impl Drop for Row {
         }
     }
 }
-

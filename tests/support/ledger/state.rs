@@ -3,8 +3,8 @@
 use causeway::{
     catalog::{
         BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage, BucketsQuery, CatalogError,
-        CatalogErrorKind, CompletedUpload, IndexChange, IndexRow, JOB, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange,
-        ReplicaRecord, Result, UploadRecord, WhichObjects,
+        CatalogErrorKind, CompletedUpload, IndexChange, IndexRow, JOB, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord,
+        ReplicaChange, ReplicaRecord, Result, UploadRecord, WhichObjects,
     },
     model::{BucketName, ObjectKey, Timestamp, UploadId},
     store::{
