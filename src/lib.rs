@@ -3,7 +3,7 @@
 //! Layers, top to bottom; imports point down only, which the compiler sees to between crates, and `tests/architecture.rs` within them:
 //!
 //! `cli` > `server` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `cache`, `replicate`, `limits`, `faults` >
-//! `drivers` > `backend` > `catalog` > `store` > `model`;
+//! `work`, `drivers` > `backend` > `catalog` > `store` > `model`;
 //! `xml`, `config` and `telemetry` stand beside them and know only `model` and `store`; `config` also the table of services that
 //! `drivers` has.
 
@@ -22,3 +22,4 @@ pub use causeway_core::{model, store, xml};
 pub use causeway_drivers as drivers;
 pub use causeway_layers::{cache, faults, limits, replicate};
 pub use causeway_s3::{access, buckets, edge, jobs, s3};
+pub use causeway_work as work;

@@ -19,10 +19,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("catalog", &["model", "store"]),
     // The contract of backends, and what their drivers share.
     ("backend", &["model", "store", "catalog"]),
+    // The contract of background jobs, and what operators see of them.
+    ("work", &["model", "catalog", "backend"]),
     // One kind of storage each.
     ("drivers", &["model", "store", "catalog", "xml", "backend"]),
     // One bucket on several backends.
-    ("replicate", &["model", "store", "catalog", "backend"]),
+    ("replicate", &["model", "store", "catalog", "backend", "work"]),
     // A backend that fails on purpose.
     ("faults", &["model", "store", "catalog", "backend"]),
     // How much, how fast and how many at once.
@@ -30,7 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     // What of the drivers' answers is kept for a while.
     ("cache", &["model", "store", "catalog", "backend"]),
     // Which buckets there are, and the stack of each.
-    ("buckets", &["model", "store", "catalog", "backend"]),
+    ("buckets", &["model", "store", "catalog", "backend", "work"]),
     // Beside the layers: settings are data, and metrics are names.
     // Types of backends are a table of their driver's, of which settings are made.
     ("config", &["model", "store", "drivers"]),
@@ -38,14 +40,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Who may come in.
     ("access", &["model", "catalog"]),
     // What goes on in the background.
-    ("jobs", &["model", "store", "catalog", "buckets"]),
+    ("jobs", &["model", "store", "catalog", "work", "buckets"]),
     // The protocol's meaning.
     ("s3", &["model", "store", "catalog", "buckets", "xml"]),
     // The protocol's wire.
     ("edge", &["model", "store", "access", "s3"]),
     // What operators ask.
     ("admin", &["telemetry"]),
-    ("control", &["model", "store", "catalog", "backend", "buckets", "access", "telemetry"]),
+    ("control", &["model", "store", "catalog", "backend", "work", "buckets", "access", "telemetry"]),
     // Sockets, and the one place that wires all of it.
     (
         "server",
@@ -54,6 +56,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "store",
             "catalog",
             "backend",
+            "work",
             "drivers",
             "replicate",
             "faults",
@@ -71,7 +74,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     // The process.
-    ("cli", &["config", "telemetry", "server"]),
+    ("cli", &["model", "config", "telemetry", "server"]),
 ];
 
 /// Crates that only these places know, so that leaving one means changing one place.

@@ -7,6 +7,7 @@ mod bucket;
 mod catalog;
 mod config;
 mod health;
+mod jobs;
 mod key;
 mod prompt;
 mod replicate;
@@ -57,6 +58,8 @@ enum Command {
     /// Look after buckets that are on several backends.
     #[command(subcommand)]
     Replicate(replicate::Command),
+    /// Show what a running server does in the background: the state of each job, its last run, its next one, and why it failed.
+    Jobs(jobs::Arguments),
     /// Look at a configuration without starting anything.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -88,6 +91,7 @@ pub fn run() -> ExitCode {
         Command::Catalog(command) => catalog::run(command),
         Command::Key(command) => key::run(command),
         Command::Replicate(command) => replicate::run(command),
+        Command::Jobs(arguments) => jobs::run(arguments),
         Command::Config(ConfigCommand::Check { configuration }) => config::check(&configuration),
         Command::Config(ConfigCommand::Seal { key, configuration }) => config::seal(&key, &configuration),
     }

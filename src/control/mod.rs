@@ -9,6 +9,7 @@
 //! | `scan` | making the index of a bucket say what its storage says |
 //! | `scrub` | whether a bucket says what is so |
 //! | `key` | identities that are added and removed at run time |
+//! | `jobs` | what goes on in the background |
 //! | `replicate` | replicated buckets: how they are, and who is in them |
 //! | `rows` | the format of an exported catalog |
 //! | `export`, `import` | what only the catalog knows, out of it and into it |
@@ -17,6 +18,7 @@
 mod adopt;
 mod export;
 mod import;
+mod jobs;
 mod key;
 mod replicate;
 mod rows;
@@ -26,6 +28,7 @@ pub mod socket;
 
 pub use adopt::Adoption;
 pub use import::{Clash, ImportError, Imported, check, import};
+pub use jobs::JobsQuery;
 pub use key::{Hidden, Key, Keyed, ListedKey};
 pub use replicate::{Replicate, Replicated};
 pub use rows::{Header, Row, RowError, Rows};
@@ -36,6 +39,7 @@ use crate::{
     backend::{Lack, ReplicationCounts},
     buckets::Buckets,
     telemetry::log::Chain,
+    work::JobState,
 };
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -50,6 +54,7 @@ pub enum Request {
     Export,
     Replicate { bucket: String, what: Replicate },
     Key(Key),
+    Jobs(JobsQuery),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +66,7 @@ pub enum Reply {
     Row(Row),
     Replicating(ReplicationCounts),
     Lacks(Lack),
+    Job(JobState),
     /// The last one, if all went well.
     Done(Done),
     /// The last one, if not.
@@ -89,10 +95,16 @@ pub enum Done {
     },
     Replicated(Replicated),
     Keyed(Keyed),
+    Jobs {
+        /// How many more there are than were told.
+        left_out: usize,
+    },
 }
 
 /// The time between two messages on how far a scan has come.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+/// How long a command waits for another one that does the same with the same bucket.
+const TURN: Duration = Duration::from_secs(10);
 /// Replies on their way to a slow reader.
 const AHEAD: usize = 64;
 
@@ -107,6 +119,7 @@ pub fn answer(buckets: Arc<Buckets>, identities: Arc<AddedIdentities>, request: 
                 Request::Adopt(adoption) => adopt::adopt(&buckets, adoption).await,
                 Request::Replicate { bucket, what } => replicate::replicate(&buckets, &bucket, what, &replies).await.map(Done::Replicated),
                 Request::Key(key) => key::answer(&identities, key).await.map(Done::Keyed),
+                Request::Jobs(query) => jobs::jobs(&buckets, query, &replies).await,
                 Request::Export => {
                     let exported = export::export(&**buckets.catalog(), &replies).await;
                     exported.map(|()| Done::Exported).map_err(|error| Chain(&error).to_string())

@@ -1,11 +1,13 @@
-//! Makes the index of a bucket say what its storage says, now.
+//! Makes the index of a bucket say what its storage says, now. The scan is a job while it runs: others see it.
 
-use super::{Done, PROGRESS_EVERY, Reply, Scanned};
+use super::{Done, PROGRESS_EVERY, Reply, Scanned, TURN};
 use crate::{
     backend::{Counts, Progress},
-    buckets::{BucketError, Buckets},
+    buckets::{Bucket, BucketError, Buckets},
     model::BucketName,
+    store::error::StoreError,
     telemetry::log::Chain,
+    work::{Failure, Run, Subject, kind},
 };
 use tokio::{
     sync::mpsc,
@@ -16,6 +18,21 @@ pub(super) async fn scan(buckets: &Buckets, name: &str, replies: &mpsc::Sender<R
     let failed = |error: BucketError| format!("bucket '{name}': {}", Chain(&error));
     let parsed = BucketName::parse(name).map_err(|error| format!("bucket '{name}': {error}"))?;
     let bucket = buckets.get(&parsed).await.map_err(failed)?;
+    let subject = Subject::Bucket { id: bucket.id(), name: parsed };
+    let job = buckets.workers().begin(&kind::SCAN, subject, TURN).await.map_err(|failure| format!("bucket '{name}': {failure}"))?;
+    let Some(job) = job else {
+        return Err(format!("bucket '{name}' is being scanned already: 'causeway jobs scan' shows how far that is"));
+    };
+    let done = tokio::select! {
+        biased;
+        () = job.lost() => Err(format!("bucket '{name}': another server scans it now")),
+        done = walk(&bucket, job.run(), replies) => done.map_err(|error| failed(error.into())),
+    };
+    job.end(done.as_ref().err().map(Failure::new));
+    done
+}
+
+async fn walk(bucket: &Bucket, run: &Run, replies: &mpsc::Sender<Reply>) -> Result<Done, StoreError> {
     let progress = Progress::default();
     let mut ticks = interval(PROGRESS_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -24,16 +41,21 @@ pub(super) async fn scan(buckets: &Buckets, name: &str, replies: &mpsc::Sender<R
     loop {
         tokio::select! {
             walked = &mut walking => {
-                return match walked.map_err(|error| failed(error.into()))? {
-                    true => Ok(Done::Scanned(progress.counts().into())),
-                    false => Ok(Done::Unindexed),
-                };
+                count(run, progress.counts());
+                return Ok(if walked? { Done::Scanned(progress.counts().into()) } else { Done::Unindexed });
             }
             _ = ticks.tick() => {
+                count(run, progress.counts());
                 // A reader that is slow, or gone, is no reason to wait.
                 let _ = replies.try_send(Reply::Scanning(progress.counts().into()));
             }
         }
+    }
+}
+
+fn count(run: &Run, Counts { folders, objects, changed }: Counts) {
+    for (what, count) in [("folders", folders), ("objects", objects), ("changed", changed)] {
+        run.set(what, count);
     }
 }
 

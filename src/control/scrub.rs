@@ -1,13 +1,16 @@
-//! Scrubbing a bucket for an operator: what differs is told as it is found, and how far it is now and then.
+//! Scrubbing a bucket for an operator: what differs is told as it is found, and how far it is now and then. The scrub is a job while
+//! it runs: others see it.
 
-use super::{PROGRESS_EVERY, Reply};
+use super::{PROGRESS_EVERY, Reply, TURN};
 use crate::{
     buckets::{
-        BucketError, Buckets,
+        Bucket, BucketError, Buckets,
         scrub::{self, Depth, ScrubCounts},
     },
     model::BucketName,
+    store::error::StoreError,
     telemetry::log::Chain,
+    work::{Failure, Run, Subject, kind},
 };
 use std::sync::{Mutex, PoisonError};
 use tokio::{
@@ -22,6 +25,21 @@ pub(super) async fn scrub(buckets: &Buckets, name: &str, bytes: bool, replies: &
     let failed = |error: BucketError| format!("bucket '{name}': {}", Chain(&error));
     let parsed = BucketName::parse(name).map_err(|error| format!("bucket '{name}': {error}"))?;
     let bucket = buckets.get(&parsed).await.map_err(failed)?;
+    let subject = Subject::Bucket { id: bucket.id(), name: parsed };
+    let job = buckets.workers().begin(&kind::SCRUB, subject, TURN).await.map_err(|failure| format!("bucket '{name}': {failure}"))?;
+    let Some(job) = job else {
+        return Err(format!("bucket '{name}' is being scrubbed already: 'causeway jobs scrub' shows how far that is"));
+    };
+    let done = tokio::select! {
+        biased;
+        () = job.lost() => Err(format!("bucket '{name}': another server scrubs it now")),
+        done = look(&bucket, bytes, job.run(), replies) => done.map_err(|error| failed(error.into())),
+    };
+    job.end(done.as_ref().err().map(Failure::new));
+    done
+}
+
+async fn look(bucket: &Bucket, bytes: bool, run: &Run, replies: &mpsc::Sender<Reply>) -> Result<ScrubCounts, StoreError> {
     // A cache would answer for the storage.
     let store = bucket.uncached().clone();
     let depth = if bytes { Depth::Bytes } else { Depth::Records };
@@ -36,7 +54,8 @@ pub(super) async fn scrub(buckets: &Buckets, name: &str, bytes: bool, replies: &
                 while let Ok(finding) = found.try_recv() {
                     let _ = replies.send(Reply::Differs(finding)).await;
                 }
-                return done.map_err(|error| failed(error.into()));
+                count(run, *counts.lock().unwrap_or_else(PoisonError::into_inner));
+                return done;
             }
             Some(finding) = found.recv() => {
                 // The whole work ends when nobody hears it any more.
@@ -44,9 +63,16 @@ pub(super) async fn scrub(buckets: &Buckets, name: &str, bytes: bool, replies: &
             }
             _ = ticks.tick() => {
                 let so_far = *counts.lock().unwrap_or_else(PoisonError::into_inner);
+                count(run, so_far);
                 // A reader that is slow, or gone, is no reason to wait.
                 let _ = replies.try_send(Reply::Scrubbing(so_far));
             }
         }
+    }
+}
+
+fn count(run: &Run, ScrubCounts { objects, bytes, differing, failed, .. }: ScrubCounts) {
+    for (what, count) in [("objects", objects), ("bytes", bytes), ("differing", differing), ("failed", failed)] {
+        run.set(what, count);
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     model::Endpoint,
     replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},
     store::error::{StoreError, StoreErrorKind},
+    work::Workers,
 };
 use std::{
     collections::HashMap,
@@ -41,6 +42,7 @@ pub(super) struct Opening<'s> {
     /// Where spools go.
     pub(super) spool: &'s Path,
     pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) workers: Workers,
     /// Those that it may consist of.
     pub(super) opened: &'s HashMap<String, Arc<dyn Backend>>,
 }
@@ -73,7 +75,9 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
         config::Backend::Webdav(webdav) => opening.tree(WebdavFiles::new(self::webdav(webdav)?)?)?,
         config::Backend::Ftp(ftp) => opening.tree(FtpFiles::open(self::ftp(ftp))?)?,
         config::Backend::Faulty(faulty) => Arc::new(self::faulty(faulty, &opening)?),
-        config::Backend::Replicated(replicated) => Arc::new(ReplicatedBackend::open(self::replicated(replicated, &opening), catalog)?),
+        config::Backend::Replicated(replicated) => {
+            Arc::new(ReplicatedBackend::open(self::replicated(replicated, &opening), catalog, opening.workers)?)
+        }
         config::Backend::Service(service) => opening.tree(OpenDalFiles::open(self::service(service, &opening))?)?,
     })
 }

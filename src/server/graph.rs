@@ -19,6 +19,7 @@ use crate::{
     jobs::{self, JobSettings},
     model::{Grants, Owner, Right},
     s3::{self, Service},
+    work::Workers,
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -89,15 +90,16 @@ pub(super) async fn stack(
     let catalog = SqliteCatalog::open(data.own(), settings.server.durability);
     let catalog: Arc<dyn Catalog> = Arc::new(catalog.map_err(|error| StartError::because("opening the catalog", error))?);
     let limits = Arc::new(LimitsInForce::of(settings));
-    let NewBackends { opened, limits: of_backends, problems } =
-        open_backends(settings, &settings.order, &Opened::new(), catalog.clone(), &limits, data);
+    let workers = Workers::alone(catalog.clone());
+    let of_all = OfAll { catalog: catalog.clone(), workers: workers.clone(), limits: &limits, data };
+    let NewBackends { opened, limits: of_backends, problems } = open_backends(settings, &settings.order, &Opened::new(), of_all);
     if !problems.is_empty() {
         return Err(StartError::all(problems));
     }
     limits.add(of_backends);
     let setup = setup(settings, &known.credentials, caches.above_all(settings, opened.clone()));
     let wanted = settle::check(settings, &known.credentials, &setup, &*catalog).await.map_err(StartError::all)?;
-    let buckets = Arc::new(Buckets::of(catalog, setup));
+    let buckets = Arc::new(Buckets::with_workers(catalog, setup, workers));
     let settled = settle::settle(&buckets, &wanted).await.map_err(|(_, error)| error)?;
     settle::open(&buckets, &wanted, &settled).await?;
     settle::adopt(&buckets).await?;
@@ -113,15 +115,17 @@ pub(super) struct NewBackends {
     pub(super) problems: Vec<StartError>,
 }
 
+/// What all backends share.
+pub(super) struct OfAll<'s> {
+    pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) workers: Workers,
+    pub(super) limits: &'s LimitsInForce,
+    pub(super) data: &'s DataDirectory,
+}
+
 /// Opens backends, each behind its limits and those that it consists of, beside those that are `open` already.
-pub(super) fn open_backends(
-    settings: &Settings,
-    names: &[String],
-    open: &Opened,
-    catalog: Arc<dyn Catalog>,
-    limits: &LimitsInForce,
-    data: &DataDirectory,
-) -> NewBackends {
+pub(super) fn open_backends(settings: &Settings, names: &[String], open: &Opened, of_all: OfAll<'_>) -> NewBackends {
+    let OfAll { catalog, workers, limits, data } = of_all;
     let (mut new, mut all) = (NewBackends::default(), open.clone());
     let spool = settings.server.spool.clone().unwrap_or_else(|| data.own().join("spool"));
     for (name, backend) in names.iter().filter_map(|name| settings.backends.get_key_value(name)) {
@@ -129,7 +133,7 @@ pub(super) fn open_backends(
         if backend.over().iter().any(|part| !all.contains_key(*part)) {
             continue;
         }
-        let opening = Opening { settings, name, spool: &spool, catalog: catalog.clone(), opened: &all };
+        let opening = Opening { settings, name, spool: &spool, catalog: catalog.clone(), workers: workers.clone(), opened: &all };
         let limited = backends::open(backend, opening)
             .map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))
             .and_then(|opened| limits.upon(name, opened, settings.layers.get(name), data));

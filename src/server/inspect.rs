@@ -19,6 +19,7 @@ use crate::{
         Durability,
         error::{StoreError, StoreErrorKind},
     },
+    work::Workers,
 };
 pub use probe::{Depth, Outcome, Report, Step};
 use std::{collections::HashMap, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
@@ -171,9 +172,10 @@ impl<'s> Visit<'s> {
         let scratch = Scratch::make().map_err(|error| StartError::because("making a temporary directory", error))?;
         let catalog = SqliteCatalog::open(&scratch.0, Durability::Relaxed);
         let catalog: Arc<dyn Catalog> = Arc::new(catalog.map_err(|error| StartError::because("opening a temporary catalog", error))?);
-        let mut opened = HashMap::new();
+        let (workers, mut opened) = (Workers::alone(catalog.clone()), HashMap::new());
         for (name, part) in settings.parts_of(name) {
-            let opening = Opening { settings, name, spool: &scratch.0.join("spool"), catalog: catalog.clone(), opened: &opened };
+            let (spool, catalog, workers) = (&scratch.0.join("spool"), catalog.clone(), workers.clone());
+            let opening = Opening { settings, name, spool, catalog, workers, opened: &opened };
             let backend = backends::open(part, opening).map_err(|error| match (part, error.kind()) {
                 (config::Backend::Fs(_), StoreErrorKind::Unavailable) => {
                     StartError::new(format!("backend '{name}' is in use: {error}; it can be tried out once that process has stopped"))

@@ -19,10 +19,11 @@ use crate::{
 pub use crate::{
     backend::{Lack, ReplicaState, ReplicationCounts, Trouble},
     model::Role,
+    work::{JobState, State},
 };
 pub use control::{
-    Adoption, Clash, Done, Finding, Header, Hidden, Imported, Key, Keyed, ListedKey, Replicate, Replicated, Reply, Request, Row, Scanned,
-    ScrubCounts,
+    Adoption, Clash, Done, Finding, Header, Hidden, Imported, JobsQuery, Key, Keyed, ListedKey, Replicate, Replicated, Reply, Request, Row,
+    Scanned, ScrubCounts,
 };
 use std::{
     fs::File,
@@ -130,7 +131,13 @@ pub async fn rebuild(settings: &Settings, mut hear: impl AsyncFnMut(&str, Result
             &name,
             done.map_err(|error| error.to_string()).map(|done| match done {
                 Done::Scanned(counts) => Some(counts),
-                Done::Unindexed | Done::Exported | Done::Adopted { .. } | Done::Replicated(_) | Done::Scrubbed(_) | Done::Keyed(_) => None,
+                Done::Unindexed
+                | Done::Exported
+                | Done::Adopted { .. }
+                | Done::Replicated(_)
+                | Done::Scrubbed(_)
+                | Done::Keyed(_)
+                | Done::Jobs { .. } => None,
             }),
         )
         .await;
@@ -156,6 +163,12 @@ impl Visit {
         let path = &settings.server.data;
         if *request == Request::Export && !DataDirectory::was_taken(path) {
             return Err(StartError::new(format!("no server ever used {}: there is nothing to export", path.display())));
+        }
+        if let Request::Jobs(_) = request {
+            if DataDirectory::was_taken(path) {
+                DataDirectory::take(path)?;
+            }
+            return Err(StartError::new(format!("no server uses {}: jobs run only while one does", path.display())));
         }
         Self::of(settings, DataDirectory::take(path)?).await
     }

@@ -10,7 +10,7 @@ use super::{
     Prepared,
     data::{DataDirectory, KnownCredentials},
     error::StartError,
-    graph::{self, NewBackends, Stack},
+    graph::{self, NewBackends, OfAll, Stack},
     prepare, settle, tell,
     tls::Tls,
 };
@@ -109,8 +109,9 @@ impl Reloading {
     /// Opens backends that are new. It may wait for the disk.
     fn open(&self, next: &Settings, added: &[String]) -> NewBackends {
         let Stack { buckets, limits, opened, .. } = &self.in_force.stack;
-        let catalog = buckets.catalog().clone();
-        tokio::task::block_in_place(|| graph::open_backends(next, added, opened, catalog, limits, &self.data))
+        let (catalog, workers) = (buckets.catalog().clone(), buckets.workers().clone());
+        let of_all = OfAll { catalog, workers, limits, data: &self.data };
+        tokio::task::block_in_place(|| graph::open_backends(next, added, opened, of_all))
     }
 
     async fn take_effect(&mut self, next: Settings, known: KnownCredentials, prepared: Prepared, new: NewBackends) -> Result<(), Problems> {

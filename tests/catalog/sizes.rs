@@ -64,7 +64,9 @@ pub async fn the_largest_buckets_are_told_and_the_others_counted(catalog: Arc<dy
 
 pub async fn replicas_deleted_buckets_and_those_without_an_index_have_no_size(catalog: Arc<dyn Catalog>) {
     let (gone, replicated) = (bucket(&*catalog, "gone").await.id, bucket(&*catalog, "replicated").await.id);
-    bucket(&*catalog, "elsewhere").await;
+    let elsewhere = bucket(&*catalog, "elsewhere").await.id;
+    // The position of a job is no index.
+    catalog.set_state(elsewhere, "job.expiry", Some("a/b".into())).await.expect("set");
     let replica = NewReplica { backend: "disk".into(), place: "there".into() };
     let replica = catalog.add_replica(replicated, replica).await.expect("a replica").id;
     for id in [gone, replicated, replica] {

@@ -38,6 +38,7 @@ use causeway::{
     model::{BucketName, Endpoint, Owner, Secret, Timestamp},
     replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},
     store::{Durability, Store},
+    work::Workers,
 };
 use std::{
     collections::BTreeMap,
@@ -329,7 +330,7 @@ fn replicated(
         write: WritePolicy::Quorum(2),
         read: ReadPolicy::Ordered,
     };
-    Arc::new(ReplicatedBackend::open(settings, catalog).expect("the backend opens"))
+    Arc::new(ReplicatedBackend::open(settings, catalog.clone(), Workers::alone(catalog)).expect("the backend opens"))
 }
 
 impl Storage {

@@ -7,6 +7,7 @@ use causeway::{
     model::{BucketName, ObjectKey, Owner, Timestamp},
     replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},
     store::{Durability, GetRequest, ObjectBody, Store, error::StoreErrorKind},
+    work::Workers,
 };
 use futures_util::StreamExt;
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -74,7 +75,7 @@ impl World {
             read: self.read,
             scrub: self.scrub,
         };
-        let backend = Arc::new(ReplicatedBackend::open(settings, catalog.clone()).expect("a backend"));
+        let backend = Arc::new(ReplicatedBackend::open(settings, catalog.clone(), Workers::alone(catalog.clone())).expect("a backend"));
         let name = BucketName::parse("bucket").expect("a name");
         let record = match catalog.bucket(&name).await.expect("answers") {
             Some(record) => record,

@@ -25,6 +25,7 @@ mod full;
 mod h2;
 mod halted;
 mod help;
+mod jobs;
 mod key;
 mod limited;
 mod limits;

@@ -50,6 +50,9 @@ use std::{fmt, time::Duration};
 
 pub type Result<T> = std::result::Result<T, CatalogError>;
 
+/// Begins the names of states that are positions of jobs in a bucket. They do not say that the bucket has an index.
+pub const JOB: &str = "job.";
+
 /// Resolves when the change is committed. Dropping it does not undo the change.
 pub type Commit = BoxFuture<'static, Result<()>>;
 
@@ -140,7 +143,7 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     /// How much the `limit` largest buckets hold, of all that have an index: those of which a key was indexed or a state was set. Replicas
     /// are not counted. The cost depends on the number of buckets, not on that of keys.
     async fn bucket_sizes(&self, limit: usize) -> Result<BucketSizes>;
-    /// Small facts about the index of a bucket (how far a scan came, what it saw), lost with it.
+    /// Small facts about the index of a bucket (how far a scan came, what it saw), and positions of jobs in it (`JOB`), lost with it.
     async fn state(&self, bucket: BucketId, name: &str) -> Result<Option<String>>;
     /// `None` forgets.
     async fn set_state(&self, bucket: BucketId, name: &str, value: Option<String>) -> Result<()>;

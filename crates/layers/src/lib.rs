@@ -11,3 +11,4 @@ pub mod replicate;
 use causeway_backend as backend;
 use causeway_catalog as catalog;
 use causeway_core::{model, store};
+use causeway_work as work;

@@ -17,6 +17,7 @@ use causeway::{
     model::{BucketName, Owner, Timestamp},
     replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},
     store::Store,
+    work::Workers,
 };
 use std::{
     collections::HashMap,
@@ -130,7 +131,7 @@ impl World {
             write: self.write,
             read: self.read,
         };
-        let backend = Arc::new(ReplicatedBackend::open(settings, catalog.clone()).expect("a backend"));
+        let backend = Arc::new(ReplicatedBackend::open(settings, catalog.clone(), Workers::alone(catalog.clone())).expect("a backend"));
         let name = BucketName::parse("bucket").expect("a name");
         let record = match catalog.bucket(&name).await.expect("answers") {
             Some(record) => record,

@@ -4,7 +4,7 @@ use super::shared::Shared;
 use causeway::{
     catalog::{
         BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage, BucketsQuery, CatalogError,
-        CatalogErrorKind, CompletedUpload, Document, Documents, Expected, Generation, IndexChange, IndexRow, LeftPlace, NewBucket,
+        CatalogErrorKind, CompletedUpload, Document, Documents, Expected, Generation, IndexChange, IndexRow, JOB, LeftPlace, NewBucket,
         NewDocument, NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject,
         UploadRecord, VersionRow, WhichObjects,
     },
@@ -111,7 +111,7 @@ impl State {
     pub(super) fn bucket_sizes(&self, limit: usize) -> BucketSizes {
         let size = |(id, record): (&BucketId, &BucketRecord)| {
             let keys = || self.index.range((*id, ObjectKey::new("\0").expect("a key"))..).take_while(|((of, _), _)| of == id);
-            let has_index = keys().next().is_some() || self.facts.keys().any(|(of, _)| of == id);
+            let has_index = keys().next().is_some() || self.facts.keys().any(|(of, name)| of == id && !name.starts_with(JOB));
             let bytes = keys().map(|(_, (_, row))| row.size).fold(0u64, u64::saturating_add);
             has_index.then(|| BucketSize { name: record.bucket.name.clone(), objects: keys().count() as u64, bytes })
         };

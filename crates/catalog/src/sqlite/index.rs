@@ -6,7 +6,7 @@ use super::{
     writer::{Applied, Step},
 };
 use crate::{
-    catalog::{BucketId, Generation, IndexChange, IndexRow, RowVersion, VersionRow},
+    catalog::{BucketId, Generation, IndexChange, IndexRow, JOB, RowVersion, VersionRow},
     model::ObjectKey,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -192,7 +192,7 @@ pub(super) fn set_state(db: &Connection, bucket: BucketId, name: &str, value: Op
         return Ok(());
     };
     db.prepare_cached("REPLACE INTO state (bucket, name, value) VALUES (?1, ?2, ?3)")?.execute(params![bucket.0, name, value])?;
-    sizes::note(db, bucket)
+    if name.starts_with(JOB) { Ok(()) } else { sizes::note(db, bucket) }
 }
 
 /// Every bucket that the index has something of, in order.

@@ -16,16 +16,17 @@ use crate::{
     },
     catalog::{BucketId, BucketRecord, BucketsQuery, Catalog, LeftPlace, NewBucket},
     model::{Owner, Timestamp},
-    store::Result,
+    store,
+    work::{Backoff, Ended, Failure, Kind, Outcome, Run, Stepped, Subject, Worker, kind},
 };
+use async_trait::async_trait;
 use futures_util::FutureExt;
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{sync::Notify, task::unconstrained, time::sleep};
-use tokio_util::sync::CancellationToken;
+use tokio::{sync::Notify, task::unconstrained};
 
 /// What removing one may take.
 const STEP: Duration = Duration::from_secs(20);
@@ -51,7 +52,7 @@ impl LeftPlaces {
     }
 
     /// Durable when it returns.
-    pub(super) async fn leave(&self, bucket: &BucketRecord, members: impl Iterator<Item = Arc<Member>>) -> Result<()> {
+    pub(super) async fn leave(&self, bucket: &BucketRecord, members: impl Iterator<Item = Arc<Member>>) -> store::Result<()> {
         for member in members {
             let (backend, place, name) = (member.name.clone(), member.record.bucket.place.clone(), bucket.bucket.name.clone());
             tracing::info!(bucket = %name, backend, place, "the place of a deleted bucket is removed when its backend answers");
@@ -61,7 +62,7 @@ impl LeftPlaces {
     }
 
     /// Takes a place for a bucket. Nobody removes it while the turn is held. `None`: somebody is just doing so.
-    pub(super) async fn reclaim(&self, backend: &str, place: &str) -> Result<Option<Guard<At>>> {
+    pub(super) async fn reclaim(&self, backend: &str, place: &str) -> store::Result<Option<Guard<At>>> {
         // Without tokio's budget, which may put off even a lock that is free.
         let turn = unconstrained(self.turns.lock(&(backend.to_owned(), place.to_owned()))).now_or_never();
         self.catalog.forget_place(backend, place).await?;
@@ -69,7 +70,7 @@ impl LeftPlaces {
     }
 
     /// Whether a deleted bucket has left a place.
-    pub(super) async fn was_left(&self, backend: &str, place: &str) -> Result<bool> {
+    pub(super) async fn was_left(&self, backend: &str, place: &str) -> store::Result<bool> {
         Ok(self.catalog.left_places().await?.iter().any(|left| left.backend == backend && left.place == place))
     }
 
@@ -77,35 +78,12 @@ impl LeftPlaces {
         self.wake.notify_one();
     }
 
-    /// Until it is told to stop.
-    pub(super) async fn run(self: Arc<Self>, mut recovered: Since, stop: CancellationToken) {
-        let mut rest = RESTS.0;
-        loop {
-            let left = tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                left = self.round() => left,
-            };
-            rest = if left { (rest * 2).min(RESTS.1) } else { RESTS.1 };
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                () = self.wake.notified() => rest = RESTS.0,
-                () = recovered.grown() => rest = RESTS.0,
-                () = sleep(rest) => {}
-            }
-        }
-    }
-
     /// Whether any is left.
-    async fn round(&self) -> bool {
-        let left = match self.catalog.left_places().await {
-            Ok(left) => left,
-            Err(error) => {
-                tracing::debug!(%error, "the places of deleted buckets could not be read");
-                return true;
-            }
-        };
+    async fn round(&self, run: &Run) -> Result<bool, Failure> {
+        let left = self.catalog.left_places().await.map_err(|error| {
+            tracing::debug!(%error, "the places of deleted buckets could not be read");
+            Failure::of(&error)
+        })?;
         let mut some_left = false;
         for place in left {
             let at = (place.backend.clone(), place.place.clone());
@@ -113,21 +91,24 @@ impl LeftPlaces {
                 Ok(true) => {
                     tracing::info!(bucket = %place.bucket, backend = place.backend, place = place.place, "the place of a deleted bucket was removed");
                     self.told().remove(&at);
+                    run.add("removed", 1);
+                    continue;
                 }
-                Ok(false) => some_left = true,
+                Ok(false) => {}
                 Err(error) => {
-                    some_left = true;
                     if self.told().insert(at) {
                         tracing::warn!(bucket = %place.bucket, backend = place.backend, place = place.place, %error, "the place of a deleted bucket could not be removed; it is tried again");
                     }
                 }
             }
+            some_left = true;
+            run.add("left", 1);
         }
-        some_left
+        Ok(some_left)
     }
 
     /// `Ok(false)`: it stays, for a reason that was told.
-    async fn remove(&self, left: &LeftPlace) -> Result<bool> {
+    async fn remove(&self, left: &LeftPlace) -> store::Result<bool> {
         let Some(backend) = self.backends.get(&left.backend) else { return Ok(false) };
         let at = (left.backend.clone(), left.place.clone());
         let _turn = self.turns.lock(&at).await;
@@ -145,7 +126,7 @@ impl LeftPlaces {
     }
 
     /// Whether a bucket has the place by now.
-    async fn has_owner(&self, left: &LeftPlace) -> Result<bool> {
+    async fn has_owner(&self, left: &LeftPlace) -> store::Result<bool> {
         if let Some(bucket) = self.catalog.bucket(&left.bucket).await? {
             let replicas = self.catalog.replicas(bucket.id).await?;
             if replicas.iter().any(|replica| replica.backend == left.backend && replica.place == left.place) {
@@ -168,6 +149,50 @@ impl LeftPlaces {
 
     fn told(&self) -> std::sync::MutexGuard<'_, HashSet<At>> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removes those of the buckets of one backend, as long as it is open.
+#[derive(Debug)]
+pub(super) struct Removing {
+    left: Arc<LeftPlaces>,
+    backend: Box<str>,
+    recovered: Since,
+    backoff: Backoff,
+}
+
+impl Removing {
+    pub(super) fn new(left: Arc<LeftPlaces>, backend: &str, recovered: Since) -> Self {
+        Self { left, backend: backend.into(), recovered, backoff: Backoff::new(RESTS.0, RESTS.1) }
+    }
+}
+
+#[async_trait]
+impl Worker for Removing {
+    fn kind(&self) -> &'static Kind {
+        &kind::LEFT_LOCATIONS
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::Backend(self.backend.clone())
+    }
+
+    async fn step(&mut self, run: &Run) -> Result<Stepped, Failure> {
+        let some_left = self.left.round(run).await?;
+        Ok(if some_left { Stepped::Left } else { Stepped::Done })
+    }
+
+    fn rest(&mut self, ended: &Ended) -> Option<Duration> {
+        Some(self.backoff.after(ended.outcome == Outcome::Done, self.backoff.longest()))
+    }
+
+    async fn called(&mut self) {
+        tokio::select! {
+            biased;
+            () = self.left.wake.notified() => {}
+            () = self.recovered.grown() => {}
+        }
+        self.backoff.begin_anew();
     }
 }
 

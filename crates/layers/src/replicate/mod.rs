@@ -52,11 +52,12 @@ use crate::{
         Capabilities,
         error::{StoreError, StoreErrorKind},
     },
+    work::Workers,
 };
 use async_trait::async_trait;
 use bucket::{Bucket, Opening};
 use health::Health;
-use left::LeftPlaces;
+use left::{LeftPlaces, Removing};
 use member::Member;
 use recent::Recent;
 use std::{
@@ -114,12 +115,14 @@ pub struct ReplicatedBackend {
     buckets: Mutex<HashMap<BucketId, Weak<Bucket>>>,
     recent: Recent,
     left: Arc<LeftPlaces>,
+    workers: Workers,
     stop: CancellationToken,
     _stopped_when_dropped: DropGuard,
 }
 
 impl ReplicatedBackend {
-    pub fn open(settings: ReplicatedSettings, catalog: Arc<dyn Catalog>) -> Result<Self, StoreError> {
+    /// What goes on in the background is shown by `workers`.
+    pub fn open(settings: ReplicatedSettings, catalog: Arc<dyn Catalog>, workers: Workers) -> Result<Self, StoreError> {
         let wrong = |why: String| Err(StoreError::new(StoreErrorKind::InvalidRequest, why));
         let distinct: BTreeSet<_> = settings.members.iter().collect();
         if distinct.len() != settings.members.len() || distinct.is_empty() {
@@ -136,7 +139,8 @@ impl ReplicatedBackend {
         let stop = CancellationToken::new();
         let recovered = Tally::default();
         let left = LeftPlaces::new(catalog.clone(), settings.backends.clone());
-        tokio::spawn(left.clone().run(recovered.since_now(), stop.clone()));
+        let removing = Removing::new(left.clone(), &settings.name, recovered.since_now());
+        tokio::spawn(workers.clone().live(Box::new(removing), stop.clone()));
         Ok(Self {
             settings,
             catalog,
@@ -145,6 +149,7 @@ impl ReplicatedBackend {
             buckets: Mutex::default(),
             recent: Recent::default(),
             left,
+            workers,
             _stopped_when_dropped: stop.clone().drop_guard(),
             stop,
         })
@@ -223,7 +228,7 @@ impl ReplicatedBackend {
             return Ok(first);
         }
         opened.insert(bucket.id, Arc::downgrade(&open));
-        worker::start(&open);
+        worker::start(&open, &self.workers);
         Ok(open)
     }
 }

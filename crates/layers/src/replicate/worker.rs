@@ -1,10 +1,10 @@
-//! What a bucket does for its replicas without being asked. Three loops, so that none waits for another:
+//! What a bucket does for its replicas without being asked. Three jobs, so that none waits for another:
 //!
-//! | loop | what it does | when |
+//! | job | what it does | when |
 //! |---|---|---|
-//! | repairs | drains the queue of repairs | when something was left behind, when a backend comes back, now and then |
+//! | repair | drains the queue of repairs | when something was left behind, when a backend comes back, now and then |
 //! | care | looks for places that are gone, fills replicas, ends uploads that nobody knows | when a backend comes back, when many objects are missing, now and then |
-//! | scrubs | compares all that replicas list with the records | by the setting |
+//! | scrub | compares all that replicas list with the records | by the setting |
 //!
 //! The queue is the catalog's: rows that say that a replica has to catch up, or that a change was begun.
 
@@ -14,10 +14,17 @@ use super::{
     orphans, places,
     repair::{self, Repaired},
     scrub,
-    survey::{self, Depth, Pace, Strangers},
+    survey::{self, Depth, Pace, Strangers, Surveyed},
     tally::Since,
 };
-use crate::{backend::spread, catalog::WhichObjects, store::Result};
+use crate::{
+    backend::spread,
+    catalog::{BucketId, WhichObjects},
+    model::BucketName,
+    store::{self, error::StoreError},
+    work::{Backoff, Ended, Failure, Kind, Outcome, Run, Stepped, Subject, Worker, Workers, kind},
+};
+use async_trait::async_trait;
 use futures_util::{
     FutureExt, StreamExt,
     future::{BoxFuture, join_all},
@@ -27,11 +34,7 @@ use std::{
     sync::{Arc, Weak},
     time::Duration,
 };
-use tokio::{
-    sync::Notify,
-    time::{Instant, sleep},
-};
-use tokio_util::sync::CancellationToken;
+use tokio::{sync::Notify, time::Instant};
 
 const PAGE: usize = 256;
 /// Keys at once.
@@ -41,12 +44,21 @@ const RESTS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 /// The longest rest while all replicas answer: nothing else would tell that what failed may be done now.
 const BRIEF: Duration = Duration::from_secs(5);
 
-pub(super) fn start(bucket: &Arc<Bucket>) {
-    let own = || Arc::downgrade(bucket);
-    bucket.tasks.spawn(again_and_again(own(), bucket.wake.clone(), Chore::Repair));
-    bucket.tasks.spawn(again_and_again(own(), bucket.look.clone(), Chore::Care));
+pub(super) fn start(bucket: &Arc<Bucket>, workers: &Workers) {
+    let worker = |chore| Chores {
+        bucket: Arc::downgrade(bucket),
+        subject: Subject::Bucket { id: bucket.record.id, name: bucket.record.bucket.name.clone() },
+        chore,
+        wake: if chore == Chore::Repair { bucket.wake.clone() } else { bucket.look.clone() },
+        recovered: bucket.recovered.clone(),
+        backoff: Backoff::new(RESTS.0, RESTS.1),
+    };
+    let live = |worker: Box<dyn Worker>| drop(bucket.tasks.spawn(workers.clone().live(worker, bucket.stop.clone())));
+    live(Box::new(worker(Chore::Repair)));
+    live(Box::new(worker(Chore::Care)));
     if !bucket.scrub.is_zero() {
-        bucket.tasks.spawn(scrubs(own(), bucket.scrub, bucket.stop.clone()));
+        let (every, name) = (bucket.scrub, bucket.record.bucket.name.clone());
+        live(Box::new(Scrubs { bucket: Arc::downgrade(bucket), id: bucket.record.id, name, every }));
     }
 }
 
@@ -56,78 +68,120 @@ enum Chore {
     Care,
 }
 
-/// Until the bucket is no more, or is told to stop.
-async fn again_and_again(bucket: Weak<Bucket>, wake: Arc<Notify>, chore: Chore) {
-    let Some(own) = bucket.upgrade() else { return };
-    let (stop, mut recovered): (CancellationToken, Since) = (own.stop.clone(), own.recovered.clone());
-    drop(own);
-    let mut rest = RESTS.0;
-    loop {
-        let Some(own) = bucket.upgrade() else { return };
-        let round: BoxFuture<'static, bool> = match chore {
-            Chore::Repair => Box::pin(repairs(own)),
-            Chore::Care => Box::pin(care(own)),
+/// Until the bucket is no more.
+#[derive(Debug)]
+struct Chores {
+    bucket: Weak<Bucket>,
+    subject: Subject,
+    chore: Chore,
+    wake: Arc<Notify>,
+    recovered: Since,
+    backoff: Backoff,
+}
+
+#[async_trait]
+impl Worker for Chores {
+    fn kind(&self) -> &'static Kind {
+        match self.chore {
+            Chore::Repair => &kind::REPLICA_REPAIR,
+            Chore::Care => &kind::REPLICA_CARE,
+        }
+    }
+
+    fn subject(&self) -> Subject {
+        self.subject.clone()
+    }
+
+    async fn step(&mut self, run: &Run) -> Result<Stepped, Failure> {
+        let Some(own) = self.bucket.upgrade() else { return Ok(Stepped::Gone) };
+        let is_done = match self.chore {
+            Chore::Repair => repairs(own, run).await?,
+            Chore::Care => care(own, run).await?,
         };
-        let is_done = tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            is_done = round => is_done,
-        };
-        // What is left grows old: it is looked at less often, unless something happens.
-        let answer = |own: Arc<Bucket>| own.members().iter().all(|member| member.health.is_up());
-        let longest = if bucket.upgrade().is_some_and(answer) { BRIEF } else { RESTS.1 };
-        rest = if is_done { RESTS.1 } else { (rest * 2).min(longest) };
-        if let Some(own) = bucket.upgrade().filter(|_| chore == Chore::Repair) {
+        Ok(if is_done { Stepped::Done } else { Stepped::Left })
+    }
+
+    /// What is left grows old: it is looked at less often, unless something happens.
+    fn rest(&mut self, ended: &Ended) -> Option<Duration> {
+        let own = self.bucket.upgrade();
+        let answer = |own: &Arc<Bucket>| own.members().iter().all(|member| member.health.is_up());
+        let longest = if own.as_ref().is_some_and(answer) { BRIEF } else { self.backoff.longest() };
+        let rest = self.backoff.after(ended.outcome == Outcome::Done, longest);
+        if let Some(own) = own.filter(|_| self.chore == Chore::Repair) {
             own.repairs_next(Instant::now() + rest);
         }
+        Some(rest)
+    }
+
+    async fn called(&mut self) {
         tokio::select! {
             biased;
-            () = stop.cancelled() => return,
-            () = wake.notified() => rest = rest.min(RESTS.0 * 4),
-            () = recovered.grown() => rest = RESTS.0,
-            () = sleep(rest) => {}
+            () = self.wake.notified() => self.backoff.new_work(RESTS.0 * 4),
+            () = self.recovered.grown() => self.backoff.begin_anew(),
         }
     }
 }
 
 /// Whether nothing is left to be repaired.
-async fn repairs(bucket: Arc<Bucket>) -> bool {
-    match drain(&bucket, |_| ()).await {
-        Ok(drained) => drained.left == 0,
+async fn repairs(bucket: Arc<Bucket>, run: &Run) -> Result<bool, Failure> {
+    let counted = |Repaired { copied, removed, found, left }| {
+        let counts = [("copied", copied), ("removed", removed), ("found", found), ("left", left)];
+        counts.into_iter().for_each(|(what, count)| run.set(what, count));
+    };
+    match drain(&bucket, counted).await {
+        Ok(drained) => Ok(drained.left == 0),
         Err(error) => {
             tracing::warn!(bucket = %bucket.record.bucket.name, %error, "repairing failed; it is tried again");
-            false
+            Err(Failure::of(&error))
         }
     }
 }
 
 /// Whether every replica is there and has everything, or will get it from the queue.
-async fn care(bucket: Arc<Bucket>) -> bool {
+async fn care(bucket: Arc<Bucket>, run: &Run) -> Result<bool, Failure> {
     places::look(&bucket).await;
     // One that is slow, or large, keeps no other waiting.
     let up: Vec<_> = bucket.members().iter().filter(|member| member.health.is_up()).cloned().collect();
-    let cares: Vec<BoxFuture<'static, bool>> = up.into_iter().map(|member| care_for(bucket.clone(), member).boxed()).collect();
-    let done = join_all(cares).await.into_iter().all(|done| done);
-    done & orphans::sweep(&bucket).await
+    let cares = up.into_iter().map(|member| care_for(bucket.clone(), member, run).boxed());
+    let cares: Vec<BoxFuture<'_, Result<bool, Failure>>> = cares.collect();
+    let cared = join_all(cares).await;
+    let swept = orphans::sweep(&bucket).await;
+    let mut done = swept;
+    for one in cared {
+        done &= one?;
+    }
+    Ok(done)
 }
 
-async fn care_for(bucket: Arc<Bucket>, member: Arc<Member>) -> bool {
+async fn care_for(bucket: Arc<Bucket>, member: Arc<Member>, run: &Run) -> Result<bool, Failure> {
+    let failed = |error: &StoreError| Failure::new(format!("backend '{}': {}", member.name, Failure::of(error)));
     if !member.is_seeded() {
-        return fill(&bucket, &member).await;
+        return fill(&bucket, &member, run).await.map_err(|error| failed(&error));
     }
     if member.take_missed() {
         let name = &bucket.record.bucket.name;
         tracing::warn!(bucket = %name, backend = member.name, "many objects are missing in a replica: all of it is looked through");
-        return scrub::one(&bucket, &member, Depth::Listing, Pace::Full, |_| ()).await.is_ok();
+        let looked = scrub::one(&bucket, &member, Depth::Listing, Pace::Full, counting(run)).await;
+        return looked.map(|_| true).map_err(|error| failed(&error));
     }
-    true
+    Ok(true)
 }
 
-async fn fill(bucket: &Arc<Bucket>, member: &Arc<Member>) -> bool {
-    match survey::survey(bucket, member, Depth::Listing, Strangers::Adopted, Pace::Full, |_| ()).await {
+/// Adds to the counts of a run what a walk has found since it told of it last.
+fn counting(run: &Run) -> impl FnMut(Surveyed) {
+    let mut before = Surveyed::default();
+    move |now| {
+        run.add("objects", now.objects.saturating_sub(before.objects));
+        run.add("copied", now.copied.saturating_sub(before.copied));
+        before = now;
+    }
+}
+
+async fn fill(bucket: &Arc<Bucket>, member: &Arc<Member>, run: &Run) -> store::Result<bool> {
+    match survey::survey(bucket, member, Depth::Listing, Strangers::Adopted, Pace::Full, counting(run)).await {
         Ok(seen) => {
             member.troubles.looked_through(None);
-            seen.failed == 0
+            Ok(seen.failed == 0)
         }
         Err(error) => {
             let name = &bucket.record.bucket.name;
@@ -137,42 +191,62 @@ async fn fill(bucket: &Arc<Bucket>, member: &Arc<Member>) -> bool {
                 }
                 false => tracing::debug!(bucket = %name, backend = member.name, %error, "a replica could not be looked through again"),
             }
-            false
+            Err(error)
         }
     }
 }
 
 /// All replicas, one after the other, at a pace that leaves the backends to their clients.
-async fn scrubs(bucket: Weak<Bucket>, every: Duration, stop: CancellationToken) {
-    // Buckets that were opened together are not scrubbed together.
-    let mut rest = spread(every, 0.1..1.0);
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            () = sleep(rest) => {}
-        }
-        let Some(own) = bucket.upgrade() else { return };
-        let name = own.record.bucket.name.clone();
-        let scrubbed = tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            scrubbed = scrub::all(&own, Depth::Listing, Pace::Background, |_| ()) => scrubbed,
+#[derive(Debug)]
+struct Scrubs {
+    bucket: Weak<Bucket>,
+    id: BucketId,
+    name: BucketName,
+    every: Duration,
+}
+
+#[async_trait]
+impl Worker for Scrubs {
+    fn kind(&self) -> &'static Kind {
+        &kind::REPLICA_SCRUB
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::Bucket { id: self.id, name: self.name.clone() }
+    }
+
+    /// Buckets that were opened together are not scrubbed together.
+    fn first_rest(&self) -> Duration {
+        spread(self.every, 0.1..1.0)
+    }
+
+    async fn step(&mut self, run: &Run) -> Result<Stepped, Failure> {
+        let Some(own) = self.bucket.upgrade() else { return Ok(Stepped::Gone) };
+        let counted = |Surveyed { objects, differing, copied, failed, .. }| {
+            let counts = [("objects", objects), ("differing", differing), ("copied", copied), ("failed", failed)];
+            counts.into_iter().for_each(|(what, count)| run.set(what, count));
         };
-        match scrubbed {
+        match scrub::all(&own, Depth::Listing, Pace::Background, counted).await {
             Ok(counts) if counts.differing + counts.failed > 0 => {
                 let (differing, copied, failed) = (counts.differing, counts.copied, counts.failed);
-                tracing::warn!(bucket = %name, differing, copied, failed, "a scrub found replicas that were not as they should be");
+                tracing::warn!(bucket = %self.name, differing, copied, failed, "a scrub found replicas that were not as they should be");
+                Ok(if failed == 0 { Stepped::Done } else { Stepped::Left })
             }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(bucket = %name, %error, "a scrub failed; the next one tries again"),
+            Ok(_) => Ok(Stepped::Done),
+            Err(error) => {
+                tracing::warn!(bucket = %self.name, %error, "a scrub failed; the next one tries again");
+                Err(Failure::of(&error))
+            }
         }
-        rest = spread(every, 0.9..1.1);
+    }
+
+    fn rest(&mut self, _ended: &Ended) -> Option<Duration> {
+        Some(spread(self.every, 0.9..1.1))
     }
 }
 
 /// One round over the queue.
-pub(super) async fn drain(bucket: &Arc<Bucket>, mut tell: impl FnMut(Repaired)) -> Result<Repaired> {
+pub(super) async fn drain(bucket: &Arc<Bucket>, mut tell: impl FnMut(Repaired)) -> store::Result<Repaired> {
     let mut sum = Repaired::default();
     let mut after = None;
     let rounds: Vec<_> = bucket.members().iter().map(|member| (member.troubles.clone(), member.troubles.begin_round())).collect();

@@ -22,6 +22,7 @@ use crate::{
         ListRequest, Store,
         error::{StoreError, StoreErrorKind},
     },
+    work::Workers,
 };
 pub use places::{Clash, Homes, all_places};
 use settings::{Acl, BucketSettings, Location, SettingsInForce};
@@ -173,6 +174,7 @@ pub struct Buckets {
     open: RwLock<HashMap<BucketName, Arc<Bucket>>>,
     /// Creating, opening and deleting one bucket take turns. Those of others do not wait: a backend that hangs hangs for one.
     changing: Arc<Locks<BucketName>>,
+    workers: Workers,
     sweeping: Arc<Sweeping>,
 }
 
@@ -181,9 +183,17 @@ impl Buckets {
         Self::of(catalog, Setup { backends, default_backend: default_backend.into(), ..Setup::default() })
     }
 
+    /// With jobs of their own.
     pub fn of(catalog: Arc<dyn Catalog>, setup: Setup) -> Self {
-        let (open, changing, sweeping) = Default::default();
-        Self { catalog, setup: RwLock::new(Arc::new(setup)), open, changing, sweeping }
+        let workers = Workers::alone(catalog.clone());
+        Self::with_workers(catalog, setup, workers)
+    }
+
+    /// `workers` are those of the backends, too.
+    pub fn with_workers(catalog: Arc<dyn Catalog>, setup: Setup, workers: Workers) -> Self {
+        let (open, changing) = Default::default();
+        let sweeping = Sweeping::new(workers.clone());
+        Self { catalog, setup: RwLock::new(Arc::new(setup)), open, changing, workers, sweeping }
     }
 
     pub async fn get(&self, name: &BucketName) -> Result<Arc<Bucket>, BucketError> {
@@ -365,6 +375,7 @@ impl Buckets {
         }
         self.catalog.delete_bucket(bucket.id()).await?;
         self.write().remove(name);
+        self.workers.forget(bucket.id());
         // Not before: until then the parts of its uploads are acknowledged parts of a bucket that is there.
         self.sweep();
         Ok(())
@@ -405,6 +416,11 @@ impl Buckets {
 
     pub fn catalog(&self) -> &Arc<dyn Catalog> {
         &self.catalog
+    }
+
+    /// What goes on in the background.
+    pub fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// Refuses a further place for a bucket where another bucket lies.

@@ -132,6 +132,7 @@ impl Buckets {
         let _changing = self.changing.lock(name).await;
         if let Some(record) = self.catalog.bucket(name).await? {
             self.catalog.delete_bucket(record.id).await?;
+            self.workers.forget(record.id);
         }
         self.write().remove(name);
         Ok(())

@@ -2,17 +2,28 @@
 //!
 //! Invariant: at most one sweep of a backend runs at a time, and whoever asks for one while it runs gets another behind it.
 
-use crate::backend::Backend;
+use crate::{
+    backend::Backend,
+    work::{Failure, Subject, Workers, kind},
+};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 /// The backends that are swept now; `true` where it was asked for again since.
-#[derive(Debug, Default)]
-pub(super) struct Sweeping(Mutex<HashMap<String, bool>>);
+#[derive(Debug)]
+pub(super) struct Sweeping {
+    active: Mutex<HashMap<String, bool>>,
+    workers: Workers,
+}
 
 impl Sweeping {
+    pub(super) fn new(workers: Workers) -> Arc<Self> {
+        Arc::new(Self { active: Mutex::default(), workers })
+    }
+
     /// Begins a sweep, or notes that another is wanted. What fails is tried again with the next upkeep.
     pub(super) fn begin(self: &Arc<Self>, name: &str, backend: &Arc<dyn Backend>) {
         {
@@ -26,14 +37,26 @@ impl Sweeping {
         let (own, name, backend) = (self.clone(), name.to_owned(), backend.clone());
         tokio::spawn(async move {
             loop {
-                if let Err(error) = backend.sweep().await {
-                    tracing::warn!(backend = name, %error, "parts of uploads that have ended stay for a while");
-                }
+                own.sweep(&name, &*backend).await;
                 if own.is_done(&name) {
                     return;
                 }
             }
         });
+    }
+
+    /// One sweep, unless another process sweeps the backend.
+    async fn sweep(&self, name: &str, backend: &dyn Backend) {
+        let job = match self.workers.begin(&kind::UPLOAD_SWEEP, Subject::Backend(name.into()), Duration::ZERO).await {
+            Ok(Some(job)) => job,
+            Ok(None) => return,
+            Err(failure) => return tracing::warn!(backend = name, %failure, "a backend could not be swept; it is tried again"),
+        };
+        let swept = backend.sweep().await;
+        if let Err(error) = &swept {
+            tracing::warn!(backend = name, %error, "parts of uploads that have ended stay for a while");
+        }
+        job.end(swept.err().map(|error| Failure::of(&error)));
     }
 
     /// Whether nobody has asked for another.
@@ -52,18 +75,21 @@ impl Sweeping {
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<String, bool>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::memory::MemoryBackend;
+    use crate::{backend::memory::MemoryBackend, catalog::sqlite::SqliteCatalog, store::Durability};
 
     #[tokio::test]
     async fn a_sweep_that_is_asked_for_while_one_runs_comes_after_it_and_then_there_is_none() {
-        let (sweeping, backend): (Arc<Sweeping>, Arc<dyn Backend>) = (Arc::default(), Arc::new(MemoryBackend::new()));
+        let directory = tempfile::tempdir().expect("a directory");
+        let catalog = SqliteCatalog::open(directory.path(), Durability::Relaxed).expect("a catalog");
+        let sweeping = Sweeping::new(Workers::alone(Arc::new(catalog)));
+        let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
         // The task that was spawned has no turn before this one waits.
         for _ in 0..3 {
             sweeping.begin("memory", &backend);

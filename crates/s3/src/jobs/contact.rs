@@ -1,29 +1,48 @@
-//! Asks storages that could not be reached whether they can be now: health must not depend on requests, which go elsewhere while this
-//! server is not ready.
+//! Asks storage that could not be reached whether it can be reached now: health must not depend on requests, which go elsewhere while
+//! this server is not ready.
 
-use super::{PAGE, is_lost};
+use super::rounds::{PAGE, is_lost};
 use crate::{
     buckets::{BucketError, Buckets},
     catalog::{BucketRecord, BucketsQuery},
     model::ObjectKey,
+    work::{Ended, Failure, Kind, Run, Stepped, Worker, kind},
 };
+use async_trait::async_trait;
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 const INTERVAL: Duration = Duration::from_secs(5);
 /// Hardly any bucket has it, so no index and no cache answers for the storage.
 const ASKED: &str = "causeway-probe";
 
-pub(super) async fn run(buckets: Arc<Buckets>) {
-    loop {
-        tokio::time::sleep(INTERVAL).await;
-        if let Err(error) = round(&buckets).await {
+#[derive(Debug)]
+pub(super) struct Contact(pub(super) Arc<Buckets>);
+
+#[async_trait]
+impl Worker for Contact {
+    fn kind(&self) -> &'static Kind {
+        &kind::CONTACT
+    }
+
+    fn first_rest(&self) -> Duration {
+        INTERVAL
+    }
+
+    async fn step(&mut self, run: &Run) -> Result<Stepped, Failure> {
+        round(&self.0, run).await.map_err(|error| {
             tracing::debug!(%error, "storages that cannot be reached were not asked; they are soon");
-        }
+            Failure::of(&error)
+        })?;
+        Ok(Stepped::Done)
+    }
+
+    fn rest(&mut self, _ended: &Ended) -> Option<Duration> {
+        Some(INTERVAL)
     }
 }
 
 /// One question to each of them, by way of its first bucket.
-async fn round(buckets: &Buckets) -> Result<(), BucketError> {
+async fn round(buckets: &Buckets, run: &Run) -> Result<(), BucketError> {
     if !buckets.backends().iter().any(|(_, backend)| backend.traffic().is_some_and(|traffic| traffic.trouble.is_some())) {
         return Ok(());
     }
@@ -33,6 +52,7 @@ async fn round(buckets: &Buckets) -> Result<(), BucketError> {
         for record in &page.buckets {
             if is_lost(buckets, record) && asked.insert(record.bucket.backend.clone()) {
                 ask(buckets, record).await?;
+                run.add("asked", 1);
             }
         }
         match page.buckets.last() {

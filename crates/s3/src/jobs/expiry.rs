@@ -5,7 +5,9 @@ use crate::{
     catalog::{BucketId, BucketsQuery},
     model::{BucketName, Timestamp},
     store::error::StoreErrorKind,
+    work::{Ended, Failure, Kind, Run, Stepped, Worker, kind},
 };
+use async_trait::async_trait;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 const INTERVAL: Duration = Duration::from_secs(3600);
@@ -13,12 +15,28 @@ const INTERVAL: Duration = Duration::from_secs(3600);
 const REPLAY: Duration = Duration::from_secs(24 * 3600);
 const BATCH: usize = 100;
 
-pub(super) async fn run(buckets: Arc<Buckets>, expiry: Duration) {
-    loop {
-        if let Err(error) = pass(&buckets, expiry, Timestamp::now()).await {
+#[derive(Debug)]
+pub(super) struct Expiry {
+    pub(super) buckets: Arc<Buckets>,
+    /// Uploads begun longer ago are aborted.
+    pub(super) expiry: Duration,
+}
+
+#[async_trait]
+impl Worker for Expiry {
+    fn kind(&self) -> &'static Kind {
+        &kind::UPLOAD_EXPIRY
+    }
+
+    async fn step(&mut self, run: &Run) -> Result<Stepped, Failure> {
+        pass(&self.buckets, self.expiry, Timestamp::now(), run).await.map_err(|error| {
             tracing::error!(%error, "expiring uploads failed; it is tried again");
-        }
-        tokio::time::sleep(INTERVAL).await;
+            Failure::of(&error)
+        })
+    }
+
+    fn rest(&mut self, _ended: &Ended) -> Option<Duration> {
+        Some(INTERVAL)
     }
 }
 
@@ -26,27 +44,33 @@ fn before(now: Timestamp, age: Duration) -> Timestamp {
     Timestamp::from_millis(now.millis().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
 }
 
-async fn pass(buckets: &Buckets, expiry: Duration, now: Timestamp) -> Result<(), BucketError> {
+/// One pass. Uploads that cannot be aborted now are left to the next one.
+async fn pass(buckets: &Buckets, expiry: Duration, now: Timestamp, run: &Run) -> Result<Stepped, BucketError> {
     let catalog = buckets.catalog();
     catalog.forget_completed(before(now, REPLAY)).await?;
     loop {
         let stale = catalog.stale_uploads(before(now, expiry), BATCH).await?;
-        let names = if stale.is_empty() { return Ok(()) } else { names(buckets).await? };
-        let mut ended = 0;
+        let names = if stale.is_empty() { return Ok(Stepped::Done) } else { names(buckets).await? };
+        let (mut ended, mut failed) = (0, 0);
         for upload in stale {
             let Some(name) = names.get(&upload.bucket) else { continue };
             match buckets.get(name).await?.store().abort_upload(&upload.key, &upload.upload).await {
                 Ok(()) => {
                     ended += 1;
+                    run.add("aborted", 1);
                     tracing::info!(bucket = %name, key = %upload.key, upload = %upload.upload, "aborted a stale upload");
                 }
                 Err(error) if error.kind() == StoreErrorKind::NoSuchUpload => ended += 1,
-                Err(error) => tracing::warn!(bucket = %name, key = %upload.key, %error, "a stale upload could not be aborted"),
+                Err(error) => {
+                    failed += 1;
+                    tracing::warn!(bucket = %name, key = %upload.key, %error, "a stale upload could not be aborted");
+                }
             }
         }
+        run.set("failed", failed);
         // Those that are left cannot be aborted now; the next round tries again.
         if ended == 0 {
-            return Ok(());
+            return Ok(Stepped::Left);
         }
     }
 }

@@ -1,23 +1,62 @@
-//! Lets every backend tend its buckets: scanning for what others changed, sweeping what a crash or a deleted bucket left.
+//! Lets every backend do the upkeep of its buckets: scanning for changes made outside Causeway, removing what a crash or a deleted
+//! bucket left.
 
-use super::{Round, each_bucket};
-use crate::buckets::Buckets;
+use super::rounds::{Round, each_bucket, one_bucket};
+use crate::{
+    buckets::Buckets,
+    model::BucketName,
+    work::{Ended, Every, Failure, Kind, Run, Stepped, Worker, kind},
+};
+use async_trait::async_trait;
 use std::{sync::Arc, time::Duration};
-use tokio::time::Instant;
 
 /// A pass is followed by a rest of this many times its length, so that upkeep never takes more than a twentieth.
 const REST: u32 = 20;
 
-pub(super) async fn run(buckets: Arc<Buckets>, interval: Duration) {
-    loop {
-        let begun = Instant::now();
-        buckets.sweep();
-        if let Err(error) = each_bucket(&buckets, Round::Tend).await {
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    buckets: Arc<Buckets>,
+    /// `None`: one pass, and no more.
+    pace: Option<Every>,
+}
+
+impl Upkeep {
+    /// An interval of zero: one pass at the start, and no more.
+    pub(super) fn new(buckets: Arc<Buckets>, interval: Duration) -> Self {
+        Self { buckets, pace: (!interval.is_zero()).then_some(Every { interval, share: REST }) }
+    }
+}
+
+#[async_trait]
+impl Worker for Upkeep {
+    fn kind(&self) -> &'static Kind {
+        &kind::UPKEEP
+    }
+
+    async fn step(&mut self, run: &Run) -> Result<Stepped, Failure> {
+        self.buckets.sweep();
+        each_bucket(&self.buckets, Round::Upkeep, run).await.map_err(|error| {
             tracing::error!(%error, "upkeep failed; it is tried again");
+            Failure::of(&error)
+        })?;
+        Ok(Stepped::Done)
+    }
+
+    fn rest(&mut self, ended: &Ended) -> Option<Duration> {
+        self.pace.map(|pace| pace.after(ended.took))
+    }
+}
+
+/// The upkeep of buckets that are new, one after the other.
+pub(super) async fn tend_new(buckets: Arc<Buckets>, names: Vec<BucketName>) {
+    for name in names {
+        let tended = match buckets.catalog().bucket(&name).await {
+            Ok(Some(record)) => one_bucket(&buckets, &record, Round::Upkeep).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = tended {
+            tracing::warn!(bucket = %name, %error, "a new bucket could not be tended yet; the next upkeep tries again");
         }
-        if interval.is_zero() {
-            return;
-        }
-        tokio::time::sleep(interval.max(begun.elapsed() * REST)).await;
     }
 }

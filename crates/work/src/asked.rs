@@ -1,0 +1,54 @@
+//! Jobs that somebody asks for, once. They are shown while they are under way, and the newest of them afterwards.
+
+use super::{Failure, Kind, Run, Subject, Workers, turns::Turn, workers::Row};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// A job under way. Dropped before its end, it was interrupted.
+pub struct Asked {
+    workers: Workers,
+    row: Row,
+    run: Run,
+    turn: Turn,
+    ended: bool,
+}
+
+impl Workers {
+    /// Begins a job. `None`: somebody else is still at it, after all that time.
+    pub async fn begin(&self, kind: &'static Kind, subject: Subject, patience: Duration) -> Result<Option<Asked>, Failure> {
+        let name = subject.turn(kind);
+        let turn = if patience.is_zero() { self.turns().take(&name).await? } else { self.turns().wait(&name, patience).await? };
+        Ok(turn.map(|turn| {
+            let row = self.show(kind, subject);
+            row.entry.begins();
+            let run = self.run(&row.entry, CancellationToken::new());
+            Asked { workers: self.clone(), row, run, turn, ended: false }
+        }))
+    }
+}
+
+impl Asked {
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Resolves when somebody else has the job: the work has to end.
+    pub async fn lost(&self) {
+        self.turn.lost().await;
+    }
+
+    pub fn end(mut self, failure: Option<Failure>) {
+        self.row.entry.ends(failure);
+        self.ended = true;
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.row.entry.ends(Some(Failure::new("it was interrupted before its end")));
+        }
+        self.row.entry.is_over();
+        self.workers.remember(&self.row.entry);
+    }
+}

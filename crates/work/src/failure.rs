@@ -1,0 +1,59 @@
+//! Why a step came to nothing, in words for operators. Words and no error: what is remembered of it holds nothing else.
+
+use std::{error::Error, fmt};
+
+/// Longer words are cut.
+const LONGEST: usize = 500;
+
+/// Errors hold no secrets, as in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure(Box<str>);
+
+impl Failure {
+    pub fn new(words: impl Into<String>) -> Self {
+        let mut words = words.into();
+        if words.len() > LONGEST {
+            words.truncate(words.floor_char_boundary(LONGEST));
+            words.push('…');
+        }
+        Self(words.into())
+    }
+
+    /// An error with everything that caused it. Causes that are in the words already are left out.
+    pub fn of(error: &(dyn Error + 'static)) -> Self {
+        let mut words = error.to_string();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            if !words.contains(&text) {
+                words = format!("{words}: {text}");
+            }
+            next = cause.source();
+        }
+        Self::new(words)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("listing the bucket")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn a_failure_has_all_causes_of_an_error_and_is_never_long() {
+        assert_eq!(Failure::of(&Outer(std::io::Error::other("disk"))).to_string(), "listing the bucket: disk");
+        let long = Failure::new("ä".repeat(LONGEST)).to_string();
+        assert!(long.len() <= LONGEST + '…'.len_utf8() && long.ends_with('…'), "{} bytes", long.len());
+    }
+}

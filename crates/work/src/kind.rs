@@ -1,0 +1,136 @@
+//! Which jobs there are: one row each. `docs/guide/jobs.md` has the same table, which a test compares.
+
+use serde::{Deserialize, Serialize};
+
+/// What it means that a step is dropped where it waits: the server stops, or another process has taken the job over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interruption {
+    /// Nothing is lost. The next step begins anew, and finds done what was done.
+    Harmless,
+    /// Nothing is lost. The next step goes on about where this one was.
+    Resumes,
+}
+
+/// One kind of job.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// As operators write it.
+    pub name: &'static str,
+    /// A sentence for operators.
+    pub does: &'static str,
+    /// When it works.
+    pub pace: &'static str,
+    pub interruption: Interruption,
+    /// What a step counts.
+    pub counts: &'static [&'static str],
+}
+
+pub const UPKEEP: Kind = Kind {
+    name: "upkeep",
+    does: "Scans each bucket for changes made outside Causeway, and removes the parts of uploads that have ended.",
+    pace: "every `scan_interval`, and at most a twentieth of the time",
+    interruption: Interruption::Resumes,
+    counts: &["buckets", "failed"],
+};
+pub const CHANGE_FEED: Kind = Kind {
+    name: "change-feed",
+    does: "Reads the change feed of storage that has one.",
+    pace: "every 30 seconds, or `scan_interval` if that is less, and at most a twentieth of the time",
+    interruption: Interruption::Resumes,
+    counts: &["buckets", "failed"],
+};
+pub const CONTACT: Kind = Kind {
+    name: "contact",
+    does: "Asks storage that could not be reached whether it can be reached now.",
+    pace: "every 5 seconds",
+    interruption: Interruption::Harmless,
+    counts: &["asked"],
+};
+pub const UPLOAD_EXPIRY: Kind = Kind {
+    name: "upload-expiry",
+    does: "Aborts uploads that are older than `upload_expiry`, and forgets how old ones ended.",
+    pace: "every hour",
+    interruption: Interruption::Harmless,
+    counts: &["aborted", "failed"],
+};
+pub const UPLOAD_SWEEP: Kind = Kind {
+    name: "upload-sweep",
+    does: "Removes what a backend has staged for uploads that have ended.",
+    pace: "with each upkeep, and when a bucket is deleted",
+    interruption: Interruption::Harmless,
+    counts: &[],
+};
+pub const REPLICA_REPAIR: Kind = Kind {
+    name: "replica-repair",
+    does: "Brings to the replicas of a bucket what they are known to lack.",
+    pace: "after a write that a replica missed, when a backend can be reached again, and at least once a minute",
+    interruption: Interruption::Harmless,
+    counts: &["copied", "removed", "found", "left"],
+};
+pub const REPLICA_CARE: Kind = Kind {
+    name: "replica-care",
+    does: "Fills new replicas, makes missing locations again, and ends uploads that no client knows.",
+    pace: "when a backend can be reached again, when many objects are missing, and at least once a minute",
+    interruption: Interruption::Harmless,
+    counts: &["objects", "copied"],
+};
+pub const REPLICA_SCRUB: Kind = Kind {
+    name: "replica-scrub",
+    does: "Compares what the replicas of a bucket list with the records, and repairs what differs.",
+    pace: "every `scrub_interval` of the replicated backend",
+    interruption: Interruption::Harmless,
+    counts: &["objects", "differing", "copied", "failed"],
+};
+pub const LEFT_LOCATIONS: Kind = Kind {
+    name: "left-locations",
+    does: "Removes the locations of deleted buckets on backends that could not be reached then.",
+    pace: "when a backend can be reached again, and at least every 5 minutes",
+    interruption: Interruption::Harmless,
+    counts: &["removed", "left"],
+};
+pub const SCAN: Kind = Kind {
+    name: "scan",
+    does: "Compares every file of a bucket with the index.",
+    pace: "when `causeway bucket scan` asks for it",
+    interruption: Interruption::Resumes,
+    counts: &["folders", "objects", "changed"],
+};
+pub const SCRUB: Kind = Kind {
+    name: "scrub",
+    does: "Compares what a bucket lists with its objects.",
+    pace: "when `causeway bucket scrub` asks for it",
+    interruption: Interruption::Harmless,
+    counts: &["objects", "bytes", "differing", "failed"],
+};
+
+/// All of them, in the order of the documents.
+pub const KINDS: [&Kind; 11] = [
+    &UPKEEP,
+    &CHANGE_FEED,
+    &CONTACT,
+    &UPLOAD_EXPIRY,
+    &UPLOAD_SWEEP,
+    &REPLICA_REPAIR,
+    &REPLICA_CARE,
+    &REPLICA_SCRUB,
+    &LEFT_LOCATIONS,
+    &SCAN,
+    &SCRUB,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_job_has_a_name_of_its_own_and_counts_each_thing_once() {
+        assert_eq!(KINDS.iter().map(|kind| kind.name).collect::<BTreeSet<_>>().len(), KINDS.len());
+        for kind in KINDS {
+            assert_eq!(kind.counts.iter().collect::<BTreeSet<_>>().len(), kind.counts.len(), "{}", kind.name);
+            let is_plain = kind.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+            assert!(is_plain && kind.does.ends_with('.') && !kind.pace.is_empty(), "{}", kind.name);
+        }
+    }
+}

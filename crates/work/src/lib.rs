@@ -1,0 +1,62 @@
+//! The contract of background jobs, and what operators see of them.
+//!
+//! A job is a [`Worker`]: its kind is a row of the table in `kind`, and it works in steps. Between two steps it rests; how long, and what
+//! ends the rest early, is its pace. Each step has the turn of its job: among all who ask the same [`Turns`], one at a time works on
+//! a job of a bucket. What a step has to remember beyond a restart is its [`Cursor`].
+//!
+//! | file | owns |
+//! |---|---|
+//! | `kind` | which jobs there are, what each does, and what an interruption means |
+//! | `worker` | the contract |
+//! | `run` | what a step is given |
+//! | `pace` | how long a job rests |
+//! | `turns` | who works on a job now |
+//! | `cursor` | the position of a job in a bucket |
+//! | `entry` | how one job is |
+//! | `parts` | how the buckets of a job are that goes over all of them |
+//! | `workers` | all jobs of a process |
+//! | `life` | the loop: turn, step, rest |
+//! | `asked` | jobs that somebody asks for, once |
+//! | `state` | what is shown of a job |
+//!
+//! Invariants:
+//! - a step may be dropped wherever it waits, and nothing is lost by it: at most it is done again;
+//! - memory: a bucket that only jobs of the whole server look after costs nothing while its last upkeep went well; of those where it
+//!   failed, and of jobs that were asked for, a bounded number is remembered.
+
+#![warn(unreachable_pub)]
+
+mod asked;
+mod cursor;
+mod entry;
+mod failure;
+pub mod kind;
+mod life;
+mod pace;
+mod parts;
+mod run;
+mod state;
+#[cfg(test)]
+mod tests;
+mod turns;
+mod worker;
+mod workers;
+
+use causeway_backend as backend;
+use causeway_catalog as catalog;
+use causeway_core::model;
+#[cfg(test)]
+use causeway_core::store;
+
+pub use asked::Asked;
+pub use cursor::Cursor;
+pub use entry::Subject;
+pub use failure::Failure;
+pub use kind::{Interruption, Kind};
+pub use pace::{Backoff, Every};
+pub use parts::Part;
+pub use run::Run;
+pub use state::{JobState, State};
+pub use turns::{ProcessTurns, Turn, Turns};
+pub use worker::{Ended, Outcome, Stepped, Worker};
+pub use workers::{Listed, Wanted, Workers};

@@ -1,0 +1,39 @@
+//! What is shown of a job: plain data, which travels through the control socket.
+
+use super::Interruption;
+use crate::model::Timestamp;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// The last step failed; the next one tries again.
+    Failed,
+    /// A step is under way.
+    Running,
+    /// Another process has the turn.
+    Elsewhere,
+    /// It rests.
+    Waiting,
+    /// There will be no further step.
+    Done,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobState {
+    pub job: String,
+    pub bucket: Option<String>,
+    pub backend: Option<String>,
+    pub state: State,
+    pub interruption: Interruption,
+    /// When the last step began.
+    pub began: Option<Timestamp>,
+    /// When the last step that came to an end did so.
+    pub ended: Option<Timestamp>,
+    /// When the next step begins, unless something calls for it sooner.
+    pub next: Option<Timestamp>,
+    /// What the step under way, or else the last one, has counted.
+    pub progress: Vec<(String, u64)>,
+    /// Why the last step failed.
+    pub error: Option<String>,
+}
