@@ -1,7 +1,10 @@
 //! What an operation is handed: its request, authorized, with what it addresses already resolved and typed.
 
 use super::{reader::Reader, request::Request};
-use crate::{buckets::Bucket, model::ObjectKey};
+use crate::{
+    buckets::Bucket,
+    model::{ObjectAddress, ObjectKey, VersionId},
+};
 use std::sync::Arc;
 
 /// On the service itself.
@@ -30,4 +33,12 @@ pub struct ObjectCall {
     pub request: Request,
     pub bucket: Arc<Bucket>,
     pub key: ObjectKey,
+    /// Named by the request, where its operation is on one version.
+    pub version: Option<VersionId>,
+}
+
+impl ObjectCall {
+    pub fn address(&self) -> ObjectAddress<'_> {
+        ObjectAddress::new(&self.key, self.version.as_ref())
+    }
 }

@@ -20,20 +20,20 @@ pub(super) struct Source {
 
 /// The source that `x-amz-copy-source` names, with its conditions.
 pub(super) async fn source(service: &Service, request: &Request) -> Result<Source, S3Error> {
-    let (name, key) = headers::copy_source(request)?;
+    let (name, key, version) = headers::copy_source(request)?;
     let bucket = service.buckets().get(&name).await.map_err(|error| S3Error::from(error).detail("BucketName", name.as_str()))?;
-    let reader = Reader::new(bucket.clone(), key.clone(), Reads::of(&request.principal, &bucket));
+    let reader = Reader::new(bucket.clone(), key.clone(), version.clone(), Reads::of(&request.principal, &bucket));
     reader.allow().await?;
     headers::expected_owner(&request.headers, "x-amz-source-expected-bucket-owner", &bucket)?;
     let conditions = headers::source_conditions(&request.headers)?;
-    let object = CopySource { store: bucket.store().clone(), key, conditions };
+    let object = CopySource { store: bucket.store().clone(), key, version, conditions };
     Ok(Source { bucket, object, shows_tags: reader.is_by_right() })
 }
 
 impl Source {
     /// What is there now. The copy itself looks again: this is for what only S3 asks of a source.
     pub(super) async fn head(&self) -> Result<ObjectInfo, S3Error> {
-        self.object.store.head(&self.object.key, &Default::default()).await.map_err(|error| self.failure(error))
+        self.object.store.head(self.object.address(), &Default::default()).await.map_err(|error| self.failure(error))
     }
 
     /// Where only the source's key can be the missing one.

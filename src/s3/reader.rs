@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     buckets::Bucket,
-    model::{CannedAcl, ObjectInfo, ObjectKey},
-    store::{self, GetReply, GetRequest, condition::ReadConditions, error::StoreErrorKind},
+    model::{CannedAcl, ObjectAddress, ObjectInfo, ObjectKey, VersionId},
+    store::{self, GetReply, GetRequest, Keeping, condition::ReadConditions, error::StoreErrorKind},
 };
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use std::sync::Arc;
 pub(super) struct Reader {
     bucket: Arc<Bucket>,
     key: ObjectKey,
+    version: Option<VersionId>,
     reads: Reads,
 }
 
@@ -25,8 +26,12 @@ pub(super) struct Reader {
 pub(super) type Read<T> = Result<store::Result<T>, S3Error>;
 
 impl Reader {
-    pub(super) fn new(bucket: Arc<Bucket>, key: ObjectKey, reads: Reads) -> Self {
-        Self { bucket, key, reads }
+    pub(super) fn new(bucket: Arc<Bucket>, key: ObjectKey, version: Option<VersionId>, reads: Reads) -> Self {
+        Self { bucket, key, version, reads }
+    }
+
+    fn address(&self) -> ObjectAddress<'_> {
+        ObjectAddress::new(&self.key, self.version.as_ref())
     }
 
     /// Whether tags and names of owners may be shown.
@@ -35,17 +40,17 @@ impl Reader {
     }
 
     pub(super) async fn get(&self, request: GetRequest) -> Read<GetReply> {
-        let opened = self.bucket.store().get(&self.key, request).await;
+        let opened = self.bucket.store().get(self.address(), request).await;
         self.decided(opened, |reply| &reply.info).await
     }
 
     pub(super) async fn head(&self, conditions: &ReadConditions) -> Read<ObjectInfo> {
-        let found = self.bucket.store().head(&self.key, conditions).await;
+        let found = self.bucket.store().head(self.address(), conditions).await;
         self.decided(found, |info| info).await
     }
 
     pub(super) async fn describe(&self, conditions: &ReadConditions) -> Read<ObjectInfo> {
-        let found = self.bucket.store().describe(&self.key, conditions).await;
+        let found = self.bucket.store().describe(self.address(), conditions).await;
         self.decided(found, |info| info).await
     }
 
@@ -61,14 +66,20 @@ impl Reader {
         let acl = match &read {
             Ok(found) => info(found).attributes.acl,
             Err(error) if error.kind() == StoreErrorKind::NoSuchKey => self.bucket.acl(),
+            Err(error) if error.kind() == StoreErrorKind::NoSuchVersion && self.says_so_of_any_id() => return Ok(read),
             // A condition that it breaks says something about it, too.
             Err(_) => self.acl().await?,
         };
         if self.reads.are_let_by(acl) { Ok(read) } else { Err(ErrorCode::AccessDenied.into()) }
     }
 
+    /// A store without versions knows no id but `null`, whatever it holds: that a version is unknown says nothing of the object.
+    fn says_so_of_any_id(&self) -> bool {
+        self.bucket.store().capabilities().versions == Keeping::NotKept
+    }
+
     async fn acl(&self) -> Result<CannedAcl, S3Error> {
-        match self.bucket.store().head(&self.key, &Default::default()).await {
+        match self.bucket.store().head(self.address(), &Default::default()).await {
             Ok(info) => Ok(info.attributes.acl),
             // Whoever may list may know that there is nothing.
             Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(self.bucket.acl()),

@@ -106,9 +106,9 @@ impl Service {
         };
         let key = ObjectKey::new(key)?;
         if need == Need::ReadObject {
-            headers::admit(operation, &request, &bucket)?;
+            let version = headers::admit(operation, &request, &bucket)?;
             let reads = Reads::of(&request.principal, &bucket);
-            let call = ReadCall { request, reader: Reader::new(bucket, key, reads) };
+            let call = ReadCall { request, reader: Reader::new(bucket, key, version, reads) };
             return match operation {
                 Op::GetObject => get_object::handle(call).await,
                 Op::HeadObject => head_object::handle(call).await,
@@ -117,8 +117,8 @@ impl Service {
             };
         }
         gate::authorize(&request.principal, need, &bucket)?;
-        headers::admit(operation, &request, &bucket)?;
-        let call = ObjectCall { request, bucket, key };
+        let version = headers::admit(operation, &request, &bucket)?;
+        let call = ObjectCall { request, bucket, key, version };
         match operation {
             Op::PutObject => put_object::handle(self, call).await,
             Op::DeleteObject => delete_object::handle(self, call).await,
