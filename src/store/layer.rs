@@ -89,22 +89,11 @@ pub trait Layer: Sized + Send + Sync + fmt::Debug + 'static {
         copy::stream_part(self, key, upload, number, request)
     }
 
-    fn list_parts(
-        &self,
-        key: &ObjectKey,
-        upload: &UploadId,
-        after: u16,
-        limit: usize,
-    ) -> impl Future<Output = Result<PartsPage>> + Send {
+    fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> impl Future<Output = Result<PartsPage>> + Send {
         async move { self.below().list_parts(key, upload, after, limit).await }
     }
 
-    fn complete_upload(
-        &self,
-        key: &ObjectKey,
-        upload: &UploadId,
-        request: CompleteUpload,
-    ) -> impl Future<Output = Result<Written>> + Send {
+    fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> impl Future<Output = Result<Written>> + Send {
         async move { self.below().complete_upload(key, upload, request).await }
     }
 

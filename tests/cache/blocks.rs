@@ -262,7 +262,8 @@ async fn nobody_waits_for_a_reading_that_met_a_defect() {
     put(&*bed.below, "a", bytes(1, MIB)).await;
     bed.watch.tear(2, Tear::Panics);
     bed.watch.hold_frames();
-    let (one, other) = (bed.store.get(key("a").current(), GetRequest::default()).await, bed.store.get(key("a").current(), GetRequest::default()).await);
+    let one = bed.store.get(key("a").current(), GetRequest::default()).await;
+    let other = bed.store.get(key("a").current(), GetRequest::default()).await;
     bed.watch.let_frames(1000);
     for reading in [one, other] {
         assert_eq!(refused(collect(reading.expect("begins")).await), StoreErrorKind::Internal);

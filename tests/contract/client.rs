@@ -7,8 +7,8 @@ use causeway::{
         UploadId,
     },
     store::{
-        BeginUpload, CompletePart, CompleteUpload, CopyRequest, CopySource, Deleted, GetReply, GetRequest, ListEntry, ListPage, ListRequest,
-        ObjectBody, PartWritten, PutRequest, Result, Selection, Store, Written,
+        BeginUpload, CompletePart, CompleteUpload, CopyRequest, CopySource, Deleted, GetReply, GetRequest, ListEntry, ListPage,
+        ListRequest, ObjectBody, PartWritten, PutRequest, Result, Selection, Store, Written,
         condition::{ETagMatch, WriteConditions},
         error::{StoreError, StoreErrorKind},
         payload::{Announced, Payload, PayloadError},
@@ -138,7 +138,8 @@ pub async fn read_range(store: &dyn Store, name: &str, range: ByteRange) -> Resu
 /// All there is to know of an object.
 /// What the object is, whoever told it.
 pub async fn head(store: &dyn Store, name: &str) -> ObjectInfo {
-    let mut info = store.describe(key(name).current(), &Default::default()).await.unwrap_or_else(|error| panic!("heading {name:?}: {error}"));
+    let described = store.describe(key(name).current(), &Default::default()).await;
+    let mut info = described.unwrap_or_else(|error| panic!("heading {name:?}: {error}"));
     info.notes = Default::default();
     info
 }

@@ -1,7 +1,7 @@
 //! A layer that says nothing: the store below answers for it, and no copy passes by its `get` and `put`.
 
 use crate::contract::{
-    client::{copy, copy_source, delete, names, number, put, read, refused, request, Uploading},
+    client::{Uploading, copy, copy_source, delete, names, number, put, read, refused, request},
     storage::{Driver, Storage},
 };
 use causeway::{

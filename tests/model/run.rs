@@ -400,7 +400,8 @@ impl Run {
         let expected = self.model.objects.iter().map(|(name, o)| (name.clone(), o.body.len() as u64, o.etag.clone()));
         same("the listing", listed, expected.collect())?;
         for (name, object) in &self.model.objects {
-            let info = store.describe(key(name).current(), &Default::default()).await.map_err(|error| format!("heading {name:?}: {error}"))?;
+            let info =
+                store.describe(key(name).current(), &Default::default()).await.map_err(|error| format!("heading {name:?}: {error}"))?;
             same("the size", info.size, object.body.len() as u64)?;
             same("the ETag", info.etag.as_str(), &object.etag)?;
             // A storage with a clock of its own says when only afterwards.

@@ -189,7 +189,10 @@ async fn a_bucket_that_may_not_be_listed_says_so_at_once() {
     })
     .await;
     assert_eq!(names(&*bed.store).await, Err(StoreErrorKind::AccessDenied));
-    assert_eq!(bed.store.head(key("k").current(), &Default::default()).await.map_err(|error| error.kind()).err(), Some(StoreErrorKind::NoSuchKey));
+    assert_eq!(
+        bed.store.head(key("k").current(), &Default::default()).await.map_err(|error| error.kind()).err(),
+        Some(StoreErrorKind::NoSuchKey)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

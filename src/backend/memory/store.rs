@@ -110,7 +110,8 @@ impl State {
         }
         self.check(key, conditions)?;
         info.last_modified = Timestamp::now();
-        let written = Written { etag: info.etag.clone(), last_modified: info.last_modified, checksum: info.checksum.clone(), version: None };
+        let (etag, checksum) = (info.etag.clone(), info.checksum.clone());
+        let written = Written { etag, last_modified: info.last_modified, checksum, version: None };
         self.objects.insert(key.as_str().as_bytes().into(), (key.clone(), Arc::new(Object { info, content })));
         Ok(written)
     }

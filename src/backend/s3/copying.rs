@@ -130,11 +130,11 @@ impl S3Store {
         let mut call = self.call(Method::PUT, &self.name(key).await?).query(&query).vendor("copy-source", &from);
         call = call.headers(headers::of_conditions(&request.source.conditions, &self.dialect().header("copy-source-")));
         if let Some(range) = request.range {
-            let source =
-                request.source.store.head(request.source.address(), &request.source.conditions).await.map_err(|error| match error.kind() {
-                    StoreErrorKind::NotModified => StoreErrorKind::PreconditionFailed.into(),
-                    _ => error,
-                })?;
+            let CopySource { store, conditions, .. } = &request.source;
+            let source = store.head(request.source.address(), conditions).await.map_err(|error| match error.kind() {
+                StoreErrorKind::NotModified => StoreErrorKind::PreconditionFailed.into(),
+                _ => error,
+            })?;
             copy::check_range(range, source.size)?;
             if let ByteRange::FromTo(first, last) = range {
                 call = call.vendor("copy-source-range", &format!("bytes={first}-{last}"));

@@ -11,8 +11,8 @@ use crate::{
     catalog::BucketRecord,
     model::{CacheUse, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
-        CopyPartRequest, CopyRequest, GetReply, GetRequest, Layer, NativeSource, ObjectBody, PartWritten, Result, Selection, Store, Written,
-        selection,
+        CopyPartRequest, CopyRequest, GetReply, GetRequest, Layer, NativeSource, ObjectBody, PartWritten, Result, Selection, Store,
+        Written, selection,
     },
 };
 use futures_util::StreamExt;
