@@ -10,7 +10,11 @@ use super::{
 use crate::{
     buckets::Bucket,
     model::{CannedAcl, ObjectAddress, ObjectInfo, ObjectKey, VersionId},
-    store::{self, GetReply, GetRequest, Keeping, condition::ReadConditions, error::StoreErrorKind},
+    store::{
+        self, GetReply, GetRequest, Keeping,
+        condition::ReadConditions,
+        error::{StoreError, StoreErrorKind},
+    },
 };
 use std::sync::Arc;
 
@@ -65,24 +69,29 @@ impl Reader {
         }
         let acl = match &read {
             Ok(found) => info(found).attributes.acl,
-            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => self.bucket.acl(),
-            Err(error) if error.kind() == StoreErrorKind::NoSuchVersion && self.says_so_of_any_id() => return Ok(read),
+            Err(error) if self.is_absence(error) => self.bucket.acl(),
+            Err(error) if error.kind() == StoreErrorKind::NoSuchVersion => return Ok(read),
             // A condition that it breaks says something about it, too.
             Err(_) => self.acl().await?,
         };
         if self.reads.are_let_by(acl) { Ok(read) } else { Err(ErrorCode::AccessDenied.into()) }
     }
 
-    /// A store without versions knows no id but `null`, whatever it holds: that a version is unknown says nothing of the object.
-    fn says_so_of_any_id(&self) -> bool {
-        self.bucket.store().capabilities().versions == Keeping::NotKept
+    /// Whether an error says that there is no such object. Where no versions are kept, every id but `null` is unknown, whatever the
+    /// bucket holds: that says nothing of the object.
+    fn is_absence(&self, error: &StoreError) -> bool {
+        match error.kind() {
+            StoreErrorKind::NoSuchKey => true,
+            StoreErrorKind::NoSuchVersion => self.bucket.store().capabilities().versions == Keeping::Kept,
+            _ => false,
+        }
     }
 
     async fn acl(&self) -> Result<CannedAcl, S3Error> {
         match self.bucket.store().head(self.address(), &Default::default()).await {
             Ok(info) => Ok(info.attributes.acl),
             // Whoever may list may know that there is nothing.
-            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(self.bucket.acl()),
+            Err(error) if self.is_absence(&error) => Ok(self.bucket.acl()),
             Err(error) => Err(error.into()),
         }
     }
