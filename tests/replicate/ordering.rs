@@ -85,7 +85,7 @@ async fn a_long_body_goes_over_whatever_was_decided_while_it_came() {
             match case {
                 "a swap" => drop(put_if(&*gateway.store, "key", "won", if_still(&etag_of(b"old"))).await.expect("is still old")),
                 "a creation" => drop(put_if(&*gateway.store, "key", "won", if_absent()).await.expect("is absent")),
-                "a deletion" => gateway.store.delete(key("key").current(), &Default::default()).await.expect("is deleted"),
+                "a deletion" => drop(gateway.store.delete(key("key").current(), &Default::default()).await.expect("is deleted")),
                 _ => tagged(&gateway).await,
             }
             gateway.settled().await;
