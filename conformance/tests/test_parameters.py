@@ -35,7 +35,7 @@ def model() -> dict:
 
 
 def served() -> list[str]:
-    source = (REPOSITORY / "src" / "s3" / "operation.rs").read_text()
+    source = (REPOSITORY / "crates" / "s3" / "src" / "s3" / "operation.rs").read_text()
     return re.findall(r"\w+", re.search(r"^operations! \{(.*?)^\}", source, re.DOTALL | re.MULTILINE)[1])
 
 

@@ -1,24 +1,26 @@
 //! From the settings of a backend to its driver: one row per type.
 
-use crate::backend::opendal::{Evidence, OpenDalFiles, OpenDalSettings};
+use crate::drivers::opendal::{Evidence, OpenDalFiles, OpenDalSettings};
 use crate::{
     backend::{
         Backend, WireSettings,
+        memory::MemoryBackend,
+        oauth::Grant,
+        tree::{TreeBackend, TreeSettings, files::Files},
+    },
+    catalog::Catalog,
+    config::{self, Addressing, Promise, ReadMode, Settings, WriteMode},
+    drivers::{
         azblob::{AzblobBackend, AzblobSettings},
         dropbox::{DropboxFiles, DropboxSettings},
         fs::{FsBackend, FsSettings},
         ftp::{FtpFiles, FtpSettings, Tls},
         gdrive::{GdriveFiles, GdriveSettings},
-        memory::MemoryBackend,
-        oauth::Grant,
         onedrive::{OnedriveFiles, OnedriveSettings},
         s3::{Credentials, Dialect, S3Backend, S3Settings},
         sftp::{HostKeys, SftpFiles, SftpSettings},
-        tree::{TreeBackend, TreeSettings, files::Files},
         webdav::{Access, WebdavFiles, WebdavSettings},
     },
-    catalog::Catalog,
-    config::{self, Addressing, Promise, ReadMode, Settings, WriteMode},
     faults::{Faults, FaultyBackend, Flapping, Plan},
     model::Endpoint,
     replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},

@@ -3,8 +3,8 @@
 use super::error::StartError;
 use crate::{
     access::{Credential, Credentials, RootCredentials, generated_root},
-    backend::fs::keep_private,
     config::Settings,
+    drivers::fs::keep_private,
     model::Role,
 };
 use rustix::{

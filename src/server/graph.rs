@@ -15,9 +15,9 @@ use crate::{
     buckets::{Buckets, Homes, Setup},
     catalog::{Catalog, sqlite::SqliteCatalog},
     config::{self, Grant, Settings},
-    edge::{Edge, EdgeSettings, Keys, Pace, Paces},
+    edge::{Edge, EdgeSettings, Pace, Paces},
     jobs::{self, JobSettings},
-    model::{Grants, Identity, Owner, Right, Secret},
+    model::{Grants, Owner, Right},
     s3::{self, Service},
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -41,12 +41,6 @@ pub(super) struct Stack {
 }
 
 pub(super) type Opened = HashMap<String, Arc<dyn Backend>>;
-
-impl Keys for CredentialsInForce {
-    fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
-        CredentialsInForce::find(self, access_key)
-    }
-}
 
 /// Background work ends with `stop`.
 pub(super) async fn build(

@@ -46,10 +46,11 @@ pub use reload::Load;
 use crate::{
     access::CredentialsInForce,
     admin::{Admin, Phase},
-    backend::{Backend, Space, Traffic, fs::minio},
+    backend::{Backend, Space, Traffic},
     buckets::Buckets,
     config::{self, Settings},
     control,
+    drivers::fs::minio,
     model::Timestamp,
     telemetry::{
         backends::{Asked, Known},

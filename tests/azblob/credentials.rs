@@ -7,7 +7,7 @@ use crate::{
     support::upstream::Upstream,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use causeway::{backend::azblob::AzblobSettings, model::Secret, store::error::StoreErrorKind};
+use causeway::{drivers::azblob::AzblobSettings, model::Secret, store::error::StoreErrorKind};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// An account SAS for blobs: Microsoft's "Create an account SAS", version 2020-12-06 and later.

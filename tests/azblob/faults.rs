@@ -118,7 +118,7 @@ async fn refused_credentials_are_an_internal_error_without_secrets() {
     let container = new_container();
     let _there = Gateway::new().bucket(&container).await;
     let wrong = Secret::new("bm90IHRoZSBrZXkgYXQgYWxs");
-    let stranger = Gateway::with(causeway::backend::azblob::AzblobSettings {
+    let stranger = Gateway::with(causeway::drivers::azblob::AzblobSettings {
         account_key: Some(wrong.clone()),
         ..settings(Upstream::azurite().address)
     });

@@ -2,11 +2,9 @@
 
 use crate::support::{proxy::Proxy, upstream::Upstream};
 use causeway::{
-    backend::{
-        Backend, WireSettings,
-        azblob::{AzblobBackend, AzblobSettings},
-    },
+    backend::{Backend, WireSettings},
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
+    drivers::azblob::{AzblobBackend, AzblobSettings},
     model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
     store::{Durability, Store},
 };

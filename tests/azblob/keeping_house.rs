@@ -7,7 +7,7 @@ use crate::{
     support::upstream::Upstream,
 };
 use causeway::{
-    backend::azblob::AzblobSettings,
+    drivers::azblob::AzblobSettings,
     model::{Attributes, BucketName, ObjectChecksum, Tag, TagSet},
     store::{ListRequest, ListUploadsRequest, error::StoreErrorKind},
 };

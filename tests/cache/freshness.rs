@@ -5,12 +5,10 @@ use super::{
     watched::{Bed, TTL, record},
 };
 use causeway::{
-    backend::{
-        Backend, OpenedBucket, Progress,
-        fs::{FsBackend, FsSettings},
-    },
+    backend::{Backend, OpenedBucket, Progress},
     cache::{CachedBackend, Freshness, MetadataCache},
     catalog::{Catalog, sqlite::SqliteCatalog},
+    drivers::fs::{FsBackend, FsSettings},
     model::{Attributes, CacheUse, ETag, PartNumber, Tag, TagSet},
     store::{
         Durability, GetRequest, ListRequest, Selection, Store,

@@ -23,14 +23,16 @@ use crate::support::{
 use causeway::{
     backend::{
         Backend, Found,
-        azblob::{AzblobBackend, AzblobSettings},
-        fs::{FsBackend, FsSettings},
         memory::MemoryBackend,
-        s3::{Credentials, Dialect, S3Backend, S3Settings},
         tree::{TreeBackend, TreeSettings, files::Files},
     },
     cache::{CachedBackend, DataCache, DataSettings, Freshness, MetadataCache},
     catalog::{BucketId, BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
+    drivers::{
+        azblob::{AzblobBackend, AzblobSettings},
+        fs::{FsBackend, FsSettings},
+        s3::{Credentials, Dialect, S3Backend, S3Settings},
+    },
     faults::{Faults, FaultyBackend, Plan},
     limits::{LimitedBackend, Limiter, Limits},
     model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},

@@ -11,7 +11,7 @@ use crate::{
 };
 use bytes::Bytes;
 use causeway::{
-    backend::opendal::{page, service},
+    drivers::opendal::{page, service},
     store::error::StoreErrorKind,
 };
 use std::{path::Path, sync::Arc};

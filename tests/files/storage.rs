@@ -15,12 +15,14 @@ use crate::{
     sshd::Sshd,
     upstream::Upstream,
 };
-use causeway::backend::{
-    dropbox::{DropboxFiles, DropboxSettings},
-    gdrive::{GdriveFiles, GdriveSettings},
-    onedrive::OnedriveFiles,
-    opendal::OpenDalFiles,
-    tree::files::Files,
+use causeway::{
+    backend::tree::files::Files,
+    drivers::{
+        dropbox::{DropboxFiles, DropboxSettings},
+        gdrive::{GdriveFiles, GdriveSettings},
+        onedrive::OnedriveFiles,
+        opendal::OpenDalFiles,
+    },
 };
 use std::{
     any::Any,

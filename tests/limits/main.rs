@@ -5,12 +5,9 @@
 mod client;
 
 use causeway::{
-    backend::{
-        Backend, OpenedBucket, Progress,
-        fs::{FsBackend, FsSettings},
-        memory::MemoryBackend,
-    },
+    backend::{Backend, OpenedBucket, Progress, memory::MemoryBackend},
     catalog::{BucketId, BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
+    drivers::fs::{FsBackend, FsSettings},
     faults::{Faults, FaultyBackend, Kind, Plan},
     limits::{Account, AtBudget, Budget, Ledger, LimitedBackend, Limiter, Limits},
     model::{BucketName, CannedAcl, Owner, Timestamp},

@@ -10,7 +10,7 @@ use crate::{
 };
 use bytes::Bytes;
 use causeway::{
-    backend::s3::{Credentials, S3Settings},
+    drivers::s3::{Credentials, S3Settings},
     model::Secret,
     store::{
         Store,

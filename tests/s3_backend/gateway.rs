@@ -2,11 +2,9 @@
 
 use crate::support::upstream::Upstream;
 use causeway::{
-    backend::{
-        Backend, WireSettings,
-        s3::{Credentials, Dialect, S3Backend, S3Settings},
-    },
+    backend::{Backend, WireSettings},
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
+    drivers::s3::{Credentials, Dialect, S3Backend, S3Settings},
     model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
     store::{Durability, Store},
 };

@@ -7,10 +7,8 @@ use crate::{
 };
 use bytes::Bytes;
 use causeway::{
-    backend::{
-        WireSettings,
-        s3::{Credentials, Dialect, S3Settings},
-    },
+    backend::WireSettings,
+    drivers::s3::{Credentials, Dialect, S3Settings},
     model::{ChecksumAlgorithm, Endpoint, Secret, Tag, TagSet},
     store::{
         Change, CompleteUpload, ListRequest, Store,

@@ -6,7 +6,8 @@ use crate::{
     support::hostile::{Asked, Hostile, Said},
 };
 use causeway::{
-    backend::{WireSettings, s3::S3Settings},
+    backend::WireSettings,
+    drivers::s3::S3Settings,
     store::{ListRequest, Store, error::StoreErrorKind},
 };
 use std::{sync::Arc, time::Duration};

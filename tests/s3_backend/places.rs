@@ -6,7 +6,7 @@ use crate::{
     support::upstream::Upstream,
 };
 use causeway::{
-    backend::s3::S3Settings,
+    drivers::s3::S3Settings,
     store::{ListRequest, error::StoreErrorKind},
 };
 

@@ -8,10 +8,8 @@ use super::{
     upstream::{Leashed, installed},
 };
 use causeway::{
-    backend::{
-        WireSettings,
-        webdav::{Access, WebdavFiles, WebdavSettings},
-    },
+    backend::WireSettings,
+    drivers::webdav::{Access, WebdavFiles, WebdavSettings},
     model::{Endpoint, Secret},
 };
 use std::{

@@ -6,7 +6,7 @@
 
 use super::upstream::{Leashed, installed};
 use causeway::{
-    backend::ftp::{FtpFiles, FtpSettings, Tls},
+    drivers::ftp::{FtpFiles, FtpSettings, Tls},
     model::Secret,
 };
 use std::{

@@ -6,7 +6,7 @@
 #![allow(dead_code)]
 
 use causeway::{
-    backend::sftp::{HostKeys, SftpFiles, SftpSettings},
+    drivers::sftp::{HostKeys, SftpFiles, SftpSettings},
     model::Secret,
 };
 use russh::keys::{Algorithm, HashAlg, PrivateKey, ssh_key::LineEnding};

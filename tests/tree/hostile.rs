@@ -8,15 +8,14 @@ use crate::support::{
     onedrive::FakeOnedrive,
 };
 use causeway::{
-    backend::{
-        Backend, WireSettings,
+    backend::{Backend, WireSettings, tree::files::Files},
+    catalog::Catalog,
+    drivers::{
         dropbox::{DropboxFiles, DropboxSettings},
         gdrive::{GdriveFiles, GdriveSettings},
         onedrive::{OnedriveFiles, OnedriveSettings},
-        tree::files::Files,
         webdav::{Access, WebdavFiles, WebdavSettings},
     },
-    catalog::Catalog,
     model::Endpoint,
     store::{
         ListRequest, Store,

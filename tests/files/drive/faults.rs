@@ -4,10 +4,8 @@ use super::*;
 use crate::promises::{draft, get, name, own_files, pattern, published, put};
 use bytes::Bytes;
 use causeway::{
-    backend::{
-        gdrive::{GdriveFiles, GdriveSettings},
-        oauth::Grant,
-    },
+    backend::oauth::Grant,
+    drivers::gdrive::{GdriveFiles, GdriveSettings},
     model::{Secret, Span},
     store::error::StoreErrorKind,
 };

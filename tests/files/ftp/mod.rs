@@ -9,8 +9,8 @@ use crate::{
     promises::{Storage, draft, get, list, names, own_files, pattern, published, put},
 };
 use causeway::{
-    backend::ftp::{FtpFiles, FtpSettings, Tls},
     backend::tree::files::{Kind, Published},
+    drivers::ftp::{FtpFiles, FtpSettings, Tls},
     model::{Secret, Span},
     store::error::StoreErrorKind,
 };

@@ -4,7 +4,7 @@ use super::*;
 use crate::promises::{draft, get, name, own_files, pattern, published, put};
 use bytes::Bytes;
 use causeway::{
-    backend::onedrive::{OnedriveFiles, OnedriveSettings},
+    drivers::onedrive::{OnedriveFiles, OnedriveSettings},
     model::Span,
     store::error::StoreErrorKind,
 };

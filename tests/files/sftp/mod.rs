@@ -8,7 +8,7 @@ mod servers;
 mod trust;
 
 use crate::{promises::Storage, sshd::Sshd};
-use causeway::backend::sftp::{HostKeys, SftpFiles, SftpSettings};
+use causeway::drivers::sftp::{HostKeys, SftpFiles, SftpSettings};
 use std::sync::Arc;
 
 fn started() -> (Sshd, Storage) {

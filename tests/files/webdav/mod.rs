@@ -8,7 +8,7 @@ use crate::{
 use bytes::Bytes;
 use causeway::{
     backend::WireSettings,
-    backend::webdav::{Access, WebdavFiles, WebdavSettings},
+    drivers::webdav::{Access, WebdavFiles, WebdavSettings},
     model::{Endpoint, Secret, Span},
     store::error::StoreErrorKind,
 };

@@ -16,7 +16,7 @@ pub const KEY: &str = "K004+a/secret-of-b2";
 pub const BUCKET: &str = "my-bucket";
 pub const BUCKET_ID: &str = "4a48fe8875c6214145260818";
 /// The driver for it.
-pub fn driver(fake: &Fake<B2>, spool: &std::path::Path) -> causeway::backend::opendal::OpenDalFiles {
+pub fn driver(fake: &Fake<B2>, spool: &std::path::Path) -> causeway::drivers::opendal::OpenDalFiles {
     let options = [("bucket", BUCKET), ("bucket_id", BUCKET_ID), ("application_key_id", KEY_ID), ("application_key", KEY)];
     super::driver("b2", &options, &[("api.backblazeb2.com", &fake.endpoint())], spool)
 }

@@ -13,10 +13,8 @@ pub mod yandex;
 
 use bytes::Bytes;
 use causeway::{
-    backend::{
-        WireSettings,
-        opendal::{OpenDalFiles, OpenDalSettings, service},
-    },
+    backend::WireSettings,
+    drivers::opendal::{OpenDalFiles, OpenDalSettings, service},
     model::{Endpoint, Secret},
 };
 use http::{HeaderMap, Method, Request, Response, header};

@@ -23,7 +23,7 @@ impl Pcloud {
     }
 }
 
-pub fn driver(fake: &Fake<Pcloud>, spool: &std::path::Path) -> causeway::backend::opendal::OpenDalFiles {
+pub fn driver(fake: &Fake<Pcloud>, spool: &std::path::Path) -> causeway::drivers::opendal::OpenDalFiles {
     let endpoint = fake.endpoint();
     let options = [("endpoint", &*endpoint), ("username", USER), ("password", PASSWORD)];
     super::driver("pcloud", &options, &[("edef1.pcloud.com", &endpoint)], spool)

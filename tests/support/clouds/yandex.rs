@@ -28,7 +28,7 @@ impl Yandex {
     }
 }
 
-pub fn driver(fake: &Fake<Yandex>, spool: &std::path::Path) -> causeway::backend::opendal::OpenDalFiles {
+pub fn driver(fake: &Fake<Yandex>, spool: &std::path::Path) -> causeway::drivers::opendal::OpenDalFiles {
     super::driver("yandex-disk", &[("access_token", TOKEN)], &[("cloud-api.yandex.net", &fake.endpoint())], spool)
 }
 

@@ -14,10 +14,8 @@ mod wire;
 
 use bytes::Bytes;
 use causeway::{
-    backend::{
-        WireSettings,
-        dropbox::{DropboxFiles, DropboxSettings},
-    },
+    backend::WireSettings,
+    drivers::dropbox::{DropboxFiles, DropboxSettings},
     model::{Endpoint, Secret},
 };
 use http::Request;

@@ -109,12 +109,12 @@ fn parts_of(document: &[u8]) -> Option<Vec<(u32, String)>> {
     loop {
         match reader.read_event().ok()? {
             Event::Start(_) => text.clear(),
-            Event::Text(more) => text += &unescape(&more.decode().ok()?).ok()?,
-            Event::GeneralRef(name) => text += &unescape(&format!("&{};", name.decode().ok()?)).ok()?,
+            Event::Text(more) => text += &unescape(&more).ok()?,
+            Event::GeneralRef(name) => text += &unescape(&format!("&{};", &*name)).ok()?,
             Event::End(end) => match end.local_name().as_ref() {
-                b"PartNumber" => number = Some(text.trim().parse().ok()?),
-                b"ETag" => etag = Some(text.trim().to_owned()),
-                b"Part" => parts.push((number.take()?, etag.take()?)),
+                "PartNumber" => number = Some(text.trim().parse().ok()?),
+                "ETag" => etag = Some(text.trim().to_owned()),
+                "Part" => parts.push((number.take()?, etag.take()?)),
                 _ => {}
             },
             Event::Eof => return Some(parts),

@@ -20,11 +20,8 @@ mod wire;
 
 use bytes::Bytes;
 use causeway::{
-    backend::{
-        WireSettings,
-        gdrive::{GdriveFiles, GdriveSettings},
-        oauth::Grant,
-    },
+    backend::{WireSettings, oauth::Grant},
+    drivers::gdrive::{GdriveFiles, GdriveSettings},
     model::{Endpoint, Secret},
 };
 use http::{Method, Request};

@@ -15,11 +15,8 @@ mod wire;
 
 use bytes::Bytes;
 use causeway::{
-    backend::{
-        WireSettings,
-        oauth::Grant,
-        onedrive::{OnedriveFiles, OnedriveSettings},
-    },
+    backend::{WireSettings, oauth::Grant},
+    drivers::onedrive::{OnedriveFiles, OnedriveSettings},
     model::{Endpoint, Secret},
 };
 use http::{Method, Request};

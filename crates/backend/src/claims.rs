@@ -1,0 +1,215 @@
+//! Who is changing what in a tree of files, within this process: for storage where removing a folder removes what is in it,
+//! and where replacing a file has a moment without one.
+//!
+//! Taking a path for one's own is also the announcement that its file changes ([`Watches`]).
+//!
+//! A claim on a path shares the folders above it, so whoever claims one of those for itself waits for it, and it for them:
+//! no folder is removed, and no file becomes a folder, while something is on its way to below. All of a claim is taken at
+//! once or nothing of it, so there is no cycle.
+
+use super::watches::{Change, Watch, Watches};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::Notify;
+
+#[derive(Debug, Default)]
+pub struct Claims {
+    paths: Mutex<Paths>,
+    released: Notify,
+    watches: Arc<Watches<String>>,
+}
+
+#[derive(Debug, Default)]
+struct Paths {
+    /// Only what somebody has. Ordered rather than hashed: paths share their beginnings, and a claim is of all of them.
+    held: BTreeMap<String, Hold>,
+    /// How many wait. Whoever does not wait lets them go first.
+    wanted: BTreeMap<String, usize>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Hold {
+    Shared(usize),
+    Own,
+}
+
+impl Claims {
+    /// The file or folder of a path, to be changed by nobody else.
+    pub async fn own(self: &Arc<Self>, paths: &[&str]) -> Claim {
+        self.claim(paths, &[]).await
+    }
+
+    /// A path, to be there while this lasts.
+    pub async fn share(self: &Arc<Self>, path: &str) -> Claim {
+        self.claim(&[], &[path]).await
+    }
+
+    async fn claim(self: &Arc<Self>, own: &[&str], shared: &[&str]) -> Claim {
+        let own: Vec<String> = own.iter().map(|path| (*path).to_owned()).collect();
+        let above = own.iter().flat_map(|path| ancestors(path)).chain(shared.iter().flat_map(|path| ancestors(path)));
+        let mut shared: Vec<String> = above.chain(shared.iter().copied()).map(str::to_owned).collect();
+        shared.sort_unstable();
+        shared.dedup();
+        let mut wanting = None;
+        loop {
+            let released = self.released.notified();
+            if self.paths().take(&own, &shared) {
+                return self.taken(own, shared);
+            }
+            wanting.get_or_insert_with(|| Wanting::new(self.clone(), own.iter().chain(&shared).cloned().collect()));
+            released.await;
+        }
+    }
+
+    /// As `own`, if it is to be had now and nobody waits for it.
+    pub async fn try_own(self: &Arc<Self>, path: &str) -> Option<Claim> {
+        let own = vec![path.to_owned()];
+        let shared: Vec<String> = ancestors(path).map(str::to_owned).collect();
+        let taken = {
+            let mut paths = self.paths();
+            !paths.wanted.contains_key(path) && paths.take(&own, &shared)
+        };
+        if !taken {
+            // Those who have it may be waiting for this very thread.
+            tokio::task::yield_now().await;
+        }
+        taken.then(|| self.taken(own, shared))
+    }
+
+    fn taken(self: &Arc<Self>, own: Vec<String>, shared: Vec<String>) -> Claim {
+        let changes = own.iter().map(|path| self.watches.change(path)).collect();
+        Claim { claims: self.clone(), own, shared, _changes: changes }
+    }
+
+    fn paths(&self) -> MutexGuard<'_, Paths> {
+        self.paths.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Must be called before looking at a path: it tells whether what was seen then can be relied on.
+    pub fn watch(&self, path: &str) -> Watch<String> {
+        self.watches.watch(&path.to_owned())
+    }
+}
+
+impl Paths {
+    /// All of it, or nothing.
+    fn take(&mut self, own: &[String], shared: &[String]) -> bool {
+        let is_free = own.iter().all(|path| !self.held.contains_key(path))
+            && !shared.iter().any(|path| matches!(self.held.get(path), Some(Hold::Own)));
+        if is_free {
+            for path in shared {
+                match self.held.entry(path.clone()).or_insert(Hold::Shared(0)) {
+                    Hold::Shared(count) => *count += 1,
+                    Hold::Own => {}
+                }
+            }
+            self.held.extend(own.iter().map(|path| (path.clone(), Hold::Own)));
+        }
+        is_free
+    }
+}
+
+/// Says so while it lasts.
+struct Wanting {
+    claims: Arc<Claims>,
+    paths: Vec<String>,
+}
+
+impl Wanting {
+    fn new(claims: Arc<Claims>, paths: Vec<String>) -> Self {
+        let mut all = claims.paths();
+        for path in &paths {
+            *all.wanted.entry(path.clone()).or_default() += 1;
+        }
+        drop(all);
+        Self { claims, paths }
+    }
+}
+
+impl Drop for Wanting {
+    fn drop(&mut self) {
+        let mut all = self.claims.paths();
+        for path in &self.paths {
+            match all.wanted.get_mut(path) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => {
+                    all.wanted.remove(path);
+                }
+            }
+        }
+    }
+}
+
+/// The folders above a path, without the root: it is always there.
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at])
+}
+
+/// Given back when dropped.
+#[derive(Debug)]
+pub struct Claim {
+    claims: Arc<Claims>,
+    own: Vec<String>,
+    shared: Vec<String>,
+    _changes: Vec<Change<String>>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut paths = self.claims.paths();
+        for path in &self.own {
+            paths.held.remove(path);
+        }
+        for path in &self.shared {
+            match paths.held.get_mut(path) {
+                Some(Hold::Shared(count)) if *count > 1 => *count -= 1,
+                _ => {
+                    paths.held.remove(path);
+                }
+            }
+        }
+        drop(paths);
+        self.claims.released.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    #[tokio::test]
+    async fn a_folder_is_nobodys_own_while_something_is_on_its_way_below() {
+        let claims = Arc::new(Claims::default());
+        let below = claims.own(&["a/b/c"]).await;
+        assert!(claims.try_own("a").await.is_none() && claims.try_own("a/b").await.is_none() && claims.try_own("a/b/c").await.is_none());
+        let beside = claims.own(&["a/b/d"]).await;
+        drop(below);
+        assert!(claims.try_own("a/b").await.is_none(), "the other is still under way");
+        let mut waiting = Box::pin(claims.own(&["a"]));
+        assert!((&mut waiting).now_or_never().is_none());
+        drop(beside);
+        let folder = waiting.await;
+        let mut waiting = Box::pin(claims.share("a/x"));
+        assert!((&mut waiting).now_or_never().is_none());
+        drop(folder);
+        assert!(claims.try_own("a").await.is_none(), "whoever waits goes first");
+        drop(waiting.await);
+        let paths = claims.paths();
+        assert!(paths.held.is_empty() && paths.wanted.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_look_is_unreliable_if_somebody_was_changing_the_path_meanwhile() {
+        let claims = Arc::new(Claims::default());
+        let watch = claims.watch("a");
+        assert!(watch.is_unchanged());
+        let claim = claims.own(&["a"]).await;
+        assert!(!watch.is_unchanged() && !claims.watch("a").is_unchanged());
+        let during = claims.watch("a");
+        drop(claim);
+        assert!(!watch.is_unchanged() && !during.is_unchanged() && claims.watch("a").is_unchanged());
+    }
+}

@@ -1,0 +1,198 @@
+//! Drivers: storage behind the [`Store`](crate::store::Store) contract. One folder each; adding one adds a folder and a row where the server
+//! builds backends from configuration.
+
+#![warn(unreachable_pub)]
+
+// The name by which other crates call it.
+extern crate self as backend;
+
+pub mod changes;
+pub mod claims;
+pub mod codec;
+pub mod contact;
+pub mod found;
+pub mod locks;
+pub mod memory;
+pub mod names;
+pub mod oauth;
+pub mod opened;
+pub mod pages;
+pub mod parts;
+pub mod place;
+pub mod progress;
+pub mod readiness;
+pub mod replication;
+pub mod slots;
+pub mod space;
+pub mod spread;
+pub mod traffic;
+pub mod tree;
+pub mod unreadable;
+pub mod uploads;
+pub mod watches;
+pub mod wire;
+
+use causeway_catalog as catalog;
+use causeway_core::{model, store};
+
+pub use codec::Names;
+pub use found::Found;
+pub use opened::{OpenedBucket, Upkeep};
+pub use progress::{Counts, Progress};
+pub use replication::{Lack, Lacking, ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub, Trouble};
+pub use space::Space;
+pub use spread::{seed_pauses, spread};
+pub use traffic::Traffic;
+pub use wire::WireSettings;
+
+use crate::{
+    catalog::{BackendPlace, BucketRecord, NewBucket},
+    model::BucketName,
+    store::{
+        Capabilities,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use std::{fmt, sync::Arc};
+
+/// One configured storage that holds buckets.
+#[async_trait]
+pub trait Backend: Send + Sync + fmt::Debug + 'static {
+    fn capabilities(&self) -> Capabilities;
+
+    /// The backend that this one is a layer upon: answers for it wherever the layer says nothing itself.
+    fn below(&self) -> Option<&Arc<dyn Backend>> {
+        None
+    }
+
+    /// Where a bucket created through S3 goes: what `BucketRecord::bucket.place` will say.
+    fn place_for(&self, name: &BucketName) -> String;
+
+    /// Where a bucket of the configuration lies. `remote` is a bucket or container of the storage itself.
+    fn place_at(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> Result<String, StoreError> {
+        match (self.below(), remote) {
+            (Some(below), _) => below.place_at(name, remote, prefix),
+            (None, Some(_)) => {
+                Err(StoreError::new(StoreErrorKind::InvalidRequest, "this type of backend has no buckets of its own: leave out 'remote'"))
+            }
+            (None, None) => Ok(prefix.map_or_else(|| self.place_for(name), str::to_owned)),
+        }
+    }
+
+    /// Where a bucket's objects are, on a backend that keeps its buckets on several others: a place on each of them.
+    fn parts(&self, bucket: &NewBucket) -> Result<Vec<BackendPlace>, StoreError> {
+        match self.below() {
+            Some(below) => below.parts(bucket),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// What lies at a place before a bucket is made there: what others put there is no client's. Changes nothing.
+    async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
+        match self.below() {
+            Some(below) => below.found(bucket).await,
+            None => Ok(Found::Nothing),
+        }
+    }
+
+    /// Words about what lies at a place, if another program keeps it there in a format of its own, so that its files are no objects.
+    /// Waits for no network.
+    async fn foreign_format(&self, bucket: &BucketRecord) -> Result<Option<&'static str>, StoreError> {
+        match self.below() {
+            Some(below) => below.foreign_format(bucket).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Makes the place of a new bucket exist, where opening it does not. Repeating it is harmless. `Conflict`: something of others
+    /// lies there.
+    async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
+        match self.below() {
+            Some(below) => below.create(bucket).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Opens a place; what is there already is served. Waits for no network: storage that is away now may be back later.
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError>;
+
+    /// Whether opening a bucket finds its place: `Ok(false)` of a driver whose opening would make an empty one. Once it is open,
+    /// `Upkeep::is_there` tells.
+    async fn has_place(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
+        match self.below() {
+            Some(below) => below.has_place(bucket).await,
+            None => Ok(true),
+        }
+    }
+
+    /// Fails if what holds the place is known to be gone, and only an operator can bring it back. HEAD of a key tells nothing of it on
+    /// some storages: they answer as if the key alone were missing.
+    async fn check_holder(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
+        match self.below() {
+            Some(below) => below.check_holder(bucket).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Removes the emptied place. `Ok(false)`: something is still in it, nothing was removed.
+    async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError>;
+
+    /// Names of places that look like buckets, and may be buckets already: adopted at start, if the backend's settings let them.
+    async fn discover(&self) -> Result<Vec<BucketName>, StoreError>;
+
+    /// Removes what is staged on local disk for uploads that the catalog does not know any more: those of buckets that are gone, and
+    /// what a crash left. Waits for no network. Repeating and interrupting it are harmless.
+    async fn sweep(&self) -> Result<(), StoreError> {
+        match self.below() {
+            Some(below) => below.sweep().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the storage itself tells what changes in it: then `Upkeep::follow` is quick.
+    fn tells_changes(&self) -> bool {
+        self.below().is_some_and(|below| below.tells_changes())
+    }
+
+    /// What operators may ask of it, where it keeps its buckets on several others.
+    fn replication(&self) -> Option<&dyn Replication> {
+        self.below().and_then(|below| below.replication())
+    }
+
+    /// What was asked of the storage so far. `None`: it is no other machine.
+    fn traffic(&self) -> Option<Traffic> {
+        self.below().and_then(|below| below.traffic())
+    }
+
+    /// The room of the file system that it lies on, if that is a local one. May wait for the disk.
+    fn space(&self) -> Option<Space> {
+        self.below().and_then(|below| below.space())
+    }
+
+    /// Entries that were met and cannot be read: each is refused alone.
+    fn unreadable(&self) -> u64 {
+        self.below().map_or(0, |below| below.unreadable())
+    }
+
+    /// Whether whoever has the objects elsewhere too should take them from there: this backend is over its budget.
+    fn avoid(&self) -> bool {
+        self.below().is_some_and(|below| below.avoid())
+    }
+
+    /// Ends a visit that changed nothing: the next start finds what this one found. Instead of `close`.
+    async fn release(&self) -> Result<(), StoreError> {
+        match self.below() {
+            Some(below) => below.release().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The index is committed and closed: what the next start should know of an orderly stop.
+    async fn close(&self) -> Result<(), StoreError> {
+        match self.below() {
+            Some(below) => below.close().await,
+            None => Ok(()),
+        }
+    }
+}

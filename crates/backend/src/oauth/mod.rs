@@ -1,0 +1,63 @@
+//! OAuth 2.0 (RFC 6749), as drives in the cloud speak it: which grants there are, access tokens got with them (`tokens`),
+//! requests that carry those (`api`), and how a person gives a grant (`authorize`).
+
+mod api;
+mod authorize;
+mod tokens;
+
+pub use api::{Api, Call, Refusal, parse};
+pub use authorize::{Asking, Authorization, Device};
+pub use tokens::Tokens;
+
+use super::wire::{Again, Outgoing, Reply, Unsigned, Wire};
+use crate::{
+    model::{Endpoint, Secret},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use http::{HeaderValue, Method, Uri, header, request::Parts};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::path::PathBuf;
+
+/// What entitles us to tokens.
+#[derive(Debug, Clone)]
+pub enum Grant {
+    /// A person who has agreed, by `causeway backend authorize` or any other way. Clients that keep no secret have none.
+    Refresh { client_id: String, client_secret: Option<Secret>, refresh_token: Secret },
+    /// The JSON of a Google service account's key; `subject` is a user of the domain that it acts for.
+    ServiceAccount { key: Secret, subject: Option<String> },
+    /// An application that acts for itself.
+    Client { client_id: String, client_secret: Secret },
+}
+
+/// Who gives out tokens, and what for.
+#[derive(Debug, Clone)]
+pub struct Authority {
+    /// In words to an operator.
+    pub name: &'static str,
+    pub url: Endpoint,
+    /// What is asked for where the grant does not say it.
+    pub scope: String,
+    /// Where a newer refresh token is kept, of authorities that give one out with each access token.
+    pub renewals: Option<PathBuf>,
+}
+
+/// Asks an authority.
+async fn post(wire: &Wire, url: &Endpoint, form: &Secret, again: Again) -> Result<Reply> {
+    let uri = Uri::builder().scheme(url.scheme()).authority(url.authority()).path_and_query(url.path()).build();
+    let mut head: Parts = http::Request::new(()).into_parts().0;
+    head.method = Method::POST;
+    head.uri = uri.map_err(|_| StoreError::new(StoreErrorKind::InvalidRequest, "the address of the token service cannot be used"))?;
+    head.headers.insert(header::HOST, HeaderValue::from_str(url.authority()).map_err(|_| StoreErrorKind::Internal)?);
+    head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    let body = form.expose().to_owned();
+    head.headers.insert(header::CONTENT_LENGTH, body.len().into());
+    wire.send(&Unsigned, head, Outgoing::full(body.into()), again).await
+}
+
+fn form(fields: &[(&str, &str)]) -> String {
+    let field = |(name, value): &(&str, &str)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
+    fields.iter().map(field).collect::<Vec<_>>().join("&")
+}

@@ -1,0 +1,88 @@
+//! Where a bucket lies on an object store: in one of its buckets or containers, all of it or below a prefix.
+
+use crate::{
+    model::{BucketName, MAX_KEY_BYTES, ObjectKey},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+
+/// As text, and so in the catalog: `remote`, or `remote/prefix`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub remote: String,
+    /// Empty, or with a `/` at its end.
+    prefix: String,
+}
+
+impl Place {
+    pub fn parse(text: &str) -> Self {
+        match text.split_once('/') {
+            Some((remote, prefix)) => Self { remote: remote.to_owned(), prefix: format!("{prefix}/") },
+            None => Self { remote: text.to_owned(), prefix: String::new() },
+        }
+    }
+
+    /// The place of a bucket, as text. `shared` is the one remote bucket of the backend, if it has only one.
+    pub fn of(name: &BucketName, shared: Option<&str>, remote: Option<&str>, prefix: Option<&str>) -> String {
+        let (remote, prefix) = match (remote, shared) {
+            (Some(remote), _) => (remote, prefix.unwrap_or("")),
+            (None, Some(shared)) => (shared, prefix.unwrap_or(name.as_str())),
+            (None, None) => (name.as_str(), prefix.unwrap_or("")),
+        };
+        if prefix.is_empty() { remote.to_owned() } else { format!("{remote}/{prefix}") }
+    }
+
+    /// Whether nothing else lies in the remote bucket.
+    pub fn is_whole(&self) -> bool {
+        self.prefix.is_empty()
+    }
+
+    /// The name of a key there.
+    pub fn name(&self, key: &ObjectKey) -> Result<String> {
+        let name = self.below(key.as_str());
+        if name.len() > MAX_KEY_BYTES {
+            return Err(StoreError::new(StoreErrorKind::KeyTooLong, "the key and the prefix before it are too long together"));
+        }
+        Ok(name)
+    }
+
+    /// Any text in the place of a key: a prefix, a marker.
+    pub fn below(&self, text: &str) -> String {
+        format!("{}{text}", self.prefix)
+    }
+
+    /// The text that a name there has here.
+    pub fn strip<'n>(&self, name: &'n str) -> Option<&'n str> {
+        name.strip_prefix(self.prefix.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_a_remote_one_or_a_prefix_of_one() {
+        let name = BucketName::parse("photos").expect("a name");
+        for ((shared, remote, prefix), place) in [
+            ((None, None, None), "photos"),
+            ((None, None, Some("a/b")), "photos/a/b"),
+            ((None, Some("there"), None), "there"),
+            ((Some("all"), None, None), "all/photos"),
+            ((Some("all"), None, Some("x")), "all/x"),
+            ((Some("all"), None, Some("")), "all"),
+            ((Some("all"), Some("there"), Some("x")), "there/x"),
+        ] {
+            assert_eq!(Place::of(&name, shared, remote, prefix), place);
+        }
+        let place = Place::parse("all/x/y");
+        assert_eq!(
+            (place.remote.as_str(), place.below("k").as_str(), place.strip("x/y/k"), place.strip("x/yk")),
+            ("all", "x/y/k", Some("k"), None)
+        );
+        assert!(place.name(&ObjectKey::new("k".repeat(1020)).expect("a key")).is_ok());
+        assert!(place.name(&ObjectKey::new("k".repeat(1021)).expect("a key")).is_err());
+    }
+}

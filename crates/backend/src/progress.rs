@@ -1,0 +1,42 @@
+//! How far a walk through a bucket has come: counted by whoever walks, read by whoever asked for it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+#[derive(Debug, Default)]
+pub struct Progress {
+    folders: AtomicU64,
+    objects: AtomicU64,
+    changed: AtomicU64,
+}
+
+/// The counts at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub folders: u64,
+    pub objects: u64,
+    /// Keys of which the index had to learn something.
+    pub changed: u64,
+}
+
+impl Progress {
+    pub fn counts(&self) -> Counts {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Counts { folders: of(&self.folders), objects: of(&self.objects), changed: of(&self.changed) }
+    }
+
+    pub fn saw(&self, folders: usize, objects: usize) {
+        self.folders.fetch_add(folders as u64, Ordering::Relaxed);
+        self.objects.fetch_add(objects as u64, Ordering::Relaxed);
+    }
+
+    pub fn changed(&self, keys: usize) {
+        self.changed.fetch_add(keys as u64, Ordering::Relaxed);
+    }
+
+    /// Sets the counts of a walk that is taken up where another process left it.
+    pub fn resume(&self, counts: Counts) {
+        self.folders.store(counts.folders, Ordering::Relaxed);
+        self.objects.store(counts.objects, Ordering::Relaxed);
+        self.changed.store(counts.changed, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,214 @@
+//! Where parts of uploads lie in files that can be written anywhere, so that completing an upload copies nothing.
+//!
+//! Parts of one size `U` share one file, part `n` at offset `(n-1)·U`; a shorter part takes its slot too, for it may be
+//! the last. So when the parts are uniform, which they nearly always are, Complete cuts that file to length and gives it
+//! its name. A part that has no free slot (sent again, or of odd size) gets a place of its own and is moved on Complete,
+//! and only it. Pure: the files are the drivers'.
+//!
+//! Invariants: a slot that holds an acknowledged part is never given out again before the upload ends; a file becomes an object
+//! only while nothing can be on its way to any of its slots, for what arrives late would change the object.
+
+use crate::{
+    catalog::PartRecord,
+    model::{ObjectPart, PartNumber},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// The slots of one upload.
+#[derive(Debug, Default)]
+pub struct Slots {
+    /// The largest part seen: the size of the slots that new parts get.
+    unit: u64,
+    /// Those that hold a recorded part or are being written.
+    taken: HashSet<(u64, u16)>,
+    /// The units of all slots that ever were given out: a file of them may be there.
+    units: BTreeSet<u64>,
+    /// Bytes may be on their way to these slots, which are among those that are taken.
+    open: HashSet<(u64, u16)>,
+    /// An object is being made of them: no more are given out.
+    are_sealed: bool,
+}
+
+impl Slots {
+    /// As the parts that were recorded say.
+    pub fn of(recorded: &[PartRecord]) -> Self {
+        let mut slots = Self::default();
+        for part in recorded {
+            if let Some(Location::Slot(unit)) = Location::parse(&part.location) {
+                slots.unit = slots.unit.max(unit);
+                slots.units.insert(unit);
+                slots.taken.insert((unit, part.number.get()));
+            }
+        }
+        slots
+    }
+
+    /// A slot for a part of this length, if it is known and one is free. `longest` is the size of the largest file that the storage takes.
+    pub fn take(&mut self, number: PartNumber, length: Option<u64>, longest: u64) -> Option<Location> {
+        let length = length.filter(|length| *length > 0)?;
+        self.unit = self.unit.max(length);
+        let fits = u64::from(number.get()).checked_mul(self.unit).is_some_and(|end| end <= longest);
+        let is_given = fits && !self.are_sealed && self.taken.insert((self.unit, number.get()));
+        is_given.then(|| {
+            self.units.insert(self.unit);
+            self.open.insert((self.unit, number.get()));
+            Location::Slot(self.unit)
+        })
+    }
+
+    /// All bytes of a part are in its slot.
+    pub fn filled(&mut self, number: PartNumber, unit: u64) {
+        self.open.remove(&(unit, number.get()));
+    }
+
+    /// Until [`Self::unseal`], whoever asks for a slot gets none.
+    pub fn seal(&mut self) {
+        self.are_sealed = true;
+    }
+
+    pub fn unseal(&mut self) {
+        self.are_sealed = false;
+    }
+
+    /// Whether bytes may be on their way to a file of slots.
+    pub fn are_written_to(&self, file: &Location) -> bool {
+        self.open.iter().any(|(unit, _)| Location::Slot(*unit) == *file)
+    }
+
+    /// The files that a slot was given out of.
+    pub fn files(&self) -> impl Iterator<Item = Location> {
+        self.units.iter().map(|unit| Location::Slot(*unit))
+    }
+
+    /// Nothing is in a slot that anybody needs, nor on its way to it.
+    pub fn free(&mut self, number: PartNumber, unit: u64) {
+        self.taken.remove(&(unit, number.get()));
+        self.open.remove(&(unit, number.get()));
+    }
+}
+
+/// Where the bytes of a part are, as the catalog remembers it: `u<unit>`, or the name of a file of its own, which begins
+/// with another letter. Both are file names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    Slot(u64),
+    Own(String),
+}
+
+impl Location {
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix('u') {
+            Some(unit) => unit.parse().ok().map(Self::Slot),
+            None => (!text.is_empty()).then(|| Self::Own(text.to_owned())),
+        }
+    }
+
+    pub fn file(&self) -> String {
+        match self {
+            Self::Slot(unit) => format!("u{unit}"),
+            Self::Own(name) => name.clone(),
+        }
+    }
+
+    pub fn offset(&self, number: PartNumber) -> u64 {
+        match self {
+            Self::Slot(unit) => (u64::from(number.get()) - 1) * unit,
+            Self::Own(_) => 0,
+        }
+    }
+}
+
+/// One part: where it is, where it goes.
+#[derive(Debug)]
+pub struct Move {
+    pub location: Location,
+    pub from: u64,
+    pub to: u64,
+    pub size: u64,
+}
+
+/// What makes an object of these parts.
+pub fn moves(parts: &[ObjectPart], recorded: &[PartRecord]) -> Result<Vec<Move>> {
+    let recorded: HashMap<u16, &PartRecord> = recorded.iter().map(|part| (part.number.get(), part)).collect();
+    let mut to = 0;
+    let one = |part: &ObjectPart| {
+        let found = recorded.get(&part.number).ok_or(StoreErrorKind::InvalidPart)?;
+        let location = Location::parse(&found.location)
+            .ok_or_else(|| StoreError::new(StoreErrorKind::Internal, format!("unknown place of a part: {}", found.location)))?;
+        let from = location.offset(found.number);
+        let part = Move { location, from, to, size: found.size };
+        to += found.size;
+        Ok(part)
+    };
+    parts.iter().map(one).collect()
+}
+
+/// The file of slots that becomes the object: the one that holds most bytes, if every part in it lies in its place.
+pub fn base(moves: &[Move]) -> Option<Location> {
+    let mut bytes: HashMap<u64, Option<u64>> = HashMap::new();
+    for part in moves {
+        if let Location::Slot(unit) = part.location {
+            let total = bytes.entry(unit).or_insert(Some(0));
+            *total = total.filter(|_| part.from == part.to).map(|total| total + part.size);
+        }
+    }
+    let best = bytes.into_iter().filter_map(|(unit, total)| Some((total?, unit))).max()?;
+    Some(Location::Slot(best.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::MAX_PART_NUMBER,
+        store::multipart::{MAX_OBJECT_SIZE, MAX_PART_SIZE},
+    };
+
+    fn number(n: u16) -> PartNumber {
+        PartNumber::new(n).expect("a part number")
+    }
+
+    #[test]
+    fn a_file_is_written_to_from_the_moment_a_slot_is_given_out_until_it_is_filled_or_free() {
+        let mut slots = Slots::default();
+        let file = slots.take(number(1), Some(8), MAX_OBJECT_SIZE).expect("is free");
+        assert!(slots.are_written_to(&file) && !slots.are_written_to(&Location::Slot(9)));
+        slots.filled(number(1), 8);
+        assert!(!slots.are_written_to(&file));
+        assert_eq!(slots.take(number(1), Some(8), MAX_OBJECT_SIZE), None, "the part that is there stays");
+        let file = slots.take(number(2), Some(8), MAX_OBJECT_SIZE).expect("is free");
+        slots.free(number(2), 8);
+        assert!(!slots.are_written_to(&file));
+        assert!(slots.take(number(2), Some(8), MAX_OBJECT_SIZE).is_some());
+    }
+
+    #[test]
+    fn the_file_of_a_part_that_failed_is_remembered_until_its_upload_ends() {
+        let mut slots = Slots::default();
+        slots.take(number(1), Some(8), MAX_OBJECT_SIZE).expect("is free");
+        slots.free(number(1), 8);
+        assert_eq!(slots.files().collect::<Vec<_>>(), [Location::Slot(8)]);
+    }
+
+    #[test]
+    fn nobody_gets_a_slot_while_an_object_is_made_of_them() {
+        let mut slots = Slots::default();
+        slots.seal();
+        assert_eq!(slots.take(number(1), Some(8), MAX_OBJECT_SIZE), None);
+        slots.unseal();
+        assert!(slots.take(number(1), Some(8), MAX_OBJECT_SIZE).is_some());
+    }
+
+    #[test]
+    fn every_part_of_the_largest_object_has_a_slot_unless_the_storage_takes_no_file_of_that_size() {
+        let last = number(MAX_PART_NUMBER);
+        let file = Slots::default().take(last, Some(MAX_PART_SIZE), MAX_OBJECT_SIZE).expect("fits");
+        assert_eq!(file.offset(last) + MAX_PART_SIZE, MAX_OBJECT_SIZE);
+        assert_eq!(Slots::default().take(last, Some(MAX_PART_SIZE), MAX_OBJECT_SIZE - 1), None);
+        assert!(Slots::default().take(number(1), Some(8), 8).is_some());
+    }
+}

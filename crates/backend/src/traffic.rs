@@ -1,0 +1,48 @@
+//! How much a driver asked of its storage, and whether it could be reached: what operators see of each backend.
+
+use super::contact::Contact;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counted by a driver, from its beginning.
+#[derive(Debug, Default)]
+pub struct Meter {
+    requests: AtomicU64,
+    repeats: AtomicU64,
+    failures: AtomicU64,
+    contact: Contact,
+}
+
+/// The counts at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Sent, repeats among them.
+    pub requests: u64,
+    pub repeats: u64,
+    /// Requests without a reply: the storage was away, or too slow.
+    pub failures: u64,
+    /// Why the storage could not be reached when that was tried last, if it could not.
+    pub trouble: Option<String>,
+}
+
+impl Meter {
+    pub fn request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn repeat(&self) {
+        self.repeats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn failures(&self, requests: usize) {
+        self.failures.fetch_add(requests as u64, Ordering::Relaxed);
+    }
+
+    pub fn contact(&self) -> &Contact {
+        &self.contact
+    }
+
+    pub fn traffic(&self) -> Traffic {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Traffic { requests: of(&self.requests), repeats: of(&self.repeats), failures: of(&self.failures), trouble: self.contact.trouble() }
+    }
+}

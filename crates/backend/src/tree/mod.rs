@@ -1,0 +1,314 @@
+//! S3 for storage that has none: files in folders, with what S3 adds to them in the catalog.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `files` | what such a storage has to do: the drivers implement it |
+//! | `record` | what is known of an object beyond its file, and whether a file is the one that is known |
+//! | `bucket` | finding the file of a key; settling changes that were cut short |
+//! | `read` | the way of a GET and a HEAD |
+//! | `write`, `remove`, `multipart` | the way of a PUT, a DELETE, an upload |
+//! | `given` | slots that parts have while they are written |
+//! | `flow` | parts of an upload that are sent on while later ones arrive |
+//! | `drafts` | names of files that nobody sees yet |
+//! | `late` | drafts that could not be removed |
+//! | `spool` | parts that wait on local disk |
+//! | `adopt`, `scan` | files that others put there |
+//! | `trail`, `descent` | how far a scan has come, and that it comes to an end |
+//! | `folding` | storage that takes two names for one |
+//! | `feed` | following a storage that tells what changes in it |
+//! | `store` | all of it as a [`Store`] |
+//!
+//! The layout is native: object `a/b.jpg` is the file `a/b.jpg`; other keys are escaped (`backend::codec`). One gateway
+//! serves a folder: conditions hold among its clients, and what others change is noticed by the next scan, or when the
+//! key is asked for.
+
+mod adopt;
+mod bucket;
+mod descent;
+mod drafts;
+mod feed;
+pub mod files;
+mod flow;
+mod folding;
+mod given;
+pub mod late;
+mod multipart;
+mod read;
+mod record;
+mod remove;
+mod scan;
+mod spool;
+mod store;
+mod trail;
+mod write;
+
+use crate::{
+    backend::{
+        Backend, Found, OpenedBucket, Progress, Traffic, Upkeep, codec,
+        unreadable::{Total, Unreadable},
+    },
+    catalog::{BucketRecord, Catalog},
+    model::BucketName,
+    store::{
+        Capabilities, Durability, Guarantee, Keeping, MultipartSupport, Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use bucket::Bucket;
+use descent::Descent;
+use drafts::Drafts;
+use files::{FLOWS, Files, Kind};
+use flow::Flows;
+use folding::Folding;
+use futures_util::{StreamExt, stream};
+use spool::Spool;
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+use store::TreeStore;
+use tokio::sync::Semaphore;
+
+#[derive(Debug, Clone)]
+pub struct TreeSettings {
+    /// A directory on local disk, this backend's alone: for parts of uploads, and to know what a killed process left.
+    pub dir: PathBuf,
+    /// Bytes of parts that may wait there.
+    pub spool_size: u64,
+    /// What the catalog and the spool survive; what a file survives is up to its storage.
+    pub durability: Durability,
+}
+
+/// A storage of files that holds buckets, each in a folder of its own.
+#[derive(Debug)]
+pub struct TreeBackend {
+    files: Arc<dyn Files>,
+    catalog: Arc<dyn Catalog>,
+    spool: Arc<Spool>,
+    drafts: Arc<Drafts>,
+    adopting: Arc<Semaphore>,
+    folding: Arc<Folding>,
+    /// The places of uploads whose parts flow on before they are complete.
+    flowing: Arc<Semaphore>,
+    /// The flows of the buckets that are open.
+    flows: Mutex<Vec<Weak<Flows>>>,
+    durability: Durability,
+    /// Where walks keep how far they have come.
+    walks: PathBuf,
+    unreadable: Total,
+}
+
+impl TreeBackend {
+    pub fn open(files: Arc<dyn Files>, settings: TreeSettings, catalog: Arc<dyn Catalog>) -> Result<Self> {
+        let spool = Spool::open(settings.dir.join("parts"), settings.spool_size, settings.durability == Durability::Strict)?;
+        let drafts = Arc::new(Drafts::open(&settings.dir)?);
+        let (durability, walks) = (settings.durability, settings.dir.join("walks"));
+        let (adopting, flowing) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(files.service().flows.min(FLOWS))));
+        let (folding, flows) = Default::default();
+        Ok(Self { files, catalog, spool, drafts, adopting, folding, flowing, flows, durability, walks, unreadable: Total::default() })
+    }
+
+    fn flows<T>(&self, change: impl FnOnce(&mut Vec<Weak<Flows>>) -> T) -> T {
+        change(&mut self.flows.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn is_empty(&self, folder: &str) -> Result<bool> {
+        let mut entries = self.files.list(folder);
+        while let Some(entries) = entries.next().await.transpose()? {
+            if !entries.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn folder(bucket: &BucketRecord) -> Result<String> {
+        let place = bucket.bucket.place.trim_matches('/').to_owned();
+        if place.split('/').any(|name| matches!(name, "." | ".." | codec::RESERVED_DIR) || (name.is_empty() && !place.is_empty())) {
+            return Err(StoreError::new(StoreErrorKind::InvalidRequest, format!("'{place}' is no folder for a bucket")));
+        }
+        Ok(place)
+    }
+}
+
+#[async_trait]
+impl Backend for TreeBackend {
+    fn capabilities(&self) -> Capabilities {
+        capabilities(self.durability)
+    }
+
+    fn place_for(&self, name: &BucketName) -> String {
+        name.to_string()
+    }
+
+    async fn found(&self, bucket: &BucketRecord) -> Result<Found> {
+        let folder = Self::folder(bucket)?;
+        if let Some(stat) = self.files.stat(&folder).await? {
+            let is_empty = stat.kind == Kind::Folder && self.is_empty(&folder).await?;
+            return Ok(Found::in_place(is_empty));
+        }
+        // A folder of another spelling would be taken for it.
+        let (parent, name) = folder.rsplit_once('/').unwrap_or(("", &folder));
+        let mut entries = if self.files.service().folds_names { self.files.list(parent) } else { stream::empty().boxed() };
+        while let Some(entries) = entries.next().await.transpose()? {
+            if entries.iter().any(|entry| entry.name.eq_ignore_ascii_case(name)) {
+                return Ok(Found::Something);
+            }
+        }
+        Ok(Found::Nothing)
+    }
+
+    async fn create(&self, bucket: &BucketRecord) -> Result<()> {
+        let folder = Self::folder(bucket)?;
+        let is_new = self.files.stat(&folder).await?.is_none();
+        self.files.make_folder(&folder).await?;
+        // A folder that was not there before has nothing to walk through.
+        if is_new { scan::mark_complete(&*self.catalog, bucket.id).await } else { Ok(()) }
+    }
+
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket> {
+        let flows = Arc::new(Flows::new(self.flowing.clone()));
+        self.flows(|all| {
+            all.retain(|flows| flows.strong_count() > 0);
+            all.push(Arc::downgrade(&flows));
+        });
+        let bucket = Bucket {
+            id: bucket.id,
+            folder: Self::folder(bucket)?,
+            files: self.files.clone(),
+            catalog: self.catalog.clone(),
+            locks: Arc::default(),
+            watches: Arc::default(),
+            changes: Arc::default(),
+            completing: Arc::default(),
+            uploads: Default::default(),
+            flows,
+            unreadable: Unreadable::of(bucket.id, &self.unreadable),
+            scan: scan::Scan::new(scan::is_complete(&*self.catalog, bucket.id).await?, self.walks.join(bucket.id.0.to_string())),
+            spool: self.spool.clone(),
+            adopting: self.adopting.clone(),
+            drafts: self.drafts.clone(),
+            folding: self.folding.clone(),
+            durability: self.durability,
+        };
+        let bucket = Arc::new(bucket);
+        Ok(OpenedBucket::new(Arc::new(TreeStore { bucket: bucket.clone() }), Arc::new(TreeUpkeep { bucket })))
+    }
+
+    /// Only folders may be left in it.
+    async fn remove(&self, bucket: &BucketRecord) -> Result<bool> {
+        let folder = Self::folder(bucket)?;
+        let mut folders = vec![folder.clone()];
+        let mut seen = 0;
+        let mut descent = Descent::new();
+        while seen < folders.len() {
+            let path = folders[seen].clone();
+            seen += 1;
+            descent.enter(&path, folders.len() - seen)?;
+            let mut entries = self.files.list(&path);
+            while let Some(entries) = entries.next().await.transpose()? {
+                for entry in entries {
+                    let below = codec::join(&path, &entry.name);
+                    match entry.stat.kind {
+                        Kind::Folder if below == codec::RESERVED_DIR => {}
+                        // It is not empty of anything that we could remove.
+                        Kind::Folder if below.len() > folder.len() + descent::MOST_ESCAPED => return Ok(false),
+                        Kind::Folder => folders.push(below),
+                        Kind::File | Kind::Other | Kind::Nameless => return Ok(false),
+                    }
+                }
+            }
+        }
+        for path in folders.iter().rev().filter(|path| !path.is_empty()) {
+            if !self.files.remove_folder(path).await? {
+                return Ok(false);
+            }
+        }
+        // Nobody comes back for what is left: the bucket is gone.
+        if let Err(error) = multipart::sweep_all(&*self.files, &self.drafts, bucket.id).await {
+            tracing::warn!(bucket = %bucket.bucket.name, %error, "parts of uploads stay in .causeway/slots of a bucket that was removed");
+        }
+        Ok(true)
+    }
+
+    /// Waiting for a storage that may be away is nothing for a start: only what the configuration or a client names
+    /// becomes a bucket.
+    async fn discover(&self) -> Result<Vec<BucketName>> {
+        Ok(Vec::new())
+    }
+
+    async fn sweep(&self) -> Result<()> {
+        self.spool.sweep(&*self.catalog).await
+    }
+
+    fn unreadable(&self) -> u64 {
+        self.unreadable.get()
+    }
+
+    async fn close(&self) -> Result<()> {
+        let open: Vec<_> = self.flows(|all| all.iter().filter_map(Weak::upgrade).collect());
+        futures_util::future::join_all(open.iter().map(|flows| flows.close())).await;
+        Ok(())
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        self.files.traffic()
+    }
+
+    fn tells_changes(&self) -> bool {
+        self.files.feed().is_some()
+    }
+}
+
+#[derive(Debug)]
+struct TreeUpkeep {
+    bucket: Arc<Bucket>,
+}
+
+#[async_trait]
+impl Upkeep for TreeUpkeep {
+    async fn is_there(&self) -> Result<bool> {
+        let Bucket { folder, files, .. } = &*self.bucket;
+        Ok(folder.is_empty() || files.stat(folder).await?.is_some())
+    }
+
+    async fn tend(&self) -> Result<()> {
+        let Bucket { files, drafts, folding, .. } = &*self.bucket;
+        drafts.tidy(&**files).await?;
+        folding.learn_early(&**files).await?;
+        multipart::sweep(&self.bucket).await?;
+        scan::catch_up(&self.bucket).await
+    }
+
+    async fn walk(&self, progress: &Progress) -> Result<bool> {
+        scan::pass(&self.bucket, progress).await.map(|()| true)
+    }
+
+    async fn follow(&self) -> Result<()> {
+        scan::follow(&self.bucket).await
+    }
+}
+
+/// Whether what the catalog says of an object is only what adopting its file has found out, and nothing that a client has told.
+pub fn is_guess(stands: &str) -> bool {
+    record::is_guess(stands)
+}
+
+fn capabilities(durability: Durability) -> Capabilities {
+    Capabilities {
+        conditional_writes: Guarantee::Leased,
+        conditional_completes: Guarantee::Leased,
+        conditional_deletes: Guarantee::Leased,
+        checksums: Keeping::Kept,
+        tags: Keeping::Kept,
+        object_acls: Keeping::Kept,
+        versions: Keeping::NotKept,
+        parts: Keeping::Kept,
+        storage_classes: Keeping::NotKept,
+        encryption: Keeping::NotKept,
+        late_conditions: true,
+        multipart: MultipartSupport::Staged,
+        durability,
+    }
+}

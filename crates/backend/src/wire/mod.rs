@@ -1,0 +1,331 @@
+//! HTTP to object stores: what their drivers share. Connections, TLS, signing, timeouts, repeats, and bodies that stream
+//! both ways. Knows nothing of any one protocol: a driver brings request heads and reads replies.
+//!
+//! Invariants:
+//! - every request has a place among `max_requests` of its backend, until its reply has been read or dropped: one slow
+//!   backend never takes what another needs;
+//! - nothing waits for ever: connecting has `connect_timeout`, the reply's head and every piece of its body have `timeout`; so has the
+//!   storage while it does not take a body that is there, but not the client that sends it;
+//! - a storage that has not answered yet, or was lost, and says nothing at all for `connect_timeout` is lost;
+//! - a request is repeated only if that is harmless, or if it surely was not carried out; a streamed body never is;
+//! - of a streamed body the last piece is sent only once the whole was verified: what fails is cut short on the way.
+
+mod address;
+mod connecting;
+mod credentials;
+mod outgoing;
+mod repeat;
+mod reply;
+mod resume;
+mod sending;
+mod silence;
+pub mod tls;
+mod verdict;
+
+pub use address::{encode_path, encode_query};
+pub use credentials::{Sign, Unsigned, context};
+pub use outgoing::{Framing, Outcome, Outgoing, Sent, gather_or_stream};
+pub use repeat::{Again, pause};
+pub use reply::{Came, Reply};
+pub use resume::{Reopen, resuming};
+pub use sending::{Gathered, Sending};
+pub use verdict::{Verdict, judged};
+
+use super::traffic::{Meter, Traffic};
+use crate::store::{
+    Result,
+    error::{StoreError, StoreErrorKind},
+};
+use connecting::Connector;
+use http::{StatusCode, Uri, request::Parts};
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioTimer},
+};
+use silence::{SignOfLife, sign_of_life};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::Semaphore;
+
+/// Idle connections are closed before storages do: most keep them for longer than this.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Per connection, and so per request in flight.
+const READ_BUFFER: usize = 128 << 10;
+
+#[derive(Debug, Clone)]
+pub struct WireSettings {
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+    /// How often a request is sent at most.
+    pub attempts: u32,
+    pub max_requests: usize,
+    /// PEM certificates to trust besides the public ones.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for WireSettings {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(30), connect_timeout: Duration::from_secs(3), attempts: 4, max_requests: 256, ca_file: None }
+    }
+}
+
+/// The way to one backend.
+pub struct Wire {
+    client: Client<Connector, Outgoing>,
+    places: Arc<Semaphore>,
+    settings: WireSettings,
+    meter: Meter,
+}
+
+impl Wire {
+    pub fn new(settings: WireSettings) -> Result<Arc<Self>> {
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE)
+            .pool_timer(TokioTimer::new())
+            .http1_max_buf_size(READ_BUFFER)
+            .set_host(false)
+            .build(Connector::new(&settings)?);
+        Ok(Arc::new(Self { client, places: Arc::new(Semaphore::new(settings.max_requests)), settings, meter: Meter::default() }))
+    }
+
+    pub fn settings(&self) -> &WireSettings {
+        &self.settings
+    }
+
+    pub fn traffic(&self) -> Traffic {
+        self.meter.traffic()
+    }
+
+    /// The meter, for drivers that repeat requests by themselves.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Sends a request until there is a reply worth reading: any status that a repeat would not change. `head` has no
+    /// signature yet; each attempt gets its own.
+    pub async fn send(&self, signer: &dyn Sign, head: Parts, body: Outgoing, again: Again) -> Result<Reply> {
+        self.send_within(self.settings.timeout, signer, head, body, again).await
+    }
+
+    /// As `send`, for what takes storages longer than other requests: copies, and completing uploads.
+    pub async fn send_within(&self, timeout: Duration, signer: &dyn Sign, head: Parts, body: Outgoing, again: Again) -> Result<Reply> {
+        let place = tokio::time::timeout(self.settings.timeout, self.places.clone().acquire_owned()).await;
+        let Ok(Ok(place)) = place else {
+            return Err(StoreError::new(StoreErrorKind::Busy, "too many requests are waiting for this backend"));
+        };
+        let mut body = Some(body);
+        let begun = Instant::now();
+        for attempt in 1.. {
+            // Who has waited in vain for a connection for so long is told.
+            let late = |failure: &Failure| !failure.is_reached && begun.elapsed() >= self.settings.connect_timeout;
+            let last = attempt >= self.settings.attempts;
+            let Some(sending) = body.take() else { break };
+            body = sending.again();
+            let mut parts = head.clone();
+            signer.sign(&mut parts).await?;
+            let pause = match self.once(timeout, http::Request::from_parts(parts, sending)).await {
+                Ok(response) => match again.after_reply(response.status(), response.headers()) {
+                    Some(least) if !last && body.is_some() => repeat::pause(attempt, least),
+                    _ => return Ok(Reply::new(response, place, timeout)),
+                },
+                Err(failure) if !last && !late(&failure) && body.is_some() && again.after_failure(failure.carried_out) => {
+                    tracing::debug!(error = %failure.error, attempt, "a request to a backend failed; it is repeated");
+                    repeat::pause(attempt, Duration::ZERO)
+                }
+                Err(failure) => return Err(self.told(failure, &head.uri)),
+            };
+            self.meter.repeat();
+            tokio::time::sleep(pause).await;
+        }
+        Err(StoreError::new(StoreErrorKind::Internal, "a request has no attempts"))
+    }
+
+    /// The last failure of a request, for whoever has sent it. That there is no connection is everybody's affair.
+    fn told(&self, failure: Failure, uri: &Uri) -> StoreError {
+        if failure.is_reached {
+            return failure.error;
+        }
+        let storage = uri.authority().map_or("the storage", |authority| authority.as_str());
+        let error = StoreError::new(failure.error.kind(), format!("connecting to {storage} failed"));
+        let error = match std::error::Error::source(&failure.error) {
+            Some(why) => error.with_source(why.to_string()),
+            None => error,
+        };
+        self.meter.contact().lost(&error);
+        error
+    }
+
+    /// One exchange up to the head of the reply.
+    async fn once(&self, timeout: Duration, request: http::Request<Outgoing>) -> std::result::Result<http::Response<Incoming>, Failure> {
+        let (progress, uri) = (request.body().progress(), request.uri().clone());
+        self.meter.request();
+        let exchange = self.client.request(request);
+        let reply = tokio::select! {
+            reply = exchange => reply.map_err(Failure::transport),
+            () = progress.stalled_for(timeout) => Err(Failure::stalled()),
+            () = self.silence(&uri) => Err(Failure::silent(self.settings.connect_timeout)),
+        };
+        match &reply {
+            Ok(reply) => self.answered(reply.status()),
+            Err(_) => self.meter.failures(1),
+        }
+        reply
+    }
+
+    /// Resolves once the storage turns out to say nothing. One that has answered may take as long as requests may take.
+    async fn silence(&self, uri: &Uri) {
+        if !self.meter.contact().is_made() {
+            match sign_of_life(&self.client, uri, self.settings.connect_timeout).await {
+                SignOfLife::Silence if !self.meter.contact().is_made() => return,
+                SignOfLife::Reply(status) => self.answered(status),
+                SignOfLife::Silence | SignOfLife::Unknown => {}
+            }
+        }
+        std::future::pending().await
+    }
+
+    fn answered(&self, status: StatusCode) {
+        // Whether it accepts us, a driver may know better.
+        if status != StatusCode::UNAUTHORIZED {
+            self.meter.contact().made();
+        }
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// No reply.
+struct Failure {
+    /// Whether the request may have been carried out all the same.
+    carried_out: bool,
+    /// Whether anything was there to send it to.
+    is_reached: bool,
+    error: StoreError,
+}
+
+impl Failure {
+    fn transport(error: hyper_util::client::legacy::Error) -> Self {
+        let (is_reached, what) = match error.is_connect() {
+            true => (false, "connecting to the storage failed"),
+            false => (true, "the connection to the storage was lost"),
+        };
+        let error = StoreError::new(StoreErrorKind::Unavailable, what).with_source(Chain::of(&error));
+        Self { carried_out: is_reached, is_reached, error }
+    }
+
+    fn stalled() -> Self {
+        let error = StoreError::new(StoreErrorKind::Unavailable, "the storage did not answer in time");
+        Self { carried_out: true, is_reached: true, error }
+    }
+
+    /// It has the request, and nobody knows what became of it.
+    fn silent(limit: Duration) -> Self {
+        let error = StoreError::new(StoreErrorKind::Unavailable, "the storage says nothing")
+            .with_source(format!("it took the connection, and has not answered for {limit:?} (connect_timeout)"));
+        Self { carried_out: true, is_reached: false, error }
+    }
+}
+
+/// An error and its causes in one line: the library's own text leaves the causes out.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Chain(String);
+
+impl Chain {
+    pub fn of(error: &dyn std::error::Error) -> Self {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        Self(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
+
+    const CONNECT: Duration = Duration::from_millis(600);
+    /// Far less than the timeout of requests, far more than anything here takes.
+    const SOON: Duration = Duration::from_secs(20);
+
+    /// A server that does `serve` with every connection.
+    async fn server<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> SocketAddr
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream));
+            }
+        });
+        address
+    }
+
+    /// Takes all that comes, and keeps the connection.
+    async fn say_nothing(mut stream: TcpStream) {
+        let mut buffer = [0; 1024];
+        while let Ok(1..) = stream.read(&mut buffer).await {}
+    }
+
+    async fn ask(wire: &Wire, url: String, again: Again) -> Result<StatusCode> {
+        let head = http::Request::builder().uri(url).header(http::header::HOST, "storage").body(()).expect("a request").into_parts().0;
+        let asked = wire.send(&Unsigned, head, Outgoing::empty(), again);
+        tokio::time::timeout(SOON, asked).await.expect("it is told soon").map(|reply| reply.status)
+    }
+
+    fn wire() -> Arc<Wire> {
+        Wire::new(WireSettings { timeout: Duration::from_secs(600), connect_timeout: CONNECT, ..WireSettings::default() })
+            .expect("settings")
+    }
+
+    #[tokio::test]
+    async fn a_storage_that_says_nothing_is_lost_within_the_time_to_connect() {
+        let address = server(say_nothing).await;
+        for (scheme, words) in [("http", "has not answered for 600ms"), ("https", "TLS were not done within 600ms")] {
+            for again in [Again::Harmless, Again::OnlyIfRefused] {
+                let wire = wire();
+                let error = ask(&wire, format!("{scheme}://{address}/bucket"), again).await.expect_err("nothing comes");
+                assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+                assert!(error.to_string().contains(words), "{error}");
+                let Traffic { requests, trouble, .. } = wire.traffic();
+                assert_eq!((requests, trouble), (1, Some(error.to_string())), "it is not asked again, and everybody is told");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_storage_that_is_slow_and_says_that_it_is_there_has_all_its_time() {
+        let address = server(|mut stream| async move {
+            let mut buffer = [0; 4096];
+            while let Ok(n @ 1..) = stream.read(&mut buffer).await {
+                if !buffer[..n].starts_with(b"HEAD / ") {
+                    tokio::time::sleep(CONNECT * 3).await;
+                }
+                let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
+            }
+        });
+        let (address, wire) = (address.await, wire());
+        assert_eq!(ask(&wire, format!("http://{address}/bucket"), Again::Harmless).await.expect("a reply"), StatusCode::FORBIDDEN);
+        assert_eq!(wire.traffic().trouble, None);
+    }
+}

@@ -1,0 +1,131 @@
+//! What a storage answered: its head at once, its body as it comes.
+
+use super::Chain;
+use crate::store::{
+    Result,
+    error::{StoreError, StoreErrorKind},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use std::time::Duration;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+
+/// Bytes of a document in a second, after the first timeout.
+const SLOWEST: u64 = 1024;
+
+/// How much of a document has come, and since when it has been waited for.
+#[derive(Debug, Default)]
+pub struct Came {
+    begun: Option<Instant>,
+    bytes: u64,
+}
+
+impl Came {
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    body: Incoming,
+    timeout: Duration,
+    /// Bytes at the beginning that nobody asked for.
+    skip: u64,
+    /// The first piece, if it was waited for and nobody has taken it yet.
+    begun: Option<Bytes>,
+    /// Given back with the body: a reply that nobody reads to its end costs its connection, and no place.
+    _place: OwnedSemaphorePermit,
+}
+
+impl Reply {
+    pub(super) fn new(response: http::Response<Incoming>, place: OwnedSemaphorePermit, timeout: Duration) -> Self {
+        let (head, body) = response.into_parts();
+        Self { status: head.status, headers: head.headers, body, timeout, skip: 0, begun: None, _place: place }
+    }
+
+    /// A header that is text.
+    pub fn header(&self, name: impl AsRef<str>) -> Option<&str> {
+        self.headers.get(name.as_ref())?.to_str().ok()
+    }
+
+    pub fn number(&self, name: HeaderName) -> Option<u64> {
+        self.headers.get(name)?.to_str().ok()?.trim().parse().ok()
+    }
+
+    /// Without the first bytes of its body: servers may answer a range with all there is.
+    pub fn skipping(mut self, bytes: u64) -> Self {
+        self.skip = bytes;
+        self
+    }
+
+    /// Waits for the first piece of the body: the storage has chosen its bytes by then. Ask for `skipping` before.
+    pub async fn begin(&mut self) -> Result<()> {
+        self.begun = self.frame().await?;
+        Ok(())
+    }
+
+    /// The next piece of the body; `None` at its end.
+    pub async fn frame(&mut self) -> Result<Option<Bytes>> {
+        if let Some(begun) = self.begun.take() {
+            return Ok(Some(begun));
+        }
+        loop {
+            let Ok(frame) = tokio::time::timeout(self.timeout, self.body.frame()).await else {
+                return Err(StoreError::new(StoreErrorKind::Unavailable, "the storage stopped in the middle of a reply"));
+            };
+            match frame {
+                None => return Ok(None),
+                Some(Ok(frame)) => {
+                    // Trailers carry nothing we asked for.
+                    let Ok(mut bytes) = frame.into_data() else { continue };
+                    let skipped = bytes.split_to(usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len()));
+                    self.skip -= skipped.len() as u64;
+                    if !bytes.is_empty() {
+                        return Ok(Some(bytes));
+                    }
+                }
+                Some(Err(error)) => {
+                    let error = Chain::of(&error);
+                    return Err(StoreError::new(StoreErrorKind::Unavailable, "a reply of the storage was cut short").with_source(error));
+                }
+            }
+        }
+    }
+
+    /// As `frame`, of a document: it has to come at a pace at which it has an end. Bytes of objects may come as slowly as a
+    /// client takes them; of a document nobody has a use for a part.
+    pub async fn piece(&mut self, came: &mut Came) -> Result<Option<Bytes>> {
+        let begun = *came.begun.get_or_insert_with(Instant::now);
+        let deadline = begun + self.timeout + Duration::from_secs(came.bytes / SLOWEST);
+        let Ok(piece) = tokio::time::timeout_at(deadline, self.frame()).await else {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "the storage sends a document too slowly"));
+        };
+        let piece = piece?;
+        came.bytes += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        Ok(piece)
+    }
+
+    /// The whole body, if it is no longer than `limit`.
+    pub async fn bytes(mut self, limit: usize) -> Result<Bytes> {
+        let mut came = Came::default();
+        let (mut first, mut all) = (Bytes::new(), Vec::new());
+        while let Some(piece) = self.piece(&mut came).await? {
+            if came.bytes > limit as u64 {
+                return Err(StoreError::new(StoreErrorKind::Internal, "a reply of the storage is longer than it may be"));
+            }
+            // Mostly there is one piece.
+            if first.is_empty() && all.is_empty() {
+                first = piece;
+                continue;
+            }
+            all.extend_from_slice(&std::mem::take(&mut first));
+            all.extend_from_slice(&piece);
+        }
+        Ok(if all.is_empty() { first } else { all.into() })
+    }
+}

@@ -1,0 +1,173 @@
+//! The catalog: what S3 needs to remember and storage cannot hold. A semantic port; SQL stays in its drivers.
+//!
+//! Two kinds of rows with two promises:
+//! - **truth** (buckets, uploads and their parts, what storage cannot keep of its objects): durable when the call returns, by the durability setting;
+//! - **derived** (the ordered key index and its state): survives a killed process once committed, may lose its newest
+//!   rows to power loss, and can always be rebuilt from the backend. It must never be in the way of a backup.
+//!
+//! Changes that free space (deleting, aborting, and what goes with it) work also when the others find no room ([`CatalogErrorKind::Full`]).
+//!
+//! Index changes of one key take effect in the order in which [`Catalog::index`] was *called*, not awaited: callers
+//! call it under their key lock and await the commit outside.
+
+#![warn(unreachable_pub)]
+
+// The name by which other crates call it.
+extern crate self as catalog;
+
+pub mod record;
+pub mod sqlite;
+
+use causeway_core::{model, store};
+
+use crate::{
+    model::{BucketName, ObjectKey, Timestamp, UploadId},
+    store::{
+        ListPage, ListRequest, ListUploadsRequest, UploadsPage,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+pub use record::{
+    BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage, BucketsQuery, CompletedUpload, IndexChange,
+    IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, UploadRecord, WhichObjects,
+};
+use std::fmt;
+
+pub type Result<T> = std::result::Result<T, CatalogError>;
+
+/// Resolves when the change is committed. Dropping it does not undo the change.
+pub type Commit = BoxFuture<'static, Result<()>>;
+
+#[async_trait]
+pub trait Catalog: Send + Sync + fmt::Debug + 'static {
+    // Buckets: truth.
+    /// `Exists` if the name is taken; else `Overlaps` if a bucket or a replica lies at one of the places in `apart`, inside it or
+    /// around it.
+    async fn create_bucket_apart(&self, bucket: NewBucket, apart: Vec<BackendPlace>) -> Result<BucketRecord>;
+    /// As `create_bucket_apart`, wherever other buckets lie.
+    async fn create_bucket(&self, bucket: NewBucket) -> Result<BucketRecord> {
+        self.create_bucket_apart(bucket, Vec::new()).await
+    }
+    async fn bucket(&self, name: &BucketName) -> Result<Option<BucketRecord>>;
+    async fn buckets(&self, query: BucketsQuery) -> Result<BucketsPage>;
+    async fn update_bucket(&self, bucket: BucketId, change: BucketChange) -> Result<()>;
+    /// Removes the bucket, or a replica, with its index, state, uploads, parts and replicas.
+    async fn delete_bucket(&self, bucket: BucketId) -> Result<()>;
+
+    // Replicas of a bucket: truth. Each is a bucket to its driver, with an id of its own, and none to anybody else.
+    /// Returns the replicas in order of rank.
+    async fn replicas(&self, bucket: BucketId) -> Result<Vec<ReplicaRecord>>;
+    /// The new replica ranks behind the others. `Exists` if there is one on that backend.
+    async fn add_replica(&self, bucket: BucketId, replica: NewReplica) -> Result<ReplicaRecord>;
+    async fn update_replica(&self, replica: BucketId, change: ReplicaChange) -> Result<()>;
+    /// The same replica under another id, to be filled anew: what its driver knew of it is forgotten, and late changes of the old
+    /// id touch nothing.
+    async fn renew_replica(&self, replica: BucketId) -> Result<ReplicaRecord>;
+
+    // Places of deleted buckets that could not be removed yet: truth.
+    async fn left_places(&self) -> Result<Vec<LeftPlace>>;
+    /// Repeating it is harmless.
+    async fn leave_place(&self, left: LeftPlace) -> Result<()>;
+    /// Whether it was left.
+    async fn forget_place(&self, backend: &str, place: &str) -> Result<bool>;
+
+    // The ordered key index: derived.
+    /// Enqueues a change, at once and in order; see the module's words on order.
+    fn index(&self, bucket: BucketId, change: IndexChange) -> Commit;
+    async fn list(&self, bucket: BucketId, request: ListRequest) -> Result<ListPage>;
+    /// Rows above `after`, in order: for reconciling with the backend.
+    async fn index_rows(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize) -> Result<Vec<IndexRow>>;
+    /// The rows of `keys`, in their order.
+    async fn index_lookup(&self, bucket: BucketId, keys: Vec<ObjectKey>) -> Result<Vec<Option<IndexRow>>>;
+    /// How much the `limit` largest buckets hold, of all that have an index: those of which a key was indexed or a state was set. Replicas
+    /// are not counted. The cost depends on the number of buckets, not on that of keys.
+    async fn bucket_sizes(&self, limit: usize) -> Result<BucketSizes>;
+    /// Small facts about the index of a bucket (how far a scan came, what it saw), lost with it.
+    async fn state(&self, bucket: BucketId, name: &str) -> Result<Option<String>>;
+    /// `None` forgets.
+    async fn set_state(&self, bucket: BucketId, name: &str, value: Option<String>) -> Result<()>;
+
+    // What storage cannot keep of its objects: truth.
+    async fn object(&self, bucket: BucketId, key: &ObjectKey) -> Result<Option<ObjectRow>>;
+    /// A row that says nothing is forgotten.
+    async fn set_object(&self, bucket: BucketId, row: ObjectRow) -> Result<()>;
+    /// As `set_object`, on the way of a change that frees space: it works also where there is hardly any.
+    async fn set_object_to_remove(&self, bucket: BucketId, row: ObjectRow) -> Result<()> {
+        self.set_object(bucket, row).await
+    }
+    /// Those with keys above `after`, in order.
+    async fn objects(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize, which: WhichObjects) -> Result<Vec<ObjectRow>>;
+
+    // Multipart uploads: truth.
+    async fn begin_upload(&self, upload: UploadRecord) -> Result<()>;
+    async fn upload(&self, bucket: BucketId, upload: &UploadId) -> Result<Option<UploadRecord>>;
+    async fn list_uploads(&self, bucket: BucketId, request: ListUploadsRequest) -> Result<UploadsPage>;
+    /// Records a part and returns the one it replaces. `NotFound` if the upload has ended meanwhile.
+    async fn put_part(&self, bucket: BucketId, upload: &UploadId, part: PartRecord) -> Result<Option<PartRecord>>;
+    /// Parts with numbers above `after`, in order.
+    async fn parts(&self, bucket: BucketId, upload: &UploadId, after: u16, limit: usize) -> Result<Vec<PartRecord>>;
+    /// Ends an upload and remembers how, for replays of Complete. `NotFound` if it had ended.
+    async fn finish_upload(&self, bucket: BucketId, upload: &UploadId, completed: CompletedUpload) -> Result<()>;
+    async fn completed_upload(&self, bucket: BucketId, upload: &UploadId) -> Result<Option<CompletedUpload>>;
+    /// Whether there was one to abort.
+    async fn abort_upload(&self, bucket: BucketId, upload: &UploadId) -> Result<bool>;
+    /// Uploads begun before a time, oldest first. Not those of replicas: they end with the upload that they are part of.
+    async fn stale_uploads(&self, before: Timestamp, limit: usize) -> Result<Vec<UploadRecord>>;
+    /// Forgets how uploads ended that did so before a time.
+    async fn forget_completed(&self, before: Timestamp) -> Result<()>;
+
+    /// Everything committed, files closed in order. Later calls fail with `Closed`.
+    async fn close(&self) -> Result<()>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CatalogErrorKind {
+    Exists,
+    /// Another bucket lies there.
+    Overlaps,
+    NotFound,
+    /// The file is locked, or of a newer format: an operator has to look.
+    Unavailable,
+    /// The data directory has no room. What frees space goes on for a while.
+    Full,
+    Closed,
+    Internal,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("catalog: {message}")]
+pub struct CatalogError {
+    kind: CatalogErrorKind,
+    message: String,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl CatalogError {
+    pub fn new(kind: CatalogErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    pub fn kind(&self) -> CatalogErrorKind {
+        self.kind
+    }
+}
+
+impl From<CatalogError> for StoreError {
+    fn from(error: CatalogError) -> Self {
+        let kind = match error.kind {
+            CatalogErrorKind::NotFound => StoreErrorKind::NoSuchUpload,
+            CatalogErrorKind::Full => StoreErrorKind::DataFull,
+            CatalogErrorKind::Unavailable | CatalogErrorKind::Closed => StoreErrorKind::Unavailable,
+            CatalogErrorKind::Exists | CatalogErrorKind::Overlaps | CatalogErrorKind::Internal => StoreErrorKind::Internal,
+        };
+        StoreError::new(kind, "the catalog failed").with_source(error)
+    }
+}

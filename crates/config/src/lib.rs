@@ -1,0 +1,85 @@
+//! Configuration: from defaults, a TOML file, the environment and the command line (each overriding the one before) to
+//! [`Settings`], which is plain, validated data. Nothing here opens or connects to anything; the only files read are the
+//! configuration itself and those that hold secrets and the key of sealed ones, and only `edit` writes: the configuration,
+//! and a new seal key.
+//!
+//! Invariants:
+//! - every key is declared once, in `settings`, with its type, its default and its words: reading, showing and
+//!   `docs/configuration.md` all follow from that declaration;
+//! - a key that is not declared is an error, wherever it was said;
+//! - an error says where the value came from (file and line, variable, or flag) and never repeats a secret.
+
+#![warn(unreachable_pub)]
+
+// The name by which other crates call it.
+extern crate self as config;
+
+mod addition;
+mod address;
+mod amount;
+mod bucket;
+mod dropbox;
+mod edit;
+mod environment;
+mod error;
+mod exposed;
+mod faulty;
+mod file;
+mod ftp;
+mod gdrive;
+mod homes;
+mod layers;
+mod load;
+mod networks;
+mod object_stores;
+mod onedrive;
+mod provider;
+mod reference;
+mod region;
+mod removal;
+mod replacement;
+mod replicated;
+mod reread;
+mod schemes;
+mod seal;
+mod secret;
+mod section;
+mod services;
+mod settings;
+mod sftp;
+mod tree;
+mod validate;
+mod value;
+mod weak;
+mod webdav;
+
+use causeway_core::{model, store};
+use causeway_drivers as drivers;
+
+pub use addition::{Added, Addition, SecretSource, add};
+pub use address::{Address, Addresses};
+pub use amount::{ByteRate, Count};
+pub use bucket::{Bucket, Grant};
+pub use dropbox::DropboxBackend;
+pub use edit::{Edit, EditError, seal};
+pub use error::{ConfigError, ConfigErrors};
+pub use exposed::exposed;
+pub use faulty::FaultyBackend;
+pub use ftp::FtpBackend;
+pub use gdrive::GdriveBackend;
+pub use layers::Layers;
+pub use load::{Flag, Sources};
+pub use networks::Networks;
+pub use object_stores::{AzblobBackend, GcsBackend, S3Backend};
+pub use onedrive::OnedriveBackend;
+pub use reference::reference;
+pub use removal::{Removed, remove};
+pub use replacement::replace_secret;
+pub use replicated::{Names, ReadMode, ReplicatedBackend, WriteMode};
+pub use reread::{Reread, Waiting};
+pub use secret::SecretSetting;
+pub use services::{Given, ServiceBackend};
+pub use settings::{Backend, Defaults, FsBackend, Identity, MemoryBackend, Root, Server, Settings};
+pub use sftp::SftpBackend;
+pub use value::{Addressing, AtBudget, Domains, FileMode, FtpTls, HostKeyPins, Interval, LogFormat, LogLevel, Port, Promise};
+pub use webdav::WebdavBackend;

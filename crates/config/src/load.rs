@@ -1,0 +1,223 @@
+//! From sources to settings, in the order of their precedence.
+
+use super::{
+    environment,
+    error::{ConfigError, ConfigErrors, Origin, nearest},
+    file,
+    layers::Layers,
+    seal::{self, SealKey},
+    section::{Reader, Section},
+    services::ServiceBackend,
+    settings::{BACKEND_TYPES, Backend, Defaults, FsBackend, LISTS, Root, Server, Settings},
+    tree::{Node, Raw, Table},
+    validate::{self, Broken},
+    value::{Context, Setting},
+};
+use crate::{
+    drivers::opendal::{service, services},
+    model::{AccessKey, BucketName, Secret},
+};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// Everything that can say a setting, from weakest to strongest. Defaults are below all of them.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    pub file: Option<PathBuf>,
+    pub environment: BTreeMap<String, String>,
+    pub flags: Vec<Flag>,
+}
+
+/// A command-line flag that overrides a key.
+#[derive(Debug, Clone)]
+pub struct Flag {
+    pub name: &'static str,
+    /// `server.listen`
+    pub key: &'static str,
+    pub value: String,
+}
+
+/// The root user and its password, each by its name and by MinIO's.
+const ROOT: [[&str; 2]; 2] = [["CAUSEWAY_ROOT_USER", "CAUSEWAY_ROOT_PASSWORD"], ["MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"]];
+
+const SECTIONS: &[&str] = &["server", "identity", "backend", "bucket", "default"];
+
+impl Settings {
+    /// The settings, or everything that is wrong with them.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigErrors> {
+        match &sources.file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
+                Self::of(sources, Some(&text), None)
+            }
+            None => Self::of(sources, None, None),
+        }
+    }
+
+    /// As `load`, had the file this text, and were there this seal key.
+    pub(super) fn of(sources: &Sources, text: Option<&str>, new: Option<&SealKey>) -> Result<Self, ConfigErrors> {
+        let mut tree = match (&sources.file, text) {
+            (Some(path), Some(text)) => file::parse(path, text)?,
+            _ => Table::new(),
+        };
+        let mut wrong = environment::overlay(&mut tree, &sources.environment);
+        for flag in &sources.flags {
+            let path: Vec<String> = flag.key.split('.').map(str::to_owned).collect();
+            let origin = Origin::Flag(flag.name);
+            let set = environment::set(&mut tree, &path, Node::text(&flag.value, origin.clone()));
+            wrong.note(set.map_err(|problem| ConfigError::new(origin, problem)));
+        }
+        let environment = &sources.environment;
+        let seal = seal::Sources { environment, file: sources.file.as_deref(), new };
+        Self::read(tree, &Context { environment, seal, key: "" }, wrong)
+    }
+
+    /// `wrong` is what was found wrong before.
+    fn read(mut tree: Table, context: &Context<'_>, mut wrong: ConfigErrors) -> Result<Self, ConfigErrors> {
+        note_unknown_sections(&tree, &mut wrong);
+        let origins = validate::Origins::of(&tree);
+        let mut broken = Broken::default();
+        let server: Option<Server> = section("server", take(&mut tree, "server"), context, &mut wrong);
+        // Any will do to look at the rest: what is wrong is known by now.
+        let server = match server {
+            Some(server) => server,
+            None => section("server", empty("server"), context, &mut wrong).ok_or_else(|| wrong.clone())?,
+        };
+        let mut identities = Vec::new();
+        let listed = wrong.note(numbered(take(&mut tree, "identity")));
+        broken.identity = listed.is_none();
+        for (n, node) in listed.unwrap_or_default().into_iter().enumerate() {
+            match section(format!("identity[{n}]"), node, context, &mut wrong) {
+                Some(identity) => identities.push(identity),
+                None => broken.identity = true,
+            }
+        }
+        let (mut backends, mut layers) = (BTreeMap::new(), BTreeMap::new());
+        for (name, node) in wrong.note(named(take(&mut tree, "backend"), "backend")).unwrap_or_default() {
+            match backend(&name, node, context, &mut wrong) {
+                Some((read, upon)) => {
+                    layers.insert(name.clone(), upon);
+                    backends.insert(name, read);
+                }
+                None => {
+                    broken.backends.insert(name);
+                }
+            }
+        }
+        if backends.is_empty() && broken.backends.is_empty() {
+            let disk = FsBackend::at(server.data.clone());
+            backends.insert("disk".to_owned(), Backend::Fs(disk));
+        }
+        let mut buckets = BTreeMap::new();
+        for (name, node) in wrong.note(named(take(&mut tree, "bucket"), "bucket")).unwrap_or_default() {
+            let parsed = BucketName::parse(&name).map_err(|why| ConfigError::new(node.origin.clone(), format!("bucket '{name}': {why}")));
+            match (wrong.note(parsed), section(format!("bucket.{name}"), node, context, &mut wrong)) {
+                (Some(name), Some(bucket)) => {
+                    buckets.insert(name, bucket);
+                }
+                _ => broken.bucket = true,
+            }
+        }
+        let default = section("default", take(&mut tree, "default"), context, &mut wrong);
+        broken.default = default.is_none();
+        let default = default.unwrap_or(Defaults { backend: None });
+        let root = wrong.note(root(context.environment)).flatten();
+        let mut settings = Self { server, root, identities, backends, layers, order: Vec::new(), buckets, default };
+        validate::validate(&mut settings, &origins, &broken, &mut wrong);
+        wrong.or(settings)
+    }
+
+    /// The backend of buckets created through S3. `None`: there are several, and none was named.
+    pub fn default_backend(&self) -> Option<&str> {
+        self.default.backend.as_deref()
+    }
+}
+
+fn section<S: Section>(path: impl Into<String>, node: Node, context: &Context<'_>, wrong: &mut ConfigErrors) -> Option<S> {
+    let mut reader = wrong.note(Reader::new(path, node, context))?;
+    wrong.note(S::read(&mut reader))
+}
+
+fn note_unknown_sections(tree: &Table, wrong: &mut ConfigErrors) {
+    for (name, node) in tree.iter().filter(|(name, _)| !SECTIONS.contains(&name.as_str())) {
+        let mut problem = format!("unknown key '{name}'");
+        if Server::ROWS.iter().any(|row| row.name == name) {
+            problem += &format!("; did you mean 'server.{name}'?");
+        } else if let Some(near) = nearest(name, SECTIONS.iter().copied()) {
+            problem += &format!("; did you mean '{near}'?");
+        }
+        wrong.push(ConfigError::new(node.origin.clone(), problem));
+    }
+}
+
+fn take(tree: &mut Table, section: &str) -> Node {
+    let at = tree.iter().position(|(name, _)| name == section);
+    at.map_or_else(|| empty(section), |at| tree.remove(at).1)
+}
+
+/// A section of which nothing was said.
+fn empty(section: &str) -> Node {
+    let raw = if LISTS.contains(&section) { Raw::List(Vec::new()) } else { Raw::Table(Table::new()) };
+    Node { raw, origin: Origin::Default }
+}
+
+fn numbered(node: Node) -> Result<Vec<Node>, ConfigError> {
+    match node.raw {
+        Raw::List(items) => Ok(items),
+        _ => Err(ConfigError::new(node.origin, "'identity' is a list of sections: write [[identity]]")),
+    }
+}
+
+fn named(node: Node, section: &str) -> Result<Table, ConfigError> {
+    match node.raw {
+        Raw::Table(entries) => Ok(entries),
+        _ => Err(ConfigError::new(node.origin, format!("'{section}' holds named sections: write [{section}.NAME]"))),
+    }
+}
+
+/// A backend, and what is stacked upon its driver.
+fn backend(name: &str, node: Node, context: &Context<'_>, wrong: &mut ConfigErrors) -> Option<(Backend, Layers)> {
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
+        wrong.push(ConfigError::new(node.origin, format!("backend '{name}': a name has letters, digits, '-' and '_'")));
+        return None;
+    }
+    let mut reader = wrong.note(Reader::new(format!("backend.{name}"), node, context))?;
+    let layers = wrong.note(Layers::read(&mut reader.set_apart(Layers::ROWS)));
+    let read = wrong.note(typed(reader));
+    Some((read?, layers?))
+}
+
+fn typed(mut reader: Reader<'_>) -> Result<Backend, ConfigErrors> {
+    let known = || BACKEND_TYPES.iter().map(|row| row.name).chain(services().map(|service| service.name));
+    let Some(node) = reader.take("type") else {
+        return Err(reader.missing("type", &known().collect::<Vec<_>>().join(", ")).into());
+    };
+    let Raw::Text(given) = &node.raw else {
+        return Err(ConfigError::new(node.origin, "the type of a backend is text").into());
+    };
+    if let Some(row) = BACKEND_TYPES.iter().find(|row| row.name == given) {
+        return (row.read)(&mut reader);
+    }
+    if let Some(service) = service(given) {
+        return ServiceBackend::read(service, &mut reader).map(Backend::Service);
+    }
+    let near = nearest(given, known()).map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+    Err(ConfigError::new(node.origin, format!("unknown backend type '{given}'{near}")).into())
+}
+
+fn root(environment: &BTreeMap<String, String>) -> Result<Option<Root>, ConfigError> {
+    for [user, password] in ROOT {
+        let origin = |name: &str| Origin::Environment(name.into());
+        let set = |name: &str| environment.get(name).filter(|value| !value.is_empty());
+        return match (set(user), set(password)) {
+            (None, None) => continue,
+            (Some(access_key), Some(secret)) => {
+                let access_key = AccessKey::parse(&Node::text(access_key, origin(user)), &Context::of(environment))
+                    .map_err(|why| ConfigError::new(origin(user), why))?;
+                Ok(Some(Root { access_key, secret_key: Secret::new(secret.as_str()) }))
+            }
+            (Some(_), None) => Err(ConfigError::new(origin(user), format!("is set, but {password} is not"))),
+            (None, Some(_)) => Err(ConfigError::new(origin(password), format!("is set, but {user} is not"))),
+        };
+    }
+    Ok(None)
+}

@@ -1,0 +1,8 @@
+//! The vocabulary of S3 (`model`), the syntax of its documents (`xml`), and the contract of one bucket's storage (`store`). Knows
+//! nothing of disks, networks or SQL.
+
+#![warn(unreachable_pub)]
+
+pub mod model;
+pub mod store;
+pub mod xml;

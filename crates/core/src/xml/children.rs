@@ -1,0 +1,155 @@
+//! Reading a document that is too long to be held: the children of its root, one after the other as they arrive.
+
+use super::{
+    Element, Malformed,
+    read::{Growing, reader},
+};
+use quick_xml::events::Event;
+
+/// Bytes of one child at most.
+const MAX_CHILD: usize = 256 << 10;
+
+/// Holds what arrived of a document and belongs to no whole child yet.
+#[derive(Debug)]
+pub struct Children {
+    root: &'static str,
+    place: Place,
+    rest: Vec<u8>,
+    /// How much has to be held before it is worth to look at it again: what was read without an end is read anew only when it has
+    /// doubled, so the work stays in proportion to the document however it is cut.
+    again: usize,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    Before,
+    Inside,
+    Behind,
+}
+
+impl Children {
+    pub fn of(root: &'static str) -> Self {
+        Self { root, place: Place::Before, rest: Vec::new(), again: 0 }
+    }
+
+    /// Children that are whole with these bytes. Some may be told later, at the latest by `finish`.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Element>, Malformed> {
+        self.rest.extend_from_slice(bytes);
+        if self.rest.len() < self.again {
+            return Ok(Vec::new());
+        }
+        let children = self.read()?;
+        self.again = (2 * self.rest.len()).min(MAX_CHILD);
+        Ok(children)
+    }
+
+    fn read(&mut self) -> Result<Vec<Element>, Malformed> {
+        let mut children = Vec::new();
+        let mut used = 0;
+        let mut reader = reader(&self.rest);
+        // The end of the root has its beginning in bytes that are gone.
+        reader.config_mut().allow_unmatched_ends = true;
+        let mut growing: Option<Growing> = None;
+        // An error may be a piece that has not all arrived: more bytes tell, up to the limit.
+        while let Ok(event) = reader.read_event() {
+            let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
+            match (&self.place, event) {
+                (_, Event::Eof) => break,
+                (_, Event::DocType(_)) => return Err(Malformed),
+                (Place::Before, Event::Start(start)) => {
+                    if start.local_name().into_inner() != self.root {
+                        return Err(Malformed);
+                    }
+                    (self.place, used) = (Place::Inside, at);
+                }
+                (Place::Inside, Event::End(_)) if growing.is_none() => (self.place, used) = (Place::Behind, at),
+                (Place::Inside, event) if growing.is_some() || matches!(event, Event::Start(_)) => {
+                    match growing.get_or_insert_default().take(event) {
+                        Some(None) => {}
+                        Some(Some(child)) => {
+                            children.push(child);
+                            (growing, used) = (None, at);
+                        }
+                        // Half a character, or half a reference.
+                        None if at == self.rest.len() => break,
+                        None => return Err(Malformed),
+                    }
+                }
+                (Place::Behind, Event::Start(_)) => return Err(Malformed),
+                _ => {}
+            }
+        }
+        self.rest.drain(..used);
+        if self.rest.len() > MAX_CHILD { Err(Malformed) } else { Ok(children) }
+    }
+
+    /// The last children; and that there was all of the document.
+    pub fn finish(mut self) -> Result<Vec<Element>, Malformed> {
+        let children = self.read()?;
+        if self.place == Place::Behind { Ok(children) } else { Err(Malformed) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENT: &str =
+        "<?xml version=\"1.0\"?>\n<d:m xmlns:d='DAV:'><!-- c -->\n<d:r><d:h>a&amp;b</d:h></d:r><d:r/><x/>\n<d:r>\u{e9}</d:r></d:m>\n";
+
+    fn read(document: &str, step: usize) -> Result<Vec<Element>, Malformed> {
+        let mut children = Children::of("m");
+        let mut all = Vec::new();
+        for piece in document.as_bytes().chunks(step) {
+            all.extend(children.feed(piece)?);
+        }
+        all.extend(children.finish()?);
+        Ok(all)
+    }
+
+    #[test]
+    fn children_are_the_same_wherever_a_document_is_cut() {
+        let whole = read(DOCUMENT, DOCUMENT.len()).expect("is well-formed");
+        assert_eq!(whole.iter().map(|child| child.name.as_str()).collect::<Vec<_>>(), ["r", "r", "x", "r"]);
+        assert_eq!((whole[0].value("h"), whole[3].text.as_str()), (Some("a&b"), "\u{e9}"));
+        for step in 1..DOCUMENT.len() {
+            assert_eq!(read(DOCUMENT, step).as_ref(), Ok(&whole), "{step} bytes at a time");
+        }
+    }
+
+    #[test]
+    fn what_is_no_such_document_is_malformed() {
+        let long = format!("<m><r>{}", "x".repeat(MAX_CHILD));
+        for document in ["", "<m>", "<m><r></m>", "<n/>", "<m/><m/>", "<m><r>&undefined;</r></m>", "<!DOCTYPE m><m/>", "nothing", &long] {
+            assert_eq!(read(document, 7), Err(Malformed), "{}", &document[..document.len().min(40)]);
+        }
+    }
+
+    #[test]
+    fn a_child_that_comes_byte_by_byte_costs_no_more_than_its_length() {
+        let child = format!("<r>{}</r>", "<a/>".repeat(60_000));
+        let mut children = Children::of("m");
+        children.feed(b"<m>").expect("a beginning");
+        let mut reads = 0;
+        for byte in child.as_bytes() {
+            let before = children.again;
+            children.feed(std::slice::from_ref(byte)).expect("a piece");
+            reads += usize::from(children.again != before);
+        }
+        assert!(reads < 40, "{reads} times the child was read from its beginning");
+        children.feed(b"</m>").expect("the end");
+        let found = children.finish().expect("is whole");
+        assert_eq!(found.iter().map(|child| child.children.len()).sum::<usize>(), 60_000);
+    }
+
+    #[test]
+    fn what_is_held_does_not_grow_with_the_document() {
+        let mut children = Children::of("m");
+        children.feed(b"<m>").expect("a beginning");
+        for n in 0..10_000 {
+            let found = children.feed(format!("<r><h>/{n}</h></r>").as_bytes()).expect("a child");
+            assert_eq!(found.len(), 1);
+        }
+        assert!(children.rest.capacity() < 4096);
+    }
+}

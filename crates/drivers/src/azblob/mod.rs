@@ -1,0 +1,276 @@
+//! Buckets in Azure Blob Storage: each a container, or a prefix of one.
+//!
+//! A blob carries what S3 knows of it: headers where Azure has the same ones, user metadata as metadata, and everything
+//! else in one metadata entry of ours (see [`record`]). So any gateway can serve it, and Azure's own tools read it.
+//! Blobs that others wrote are served as they are. The catalog holds uploads only.
+//!
+//! How a write becomes visible, each at one moment and under Azure's own conditions:
+//! - a short body is one Put Blob;
+//! - a long one streams as blocks of the blob itself, and Put Block List publishes them with what is known by then;
+//! - parts of an upload are blocks of a blob in our own folder, where no other writer can discard them; Complete commits
+//!   them there and publishes by Copy Blob within the account, which moves no bytes through here. See ADR 0008.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `client` | a request on its way: address, signature, sending |
+//! | `credentials` | who signs, and for which account |
+//! | `refusal` | error replies as our kinds |
+//! | `metadata` | names and values that metadata can have |
+//! | `record` | what S3 knows and Azure has no place for |
+//! | `overflow` | what metadata has no room for |
+//! | `headers` | object facts as headers, both ways |
+//! | `guard` | conditions of writes as Azure's |
+//! | `blocks` | bodies as blocks |
+//! | `store`, `writing`, `copying`, `multipart` | the bucket |
+//! | `listing`, `marks` | pages, and where the next begins |
+//! | `sweep` | what a crash left |
+
+mod blocks;
+mod client;
+mod copying;
+mod credentials;
+mod guard;
+mod headers;
+mod listing;
+mod marks;
+mod metadata;
+mod multipart;
+mod overflow;
+mod record;
+mod refusal;
+mod store;
+mod sweep;
+mod writing;
+
+use crate::backend::{
+    Backend, Found, OpenedBucket, Traffic, Upkeep,
+    place::Place,
+    wire::{Again, Wire, WireSettings},
+};
+use crate::{
+    catalog::{BucketRecord, Catalog},
+    model::{BucketName, Endpoint, Secret},
+    store::{
+        Capabilities, ListRequest, Store,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use client::Client;
+use http::Method;
+use md5::{Digest, Md5};
+use std::{sync::Arc, time::Duration};
+use store::AzblobStore;
+
+#[derive(Debug, Clone)]
+pub struct AzblobSettings {
+    pub connection_string: Option<Secret>,
+    pub account: Option<String>,
+    /// `None`: Azure's public cloud, or what the connection string says.
+    pub endpoint: Option<Endpoint>,
+    /// The one container that holds all buckets.
+    pub shared: Option<String>,
+    pub account_key: Option<Secret>,
+    pub sas: Option<Secret>,
+    pub tenant_id: Option<String>,
+    pub client_id: Option<String>,
+    pub client_secret: Option<Secret>,
+    pub wire: WireSettings,
+    /// What looks left over is removed when it is that old.
+    pub sweep_after: Duration,
+}
+
+impl Default for AzblobSettings {
+    fn default() -> Self {
+        Self {
+            connection_string: None,
+            account: None,
+            endpoint: None,
+            shared: None,
+            account_key: None,
+            sas: None,
+            tenant_id: None,
+            client_id: None,
+            client_secret: None,
+            wire: WireSettings::default(),
+            sweep_after: sweep::OLD,
+        }
+    }
+}
+
+/// Metadata of a container that a bucket was made with: only such a one is ever deleted.
+const OURS: (&str, &str) = ("x-ms-meta-causeway", "bucket");
+
+#[derive(Debug)]
+pub struct AzblobBackend {
+    client: Arc<Client>,
+    shared: Option<String>,
+    sweep_after: Duration,
+    catalog: Arc<dyn Catalog>,
+}
+
+impl AzblobBackend {
+    pub fn open(settings: AzblobSettings, catalog: Arc<dyn Catalog>) -> Result<Self, StoreError> {
+        let client = Client::new(Wire::new(settings.wire.clone())?, credentials::resolve(&settings)?);
+        Ok(Self { client: Arc::new(client), shared: settings.shared, sweep_after: settings.sweep_after, catalog })
+    }
+
+    fn place(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> String {
+        let own = self.shared.is_none().then(|| container_name(name));
+        Place::of(name, self.shared.as_deref(), remote.or(own.as_deref()), prefix)
+    }
+
+    /// The container that is this bucket and nothing else's.
+    fn own<'p>(&self, place: &'p Place) -> Option<&'p str> {
+        (place.is_whole() && self.shared.as_deref() != Some(&place.remote)).then_some(place.remote.as_str())
+    }
+
+    fn store(&self, bucket: &BucketRecord) -> AzblobStore {
+        AzblobStore::new(self.client.clone(), self.catalog.clone(), bucket.id, Place::parse(&bucket.bucket.place))
+    }
+
+    async fn is_ours(&self, container: &str) -> Result<bool, StoreError> {
+        let call = self.client.container(Method::HEAD, container).query("restype", "container");
+        let reply = refusal::accept(call.send(Again::Harmless).await?).await?;
+        Ok(reply.header(OURS.0) == Some(OURS.1))
+    }
+}
+
+/// The container of a bucket. Azure takes neither dots nor two hyphens in a row: such names get another that is theirs alone.
+fn container_name(bucket: &BucketName) -> String {
+    let name = bucket.as_str();
+    if !name.contains('.') && !name.contains("--") {
+        return name.to_owned();
+    }
+    let words: Vec<&str> = name.split(['.', '-']).filter(|word| !word.is_empty()).collect();
+    let readable: String = words.join("-").chars().take(46).collect();
+    let digest = hex::encode(Md5::digest(name));
+    format!("{}-{}", readable.trim_end_matches('-'), &digest[..16])
+}
+
+#[async_trait]
+impl Backend for AzblobBackend {
+    fn capabilities(&self) -> Capabilities {
+        store::CAPABILITIES
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        Some(self.client.traffic())
+    }
+
+    fn place_for(&self, name: &BucketName) -> String {
+        self.place(name, None, None)
+    }
+
+    fn place_at(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> Result<String, StoreError> {
+        Ok(self.place(name, remote, prefix))
+    }
+
+    async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
+        let is_whole = Place::parse(&bucket.bucket.place).is_whole();
+        match self.store(bucket).list(ListRequest { limit: 1, ..Default::default() }).await {
+            // A prefix is there because something is below it.
+            Ok(page) if page.entries.is_empty() && !is_whole => Ok(Found::Nothing),
+            Ok(page) => Ok(Found::in_place(page.entries.is_empty())),
+            Err(error) if refusal::is_of(&error, "ContainerNotFound") => Ok(Found::Nothing),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
+        let place = Place::parse(&bucket.bucket.place);
+        let Some(container) = self.own(&place) else { return Ok(()) };
+        let call = self.client.container(Method::PUT, container).query("restype", "container").header(OURS.0, OURS.1);
+        let reply = call.send(Again::Harmless).await?;
+        if reply.status.is_success() {
+            return Ok(());
+        }
+        let refusal = refusal::read(reply).await;
+        if refusal.code != "ContainerAlreadyExists" {
+            return Err(refusal.into());
+        }
+        // A client must not get hold of whatever else the account contains by guessing its name.
+        let empty = || async { self.store(bucket).list(ListRequest { limit: 1, ..Default::default() }).await };
+        if self.is_ours(container).await? && empty().await?.entries.is_empty() {
+            return Ok(());
+        }
+        Err(StoreError::new(StoreErrorKind::Conflict, "the storage account has a container of this name already"))
+    }
+
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
+        let store = Arc::new(self.store(bucket));
+        let is_own = self.own(&store.place).is_some();
+        let upkeep = AzblobUpkeep { store: store.clone(), is_own, sweep_after: self.sweep_after };
+        Ok(OpenedBucket::new(store, Arc::new(upkeep)))
+    }
+
+    async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
+        let store = self.store(bucket);
+        let gone = |error: &StoreError| refusal::is_of(error, "ContainerNotFound");
+        match store.list(ListRequest { limit: 1, ..Default::default() }).await {
+            Ok(page) if !page.entries.is_empty() => return Ok(false),
+            Err(error) if gone(&error) => return Ok(true),
+            other => other?,
+        };
+        store.clear_own_folder().await?;
+        let place = Place::parse(&bucket.bucket.place);
+        // A container that was there before us stays.
+        if let Some(container) = self.own(&place)
+            && self.is_ours(container).await?
+        {
+            let call = self.client.container(Method::DELETE, container).query("restype", "container");
+            refusal::accept(call.send(Again::Harmless).await?).await?;
+        }
+        Ok(true)
+    }
+
+    /// An account may hold anything: only what the configuration or a client names becomes a bucket here.
+    async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+#[derive(Debug)]
+struct AzblobUpkeep {
+    store: Arc<AzblobStore>,
+    /// A container that holds several buckets is for the operator to make.
+    is_own: bool,
+    sweep_after: Duration,
+}
+
+#[async_trait]
+impl Upkeep for AzblobUpkeep {
+    async fn is_there(&self) -> Result<bool, StoreError> {
+        let gone = |error: &StoreError| refusal::is_of(error, "ContainerNotFound") || refusal::is_of(error, "ContainerBeingDeleted");
+        if !self.is_own {
+            return Ok(true);
+        }
+        match self.store.list(ListRequest { limit: 1, ..Default::default() }).await {
+            Ok(_) => Ok(true),
+            Err(error) if gone(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn tend(&self) -> Result<(), StoreError> {
+        self.store.sweep(self.sweep_after).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bucket_has_a_container_of_a_name_that_azure_takes() {
+        let of = |name: &str| container_name(&BucketName::parse(name).expect("a bucket name"));
+        assert_eq!(of("photos-2024"), "photos-2024");
+        let odd = ["a.b", "a--b", "a---b", &format!("{}.b", "x".repeat(61)), &format!("{}.{}", "y".repeat(45), "z".repeat(17))];
+        let names: std::collections::BTreeSet<String> = odd.iter().map(|name| of(name)).collect();
+        assert_eq!(names.len(), odd.len(), "each has its own: {names:?}");
+        for name in names {
+            assert!((3..=63).contains(&name.len()) && !name.contains("--") && !name.contains('.'), "{name}");
+            assert!(name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.ends_with(|c: char| c.is_ascii_alphanumeric()), "{name}");
+        }
+    }
+}

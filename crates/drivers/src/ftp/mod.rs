@@ -1,0 +1,240 @@
+//! FTP servers, with TLS or without: files over a control connection and one more for each transfer, by a client of our own.
+//!
+//! Owns connections and what commands mean; TLS is `rustls`'s. Knows nothing of S3.
+//!
+//! What holds, and how far:
+//! - a file is replaced in one step, with servers whose RNTO does that; with others not at all (see [`draft`], [`probe`]);
+//! - a file is read as it was when it was opened, or fails, as far as its size and second tell others' changes (see [`reading`]);
+//! - links are the server's business: it follows them or not, and mostly does not say which names are any. It has to keep its users
+//!   where they belong;
+//! - nothing can be flushed: that the server has a file when it says so is all that is known.
+
+mod connect;
+mod data;
+mod draft;
+mod facts;
+mod failure;
+mod formats;
+mod link;
+mod listing;
+mod pool;
+mod probe;
+mod readers;
+mod reading;
+mod remote;
+mod reply;
+mod session;
+
+use crate::backend::{
+    Traffic,
+    codec::{Names, join},
+    tree::files::{Draft, DraftName, Entry, Files, OWN, Opened, Service, Stat},
+};
+use crate::{
+    model::{Secret, Span},
+    store::Result,
+};
+use async_trait::async_trait;
+use draft::FtpDraft;
+use facts::Seen;
+use failure::Failure;
+use futures_util::stream::BoxStream;
+use pool::{Lease, Use};
+use reading::Reading;
+use remote::{Remote, Way, look};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// Passwords and files in clear.
+    None,
+    /// The connection begins in clear, and goes on with TLS before anything is said.
+    Explicit,
+    /// TLS from the first byte.
+    Implicit,
+}
+
+#[derive(Debug, Clone)]
+pub struct FtpSettings {
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub password: Option<Secret>,
+    /// Absolute, or relative to where the server puts the user.
+    pub root: String,
+    pub tls: Tls,
+    /// PEM certificates to trust besides the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// An answer, or the next bytes, must come within this time.
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+    /// How often is tried what may be repeated.
+    pub attempts: u32,
+    pub max_connections: usize,
+}
+
+#[derive(Debug)]
+pub struct FtpFiles {
+    remote: Arc<Remote>,
+}
+
+impl FtpFiles {
+    /// Connects when that is needed first.
+    pub fn open(settings: FtpSettings) -> Result<Self> {
+        if settings.tls == Tls::None && settings.password.is_some() {
+            tracing::warn!(host = %settings.host, "FTP without TLS: the password and all files travel in clear text");
+        }
+        Ok(Self { remote: Remote::new(settings)? })
+    }
+
+    async fn seen(&self, path: &str, what: &str) -> Result<Option<Seen>> {
+        self.remote.repeat(Use::Short, what, |mut lease, _| async move { look(&mut lease, path).await }).await
+    }
+}
+
+impl Lease {
+    /// RNFR and RNTO, of paths below the root.
+    async fn rename(&mut self, from: &str, to: &str) -> std::result::Result<(), Failure> {
+        let (from, to) = (self.at(from), self.at(to));
+        self.tell("RNFR", &from).await?;
+        self.tell("RNTO", &to).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Files for FtpFiles {
+    fn service(&self) -> Service {
+        let flows = self.remote.pool.flows();
+        Service {
+            names: Names::Lines,
+            folds_names: false,
+            max_size: i64::MAX as u64,
+            precision: 1000,
+            exact_tags: false,
+            read_only: false,
+            flows,
+        }
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        Some(self.remote.pool.meter.traffic())
+    }
+
+    async fn stat(&self, path: &str) -> Result<Option<Stat>> {
+        Ok(self.seen(path, "looking at a file").await?.map(|seen| seen.stat))
+    }
+
+    async fn open(&self, path: &str, ahead: Option<Span>) -> Result<Option<Box<dyn Opened>>> {
+        let reading = Reading::open(&self.remote, path, ahead).await?;
+        Ok(reading.map(|reading| Box::new(reading) as Box<dyn Opened>))
+    }
+
+    async fn create(&self, name: &DraftName, _path: &str, _size: Option<u64>) -> Result<Box<dyn Draft>> {
+        Ok(Box::new(FtpDraft::create(&self.remote, name).await?))
+    }
+
+    async fn rename(&self, from: &str, to: &str) -> Result<Option<Stat>> {
+        let _alone = self.remote.locks.lock(&from.to_owned()).await;
+        let renamed = self.remote.repeat(Use::Short, "renaming a file", |mut lease, repeated| async move {
+            match look(&mut lease, from).await? {
+                Some(seen) if seen.is_file() => {
+                    self.remote.readers.change(from);
+                    match lease.rename(from, to).await {
+                        Ok(()) => {}
+                        // Perhaps it is none any more.
+                        Err(failure @ Failure::Refused(_)) => {
+                            return if look(&mut lease, from).await?.is_some_and(|seen| seen.is_file()) { Err(failure) } else { Ok(None) };
+                        }
+                        Err(failure) => return Err(failure),
+                    }
+                }
+                // The attempt before was carried out, but for its answer.
+                None if repeated => {}
+                _ => return Ok(None),
+            }
+            Ok(look(&mut lease, to).await?.filter(Seen::is_file).map(|seen| seen.stat))
+        });
+        renamed.await
+    }
+
+    async fn remove(&self, path: &str) -> Result<bool> {
+        let _alone = self.remote.locks.lock(&path.to_owned()).await;
+        let removed = self.remote.repeat(Use::Short, "removing a file", |mut lease, repeated| async move {
+            match look(&mut lease, path).await? {
+                Some(seen) if seen.is_file() => {
+                    self.remote.readers.change(path);
+                    let at = lease.at(path);
+                    match lease.tell("DELE", &at).await {
+                        Ok(_) => Ok(true),
+                        // Perhaps it is none any more.
+                        Err(failure @ Failure::Refused(_)) => match look(&mut lease, path).await? {
+                            Some(seen) if seen.is_file() => Err(failure),
+                            _ => Ok(repeated),
+                        },
+                        Err(failure) => Err(failure),
+                    }
+                }
+                Some(_) => Ok(false),
+                None => Ok(repeated),
+            }
+        });
+        removed.await
+    }
+
+    async fn remove_folder(&self, path: &str) -> Result<bool> {
+        if path.is_empty() {
+            return Ok(false);
+        }
+        match self.seen(path, "looking at a folder").await? {
+            None => return Ok(true),
+            Some(seen) if !seen.is_folder() => return Ok(false),
+            Some(_) => {}
+        }
+        // A server that would remove what is in it as well is not asked.
+        if !self.remote.manners().await?.keeps_full_folders {
+            return Ok(false);
+        }
+        let removed = self.remote.repeat(Use::Short, "removing a folder", |mut lease, _| async move {
+            let at = lease.at(path);
+            match lease.tell("RMD", &at).await {
+                Ok(_) => Ok(true),
+                Err(failure) if failure.is_passing() => Err(failure),
+                // Something is in it, as far as servers say, or it is gone.
+                Err(_) => Ok(look(&mut lease, path).await?.is_none()),
+            }
+        });
+        removed.await
+    }
+
+    async fn make_folder(&self, path: &str) -> Result<()> {
+        let made = self.remote.repeat(Use::Short, "making a folder", |mut lease, _| async move {
+            if path.is_empty() {
+                return self.remote.make_root(&mut lease).await;
+            }
+            match self.remote.make_folders(&mut lease, path).await? {
+                Way::Clear => Ok(()),
+                Way::Missing => Err(remote::unmakable(&lease, path)),
+                Way::Barred => Err(Failure::Refused("something else has the name of a folder".to_owned())),
+            }
+        });
+        made.await
+    }
+
+    fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>>> {
+        listing::list(&self.remote, folder)
+    }
+
+    async fn tidy(&self, instance: &str) -> Result<()> {
+        let folder = drafts();
+        for entry in listing::whole(&self.remote, &folder).await? {
+            if entry.name.starts_with(instance) {
+                self.remove(&join(&folder, &entry.name)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn drafts() -> String {
+    format!("{OWN}/tmp")
+}

@@ -1,0 +1,248 @@
+//! Files in folders of OneDrive and of SharePoint's document libraries, by Microsoft Graph v1.0.
+//!
+//! A draft is a file in our own folder, and one request moves it into its folder under its name: in place of a file that is
+//! there by `conflictBehavior=replace`, or only if there is none by `fail`, which the service decides. What a folder would
+//! lose is never left to what `replace` does: we look first, and where nothing was, `fail` is asked for.
+//! docs/decisions/0014 says why not the other ways. Drives that replace nothing on a move are asked for a copy in place
+//! of the file, which Graph documents for libraries and OneDrive for work.
+//!
+//! OneDrive takes `a` and `A` for one name. What is spelled otherwise than asked is not found here, and is in the way of a
+//! draft ([`Published::Spelled`]).
+//!
+//! Removing a folder removes what is in it: in this process nothing comes between looking and removing, and what another
+//! writer put there in that very moment can be had back from the recycle bin, where all goes that is removed.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `refusal` | Graph's codes as our kinds of errors |
+//! | `item` | what Graph tells of a file |
+//! | `hash` | QuickXorHash |
+//! | `drive` | paths, folders, copies |
+//! | `reading` | files on their way out |
+//! | `upload` | upload sessions |
+//! | `draft` | files on their way in |
+//!
+//! [`Published::Spelled`]: crate::backend::tree::files::Published::Spelled
+
+mod draft;
+mod drive;
+mod hash;
+mod item;
+mod reading;
+mod refusal;
+mod upload;
+
+use crate::backend::{
+    Traffic,
+    codec::{Names, join},
+    oauth::{Api, Authority, Grant, Tokens},
+    pages::Pages,
+    tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Opened, Service, Stat},
+    wire::{Wire, WireSettings},
+};
+use crate::{
+    model::{Endpoint, Span},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use draft::OnedriveDraft;
+use drive::{Drive, Look, Made, split};
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
+use std::{path::PathBuf, sync::Arc};
+
+/// "All that the application was granted", as applications that act for themselves have to ask.
+pub const SCOPE: &str = "https://graph.microsoft.com/.default";
+
+/// As applications that act for a person ask.
+pub const PERSONS_SCOPE: &str = "Files.ReadWrite.All offline_access";
+
+/// "Files up to 250 GB."
+const LARGEST: u64 = 250 << 30;
+const TOO_LONG: &str = "OneDrive has no paths of more than 400 characters";
+/// How often a file is removed that others replace.
+const ROUNDS: usize = 4;
+
+#[derive(Debug, Clone)]
+pub struct OnedriveSettings {
+    /// The address of the API, with its version.
+    pub endpoint: Endpoint,
+    /// Where tokens are got.
+    pub token_endpoint: Endpoint,
+    pub grant: Grant,
+    /// The id of a drive; else that of the person who has agreed.
+    pub drive: Option<String>,
+    /// Folders from the top of the drive to the root, made if they are missing.
+    pub root: String,
+    /// A directory on local disk, this backend's alone.
+    pub dir: PathBuf,
+    pub wire: WireSettings,
+}
+
+#[derive(Debug, Clone)]
+pub struct OnedriveFiles {
+    drive: Arc<Drive>,
+}
+
+impl OnedriveFiles {
+    /// Waits for no network.
+    pub fn new(settings: OnedriveSettings) -> Result<Self> {
+        let senseless = |words| StoreError::new(StoreErrorKind::InvalidRequest, words);
+        let base = match (&settings.drive, &settings.grant) {
+            (Some(drive), _) => format!("/drives/{}", crate::backend::wire::encode_path(drive)),
+            (None, Grant::Client { .. }) => return Err(senseless("an application that acts for itself has no drive: name one")),
+            (None, _) => "/me/drive".to_owned(),
+        };
+        let root = settings.root.trim_matches('/').to_owned();
+        if root.split('/').any(|name| matches!(name, "." | "..") || (name.is_empty() && !root.is_empty())) {
+            return Err(senseless("the root is no path of folders"));
+        }
+        let renewals = Some(settings.dir.join("refresh-token"));
+        let authority = Authority { name: "Microsoft", url: settings.token_endpoint, scope: SCOPE.to_owned(), renewals };
+        let tokens = Tokens::new(Wire::new(settings.wire.clone())?, authority, settings.grant)?;
+        let api = Api::new(Wire::new(settings.wire)?, tokens, settings.endpoint);
+        Ok(Self { drive: Arc::new(Drive::new(api, base, root, settings.dir.join("bodies"))) })
+    }
+}
+
+fn drafts() -> String {
+    join(OWN, "tmp")
+}
+
+#[async_trait]
+impl Files for OnedriveFiles {
+    fn service(&self) -> Service {
+        Service {
+            names: Names::OneDrive,
+            folds_names: true,
+            max_size: LARGEST,
+            precision: 1000,
+            exact_tags: true,
+            read_only: false,
+            flows: 0,
+        }
+    }
+
+    async fn stat(&self, path: &str) -> Result<Option<Stat>> {
+        Ok(match self.drive.look(path).await? {
+            Look::Item(item) => Some(item.stat()),
+            Look::Nothing | Look::Spelled => None,
+        })
+    }
+
+    async fn open(&self, path: &str, ahead: Option<Span>) -> Result<Option<Box<dyn Opened>>> {
+        let Some(item) = self.drive.file(path).await? else { return Ok(None) };
+        Ok(Some(Box::new(reading::OnedriveOpened::new(self.drive.clone(), item, ahead).await)))
+    }
+
+    async fn create(&self, name: &DraftName, path: &str, size: Option<u64>) -> Result<Box<dyn Draft>> {
+        // Before all of it has come for nothing.
+        match self.drive.whole(path).await? {
+            Some(_) => Ok(Box::new(OnedriveDraft::new(self.drive.clone(), name, size))),
+            None => Err(drive::too_long()),
+        }
+    }
+
+    async fn copy(&self, name: &DraftName, from: &str, expected: &Stat, _path: &str) -> Result<Option<Box<dyn Draft>>> {
+        let Some(source) = self.drive.file(from).await?.filter(|item| item.stat().is_same(expected)) else { return Ok(None) };
+        let folder = self.drive.own_folder().await?;
+        if let Err(refusal) = self.drive.copy(&source, &folder, &name.0, "fail").await? {
+            let error = StoreError::from(refusal);
+            return if matches!(error.kind(), StoreErrorKind::Busy | StoreErrorKind::StorageFull) { Err(error) } else { Ok(None) };
+        }
+        let Some(copied) = self.drive.file(&join(&drafts(), &name.0)).await? else { return Ok(None) };
+        let agree = copied.stat().size == source.stat().size
+            && !matches!((copied.quick_xor(), source.quick_xor()), (Some(copied), Some(source)) if copied != source);
+        let draft = OnedriveDraft::stored(self.drive.clone(), name, copied);
+        // What the source is after it was copied, it was while it was copied.
+        if agree && self.drive.get(&source.id).await?.is_some_and(|item| item.stat().is_same(&source.stat())) {
+            return Ok(Some(Box::new(draft)));
+        }
+        Box::new(draft).discard().await;
+        Ok(None)
+    }
+
+    async fn rename(&self, from: &str, to: &str) -> Result<Option<Stat>> {
+        let _claim = self.drive.claims.own(&[from, to]).await;
+        if self.drive.whole(to).await?.is_none() {
+            return Err(drive::too_long());
+        }
+        let Some(item) = self.drive.file(from).await? else { return Ok(None) };
+        let renamed = self.drive.relocate(&item.id, None, split(to).1, "fail").await?;
+        Ok(drive::found(renamed)?.map(|item| item.stat()))
+    }
+
+    async fn remove(&self, path: &str) -> Result<bool> {
+        let _claim = self.drive.claims.own(&[path]).await;
+        for _ in 0..ROUNDS {
+            let Some(item) = self.drive.file(path).await? else { return Ok(false) };
+            // Gone is gone, whoever did it.
+            if self.drive.delete(&item.id, item.e_tag.as_deref()).await? != Some(false) {
+                return Ok(true);
+            }
+        }
+        Err(StoreError::new(StoreErrorKind::Busy, "others change this file all the time"))
+    }
+
+    async fn remove_folder(&self, path: &str) -> Result<bool> {
+        // Something is on its way into it, or it is being removed.
+        let Some(_claim) = self.drive.claims.try_own(path).await else { return Ok(false) };
+        let item = match self.drive.look(path).await? {
+            Look::Nothing | Look::Spelled => return Ok(true),
+            Look::Item(item) if item.kind() != Kind::Folder => return Ok(false),
+            Look::Item(item) => item,
+        };
+        if !self.drive.page(path, None).await?.value.is_empty() {
+            return Ok(false);
+        }
+        self.drive.forget_along(path);
+        Ok(self.drive.delete(&item.id, item.e_tag.as_deref()).await? != Some(false))
+    }
+
+    async fn make_folder(&self, path: &str) -> Result<()> {
+        let _claim = self.drive.claims.share(path).await;
+        let refused = |words| Err(StoreError::new(StoreErrorKind::InvalidRequest, words));
+        match self.drive.make(path).await? {
+            Made::Folder(_) => Ok(()),
+            Made::Obstructed => refused("a file has the name of this folder"),
+            Made::Spelled => refused("something has the name of this folder, but for the case of its letters"),
+        }
+    }
+
+    fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>>> {
+        let begin = (folder.to_owned(), None::<String>, Some(Pages::of("listing a folder")));
+        futures_util::stream::try_unfold(begin, move |(folder, next, pages)| async move {
+            let Some(mut pages) = pages else { return Ok(None) };
+            let page = self.drive.page(&folder, next.as_deref()).await?;
+            let is_name = |name: &str| !name.is_empty() && !name.contains('/') && !matches!(name, "." | "..");
+            let items = page.value.into_iter().filter(|item| is_name(&item.name));
+            let entries = items.map(|item| Entry { stat: item.stat(), name: item.name }).collect();
+            let more = page.next.as_ref().map(|next| pages.next(next)).transpose()?;
+            Ok(Some((entries, (folder, page.next, more.map(|()| pages)))))
+        })
+        .boxed()
+    }
+
+    async fn tidy(&self, instance: &str) -> Result<()> {
+        let mut next = None;
+        let mut pages = Pages::of("looking for what a killed process left");
+        loop {
+            let page = self.drive.page(&drafts(), next.as_deref()).await?;
+            let left = page.value.iter().filter(|item| item.is_file() && item.name.starts_with(instance));
+            futures_util::stream::iter(left.map(Ok))
+                .try_for_each_concurrent(4, |item| async move { self.drive.delete(&item.id, None).await.map(drop) })
+                .await?;
+            next = page.next;
+            match &next {
+                Some(next) => pages.next(next)?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        Some(self.drive.api.traffic())
+    }
+}

@@ -1,0 +1,195 @@
+//! Objects written and changed with their facts beside them.
+//!
+//! A body that is at hand, or whose checksum was announced before it, says all of it in its one PUT. What comes behind a
+//! long body is added by a copy of the object onto itself, as is a change of tags or ACL: GCS has no other way to change
+//! metadata here. Each names the generation it saw.
+
+use super::{
+    ROUNDS,
+    facts::{self, Facts},
+    not_ours,
+};
+use crate::{
+    backend::wire::{Again, Reply, encode_path},
+    model::{Attributes, ChecksumAlgorithm, ChecksumKind, ObjectChecksum, ObjectInfo, ObjectKey, Timestamp},
+    s3::{
+        copying::{copied, modified},
+        refusal::{self, Asked},
+        store::{Guard, S3Store},
+        writing::{Announced, Verification, answered, reply_etag, unread},
+    },
+    store::{
+        Change, CopyRequest, CopySource, PutRequest, Result, Written, copy,
+        error::{StoreError, StoreErrorKind},
+        payload::AnnouncedChecksum,
+    },
+};
+use http::{HeaderMap, Method};
+use std::sync::Arc;
+
+const STORAGE_CLASS: &str = "x-goog-storage-class";
+
+/// An object of this storage, to copy from.
+pub(super) struct Source {
+    pub(super) path: String,
+    /// Nothing else will do; what is gone is `NoSuchKey`.
+    pub(super) generation: Option<u64>,
+}
+
+impl S3Store {
+    pub(in crate::s3) async fn put_with_facts(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        let PutRequest { attributes, conditions, payload } = request;
+        not_ours(key)?;
+        let name = self.name(key).await?;
+        // Refused before its bytes are sent.
+        Facts::default().headers(&attributes)?;
+        let guard = self.guard(&name, &conditions, false).await?;
+        let algorithm = payload.checksum_algorithm();
+        let announced_sum = match payload.announced_checksum() {
+            AnnouncedChecksum::Header(sum) => Some(sum.clone()),
+            _ => None,
+        };
+        let announced = self.announce(payload, algorithm, None).await?;
+        let Announced { body, headers, verification } = announced;
+        let known = match &verification {
+            Verification::Done(arrived) => arrived.checksum.clone(),
+            Verification::Pending(_) => announced_sum,
+        };
+        let mut facts = Facts { checksum: known.map(ObjectChecksum::full), ..Default::default() };
+        let described = facts.headers(&attributes)?;
+        let call = guard.apply(self.call(Method::PUT, &name).headers(described).headers(headers)).body(body);
+        let (reply, arrived) = verification.settle(call.send(Again::OnlyIfRefused).await)?;
+        if !reply.status.is_success() {
+            return Err(refusal::read(reply, Asked::Object).await.into());
+        }
+        let Some(arrived) = arrived else { return Err(unread()) };
+        let (etag, last_modified) = (reply_etag(&reply, &arrived)?, answered(&reply));
+        let written = Written { etag, last_modified, checksum: facts.checksum.clone(), version: None };
+        let Some(sum) = arrived.checksum.map(ObjectChecksum::full) else {
+            return Ok(Written { checksum: facts::native(&reply.headers), ..written });
+        };
+        // GCS computes a CRC32C itself.
+        if facts.checksum.is_some() || sum.algorithm() == ChecksumAlgorithm::Crc32c {
+            return Ok(Written { checksum: Some(sum), ..written });
+        }
+        facts.checksum = Some(sum);
+        let at = self.add_facts(&name, &reply, &attributes, &facts).await;
+        Ok(Written { checksum: facts.checksum, last_modified: at.unwrap_or(written.last_modified), ..written })
+    }
+
+    /// What came behind the body. An object that was replaced already has no use for it; one that cannot be changed so soon
+    /// is whole without it, and shows its CRC32C.
+    async fn add_facts(&self, name: &str, put: &Reply, attributes: &Attributes, facts: &Facts) -> Option<Timestamp> {
+        let generation = generation(&put.headers).ok()?;
+        let mut described = facts.headers(attributes).ok()?;
+        described.extend(class(&put.headers));
+        let source = Source { path: self.path(name), generation: Some(generation) };
+        match self.rewrite(name, &source, described, &Guard::Generation(generation)).await {
+            Ok(at) => Some(at),
+            Err(error) => {
+                tracing::debug!(%error, "the checksum of a long body is not kept");
+                None
+            }
+        }
+    }
+
+    pub(in crate::s3) async fn change_facts(&self, key: &ObjectKey, change: Change) -> Result<()> {
+        let name = self.name(key).await?;
+        for _ in 0..ROUNDS {
+            let (info, headers) = self.look(&name, HeaderMap::new()).await?;
+            let mut attributes = info.attributes.clone();
+            match &change {
+                Change::Tags(tags) => attributes.tags = tags.clone(),
+                Change::Acl(acl) => attributes.acl = *acl,
+            }
+            if attributes == info.attributes {
+                return Ok(());
+            }
+            let generation = generation(&headers)?;
+            let facts = Facts { modified: Some(info.last_modified), ..Facts::read(&headers, info.size) };
+            let mut described = facts.headers(&attributes)?;
+            described.extend(class(&headers));
+            // Google's own tools change metadata without a new generation.
+            described.extend(headers.get("x-goog-metageneration").map(|seen| (IF_METAGENERATION, seen.clone())));
+            let source = Source { path: self.path(&name), generation: Some(generation) };
+            match self.rewrite(&name, &source, described, &Guard::Generation(generation)).await {
+                Err(error) if is_lost_race(&error) => {}
+                other => return other.map(drop),
+            }
+        }
+        Err(StoreError::new(StoreErrorKind::Conflict, "the object changes faster than its tags can be set"))
+    }
+
+    pub(in crate::s3) async fn copy_with_facts(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
+        not_ours(key)?;
+        let name = self.name(key).await?;
+        for _ in 0..ROUNDS {
+            let Some(from) = self.neighbour(&request.source) else { break };
+            let source_name = from.name(&request.source.key).await?;
+            let (info, headers) = from.look(&source_name, HeaderMap::new()).await?;
+            request.source.conditions.check_source(&info.etag, info.last_modified)?;
+            let known = Facts::read(&headers, info.size).checksum;
+            if !carries(&info, known.as_ref(), request.checksum) {
+                break;
+            }
+            // What is no MD5 says at least that the bytes are the same.
+            let etag = Some(info.etag.clone()).filter(|etag| etag.as_md5().is_none());
+            let facts = Facts { checksum: known, etag, ..Default::default() };
+            let described = facts.headers(&request.attributes.apply(&info.attributes))?;
+            let guard = self.guard(&name, &request.conditions, false).await?;
+            let source = Source { path: from.path(&source_name), generation: Some(generation(&headers)?) };
+            match self.rewrite(&name, &source, described, &guard).await {
+                Ok(last_modified) => return Ok(Written { etag: info.etag, last_modified, checksum: info.checksum, version: None }),
+                // The source was replaced, or the target: then conditions are judged again.
+                Err(error) if error.kind() == StoreErrorKind::NoSuchKey => {}
+                Err(error) if error.kind() == StoreErrorKind::PreconditionFailed && !request.conditions.wants_absent() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        copy::stream_object(self, key, request).await
+    }
+
+    /// One copy within the storage: no bytes come here, and what the new object says is all in `described`.
+    pub(super) async fn rewrite(&self, name: &str, source: &Source, described: HeaderMap, guard: &Guard) -> Result<Timestamp> {
+        let mut call = self.call(Method::PUT, name).headers(described);
+        call = call.vendor("copy-source", &source.path).vendor("metadata-directive", "REPLACE");
+        if let Some(generation) = source.generation {
+            call = call.vendor("copy-source-generation", &generation.to_string());
+        }
+        let root = copied(guard.apply(call).patiently().send(Again::OnlyIfRefused).await?).await?;
+        Ok(modified(&root))
+    }
+
+    /// An object of this bucket, as copies name their source.
+    pub(super) fn path(&self, name: &str) -> String {
+        format!("/{}/{}", encode_path(&self.place.remote), encode_path(name))
+    }
+
+    /// The bucket of a source, if it is on this storage too.
+    fn neighbour<'s>(&self, source: &'s CopySource) -> Option<&'s S3Store> {
+        source.native::<S3Store>().filter(|store| Arc::ptr_eq(&store.client, &self.client))
+    }
+}
+
+const IF_METAGENERATION: http::HeaderName = http::HeaderName::from_static("x-goog-if-metageneration-match");
+
+/// Otherwise a copy falls back to the bucket's default.
+fn class(headers: &HeaderMap) -> Option<(http::HeaderName, http::HeaderValue)> {
+    headers.get(STORAGE_CLASS).map(|class| (http::HeaderName::from_static(STORAGE_CLASS), class.clone()))
+}
+
+pub(super) fn is_lost_race(error: &StoreError) -> bool {
+    matches!(error.kind(), StoreErrorKind::PreconditionFailed | StoreErrorKind::NoSuchKey)
+}
+
+fn generation(headers: &HeaderMap) -> Result<u64> {
+    let generation = headers.get("x-goog-generation").and_then(|value| value.to_str().ok()?.parse().ok());
+    generation.ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "the storage's reply has no generation"))
+}
+
+/// Whether a copy that reads no byte has the checksum it should: the source's own, over all of it.
+fn carries(info: &ObjectInfo, known: Option<&ObjectChecksum>, wanted: Option<ChecksumAlgorithm>) -> bool {
+    let whole = known.is_none_or(|sum| sum.kind == ChecksumKind::FullObject);
+    let shown = info.checksum.as_ref().map(ObjectChecksum::algorithm);
+    whole && wanted.is_none_or(|wanted| shown == Some(wanted))
+}

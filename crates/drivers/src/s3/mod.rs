@@ -1,0 +1,298 @@
+//! Buckets on storage that speaks S3, and on Google Cloud Storage by its XML API, which is S3 in another dialect.
+//!
+//! The storage keeps what S3 keeps: bytes, headers, metadata, tags, checksums, order. Every byte crosses once and every
+//! plain read and write is one request. The catalog holds uploads only: their ids there, what ListParts says of who
+//! began them, and on GCS their parts. What a storage does not do is in its [`Dialect`](dialect::Dialect) if that is known, and otherwise found
+//! out by [`probe`]; what is promised nowhere is refused.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `client` | a request on its way: address, signature, sending |
+//! | `dialect` | how S3 and GCS differ, as data |
+//! | `credentials` | who signs |
+//! | `headers` | object facts as headers, both ways |
+//! | `refusal` | error replies as our kinds |
+//! | `probe` | what this storage keeps of S3's promises |
+//! | `scratch` | objects of our own that something is tried out on |
+//! | `summing` | checksums that this storage keeps |
+//! | `keeping` | storage class and encryption, kept or refused |
+//! | `names` | keys that this storage takes for other keys |
+//! | `gcs` | what GCS lacks, kept in metadata of ours |
+//! | `describing` | tags and parts, which no header says |
+//! | `store` | the bucket: reading, deleting, changing |
+//! | `writing`, `copying`, `multipart`, `listing` | the rest of it |
+
+mod client;
+mod copying;
+mod credentials;
+mod describing;
+mod dialect;
+mod gcs;
+mod headers;
+mod keeping;
+mod listing;
+mod multipart;
+mod names;
+mod probe;
+mod refusal;
+mod scratch;
+mod store;
+mod summing;
+mod writing;
+
+use crate::backend::{
+    Backend, Found, OpenedBucket, Traffic, Upkeep,
+    place::Place,
+    wire::{Again, Reply, Wire, WireSettings},
+};
+use crate::{
+    catalog::{BucketRecord, Catalog},
+    model::{BucketName, Endpoint, Secret},
+    store::{
+        Capabilities, ListRequest, ListUploadsRequest, Store, UploadEntry,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use async_trait::async_trait;
+use client::Client;
+pub use dialect::Dialect;
+use http::Method;
+use refusal::Asked;
+use scratch::Sweep;
+use std::sync::Arc;
+use store::S3Store;
+
+#[derive(Debug, Clone)]
+pub struct S3Settings {
+    pub dialect: Dialect,
+    /// `None`: AWS, by region.
+    pub endpoint: Option<Endpoint>,
+    pub region: String,
+    /// Buckets are named in the host, not in the path.
+    pub virtual_hosts: bool,
+    /// The one remote bucket that holds all of ours.
+    pub shared: Option<String>,
+    pub credentials: Credentials,
+    /// The project of new buckets, on GCS.
+    pub project: Option<String>,
+    /// What the operator knows of it; `None` is found out.
+    pub conditional_writes: Option<bool>,
+    pub checksums: Option<bool>,
+    pub wire: WireSettings,
+}
+
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    Anonymous,
+    Keys {
+        access_key: String,
+        secret_key: Secret,
+        session_token: Option<Secret>,
+    },
+    /// Wherever the provider's own tools look.
+    Found {
+        profile: Option<String>,
+    },
+    /// The JSON of a Google account.
+    Google(Secret),
+    /// A Google access token, for as long as it lasts.
+    GoogleToken(Secret),
+}
+
+#[derive(Debug)]
+pub struct S3Backend {
+    client: Arc<Client>,
+    shared: Option<String>,
+    catalog: Arc<dyn Catalog>,
+}
+
+impl S3Backend {
+    pub fn open(settings: S3Settings, catalog: Arc<dyn Catalog>) -> Result<Self, StoreError> {
+        let shared = settings.shared.clone();
+        Ok(Self { client: Arc::new(Client::new(Wire::new(settings.wire.clone())?, settings)?), shared, catalog })
+    }
+
+    /// The remote bucket that is this bucket and nothing else's.
+    fn own<'p>(&self, place: &'p Place) -> Option<&'p str> {
+        (place.is_whole() && self.shared.as_deref() != Some(&place.remote)).then_some(place.remote.as_str())
+    }
+}
+
+#[async_trait]
+impl Backend for S3Backend {
+    fn capabilities(&self) -> Capabilities {
+        probe::hoped_for(self.client.dialect())
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        Some(self.client.traffic())
+    }
+
+    fn place_for(&self, name: &BucketName) -> String {
+        Place::of(name, self.shared.as_deref(), None, None)
+    }
+
+    fn place_at(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> Result<String, StoreError> {
+        Ok(Place::of(name, self.shared.as_deref(), remote, prefix))
+    }
+
+    async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
+        let place = Place::parse(&bucket.bucket.place);
+        let reply = ask_for(&self.client, &place.remote).await?;
+        if !reply.status.is_success() {
+            let refusal = refusal::read(reply, Asked::Bucket).await;
+            return match refusal.code.as_str() {
+                _ if refusal.is_no_bucket() => Ok(Found::Nothing),
+                // It is there, and not ours, or not here.
+                "AccessDenied" | "AllAccessDisabled" | "PermanentRedirect" => Ok(Found::Something),
+                _ => Err(refusal.into()),
+            };
+        }
+        let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
+        let is_empty = store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty();
+        // A prefix is there because something is below it.
+        Ok(if is_empty && !place.is_whole() { Found::Nothing } else { Found::in_place(is_empty) })
+    }
+
+    async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
+        let place = Place::parse(&bucket.bucket.place);
+        let Some(remote) = self.own(&place) else { return Ok(()) };
+        let call = self.client.call(Method::PUT, remote, None).create_bucket();
+        let reply = call.send(Again::Harmless).await?;
+        if reply.status.is_success() {
+            return Ok(());
+        }
+        let refusal = refusal::read(reply, Asked::Bucket).await;
+        match refusal.code.as_str() {
+            "BucketAlreadyOwnedByYou" => Ok(()),
+            "BucketAlreadyExists" => {
+                Err(StoreError::new(StoreErrorKind::Conflict, "the storage has a bucket of this name that belongs to others"))
+            }
+            _ => Err(refusal.into()),
+        }
+    }
+
+    async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
+        let place = Place::parse(&bucket.bucket.place);
+        let is_own = self.own(&place).is_some();
+        let store = Arc::new(S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place));
+        Ok(OpenedBucket::new(store.clone(), Arc::new(S3Upkeep { store, is_own })))
+    }
+
+    /// Whoever may not ask for the remote bucket may still use what is below a prefix: that it is gone is all that counts.
+    async fn check_holder(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
+        let place = Place::parse(&bucket.bucket.place);
+        if self.own(&place).is_some() {
+            return Ok(());
+        }
+        let reply = ask_for(&self.client, &place.remote).await?;
+        if reply.status.is_success() {
+            return Ok(());
+        }
+        let refusal = refusal::read(reply, Asked::Bucket).await;
+        if refusal.is_no_bucket() { Err(refusal.into()) } else { Ok(()) }
+    }
+
+    async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
+        let place = Place::parse(&bucket.bucket.place);
+        let Some(remote) = self.own(&place) else {
+            let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
+            if !store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty() {
+                return Ok(false);
+            }
+            self.abort_uploads(bucket, &store).await?;
+            scratch::sweep(&self.client, &place, Sweep::All).await?;
+            if self.client.dialect() == Dialect::Gcs {
+                store.drop_all_staged().await?;
+            }
+            return Ok(true);
+        };
+        if self.remove_remote(remote).await? {
+            return Ok(true);
+        }
+        // What a trial has left is no client's: it must not keep a bucket that looks empty.
+        if scratch::sweep(&self.client, &place, Sweep::All).await? > 0 && self.remove_remote(remote).await? {
+            return Ok(true);
+        }
+        let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
+        if self.client.dialect() != Dialect::Gcs || !store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty() {
+            return Ok(false);
+        }
+        // What is left is what a crash left.
+        store.drop_all_staged().await?;
+        self.remove_remote(remote).await
+    }
+
+    /// A remote account may hold anything: only what the configuration or a client names becomes a bucket here.
+    async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+#[derive(Debug)]
+struct S3Upkeep {
+    store: Arc<S3Store>,
+    /// A remote bucket that holds several of ours is for the operator to make.
+    is_own: bool,
+}
+
+#[async_trait]
+impl Upkeep for S3Upkeep {
+    async fn is_there(&self) -> Result<bool, StoreError> {
+        if !self.is_own {
+            return Ok(true);
+        }
+        let reply = ask_for(&self.store.client, &self.store.place.remote).await?;
+        if reply.status.is_success() {
+            return Ok(true);
+        }
+        let refusal = refusal::read(reply, Asked::Bucket).await;
+        if refusal.is_no_bucket() { Ok(false) } else { Err(refusal.into()) }
+    }
+
+    /// Finds out what the storage keeps before a client has to wait for it, and removes what a crash left.
+    async fn tend(&self) -> Result<(), StoreError> {
+        if self.store.dialect() == Dialect::Gcs {
+            return self.store.sweep().await;
+        }
+        scratch::sweep(&self.store.client, &self.store.place, Sweep::Abandoned).await?;
+        self.store.promises().await.map(drop)
+    }
+}
+
+/// Whether there is a remote bucket: by the least that can be asked of one.
+async fn ask_for(client: &Client, remote: &str) -> Result<Reply, StoreError> {
+    let query = [("list-type", Some("2")), ("max-keys", Some("1"))];
+    client.call(Method::GET, remote, None).query(&query).send(Again::Harmless).await
+}
+
+impl S3Backend {
+    /// The storage knows best whether it is empty; its uploads go with it.
+    async fn remove_remote(&self, remote: &str) -> Result<bool, StoreError> {
+        let reply = self.client.call(Method::DELETE, remote, None).send(Again::Harmless).await?;
+        if reply.status.is_success() {
+            return Ok(true);
+        }
+        let refusal = refusal::read(reply, Asked::Bucket).await;
+        match refusal.code.as_str() {
+            "BucketNotEmpty" => Ok(false),
+            _ if refusal.is_no_bucket() => Ok(true),
+            _ => Err(refusal.into()),
+        }
+    }
+
+    async fn abort_uploads(&self, bucket: &BucketRecord, store: &S3Store) -> Result<(), StoreError> {
+        loop {
+            let request = ListUploadsRequest { limit: 1000, ..Default::default() };
+            let page = self.catalog.list_uploads(bucket.id, request).await?;
+            for entry in &page.entries {
+                if let UploadEntry::Upload(upload) = entry {
+                    store.abort_upload(&upload.key, &upload.upload).await?;
+                }
+            }
+            if !page.truncated {
+                return Ok(());
+            }
+        }
+    }
+}

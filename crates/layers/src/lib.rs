@@ -1,0 +1,13 @@
+//! What stands between a bucket and its drivers: layers over one backend (`cache`, `limits`, `faults`) and backends made of several
+//! (`replicate`). No layer uses another.
+
+#![warn(unreachable_pub)]
+
+pub mod cache;
+pub mod faults;
+pub mod limits;
+pub mod replicate;
+
+use causeway_backend as backend;
+use causeway_catalog as catalog;
+use causeway_core::{model, store};

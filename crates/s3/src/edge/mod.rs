@@ -1,0 +1,173 @@
+//! The edge: from a request as HTTP delivers it to a request that S3 may trust, or a refusal.
+//!
+//! Owns authentication (SigV4 and, where the settings allow it, SigV2, in the header or the query), addressing, the decoding of bodies and what they announce,
+//! and the form of replies. Does not own authorization (the gate of `s3`), connections (`server`), nor who the
+//! identities are ([`Keys`]).
+//!
+//! Invariants:
+//! - a request that means to authenticate and fails is refused, never taken for an anonymous one;
+//! - of an authenticated request every `x-amz-*` header is signed, wherever it was written, and the host, or by SigV2
+//!   the bucket;
+//! - nothing of the body is read here: a refusal costs the client no upload, and us no memory.
+
+mod address;
+mod announced;
+mod authentication;
+pub mod authorization;
+mod body;
+mod canonical;
+pub mod chunked;
+mod claim;
+pub mod encoding;
+mod presigned;
+mod reply;
+mod signature;
+mod version2;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use body::{Pace, Paces};
+pub use claim::{Claim, Credential};
+pub use reply::Reply;
+
+use crate::{
+    access::CredentialsInForce,
+    model::{Identity, Secret, SignatureV2, Timestamp},
+    s3::{self, ErrorCode, HeaderMapExt, Operation, Query, Request, RequestId, S3Error},
+    store::payload::{Announced, Payload},
+};
+use address::Addresses;
+use announced::Framing;
+use authentication::{Authenticator, Head, Sender};
+use body::WireBody;
+use bytes::Bytes;
+use chunked::{Decoder, Signatures};
+use http::{HeaderMap, Method, header, request::Parts};
+use reply::Attended;
+use std::{fmt, sync::Arc};
+
+/// The identities there are, by access key.
+pub trait Keys: Send + Sync + fmt::Debug {
+    fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)>;
+}
+
+impl Keys for CredentialsInForce {
+    fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
+        CredentialsInForce::find(self, access_key)
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct EdgeSettings {
+    /// Domains under which buckets are host names.
+    pub domains: Vec<String>,
+    /// How slowly bodies may come.
+    pub paces: Paces,
+    /// The only region that requests may be signed for; without it, any is. Version 2 names none.
+    pub region: Option<String>,
+    pub signature_v2: SignatureV2,
+}
+
+#[derive(Debug)]
+pub struct Edge {
+    authenticator: Authenticator,
+    addresses: Addresses,
+    paces: Paces,
+}
+
+/// A request that goes no further, with what its error document says of it.
+#[derive(Debug)]
+pub struct Refusal {
+    pub error: S3Error,
+    pub bucket: Option<String>,
+    pub key: Option<String>,
+}
+
+impl From<S3Error> for Refusal {
+    fn from(error: S3Error) -> Self {
+        Self { error, bucket: None, key: None }
+    }
+}
+
+impl Edge {
+    pub fn new(settings: EdgeSettings, keys: Arc<dyn Keys>) -> Self {
+        let authenticator = Authenticator::new(keys, settings.region, settings.signature_v2);
+        Self { authenticator, addresses: Addresses::new(settings.domains), paces: settings.paces }
+    }
+
+    /// Authenticates a request and makes its body a payload.
+    #[allow(clippy::result_large_err)] // One a request, moved once.
+    pub fn admit<B>(&self, request: http::Request<B>, id: RequestId, now: Timestamp) -> Result<Request, Refusal>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let (Parts { method, uri, version, mut headers, mut extensions, .. }, body) = request.into_parts();
+        let host = wire::host(&uri, &headers, version)?;
+        let path = encoding::decode_path(uri.path())?;
+        let (target, bucket_in_host) = self.addresses.locate(host, &path);
+        let refusal = |error| Refusal { error, bucket: target.bucket.clone(), key: target.key.clone() };
+
+        wire::refuse_preflight(&method, &headers).map_err(refusal)?;
+        wire::check_expectation(&headers).map_err(refusal)?;
+        let query = encoding::parse_query(uri.query().unwrap_or_default()).map_err(refusal)?;
+        let head = Head {
+            method: &method,
+            raw_path: uri.path(),
+            path: &path,
+            target: &target,
+            bucket_in_host,
+            query: &query,
+            headers: &headers,
+            host,
+        };
+        let sender = self.authenticator.authenticate(head, now).map_err(refusal)?;
+
+        headers.remove(header::AUTHORIZATION);
+        canonical::decode_latin1(&mut headers, &sender.latin1);
+        // The checksum that Complete carries is that of the object, not of its own document.
+        let foreign_checksum = method == Method::POST && target.key.is_some() && query.iter().any(|(name, _)| name == "uploadId");
+        let query = match sender.presigned {
+            Some(version) => presigned::unfold(version, query, &mut headers, foreign_checksum).map_err(refusal)?,
+            None => query,
+        };
+        let query = Query::new(query);
+        query.refuse_repeated().map_err(refusal)?;
+        let (announced, decoder) = body_form(&headers, &sender, foreign_checksum).map_err(refusal)?;
+        announced::strip_framing(&mut headers);
+
+        let source = WireBody::new(body, decoder, self.paces.clone(), extensions.remove::<Attended>());
+        let payload = Payload::new(source, announced);
+        let presigned = sender.presigned.is_some();
+        let request = Request { id, method, target, query, headers, principal: sender.principal, presigned, payload };
+        match check_length_is_known(&request) {
+            Ok(()) => Ok(request),
+            Err(error) => Err(Refusal { error, bucket: request.target.bucket, key: request.target.key }),
+        }
+    }
+}
+
+/// What the headers say about the body, and what takes its framing off.
+fn body_form(headers: &HeaderMap, sender: &Sender, foreign_checksum: bool) -> Result<(Announced, Option<Decoder>), S3Error> {
+    let wire_length = wire::body_length(headers)?;
+    let framing = Framing::of(headers.amz("x-amz-content-sha256")?, headers)?;
+    let announced = announced::read(headers, framing, wire_length, foreign_checksum)?;
+    let (length, trailer) = (announced.length.unwrap_or_default(), announced.checksum.trailer());
+    let decoder = match framing {
+        Framing::Plain(_) => None,
+        Framing::Chunks => Some(Decoder::unsigned(length, trailer)),
+        Framing::SignedChunks { trailer: sealed } => {
+            let proof = sender.proof.as_ref();
+            let proof = proof.ok_or_else(|| S3Error::new(ErrorCode::InvalidRequest, "A signed payload needs a signed request"))?;
+            Some(Decoder::signed(length, trailer, Signatures::new(proof), sealed))
+        }
+    };
+    Ok((announced, decoder))
+}
+
+/// S3 stores nothing whose length it was not told.
+fn check_length_is_known(request: &Request) -> Result<(), S3Error> {
+    let stores = || matches!(s3::route(request), Ok(Operation::PutObject | Operation::UploadPart));
+    if request.payload.length().is_none() && stores() { Err(ErrorCode::MissingContentLength.into()) } else { Ok(()) }
+}
