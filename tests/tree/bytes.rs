@@ -165,7 +165,7 @@ impl Scene {
         let store: Weak<dyn Store> = Arc::downgrade(&self.bed.store);
         self.files.at(moment, move || {
             let store = store.upgrade().expect("is open");
-            Box::pin(async move { store.delete(key(name).current(), &Default::default()).await.expect("is deleted") })
+            Box::pin(async move { store.delete(key(name).current(), &Default::default()).await.map(drop).expect("is deleted") })
         });
     }
 
