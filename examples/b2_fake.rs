@@ -1,6 +1,6 @@
-//! The tests' fake of Backblaze B2 as a process, for `conformance/run backends`.
+//! Runs the fake of Backblaze B2 that the tests use as a process of its own, for `conformance/run backends`.
 //!
-//! Prints its address, and serves until its standard input ends.
+//! It prints its address, and serves until its standard input ends.
 
 #[path = "../tests/support/clouds/mod.rs"]
 mod clouds;

@@ -1,6 +1,6 @@
-//! The tests' fake of Dropbox as a process, for `conformance/run backends`.
+//! Runs the fake of Dropbox that the tests use as a process of its own, for `conformance/run backends`.
 //!
-//! Prints its address, and serves until its standard input ends.
+//! It prints its address, and serves until its standard input ends.
 
 #[path = "../tests/support/dropbox/mod.rs"]
 mod dropbox;

@@ -1,6 +1,6 @@
-//! The tests' fake of Google Cloud Storage as a process, for `conformance/run backends`.
+//! Runs the fake of Google Cloud Storage that the tests use as a process of its own, for `conformance/run backends`.
 //!
-//! Prints its address, and serves until its standard input ends.
+//! It prints its address, and serves until its standard input ends.
 
 #[path = "../tests/support/gcs/mod.rs"]
 mod gcs;

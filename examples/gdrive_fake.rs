@@ -1,6 +1,6 @@
-//! The tests' fake of Google Drive as a process, for `conformance/run backends`.
+//! Runs the fake of Google Drive that the tests use as a process of its own, for `conformance/run backends`.
 //!
-//! Prints its address, and serves until its standard input ends.
+//! It prints its address, and serves until its standard input ends.
 
 #[path = "../tests/support/gdrive/mod.rs"]
 mod gdrive;
