@@ -3,6 +3,8 @@
 mod contract;
 #[path = "contract/exceptions.rs"]
 mod exceptions;
+#[path = "contract/layers.rs"]
+mod layers;
 mod support;
 
 use contract::storage::{Beneath, Driver, Replicas, Server, Storage};
@@ -147,6 +149,11 @@ macro_rules! contract_promises {
                 an_upload_that_promised_nothing_sums_up_all_the_same
                 parts_of_an_upload_that_named_no_algorithm_may_bring_their_own
                 an_upload_that_named_its_algorithm_takes_no_other
+            }
+            versions {
+                a_version_that_is_not_there_is_no_such_version
+                null_is_the_current_object
+                a_delete_says_what_it_did_as_far_as_the_storage_tells
             }
             upload_listing {
                 parts_are_listed_in_order_page_by_page

@@ -62,7 +62,7 @@ async fn a_storage_that_hangs_is_given_up_and_nothing_becomes_visible() {
         let result = store.put(&key(name), request(causeway::store::payload::Payload::from_bytes(bytes(1, size)))).await;
         assert_eq!(refused(result), StoreErrorKind::Unavailable);
     }
-    assert_eq!(refused(store.head(&key("key"), &Default::default()).await), StoreErrorKind::Unavailable);
+    assert_eq!(refused(store.head(key("key").current(), &Default::default()).await), StoreErrorKind::Unavailable);
     assert_eq!(read(&*truth, "key").await, b"old");
     assert_eq!(names(&*truth).await, ["key"]);
 }
@@ -84,7 +84,7 @@ async fn a_body_that_is_replaced_while_it_is_cut_ends_in_an_error() {
     let (proxy, store, truth, _behind, _beside) = apart().await;
     put(&*store, "key", bytes(1, 8 << 20)).await;
     proxy.cut(Direction::Down, 2_000_000, 1);
-    let reply = store.get(&key("key"), Default::default()).await.expect("is there");
+    let reply = store.get(key("key").current(), Default::default()).await.expect("is there");
     put(&*truth, "key", bytes(2, 8 << 20)).await;
     assert!(collect(reply).await.is_err(), "never two objects in one body");
 }
@@ -95,7 +95,7 @@ async fn a_storage_that_asks_to_slow_down_is_asked_again_and_then_said_to_be_bus
     proxy.answer_next(2, 503, None);
     put(&*store, "key", "x").await;
     proxy.answer_next(1000, 503, None);
-    let busy = refused(store.head(&key("key"), &Default::default()).await);
+    let busy = refused(store.head(key("key").current(), &Default::default()).await);
     assert_eq!(busy, StoreErrorKind::Busy);
     proxy.answer_next(0, 503, None);
     assert_eq!(read(&*store, "key").await, b"x");
@@ -122,7 +122,7 @@ async fn refused_credentials_are_an_internal_error_without_secrets() {
         account_key: Some(wrong.clone()),
         ..settings(Upstream::azurite().address)
     });
-    let error = stranger.open(&container).await.head(&key("key"), &Default::default()).await.expect_err("is refused");
+    let error = stranger.open(&container).await.head(key("key").current(), &Default::default()).await.expect_err("is refused");
     assert_eq!(error.kind(), StoreErrorKind::Internal);
     let shown = format!("{error} {error:?}");
     assert!(shown.contains("refuses our credentials") && !shown.contains(wrong.expose()), "{shown}");

@@ -27,7 +27,7 @@ async fn a_container_is_made_with_its_bucket_and_goes_with_it() {
     delete(&*store, "key").await;
     assert!(gateway.backend.remove(&record).await.expect("answers"));
     assert!(gateway.backend.remove(&record).await.expect("answers"), "removing it again is harmless");
-    assert_eq!(refused(store.head(&key("key"), &Default::default()).await), StoreErrorKind::Unavailable);
+    assert_eq!(refused(store.head(key("key").current(), &Default::default()).await), StoreErrorKind::Unavailable);
     let late = store.put(&key("key"), request(causeway::store::payload::Payload::from_bytes("x"))).await;
     assert_eq!(refused(late), StoreErrorKind::Unavailable);
 }
@@ -174,7 +174,7 @@ async fn what_is_left_over_is_swept_and_nothing_else() {
     gateway.tend("bucket").await;
     assert_eq!(ours(raw::blobs(&container)), 2, "{:?}", raw::blobs(&container));
     assert_eq!(head(&*store, "kept").await.attributes, much());
-    assert_eq!(store.head(&key("kept"), &Default::default()).await.expect("is there").tag_count, 10);
+    assert_eq!(store.head(key("kept").current(), &Default::default()).await.expect("is there").tag_count, 10);
     refused_one.complete().await;
     gateway.tend("bucket").await;
     assert_eq!(read(&*store, "kept").await, b"parts");
@@ -201,7 +201,7 @@ async fn facts_that_metadata_has_no_room_for_survive_copies_and_changes() {
             copy(&*store, "copy", &store, "key").await.expect("is copied");
             delete(&*store, "key").await;
         }
-        let reply = store.get(&key(name), Default::default()).await.expect("is there");
+        let reply = store.get(key(name).current(), Default::default()).await.expect("is there");
         assert_eq!((reply.info.attributes.user, reply.info.tag_count), (attributes.user.clone(), 10));
         let info = head(&*store, name).await;
         assert_eq!((info.attributes, info.etag, info.checksum), (attributes.clone(), written.etag.clone(), written.checksum.clone()));

@@ -138,12 +138,12 @@ async fn a_head_that_is_old_does_not_mislead() {
     let freshness = Freshness { ttl: TTL, stale: None };
     let bed = Bed::with(Some(freshness), Some(DataCache::open(in_memory(4 * MIB)).expect("opens"))).await;
     put(&*bed.below, "a", "first").await;
-    bed.store.head(&key("a"), &Default::default()).await.expect("a head");
+    bed.store.head(key("a").current(), &Default::default()).await.expect("a head");
     put(&*bed.below, "a", "second").await;
     // What is asked for its bytes says that it is another object by now.
     assert_eq!(used(&*bed.store, "a", Selection::Whole).await, (b"second".to_vec(), MISS));
-    bed.below.delete(&key("a"), &Default::default()).await.expect("is deleted");
-    bed.store.head(&key("a"), &Default::default()).await.expect("is kept");
+    bed.below.delete(key("a").current(), &Default::default()).await.expect("is deleted");
+    bed.store.head(key("a").current(), &Default::default()).await.expect("is kept");
     assert_eq!(used(&*bed.store, "a", Selection::Whole).await, (b"second".to_vec(), HIT));
 }
 
@@ -155,9 +155,9 @@ async fn bytes_are_never_stale() {
     read(&*bed.store, "a").await;
     tokio::time::advance(TTL).await;
     bed.watch.fail(StoreErrorKind::Unavailable);
-    let head = bed.store.head(&key("a"), &Default::default()).await.expect("a head");
+    let head = bed.store.head(key("a").current(), &Default::default()).await.expect("a head");
     assert_eq!(head.notes.cache, Some(CacheUse::Stale));
-    assert_eq!(refused(bed.store.get(&key("a"), GetRequest::default()).await), StoreErrorKind::Unavailable);
+    assert_eq!(refused(bed.store.get(key("a").current(), GetRequest::default()).await), StoreErrorKind::Unavailable);
 }
 
 #[tokio::test]
@@ -192,11 +192,11 @@ async fn bytes_go_on_to_the_reader_before_a_block_is_whole() {
     put(&*bed.below, "a", whole.clone()).await;
     bed.watch.hold_frames();
     bed.watch.let_frames(1);
-    let reply = bed.store.get(&key("a"), GetRequest::default()).await.expect("begins");
+    let reply = bed.store.get(key("a").current(), GetRequest::default()).await.expect("begins");
     let ObjectBody::Stream(mut body) = reply.body else { panic!("not all of it can be there") };
     assert_eq!(body.next().await.expect("a frame").expect("comes"), whole[..FRAME]);
     // Who comes later reads along.
-    let ObjectBody::Stream(mut later) = bed.store.get(&key("a"), GetRequest::default()).await.expect("begins").body else {
+    let ObjectBody::Stream(mut later) = bed.store.get(key("a").current(), GetRequest::default()).await.expect("begins").body else {
         panic!("not all of it can be there")
     };
     assert_eq!(later.next().await.expect("a frame").expect("comes"), whole[..FRAME]);
@@ -215,7 +215,7 @@ async fn a_client_that_takes_nothing_holds_up_nobody() {
     let bed = Bed::of_bytes(in_memory(16 * MIB)).await;
     let whole = bytes(1, 7 * MIB);
     put(&*bed.below, "a", whole.clone()).await;
-    let idle = bed.store.get(&key("a"), GetRequest::default()).await.expect("begins");
+    let idle = bed.store.get(key("a").current(), GetRequest::default()).await.expect("begins");
     assert_eq!(read(&*bed.store, "a").await, whole);
     assert_eq!(bed.watch.asked("get"), 1);
     assert_eq!(collect(idle).await.expect("comes"), whole);
@@ -228,7 +228,7 @@ async fn a_reader_who_goes_away_ends_what_is_fetched_for_him() {
     put(&*bed.below, "a", whole.clone()).await;
     bed.watch.hold_frames();
     bed.watch.let_frames(3);
-    drop(bed.store.get(&key("a"), GetRequest::default()).await.expect("begins"));
+    drop(bed.store.get(key("a").current(), GetRequest::default()).await.expect("begins"));
     bed.watch.let_frames(1000);
     assert_eq!(read(&*bed.store, "a").await, whole);
     assert_eq!(bed.watch.asked("get"), 2);
@@ -241,7 +241,7 @@ async fn a_reply_that_is_torn_leaves_whole_blocks_or_nothing() {
         let whole = bytes(1, 2 * MIB + 5);
         put(&*bed.below, "a", whole.clone()).await;
         bed.watch.tear(frames, how);
-        let torn = match bed.store.get(&key("a"), GetRequest::default()).await {
+        let torn = match bed.store.get(key("a").current(), GetRequest::default()).await {
             Ok(reply) => collect(reply).await,
             Err(error) => Err(error),
         };
@@ -262,7 +262,8 @@ async fn nobody_waits_for_a_reading_that_met_a_defect() {
     put(&*bed.below, "a", bytes(1, MIB)).await;
     bed.watch.tear(2, Tear::Panics);
     bed.watch.hold_frames();
-    let (one, other) = (bed.store.get(&key("a"), GetRequest::default()).await, bed.store.get(&key("a"), GetRequest::default()).await);
+    let one = bed.store.get(key("a").current(), GetRequest::default()).await;
+    let other = bed.store.get(key("a").current(), GetRequest::default()).await;
     bed.watch.let_frames(1000);
     for reading in [one, other] {
         assert_eq!(refused(collect(reading.expect("begins")).await), StoreErrorKind::Internal);
@@ -276,7 +277,7 @@ async fn a_failure_is_told_and_not_kept() {
     put(&*bed.below, "a", "bytes").await;
     let mut held = bed.watch.hold("get", super::watched::Side::Before);
     let a = key("a");
-    let mut reading = bed.store.get(&a, GetRequest::default());
+    let mut reading = bed.store.get(a.current(), GetRequest::default());
     assert!(futures_util::poll!(&mut reading).is_pending());
     held.reached().await;
     bed.watch.fail(StoreErrorKind::Busy);
@@ -291,14 +292,14 @@ async fn an_object_replaced_while_it_is_read_is_read_as_it_was() {
     let bed = Bed::of_bytes(in_memory(16 * MIB)).await;
     let (old, new) = (bytes(1, 6 * MIB), bytes(2, 6 * MIB));
     put(&*bed.below, "a", old.clone()).await;
-    let begun = bed.store.get(&key("a"), GetRequest::default()).await.expect("begins");
+    let begun = bed.store.get(key("a").current(), GetRequest::default()).await.expect("begins");
     put(&*bed.store, "a", new.clone()).await;
     assert_eq!(read(&*bed.store, "a").await, new);
     assert_eq!(collect(begun).await.expect("comes"), old);
 }
 
 async fn begun(bed: &Bed, name: &str) -> (Bytes, ByteStream) {
-    let reply = bed.store.get(&key(name), GetRequest::default()).await.expect("begins");
+    let reply = bed.store.get(key(name).current(), GetRequest::default()).await.expect("begins");
     let ObjectBody::Stream(mut body) = reply.body else { panic!("not all of it comes at once") };
     (body.next().await.expect("a frame").expect("comes"), body)
 }
@@ -329,8 +330,8 @@ async fn a_reader_that_reads_along_with_a_shorter_fetch_has_the_rest_secured_too
     bed.watch.hold_frames();
     bed.watch.let_frames(1);
     let a = key("a");
-    let part = bed.store.get(&a, GetRequest { selection: range(0, MIB), ..Default::default() }).await.expect("begins");
-    let whole = bed.store.get(&a, GetRequest::default()).await.expect("begins");
+    let part = bed.store.get(a.current(), GetRequest { selection: range(0, MIB), ..Default::default() }).await.expect("begins");
+    let whole = bed.store.get(a.current(), GetRequest::default()).await.expect("begins");
     put(&*bed.below, "a", new).await;
     bed.watch.let_frames(1000);
     assert_eq!(collect(whole).await.expect("comes"), old);

@@ -20,7 +20,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::advance;
 
 async fn head(store: &dyn Store, name: &str) -> (u64, Option<CacheUse>) {
-    let info = store.head(&key(name), &Default::default()).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    let info = store.head(key(name).current(), &Default::default()).await.unwrap_or_else(|error| panic!("{name}: {error}"));
     (info.size, info.notes.cache)
 }
 
@@ -36,7 +36,7 @@ const MISS: Option<CacheUse> = Some(CacheUse::Miss);
 async fn what_others_write_is_seen_when_the_time_to_live_has_passed() {
     let bed = Bed::new().await;
     put(&*bed.below, "a", "1").await;
-    let absent = async || refused(bed.store.head(&key("b"), &Default::default()).await);
+    let absent = async || refused(bed.store.head(key("b").current(), &Default::default()).await);
     assert_eq!(head(&*bed.store, "a").await, (1, MISS));
     assert_eq!(listed(&*bed.store).await, (1, MISS));
     assert_eq!(absent().await, StoreErrorKind::NoSuchKey);
@@ -83,12 +83,12 @@ async fn conditions_are_judged_by_what_is_kept() {
     let same = ReadConditions { if_none_match: tag(&written.etag), ..Default::default() };
     let other = ReadConditions { if_match: tag(&ETag::opaque("other")), ..Default::default() };
     let get = async |conditions: &ReadConditions| {
-        bed.store.get(&key("a"), GetRequest { conditions: conditions.clone(), ..Default::default() }).await
+        bed.store.get(key("a").current(), GetRequest { conditions: conditions.clone(), ..Default::default() }).await
     };
     head(&*bed.store, "a").await;
     bed.watch.asked("head");
-    assert_eq!(refused(bed.store.head(&key("a"), &same).await), StoreErrorKind::NotModified);
-    assert_eq!(refused(bed.store.head(&key("a"), &other).await), StoreErrorKind::PreconditionFailed);
+    assert_eq!(refused(bed.store.head(key("a").current(), &same).await), StoreErrorKind::NotModified);
+    assert_eq!(refused(bed.store.head(key("a").current(), &other).await), StoreErrorKind::PreconditionFailed);
     assert_eq!(refused(get(&same).await), StoreErrorKind::NotModified);
     assert_eq!(refused(get(&other).await), StoreErrorKind::PreconditionFailed);
     assert_eq!((bed.watch.asked("head"), bed.watch.asked("get")), (0, 0));
@@ -100,9 +100,9 @@ async fn conditions_are_judged_by_what_is_kept() {
 #[tokio::test]
 async fn what_is_known_to_be_missing_is_not_read() {
     let bed = Bed::new().await;
-    assert_eq!(refused(bed.store.get(&key("a"), Default::default()).await), StoreErrorKind::NoSuchKey);
-    assert_eq!(refused(bed.store.get(&key("a"), Default::default()).await), StoreErrorKind::NoSuchKey);
-    assert_eq!(refused(bed.store.describe(&key("a"), &Default::default()).await), StoreErrorKind::NoSuchKey);
+    assert_eq!(refused(bed.store.get(key("a").current(), Default::default()).await), StoreErrorKind::NoSuchKey);
+    assert_eq!(refused(bed.store.get(key("a").current(), Default::default()).await), StoreErrorKind::NoSuchKey);
+    assert_eq!(refused(bed.store.describe(key("a").current(), &Default::default()).await), StoreErrorKind::NoSuchKey);
     assert_eq!((bed.watch.asked("get"), bed.watch.asked("head"), bed.watch.asked("describe")), (1, 0, 0));
 }
 
@@ -121,8 +121,8 @@ async fn tags_are_known_only_once_they_were_asked_for() {
     let tags = TagSet::new(vec![Tag { key: "k".into(), value: "v".into() }]).expect("tags");
     put_with(&*bed.below, "a", "x", Attributes { tags: tags.clone(), ..Default::default() }).await;
     let part = GetRequest { selection: Selection::Part(PartNumber::new(1).expect("a number")), ..Default::default() };
-    bed.store.get(&key("a"), part).await.map(drop).expect("is read");
-    let described = async || bed.store.describe(&key("a"), &Default::default()).await.expect("is described");
+    bed.store.get(key("a").current(), part).await.map(drop).expect("is read");
+    let described = async || bed.store.describe(key("a").current(), &Default::default()).await.expect("is described");
     assert_eq!(described().await.attributes.tags, tags);
     assert_eq!(described().await.notes.cache, HIT);
     // Who knows more knows what a head says, and a reading of the same object takes nothing of it away.
@@ -144,8 +144,8 @@ async fn a_reading_that_meets_another_object_ends_what_was_known() {
     assert_eq!(listed(&*bed.store).await, (1, MISS));
     // That it is gone, too.
     listed(&*bed.store).await;
-    bed.below.delete(&key("a"), &Default::default()).await.expect("is deleted");
-    assert_eq!(refused(bed.store.get(&key("a"), Default::default()).await), StoreErrorKind::NoSuchKey);
+    bed.below.delete(key("a").current(), &Default::default()).await.expect("is deleted");
+    assert_eq!(refused(bed.store.get(key("a").current(), Default::default()).await), StoreErrorKind::NoSuchKey);
     assert_eq!(listed(&*bed.store).await, (0, MISS));
 }
 

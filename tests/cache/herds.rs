@@ -36,7 +36,7 @@ async fn herd<T: Send + 'static>(store: &Arc<dyn Store>, ask: impl AsyncFn(Arc<d
 async fn heads_of_one_object_at_once_ask_the_storage_once() {
     let bed = Bed::new().await;
     put(&*bed.below, "a", "bytes").await;
-    let ask = async |store: Arc<dyn Store>| store.head(&key("a"), &Default::default()).await.map(|info| info.size);
+    let ask = async |store: Arc<dyn Store>| store.head(key("a").current(), &Default::default()).await.map(|info| info.size);
     for size in herd(&bed.store, ask, &bed, "head").await {
         assert_eq!(size.expect("a head"), 5);
     }
@@ -46,7 +46,7 @@ async fn heads_of_one_object_at_once_ask_the_storage_once() {
 #[tokio::test]
 async fn heads_of_what_is_not_there_ask_the_storage_once() {
     let bed = Bed::new().await;
-    let ask = async |store: Arc<dyn Store>| store.head(&key("a"), &Default::default()).await.map(|info| info.size);
+    let ask = async |store: Arc<dyn Store>| store.head(key("a").current(), &Default::default()).await.map(|info| info.size);
     for answer in herd(&bed.store, ask, &bed, "head").await {
         assert_eq!(refused(answer), StoreErrorKind::NoSuchKey);
     }
@@ -69,13 +69,13 @@ async fn all_who_wait_hear_of_the_same_failure_and_it_is_not_kept() {
     let bed = Bed::new().await;
     put(&*bed.below, "a", "bytes").await;
     bed.watch.fail(StoreErrorKind::Unavailable);
-    let ask = async |store: Arc<dyn Store>| store.head(&key("a"), &Default::default()).await.map(|info| info.size);
+    let ask = async |store: Arc<dyn Store>| store.head(key("a").current(), &Default::default()).await.map(|info| info.size);
     for answer in herd(&bed.store, ask, &bed, "head").await {
         assert_eq!(refused(answer), StoreErrorKind::Unavailable);
     }
     bed.watch.fail(None);
     assert_eq!(bed.watch.asked("head"), 1);
-    assert_eq!(bed.store.head(&key("a"), &Default::default()).await.expect("a head").size, 5);
+    assert_eq!(bed.store.head(key("a").current(), &Default::default()).await.expect("a head").size, 5);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -85,7 +85,7 @@ async fn a_herd_on_many_threads_asks_the_storage_once() {
     let mut herd = JoinSet::new();
     for _ in 0..HERD {
         let store = bed.store.clone();
-        herd.spawn(async move { store.head(&key("a"), &Default::default()).await.expect("a head").notes.cache });
+        herd.spawn(async move { store.head(key("a").current(), &Default::default()).await.expect("a head").notes.cache });
     }
     let used = herd.join_all().await;
     assert!(used.contains(&Some(CacheUse::Miss)));
@@ -100,8 +100,8 @@ async fn one_who_gives_up_does_not_take_the_answer_from_the_others() {
     let mut held = bed.watch.hold("head", Side::Before);
     let all = Default::default();
     let (a, b) = (key("a"), key("a"));
-    let mut first = bed.store.head(&a, &all);
-    let second = bed.store.head(&b, &all);
+    let mut first = bed.store.head(a.current(), &all);
+    let second = bed.store.head(b.current(), &all);
     assert!(futures_util::poll!(&mut first).is_pending());
     let mut second = second;
     assert!(futures_util::poll!(&mut second).is_pending());

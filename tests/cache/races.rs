@@ -12,7 +12,7 @@ use futures_util::poll;
 use std::time::Duration;
 
 async fn etag(store: &dyn Store, name: &str) -> ETag {
-    store.head(&key(name), &Default::default()).await.unwrap_or_else(|error| panic!("{name}: {error}")).etag
+    store.head(key(name).current(), &Default::default()).await.unwrap_or_else(|error| panic!("{name}: {error}")).etag
 }
 
 fn page() -> ListRequest {
@@ -29,7 +29,7 @@ async fn a_head_from_before_a_write_is_not_kept_when_it_comes_after() {
     put(&*bed.below, "a", "old").await;
     let mut held = bed.watch.hold("head", Side::After);
     let (a, all) = (key("a"), Default::default());
-    let mut late = bed.store.head(&a, &all);
+    let mut late = bed.store.head(a.current(), &all);
     assert!(poll!(&mut late).is_pending());
     held.reached().await;
     put(&*bed.store, "a", "new").await;
@@ -44,7 +44,7 @@ async fn who_asks_after_a_write_does_not_wait_for_an_answer_from_before() {
     put(&*bed.below, "a", "old").await;
     let mut held = bed.watch.hold("head", Side::After);
     let (a, all) = (key("a"), Default::default());
-    let mut late = bed.store.head(&a, &all);
+    let mut late = bed.store.head(a.current(), &all);
     assert!(poll!(&mut late).is_pending());
     held.reached().await;
     put(&*bed.store, "a", "new").await;
@@ -59,7 +59,7 @@ async fn an_absence_from_before_a_write_is_not_kept() {
     let bed = Bed::new().await;
     let mut held = bed.watch.hold("get", Side::After);
     let a = key("a");
-    let mut late = bed.store.get(&a, Default::default());
+    let mut late = bed.store.get(a.current(), Default::default());
     assert!(poll!(&mut late).is_pending());
     held.reached().await;
     put(&*bed.store, "a", "new").await;
@@ -165,7 +165,7 @@ async fn a_write_the_storage_did_not_answer_is_not_taken_for_undone() {
 async fn every_write_is_seen_at_once() {
     let bed = Bed::new().await;
     let store = &*bed.store;
-    let absent = async || assert_eq!(refused(store.head(&key("a"), &Default::default()).await), StoreErrorKind::NoSuchKey);
+    let absent = async || assert_eq!(refused(store.head(key("a").current(), &Default::default()).await), StoreErrorKind::NoSuchKey);
     absent().await;
     assert!(listed(store).await.is_empty());
 
@@ -177,8 +177,8 @@ async fn every_write_is_seen_at_once() {
     copy(store, "a", &bed.store, "b").await.expect("is copied");
     assert_eq!(etag(store, "a").await, etag_of(b"copied"));
 
-    store.update(&key("a"), Change::Acl(CannedAcl::PublicRead)).await.expect("is changed");
-    assert_eq!(store.head(&key("a"), &Default::default()).await.expect("a head").attributes.acl, CannedAcl::PublicRead);
+    store.update(key("a").current(), Change::Acl(CannedAcl::PublicRead)).await.expect("is changed");
+    assert_eq!(store.head(key("a").current(), &Default::default()).await.expect("a head").attributes.acl, CannedAcl::PublicRead);
 
     delete(store, "a").await;
     absent().await;

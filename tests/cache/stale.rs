@@ -23,9 +23,9 @@ const STALE: Duration = Duration::from_secs(600);
 async fn old() -> Bed {
     let bed = Bed::keeping(Freshness { ttl: TTL, stale: Some(STALE) }).await;
     put(&*bed.below, "a", "1").await;
-    bed.store.describe(&key("a"), &Default::default()).await.expect("is described");
+    bed.store.describe(key("a").current(), &Default::default()).await.expect("is described");
     list(&*bed.store, page()).await;
-    assert_eq!(refused(bed.store.head(&key("b"), &Default::default()).await), StoreErrorKind::NoSuchKey);
+    assert_eq!(refused(bed.store.head(key("b").current(), &Default::default()).await), StoreErrorKind::NoSuchKey);
     advance(TTL).await;
     bed
 }
@@ -35,7 +35,7 @@ fn page() -> ListRequest {
 }
 
 async fn head(bed: &Bed, name: &str) -> Result<(u64, Option<CacheUse>)> {
-    bed.store.head(&key(name), &Default::default()).await.map(|info| (info.size, info.notes.cache))
+    bed.store.head(key(name).current(), &Default::default()).await.map(|info| (info.size, info.notes.cache))
 }
 
 #[tokio::test(start_paused = true)]
@@ -55,11 +55,11 @@ async fn heads_and_listings_may_be_stale_when_the_storage_does_not_answer() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_has_it_already_may_hear_so_from_what_is_stale() {
     let bed = old().await;
-    let (_, etag) = (0, bed.below.head(&key("a"), &Default::default()).await.expect("a head").etag);
+    let (_, etag) = (0, bed.below.head(key("a").current(), &Default::default()).await.expect("a head").etag);
     bed.watch.fail(StoreErrorKind::Unavailable);
     let tag = || Some(ETagMatch::OneOf(vec![etag.clone()]));
     let has_it = ReadConditions { if_none_match: tag(), ..Default::default() };
-    let get = async |conditions| bed.store.get(&key("a"), GetRequest { conditions, ..Default::default() }).await;
+    let get = async |conditions| bed.store.get(key("a").current(), GetRequest { conditions, ..Default::default() }).await;
     assert_eq!(refused(get(has_it).await), StoreErrorKind::NotModified);
     // Bytes are not kept here, and a 412 may decide over a copy.
     assert_eq!(refused(get(ReadConditions { if_match: tag(), ..Default::default() }).await), StoreErrorKind::Unavailable);
@@ -90,7 +90,7 @@ async fn nothing_that_a_write_depends_on_is_stale() {
     let bed = old().await;
     bed.watch.fail(StoreErrorKind::Unavailable);
     // A copy takes its tags from there.
-    assert_eq!(refused(bed.store.describe(&key("a"), &Default::default()).await), StoreErrorKind::Unavailable);
+    assert_eq!(refused(bed.store.describe(key("a").current(), &Default::default()).await), StoreErrorKind::Unavailable);
     assert_eq!(refused(copy(&*bed.store, "c", &bed.store, "a").await), StoreErrorKind::Unavailable);
 }
 

@@ -6,10 +6,10 @@ use causeway::{
     backend::{Backend, OpenedBucket, Progress, Upkeep, memory::MemoryBackend},
     cache::{CachedBackend, DataCache, DataSettings, Freshness, MetadataCache},
     catalog::{BucketId, BucketRecord, NewBucket},
-    model::{BucketName, ObjectInfo, ObjectKey, Owner, PartNumber, Timestamp, UploadId},
+    model::{BucketName, ObjectAddress, ObjectInfo, ObjectKey, Owner, PartNumber, Timestamp, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
-        ListUploadsRequest, NativeSource, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply, GetRequest, Layer, ListPage,
+        ListRequest, ListUploadsRequest, NativeSource, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         error::StoreErrorKind,
         payload::Payload,
@@ -189,25 +189,24 @@ macro_rules! watched {
     }};
 }
 
-#[async_trait]
-impl Store for WatchedStore {
-    fn capabilities(&self) -> Capabilities {
-        self.below.capabilities()
+impl Layer for WatchedStore {
+    fn below(&self) -> &dyn Store {
+        &*self.below
     }
 
-    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let mut info = watched!(self.head(key, conditions))?;
+    async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let mut info = watched!(self.head(address, conditions))?;
         // As storage that keeps them elsewhere.
         info.attributes.tags = Default::default();
         Ok(info)
     }
 
-    async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        watched!(self.describe(key, conditions))
+    async fn describe(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        watched!(self.describe(address, conditions))
     }
 
-    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        let mut reply = watched!(self.get(key, request))?;
+    async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
+        let mut reply = watched!(self.get(address, request))?;
         reply.info.attributes.tags = Default::default();
         reply.body = self.watch.framed(reply.body).await;
         Ok(reply)
@@ -221,12 +220,12 @@ impl Store for WatchedStore {
         watched!(self.copy(key, request))
     }
 
-    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-        watched!(self.delete(key, conditions))
+    async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
+        watched!(self.delete(address, conditions))
     }
 
-    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
-        watched!(self.update(key, change))
+    async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {
+        watched!(self.update(address, change))
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {

@@ -104,6 +104,7 @@ pub fn completed(of: &str, at: i64) -> CompletedUpload {
             etag: ETag::multipart([3; 16], 2),
             last_modified: Timestamp::from_millis(at - 1),
             checksum: Some(ObjectChecksum { checksum, kind: ChecksumKind::Composite, parts: 2 }),
+            version: None,
         },
         at: Timestamp::from_millis(at),
     }

@@ -79,7 +79,7 @@ pub async fn a_delete_given_up_leaves_all_or_nothing(storage: &Storage) {
         let name = format!("folder/{n}");
         put(store, &name, "x").await;
         let (key, conditions) = (key(&name), Default::default());
-        let done = given_up(store.delete(&key, &conditions), patience).await;
+        let done = given_up(store.delete(key.current(), &conditions), patience).await;
         match settled(store, &name).await {
             Some((_, body, _)) => assert!(done.is_none() && body == b"x"),
             None => assert_absent(store, &name).await,
@@ -95,11 +95,11 @@ pub async fn an_update_given_up_leaves_the_old_tags_or_the_new(storage: &Storage
         put_with(store, &name, "x", every(store)).await;
         let new = tags(&[("n", "1")]);
         let key = key(&name);
-        let done = given_up(store.update(&key, Change::Tags(new.clone())), patience).await;
+        let done = given_up(store.update(key.current(), Change::Tags(new.clone())), patience).await;
         let (_, body, attributes) = settled(store, &name).await.expect("is there");
         assert_eq!(body, b"x");
         assert!(attributes == Attributes { tags: new.clone(), ..every(store) } || (done.is_none() && attributes == every(store)));
-        store.update(&key, Change::Tags(new)).await.expect("can be tried again");
+        store.update(key.current(), Change::Tags(new)).await.expect("can be tried again");
     }
 }
 

@@ -7,8 +7,8 @@ use causeway::{
         UploadId,
     },
     store::{
-        BeginUpload, CompletePart, CompleteUpload, CopyRequest, CopySource, GetReply, GetRequest, ListEntry, ListPage, ListRequest,
-        ObjectBody, PartWritten, PutRequest, Result, Selection, Store, Written,
+        BeginUpload, CompletePart, CompleteUpload, CopyRequest, CopySource, Deleted, GetReply, GetRequest, ListEntry, ListPage,
+        ListRequest, ObjectBody, PartWritten, PutRequest, Result, Selection, Store, Written,
         condition::{ETagMatch, WriteConditions},
         error::{StoreError, StoreErrorKind},
         payload::{Announced, Payload, PayloadError},
@@ -118,7 +118,7 @@ pub async fn collect(reply: GetReply) -> Result<Vec<u8>> {
 }
 
 pub async fn get(store: &dyn Store, name: &str, selection: Selection) -> Result<(ObjectInfo, Vec<u8>)> {
-    let reply = store.get(&key(name), GetRequest { selection, ..Default::default() }).await?;
+    let reply = store.get(key(name).current(), GetRequest { selection, ..Default::default() }).await?;
     let mut info = reply.info.clone();
     let body = collect(reply).await?;
     if info.tag_count > info.attributes.tags.len() {
@@ -138,7 +138,8 @@ pub async fn read_range(store: &dyn Store, name: &str, range: ByteRange) -> Resu
 /// All there is to know of an object.
 /// What the object is, whoever told it.
 pub async fn head(store: &dyn Store, name: &str) -> ObjectInfo {
-    let mut info = store.describe(&key(name), &Default::default()).await.unwrap_or_else(|error| panic!("heading {name:?}: {error}"));
+    let described = store.describe(key(name).current(), &Default::default()).await;
+    let mut info = described.unwrap_or_else(|error| panic!("heading {name:?}: {error}"));
     info.notes = Default::default();
     info
 }
@@ -160,13 +161,14 @@ pub fn is_same_moment(a: Timestamp, b: Timestamp) -> bool {
 
 /// Nothing there, by whatever way one looks.
 pub async fn assert_absent(store: &dyn Store, name: &str) {
-    assert_eq!(refused(store.head(&key(name), &Default::default()).await), StoreErrorKind::NoSuchKey, "HEAD of {name:?}");
-    assert_eq!(refused(store.get(&key(name), GetRequest::default()).await), StoreErrorKind::NoSuchKey, "GET of {name:?}");
+    assert_eq!(refused(store.head(key(name).current(), &Default::default()).await), StoreErrorKind::NoSuchKey, "HEAD of {name:?}");
+    assert_eq!(refused(store.get(key(name).current(), GetRequest::default()).await), StoreErrorKind::NoSuchKey, "GET of {name:?}");
     assert!(!names(store).await.contains(&name.to_owned()), "{name:?} is listed");
 }
 
-pub async fn delete(store: &dyn Store, name: &str) {
-    store.delete(&key(name), &Default::default()).await.unwrap_or_else(|error| panic!("deleting {name:?}: {error}"));
+pub async fn delete(store: &dyn Store, name: &str) -> Deleted {
+    let deleted = store.delete(key(name).current(), &Default::default()).await;
+    deleted.unwrap_or_else(|error| panic!("deleting {name:?}: {error}"))
 }
 
 pub async fn list(store: &dyn Store, request: ListRequest) -> ListPage {
@@ -201,7 +203,7 @@ pub fn copy_request(source: &Arc<dyn Store>, from: &str) -> CopyRequest {
 }
 
 pub fn copy_source(source: &Arc<dyn Store>, from: &str) -> CopySource {
-    CopySource { store: source.clone(), key: key(from), conditions: Default::default() }
+    CopySource { store: source.clone(), key: key(from), version: None, conditions: Default::default() }
 }
 
 /// An upload as clients begin it that know nothing of checksums.

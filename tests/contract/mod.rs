@@ -16,3 +16,4 @@ pub mod reading;
 pub mod storage;
 pub mod upload_checksums;
 pub mod upload_listing;
+pub mod versions;

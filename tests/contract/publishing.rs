@@ -72,7 +72,7 @@ async fn read_while(storage: &Storage, change: impl AsyncFnOnce(&dyn causeway::s
     let store = &*storage.bucket("bucket").await;
     let old = bytes(1, BIG);
     put(store, "key", old.clone()).await;
-    let reply = store.get(&key("key"), GetRequest::default()).await.expect("is there");
+    let reply = store.get(key("key").current(), GetRequest::default()).await.expect("is there");
     let (mut got, rest) = match reply.body {
         ObjectBody::Full(bytes) => (bytes.to_vec(), None),
         ObjectBody::Stream(mut stream) => {

@@ -90,7 +90,7 @@ async fn a_torn_get_yields_some_right_bytes_and_then_an_error() {
             let payload = Payload::from_stream(futures_util::stream::iter(sent), Announced::default());
             bed.faulty.put(&client::key("a"), client::request(payload)).await.expect("is put");
             bed.faults.set(Plan::always(Kind::TornBody));
-            let reply = bed.faulty.get(&client::key("a"), GetRequest::default()).await.expect("begins");
+            let reply = bed.faulty.get(client::key("a").current(), GetRequest::default()).await.expect("begins");
             let ObjectBody::Stream(mut body) = reply.body else { panic!("a torn body comes in pieces") };
             let mut came = Vec::new();
             let error = loop {
@@ -251,7 +251,7 @@ async fn a_range_is_torn_within_itself() {
     bed.put("a", client::bytes(1, 1000)).await.expect("is put");
     bed.faults.set(Plan::always(Kind::TornBody));
     let selection = Selection::Range(causeway::model::ByteRange::FromTo(100, 199));
-    let reply = bed.faulty.get(&client::key("a"), GetRequest { selection, ..Default::default() }).await.expect("begins");
+    let reply = bed.faulty.get(client::key("a").current(), GetRequest { selection, ..Default::default() }).await.expect("begins");
     assert_eq!(reply.span.len(), 100);
     let ObjectBody::Stream(body) = reply.body else { panic!("a torn body comes in pieces") };
     let frames: Vec<_> = body.collect().await;

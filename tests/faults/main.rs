@@ -67,7 +67,7 @@ impl Bed {
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
-        self.faulty.delete(&client::key(key), &Default::default()).await
+        self.faulty.delete(client::key(key).current(), &Default::default()).await.map(drop)
     }
 
     async fn list(&self) -> Result<Vec<String>> {

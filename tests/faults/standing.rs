@@ -64,7 +64,7 @@ async fn framed(bed: &Bed) {
 async fn a_body_on_its_way_stands_still_while_all_hangs() {
     let bed = Bed::new(Plan::default()).await;
     framed(&bed).await;
-    let reply = bed.faulty.get(&client::key("a"), GetRequest::default()).await.expect("begins");
+    let reply = bed.faulty.get(client::key("a").current(), GetRequest::default()).await.expect("begins");
     let ObjectBody::Stream(mut body) = reply.body else { panic!("it came in pieces") };
     assert_eq!(body.next().await.expect("more").expect("a frame"), "frame");
     bed.faults.set(Plan::hanging());
@@ -78,7 +78,7 @@ async fn a_body_on_its_way_stands_still_while_all_hangs() {
 async fn a_body_on_its_way_breaks_off_when_the_storage_goes_down() {
     let bed = Bed::new(Plan::default()).await;
     framed(&bed).await;
-    let reply = bed.faulty.get(&client::key("a"), GetRequest::default()).await.expect("begins");
+    let reply = bed.faulty.get(client::key("a").current(), GetRequest::default()).await.expect("begins");
     let ObjectBody::Stream(mut body) = reply.body else { panic!("it came in pieces") };
     assert_eq!(body.next().await.expect("more").expect("a frame"), "frame");
     bed.faults.set(Plan::down());

@@ -98,11 +98,11 @@ async fn a_body_that_is_read_is_a_request_in_work() {
     let frames = [Ok("one".into()), Ok("two".into())];
     let payload = Payload::from_stream(futures_util::stream::iter(frames), Announced::default());
     bed.store.put(&client::key("a"), client::request(payload)).await.expect("is put");
-    let reply = bed.store.get(&client::key("a"), GetRequest::default()).await.expect("begins");
+    let reply = bed.store.get(client::key("a").current(), GetRequest::default()).await.expect("begins");
     assert_eq!(bed.list().await, Err(StoreErrorKind::Busy));
     assert_eq!(client::collect(reply).await.expect("is whole"), b"onetwo");
     assert_eq!(bed.list().await, Ok(()));
-    drop(bed.store.get(&client::key("a"), GetRequest::default()).await.expect("begins"));
+    drop(bed.store.get(client::key("a").current(), GetRequest::default()).await.expect("begins"));
     assert_eq!(bed.list().await, Ok(()), "a reader that went away is out of work");
 }
 

@@ -163,7 +163,7 @@ impl Run {
             Operation::Get { key: name, range } => self.compare_read(&*store, &name, range).await,
             Operation::Delete { key: name, condition } => {
                 let wants = self.wants(&name, condition);
-                let (got, expected) = (store.delete(&key(&name), &conditions(&wants)).await, self.model.check(&name, &wants));
+                let (got, expected) = (store.delete(key(&name).current(), &conditions(&wants)).await, self.model.check(&name, &wants));
                 if self.storage.is_remote() && got.is_ok() && expected == Err(Kind::NoSuchKey) {
                     // Some storages say of what is not there that it is deleted, whatever the condition.
                     return Ok(());
@@ -176,7 +176,7 @@ impl Run {
             Operation::Copy { from, to, attributes: which, condition } => {
                 let wants = self.wants(&to, condition);
                 let replace = CopyAttributes { metadata: which.map(attributes), ..Default::default() };
-                let source = CopySource { store: store.clone(), key: key(&from), conditions: Default::default() };
+                let source = CopySource { store: store.clone(), key: key(&from), version: None, conditions: Default::default() };
                 let request = CopyRequest { source, attributes: replace, conditions: conditions(&wants), checksum: None };
                 let got = store.copy(&key(&to), request).await;
                 let source = self.model.objects.get(&from).cloned().ok_or(Kind::NoSuchKey);
@@ -191,7 +191,7 @@ impl Run {
                 Ok(())
             }
             Operation::Tag { key: name, tags: which } => {
-                let got = store.update(&key(&name), Change::Tags(tags(which))).await;
+                let got = store.update(key(&name).current(), Change::Tags(tags(which))).await;
                 let object = self.model.objects.get_mut(&name).ok_or(Kind::NoSuchKey);
                 if let Some(((), object)) = same_kind(got, object)? {
                     object.attributes.tags = tags(which);
@@ -200,7 +200,7 @@ impl Run {
             }
             Operation::Share { key: name, public } => {
                 let acl = if public && acls { CannedAcl::PublicRead } else { CannedAcl::Private };
-                let got = store.update(&key(&name), Change::Acl(acl)).await;
+                let got = store.update(key(&name).current(), Change::Acl(acl)).await;
                 let object = self.model.objects.get_mut(&name).ok_or(Kind::NoSuchKey);
                 if let Some(((), object)) = same_kind(got, object)? {
                     object.attributes.acl = acl;
@@ -218,7 +218,7 @@ impl Run {
             Operation::Part { upload, number: n, body } => self.put_part(&*store, upload, n, bytes(body)).await,
             Operation::CopyPart { upload, number: n, from, range } => {
                 let Some(id) = self.ids.get(upload) else { return Ok(()) };
-                let source = CopySource { store: store.clone(), key: key(&from), conditions: Default::default() };
+                let source = CopySource { store: store.clone(), key: key(&from), version: None, conditions: Default::default() };
                 let range = range.map(|(from, to)| ByteRange::FromTo(from, to));
                 let name = key(&self.model.uploads[upload].key);
                 let got = store.copy_part(&name, id, number(n), CopyPartRequest { source, range }).await;
@@ -333,7 +333,7 @@ impl Run {
 
     async fn compare_read(&self, store: &dyn Store, name: &str, range: Option<ByteRange>) -> Outcome {
         let selection = range.map_or(Selection::Whole, Selection::Range);
-        let got = store.get(&key(name), GetRequest { selection, ..Default::default() }).await;
+        let got = store.get(key(name).current(), GetRequest { selection, ..Default::default() }).await;
         let Some((reply, expected)) = same_kind(got, self.model.read(name, range))? else { return Ok(()) };
         same("the length", reply.span.len(), expected.len() as u64)?;
         let mut body = Vec::new();
@@ -400,7 +400,8 @@ impl Run {
         let expected = self.model.objects.iter().map(|(name, o)| (name.clone(), o.body.len() as u64, o.etag.clone()));
         same("the listing", listed, expected.collect())?;
         for (name, object) in &self.model.objects {
-            let info = store.describe(&key(name), &Default::default()).await.map_err(|error| format!("heading {name:?}: {error}"))?;
+            let info =
+                store.describe(key(name).current(), &Default::default()).await.map_err(|error| format!("heading {name:?}: {error}"))?;
             same("the size", info.size, object.body.len() as u64)?;
             same("the ETag", info.etag.as_str(), &object.etag)?;
             // A storage with a clock of its own says when only afterwards.

@@ -4,12 +4,10 @@ use async_trait::async_trait;
 use causeway::{
     backend::{Backend, OpenedBucket, memory::MemoryBackend},
     catalog::BucketRecord,
-    model::{BucketName, ObjectInfo, ObjectKey, PartNumber, UploadId},
+    model::{BucketName, ObjectAddress, ObjectInfo, ObjectKey, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest, PartWritten,
-        PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        Capabilities, Change, CompleteUpload, Deleted, GetReply, GetRequest, Layer, PutRequest, Result, Store, Written,
         condition::{Current, ReadConditions, WriteConditions},
-        payload::Payload,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -86,62 +84,49 @@ impl Open {
     }
 }
 
-#[async_trait]
-impl Store for Open {
+impl Layer for Open {
+    fn below(&self) -> &dyn Store {
+        &*self.below
+    }
+
     fn capabilities(&self) -> Capabilities {
         self.capabilities
     }
 
-    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        self.alone(self.below.head(key, conditions)).await
+    async fn tried_capabilities(&self) -> Result<Capabilities> {
+        Ok(self.capabilities)
     }
 
-    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        self.alone(self.below.get(key, request)).await
+    async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        self.alone(self.below.head(address, conditions)).await
+    }
+
+    async fn describe(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        self.alone(self.below.describe(address, conditions)).await
+    }
+
+    async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
+        self.alone(self.below.get(address, request)).await
     }
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
         if self.is_strict {
-            let found = self.below.head(key, &Default::default()).await.ok();
+            let found = self.below.head(key.current(), &Default::default()).await.ok();
             let current = found.as_ref().map(|info| Current { etag: &info.etag, size: info.size, last_modified: info.last_modified });
             request.conditions.check(current)?;
         }
         self.alone(self.below.put(key, request)).await
     }
 
-    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-        self.alone(self.below.delete(key, conditions)).await
+    async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
+        self.alone(self.below.delete(address, conditions)).await
     }
 
-    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
-        self.alone(self.below.update(key, change)).await
-    }
-
-    async fn list(&self, request: ListRequest) -> Result<ListPage> {
-        self.below.list(request).await
-    }
-
-    async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
-        self.below.begin_upload(key, request).await
-    }
-
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
-        self.below.put_part(key, upload, number, payload).await
-    }
-
-    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
-        self.below.list_parts(key, upload, after, limit).await
+    async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {
+        self.alone(self.below.update(address, change)).await
     }
 
     async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
         self.alone(self.below.complete_upload(key, upload, request)).await
-    }
-
-    async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
-        self.below.abort_upload(key, upload).await
-    }
-
-    async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
-        self.below.list_uploads(request).await
     }
 }

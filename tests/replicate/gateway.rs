@@ -192,7 +192,7 @@ impl Gateway {
 /// All of an object, or that there is none.
 pub async fn read(store: &dyn Store, key: &str) -> Result<Option<Vec<u8>>, StoreErrorKind> {
     let key = ObjectKey::new(key).expect("a key");
-    let reply = match store.get(&key, GetRequest::default()).await {
+    let reply = match store.get(key.current(), GetRequest::default()).await {
         Ok(reply) => reply,
         Err(error) if error.kind() == StoreErrorKind::NoSuchKey => return Ok(None),
         Err(error) => return Err(error.kind()),

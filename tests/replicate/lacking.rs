@@ -29,7 +29,7 @@ async fn changes_reach_everybody(world: World, case: &str) {
         upload.part(1, body).await;
         upload.complete().await;
     }
-    gateway.store.delete(&key("gone"), &Default::default()).await.unwrap_or_else(|error| panic!("{case}: {error}"));
+    gateway.store.delete(key("gone").current(), &Default::default()).await.unwrap_or_else(|error| panic!("{case}: {error}"));
     assert_eq!(read(&*gateway.store, "gone").await, Ok(None), "{case}");
     gateway.settled().await;
     for member in 0..world.members {
@@ -42,7 +42,7 @@ async fn changes_reach_everybody(world: World, case: &str) {
     let counts = gateway.scrub(Scrub::Bytes).await;
     assert_eq!((counts.differing, counts.failed), (0, 0), "{case}");
     for name in ["key", "long", "parts"] {
-        gateway.store.delete(&key(name), &Default::default()).await.unwrap_or_else(|error| panic!("{case}: {error}"));
+        gateway.store.delete(key(name).current(), &Default::default()).await.unwrap_or_else(|error| panic!("{case}: {error}"));
     }
     gateway.settled().await;
     assert!(gateway.backend.remove(&gateway.record).await.expect("answers"), "{case}: nothing is left in any replica");

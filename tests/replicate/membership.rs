@@ -96,7 +96,7 @@ async fn objects_that_were_there_before_are_served_listed_and_spread() {
     let world = World { members: 3, ..world };
     let gateway = world.restart(gateway).await;
     assert_eq!(read(&*gateway.store, "old03").await, Ok(Some(bytes(3, 10).to_vec())));
-    gateway.store.head(&key("old04"), &Default::default()).await.expect("is there");
+    gateway.store.head(key("old04").current(), &Default::default()).await.expect("is there");
     gateway.filled().await;
     let page = gateway.store.list(ListRequest { limit: 100, ..Default::default() }).await.expect("is listed");
     assert_eq!(page.entries.len(), 31);

@@ -85,7 +85,7 @@ async fn a_long_body_goes_over_whatever_was_decided_while_it_came() {
             match case {
                 "a swap" => drop(put_if(&*gateway.store, "key", "won", if_still(&etag_of(b"old"))).await.expect("is still old")),
                 "a creation" => drop(put_if(&*gateway.store, "key", "won", if_absent()).await.expect("is absent")),
-                "a deletion" => gateway.store.delete(&key("key"), &Default::default()).await.expect("is deleted"),
+                "a deletion" => drop(gateway.store.delete(key("key").current(), &Default::default()).await.expect("is deleted")),
                 _ => tagged(&gateway).await,
             }
             gateway.settled().await;
@@ -112,7 +112,7 @@ async fn a_client_may_take_as_long_as_it_likes_with_a_body() {
 
 async fn tagged(gateway: &Gateway) {
     let tags = TagSet::new(vec![Tag { key: "k".into(), value: "v".into() }]).expect("valid");
-    gateway.store.update(&key("key"), Change::Tags(tags)).await.expect("is tagged");
+    gateway.store.update(key("key").current(), Change::Tags(tags)).await.expect("is tagged");
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,7 +155,7 @@ async fn a_long_body_that_comes_too_late_for_its_storages_was_overwritten_at_onc
     slower.end().await.expect("it took its place before the first of all");
     assert!(held_by_all(&world, &gateway).await.iter().all(|held| held.as_deref() == Some(b"newest")));
     let late = Slow::begin(&gateway).await;
-    gateway.store.delete(&key("key"), &Default::default()).await.expect("is deleted");
+    gateway.store.delete(key("key").current(), &Default::default()).await.expect("is deleted");
     late.end().await.expect("it was deleted at once");
     assert!(held_by_all(&world, &gateway).await.iter().all(Option::is_none));
 }
@@ -183,7 +183,7 @@ async fn a_refused_write_that_lands_later_does_not_outlive_a_deletion() {
             world.faults[2].heal();
         };
         let (name, unconditional) = (key("key"), Default::default());
-        let (deleted, ()) = tokio::join!(gateway.store.delete(&name, &unconditional), lands);
+        let (deleted, ()) = tokio::join!(gateway.store.delete(name.current(), &unconditional), lands);
         deleted.expect("is deleted");
         assert!(held_by_all(&world, &gateway).await.iter().all(Option::is_none), "{write:?}");
         assert!(gateway.backend.remove(&gateway.record).await.expect("answers"), "{write:?}: the bucket is empty");
@@ -239,7 +239,7 @@ async fn an_older_version_is_not_deleted_when_those_that_had_the_newer_one_lost_
     put(&*gateway.store, "key", "newer").await;
     gateway.settled_but(2).await;
     for member in 0..2 {
-        world.below(&gateway, member).await.delete(&key("key"), &Default::default()).await.expect("memory takes it");
+        world.below(&gateway, member).await.delete(key("key").current(), &Default::default()).await.expect("memory takes it");
     }
     // Nobody knows what the third has.
     assert_eq!(read(&*gateway.store, "key").await, Err(StoreErrorKind::Unavailable));
@@ -343,11 +343,11 @@ async fn a_listing_shows_nothing_whose_deletion_was_acknowledged_though_the_inde
     let index = rusqlite::Connection::open(world.directory.path().join("index.sqlite")).expect("opens");
     index.execute_batch("BEGIN IMMEDIATE").expect("is locked");
     let (store, name) = (gateway.store.clone(), key("key"));
-    let first = tokio::spawn(async move { store.delete(&name, &Default::default()).await });
+    let first = tokio::spawn(async move { store.delete(name.current(), &Default::default()).await });
     while read(&*gateway.store, "key").await != Ok(None) {
         tokio::task::yield_now().await;
     }
-    gateway.store.delete(&key("key"), &Default::default()).await.expect("there is nothing to delete any more");
+    gateway.store.delete(key("key").current(), &Default::default()).await.expect("there is nothing to delete any more");
     let store = gateway.store.clone();
     let mut listing = tokio::spawn(async move { store.list(ListRequest { limit: 10, ..Default::default() }).await });
     let page = match tokio::time::timeout(Duration::from_millis(500), &mut listing).await {

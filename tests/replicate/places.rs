@@ -65,7 +65,7 @@ async fn a_bucket_is_removed_while_a_replica_hangs_and_its_place_there_when_it_i
     let world = World::new(2);
     let gateway = world.start().await;
     put(&*gateway.store, "key", "x").await;
-    gateway.store.delete(&key("key"), &Default::default()).await.expect("is deleted");
+    gateway.store.delete(key("key").current(), &Default::default()).await.expect("is deleted");
     gateway.settled().await;
     world.faults[2].set(Plan::hanging());
     assert!(gateway.backend.remove(&gateway.record).await.expect("two are enough"));
@@ -112,7 +112,7 @@ async fn a_place_that_a_deleted_bucket_left_belongs_to_the_next_one_of_its_name(
     let world = World::new(3);
     let gateway = world.start().await;
     put(&*gateway.store, "key", "x").await;
-    gateway.store.delete(&key("key"), &Default::default()).await.expect("is deleted");
+    gateway.store.delete(key("key").current(), &Default::default()).await.expect("is deleted");
     gateway.settled().await;
     world.faults[2].set(Plan::down());
     assert!(gateway.backend.remove(&gateway.record).await.expect("two are enough"));
@@ -197,7 +197,7 @@ async fn what_is_found_in_a_place_that_was_lost_does_not_come_back() {
     let gateway = world.start().await;
     objects(&gateway).await;
     put(&*gateway.store, "deleted", "x").await;
-    gateway.store.delete(&key("deleted"), &Default::default()).await.expect("is deleted");
+    gateway.store.delete(key("deleted").current(), &Default::default()).await.expect("is deleted");
     gateway.settled().await;
     // An older state of the storage, as from a backup.
     world.memories[1].lose_everything();

@@ -169,7 +169,7 @@ async fn ranges_and_conditions_are_those_of_the_object_and_not_of_a_replica() {
     let body = bytes(1, 100_000);
     put(&*gateway.store, "key", body.clone()).await;
     let selection = Selection::Range(causeway::model::ByteRange::FromTo(10, 60_009));
-    let reply = gateway.store.get(&key("key"), GetRequest { selection, ..Default::default() }).await.expect("a range");
+    let reply = gateway.store.get(key("key").current(), GetRequest { selection, ..Default::default() }).await.expect("a range");
     assert_eq!((reply.span.start, reply.span.end, reply.info.size), (10, 60_010, 100_000));
     let replicas = reply.info.notes.replicas.expect("says where it is");
     assert_eq!(replicas.current.len() + replicas.pending.len(), 3);
@@ -185,7 +185,7 @@ async fn what_others_change_in_a_replica_is_never_served_and_is_set_right() {
     let below = world.below(&gateway, 0).await;
     let wrong = PutRequest { attributes: Default::default(), conditions: Default::default(), payload: Payload::from_bytes("wrong") };
     below.put(&key("key"), wrong).await.expect("memory takes it");
-    below.delete(&key("gone"), &Default::default()).await.expect("memory takes it");
+    below.delete(key("gone").current(), &Default::default()).await.expect("memory takes it");
     assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"right".to_vec())));
     assert_eq!(read(&*gateway.store, "gone").await, Ok(Some(b"here".to_vec())));
     while world.held(&gateway, 0, "key").await.as_deref() != Some(b"right") || world.held(&gateway, 0, "gone").await.is_none() {
@@ -204,11 +204,11 @@ async fn what_others_changed_in_every_replica_is_what_there_is() {
         let below = world.below(&gateway, member).await;
         let theirs = PutRequest { attributes: Default::default(), conditions: Default::default(), payload: Payload::from_bytes("theirs") };
         below.put(&key("key"), theirs).await.expect("memory takes it");
-        below.delete(&key("gone"), &Default::default()).await.expect("memory takes it");
+        below.delete(key("gone").current(), &Default::default()).await.expect("memory takes it");
     }
     assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"theirs".to_vec())));
     assert_eq!(read(&*gateway.store, "gone").await, Ok(None));
-    let head = gateway.store.head(&key("gone"), &Default::default()).await.expect_err("is gone");
+    let head = gateway.store.head(key("gone").current(), &Default::default()).await.expect_err("is gone");
     assert_eq!(head.kind(), StoreErrorKind::NoSuchKey);
     gateway.settled().await;
 }

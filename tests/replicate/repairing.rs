@@ -23,7 +23,7 @@ async fn a_scrub_of_replicas_that_agree_finds_nothing() {
     for n in 0..50 {
         put(&*gateway.store, &format!("key{n:02}"), bytes(n, 2000)).await;
     }
-    gateway.store.delete(&key("key07"), &Default::default()).await.expect("is deleted");
+    gateway.store.delete(key("key07").current(), &Default::default()).await.expect("is deleted");
     gateway.settled().await;
     for how in [Scrub::Listing, Scrub::Bytes] {
         let counts = gateway.scrub(how).await;
@@ -41,7 +41,7 @@ async fn what_the_queue_and_a_scrub_come_to_at_once_is_sent_once() {
     gateway.settled().await;
     let below = world.below(&gateway, 2).await;
     for n in 0..50 {
-        below.delete(&key(&format!("key{n:02}")), &Default::default()).await.expect("memory takes it");
+        below.delete(key(&format!("key{n:02}")).current(), &Default::default()).await.expect("memory takes it");
     }
     // Whoever looks at the storage sees for a while that the object is not there.
     world.faults[2].set(Plan { latency: Duration::from_millis(50), ..Plan::default() }.on(Operations::of(&[Operation::Put])));
@@ -62,7 +62,7 @@ async fn a_scrub_heals_what_is_missing_or_other_and_leaves_strangers_alone() {
     }
     gateway.settled().await;
     let below = world.below(&gateway, 1).await;
-    below.delete(&key("a"), &Default::default()).await.expect("memory takes it");
+    below.delete(key("a").current(), &Default::default()).await.expect("memory takes it");
     put(&*below, "b", "other").await;
     put(&*below, "stranger", "?").await;
     let counts = gateway.scrub(Scrub::Listing).await;
@@ -90,11 +90,11 @@ async fn metadata_and_tags_come_with_a_repair() {
     };
     let request = PutRequest { attributes: attributes.clone(), conditions: Default::default(), payload: Payload::from_bytes("x") };
     gateway.store.put(&key("key"), request).await.expect("is put");
-    gateway.store.update(&key("key"), Change::Tags(tags.clone())).await.expect("is changed");
+    gateway.store.update(key("key").current(), Change::Tags(tags.clone())).await.expect("is changed");
     world.heal();
     gateway.settled().await;
     for member in 0..3 {
-        let info = world.below(&gateway, member).await.head(&key("key"), &Default::default()).await.expect("is there");
+        let info = world.below(&gateway, member).await.head(key("key").current(), &Default::default()).await.expect("is there");
         assert_eq!(info.attributes, Attributes { tags: tags.clone(), ..attributes.clone() });
     }
 }
@@ -106,7 +106,7 @@ async fn a_deletion_that_a_replica_missed_does_not_come_back() {
     put(&*gateway.store, "key", "x").await;
     gateway.settled().await;
     world.faults[0].set(Plan::down());
-    gateway.store.delete(&key("key"), &Default::default()).await.expect("two are enough");
+    gateway.store.delete(key("key").current(), &Default::default()).await.expect("two are enough");
     let gateway = world.restart(gateway).await;
     assert_eq!(super::gateway::read(&*gateway.store, "key").await, Ok(None));
     world.heal();

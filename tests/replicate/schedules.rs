@@ -211,12 +211,12 @@ impl Run {
     /// Changes nothing of what is read.
     async fn tag(&mut self, store: &dyn Store, name: &'static str) {
         let tags = TagSet::new(vec![Tag { key: "n".into(), value: self.written.to_string() }]).expect("valid");
-        let outcome = store.update(&key(name), Change::Tags(tags)).await;
+        let outcome = store.update(key(name).current(), Change::Tags(tags)).await;
         self.noted(format!("tag {name}"), &outcome);
     }
 
     async fn delete(&mut self, store: &dyn Store, name: &'static str) {
-        let outcome = store.delete(&key(name), &Default::default()).await;
+        let outcome = store.delete(key(name).current(), &Default::default()).await.map(drop);
         self.noted(format!("delete {name}"), &outcome);
         self.wrote(name, None, outcome, false);
     }
@@ -234,7 +234,7 @@ impl Run {
     }
 
     async fn head(&mut self, store: &dyn Store, name: &'static str) {
-        let found = store.head(&key(name), &Default::default()).await;
+        let found = store.head(key(name).current(), &Default::default()).await;
         self.noted(format!("head {name}"), &found);
         let size = match found {
             Ok(info) => Some(info.size),

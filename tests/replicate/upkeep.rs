@@ -20,7 +20,7 @@ async fn what_differs_in_a_replica_is_found_without_being_asked_for() {
     }
     gateway.settled().await;
     let below = world.below(&gateway, 1).await;
-    below.delete(&key("a"), &Default::default()).await.expect("memory takes it");
+    below.delete(key("a").current(), &Default::default()).await.expect("memory takes it");
     put(&*below, "b", "other").await;
     for name in ["a", "b"] {
         while world.held(&gateway, 1, name).await.as_deref() != Some(name.as_bytes()) {
@@ -38,7 +38,7 @@ async fn a_scrub_goes_on_with_the_others_where_a_replica_is_away_and_says_so() {
     }
     gateway.settled().await;
     let below = world.below(&gateway, 2).await;
-    below.delete(&key("key3"), &Default::default()).await.expect("memory takes it");
+    below.delete(key("key3").current(), &Default::default()).await.expect("memory takes it");
     world.faults[0].set(Plan::down());
     let counts = gateway.scrub(Scrub::Listing).await;
     assert_eq!((counts.objects, counts.differing, counts.unreachable), (10, 1, 1));

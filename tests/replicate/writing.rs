@@ -27,7 +27,7 @@ async fn a_quorum_is_enough_whatever_the_third_does_and_it_catches_up_by_itself(
             world.faults[member].set(plan.clone());
             put(&*gateway.store, "key", "new").await;
             put(&*gateway.store, "other", bytes(1, 300_000)).await;
-            gateway.store.delete(&key("key"), &Default::default()).await.expect("is deleted");
+            gateway.store.delete(key("key").current(), &Default::default()).await.expect("is deleted");
             put(&*gateway.store, "key", "newest").await;
             assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"newest".to_vec())), "{plan:?}");
             assert_eq!(read(&*gateway.store, "other").await, Ok(Some(bytes(1, 300_000).to_vec())), "{plan:?}");
@@ -55,7 +55,7 @@ async fn without_a_quorum_nothing_is_acknowledged_and_what_stands_is_still_read(
         assert_eq!(refused.kind(), StoreErrorKind::Unavailable);
     }
     assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"old".to_vec())));
-    let deleted = gateway.store.delete(&key("key"), &Default::default()).await.expect_err("one replica is no quorum");
+    let deleted = gateway.store.delete(key("key").current(), &Default::default()).await.expect_err("one replica is no quorum");
     assert_eq!(deleted.kind(), StoreErrorKind::Unavailable);
 }
 
@@ -94,7 +94,7 @@ async fn a_write_that_comes_late_changes_nothing_that_came_after_it() {
     let late = Plan { late_by: Duration::from_secs(1), ..Plan::always(Kind::Late) };
     world.faults.iter().for_each(|faults| faults.set(late.clone()));
     gateway.store.put(&key("key"), request("late")).await.expect_err("nobody took it");
-    gateway.store.delete(&key("key"), &Default::default()).await.expect_err("nobody took it");
+    gateway.store.delete(key("key").current(), &Default::default()).await.expect_err("nobody took it");
     world.heal();
     put(&*gateway.store, "key", "second").await;
     tokio::time::sleep(Duration::from_secs(10)).await;

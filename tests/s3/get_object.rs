@@ -184,6 +184,20 @@ async fn what_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
+async fn an_unknown_version_says_nothing_of_an_object_to_those_who_may_not_read_it() {
+    let server = Server::start();
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    put(&client, &bucket, "k", "x").await;
+    let asked = |path: &str| server.raw().get(format!("/{bucket}/{path}")).anonymous().send();
+    for key in ["k", "missing"] {
+        let unknown = asked(&format!("{key}?versionId=v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA"));
+        assert_eq!(unknown.failure(), is(404, "NoSuchVersion"), "{key}");
+        assert_eq!(asked(&format!("{key}?versionId=null")).failure(), is(403, "AccessDenied"), "{key}");
+    }
+}
+
+#[tokio::test]
 async fn sub_resources_of_buckets_are_none_of_keys() {
     let server = Server::start();
     let client = server.client();

@@ -64,7 +64,7 @@ async fn a_storage_that_hangs_is_given_up_and_nothing_becomes_visible() {
         let result = store.put(&key(name), request(Payload::from_bytes(bytes(1, size)))).await;
         assert_eq!(refused(result), StoreErrorKind::Unavailable);
     }
-    assert_eq!(refused(store.head(&key("key"), &Default::default()).await), StoreErrorKind::Unavailable);
+    assert_eq!(refused(store.head(key("key").current(), &Default::default()).await), StoreErrorKind::Unavailable);
     assert_eq!(read(&*truth, "key").await, b"old");
     assert_eq!(names(&*truth).await, ["key"]);
 }
@@ -83,7 +83,7 @@ async fn a_body_that_is_replaced_while_it_is_cut_ends_in_an_error() {
     let (proxy, store, truth, _behind, _beside) = apart().await;
     put(&*store, "key", bytes(1, 8 << 20)).await;
     proxy.cut(Direction::Down, 2_000_000, 1);
-    let reply = store.get(&key("key"), Default::default()).await.expect("is there");
+    let reply = store.get(key("key").current(), Default::default()).await.expect("is there");
     put(&*truth, "key", bytes(2, 8 << 20)).await;
     assert!(collect(reply).await.is_err(), "never two objects in one body");
 }
@@ -121,7 +121,7 @@ async fn refused_credentials_are_an_internal_error_without_secrets() {
     let credentials =
         Credentials::Keys { access_key: Upstream::causeway().access_key.into(), secret_key: Secret::new(wrong), session_token: None };
     let stranger = Gateway::with(S3Settings { credentials, ..settings(address) });
-    let error = stranger.open("bucket", &name).await.get(&key("key"), Default::default()).await.err().expect("is refused");
+    let error = stranger.open("bucket", &name).await.get(key("key").current(), Default::default()).await.err().expect("is refused");
     assert_eq!(error.kind(), StoreErrorKind::Internal);
     let shown = format!("{error} {error:?} {:?}", stranger.backend);
     assert!(shown.contains("refuses our credentials") && !shown.contains(wrong), "{shown}");

@@ -77,7 +77,7 @@ async fn an_upload_begins_with_them() {
 async fn an_archived_object_is_in_the_wrong_state_to_be_read() {
     let (_gateway, store) = bucket(Upstream::moto()).await;
     put_with(&*store, "key", "x", class("GLACIER")).await;
-    let read = store.get(&key("key"), Default::default()).await;
+    let read = store.get(key("key").current(), Default::default()).await;
     assert_eq!(read.err().map(|error| error.kind()), Some(StoreErrorKind::InvalidObjectState));
 }
 

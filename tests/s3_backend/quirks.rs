@@ -37,7 +37,7 @@ async fn a_range_answered_with_200_is_a_range() {
         (ByteRange::Suffix(1), Span { start: 9, end: 10 }, b"9"),
     ] {
         let request = GetRequest { selection: Selection::Range(range), ..Default::default() };
-        let reply = store.get(&key("key"), request).await.expect("is there");
+        let reply = store.get(key("key").current(), request).await.expect("is there");
         assert_eq!((reply.span, reply.info.size), (span, 10));
         assert_eq!(collect(reply).await.expect("readable"), expected);
     }

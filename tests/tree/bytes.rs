@@ -165,7 +165,7 @@ impl Scene {
         let store: Weak<dyn Store> = Arc::downgrade(&self.bed.store);
         self.files.at(moment, move || {
             let store = store.upgrade().expect("is open");
-            Box::pin(async move { store.delete(&key(name), &Default::default()).await.expect("is deleted") })
+            Box::pin(async move { store.delete(key(name).current(), &Default::default()).await.map(drop).expect("is deleted") })
         });
     }
 
@@ -174,7 +174,7 @@ impl Scene {
     }
 
     fn source(&self, name: &str) -> CopySource {
-        CopySource { store: self.bed.store.clone(), key: key(name), conditions: ReadConditions::default() }
+        CopySource { store: self.bed.store.clone(), key: key(name), version: None, conditions: ReadConditions::default() }
     }
 
     /// Another checksum than the source's makes the bytes pass through here.

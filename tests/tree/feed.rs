@@ -89,7 +89,7 @@ async fn what_we_wrote_ourselves_costs_one_request_to_follow() {
     for name in ["a/b/c", "a/b/c", "gone"] {
         put(bed.store.clone(), name.into(), name.into()).await.expect("is put");
     }
-    bed.store.delete(&key("gone"), &Default::default()).await.expect("is deleted");
+    bed.store.delete(key("gone").current(), &Default::default()).await.expect("is deleted");
     bed.follow().await;
     bed.asked();
     bed.follow().await;

@@ -71,7 +71,7 @@ impl Upload {
     /// Completes it and looks at the object.
     async fn becomes_its_parts(&self) {
         self.complete().await.expect("is completed");
-        let reply = self.store.get(&self.key, GetRequest::default()).await.expect("is there");
+        let reply = self.store.get(self.key.current(), GetRequest::default()).await.expect("is there");
         let mut object = BytesMut::new();
         match reply.body {
             ObjectBody::Full(bytes) => object.extend_from_slice(&bytes),

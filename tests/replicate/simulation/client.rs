@@ -205,14 +205,14 @@ impl Client {
             _ => (WriteConditions::default(), Condition::None),
         };
         let begun = self.begin();
-        let heard = self.ask(gateway, gateway.store.delete(&key(name), &conditions)).await;
+        let heard = self.ask(gateway, gateway.store.delete(key(name).current(), &conditions)).await;
         self.changed(name, begun, Action::Delete(condition), heard, "");
     }
 
     async fn tag(&mut self, gateway: &Gateway, name: Key) {
         let tags = 1_000_000 + self.history.content().0;
         let begun = self.begin();
-        let heard = self.ask(gateway, gateway.store.update(&key(name), Change::Tags(tag_set(tags)))).await;
+        let heard = self.ask(gateway, gateway.store.update(key(name).current(), Change::Tags(tag_set(tags)))).await;
         self.changed(name, begun, Action::Retag(tags), heard, "");
     }
 
@@ -220,7 +220,7 @@ impl Client {
         let source = self.dice.pick(&KEYS);
         let tags = 2_000_000 + self.history.content().0;
         let request = CopyRequest {
-            source: CopySource { store: gateway.store.clone(), key: key(source), conditions: Default::default() },
+            source: CopySource { store: gateway.store.clone(), key: key(source), version: None, conditions: Default::default() },
             attributes: CopyAttributes { tags: Some(tag_set(tags)), ..Default::default() },
             conditions: Default::default(),
             checksum: None,
@@ -252,7 +252,7 @@ impl Client {
 
     async fn head(&mut self, gateway: &Gateway, name: Key) {
         let begun = self.begin();
-        let heard = self.ask(gateway, gateway.store.describe(&key(name), &Default::default())).await;
+        let heard = self.ask(gateway, gateway.store.describe(key(name).current(), &Default::default())).await;
         match heard {
             Some(Ok(info)) => self.saw(name, begun, &info, "HEAD"),
             Some(Err(error)) => self.missed(name, begun, error.kind(), "HEAD"),
@@ -265,7 +265,7 @@ impl Client {
         let begun = self.begin();
         let get = async {
             let selection = range.map_or(Selection::Whole, Selection::Range);
-            let reply = gateway.store.get(&key(name), GetRequest { selection, ..Default::default() }).await?;
+            let reply = gateway.store.get(key(name).current(), GetRequest { selection, ..Default::default() }).await?;
             let (info, span) = (reply.info.clone(), reply.span);
             Ok((info, span, crate::client::collect(reply).await?))
         };

@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use causeway::{
     backend::{Backend, OpenedBucket, locks::Locks, memory::MemoryBackend},
     catalog::BucketRecord,
-    model::{BucketName, ETag, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
+    model::{BucketName, ETag, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, GetReply, GetRequest, Guarantee, Keeping, ListEntry, ListPage, ListRequest,
-        ListUploadsRequest, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, Deleted, GetReply, GetRequest, Guarantee, Keeping, Layer, ListEntry, ListPage,
+        ListRequest, ListUploadsRequest, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{Current, ReadConditions, WriteConditions},
         error::{StoreError, StoreErrorKind},
         payload::{Announced, AnnouncedChecksum, Payload},
@@ -89,7 +89,7 @@ impl Storage {
     /// Other bytes of the same length under the same ETag. Whether there were any.
     pub async fn rot(&self, bucket: &BucketRecord, key: &ObjectKey) -> Result<bool> {
         let below = self.memory.open(bucket).await?.store;
-        let Ok(reply) = below.get(key, Default::default()).await else { return Ok(false) };
+        let Ok(reply) = below.get(key.current(), Default::default()).await else { return Ok(false) };
         let attributes = reply.info.attributes.clone();
         let mut bytes = crate::client::collect(reply).await?;
         bytes.iter_mut().for_each(|byte| *byte ^= 1);
@@ -100,7 +100,7 @@ impl Storage {
     /// Nothing is there any more.
     pub async fn lose(&self, bucket: &BucketRecord, key: &ObjectKey) -> Result<()> {
         self.shown().objects.remove(key);
-        self.memory.open(bucket).await?.store.delete(key, &Default::default()).await
+        self.memory.open(bucket).await?.store.delete(key.current(), &Default::default()).await.map(drop)
     }
 
     fn lacks(&self, what: Lack) -> bool {
@@ -284,28 +284,42 @@ impl Opened {
     }
 
     async fn size(&self, key: &ObjectKey) -> Option<u64> {
-        self.below.head(key, &Default::default()).await.ok().map(|info| info.size)
+        self.below.head(key.current(), &Default::default()).await.ok().map(|info| info.size)
     }
 }
 
-#[async_trait]
-impl Store for Opened {
+impl Layer for Opened {
+    fn below(&self) -> &dyn Store {
+        &*self.below
+    }
+
     fn capabilities(&self) -> Capabilities {
         self.reached.capabilities()
     }
 
-    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+    async fn tried_capabilities(&self) -> Result<Capabilities> {
+        Ok(self.reached.capabilities())
+    }
+
+    async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let key = address.unversioned()?;
         let head = async {
-            let info = self.storage().info(key, self.below.head(key, &Default::default()).await?);
+            let info = self.storage().info(key, self.below.head(key.current(), &Default::default()).await?);
             conditions.check(&info.etag, info.last_modified)?;
             Ok(info)
         };
         self.reached.asked(Some(key), head).await
     }
 
-    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+    /// Its HEAD says all there is to know.
+    async fn describe(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        Layer::head(self, address, conditions).await
+    }
+
+    async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
+        let key = address.unversioned()?;
         let get = async {
-            let reply = self.below.get(key, GetRequest { selection: request.selection, ..Default::default() }).await?;
+            let reply = self.below.get(key.current(), GetRequest { selection: request.selection, ..Default::default() }).await?;
             let info = self.storage().info(key, reply.info);
             request.conditions.check(&info.etag, info.last_modified)?;
             Ok(GetReply { info, ..reply })
@@ -329,24 +343,26 @@ impl Store for Opened {
         self.reached.done(at, put).await
     }
 
-    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+    async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
+        let key = address.unversioned()?;
         self.reached.takes(conditions, Lack::ConditionalDelete)?;
         let (own, at, key, conditions) = (self.clone(), key, key.clone(), conditions.clone());
         let delete = async move {
             own.storage().check(&key, &conditions, own.size(&key).await)?;
-            own.below.delete(&key, &Default::default()).await?;
+            let deleted = own.below.delete(key.current(), &Default::default()).await?;
             own.storage().shown().objects.remove(&key);
-            Ok(())
+            Ok(deleted)
         };
         self.reached.done(at, delete).await
     }
 
-    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
+    async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {
+        let key = address.unversioned()?;
         if matches!(change, Change::Tags(_)) && self.storage().lacks(Lack::Tags) {
             return Err(StoreErrorKind::NotImplemented.into());
         }
         let (own, at, key) = (self.clone(), key, key.clone());
-        self.reached.done(at, async move { own.below.update(&key, change).await }).await
+        self.reached.done(at, async move { own.below.update(key.current(), change).await }).await
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {

@@ -196,7 +196,7 @@ pub async fn leave(world: &World) {
         }
     }
     for name in KEYS {
-        if let Err(error) = store.delete(&crate::client::key(name), &Default::default()).await {
+        if let Err(error) = store.delete(crate::client::key(name).current(), &Default::default()).await {
             world.history.wrong(format!("{name} cannot be deleted though all is well: {error}"));
         }
     }

@@ -136,10 +136,10 @@ mod tests {
         let first = backend.open(&bucket).await.expect("opens").store;
         let second = backend.open(&bucket).await.expect("opens").store;
         first.put(&key, put()).await.expect("is put");
-        assert_eq!(second.head(&key, &Default::default()).await.map(|info| info.size).ok(), Some(1));
+        assert_eq!(second.head(key.current(), &Default::default()).await.map(|info| info.size).ok(), Some(1));
         assert_eq!(backend.discover().await.expect("names"), std::slice::from_ref(&bucket.bucket.name));
         assert!(!backend.remove(&bucket).await.expect("answers"));
-        second.delete(&key, &Default::default()).await.expect("is deleted");
+        second.delete(key.current(), &Default::default()).await.expect("is deleted");
         assert!(backend.remove(&bucket).await.expect("answers"));
         assert!(backend.remove(&bucket).await.expect("answers"), "repeating it is harmless");
         let late = first.put(&key, put()).await.map_err(|error| error.kind());

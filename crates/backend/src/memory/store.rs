@@ -9,11 +9,11 @@ use super::{
 };
 use crate::{
     backend::uploads,
-    model::{ChecksumAlgorithm, ChecksumSpec, ObjectChecksum, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
+    model::{ChecksumAlgorithm, ChecksumSpec, ObjectAddress, ObjectChecksum, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, Durability, GetReply, GetRequest, Guarantee, Keeping, ListEntry, ListPage,
-        ListRequest, ListUploadsRequest, ListedObject, ListedPart, MultipartSupport, PartWritten, PartsPage, PutRequest, Result, Store,
-        UploadEntry, UploadInfo, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, Deleted, Durability, GetReply, GetRequest, Guarantee, Keeping, ListEntry,
+        ListPage, ListRequest, ListUploadsRequest, ListedObject, ListedPart, MultipartSupport, PartWritten, PartsPage, PutRequest, Removal,
+        Result, Store, UploadEntry, UploadInfo, UploadsPage, Written,
         condition::{Current, ReadConditions, WriteConditions},
         error::{StoreError, StoreErrorKind},
         grouping::{self, Grouped, Query},
@@ -35,6 +35,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     checksums: Keeping::Kept,
     tags: Keeping::Kept,
     object_acls: Keeping::Kept,
+    versions: Keeping::NotKept,
     parts: Keeping::Kept,
     storage_classes: Keeping::NotKept,
     encryption: Keeping::NotKept,
@@ -109,7 +110,8 @@ impl State {
         }
         self.check(key, conditions)?;
         info.last_modified = Timestamp::now();
-        let written = Written { etag: info.etag.clone(), last_modified: info.last_modified, checksum: info.checksum.clone() };
+        let (etag, checksum) = (info.etag.clone(), info.checksum.clone());
+        let written = Written { etag, last_modified: info.last_modified, checksum, version: None };
         self.objects.insert(key.as_str().as_bytes().into(), (key.clone(), Arc::new(Object { info, content })));
         Ok(written)
     }
@@ -140,14 +142,14 @@ impl Store for MemoryStore {
         CAPABILITIES
     }
 
-    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let object = self.lock().object(key)?.clone();
+    async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let object = self.lock().object(address.unversioned()?)?.clone();
         conditions.check(&object.info.etag, object.info.last_modified)?;
         Ok(object.info.clone())
     }
 
-    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        let object = self.lock().object(key)?.clone();
+    async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
+        let object = self.lock().object(address.unversioned()?)?.clone();
         request.conditions.check(&object.info.etag, object.info.last_modified)?;
         let span = selection::select(&object.info, request.selection)?;
         Ok(GetReply { info: object.info.clone(), span, body: object.content.body(span) })
@@ -169,14 +171,16 @@ impl Store for MemoryStore {
         self.lock().publish(key, &conditions, info, content)
     }
 
-    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+    async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
+        let key = address.unversioned()?;
         let mut state = self.lock();
         state.check(key, conditions)?;
-        state.objects.remove(key.as_str().as_bytes());
-        Ok(())
+        let removed = state.objects.remove(key.as_str().as_bytes());
+        Ok(removed.map_or(Removal::Absent, |_| Removal::Removed).into())
     }
 
-    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
+    async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {
+        let key = address.unversioned()?;
         let mut state = self.lock();
         let mut object = Object::clone(state.object(key)?);
         match change {

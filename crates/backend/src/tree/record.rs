@@ -91,7 +91,7 @@ impl Record {
     }
 
     pub(super) fn written(&self) -> Written {
-        Written { etag: self.etag.clone(), last_modified: self.modified, checksum: self.checksum.clone() }
+        Written { etag: self.etag.clone(), last_modified: self.modified, checksum: self.checksum.clone(), version: None }
     }
 
     /// How listings show it.

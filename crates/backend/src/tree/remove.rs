@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     model::ObjectKey,
-    store::{ListRequest, Result, condition::WriteConditions},
+    store::{Deleted, ListRequest, Removal, Result, condition::WriteConditions},
 };
 use std::sync::Arc;
 
-pub(super) async fn remove(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+pub(super) async fn remove(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &WriteConditions) -> Result<Deleted> {
     let (bucket, key, conditions) = (bucket.clone(), key.clone(), conditions.clone());
     to_the_end(async move {
         let guard = bucket.lock(&key).await;
@@ -23,7 +23,7 @@ pub(super) async fn remove(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &W
             Some(record) => record.path.clone(),
             None => match bucket.find_locked(&key).await?.0 {
                 Some(foreign) => foreign.path,
-                None => return Ok(()),
+                None => return Ok(Removal::Absent.into()),
             },
         };
         if row.stands.is_some() {
@@ -40,7 +40,7 @@ pub(super) async fn remove(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &W
         bucket.record(&key, &Row::default()).await?;
         drop((change, guard));
         prune(&bucket, &path).await;
-        Ok(())
+        Ok(Removal::Removed.into())
     })
     .await
 }

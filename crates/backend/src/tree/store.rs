@@ -9,10 +9,10 @@ use super::{
     write::{self, Making, Ready},
 };
 use crate::{
-    model::{ChecksumKind, ETag, ObjectInfo, ObjectKey, PartNumber, UploadId},
+    model::{ChecksumKind, ETag, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest,
-        ListedPart, NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadInfo, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, Deleted, GetReply, GetRequest, ListPage, ListRequest,
+        ListUploadsRequest, ListedPart, NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadInfo, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         copy,
         error::{StoreError, StoreErrorKind},
@@ -80,12 +80,12 @@ impl Store for TreeStore {
         capabilities(self.bucket.durability)
     }
 
-    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        read::head(&self.bucket, key, conditions).await
+    async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        read::head(&self.bucket, address.unversioned()?, conditions).await
     }
 
-    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        read::get(&self.bucket, key, request).await
+    async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
+        read::get(&self.bucket, address.unversioned()?, request).await
     }
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
@@ -103,13 +103,14 @@ impl Store for TreeStore {
         copy::stream_object(self, key, request).await
     }
 
-    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+    async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
+        let key = address.unversioned()?;
         self.writable()?;
         remove::remove(&self.bucket, key, conditions).await
     }
 
-    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
-        let (bucket, key) = (self.bucket.clone(), key.clone());
+    async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {
+        let (bucket, key) = (self.bucket.clone(), address.unversioned()?.clone());
         to_the_end(async move {
             let _guard = bucket.lock(&key).await;
             let (found, row) = bucket.find_locked(&key).await?;

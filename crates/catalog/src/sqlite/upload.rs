@@ -115,7 +115,7 @@ pub(super) fn finish(db: &Connection, bucket: BucketId, upload: &UploadId, compl
 pub(super) fn completed(db: &Connection, bucket: BucketId, upload: &UploadId) -> rusqlite::Result<Option<CompletedUpload>> {
     db.prepare_cached("SELECT key, at, etag, modified, checksum FROM completed WHERE bucket = ?1 AND upload = ?2")?
         .query_row(params![bucket.0, upload.as_str()], |row| {
-            let written = Written { etag: get(row, 2)?, last_modified: get(row, 3)?, checksum: get_option(row, 4)? };
+            let written = Written { etag: get(row, 2)?, last_modified: get(row, 3)?, checksum: get_option(row, 4)?, version: None };
             Ok(CompletedUpload { key: get(row, 0)?, at: get(row, 1)?, written })
         })
         .optional()

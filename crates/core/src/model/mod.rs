@@ -3,6 +3,7 @@
 //! Owns no I/O, no clock and no policy. Everything else in the crate may use it; it uses nothing of the crate.
 
 mod acl;
+mod address;
 mod attributes;
 mod bucket;
 mod checksum;
@@ -24,8 +25,10 @@ mod tags;
 mod tenant;
 mod time;
 mod upload;
+mod version;
 
 pub use acl::CannedAcl;
+pub use address::{NoSuchVersion, ObjectAddress};
 pub use attributes::{Attributes, MAX_USER_METADATA};
 pub use bucket::{BucketName, BucketNameError};
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ChecksumSpec, ObjectChecksum, combine_crc};
@@ -46,3 +49,4 @@ pub use tags::{Tag, TagError, TagSet};
 pub use tenant::TenantId;
 pub use time::Timestamp;
 pub use upload::{MAX_PART_NUMBER, PartNumber, UploadId};
+pub use version::{MAX_VERSION_ID_BYTES, VersionId};

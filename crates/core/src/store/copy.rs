@@ -46,7 +46,7 @@ pub async fn stream_object<S: Store + ?Sized>(target: &S, key: &ObjectKey, reque
         let Opened { mut info, payload, failure } = open(&source, None, |info| checksum.or(keep(info))).await?;
         if attributes.tags.is_none() && info.tag_count > info.attributes.tags.len() {
             let same = ReadConditions { if_match: Some(ETagMatch::OneOf(vec![info.etag.clone()])), ..Default::default() };
-            info.attributes.tags = source.store.describe(&source.key, &same).await?.attributes.tags;
+            info.attributes.tags = source.store.describe(source.address(), &same).await?.attributes.tags;
         }
         let attributes = attributes.apply(&info.attributes);
         match target.put(key, PutRequest { attributes, conditions: conditions.clone(), payload }).await {
@@ -126,7 +126,7 @@ async fn open(
     checksum: impl FnOnce(&ObjectInfo) -> Option<ChecksumAlgorithm>,
 ) -> Result<Opened> {
     let request = GetRequest { conditions: source.conditions.clone(), selection: range.map_or(Selection::Whole, Selection::Range) };
-    let GetReply { info, span, body } = source.store.get(&source.key, request).await.map_err(|error| match error.kind() {
+    let GetReply { info, span, body } = source.store.get(source.address(), request).await.map_err(|error| match error.kind() {
         StoreErrorKind::NotModified => StoreErrorKind::PreconditionFailed.into(),
         _ => error,
     })?;

@@ -1,6 +1,7 @@
 //! What can go wrong in a store: a kind that S3 has an answer for, the words for an operator, and the source.
 
 use super::payload::PayloadError;
+use crate::model::NoSuchVersion;
 use std::{fmt, time::Duration};
 
 /// `ENFILE` and `EMFILE`, on every Unix.
@@ -10,6 +11,8 @@ const NO_DESCRIPTORS: [i32; 2] = [23, 24];
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreErrorKind {
     NoSuchKey,
+    /// 404: the key may have an object, but none with this version id.
+    NoSuchVersion,
     NoSuchUpload,
     /// 412; on reads also for dates.
     PreconditionFailed,
@@ -182,6 +185,12 @@ impl fmt::Display for StoreError {
 impl From<PayloadError> for StoreError {
     fn from(error: PayloadError) -> Self {
         Self::new(StoreErrorKind::Payload, "the request body failed").with_source(error)
+    }
+}
+
+impl From<NoSuchVersion> for StoreError {
+    fn from(error: NoSuchVersion) -> Self {
+        Self::new(StoreErrorKind::NoSuchVersion, error.to_string()).with_detail("VersionId", &error.0)
     }
 }
 

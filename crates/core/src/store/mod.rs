@@ -1,13 +1,15 @@
 //! The contract between S3 and storage: one bucket's objects, behind one object-safe trait.
 //!
-//! Every driver (`backend`) and every layer that stacks upon one (cache, replication, …) implements [`Store`]; the
-//! functions in `tests/contract` hold each of them to the promises written here. Nothing of an SDK, of SQL or of HTTP
-//! crosses this trait.
+//! Every driver (`backend`) implements [`Store`], and every layer that stacks upon one (cache, limits, …) is a [`Layer`], and a
+//! store by that; the functions in `tests/contract` hold each of them to the promises written here. Nothing of an SDK, of SQL or of
+//! HTTP crosses this trait.
 //!
 //! Invariants of every implementation:
 //! - an object becomes visible whole, with its attributes, or not at all; what it replaces stays readable until then;
 //! - a write is visible only after its [`Payload`](payload::Payload) was verified: publishing takes a `Verified`;
 //! - conditions are checked at the moment of publishing, under whatever makes that moment atomic, never before the body;
+//! - an address without a version means the current object of its key; a version that the key does not have is `NoSuchVersion`, on
+//!   every store. Where no versions are kept, an object is its own version `null`, and has no other;
 //! - a reader that has begun keeps the object it began with, whatever happens to the key;
 //! - listing is in byte order of keys and costs O(page);
 //! - memory is bounded by configuration, not by object or bucket size.
@@ -16,6 +18,7 @@ pub mod condition;
 pub mod copy;
 pub mod error;
 pub mod grouping;
+pub mod layer;
 pub mod memory;
 pub mod multipart;
 pub mod operation;
@@ -23,8 +26,8 @@ pub mod payload;
 pub mod selection;
 
 use crate::model::{
-    Attributes, ByteRange, CacheUse, Checksum, ChecksumSpec, ETag, Encryption, ObjectChecksum, ObjectInfo, ObjectKey, Owner, PartNumber,
-    Span, StorageClass, TagSet, Timestamp, UploadId,
+    Attributes, ByteRange, CacheUse, Checksum, ChecksumSpec, ETag, Encryption, ObjectAddress, ObjectChecksum, ObjectInfo, ObjectKey, Owner,
+    PartNumber, Span, StorageClass, TagSet, Timestamp, UploadId, VersionId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -32,6 +35,7 @@ use condition::{ReadConditions, WriteConditions};
 pub use copy::NativeSource;
 use error::StoreError;
 use futures_core::Stream;
+pub use layer::Layer;
 use payload::Payload;
 use std::{fmt, pin::Pin, sync::Arc};
 
@@ -44,21 +48,21 @@ pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn capabilities(&self) -> Capabilities;
 
-    /// As `capabilities`, once it is known what the storage really keeps: a driver that can only try it out does so first.
+    /// Returns `capabilities` once it is known what the storage really keeps: a driver that can only try it out does so first.
     async fn tried_capabilities(&self) -> Result<Capabilities> {
         Ok(self.capabilities())
     }
 
     /// May leave out parts, and tags but for their number: some storage keeps those elsewhere. See `describe`.
-    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo>;
+    async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo>;
 
-    /// As `head`, with parts and tags, whatever that costs.
-    async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        self.head(key, conditions).await
+    /// Answers like `head`, with parts and tags, whatever that costs.
+    async fn describe(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        self.head(address, conditions).await
     }
 
     /// `info` says what `head` would; where a part was selected, also the parts.
-    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply>;
+    async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply>;
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written>;
 
@@ -67,11 +71,12 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         copy::stream_object(self, key, request).await
     }
 
-    /// Removes an object. Removing what is not there succeeds, unless a condition asked for it.
-    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()>;
+    /// Removes an object: the current one, or the version that is named, which then is gone for good. Removing what is not there
+    /// succeeds, unless a condition asked for it.
+    async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted>;
 
     /// Changes what can change without a new object: neither bytes, ETag nor modification time do.
-    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()>;
+    async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()>;
 
     async fn list(&self, request: ListRequest) -> Result<ListPage>;
 
@@ -79,7 +84,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten>;
 
-    /// As `copy`, into a part.
+    /// Copies like `copy`, into a part.
     async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
         copy::stream_part(self, key, upload, number, request).await
     }
@@ -93,8 +98,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage>;
 
-    /// What a driver may copy from by itself, without reading objects through this store. A layer passes on the offer of the store
-    /// below only if the bytes below are those that its own readers get. `None`: objects are read.
+    /// What a driver may copy from by itself, without reading objects through this store. `None`: objects are read.
     fn native_source(&self) -> Option<NativeSource<'_>> {
         None
     }
@@ -111,6 +115,8 @@ pub struct Capabilities {
     pub checksums: Keeping,
     pub tags: Keeping,
     pub object_acls: Keeping,
+    /// Whether a key may have several versions, each with an id of its own.
+    pub versions: Keeping,
     /// Whether the parts of multipart objects are known: which there are, and the ETag that S3 makes of theirs.
     pub parts: Keeping,
     /// Other than `STANDARD`: where kept, any class of S3 is passed on, and refused if the storage does not have it.
@@ -136,8 +142,8 @@ pub enum Guarantee {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keeping {
     Kept,
-    /// Tags, ACLs, storage classes and encryption: refused. Checksums: what a client announces is verified, and then forgotten. Parts: not told, and the
-    /// ETag is the storage's own.
+    /// Tags, ACLs, storage classes and encryption: refused. Checksums: what a client announces is verified, and then forgotten. Parts: not
+    /// told, and the ETag is the storage's own. Versions: what is overwritten or deleted is gone.
     NotKept,
 }
 
@@ -204,6 +210,37 @@ pub struct Written {
     /// Storage that does not say so at once makes this the time of its answer: some seconds off at most.
     pub last_modified: Timestamp,
     pub checksum: Option<ObjectChecksum>,
+    /// The id of the version that was made. `None`: the store keeps no versions.
+    pub version: Option<VersionId>,
+}
+
+/// What a deletion did. The default is what a store says that keeps no versions and does not know whether something was there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deleted {
+    pub removal: Removal,
+    /// A delete marker was made, or, where a version was named, it was one.
+    pub marker: bool,
+    /// The id of the version that was removed, or of the delete marker that was made. `None`: the store keeps no versions.
+    pub version: Option<VersionId>,
+}
+
+/// Whether there is something less than before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Removal {
+    /// An object was there, and is gone.
+    Removed,
+    /// There was nothing to remove.
+    Absent,
+    /// The storage does not tell whether something was there.
+    #[default]
+    Unknown,
+}
+
+impl From<Removal> for Deleted {
+    /// What a store answers that keeps no versions.
+    fn from(removal: Removal) -> Self {
+        Self { removal, marker: false, version: None }
+    }
 }
 
 /// The object to copy from: of this store or of any other.
@@ -211,12 +248,20 @@ pub struct Written {
 pub struct CopySource {
     pub store: Arc<dyn Store>,
     pub key: ObjectKey,
+    /// `None`: the current version.
+    pub version: Option<VersionId>,
     pub conditions: ReadConditions,
 }
 
 impl CopySource {
-    /// The bucket that the source is in, if it is one of this driver's and offers to be copied from.
+    pub fn address(&self) -> ObjectAddress<'_> {
+        ObjectAddress::new(&self.key, self.version.as_ref())
+    }
+
+    /// The bucket that the source is in, if it is one of this driver's and offers to be copied from. Drivers copy current objects:
+    /// a version with an id of its own is read through its store, which knows it or not.
     pub fn native<S: Store>(&self) -> Option<&S> {
+        self.address().unversioned().ok()?;
         self.store.native_source()?.of()
     }
 }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     backend::{uploads, wire::Again},
     catalog::{CompletedUpload, PartRecord, UploadRecord},
-    model::{ETag, ObjectKey, PartNumber, Timestamp, UploadId},
+    model::{ETag, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
         BeginUpload, CompleteUpload, ListedPart, PartWritten, PartsPage, Result, UploadInfo, Written,
         error::{StoreError, StoreErrorKind},
@@ -137,7 +137,8 @@ impl AzblobStore {
             // What stands in the way may be this very upload, published before a crash or by a reply that was lost.
             Err(error) => match self.find(&self.name(key)?).await? {
                 Some(found) if found.record.as_ref().is_some_and(|record| record.upload.as_ref() == Some(id)) => {
-                    let written = Written { etag: found.info.etag, last_modified: found.info.last_modified, checksum: found.info.checksum };
+                    let ObjectInfo { etag, last_modified, checksum, .. } = found.info;
+                    let written = Written { etag, last_modified, checksum, version: None };
                     self.finish(key, id, written).await
                 }
                 _ => Err(error),

@@ -15,11 +15,11 @@ use crate::{
         wire::{self, Again, Reply},
     },
     catalog::{BucketId, Catalog},
-    model::{ByteRange, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
+    model::{ByteRange, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, Durability, GetReply, GetRequest, Guarantee, Keeping, ListPage,
-        ListRequest, ListUploadsRequest, MultipartSupport, NativeSource, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Selection,
-        Store, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, Deleted, Durability, GetReply, GetRequest, Guarantee, Keeping,
+        ListPage, ListRequest, ListUploadsRequest, MultipartSupport, NativeSource, ObjectBody, PartWritten, PartsPage, PutRequest, Removal,
+        Result, Selection, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         error::{StoreError, StoreErrorKind},
         payload::Payload,
@@ -40,6 +40,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     tags: Keeping::Kept,
     parts: Keeping::Kept,
     object_acls: Keeping::Kept,
+    versions: Keeping::NotKept,
     storage_classes: Keeping::NotKept,
     encryption: Keeping::NotKept,
     late_conditions: false,
@@ -290,20 +291,20 @@ impl Store for AzblobStore {
         CAPABILITIES
     }
 
-    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let found = self.look_for(&self.name_of_existing(key)?, false).await?;
+    async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let found = self.look_for(&self.name_of_existing(address.unversioned()?)?, false).await?;
         conditions.check(&found.info.etag, found.info.last_modified)?;
         Ok(found.info)
     }
 
-    async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let found = self.look_for(&self.name_of_existing(key)?, true).await?;
+    async fn describe(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let found = self.look_for(&self.name_of_existing(address.unversioned()?)?, true).await?;
         conditions.check(&found.info.etag, found.info.last_modified)?;
         Ok(found.info)
     }
 
-    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        let name = self.name_of_existing(key)?;
+    async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
+        let name = self.name_of_existing(address.unversioned()?)?;
         match request.selection {
             Selection::Part(_) | Selection::Range(ByteRange::Suffix(_)) => self.get_known(&name, &request).await,
             selection => self.get_at_once(&name, range_header(selection), &request).await,
@@ -322,23 +323,26 @@ impl Store for AzblobStore {
         written
     }
 
-    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-        let Ok(name) = self.name(key) else { return Ok(conditions.check(None)?) };
+    async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
+        let Ok(name) = self.name(address.unversioned()?) else {
+            conditions.check(None)?;
+            return Ok(Removal::Absent.into());
+        };
         for _ in 0..ROUNDS {
             let mut call = self.blob(Method::DELETE, &name);
             if !conditions.is_empty() {
                 let found = self.find(&name).await?;
                 judge(conditions, found.as_ref())?;
-                let Some(found) = found else { return Ok(()) };
+                let Some(found) = found else { return Ok(Removal::Absent.into()) };
                 call = call.header("if-match", &found.tag);
             }
             let reply = call.send(Again::OnlyIfRefused).await?;
             if reply.status.is_success() {
-                return Ok(());
+                return Ok(Removal::Removed.into());
             }
             let refusal = refusal::read(reply).await;
             match refusal.kind() {
-                StoreErrorKind::NoSuchKey if conditions.is_empty() => return Ok(()),
+                StoreErrorKind::NoSuchKey if conditions.is_empty() => return Ok(Removal::Absent.into()),
                 // It changed since it was judged.
                 StoreErrorKind::NoSuchKey | StoreErrorKind::PreconditionFailed => {}
                 _ => return Err(refusal.into()),
@@ -347,8 +351,8 @@ impl Store for AzblobStore {
         Err(StoreError::new(StoreErrorKind::Conflict, "the object changes faster than its conditions can be checked"))
     }
 
-    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
-        self.change(key, change).await
+    async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {
+        self.change(address.unversioned()?, change).await
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {

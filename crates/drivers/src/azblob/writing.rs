@@ -74,7 +74,7 @@ impl AzblobStore {
         judge(conditions, found.as_ref())?;
         match found {
             Some(found) if conditions.is_empty() && found.changed >= begun => {
-                Ok(Written { etag: draft.etag, last_modified: found.changed, checksum: draft.checksum })
+                Ok(Written { etag: draft.etag, last_modified: found.changed, checksum: draft.checksum, version: None })
             }
             // Nobody shows that it was so.
             _ if conditions.is_empty() => Err(StoreError::new(StoreErrorKind::Busy, "another writer of this key came between")),
@@ -160,7 +160,7 @@ impl AzblobStore {
 
 impl Draft {
     pub(super) fn written(self, reply: &Reply) -> Written {
-        Written { etag: self.etag, last_modified: headers::written_at(reply), checksum: self.checksum }
+        Written { etag: self.etag, last_modified: headers::written_at(reply), checksum: self.checksum, version: None }
     }
 }
 

@@ -365,6 +365,7 @@ fn capabilities(durability: Durability) -> Capabilities {
         checksums: Keeping::Kept,
         tags: Keeping::Kept,
         object_acls: Keeping::Kept,
+        versions: Keeping::NotKept,
         parts: Keeping::Kept,
         storage_classes: Keeping::NotKept,
         encryption: Keeping::NotKept,

@@ -294,7 +294,7 @@ async fn published_before_a_crash(inner: &Inner, key: &ObjectKey, id: &UploadId)
         let found = volume.find(&key).map_err(|e| StoreError::of_entry("looking for an object", e))?;
         let record =
             found.and_then(|found| Some((found.fingerprint, found.record?))).filter(|(_, record)| record.upload.as_ref() == Some(&id));
-        Ok(record.map(|(_, Record { etag, modified, checksum, .. })| Written { etag, last_modified: modified, checksum }))
+        Ok(record.map(|(_, Record { etag, modified, checksum, .. })| Written { etag, last_modified: modified, checksum, version: None }))
     })
     .await
 }

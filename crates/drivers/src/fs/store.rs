@@ -9,10 +9,11 @@ use super::{
 };
 use crate::{
     catalog::IndexChange,
-    model::{ChecksumKind, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
+    model::{ChecksumKind, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest,
-        ListedPart, NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadInfo, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, Deleted, GetReply, GetRequest, ListPage, ListRequest,
+        ListUploadsRequest, ListedPart, NativeSource, PartWritten, PartsPage, PutRequest, Removal, Result, Store, UploadInfo, UploadsPage,
+        Written,
         condition::{ReadConditions, WriteConditions},
         copy,
         error::{StoreError, StoreErrorKind},
@@ -77,13 +78,14 @@ impl Store for FsStore {
         capabilities(self.inner.durability)
     }
 
-    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let info = self.info(key).await?;
+    async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let info = self.info(address.unversioned()?).await?;
         conditions.check(&info.etag, info.last_modified)?;
         Ok(info)
     }
 
-    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+    async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
+        let key = address.unversioned()?;
         // What the kernel has in memory is served on the spot: a trip to another thread costs more than the reading.
         let cached = self.inner.volume.find_cached(key);
         if let Some(found) = &cached
@@ -131,32 +133,33 @@ impl Store for FsStore {
         copy::stream_object(self, key, request).await
     }
 
-    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-        let (inner, key, conditions) = (self.inner.clone(), key.clone(), conditions.clone());
+    async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
+        let (inner, key, conditions) = (self.inner.clone(), address.unversioned()?.clone(), conditions.clone());
         let task = tokio::spawn(async move {
             let guard = inner.locks.lock(&key).await;
             let _changing = inner.changes.begin(&key);
             let (volume, name) = (inner.volume.clone(), key.clone());
-            blocking(move || {
+            let removal = blocking(move || {
                 let found = volume.look_up(&name)?;
                 if !conditions.is_empty() {
                     write::check(&volume, &name, &conditions)?;
                 }
-                let Some(found) = found else { return Ok(()) };
+                let Some(found) = found else { return Ok(Removal::Absent) };
                 volume.remove(&name, &found).map_err(|e| StoreError::of_entry("removing an object", e))?;
                 volume.staging.records.forget(found.fingerprint);
-                Ok(())
+                Ok(Removal::Removed)
             })
             .await?;
             let commit = inner.catalog.index(inner.bucket, IndexChange::Delete(key));
             drop(guard);
-            Ok(commit.await?)
+            commit.await?;
+            Ok(removal.into())
         });
         task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "removing failed").with_source(e))?
     }
 
-    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
-        let (inner, key) = (self.inner.clone(), key.clone());
+    async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {
+        let (inner, key) = (self.inner.clone(), address.unversioned()?.clone());
         let task = tokio::spawn(async move {
             let _guard = inner.locks.lock(&key).await;
             let volume = inner.volume.clone();

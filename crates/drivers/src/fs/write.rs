@@ -295,7 +295,8 @@ impl Ready {
     }
 
     fn written(&self) -> Written {
-        Written { etag: self.record.etag.clone(), last_modified: self.record.modified, checksum: self.record.checksum.clone() }
+        let Record { etag, modified, checksum, .. } = &self.record;
+        Written { etag: etag.clone(), last_modified: *modified, checksum: checksum.clone(), version: None }
     }
 
     fn row(&self, key: &ObjectKey) -> IndexRow {

@@ -43,7 +43,7 @@ impl S3Store {
         for _ in 0..PATIENCE {
             // What belongs to the source alone (an ACL, on GCS more) lies in its metadata, and would travel with them.
             let pinned = match &attributes.metadata {
-                None => Some(request.source.store.head(&request.source.key, &Default::default()).await?),
+                None => Some(request.source.store.head(request.source.address(), &Default::default()).await?),
                 Some(_) => None,
             };
             match &pinned {
@@ -107,7 +107,7 @@ impl S3Store {
         self.confirm(&name, &wish, &said).await?;
         let checksum =
             crate::model::ChecksumAlgorithm::ALL.into_iter().find_map(|a| headers::object_checksum(a, root.value(a.element())?, None));
-        Ok(Written { etag: etag(&root)?, last_modified: modified(&root), checksum })
+        Ok(Written { etag: etag(&root)?, last_modified: modified(&root), checksum, version: None })
     }
 
     pub(super) async fn copy_into_part(
@@ -130,11 +130,11 @@ impl S3Store {
         let mut call = self.call(Method::PUT, &self.name(key).await?).query(&query).vendor("copy-source", &from);
         call = call.headers(headers::of_conditions(&request.source.conditions, &self.dialect().header("copy-source-")));
         if let Some(range) = request.range {
-            let source =
-                request.source.store.head(&request.source.key, &request.source.conditions).await.map_err(|error| match error.kind() {
-                    StoreErrorKind::NotModified => StoreErrorKind::PreconditionFailed.into(),
-                    _ => error,
-                })?;
+            let CopySource { store, conditions, .. } = &request.source;
+            let source = store.head(request.source.address(), conditions).await.map_err(|error| match error.kind() {
+                StoreErrorKind::NotModified => StoreErrorKind::PreconditionFailed.into(),
+                _ => error,
+            })?;
             copy::check_range(range, source.size)?;
             if let ByteRange::FromTo(first, last) = range {
                 call = call.vendor("copy-source-range", &format!("bytes={first}-{last}"));
@@ -150,7 +150,7 @@ impl S3Store {
         if source.conditions.is_empty() {
             return Ok(());
         }
-        let info = source.store.head(&source.key, &Default::default()).await?;
+        let info = source.store.head(source.address(), &Default::default()).await?;
         Ok(source.conditions.check_source(&info.etag, info.last_modified)?)
     }
 

@@ -170,7 +170,7 @@ impl S3Store {
                     Some(promises) if !promises.upload_etags => self.look(&name, HeaderMap::new()).await?.0.etag,
                     _ => said,
                 };
-                Written { etag, last_modified: at, checksum: whole_checksum(&root) }
+                Written { etag, last_modified: at, checksum: whole_checksum(&root), version: None }
             }
             _ => {
                 let status = if status.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
@@ -273,7 +273,7 @@ impl S3Store {
         let expected = ETag::multipart(md5.finalize().into(), request.parts.len());
         match self.look(name, HeaderMap::new()).await {
             Ok((info, _)) if info.etag == expected => {
-                Ok(Some(Written { etag: info.etag, last_modified: info.last_modified, checksum: info.checksum }))
+                Ok(Some(Written { etag: info.etag, last_modified: info.last_modified, checksum: info.checksum, version: None }))
             }
             Ok(_) => Ok(None),
             Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(None),

@@ -103,6 +103,7 @@ pub(super) fn capabilities(dialect: Dialect, known: Option<Promises>) -> Capabil
         checksums: keeping(promises.checksums),
         tags: keeping(promises.tags),
         object_acls: keeping(dialect == Dialect::Gcs),
+        versions: Keeping::NotKept,
         parts: Keeping::Kept,
         // Whether it really has one is tried out when it is asked for.
         storage_classes: keeping(dialect == Dialect::S3),

@@ -17,10 +17,11 @@ use crate::{
         wire::{self, Again, Reply},
     },
     catalog::{BucketId, Catalog},
-    model::{ETag, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
+    model::{ETag, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
-        ListUploadsRequest, NativeSource, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Selection, Store, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply, GetRequest, ListPage,
+        ListRequest, ListUploadsRequest, NativeSource, ObjectBody, PartWritten, PartsPage, PutRequest, Removal, Result, Selection, Store,
+        UploadsPage, Written,
         condition::{Current, ETagMatch, ReadConditions, WriteConditions},
         error::{StoreError, StoreErrorKind},
         payload::Payload,
@@ -285,15 +286,16 @@ impl Store for S3Store {
         Ok(probe::capabilities(self.dialect(), Some(self.promises().await?)))
     }
 
-    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let (info, _) = self.look(&self.name_of_existing(key).await?, HeaderMap::new()).await?;
+    async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let name = self.name_of_existing(address.unversioned()?).await?;
+        let (info, _) = self.look(&name, HeaderMap::new()).await?;
         conditions.check(&info.etag, info.last_modified)?;
         Ok(info)
     }
 
-    async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let name = self.name_of_existing(key).await?;
-        let mut info = self.head(key, conditions).await?;
+    async fn describe(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let name = self.name_of_existing(address.unversioned()?).await?;
+        let mut info = self.head(address, conditions).await?;
         if self.dialect() == Dialect::Gcs {
             return Ok(info);
         }
@@ -312,8 +314,8 @@ impl Store for S3Store {
         Ok(info)
     }
 
-    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        let name = self.name_of_existing(key).await?;
+    async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
+        let name = self.name_of_existing(address.unversioned()?).await?;
         let Selection::Part(number) = request.selection else {
             return self.get_span(&name, &request, range_header(request.selection)).await;
         };
@@ -326,7 +328,7 @@ impl Store for S3Store {
                 (info, headers.get(header::ETAG).cloned().ok_or(StoreErrorKind::Internal)?, forgotten)
             }
             Dialect::S3 => {
-                let info = self.describe(key, &request.conditions).await?;
+                let info = self.describe(address, &request.conditions).await?;
                 let forgotten = info.parts.is_empty() && info.etag.as_str().contains('-');
                 let same = HeaderValue::from_str(&info.etag.quoted()).map_err(|_| StoreErrorKind::Internal)?;
                 (info, same, forgotten)
@@ -364,26 +366,29 @@ impl Store for S3Store {
         }
     }
 
-    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-        let name = match self.name_of_existing(key).await {
-            Err(error) if error.kind() == StoreErrorKind::NoSuchKey && conditions.is_empty() => return Ok(()),
+    async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
+        let name = match self.name_of_existing(address.unversioned()?).await {
+            Err(error) if error.kind() == StoreErrorKind::NoSuchKey && conditions.is_empty() => return Ok(Removal::Absent.into()),
             other => other?,
         };
         let guard = self.guard(&name, conditions, true).await?;
         if matches!(guard, Guard::Absent | Guard::Generation(0)) {
             // There was nothing, as was asked for: so there is nothing to delete.
-            return Ok(());
+            return Ok(Removal::Absent.into());
         }
         let reply = guard.apply(self.call(Method::DELETE, &name)).send(Again::OnlyIfRefused).await?;
         if reply.status.is_success() {
-            return Ok(());
+            // S3 answers alike whether there was something or not, unless a tag had to match.
+            let tells = guard != Guard::None || self.dialect() == Dialect::Gcs;
+            return Ok(if tells { Removal::Removed } else { Removal::Unknown }.into());
         }
         let error = StoreError::from(refusal::read(reply, Asked::Object).await);
         // Some storages say so, S3 does not: what is not there is as good as deleted.
-        if error.kind() == StoreErrorKind::NoSuchKey && conditions.is_empty() { Ok(()) } else { Err(error) }
+        if error.kind() == StoreErrorKind::NoSuchKey && conditions.is_empty() { Ok(Removal::Absent.into()) } else { Err(error) }
     }
 
-    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
+    async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {
+        let key = address.unversioned()?;
         if self.dialect() == Dialect::Gcs {
             return self.change_facts(key, change).await;
         }

@@ -70,7 +70,7 @@ impl S3Store {
         let etag = reply_etag(&reply, &arrived)?;
         // Kept or not, it was verified: that is what the reply says. A storage that does not know it may tell another.
         let checksum = arrived.checksum.map(ObjectChecksum::full).or_else(|| headers::checksum(&reply.headers));
-        Ok(Written { etag, last_modified: answered(&reply), checksum })
+        Ok(Written { etag, last_modified: answered(&reply), checksum, version: None })
     }
 
     /// What a new object has besides its bytes, as this storage keeps it.

@@ -17,6 +17,7 @@
 
 mod backend;
 mod counts;
+mod current;
 mod data;
 mod entries;
 mod flights;

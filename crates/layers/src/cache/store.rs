@@ -2,20 +2,19 @@
 
 use super::{
     counts::Kind,
+    current::is_current,
     entries::{Depth, Seen},
     space::{Found, Space, Touched},
 };
 use crate::{
-    model::{CacheUse, Notes, ObjectInfo, ObjectKey, PartNumber, UploadId},
+    model::{CacheUse, Notes, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
-        ListUploadsRequest, NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply, GetRequest, Layer, ListPage, ListRequest, NativeSource,
+        PartWritten, PutRequest, Result, Store, Written,
         condition::{ReadConditions, WriteConditions},
         error::StoreErrorKind,
-        payload::Payload,
     },
 };
-use async_trait::async_trait;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -88,8 +87,8 @@ impl CachedStore {
 async fn ask(below: &dyn Store, key: &ObjectKey, depth: Depth) -> Result<Seen> {
     let all = ReadConditions::default();
     let asked = match depth {
-        Depth::Head => below.head(key, &all).await,
-        Depth::Whole => below.describe(key, &all).await,
+        Depth::Head => below.head(key.current(), &all).await,
+        Depth::Whole => below.describe(key.current(), &all).await,
     };
     match asked {
         Ok(info) => Ok(seen(&info)),
@@ -103,25 +102,30 @@ fn seen(info: &ObjectInfo) -> Seen {
     Some(Arc::new(ObjectInfo { notes: Notes::default(), ..info.clone() }))
 }
 
-#[async_trait]
-impl Store for CachedStore {
-    fn capabilities(&self) -> Capabilities {
-        self.below.capabilities()
+impl Layer for CachedStore {
+    fn below(&self) -> &dyn Store {
+        &*self.below
     }
 
-    async fn tried_capabilities(&self) -> Result<Capabilities> {
-        self.below.tried_capabilities().await
+    async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        match is_current(&*self.below, address) {
+            true => self.look(address.key, conditions, Depth::Head).await,
+            false => self.below.head(address, conditions).await,
+        }
     }
 
-    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        self.look(key, conditions, Depth::Head).await
+    async fn describe(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        match is_current(&*self.below, address) {
+            true => self.look(address.key, conditions, Depth::Whole).await,
+            false => self.below.describe(address, conditions).await,
+        }
     }
 
-    async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        self.look(key, conditions, Depth::Whole).await
-    }
-
-    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+    async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
+        if !is_current(&*self.below, address) {
+            return self.below.get(address, request).await;
+        }
+        let key = address.key;
         let kept = self.space.object(key, Depth::Head);
         if let Found::Fresh(seen) = &kept {
             let verdict = match seen {
@@ -140,7 +144,7 @@ impl Store for CachedStore {
             }
         };
         let mut outcome = CacheUse::Miss;
-        let reply = match self.below.get(key, request).await {
+        let reply = match self.below.get(address, request).await {
             Ok(mut reply) => {
                 keep(&seen(&reply.info));
                 reply.info.notes.cache = Some(outcome);
@@ -174,14 +178,14 @@ impl Store for CachedStore {
         writing.settle(self.below.copy(key, request).await)
     }
 
-    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-        let writing = self.space.write(key, Touched::ObjectAndListing);
-        writing.settle(self.below.delete(key, conditions).await)
+    async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
+        let writing = self.space.write(address.key, Touched::ObjectAndListing);
+        writing.settle(self.below.delete(address, conditions).await)
     }
 
-    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
-        let writing = self.space.write(key, Touched::Object);
-        writing.settle(self.below.update(key, change).await)
+    async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {
+        let writing = self.space.write(address.key, Touched::Object);
+        writing.settle(self.below.update(address, change).await)
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {
@@ -201,33 +205,13 @@ impl Store for CachedStore {
         Ok(ListPage { cache: Some(used), ..Arc::unwrap_or_clone(page?) })
     }
 
-    async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
-        self.below.begin_upload(key, request).await
-    }
-
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
-        self.below.put_part(key, upload, number, payload).await
-    }
-
     async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
         self.below.copy_part(key, upload, number, request).await
-    }
-
-    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
-        self.below.list_parts(key, upload, after, limit).await
     }
 
     async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
         let writing = self.space.write(key, Touched::ObjectAndListing);
         writing.settle(self.below.complete_upload(key, upload, request).await)
-    }
-
-    async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
-        self.below.abort_upload(key, upload).await
-    }
-
-    async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
-        self.below.list_uploads(request).await
     }
 
     /// The cache has no bytes of its own.

@@ -2,16 +2,15 @@
 
 use super::{body, handle::Faults, pages::Pages, plan::Kind};
 use crate::{
-    model::{ObjectInfo, ObjectKey, PartNumber, UploadId},
+    model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, CopySource, GetReply, GetRequest, ListPage,
-        ListRequest, ListUploadsRequest, NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, CopySource, Deleted, GetReply, GetRequest, Layer,
+        ListPage, ListRequest, ListUploadsRequest, NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         operation::Operation,
         payload::Payload,
     },
 };
-use async_trait::async_trait;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -35,29 +34,28 @@ impl FaultyStore {
     }
 }
 
-#[async_trait]
-impl Store for FaultyStore {
-    fn capabilities(&self) -> Capabilities {
-        self.below.capabilities()
+impl Layer for FaultyStore {
+    fn below(&self) -> &dyn Store {
+        &*self.below
     }
 
     async fn tried_capabilities(&self) -> Result<Capabilities> {
         Ok(self.faults.without_lacks(self.below.tried_capabilities().await?))
     }
 
-    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let fate = self.faults.meet(Operation::Head, key.as_str()).await?;
-        fate.ask(self.below.head(key, conditions)).await
+    async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let fate = self.faults.meet(Operation::Head, address.key.as_str()).await?;
+        fate.ask(self.below.head(address, conditions)).await
     }
 
-    async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        let fate = self.faults.meet(Operation::Describe, key.as_str()).await?;
-        fate.ask(self.below.describe(key, conditions)).await
+    async fn describe(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        let fate = self.faults.meet(Operation::Describe, address.key.as_str()).await?;
+        fate.ask(self.below.describe(address, conditions)).await
     }
 
-    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        let fate = self.faults.meet(Operation::Get, key.as_str()).await?;
-        let reply = fate.ask(self.below.get(key, request)).await?;
+    async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
+        let fate = self.faults.meet(Operation::Get, address.key.as_str()).await?;
+        let reply = fate.ask(self.below.get(address, request)).await?;
         let body = body::outgoing(reply.body, reply.span.len(), &fate);
         Ok(GetReply { body, ..reply })
     }
@@ -77,17 +75,18 @@ impl Store for FaultyStore {
         fate.act(async move { below.copy(&key, request).await }).await
     }
 
-    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-        let fate = self.faults.meet(Operation::Delete, key.as_str()).await?;
+    async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
+        let fate = self.faults.meet(Operation::Delete, address.key.as_str()).await?;
         self.faults.refuse_condition(Operation::Delete, conditions)?;
-        let (below, key, conditions) = (self.below.clone(), key.clone(), conditions.clone());
-        fate.act(async move { below.delete(&key, &conditions).await }).await
+        let (below, conditions) = (self.below.clone(), conditions.clone());
+        let (key, version) = (address.key.clone(), address.version.cloned());
+        fate.act(async move { below.delete(ObjectAddress::new(&key, version.as_ref()), &conditions).await }).await
     }
 
-    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
-        let fate = self.faults.meet(Operation::Update, key.as_str()).await?;
-        let (below, key) = (self.below.clone(), key.clone());
-        fate.act(async move { below.update(&key, change).await }).await
+    async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {
+        let fate = self.faults.meet(Operation::Update, address.key.as_str()).await?;
+        let (below, key, version) = (self.below.clone(), address.key.clone(), address.version.cloned());
+        fate.act(async move { below.update(ObjectAddress::new(&key, version.as_ref()), change).await }).await
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {

@@ -6,15 +6,14 @@ use super::{
 };
 use crate::{
     backend::Backend,
-    model::{ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
+    model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
+        BeginUpload, Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply, GetRequest, Layer, ListPage, ListRequest,
         ListUploadsRequest, NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         payload::Payload,
     },
 };
-use async_trait::async_trait;
 use std::sync::Arc;
 
 /// What all stores of a limited backend share.
@@ -54,29 +53,24 @@ pub(super) struct LimitedStore {
     pub(super) gate: Arc<Gate>,
 }
 
-#[async_trait]
-impl Store for LimitedStore {
-    fn capabilities(&self) -> Capabilities {
-        self.below.capabilities()
+impl Layer for LimitedStore {
+    fn below(&self) -> &dyn Store {
+        &*self.below
     }
 
-    async fn tried_capabilities(&self) -> Result<Capabilities> {
-        self.below.tried_capabilities().await
-    }
-
-    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+    async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
         let _slot = self.gate.enter(false).await?;
-        self.below.head(key, conditions).await
+        self.below.head(address, conditions).await
     }
 
-    async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+    async fn describe(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
         let _slot = self.gate.enter(false).await?;
-        self.below.describe(key, conditions).await
+        self.below.describe(address, conditions).await
     }
 
-    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
+    async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
         let slot = self.gate.enter(true).await?;
-        let reply = self.below.get(key, request).await?;
+        let reply = self.below.get(address, request).await?;
         let body = self.gate.limiter.outgoing(reply.body, slot, self.gate.account.clone());
         Ok(GetReply { body, ..reply })
     }
@@ -92,14 +86,14 @@ impl Store for LimitedStore {
         WITHIN.scope(self.gate.id(), self.below.copy(key, request)).await
     }
 
-    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+    async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
         let _slot = self.gate.enter(false).await?;
-        self.below.delete(key, conditions).await
+        self.below.delete(address, conditions).await
     }
 
-    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
+    async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {
         let _slot = self.gate.enter(false).await?;
-        self.below.update(key, change).await
+        self.below.update(address, change).await
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {

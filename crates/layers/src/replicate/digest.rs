@@ -44,7 +44,7 @@ pub(super) async fn md5(member: &Arc<Member>, key: &ObjectKey, etag: &ETag, size
 
 async fn body(member: &Arc<Member>, key: &ObjectKey, etag: &ETag) -> Result<ObjectBody> {
     let conditions = ReadConditions { if_match: Some(one(etag)), ..Default::default() };
-    Ok(member.store().await?.get(key, GetRequest { conditions, ..Default::default() }).await?.body)
+    Ok(member.store().await?.get(key.current(), GetRequest { conditions, ..Default::default() }).await?.body)
 }
 
 /// What arrives of a body, if it is what was announced. It is an error if the body cannot be read: that says nothing of what is there.

@@ -286,13 +286,13 @@ impl Member {
 
     /// What its storage says, or that there is nothing.
     pub(super) async fn look(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>> {
-        let head = async { self.store().await?.head(key, &Default::default()).await };
+        let head = async { self.store().await?.head(key.current(), &Default::default()).await };
         there(timely(LOOK, head).await)
     }
 
     /// As `look`, with parts and tags.
     pub(super) async fn describe(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>> {
-        let describe = async { self.store().await?.describe(key, &Default::default()).await };
+        let describe = async { self.store().await?.describe(key.current(), &Default::default()).await };
         there(timely(LOOK, describe).await)
     }
 
@@ -358,7 +358,7 @@ impl Probe for Member {
         }
         let asked = async {
             let key = ObjectKey::new(PROBED).map_err(|error| StoreError::new(StoreErrorKind::Internal, "a probe").with_source(error))?;
-            there(self.store().await?.head(&key, &Default::default()).await)?;
+            there(self.store().await?.head(key.current(), &Default::default()).await)?;
             self.backend.check_holder(&self.record).await
         };
         match tokio::time::timeout(PROBE, asked).await {

@@ -247,7 +247,7 @@ fn ask(member: Arc<Member>, key: ObjectKey, etag: ETag, span: Span, size: u64) -
     Box::pin(async move {
         let begun = Instant::now();
         let reply = async {
-            let reply = member.store().await?.get(&key, GetRequest { conditions, selection }).await?;
+            let reply = member.store().await?.get(key.current(), GetRequest { conditions, selection }).await?;
             // A storage without such conditions, or one that lied.
             let is_it = reply.info.etag == etag && reply.info.size == size && reply.span == span;
             if is_it { Ok(reply) } else { Err(StoreErrorKind::PreconditionFailed.into()) }

@@ -135,7 +135,7 @@ impl Object {
     }
 
     pub(super) fn written(&self) -> Written {
-        Written { etag: self.etag.clone(), last_modified: self.modified, checksum: self.checksum.clone() }
+        Written { etag: self.etag.clone(), last_modified: self.modified, checksum: self.checksum.clone(), version: None }
     }
 
     pub(super) fn current(&self) -> Current<'_> {

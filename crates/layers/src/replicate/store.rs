@@ -2,10 +2,10 @@
 
 use super::{bucket::Bucket, multipart, read, write};
 use crate::{
-    model::{ObjectInfo, ObjectKey, PartNumber, UploadId},
+    model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, Durability, GetReply, GetRequest, Guarantee, Keeping, ListPage, ListRequest,
-        ListUploadsRequest, MultipartSupport, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, Deleted, Durability, GetReply, GetRequest, Guarantee, Keeping, ListPage,
+        ListRequest, ListUploadsRequest, MultipartSupport, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         payload::Payload,
     },
@@ -31,6 +31,7 @@ pub(super) fn capabilities(members: impl Iterator<Item = Capabilities>) -> Capab
         checksums: Keeping::Kept,
         tags: Keeping::Kept,
         object_acls: Keeping::Kept,
+        versions: Keeping::NotKept,
         parts: Keeping::Kept,
         storage_classes: Keeping::NotKept,
         encryption: Keeping::NotKept,
@@ -46,24 +47,24 @@ impl Store for ReplicatedStore {
         capabilities(self.0.members().iter().map(|member| member.capabilities()))
     }
 
-    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        read::head(&self.0, key, conditions).await
+    async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        read::head(&self.0, address.unversioned()?, conditions).await
     }
 
-    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        read::get(&self.0, key, request).await
+    async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
+        read::get(&self.0, address.unversioned()?, request).await
     }
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
         write::put(&self.0, key, request).await
     }
 
-    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-        write::delete(&self.0, key, conditions).await
+    async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
+        write::delete(&self.0, address.unversioned()?, conditions).await
     }
 
-    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
-        write::update(&self.0, key, change).await
+    async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {
+        write::update(&self.0, address.unversioned()?, change).await
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {

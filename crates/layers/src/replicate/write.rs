@@ -13,14 +13,14 @@ use super::{
 use crate::{
     model::{Attributes, ObjectChecksum, ObjectKey, UploadId},
     store::{
-        Change, CompletePart, CompleteUpload, Keeping, PutRequest, Result, Written,
+        Change, CompletePart, CompleteUpload, Deleted, Keeping, PutRequest, Removal, Result, Written,
         condition::WriteConditions,
         error::{StoreError, StoreErrorKind},
         payload::{Payload, PayloadError},
     },
 };
 use futures_util::future::BoxFuture;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::oneshot;
 
 /// How often a change is tried over what a replica turns out to hold.
@@ -183,16 +183,23 @@ async fn send(member: &Member, key: &ObjectKey, request: PutRequest) -> Result<C
     Ok(Copy { etag: Some(written.etag) })
 }
 
-pub(super) async fn delete(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+pub(super) async fn delete(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &WriteConditions) -> Result<Deleted> {
     let step = |writer| Step::act(writer, key.clone(), |member, key, known| async move { remove(&member, &key, known).await });
     let steps = bucket.writers()?.into_iter().map(step).collect();
-    // A write whose end is not known may have left something, or may yet.
+    let removal = Arc::new(OnceLock::new());
+    let decided = removal.clone();
     let make = Box::new(move |row: &Row| {
-        let may_be_there = row.object().is_some() || row.begun.is_some();
-        Ok(if may_be_there { Outcome::Becomes(None) } else { Outcome::Stays })
+        let (removal, outcome) = match (row.object(), &row.begun) {
+            // A write whose end is not known may have left something, or may yet.
+            (_, Some(_)) => (Removal::Unknown, Outcome::Becomes(None)),
+            (Some(_), None) => (Removal::Removed, Outcome::Becomes(None)),
+            (None, None) => (Removal::Absent, Outcome::Stays),
+        };
+        decided.get_or_init(|| removal);
+        Ok(outcome)
     });
     publish::publish(bucket, key, Plan { conditions: conditions.clone(), sight: Sight::Blind, make, steps, body: None }).await?;
-    Ok(())
+    Ok(removal.get().copied().unwrap_or_default().into())
 }
 
 /// What a replica holds, gone.
@@ -201,7 +208,7 @@ pub(super) async fn remove(member: &Arc<Member>, key: &ObjectKey, known: Known) 
         let (member, key) = (member.clone(), key.clone());
         Box::pin(async move {
             if known != Known::Absent {
-                in_time(None, async { member.store().await?.delete(&key, &conditions).await }).await?;
+                in_time(None, async { member.store().await?.delete(key.current(), &conditions).await }).await?;
             }
             Ok(Copy::default())
         })
@@ -258,7 +265,7 @@ async fn alter(member: &Member, key: &ObjectKey, known: Known, change: Change) -
         Change::Acl(_) => capabilities.object_acls,
     };
     if keeps == Keeping::Kept {
-        in_time(None, member.store().await?.update(key, change)).await?;
+        in_time(None, member.store().await?.update(key.current(), change)).await?;
     }
     Ok(Copy { etag: Some(etag) })
 }

@@ -194,7 +194,7 @@ impl Scrub<'_> {
     }
 
     async fn look(&self, row: &ListedObject) -> Result<Seen> {
-        let info = match timely(self.store.describe(&row.key, &Default::default())).await {
+        let info = match timely(self.store.describe(row.key.current(), &Default::default())).await {
             Ok(info) => info,
             Err(error) if error.kind() == StoreErrorKind::NoSuchKey => {
                 return Ok(Seen::Wrong { what: "it is listed and cannot be found".to_owned(), modified: None });
@@ -212,7 +212,7 @@ impl Scrub<'_> {
 
     async fn read(&self, key: &ObjectKey, info: ObjectInfo) -> Result<Seen> {
         let modified = Some(info.last_modified);
-        let reply = timely(self.store.get(key, GetRequest::default())).await?;
+        let reply = timely(self.store.get(key.current(), GetRequest::default())).await?;
         if reply.info.etag != info.etag || reply.info.size != info.size {
             let (read, said) = (&reply.info, &info);
             let what = format!(

@@ -66,7 +66,7 @@ async fn round(buckets: &Buckets, run: &Run) -> Result<(), BucketError> {
 async fn ask(buckets: &Buckets, record: &BucketRecord) -> Result<(), BucketError> {
     let bucket = buckets.get(&record.bucket.name).await?;
     if let Ok(key) = ObjectKey::new(ASKED) {
-        let _ = bucket.uncached().head(&key, &Default::default()).await;
+        let _ = bucket.uncached().head(key.current(), &Default::default()).await;
     }
     Ok(())
 }

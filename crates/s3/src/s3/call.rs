@@ -5,7 +5,10 @@ use super::{
     reader::Reader,
     request::Request,
 };
-use crate::{buckets::Bucket, model::ObjectKey};
+use crate::{
+    buckets::Bucket,
+    model::{ObjectAddress, ObjectKey, VersionId},
+};
 use std::sync::Arc;
 
 /// On the service itself.
@@ -28,15 +31,20 @@ pub struct ReadCall {
     operation: Operation,
     bucket: Arc<Bucket>,
     key: ObjectKey,
+    version: Option<VersionId>,
 }
 
 impl ReadCall {
-    pub(super) fn new(operation: Operation, request: Request, bucket: Arc<Bucket>, key: ObjectKey) -> Self {
-        Self { request, operation, bucket, key }
+    pub(super) fn new(operation: Operation, request: Request, bucket: Arc<Bucket>, key: ObjectKey, version: Option<VersionId>) -> Self {
+        Self { request, operation, bucket, key, version }
+    }
+
+    fn address(&self) -> ObjectAddress<'_> {
+        ObjectAddress::new(&self.key, self.version.as_ref())
     }
 
     pub(super) fn reader(&self) -> Reader<'_> {
-        Reader::new(&self.request.context, self.operation, On::Object, &self.bucket, &self.key)
+        Reader::new(&self.request.context, self.operation, On::Object, &self.bucket, self.address())
     }
 }
 
@@ -46,4 +54,12 @@ pub struct ObjectCall {
     pub request: Request,
     pub bucket: Arc<Bucket>,
     pub key: ObjectKey,
+    /// Named by the request, where its operation is on one version.
+    pub version: Option<VersionId>,
+}
+
+impl ObjectCall {
+    pub fn address(&self) -> ObjectAddress<'_> {
+        ObjectAddress::new(&self.key, self.version.as_ref())
+    }
 }

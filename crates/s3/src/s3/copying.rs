@@ -3,7 +3,7 @@
 use super::{ErrorCode, On, Operation, Request, S3Error, Service, headers, reader::Reader};
 use crate::{
     buckets::Bucket,
-    model::ObjectInfo,
+    model::{ObjectAddress, ObjectInfo},
     store::{
         CopySource,
         error::{StoreError, StoreErrorKind},
@@ -20,21 +20,22 @@ pub(super) struct Source {
 
 /// The source that `x-amz-copy-source` names, with its conditions. What `operation` needs of it is decided here.
 pub(super) async fn source(service: &Service, operation: Operation, request: &Request) -> Result<Source, S3Error> {
-    let (name, key) = headers::copy_source(request)?;
+    let (name, key, version) = headers::copy_source(request)?;
     let bucket = service.buckets().get(&name).await.map_err(|error| S3Error::from(error).detail("BucketName", name.as_str()))?;
-    let reader = Reader::new(&request.context, operation, On::Source, &bucket, &key);
+    let address = ObjectAddress::new(&key, version.as_ref());
+    let reader = Reader::new(&request.context, operation, On::Source, &bucket, address);
     reader.allow().await?;
     let shows_tags = reader.shows_tags();
     headers::expected_owner(&request.headers, "x-amz-source-expected-bucket-owner", &bucket)?;
     let conditions = headers::source_conditions(&request.headers)?;
-    let object = CopySource { store: bucket.store().clone(), key, conditions };
+    let object = CopySource { store: bucket.store().clone(), key, version, conditions };
     Ok(Source { bucket, object, shows_tags })
 }
 
 impl Source {
     /// What is there now. The copy itself looks again: this is for what only S3 asks of a source.
     pub(super) async fn head(&self) -> Result<ObjectInfo, S3Error> {
-        self.object.store.head(&self.object.key, &Default::default()).await.map_err(|error| self.failure(error))
+        self.object.store.head(self.object.address(), &Default::default()).await.map_err(|error| self.failure(error))
     }
 
     /// Where only the source's key can be the missing one.

@@ -91,16 +91,16 @@ impl Service {
     async fn on_read(&self, operation: Operation, request: Request) -> Result<ReadCall, S3Error> {
         let bucket = self.bucket_of(&request.target).await?;
         let key = key_of(&request.target)?;
-        headers::admit(operation, &request, &bucket)?;
-        Ok(ReadCall::new(operation, request, bucket, key))
+        let version = headers::admit(operation, &request, &bucket)?;
+        Ok(ReadCall::new(operation, request, bucket, key, version))
     }
 
     async fn on_object(&self, operation: Operation, request: Request) -> Result<ObjectCall, S3Error> {
         let bucket = self.bucket_of(&request.target).await?;
         let key = key_of(&request.target)?;
         gate::admit(&request.context, operation.facts().needs, Addressed { name: "", bucket: Some(&bucket), key: Some(&key) })?;
-        headers::admit(operation, &request, &bucket)?;
-        Ok(ObjectCall { request, bucket, key })
+        let version = headers::admit(operation, &request, &bucket)?;
+        Ok(ObjectCall { request, bucket, key, version })
     }
 
     async fn bucket_of(&self, target: &Target) -> Result<Arc<Bucket>, S3Error> {

@@ -143,6 +143,7 @@ impl From<StoreError> for S3Error {
         use StoreErrorKind as Kind;
         let code = match error.kind() {
             Kind::NoSuchKey => ErrorCode::NoSuchKey,
+            Kind::NoSuchVersion => ErrorCode::NoSuchVersion,
             Kind::NoSuchUpload => ErrorCode::NoSuchUpload,
             Kind::PreconditionFailed => ErrorCode::PreconditionFailed,
             Kind::NotModified => ErrorCode::NotModified,

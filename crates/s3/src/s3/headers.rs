@@ -12,6 +12,7 @@ mod keeping;
 mod notes;
 mod object;
 mod user_metadata;
+mod version;
 
 pub(super) use attributes::{attributes, canned_acl, tag_error};
 pub(super) use checksum::{CHECKSUM_TYPE, checksum_headers, checksum_mode, checksum_spec, part_checksum_header};
@@ -24,3 +25,4 @@ pub(super) use integrity::require_integrity;
 pub(super) use keeping::{ENCRYPTION, STORAGE_CLASS, encryption_headers};
 pub(super) use notes::{CACHE, notes};
 pub(super) use object::{ReplyView, object_headers};
+pub(super) use version::{deletion_headers, version_header};

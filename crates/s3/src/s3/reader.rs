@@ -12,8 +12,12 @@ use super::{
 };
 use crate::{
     buckets::Bucket,
-    model::{ObjectInfo, ObjectKey},
-    store::{self, GetReply, GetRequest, condition::ReadConditions, error::StoreErrorKind},
+    model::{ObjectAddress, ObjectInfo},
+    store::{
+        self, GetReply, GetRequest, Keeping,
+        condition::ReadConditions,
+        error::{StoreError, StoreErrorKind},
+    },
 };
 
 #[derive(Debug)]
@@ -23,7 +27,7 @@ pub(super) struct Reader<'a> {
     /// Which of the operation's needs are about this object.
     on: On,
     bucket: &'a Bucket,
-    key: &'a ObjectKey,
+    address: ObjectAddress<'a>,
     /// What can be said before the object is opened.
     decision: Decision,
 }
@@ -32,32 +36,32 @@ pub(super) struct Reader<'a> {
 pub(super) type Read<T> = Result<store::Result<T>, S3Error>;
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(context: &'a Context, operation: Operation, on: On, bucket: &'a Bucket, key: &'a ObjectKey) -> Self {
-        let mut reader = Self { context, operation, on, bucket, key, decision: Decision::Deny };
-        reader.decision = reader.decide(Resource::Object(bucket, key));
+    pub(super) fn new(context: &'a Context, operation: Operation, on: On, bucket: &'a Bucket, address: ObjectAddress<'a>) -> Self {
+        let mut reader = Self { context, operation, on, bucket, address, decision: Decision::Deny };
+        reader.decision = reader.decide(Resource::Object(bucket, address.key));
         reader
     }
 
     /// Whether the tags of the object may be shown, and counted.
     pub(super) fn shows_tags(&self) -> bool {
-        decide(self.context, Action::GetObjectTagging, Resource::Object(self.bucket, self.key)) == Decision::Allow
+        decide(self.context, Action::GetObjectTagging, Resource::Object(self.bucket, self.address.key)) == Decision::Allow
     }
 
     pub(super) async fn get(&self, request: GetRequest) -> Read<GetReply> {
         self.refuse_early()?;
-        let opened = self.bucket.store().get(self.key, request).await;
+        let opened = self.bucket.store().get(self.address, request).await;
         self.decided(opened, |reply| &reply.info).await
     }
 
     pub(super) async fn head(&self, conditions: &ReadConditions) -> Read<ObjectInfo> {
         self.refuse_early()?;
-        let found = self.bucket.store().head(self.key, conditions).await;
+        let found = self.bucket.store().head(self.address, conditions).await;
         self.decided(found, |info| info).await
     }
 
     pub(super) async fn describe(&self, conditions: &ReadConditions) -> Read<ObjectInfo> {
         self.refuse_early()?;
-        let found = self.bucket.store().describe(self.key, conditions).await;
+        let found = self.bucket.store().describe(self.address, conditions).await;
         self.decided(found, |info| info).await
     }
 
@@ -78,7 +82,7 @@ impl<'a> Reader<'a> {
     }
 
     fn denied(&self) -> S3Error {
-        gate::denied(self.context, Resource::Object(self.bucket, self.key))
+        gate::denied(self.context, Resource::Object(self.bucket, self.address.key))
     }
 
     /// All that the operation needs of this resource.
@@ -93,19 +97,30 @@ impl<'a> Reader<'a> {
             return Ok(read);
         }
         let decision = match &read {
-            Ok(found) => self.decide(Resource::Opened(self.bucket, self.key, info(found))),
-            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => self.knows_of_nothing(),
+            Ok(found) => self.decide(Resource::Opened(self.bucket, self.address.key, info(found))),
+            Err(error) if self.is_absence(error) => self.knows_of_nothing(),
+            Err(error) if error.kind() == StoreErrorKind::NoSuchVersion => return Ok(read),
             // A condition that it breaks says something about it, too.
             Err(_) => self.look().await?,
         };
         self.allowed(decision).map(|()| read)
     }
 
+    /// Whether an error says that there is no such object. Where no versions are kept, every id but `null` is unknown, whatever the
+    /// bucket holds: that says nothing of the object.
+    fn is_absence(&self, error: &StoreError) -> bool {
+        match error.kind() {
+            StoreErrorKind::NoSuchKey => true,
+            StoreErrorKind::NoSuchVersion => self.bucket.store().capabilities().versions == Keeping::Kept,
+            _ => false,
+        }
+    }
+
     /// What is decided about the object that is there now.
     async fn look(&self) -> Result<Decision, S3Error> {
-        match self.bucket.store().head(self.key, &Default::default()).await {
-            Ok(info) => Ok(self.decide(Resource::Opened(self.bucket, self.key, &info))),
-            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(self.knows_of_nothing()),
+        match self.bucket.store().head(self.address, &Default::default()).await {
+            Ok(info) => Ok(self.decide(Resource::Opened(self.bucket, self.address.key, &info))),
+            Err(error) if self.is_absence(&error) => Ok(self.knows_of_nothing()),
             Err(error) => Err(error.into()),
         }
     }

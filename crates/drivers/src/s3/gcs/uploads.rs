@@ -227,7 +227,7 @@ impl S3Store {
         for _ in 0..ROUNDS {
             let guard = self.guard(name, conditions, false).await?;
             match self.rewrite(name, &source, described.clone(), &guard).await {
-                Ok(last_modified) => return Ok(Written { etag, last_modified, checksum: facts.checksum }),
+                Ok(last_modified) => return Ok(Written { etag, last_modified, checksum: facts.checksum, version: None }),
                 // What stands in the way may be this very upload, by a reply that was lost.
                 Err(error) if is_lost_race(&error) => match self.made_by(name, id).await? {
                     Some(found) => return Ok(of_info(found)),
@@ -322,5 +322,5 @@ fn recorded(parts: &[PartRecord]) -> Vec<RecordedPart> {
 }
 
 fn of_info(info: ObjectInfo) -> Written {
-    Written { etag: info.etag, last_modified: info.last_modified, checksum: info.checksum }
+    Written { etag: info.etag, last_modified: info.last_modified, checksum: info.checksum, version: None }
 }

@@ -63,7 +63,8 @@ impl S3Store {
             return Err(refusal::read(reply, Asked::Object).await.into());
         }
         let Some(arrived) = arrived else { return Err(unread()) };
-        let written = Written { etag: reply_etag(&reply, &arrived)?, last_modified: answered(&reply), checksum: facts.checksum.clone() };
+        let (etag, last_modified) = (reply_etag(&reply, &arrived)?, answered(&reply));
+        let written = Written { etag, last_modified, checksum: facts.checksum.clone(), version: None };
         let Some(sum) = arrived.checksum.map(ObjectChecksum::full) else {
             return Ok(Written { checksum: facts::native(&reply.headers), ..written });
         };
@@ -138,7 +139,7 @@ impl S3Store {
             let guard = self.guard(&name, &request.conditions, false).await?;
             let source = Source { path: from.path(&source_name), generation: Some(generation(&headers)?) };
             match self.rewrite(&name, &source, described, &guard).await {
-                Ok(last_modified) => return Ok(Written { etag: info.etag, last_modified, checksum: info.checksum }),
+                Ok(last_modified) => return Ok(Written { etag: info.etag, last_modified, checksum: info.checksum, version: None }),
                 // The source was replaced, or the target: then conditions are judged again.
                 Err(error) if error.kind() == StoreErrorKind::NoSuchKey => {}
                 Err(error) if error.kind() == StoreErrorKind::PreconditionFailed && !request.conditions.wants_absent() => {}

@@ -269,7 +269,7 @@ impl Shared {
         let Span { start, end } = self.span;
         let whole = start == 0 && end == self.version.size;
         let selection = if whole { Selection::Whole } else { Selection::Range(ByteRange::FromTo(start, end - 1)) };
-        let reply = match below.get(&self.version.key, GetRequest { selection, ..Default::default() }).await {
+        let reply = match below.get(self.version.key.current(), GetRequest { selection, ..Default::default() }).await {
             // It has become shorter.
             Err(error) if matches!(error.kind(), StoreErrorKind::InvalidRange { .. }) => return Ok(Ended::Changed),
             reply => reply?,

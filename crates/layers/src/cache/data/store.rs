@@ -7,18 +7,14 @@ use super::{
     reader::Reader,
 };
 use crate::{
-    cache::counts::Kind,
+    cache::{counts::Kind, current::is_current},
     catalog::BucketRecord,
-    model::{CacheUse, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
+    model::{CacheUse, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
-        ListUploadsRequest, NativeSource, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Selection, Store, UploadsPage, Written,
-        condition::{ReadConditions, WriteConditions},
-        payload::Payload,
-        selection,
+        CopyPartRequest, CopyRequest, GetReply, GetRequest, Layer, NativeSource, ObjectBody, PartWritten, Result, Selection, Store,
+        Written, selection,
     },
 };
-use async_trait::async_trait;
 use futures_util::StreamExt;
 use std::sync::Arc;
 
@@ -85,89 +81,36 @@ impl DataStore {
     }
 }
 
-#[async_trait]
-impl Store for DataStore {
-    fn capabilities(&self) -> Capabilities {
-        self.below.capabilities()
+impl Layer for DataStore {
+    fn below(&self) -> &dyn Store {
+        &*self.below
     }
 
-    async fn tried_capabilities(&self) -> Result<Capabilities> {
-        self.below.tried_capabilities().await
-    }
-
-    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        self.below.head(key, conditions).await
-    }
-
-    async fn describe(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        self.below.describe(key, conditions).await
-    }
-
-    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        // Where a part lies, a head need not say.
-        if matches!(request.selection, Selection::Part(_)) {
-            return self.below.get(key, request).await;
+    async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
+        // Where a part lies, a head need not say. Bytes are kept of current objects.
+        if matches!(request.selection, Selection::Part(_)) || !is_current(&*self.below, address) {
+            return self.below.get(address, request).await;
         }
         for _ in 0..LOOKS {
-            let info = self.below.head(key, &request.conditions).await?;
+            let info = self.below.head(address, &request.conditions).await?;
             let span = selection::select(&info, request.selection)?;
             let stale = info.notes.cache == Some(CacheUse::Stale);
             if stale || span.is_empty() || span.len() > self.cache.max_object {
                 break;
             }
-            if let Some(reply) = self.open(key, info, span).await? {
+            if let Some(reply) = self.open(address.key, info, span).await? {
                 return Ok(reply);
             }
         }
-        self.below.get(key, request).await
-    }
-
-    async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
-        self.below.put(key, request).await
+        self.below.get(address, request).await
     }
 
     async fn copy(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
         self.below.copy(key, request).await
     }
 
-    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-        self.below.delete(key, conditions).await
-    }
-
-    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
-        self.below.update(key, change).await
-    }
-
-    async fn list(&self, request: ListRequest) -> Result<ListPage> {
-        self.below.list(request).await
-    }
-
-    async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
-        self.below.begin_upload(key, request).await
-    }
-
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
-        self.below.put_part(key, upload, number, payload).await
-    }
-
     async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
         self.below.copy_part(key, upload, number, request).await
-    }
-
-    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
-        self.below.list_parts(key, upload, after, limit).await
-    }
-
-    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
-        self.below.complete_upload(key, upload, request).await
-    }
-
-    async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
-        self.below.abort_upload(key, upload).await
-    }
-
-    async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
-        self.below.list_uploads(request).await
     }
 
     /// What is cached are the bytes of the store below.

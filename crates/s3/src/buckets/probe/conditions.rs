@@ -68,9 +68,9 @@ pub(super) async fn delete(trial: &Trial) -> Found {
     const NAME: &str = "conditional-delete";
     let etag = trial.put(NAME, "first").await?.etag;
     let key = trial.key(NAME)?;
-    refused(trial.store.delete(&key, &if_match(&nobody())).await, "If-Match deleted an object that does not match")?;
+    refused(trial.store.delete(key.current(), &if_match(&nobody())).await, "If-Match deleted an object that does not match")?;
     trial.expect(NAME, b"first").await?;
-    trial.store.delete(&key, &if_match(&etag)).await?;
+    trial.store.delete(key.current(), &if_match(&etag)).await?;
     match trial.head(NAME).await {
         Err(error) if error.kind() == NoSuchKey => Ok("If-Match".to_owned()),
         Err(error) => Err(error.into()),

@@ -143,11 +143,11 @@ pub(super) async fn tags(trial: &Trial) -> Found {
     let (first, second) = (some_tags("first")?, some_tags("second")?);
     put_with(trial, NAME, Attributes { tags: first.clone(), ..Default::default() }).await?;
     let key = trial.key(NAME)?;
-    if trial.store.describe(&key, &Default::default()).await?.attributes.tags != first {
+    if trial.store.describe(key.current(), &Default::default()).await?.attributes.tags != first {
         return failed("the tags are not what was given");
     }
-    trial.store.update(&key, Change::Tags(second.clone())).await?;
-    if trial.store.describe(&key, &Default::default()).await?.attributes.tags != second {
+    trial.store.update(key.current(), Change::Tags(second.clone())).await?;
+    if trial.store.describe(key.current(), &Default::default()).await?.attributes.tags != second {
         return failed("the tags did not change");
     }
     Ok("kept and changed".to_owned())
@@ -184,7 +184,7 @@ pub(super) async fn checksums(trial: &Trial) -> Found {
 pub(super) async fn copy(trial: &Trial) -> Found {
     const NAME: &str = "copy";
     put_with(trial, "copied", some_metadata()).await?;
-    let source = CopySource { store: trial.store.clone(), key: trial.key("copied")?, conditions: Default::default() };
+    let source = CopySource { store: trial.store.clone(), key: trial.key("copied")?, version: None, conditions: Default::default() };
     let request = CopyRequest { source, attributes: CopyAttributes::default(), conditions: WriteConditions::default(), checksum: None };
     trial.store.copy(&trial.written(NAME)?, request).await?;
     trial.expect(NAME, b"copied").await?;

@@ -67,7 +67,7 @@ pub(super) async fn overwrite(trial: &Trial) -> Found {
 
 pub(super) async fn delete(trial: &Trial) -> Found {
     let key = trial.key(NAME)?;
-    trial.store.delete(&key, &WriteConditions::default()).await?;
+    trial.store.delete(key.current(), &WriteConditions::default()).await?;
     match trial.head(NAME).await {
         Err(error) if error.kind() == StoreErrorKind::NoSuchKey => {}
         Err(error) => return Err(error.into()),

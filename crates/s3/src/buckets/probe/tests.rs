@@ -4,16 +4,13 @@ use super::*;
 use crate::{
     backend::{Backend, memory::MemoryBackend},
     catalog::{BucketId, BucketRecord, NewBucket},
-    model::{Attributes, BucketName, ObjectInfo, ObjectKey, Owner, PartNumber, TagSet, Timestamp, UploadId},
+    model::{Attributes, BucketName, ObjectAddress, ObjectInfo, ObjectKey, Owner, TagSet, Timestamp, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest, PartWritten,
-        PartsPage, PutRequest, Result, UploadsPage, Written,
+        CompleteUpload, Deleted, GetReply, GetRequest, Layer, ListPage, ListRequest, ListUploadsRequest, PutRequest, Result, Written,
         condition::{ReadConditions, WriteConditions},
         error::StoreErrorKind,
-        payload::Payload,
     },
 };
-use async_trait::async_trait;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Flaw {
@@ -53,18 +50,21 @@ impl Flawed {
     }
 }
 
-#[async_trait]
-impl Store for Flawed {
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
+impl Layer for Flawed {
+    fn below(&self) -> &dyn Store {
+        &*self.inner
     }
 
-    async fn head(&self, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        self.inner.head(&self.key(key), conditions).await
+    async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        self.inner.head(self.key(address.key).current(), conditions).await
     }
 
-    async fn get(&self, key: &ObjectKey, request: GetRequest) -> Result<GetReply> {
-        self.inner.get(&self.key(key), request).await
+    async fn describe(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        self.inner.describe(self.key(address.key).current(), conditions).await
+    }
+
+    async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
+        self.inner.get(self.key(address.key).current(), request).await
     }
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
@@ -79,15 +79,11 @@ impl Store for Flawed {
         self.inner.put(&self.key(key), PutRequest { attributes, conditions, ..request }).await
     }
 
-    async fn delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
+    async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
         if self.flaw == Flaw::DeletesRefused {
             return Err(StoreErrorKind::Internal.into());
         }
-        self.inner.delete(&self.key(key), &self.conditions(conditions)?).await
-    }
-
-    async fn update(&self, key: &ObjectKey, change: Change) -> Result<()> {
-        self.inner.update(key, change).await
+        self.inner.delete(self.key(address.key).current(), &self.conditions(conditions)?).await
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {
@@ -98,29 +94,9 @@ impl Store for Flawed {
         Ok(page)
     }
 
-    async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
-        self.inner.begin_upload(key, request).await
-    }
-
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
-        self.inner.put_part(key, upload, number, payload).await
-    }
-
-    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
-        self.inner.list_parts(key, upload, after, limit).await
-    }
-
     async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
         let conditions = self.conditions(&request.conditions)?;
         self.inner.complete_upload(key, upload, CompleteUpload { conditions, ..request }).await
-    }
-
-    async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
-        self.inner.abort_upload(key, upload).await
-    }
-
-    async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
-        self.inner.list_uploads(request).await
     }
 }
 

@@ -64,12 +64,12 @@ impl Trial {
     }
 
     pub(super) async fn head(&self, name: &str) -> Result<ObjectInfo> {
-        self.store.head(&self.key(name)?, &Default::default()).await
+        self.store.head(self.key(name)?.current(), &Default::default()).await
     }
 
     pub(super) async fn get(&self, name: &str, selection: Selection) -> Result<Bytes> {
         let request = GetRequest { selection, ..Default::default() };
-        let reply = self.store.get(&self.key(name)?, request).await?;
+        let reply = self.store.get(self.key(name)?.current(), request).await?;
         let mut stream = match reply.body {
             ObjectBody::Full(bytes) => return Ok(bytes),
             ObjectBody::Stream(stream) => stream,
@@ -124,12 +124,12 @@ impl Trial {
         let mut refused = None;
         for key in &written {
             // A storage that refuses to write a name refuses to delete it, too: what counts is what is left.
-            refused = self.store.delete(key, &WriteConditions::default()).await.err().or(refused);
+            refused = self.store.delete(key.current(), &WriteConditions::default()).await.err().or(refused);
         }
         // Where names come back changed, there are objects that nobody wrote.
         let strangers = self.names("", None, 1000).await?;
         for name in &strangers {
-            refused = self.store.delete(&self.key(name)?, &WriteConditions::default()).await.err().or(refused);
+            refused = self.store.delete(self.key(name)?.current(), &WriteConditions::default()).await.err().or(refused);
         }
         let left = if strangers.is_empty() { 0 } else { self.names("", None, 1000).await?.len() };
         match (left, refused) {

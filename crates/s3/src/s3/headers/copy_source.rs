@@ -2,13 +2,13 @@
 
 use super::demands::version;
 use crate::{
-    model::{BucketName, ObjectKey},
+    model::{BucketName, ObjectKey, VersionId},
     s3::{ErrorCode, HeaderMapExt, Request, S3Error},
 };
 use percent_encoding::percent_decode_str;
 
-/// Bucket and key of the source. A version is part of the header: `null` is the object itself, there are no others.
-pub(in crate::s3) fn copy_source(request: &Request) -> Result<(BucketName, ObjectKey), S3Error> {
+/// Bucket, key and version of the source. The version is part of the header, and not a parameter of the request.
+pub(in crate::s3) fn copy_source(request: &Request) -> Result<(BucketName, ObjectKey, Option<VersionId>), S3Error> {
     let header = request.headers.amz("x-amz-copy-source")?.unwrap_or_default();
     let invalid = || {
         let message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
@@ -30,9 +30,10 @@ pub(in crate::s3) fn copy_source(request: &Request) -> Result<(BucketName, Objec
         return Err(invalid());
     }
     let key = ObjectKey::new(key)?;
-    version(version_id)?;
+    let version = version(version_id)?;
     // A name that no bucket can have is the name of no bucket.
-    Ok((BucketName::parse(bucket).map_err(|_| S3Error::from(ErrorCode::NoSuchBucket).detail("BucketName", bucket))?, key))
+    let bucket = BucketName::parse(bucket).map_err(|_| S3Error::from(ErrorCode::NoSuchBucket).detail("BucketName", bucket))?;
+    Ok((bucket, key, version))
 }
 
 #[cfg(test)]
@@ -42,7 +43,7 @@ mod tests {
 
     fn parse(header: &str) -> Result<(String, String), ErrorCode> {
         copy_source(&request(&[("x-amz-copy-source", header)]))
-            .map(|(bucket, key)| (bucket.to_string(), key.to_string()))
+            .map(|(bucket, key, _)| (bucket.to_string(), key.to_string()))
             .map_err(|error| error.code)
     }
 
@@ -66,12 +67,24 @@ mod tests {
     }
 
     #[test]
+    fn a_source_may_be_a_version() {
+        let id = "v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA";
+        for (header, expected) in [
+            ("bucket/a".to_owned(), None),
+            ("bucket/a?versionId=null".to_owned(), Some(VersionId::NULL)),
+            (format!("bucket/a?versionId={id}"), VersionId::parse(id)),
+        ] {
+            let source = copy_source(&request(&[("x-amz-copy-source", &header)])).expect("a source");
+            assert_eq!((source.1.as_str(), source.2), ("a", expected));
+        }
+    }
+
+    #[test]
     fn sources_that_name_no_object_are_refused() {
         assert_eq!(parse("bucket"), Err(ErrorCode::InvalidArgument));
         assert_eq!(parse("bucket/"), Err(ErrorCode::InvalidArgument));
         assert_eq!(parse("bucket/%ff"), Err(ErrorCode::InvalidArgument));
         assert_eq!(parse("bucket/a?versionId=3L4"), Err(ErrorCode::InvalidArgument));
-        assert_eq!(parse("bucket/a?versionId=v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA"), Err(ErrorCode::NoSuchVersion));
         assert_eq!(parse("Bucket_/a"), Err(ErrorCode::NoSuchBucket));
         assert_eq!(parse(&format!("bucket/{}", "a".repeat(1025))), Err(ErrorCode::KeyTooLongError));
     }

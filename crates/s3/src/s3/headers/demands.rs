@@ -4,11 +4,12 @@
 use super::keeping;
 use crate::{
     buckets::Bucket,
-    model::StorageClass,
+    model::{NoSuchVersion, StorageClass, VersionId},
     s3::{
         ErrorCode, HeaderMapExt, Operation, Request, S3Error,
         abilities::{Abilities, Holds},
     },
+    store::error::StoreError,
 };
 use http::HeaderMap;
 
@@ -83,20 +84,27 @@ pub(in crate::s3) fn refuse_unsupported(operation: Operation, request: &Request,
     Ok(())
 }
 
-/// What any request on a bucket has to pass besides authorization.
-pub(in crate::s3) fn admit(operation: Operation, request: &Request, bucket: &Bucket) -> Result<(), S3Error> {
+/// What any request on a bucket has to pass besides authorization. The version that it names is for the bucket's store to find.
+pub(in crate::s3) fn admit(operation: Operation, request: &Request, bucket: &Bucket) -> Result<Option<VersionId>, S3Error> {
     let storage = Abilities::of(bucket);
     refuse_unsupported(operation, request, Some(storage))?;
     expected_owner(&request.headers, "x-amz-expected-bucket-owner", bucket)?;
-    // An object is its own version `null`, and has no other.
-    version(request.query.get("versionId"))?;
-    if operation.facts().verb.is_safe() {
-        return Ok(());
+    let version = version_of(operation, request)?;
+    if !operation.facts().verb.is_safe() {
+        match storage.conditions(operation) {
+            Holds::Yes => {}
+            Holds::NotHere => refuse_conditional_write(&request.headers, "on this bucket's storage")?,
+            Holds::Never => refuse_conditional_write(&request.headers, "of this operation")?,
+        }
     }
-    match storage.conditions(operation) {
-        Holds::Yes => Ok(()),
-        Holds::NotHere => refuse_conditional_write(&request.headers, "on this bucket's storage"),
-        Holds::Never => refuse_conditional_write(&request.headers, "of this operation"),
+    Ok(version)
+}
+
+/// The version that the request names. What an operation that knows none addresses exists once.
+fn version_of(operation: Operation, request: &Request) -> Result<Option<VersionId>, S3Error> {
+    match version(request.query.get("versionId"))? {
+        Some(id) if !id.is_null() && !operation.facts().knows("versionId") => Err(StoreError::from(NoSuchVersion(id)).into()),
+        version => Ok(version),
     }
 }
 
@@ -116,13 +124,15 @@ pub(in crate::s3) fn expected_owner(headers: &HeaderMap, header: &'static str, b
     }
 }
 
-/// An id that S3 could have given out names no version here. Any other text is no id.
-pub(in crate::s3) fn version(id: Option<&str>) -> Result<(), S3Error> {
-    match id {
-        None | Some("null") => Ok(()),
-        Some("") => Err(S3Error::argument("versionId", "", "Version id cannot be the empty string")),
-        Some(id) if is_version_id(id) => Err(S3Error::from(ErrorCode::NoSuchVersion).detail("VersionId", id)),
-        Some(other) => Err(S3Error::argument("versionId", other, "Invalid version id specified")),
+/// The id of a version: `null`, or one that S3 could have given out. Any other text is no id.
+pub(in crate::s3) fn version(id: Option<&str>) -> Result<Option<VersionId>, S3Error> {
+    let Some(text) = id else { return Ok(None) };
+    if text.is_empty() {
+        return Err(S3Error::argument("versionId", "", "Version id cannot be the empty string"));
+    }
+    match VersionId::parse(text).filter(|id| id.is_null() || is_version_id(text)) {
+        Some(id) => Ok(Some(id)),
+        None => Err(S3Error::argument("versionId", text, "Invalid version id specified")),
     }
 }
 
@@ -135,7 +145,7 @@ fn is_version_id(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        s3::tests::request,
+        s3::{Query, tests::request},
         store::{Capabilities, Keeping, Store},
     };
 
@@ -212,15 +222,29 @@ mod tests {
     }
 
     #[test]
-    fn an_object_has_the_version_null_and_no_other() {
-        assert!(version(None).is_ok());
-        assert!(version(Some("null")).is_ok());
+    fn a_version_id_is_null_or_one_of_the_form_that_s3_gives_out() {
+        assert_eq!(version(None).expect("none"), None);
+        assert_eq!(version(Some("null")).expect("an id"), Some(VersionId::NULL));
         assert_eq!(version(Some("")).expect_err("empty").code, ErrorCode::InvalidArgument);
         for id in ["v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA", "3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo"] {
-            assert_eq!(version(Some(id)).expect_err("unknown").code, ErrorCode::NoSuchVersion, "{id}");
+            assert_eq!(version(Some(id)).expect("an id"), VersionId::parse(id), "{id}");
         }
         for junk in ["abc", "NULL", "v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQK ", &"é".repeat(16)] {
             assert_eq!(version(Some(junk)).expect_err("no id").code, ErrorCode::InvalidArgument, "{junk}");
         }
+    }
+
+    #[test]
+    fn a_version_is_handed_on_to_operations_on_one_and_unknown_to_all_others() {
+        let id = "v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA";
+        let mut asked = request(&[]);
+        asked.query = Query::new(vec![("versionId".into(), id.into())]);
+        assert_eq!(version_of(Operation::GetObject, &asked).expect("on a version"), VersionId::parse(id));
+        for other in [Operation::ListObjects, Operation::ListParts, Operation::HeadBucket] {
+            let error = version_of(other, &asked).expect_err("not on a version");
+            assert_eq!((error.code, error.details), (ErrorCode::NoSuchVersion, vec![("VersionId", id.to_owned())]));
+        }
+        asked.query = Query::new(vec![("versionId".into(), "null".into())]);
+        assert_eq!(version_of(Operation::ListParts, &asked).expect("nothing else is meant"), Some(VersionId::NULL));
     }
 }

@@ -24,7 +24,7 @@ const MAX_CHECKSUM: usize = 64;
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
-    let ObjectCall { request, bucket, key } = call;
+    let ObjectCall { request, bucket, key, .. } = call;
     let (about, location) = (About::of(&request), location(&request.headers, bucket.name().as_str(), &key));
     let upload = multipart::upload_id(&request.query)?;
     let conditions = headers::write_conditions(&request.headers)?;
@@ -48,7 +48,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Resul
     keep_alive::answer(about, async move {
         let _held = held;
         let written = bucket.store().complete_upload(&key, &upload, complete).await?;
-        Ok(reply::document("CompleteMultipartUploadResult", |w| {
+        let mut response = reply::document("CompleteMultipartUploadResult", |w| {
             w.text("Location", &location);
             w.text("Bucket", bucket.name().as_str());
             w.text("Key", key.as_str());
@@ -57,7 +57,9 @@ pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Resul
                 w.text(checksum.algorithm().element(), checksum.text());
                 w.text("ChecksumType", checksum.kind.as_str());
             }
-        }))
+        });
+        response.headers_mut().extend(headers::version_header(written.version.as_ref()));
+        Ok(response)
     })
     .await
 }

@@ -25,7 +25,9 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
     let checksum = headers::checksum_spec(request)?.map(|spec| spec.algorithm);
     let conditions = headers::write_conditions(&request.headers)?;
     let source = copying::source(service, Operation::CopyObject, request).await?;
-    let to_itself = source.bucket.id() == call.bucket.id() && source.object.key == call.key;
+    // An older version becomes the current one by a copy onto its own key.
+    let is_older = source.object.version.as_ref().is_some_and(|id| !id.is_null());
+    let to_itself = source.bucket.id() == call.bucket.id() && source.object.key == call.key && !is_older;
     if to_itself && !replaces_metadata && !changes_more(request) {
         return Err(S3Error::new(
             ErrorCode::InvalidRequest,
@@ -78,6 +80,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
             }
         });
         response.headers_mut().extend(headers::encryption_headers(encryption.as_ref()));
+        response.headers_mut().extend(headers::version_header(written.version.as_ref()));
         Ok(response)
     })
     .await

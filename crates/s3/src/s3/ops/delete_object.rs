@@ -1,10 +1,10 @@
 //! DeleteObject.
 
 use crate::{
-    model::ObjectKey,
+    model::ObjectAddress,
     s3::{ObjectCall, Response, S3Error, Service, headers, reply},
     store::{
-        Store,
+        Deleted, Removal, Store,
         condition::WriteConditions,
         error::{StoreError, StoreErrorKind},
     },
@@ -13,14 +13,20 @@ use http::StatusCode;
 
 pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
     let conditions = headers::delete_conditions(&call.request.headers)?;
-    delete(&**call.bucket.store(), &call.key, &conditions).await?;
-    Ok(reply::empty(StatusCode::NO_CONTENT))
+    let deleted = delete(&**call.bucket.store(), call.address(), &conditions).await?;
+    let mut response = reply::empty(StatusCode::NO_CONTENT);
+    response.headers_mut().extend(headers::deletion_headers(&deleted));
+    Ok(response)
 }
 
 /// S3 API reference, DeleteObject: what is not there is deleted, whatever the conditions say of it.
-pub(in crate::s3) async fn delete(store: &dyn Store, key: &ObjectKey, conditions: &WriteConditions) -> Result<(), StoreError> {
-    match store.delete(key, conditions).await {
-        Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(()),
+pub(in crate::s3) async fn delete(
+    store: &dyn Store,
+    address: ObjectAddress<'_>,
+    conditions: &WriteConditions,
+) -> Result<Deleted, StoreError> {
+    match store.delete(address, conditions).await {
+        Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(Removal::Absent.into()),
         other => other,
     }
 }

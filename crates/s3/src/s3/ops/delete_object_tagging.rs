@@ -8,6 +8,6 @@ use crate::{
 use http::StatusCode;
 
 pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
-    call.bucket.store().update(&call.key, Change::Tags(TagSet::default())).await?;
+    call.bucket.store().update(call.address(), Change::Tags(TagSet::default())).await?;
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }

@@ -3,7 +3,7 @@
 use super::delete_object::delete;
 use crate::{
     buckets::Bucket,
-    model::{ObjectKey, Timestamp},
+    model::{ObjectAddress, ObjectKey, Timestamp, VersionId},
     s3::{
         Action, Body, BucketCall, Context, ErrorCode, Operation, Response, S3Error, Service,
         abilities::{Abilities, Holds},
@@ -12,6 +12,7 @@ use crate::{
         headers, reply, xml,
     },
     store::{
+        Deleted,
         condition::{ETagMatch, WriteConditions},
         payload::Payload,
     },
@@ -57,7 +58,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
     Ok(response)
 }
 
-type Outcome = (Item, Result<(), S3Error>);
+type Outcome = (Item, Result<Deleted, S3Error>);
 
 /// The document is made while it is sent: escaped, a list may be six times as long.
 fn result(outcomes: Vec<Outcome>, quiet: bool, held: impl Send + 'static) -> Body {
@@ -122,23 +123,22 @@ fn item(object: &xml::Element) -> Option<Item> {
     })
 }
 
-async fn delete_item(context: &Context, bucket: &Bucket, item: &Item) -> Result<(), S3Error> {
+async fn delete_item(context: &Context, bucket: &Bucket, item: &Item) -> Result<Deleted, S3Error> {
     let key = ObjectKey::new(item.key.as_str())?;
     let resource = Resource::Object(bucket, &key);
     if decide(context, Action::DeleteObject, resource) != Decision::Allow {
         return Err(gate::denied(context, resource));
     }
     // S3 does not tell, in a list, an id that no version can have from one that no version has.
-    if item.version.as_deref().is_some_and(|id| id != "null") {
-        return Err(ErrorCode::NoSuchVersion.into());
-    }
+    let version = item.version.as_deref().map(|id| VersionId::parse(id).ok_or(ErrorCode::NoSuchVersion)).transpose()?;
     if !item.conditions.is_empty() && Abilities::of(bucket).conditions(Operation::DeleteObjects) != Holds::Yes {
         return Err(S3Error::not_implemented("A condition on this bucket's storage"));
     }
-    Ok(delete(&**bucket.store(), &key, &item.conditions).await?)
+    let address = ObjectAddress::new(&key, version.as_ref());
+    Ok(delete(&**bucket.store(), address, &item.conditions).await?)
 }
 
-fn write(w: &mut xml::Writer, item: &Item, outcome: &Result<(), S3Error>, quiet: bool) {
+fn write(w: &mut xml::Writer, item: &Item, outcome: &Result<Deleted, S3Error>, quiet: bool) {
     let named = |w: &mut xml::Writer| {
         w.text("Key", &item.key);
         if let Some(version) = &item.version {
@@ -146,8 +146,16 @@ fn write(w: &mut xml::Writer, item: &Item, outcome: &Result<(), S3Error>, quiet:
         }
     };
     match outcome {
-        Ok(()) if quiet => {}
-        Ok(()) => w.element("Deleted", named),
+        Ok(_) if quiet => {}
+        Ok(deleted) => w.element("Deleted", |w| {
+            named(w);
+            if deleted.marker {
+                w.boolean("DeleteMarker", true);
+                if let Some(version) = &deleted.version {
+                    w.text("DeleteMarkerVersionId", version.as_str());
+                }
+            }
+        }),
         Err(error) => {
             if error.status().is_server_error() {
                 tracing::warn!(key = item.key, %error, source = error.source.as_ref().map(tracing::field::display), "could not delete");
@@ -164,6 +172,7 @@ fn write(w: &mut xml::Writer, item: &Item, outcome: &Result<(), S3Error>, quiet:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Removal;
     use http_body_util::BodyExt;
 
     fn document(objects: &str) -> String {
@@ -176,7 +185,7 @@ mod tests {
 
     async fn shown_of(objects: &str) -> String {
         let (entries, quiet) = parse(&document(objects)).await.expect("reads");
-        let outcomes = entries.items.into_iter().map(|item| (item, Ok(()))).collect();
+        let outcomes = entries.items.into_iter().map(|item| (item, Ok(Deleted::default()))).collect();
         let bytes = result(outcomes, quiet, ()).collect().await.expect("a document").to_bytes();
         String::from_utf8(bytes.to_vec()).expect("UTF-8")
     }
@@ -188,6 +197,18 @@ mod tests {
         assert_eq!(root.all("Deleted").filter(|deleted| deleted.value("Key").is_some_and(|key| key.ends_with("\"\""))).count(), 1000);
         let quiet = shown_of("<Quiet>true</Quiet><Object><Key>a</Key></Object>").await;
         assert!(xml::parse(quiet.as_bytes(), "DeleteResult").expect("well-formed").children.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_delete_marker_is_shown_with_its_version() {
+        let (entries, quiet) = parse(&document("<Object><Key>a</Key></Object>")).await.expect("reads");
+        let made = || Deleted { removal: Removal::Absent, marker: true, version: VersionId::parse("v2") };
+        let outcomes = entries.items.into_iter().map(|item| (item, Ok(made()))).collect();
+        let bytes = result(outcomes, quiet, ()).collect().await.expect("a document").to_bytes();
+        let root = xml::parse(&bytes, "DeleteResult").expect("well-formed");
+        let deleted = root.child("Deleted").expect("one");
+        let shown = ["Key", "VersionId", "DeleteMarker", "DeleteMarkerVersionId"].map(|name| deleted.value(name));
+        assert_eq!(shown, [Some("a"), None, Some("true"), Some("v2")]);
     }
 
     #[tokio::test]

@@ -21,5 +21,6 @@ pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Resul
     if let Some(checksum) = &written.checksum {
         response.headers_mut().extend(headers::checksum_headers(checksum));
     }
+    response.headers_mut().extend(headers::version_header(written.version.as_ref()));
     Ok(response)
 }

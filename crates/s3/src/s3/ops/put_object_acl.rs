@@ -1,13 +1,15 @@
 //! PutObjectAcl: a canned ACL by header, or grants that amount to one.
 
 use crate::{
+    model::ObjectAddress,
     s3::{ObjectCall, Response, S3Error, Service, acl, reply},
     store::Change,
 };
 use http::StatusCode;
 
 pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
-    let acl = acl::from_request(call.request, call.bucket.owner()).await?;
-    call.bucket.store().update(&call.key, Change::Acl(acl)).await?;
+    let ObjectCall { request, bucket, key, version } = call;
+    let acl = acl::from_request(request, bucket.owner()).await?;
+    bucket.store().update(ObjectAddress::new(&key, version.as_ref()), Change::Acl(acl)).await?;
     Ok(reply::empty(StatusCode::OK))
 }

@@ -17,7 +17,7 @@ use http::HeaderMap;
 const RANGE: &str = "x-amz-copy-source-range";
 
 pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
-    let ObjectCall { request, bucket, key } = call;
+    let ObjectCall { request, bucket, key, .. } = call;
     let upload = multipart::upload_id(&request.query)?;
     let number = multipart::part_number(&request.query)?;
     let range = range(&request.headers)?;
