@@ -14,7 +14,8 @@
 
 use super::{
     adopt,
-    bucket::{Bucket, Look, Looked, to_the_end},
+    bucket::{Bucket, to_the_end},
+    finding::{Look, Looked},
     files::is_changed,
     record::{Intent, Row},
 };

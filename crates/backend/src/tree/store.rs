@@ -2,7 +2,8 @@
 
 use super::{
     adopt,
-    bucket::{Bucket, Look, Looked, to_the_end},
+    bucket::{Bucket, to_the_end},
+    finding::{Look, Looked},
     capabilities, multipart, read,
     record::{Identity, Row},
     remove, scan,

@@ -3,8 +3,9 @@
 //! User metadata travels as it is where it is ASCII, and otherwise as encoded words (RFC 2047), which is also how S3 shows
 //! it. What would read as an encoded word is encoded too, so that the same text always comes back.
 
-use super::{Dialect, gcs, keeping};
+use super::{Dialect, gcs, wish};
 use crate::{
+    backend::wire::Reply,
     model::{
         Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, ObjectInfo, TagSet, Timestamp,
         encoded_words,
@@ -132,8 +133,8 @@ pub(super) fn info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<O
         expires: text(&expires(dialect)).or_else(|| text(&OWN_EXPIRES)),
         website_redirect: text(&redirect(dialect)),
         acl: text(&acl(dialect)).and_then(|name| CannedAcl::parse(&name)).unwrap_or_default(),
-        storage_class: keeping::class(headers),
-        encryption: keeping::encryption(headers),
+        storage_class: wish::class(headers),
+        encryption: wish::encryption(headers),
         ..Default::default()
     };
     // What S3 and GCS say where nobody said a type.
@@ -167,6 +168,11 @@ pub(super) fn checksum(headers: &HeaderMap) -> Option<ObjectChecksum> {
     ChecksumAlgorithm::ALL
         .into_iter()
         .find_map(|algorithm| object_checksum(algorithm, headers.get(algorithm.header())?.to_str().ok()?, kind))
+}
+
+/// The storage's clock, by its reply.
+pub(super) fn answered(reply: &Reply) -> Timestamp {
+    reply.header("date").and_then(Timestamp::parse_http_date).unwrap_or_else(Timestamp::now)
 }
 
 /// `base64`, or `base64-N` of a composite. Storage that does not say which tells it by the form.

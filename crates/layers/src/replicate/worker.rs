@@ -5,23 +5,18 @@
 //! | repairs | drains the queue of repairs | when something was left behind, when a backend comes back, now and then |
 //! | care | looks for places that are gone, fills replicas, ends uploads that nobody knows | when a backend comes back, when many objects are missing, now and then |
 //! | scrubs | compares all that replicas list with the records | by the setting |
-//!
-//! The queue is the catalog's: rows that say that a replica has to catch up, or that a change was begun.
 
 use super::{
     bucket::Bucket,
     member::Member,
-    orphans, places,
-    repair::{self, Repaired},
-    scrub,
+    orphans, places, queue, scrub,
     survey::{self, Depth, Pace, Strangers},
     tally::Since,
 };
-use crate::{backend::spread, catalog::WhichObjects, store::Result};
+use crate::backend::spread;
 use futures_util::{
-    FutureExt, StreamExt,
+    FutureExt,
     future::{BoxFuture, join_all},
-    stream,
 };
 use std::{
     sync::{Arc, Weak},
@@ -33,9 +28,6 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-const PAGE: usize = 256;
-/// Keys at once.
-const AT_ONCE: usize = 8;
 /// Between two looks at what could not be done: at first, and at most.
 const RESTS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
 /// The longest rest while all replicas answer: nothing else would tell that what failed may be done now.
@@ -92,7 +84,7 @@ async fn again_and_again(bucket: Weak<Bucket>, wake: Arc<Notify>, chore: Chore) 
 
 /// Whether nothing is left to be repaired.
 async fn repairs(bucket: Arc<Bucket>) -> bool {
-    match drain(&bucket, |_| ()).await {
+    match queue::drain(&bucket, |_| ()).await {
         Ok(drained) => drained.left == 0,
         Err(error) => {
             tracing::warn!(bucket = %bucket.record.bucket.name, %error, "repairing failed; it is tried again");
@@ -169,33 +161,4 @@ async fn scrubs(bucket: Weak<Bucket>, every: Duration, stop: CancellationToken) 
         }
         rest = spread(every, 0.9..1.1);
     }
-}
-
-/// One round over the queue.
-pub(super) async fn drain(bucket: &Arc<Bucket>, mut tell: impl FnMut(Repaired)) -> Result<Repaired> {
-    let mut sum = Repaired::default();
-    let mut after = None;
-    let rounds: Vec<_> = bucket.members().iter().map(|member| (member.troubles.clone(), member.troubles.begin_round())).collect();
-    loop {
-        let page = bucket.catalog.objects(bucket.record.id, after.take(), PAGE, WhichObjects::Unsettled).await?;
-        let last = page.last().map(|row| row.key.clone());
-        let is_last = page.len() < PAGE;
-        let repairs = page.into_iter().map(|row| async move { repair::key(bucket, &row.key).await });
-        let mut repairs = stream::iter(repairs).buffer_unordered(AT_ONCE);
-        while let Some(repaired) = repairs.next().await {
-            let Repaired { copied, removed, found, left } = repaired.unwrap_or(Repaired { left: 1, ..Default::default() });
-            sum = Repaired { copied: sum.copied + copied, removed: sum.removed + removed, found: sum.found + found, left: sum.left + left };
-            tell(sum);
-        }
-        match last {
-            Some(key) if !is_last => after = Some(key),
-            _ => break,
-        }
-    }
-    rounds.into_iter().for_each(|(troubles, round)| troubles.end_round(round));
-    if sum.copied + sum.removed > 0 {
-        let Repaired { copied, removed, left, .. } = sum;
-        tracing::info!(bucket = %bucket.record.bucket.name, copied, removed, left, "replicas were repaired");
-    }
-    Ok(sum)
 }
