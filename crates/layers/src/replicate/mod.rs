@@ -275,7 +275,7 @@ impl Backend for ReplicatedBackend {
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         let open = self.opened_bucket(bucket).await?;
         // Objects whose removal some replica has not heard of.
-        if worker::drain(&open, |_| ()).await?.left > 0 {
+        if queue::drain(&open, |_| ()).await?.left > 0 {
             return Err(places::still_has_deleted());
         }
         if !places::remove(&self.left, &open, self.promised()).await? {
