@@ -23,18 +23,27 @@ class InstallError(Exception):
     """A client could not be had; the message says which and why."""
 
 
-def install(name: str, cache: Path) -> Path:
-    """The directory of client `name`, installed on first use; its programs are in `bin/`."""
+def installed(name: str, cache: Path) -> Path | None:
+    """The directory of client `name`, if it is installed as its pins say."""
+    pins, home = _pins(name), cache / "clients" / name
+    mark = home / pins.name
+    return home if mark.is_file() and mark.read_bytes() == _wanted(pins) else None
+
+
+def _pins(name: str) -> Path:
     found = [path for path in REQUIREMENTS.glob(f"{name}.*") if path.suffix in (".txt", ".toml")]
     if len(found) != 1:
         raise InstallError(f"no requirements/{name}.txt or .toml")
-    (pins,) = found
-    home = cache / "clients" / name
-    installed, wanted = home / pins.name, _wanted(pins)
+    return found[0]
+
+
+def install(name: str, cache: Path) -> Path:
+    """The directory of client `name`, installed on first use; its programs are in `bin/`."""
+    pins, home = _pins(name), cache / "clients" / name
     home.parent.mkdir(parents=True, exist_ok=True)
     with open(home.parent / f"{name}.lock", "w") as lock:  # two runs may share a cache
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (installed.is_file() and installed.read_bytes() == wanted):
+        if installed(name, cache) is None:
             shutil.rmtree(home, ignore_errors=True)
             print(f"installing {name}", file=sys.stderr, flush=True)
             if pins.suffix == ".txt":
@@ -42,7 +51,7 @@ def install(name: str, cache: Path) -> Path:
             else:
                 pinned = tomllib.loads(pins.read_text())
                 FROM[pinned["from"]](name, pinned, home)
-            installed.write_bytes(wanted)
+            (home / pins.name).write_bytes(_wanted(pins))
     return home
 
 

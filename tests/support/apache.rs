@@ -68,26 +68,13 @@ pub fn command(data: &Path) -> (Command, SocketAddr) {
     (command, address)
 }
 
-/// The root of the machine's, or of Debian's packages unpacked.
+/// The root of the machine's, or of Debian's packages as `make test-setup` unpacked them.
 static PACKAGE: LazyLock<PathBuf> = LazyLock::new(|| {
     let unpacked = Path::new(env!("CARGO_TARGET_TMPDIR")).join("apache2");
     let there = |root: &Path| root.join("usr/lib/apache2/modules/mod_dav_fs.so").exists();
     if there(Path::new("/")) {
         return "/".into();
     }
-    if !there(&unpacked) {
-        // Nobody who runs beside us sees half of it.
-        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
-        let get = "apt-get download -q apache2-bin libapr1 libaprutil1";
-        let newer = "apt-get download -q apache2-bin libapr1t64 libaprutil1t64";
-        let script = format!(
-            "{{ {get} || {newer} || {{ apt-get update -q; {get} || {newer}; }}; }} >&2 && for f in *.deb; do dpkg -x $f root; done"
-        );
-        let status = Command::new("sh").arg("-c").arg(script).current_dir(dir.path()).status().expect("a shell");
-        assert!(status.success(), "these tests need Apache: install apache2-bin");
-        // Whoever was faster has the same.
-        let _ = std::fs::rename(dir.path().join("root"), &unpacked);
-    }
-    assert!(there(&unpacked), "mod_dav_fs in its package");
+    assert!(there(&unpacked), "no Apache with mod_dav_fs is here: run 'make test-setup'");
     unpacked
 });

@@ -167,28 +167,12 @@ pub fn new_key(path: &Path) -> PrivateKey {
     key
 }
 
-/// The machine's, or Debian's package unpacked.
+/// The machine's, or Debian's package as `make test-setup` unpacked it.
 static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
     // As root, it wants this directory for processes without rights.
     let _ = std::fs::create_dir_all("/run/sshd");
     let unpacked = Path::new(env!("CARGO_TARGET_TMPDIR")).join("openssh-server");
     let places = [PathBuf::from("/usr/sbin/sshd"), "/usr/bin/sshd".into(), unpacked.join("usr/sbin/sshd")];
-    let found = || places.iter().find(|path| path.exists()).cloned();
-    if let Some(found) = found() {
-        return found;
-    }
-    std::fs::create_dir_all(&unpacked).expect("a directory");
-    let run = |command: &str| {
-        let status = Command::new("sh").arg("-c").arg(command).current_dir(&unpacked).status().expect("a shell");
-        assert!(status.success(), "'{command}' failed: these tests need OpenSSH's server");
-    };
-    match Sshd::user().as_str() {
-        // Root's sshd wants a user for its processes without rights, whom only installing makes.
-        "root" => {
-            let install = "DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends openssh-server";
-            run(&format!("{{ {install} || {{ apt-get update -q && {install}; }}; }} >&2"));
-        }
-        _ => run("apt-get download openssh-server && dpkg -x openssh-server_*.deb . && rm openssh-server_*.deb"),
-    }
-    found().expect("sshd in its package")
+    let found = places.into_iter().find(|path| path.exists());
+    found.expect("no OpenSSH server (sshd) is here: run 'make test-setup'")
 });

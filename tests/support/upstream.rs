@@ -156,13 +156,13 @@ impl Upstream {
     }
 }
 
-/// The directory of a program that `conformance/run install` gets, pinned, into the cache it shares with conformance runs.
+/// The directory of a program that `make test-setup` got, pinned, into the cache that tests share with conformance runs.
 pub fn installed(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("conformance");
-    let run = Command::new("python3").arg(root.join("conformance/run")).args(["install", name, "--cache"]).arg(&cache).output();
+    let run = Command::new("python3").arg(root.join("conformance/run")).args(["where", name, "--cache"]).arg(&cache).output();
     let output = run.expect("python3 runs");
-    assert!(output.status.success(), "{name} cannot be installed: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("a path").lines().last().expect("the directory").into()
 }
 
