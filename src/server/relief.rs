@@ -19,7 +19,7 @@ use super::{
 };
 use crate::store::memory::Memory;
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 /// Shorter than requests wait for memory, so that they get it. `idle_timeout` counts where it is shorter still.
 pub(super) const STILL: Duration = Duration::from_secs(5);

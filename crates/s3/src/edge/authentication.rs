@@ -4,7 +4,7 @@ use super::{
     Keys, authorization,
     canonical::{Order, Reading, Signed, check_coverage, string_to_sign},
     claim::{Claim, Credential, SigningTime},
-    presigned::{self, Pairs, Presigned, Version},
+    presigned::{self, Presigned, Version},
     signature::{SigningKey, SigningKeys},
     skew::{MAX_SKEW, check_skew},
     version2,
