@@ -222,8 +222,10 @@ fn every_chore_is_part_of_make_test_or_of_make_test_all() {
     while let Some(more) = chores.keys().find(|name| !tested.contains(*name) && tested.iter().any(|chore| chores[chore].contains(*name))) {
         tested.insert(more);
     }
-    let left: BTreeSet<&str> =
-        chores.keys().copied().filter(|name| !tested.contains(name) && !matches!(*name, "run" | "ci" | "test-all")).collect();
+    // A chore that another one needs runs with it.
+    let is_needed = |name: &str| chores.values().any(|needed| needed.contains(name));
+    let is_left = |name: &&str| !tested.contains(name) && !is_needed(name) && !matches!(*name, "run" | "ci" | "test-all");
+    let left: BTreeSet<&str> = chores.keys().copied().filter(is_left).collect();
     let recipe = makefile.lines().filter_map(|line| line.strip_prefix("\t$(MAKE) "));
     assert_eq!(recipe.collect::<BTreeSet<_>>(), left, "test-all runs what test does not");
     assert!(left.len() > 5 && tested.len() > 3, "{left:?} {tested:?}");

@@ -2,8 +2,7 @@
 
 use super::{
     drivers::within,
-    modules::{Modules, Uses},
-    sources::sources,
+    modules::{self, Uses},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -54,12 +53,12 @@ fn with_block(document: &str, mark: &str, text: &str) -> String {
 
 #[test]
 fn the_graphs_of_the_documentation_are_those_of_the_imports() {
-    let uses = Modules::of(&sources()).uses();
+    let uses = modules::uses();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/architecture.md");
     let actual = fs::read_to_string(&path).expect("the document");
     let words = "An arrow that follows from others is left out. The whole table is";
-    let top = format!("{words} `LAYERS` in `tests/architecture.rs`.\n\n{}", mermaid(&of_the_top(&uses)));
-    let backend = format!("{words} `SHARED` in `tests/architecture/drivers.rs`.\n\n{}", mermaid(&within(&uses)));
+    let top = format!("{words} `LAYERS` in `tests/architecture.rs`.\n\n{}", mermaid(&of_the_top(uses)));
+    let backend = format!("{words} `SHARED` in `tests/architecture/drivers.rs`.\n\n{}", mermaid(&within(uses)));
     let expected = with_block(&actual, "graph of modules", &top);
     let expected = with_block(&expected, "graph of backend", &backend);
     if std::env::var_os("CAUSEWAY_BLESS").is_some() {

@@ -5,9 +5,12 @@
 
 use super::{
     imports::{Import, Named, Names},
-    sources::Source,
+    sources::{Source, sources},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 /// The longest chain of re-exports.
 const LONGEST_CHAIN: usize = 8;
@@ -21,6 +24,12 @@ pub struct Modules {
 
 /// From a module to another: the paths that lead there.
 pub type Uses = BTreeMap<(String, String), BTreeSet<String>>;
+
+/// Those of the source tree, which is read once.
+pub fn uses() -> &'static Uses {
+    static USES: LazyLock<Uses> = LazyLock::new(|| Modules::of(&sources()).uses());
+    &USES
+}
 
 impl Modules {
     pub fn of(sources: &[Source]) -> Self {

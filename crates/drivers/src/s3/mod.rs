@@ -10,7 +10,7 @@
 //! | `client` | a request on its way: address, signature, sending |
 //! | `dialect` | how S3 and GCS differ, as data |
 //! | `credentials` | who signs |
-//! | `headers` | object facts as headers, both ways |
+//! | `headers`, `object_info` | object facts as headers, and as replies show them |
 //! | `refusal` | error replies as our kinds |
 //! | `promises`, `probe` | what this storage keeps of S3's promises |
 //! | `scratch` | objects of our own that something is tried out on |
@@ -39,6 +39,7 @@ mod known_sums;
 mod listing;
 mod multipart;
 mod names;
+mod object_info;
 mod oddity;
 mod probe;
 mod promises;

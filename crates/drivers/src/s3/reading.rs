@@ -7,6 +7,7 @@ use super::{
     client::Client,
     dialect::Dialect,
     gcs, headers,
+    object_info::object_info,
     refusal::{self, Asked},
 };
 use crate::{
@@ -40,7 +41,7 @@ impl S3Store {
             return Err(refusal::read(reply, Asked::Object).await.into());
         }
         let size = reply.number(header::CONTENT_LENGTH).unwrap_or(0);
-        Ok((headers::info(&reply.headers, size, self.dialect())?, reply.headers))
+        Ok((object_info(&reply.headers, size, self.dialect())?, reply.headers))
     }
 
     pub(super) async fn open(&self, name: &str, range: Option<String>, extra: HeaderMap) -> Result<Reply> {
@@ -69,7 +70,7 @@ impl S3Store {
         };
         let first = self.open_span(name, request, range, extra).await?;
         let (size, span) = extent(&first)?;
-        let info = headers::info(&first.headers, size, self.dialect())?;
+        let info = object_info(&first.headers, size, self.dialect())?;
         request.conditions.check(&info.etag, info.last_modified)?;
         let expected = selection::select(&info, request.selection)?;
         if span != expected {
