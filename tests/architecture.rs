@@ -222,11 +222,13 @@ fn every_chore_is_part_of_make_test_or_of_make_test_all() {
     while let Some(more) = chores.keys().find(|name| !tested.contains(*name) && tested.iter().any(|chore| chores[chore].contains(*name))) {
         tested.insert(more);
     }
+    let left: BTreeSet<&str> =
+        chores.keys().copied().filter(|name| !tested.contains(name) && !matches!(*name, "run" | "ci" | "test-all")).collect();
+    let recipe: BTreeSet<&str> = makefile.lines().filter_map(|line| line.strip_prefix("\t$(MAKE) ")).collect();
+    assert!(recipe.is_subset(&left), "test-all runs what test does, or nobody knows: {:?}", recipe.difference(&left));
     // A chore that another one needs runs with it.
-    let is_needed = |name: &str| chores.values().any(|needed| needed.contains(name));
-    let is_left = |name: &&str| !tested.contains(name) && !is_needed(name) && !matches!(*name, "run" | "ci" | "test-all");
-    let left: BTreeSet<&str> = chores.keys().copied().filter(is_left).collect();
-    let recipe = makefile.lines().filter_map(|line| line.strip_prefix("\t$(MAKE) "));
-    assert_eq!(recipe.collect::<BTreeSet<_>>(), left, "test-all runs what test does not");
+    let with_another = |name: &&&str| recipe.iter().any(|chore| chores[chore].contains(**name));
+    let missing: Vec<_> = left.difference(&recipe).filter(|name| !with_another(name)).collect();
+    assert!(missing.is_empty(), "neither test nor test-all runs {missing:?}");
     assert!(left.len() > 5 && tested.len() > 3, "{left:?} {tested:?}");
 }
