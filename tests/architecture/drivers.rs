@@ -69,15 +69,7 @@ const SHARED: &[(&str, &[&str])] = &[
     ),
     (
         "drivers/dropbox",
-        &[
-            "backend/codec",
-            "backend/pages",
-            "backend/traffic",
-            "backend/claims",
-            "backend/tree",
-            "backend/wire",
-            "backend/oauth",
-        ],
+        &["backend/codec", "backend/pages", "backend/traffic", "backend/claims", "backend/tree", "backend/wire", "backend/oauth"],
     ),
     (
         "drivers/fs",
@@ -112,15 +104,7 @@ const SHARED: &[(&str, &[&str])] = &[
     ),
     (
         "drivers/onedrive",
-        &[
-            "backend/codec",
-            "backend/pages",
-            "backend/traffic",
-            "backend/claims",
-            "backend/tree",
-            "backend/wire",
-            "backend/oauth",
-        ],
+        &["backend/codec", "backend/pages", "backend/traffic", "backend/claims", "backend/tree", "backend/wire", "backend/oauth"],
     ),
     ("drivers/opendal", &["backend/codec", "backend/locks", "backend/pages", "backend/traffic", "backend/tree", "backend/wire"]),
     (
@@ -140,15 +124,7 @@ const SHARED: &[(&str, &[&str])] = &[
     ("drivers/sftp", &["backend/codec", "backend/pages", "backend/traffic", "backend/tree", "backend/wire"]),
     (
         "drivers/webdav",
-        &[
-            "backend/codec",
-            "backend/pages",
-            "backend/traffic",
-            "backend/watches",
-            "backend/claims",
-            "backend/tree",
-            "backend/wire",
-        ],
+        &["backend/codec", "backend/pages", "backend/traffic", "backend/watches", "backend/claims", "backend/tree", "backend/wire"],
     ),
 ];
 

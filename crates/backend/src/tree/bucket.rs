@@ -5,14 +5,7 @@
 //! Invariant: rows of the catalog change only under their key's lock.
 
 use super::{
-    drafts::Drafts,
-    files::Files,
-    flow::Flows,
-    folding::Folding,
-    record::Row,
-    scan_state::Scan,
-    spool::Spool,
-    upload_slots::Uploads,
+    drafts::Drafts, files::Files, flow::Flows, folding::Folding, record::Row, scan_state::Scan, spool::Spool, upload_slots::Uploads,
 };
 use crate::{
     backend::{
@@ -113,7 +106,6 @@ impl Bucket {
     pub(super) async fn lock(&self, key: &ObjectKey) -> Guard<ObjectKey> {
         self.locks.lock(key).await
     }
-
 }
 
 /// The file of a key is being changed.

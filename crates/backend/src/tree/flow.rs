@@ -260,7 +260,7 @@ mod tests {
     use crate::{
         backend::tree::files::{Published, Stat},
         catalog::{NewBucket, PartRecord, UploadRecord, sqlite::SqliteCatalog},
-        model::{Attributes, BucketName, CannedAcl, ChecksumAlgorithm, ChecksumSpec, ObjectKey, Owner, Timestamp},
+        model::{Attributes, BucketName, CannedAcl, ChecksumAlgorithm, ChecksumSpec, Owner, Timestamp},
         store::{Durability, error::StoreErrorKind},
     };
     use async_trait::async_trait;
@@ -308,7 +308,7 @@ mod tests {
         let begun = UploadRecord {
             bucket,
             upload: upload.clone(),
-            key: ObjectKey::new("key").expect("a key"),
+            key: crate::model::ObjectKey::new("key").expect("a key"),
             initiator: owner,
             initiated: Timestamp::now(),
             attributes: Attributes::default(),

@@ -2,10 +2,7 @@
 //!
 //! Does not own the flows themselves (`flow`). Invariant: whoever has put a part waits for nothing here.
 
-use super::{
-    bucket::Bucket,
-    flow::Beginning,
-};
+use super::{bucket::Bucket, flow::Beginning};
 use crate::{
     model::{ObjectKey, PartNumber, UploadId},
     store::Result,

@@ -15,8 +15,8 @@
 use super::{
     adopt,
     bucket::{Bucket, to_the_end},
-    finding::{Look, Looked},
     files::is_changed,
+    finding::{Look, Looked},
     record::{Intent, Row},
 };
 use crate::{

@@ -3,8 +3,9 @@
 use super::{
     adopt,
     bucket::{Bucket, to_the_end},
+    capabilities,
     finding::{Look, Looked},
-    capabilities, multipart, read,
+    multipart, read,
     record::{Identity, Row},
     remove, scan,
     write::{self, Making, Ready},

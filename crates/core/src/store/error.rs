@@ -1,6 +1,6 @@
 //! What can go wrong in a store: a kind that S3 has an answer for, the words for an operator, and the source.
 
-use super::payload_error::PayloadError;
+use super::payload::PayloadError;
 use std::{fmt, time::Duration};
 
 /// `ENFILE` and `EMFILE`, on every Unix.

@@ -9,12 +9,12 @@
 //!   without the end of the stream having been seen, its length compared with the declared one and every announced digest with what was read;
 //! - a `Payload` holds no more than the batch being gathered.
 
+pub use super::payload_error::PayloadError;
 use super::{
     condition::WriteConditions,
     error::{StoreError, StoreErrorKind},
     memory::Memory,
 };
-pub use super::payload_error::PayloadError;
 use crate::model::{Checksum, ChecksumAlgorithm, ChecksumHasher, ETag};
 use bytes::Bytes;
 use futures_core::Stream;

@@ -4,13 +4,7 @@
 //! Small files are adopted on first sight. Large ones answer with a provisional ETag (it ends in `-0`) while a single
 //! background task reads them, so that HEAD never waits for gigabytes.
 
-use super::{
-    Inner, blocking,
-    record::Fingerprint,
-    recording::recorded,
-    volume::Found,
-    write::row,
-};
+use super::{Inner, blocking, record::Fingerprint, recording::recorded, volume::Found, write::row};
 use crate::{
     catalog::IndexChange,
     model::{ObjectInfo, ObjectKey},

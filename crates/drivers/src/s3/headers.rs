@@ -6,10 +6,7 @@
 use super::Dialect;
 use crate::{
     backend::wire::Reply,
-    model::{
-        Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, TagSet, Timestamp,
-        encoded_words,
-    },
+    model::{Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, TagSet, Timestamp, encoded_words},
     store::{
         Result,
         condition::{ETagMatch, ReadConditions},

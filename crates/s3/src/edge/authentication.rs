@@ -1,5 +1,6 @@
 //! Who sent a request: nobody in particular, or the identity whose secret signed it.
 
+pub(super) use super::head::Head;
 use super::{
     Keys, authorization,
     canonical::{Order, Reading, Signed, check_coverage, string_to_sign},
@@ -9,7 +10,6 @@ use super::{
     skew::{MAX_SKEW, check_skew},
     version2,
 };
-pub(super) use super::head::Head;
 use crate::{
     model::{Identity, Principal, Secret, SignatureV2, Timestamp},
     s3::{ErrorCode, HeaderMapExt, S3Error},
