@@ -33,7 +33,7 @@ pub(super) async fn turn(
     Ok(stands.then(|| bucket.lanes.change(member.number, key, own)))
 }
 
-/// As the record says now.
+/// Notes in the record what a replica has now, if the record still stands.
 pub(super) async fn confirm(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, member: &Member, copy: Copy) -> Result<()> {
     let guard = bucket.lock(key).await;
     let hold = bucket.hold(key, &guard).await?;
