@@ -34,6 +34,9 @@ use std::{
     time::Duration,
 };
 
+/// Backends that are open, by name.
+pub(super) type Opened = HashMap<String, Arc<dyn Backend>>;
+
 /// What drivers are given besides their own settings.
 pub(super) struct Opening<'s> {
     pub(super) settings: &'s Settings,
@@ -44,7 +47,7 @@ pub(super) struct Opening<'s> {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) workers: Workers,
     /// Those that it may consist of.
-    pub(super) opened: &'s HashMap<String, Arc<dyn Backend>>,
+    pub(super) opened: &'s Opened,
 }
 
 pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Arc<dyn Backend>, StoreError> {

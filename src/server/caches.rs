@@ -5,7 +5,7 @@
 //!
 //! A cache is opened when the first backend wants it: at start, or when the configuration is read again.
 
-use super::{data::DataDirectory, error::StartError, graph::Opened};
+use super::{backends::Opened, data::DataDirectory, error::StartError};
 use crate::{
     backend::Backend,
     cache::{CachedBackend, Count, DataCache, DataSettings, Freshness, MetadataCache},

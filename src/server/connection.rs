@@ -8,7 +8,7 @@ use super::{
     linger::Lingering,
     peers::Peers,
     place::{Line, Stop},
-    relief,
+    relief, still,
     streams::Streams,
     tls::Tls,
 };
@@ -231,7 +231,7 @@ impl Conversation {
                     alarm.as_mut().reset(Instant::now() + patience.shortest());
                 }
                 () = pressed.as_mut() => {
-                    if !activity.still_replies(relief::STILL).is_empty() {
+                    if !still::replies(&activity, relief::STILL).is_empty() {
                         tracing::debug!(%address, "a connection gave way: nothing was taken of its reply, and others wait for memory");
                         return;
                     }

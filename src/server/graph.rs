@@ -1,27 +1,26 @@
 //! From settings to components: the one place that knows which parts there are and how they hang together.
 
 use super::{
-    backends::{self, Opening},
+    backends::{self, Opened, Opening},
     caches::Caches,
     connection,
     data::{DataDirectory, KnownCredentials},
     error::StartError,
     limits::{LimitsInForce, OfBackend},
-    settle,
+    settle::{self, owner},
 };
 use crate::{
     access::{Credentials, CredentialsInForce},
-    backend::Backend,
     buckets::{Buckets, Homes, Setup},
     catalog::{Catalog, sqlite::SqliteCatalog},
     config::{self, Grant, Settings},
     edge::{Edge, EdgeSettings, Pace, Paces},
     jobs::{self, JobSettings},
-    model::{Grants, Owner, Right},
+    model::{Grants, Right},
     s3::{self, Service},
     work::Workers,
 };
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(super) struct Graph {
@@ -40,8 +39,6 @@ pub(super) struct Stack {
     /// Backends by name, below their caches: what other backends consist of.
     pub(super) opened: Opened,
 }
-
-pub(super) type Opened = HashMap<String, Arc<dyn Backend>>;
 
 /// Background work ends with `stop`.
 pub(super) async fn build(
@@ -168,10 +165,4 @@ fn grants(settings: &Settings, credentials: &Credentials, bucket: &config::Bucke
         Grant::ReadWrite => Right::Write,
     };
     Grants::new(bucket.grants().iter().filter_map(|(name, grant)| Some((owner(settings, credentials, name)?, right(grant)))))
-}
-
-/// An identity that the configuration names: the names were validated.
-pub(super) fn owner(settings: &Settings, credentials: &Credentials, name: &str) -> Option<Owner> {
-    let (access_key, _) = *settings.identities_named(name).first()?;
-    Some(credentials.find(access_key.as_str())?.0.owner.clone())
 }

@@ -4,7 +4,10 @@
 //!
 //! Invariant: a connection with a request in work, or one that has just come, is never asked to leave.
 
-use super::{idle::Activity, relief::Still};
+use super::{
+    idle::Activity,
+    still::{self, Still},
+};
 use crate::telemetry::metrics::Metrics;
 use std::{
     collections::HashMap,
@@ -81,7 +84,7 @@ impl Guests {
 
     /// Replies that hold something, and of which nothing was taken for so long.
     pub(super) fn still_replies(&self, long: Duration) -> Vec<Still> {
-        self.present().values().flat_map(|(activity, _)| activity.still_replies(long)).collect()
+        self.present().values().flat_map(|(activity, _)| still::replies(activity, long)).collect()
     }
 
     pub(super) fn welcome(self: &Arc<Self>, place: OwnedSemaphorePermit, of_peer: OwnedSemaphorePermit) -> Guest {

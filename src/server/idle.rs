@@ -8,10 +8,7 @@
 //! [`Watched`] and [`InWork`] only note when something happened; whoever holds the connection asks [`Activity::check`]
 //! now and then. One timer per connection, moved only when it goes off: a request costs no timer.
 
-use super::{
-    progress::Progress,
-    relief::{Holding, Of, Still},
-};
+use super::{holding::Holding, progress::Progress};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use std::{
     io::{self, IoSlice},
@@ -115,7 +112,8 @@ impl Activity {
         InWork { activity: self.clone(), reply }
     }
 
-    fn replies(&self) -> MutexGuard<'_, Vec<Arc<Progress>>> {
+    /// The progress of the requests in work that have streams of their own.
+    pub(super) fn replies(&self) -> MutexGuard<'_, Vec<Arc<Progress>>> {
         self.replies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -147,16 +145,8 @@ impl Activity {
         Some(next)
     }
 
-    /// Replies that hold something, and of which nothing was taken for so long.
-    pub(super) fn still_replies(self: &Arc<Self>, long: Duration) -> Vec<Still> {
-        let still = |(since, holding), of| Still { since, holding, of };
-        let streams = self.replies();
-        let streams = streams.iter().filter_map(|reply| Some(still(reply.still()?, Of::Stream(reply.clone()))));
-        let plain = self.still_plain().map(|found| still(found, Of::Connection(self.clone())));
-        streams.chain(plain).filter(|still| still.since.elapsed() >= long).collect()
-    }
-
-    fn still_plain(&self) -> Option<(Instant, Holding)> {
+    /// Since when nothing is taken of what the connection carries, and what it holds all the same, where it carries one reply at a time.
+    pub(super) fn still_plain(&self) -> Option<(Instant, Holding)> {
         let since = Some(self.stalled_since.load(Relaxed)).filter(|since| *since != NEVER)?;
         Some((self.begun + Duration::from_millis(since), self.holding().clone()?))
     }

@@ -18,6 +18,7 @@ mod error;
 mod graph;
 mod guests;
 mod handler;
+mod holding;
 mod idle;
 pub mod inspect;
 mod limits;
@@ -36,6 +37,7 @@ mod settle;
 mod shares;
 mod signals;
 mod sizes;
+mod still;
 mod streams;
 mod tls;
 

@@ -6,10 +6,10 @@
 //! - a request that was refused counts for its connection and its memory, but takes no place from others.
 
 use super::{
+    holding::{Holding, PIECE, REPLY},
     idle::{Activity, InWork},
     peers::{Peer, Peers},
     progress::Progress,
-    relief::Holding,
     shares::Taken,
     streams,
 };
@@ -32,11 +32,6 @@ const FORWARDED_PROTOCOL: &str = "x-forwarded-proto";
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a stream waits for memory behind the others of its connection.
 const PATIENCE_OF_STREAMS: Duration = Duration::from_secs(60);
-/// What drivers hand out of a reply at once.
-const PIECE: usize = 128 << 10;
-/// A reply takes the memory of two pieces: one that was handed out, and one that is read ahead.
-pub(super) const REPLY: usize = 2 * PIECE;
-
 /// The connection that a request came on.
 #[derive(Debug, Clone)]
 pub(super) struct Line {

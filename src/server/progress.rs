@@ -7,7 +7,7 @@
 //!
 //! [`Patience`]: super::idle::Patience
 
-use super::relief::Holding;
+use super::holding::Holding;
 use bytes::Bytes;
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},

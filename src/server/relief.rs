@@ -4,57 +4,26 @@
 //! would hold all memory so, and everybody else would be refused. So a reply of which nothing was taken for [`STILL`] ends as soon as
 //! somebody waits for what it holds, or was refused for want of it.
 //!
-//! Owns who gives way. Does not own the memory (`store::memory`), nor when something was taken (`progress`, `idle`).
+//! Owns who gives way. Does not own the memory (`store::memory`), which replies stand still (`still`), nor when something was taken (`progress`, `idle`).
 //!
 //! Invariants:
 //! - a reply of which something was taken within [`STILL`] never gives way;
 //! - nobody gives way to a peer that has more: one that keeps its own share full takes nothing from others;
 //! - no more replies end than those who wait need for a reply each; what all wait for is looked at by one task, every [`LOOK`].
 
-use super::{guests::Guests, idle::Activity, peers::Peers, place::REPLY, progress::Progress};
+use super::{
+    guests::Guests,
+    holding::{Holding, REPLY},
+    peers::Peers,
+    still::Still,
+};
 use crate::store::memory::Memory;
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 /// Shorter than requests wait for memory, so that they get it. `idle_timeout` counts where it is shorter still.
 pub(super) const STILL: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(100);
-
-/// What a reply holds of its peer's memory.
-#[derive(Debug, Clone)]
-pub(super) struct Holding {
-    pub(super) memory: Arc<Memory>,
-    pub(super) bytes: usize,
-}
-
-/// A reply that holds something and of which nothing is taken.
-#[derive(Debug)]
-pub(super) struct Still {
-    pub(super) since: Instant,
-    pub(super) holding: Holding,
-    pub(super) of: Of,
-}
-
-/// Where the reply goes.
-#[derive(Debug)]
-pub(super) enum Of {
-    Stream(Arc<Progress>),
-    Connection(Arc<Activity>),
-}
-
-impl Still {
-    fn give_way(self) {
-        match self.of {
-            Of::Stream(progress) => {
-                // Something may have been taken since it was found.
-                if progress.still().is_some_and(|(since, _)| since == self.since) {
-                    progress.give_up();
-                }
-            }
-            Of::Connection(activity) => activity.press(),
-        }
-    }
-}
 
 /// Makes room for those who wait, for ever.
 pub(super) async fn relieve(guests: Arc<Guests>, peers: Arc<Peers>) {
@@ -96,7 +65,10 @@ fn make_room(mut wanting: Vec<Arc<Memory>>, mut still: Vec<Still>) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{progress::Progress, still::Of},
+        *,
+    };
     use crate::store::memory::Held;
     use tokio_util::sync::CancellationToken;
 

@@ -5,7 +5,7 @@
 //! - whatever can be found wrong is found out by `check`, which changes nothing;
 //! - what `settle` has changed when it fails is told, so that a running server can take it back (`Settled::undo`).
 
-use super::{error::StartError, graph::owner};
+use super::error::StartError;
 use crate::{
     access::Credentials,
     buckets::{Bucket, BucketError, Buckets, SHARED, Setup, Unfit, refuse_move},
@@ -65,6 +65,12 @@ fn placed(settings: &Settings, credentials: &Credentials, setup: &Setup) -> (Vec
         }
     }
     (all, problems)
+}
+
+/// An identity that the configuration names: the names were validated.
+pub(super) fn owner(settings: &Settings, credentials: &Credentials, name: &str) -> Option<Owner> {
+    let (access_key, _) = *settings.identities_named(name).first()?;
+    Some(credentials.find(access_key.as_str())?.0.owner.clone())
 }
 
 fn new_bucket(name: &BucketName, owner: &Owner, backend: &str, place: String) -> NewBucket {

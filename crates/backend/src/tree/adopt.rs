@@ -5,7 +5,8 @@
 //! background task reads them, so that HEAD never waits for gigabytes.
 
 use super::{
-    bucket::{Bucket, Found, to_the_end},
+    bucket::{Bucket, to_the_end},
+    finding::Found,
     record::{Record, Row},
 };
 use crate::{

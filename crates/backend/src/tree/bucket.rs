@@ -1,17 +1,11 @@
-//! One bucket's folder: finding the file of a key and telling whether it is the one that the catalog knows.
+//! One bucket's folder: what all its operations share, the places and the row of a key.
 //!
-//! Invariants: rows of the catalog change only under their key's lock; a row without an intention says all there is to
-//! say; that a file is missing never removes its row, for storage may come and go.
+//! Does not own which file is that of a key (`finding`), nor what became of changes that were cut short (`settling`).
+//!
+//! Invariant: rows of the catalog change only under their key's lock.
 
 use super::{
-    drafts::Drafts,
-    files::{Files, Kind, Opened, Stat},
-    flow::Flows,
-    folding::Folding,
-    given::Uploads,
-    record::{Intent, Record, Row, Verdict, foreign},
-    scan::Scan,
-    spool::Spool,
+    drafts::Drafts, files::Files, flow::Flows, folding::Folding, record::Row, scan_state::Scan, spool::Spool, upload_slots::Uploads,
 };
 use crate::{
     backend::{
@@ -21,15 +15,13 @@ use crate::{
         unreadable::Unreadable,
         watches::{Change, Watches},
     },
-    catalog::{BucketId, Catalog, Expected, IndexChange},
-    model::{ETag, ObjectInfo, ObjectKey, Span, UploadId},
+    catalog::{BucketId, Catalog, Expected},
+    model::{ObjectKey, UploadId},
     store::{
         Durability, Result,
         error::{StoreError, StoreErrorKind},
     },
 };
-use futures_util::StreamExt;
-use md5::{Digest, Md5};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -58,38 +50,6 @@ pub(super) struct Bucket {
     pub(super) drafts: Arc<Drafts>,
     pub(super) folding: Arc<Folding>,
     pub(super) durability: Durability,
-}
-
-/// A file that is an object.
-#[derive(Debug, Clone)]
-pub(super) struct Found {
-    /// Below the bucket's folder.
-    pub(super) path: String,
-    pub(super) stat: Stat,
-    /// `None`: a foreign file, or one changed behind our back.
-    pub(super) record: Option<Record>,
-    /// The storage's tag proves that the file is that of the record which stands.
-    pub(super) by_tag: bool,
-}
-
-impl Found {
-    /// What is known without reading the bytes.
-    pub(super) fn info(&self) -> ObjectInfo {
-        self.record.as_ref().map_or_else(|| foreign(&self.stat), Record::info)
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Look {
-    Only,
-    /// And open it: this much is likely to be read.
-    Open(Option<Span>),
-}
-
-/// A file that is an object and, if it was to be read, opened.
-pub(super) struct Looked {
-    pub(super) found: Found,
-    pub(super) opened: Option<Box<dyn Opened>>,
 }
 
 impl Bucket {
@@ -157,145 +117,6 @@ impl Bucket {
 
     pub(super) async fn lock(&self, key: &ObjectKey) -> Guard<ObjectKey> {
         self.locks.lock(key).await
-    }
-
-    /// What is there by whoever holds the lock of the key; and its row, with nothing intended.
-    pub(super) async fn find_locked(&self, key: &ObjectKey) -> Result<(Option<Found>, Row)> {
-        let row = self.settled(key).await?;
-        let found = self.find(key, &row, Look::Only, true).await?;
-        Ok((found.flatten().map(|looked| looked.found), row))
-    }
-
-    /// The file of a key, as far as its row and one look tell. `None`: only whoever holds the lock can tell. Without the lock it may be
-    /// wrong, unless it is proven by the tag or the key was not changed meanwhile.
-    pub(super) async fn find(&self, key: &ObjectKey, row: &Row, look: Look, locked: bool) -> Result<Option<Option<Looked>>> {
-        let exact = self.files.service().exact_tags;
-        let unsettled = row.intended.is_some() && !locked;
-        if unsettled && !exact {
-            return Ok(None);
-        }
-        for path in self.places(key, row).await? {
-            let looked = match look {
-                Look::Only => self.files.stat(&self.at(&path)).await.map(|stat| (stat, None)),
-                Look::Open(ahead) => self.files.open(&self.at(&path), ahead).await.map(|opened| match opened {
-                    Some(opened) => (Some(opened.stat().clone()), Some(opened)),
-                    None => (None, None),
-                }),
-            };
-            let (stat, opened) = match looked {
-                // Nothing can be where nothing could be put.
-                Err(error) if error.kind() == StoreErrorKind::KeyTooLong => continue,
-                looked => looked?,
-            };
-            let Some(stat) = stat.filter(|stat| stat.kind == Kind::File) else { continue };
-            let record = match row.judge(&path, &stat) {
-                Verdict::Known(record) => Some(*record),
-                Verdict::Foreign => None,
-                Verdict::Unclear => return Ok(None),
-            };
-            let by_tag = exact && record.as_ref().is_some_and(|record| row.stands.as_ref() == Some(record) && record.has_tag_of(&stat));
-            if unsettled && !by_tag {
-                return Ok(None);
-            }
-            return Ok(Some(Some(Looked { found: Found { path, stat, record, by_tag }, opened })));
-        }
-        // What should be there may have been moved aside while we looked.
-        let missed = row.stands.is_some() || row.intended.is_some();
-        Ok(if missed && !locked { None } else { Some(None) })
-    }
-
-    /// Where the file of a key may lie, likeliest first.
-    async fn places(&self, key: &ObjectKey, row: &Row) -> Result<Vec<String>> {
-        let mut places: Vec<String> = row.stands.iter().map(|record| record.path.clone()).collect();
-        if let Some(Intent::Put(record)) = &row.intended {
-            places.push(record.path.clone());
-        }
-        let mut native = self.native_places(key).into_iter();
-        places.extend(native.next());
-        // A foreign file beside a folder has been seen by a scan, or is nothing yet.
-        if row.stands.is_none() && self.catalog.index_lookup(self.id, vec![key.clone()]).await?.iter().any(Option::is_some) {
-            places.extend(native);
-        }
-        let mut seen = Vec::with_capacity(places.len());
-        places.retain(|place| {
-            !seen.contains(place) && {
-                seen.push(place.clone());
-                true
-            }
-        });
-        Ok(places)
-    }
-
-    /// The row of a key with nothing intended any more: what was cut short is found out. The lock is held.
-    pub(super) async fn settled(&self, key: &ObjectKey) -> Result<Row> {
-        let row = self.row(key).await?;
-        let Some(intent) = row.intended.clone() else { return Ok(row) };
-        let stands = match intent {
-            Intent::Delete => match &row.stands {
-                Some(record) if self.files.stat(&self.at(&record.path)).await?.is_some_and(|stat| record.is_of(&stat)) => {
-                    row.stands.clone()
-                }
-                _ => None,
-            },
-            Intent::Put(record) => match self.arrived(&row, *record).await? {
-                Some(record) => Some(record),
-                None => row.stands.clone(),
-            },
-        };
-        tracing::debug!(%key, came_true = stands != row.stands, "a change that was cut short is settled");
-        let row = Row { stands, intended: None };
-        self.record(key, &row).await?;
-        Ok(row)
-    }
-
-    /// Makes the index say what a settled row says, and writes the row. Listings that begin meanwhile wait. A kill in between leaves the
-    /// intention, and whoever settles it comes here again: written first, the row would leave an index that is wrong for ever.
-    pub(super) async fn record(&self, key: &ObjectKey, row: &Row) -> Result<()> {
-        let _listed = self.changes.begin(key);
-        let change = row.stands.as_ref().map_or_else(|| IndexChange::Delete(key.clone()), |record| IndexChange::Put(record.row(key)));
-        self.catalog.index(self.id, change).await?;
-        self.set_row(key, row).await
-    }
-
-    /// The record of a put that was begun, if its file is there.
-    async fn arrived(&self, row: &Row, record: Record) -> Result<Option<Record>> {
-        let Some(stat) = self.files.stat(&self.at(&record.path)).await?.filter(|stat| stat.kind == Kind::File) else { return Ok(None) };
-        if record.size != stat.size {
-            return Ok(None);
-        }
-        let stands = row.stands.as_ref().is_some_and(|old| old.path == record.path && old.is_of(&stat));
-        let came = match (stands, record.is_of(&stat), stat.md5, record.etag.as_md5()) {
-            (_, _, Some(md5), Some(etag)) => md5 == etag,
-            (false, true, _, _) => true,
-            // The old file by its tag, which the new one would not have.
-            (true, false, _, _) if stat.tag.is_some() => false,
-            _ => self.content_tag(&record).await? == Some(record.etag.clone()),
-        };
-        Ok(came.then_some(Record { stat: Some(stat), ..record }))
-    }
-
-    /// The ETag that the bytes at a record's path have, if they come in its parts.
-    async fn content_tag(&self, record: &Record) -> Result<Option<ETag>> {
-        let Some(opened) = self.files.open(&self.at(&record.path), Some(Span::whole(record.size))).await? else { return Ok(None) };
-        let parts: Vec<u64> = record.parts().iter().map(|part| part.size).collect();
-        let mut left = parts.iter().copied();
-        let mut digests = Vec::with_capacity(parts.len() * 16);
-        let mut until = left.next().unwrap_or(u64::MAX);
-        let mut md5 = Md5::new();
-        let mut stream = opened.read(Span::whole(record.size)).await?;
-        while let Some(mut bytes) = stream.next().await.transpose()? {
-            while bytes.len() as u64 >= until {
-                md5.update(bytes.split_to(usize::try_from(until).unwrap_or(usize::MAX)));
-                digests.extend_from_slice(&md5.finalize_reset());
-                until = left.next().unwrap_or(u64::MAX);
-            }
-            until = until.saturating_sub(bytes.len() as u64);
-            md5.update(&bytes);
-        }
-        Ok(Some(match parts.len() {
-            0 => ETag::from_md5(md5.finalize().into()),
-            count => ETag::multipart(Md5::digest(digests).into(), count),
-        }))
     }
 }
 

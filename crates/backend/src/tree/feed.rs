@@ -8,7 +8,7 @@ use super::{
     bucket::Bucket,
     descent::Descent,
     files::{Changes, Stat},
-    scan::{BATCH, LOOKS, Seen, missed, reconcile, seen, sort},
+    reconcile::{BATCH, LOOKS, Seen, missed, reconcile, seen, sort},
 };
 use crate::{
     backend::pages::Pages,

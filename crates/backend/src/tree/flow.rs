@@ -8,14 +8,13 @@
 //! ended with it; what it hands over is what it wrote, part by part, and Complete takes it only if the object begins so.
 
 use super::{
-    bucket::Bucket,
-    files::Draft,
+    files::{Draft, DraftName, Files},
     spool::{PartReader, Spool},
 };
 use crate::{
     backend::slots::{Location, Move},
     catalog::{BucketId, Catalog},
-    model::{ObjectKey, PartNumber, UploadId},
+    model::{PartNumber, UploadId},
     store::Result,
 };
 use std::{
@@ -37,9 +36,6 @@ use tokio::{
 const IDLE: Duration = Duration::from_secs(5 * 60);
 /// How long a stop waits for drafts to be discarded.
 const CLOSING: Duration = Duration::from_secs(5);
-/// An upload of one part has nothing to flow before it is complete.
-const FIRST: [u16; 2] = [1, 2];
-
 /// The flows of the uploads of one bucket. One that has failed stays until its upload ends, so that it is not begun again.
 pub(super) struct Flows {
     /// The places that all buckets of a backend share.
@@ -78,46 +74,29 @@ impl Flows {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A part has been recorded, perhaps in place of one before. Waits for nothing.
-    pub(super) fn arrived(&self, bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadId, number: PartNumber, again: bool) {
-        if let Some(flow) = self.all().get(id) {
-            let overtaken = again && number.get() <= flow.at.load(Ordering::Acquire);
-            flow.wish.send_modify(|wish| *wish = if overtaken { Wish::GiveUp } else { *wish });
-            return;
-        }
-        let is_of_use = bucket.files.service().flows > 0 && bucket.files.slots().is_none();
-        if is_of_use && self.places.available_permits() > 0 {
-            let (bucket, key, id) = (bucket.clone(), key.clone(), id.clone());
-            tokio::spawn(async move {
-                if let Err(error) = bucket.flows.begin(&bucket, &key, &id).await {
-                    tracing::debug!(%key, %error, "parts do not flow on");
-                }
-            });
-        }
+    pub(super) fn has_room(&self) -> bool {
+        self.places.available_permits() > 0
     }
 
-    async fn begin(&self, bucket: &Bucket, key: &ObjectKey, id: &UploadId) -> Result<()> {
-        // Whoever ends the upload waits, or has ended it: then it has no parts.
-        let _only = bucket.completing.lock(id).await;
-        let first = bucket.catalog.parts(bucket.id, id, 0, FIRST.len()).await?;
-        if !first.iter().map(|part| part.number.get()).eq(FIRST) {
-            return Ok(());
-        }
+    /// Tells the flow of an upload that a part has been recorded, perhaps in place of one before. `false`: there is no flow.
+    pub(super) fn tell(&self, id: &UploadId, number: PartNumber, again: bool) -> bool {
+        let all = self.all();
+        let Some(flow) = all.get(id) else { return false };
+        let overtaken = again && number.get() <= flow.at.load(Ordering::Acquire);
+        flow.wish.send_modify(|wish| *wish = if overtaken { Wish::GiveUp } else { *wish });
+        true
+    }
+
+    /// Begins the flow of an upload, unless it has one or there is no room. Whoever ends the upload waits meanwhile.
+    pub(super) fn begin(&self, beginning: Beginning) {
+        let Beginning { catalog, spool, bucket, upload, files, draft, path } = beginning;
         let mut all = self.all();
-        if let (false, Ok(place)) = (all.contains_key(id), self.places.clone().try_acquire_owned()) {
+        if let (false, Ok(place)) = (all.contains_key(&upload), self.places.clone().try_acquire_owned()) {
             let (wish, receiver) = watch::channel(Wish::GoOn);
             let at = Arc::new(AtomicU16::new(0));
-            let source = Source {
-                catalog: bucket.catalog.clone(),
-                spool: bucket.spool.clone(),
-                bucket: bucket.id,
-                upload: id.clone(),
-                at: at.clone(),
-                patience: IDLE,
-            };
-            let (files, name, path) = (bucket.files.clone(), bucket.drafts.name(), bucket.at(&bucket.path_of(key).plain_path()));
+            let source = Source { catalog, spool, bucket, upload: upload.clone(), at: at.clone(), patience: IDLE };
             let task = tokio::spawn(async move {
-                match files.create(&name, &path, None).await {
+                match files.create(&draft, &path, None).await {
                     Ok(draft) => run(source, draft, receiver, place).await,
                     Err(error) => {
                         tracing::debug!(path, %error, "parts do not flow on");
@@ -125,9 +104,8 @@ impl Flows {
                     }
                 }
             });
-            all.insert(id.clone(), Flow { wish, at, task });
+            all.insert(upload, Flow { wish, at, task });
         }
-        Ok(())
     }
 
     /// Ends a flow, for who completes its upload.
@@ -149,6 +127,19 @@ impl Flows {
     pub(super) fn end(&self, id: &UploadId) {
         self.all().remove(id);
     }
+}
+
+/// What a flow is begun with.
+pub(super) struct Beginning {
+    pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) spool: Arc<Spool>,
+    pub(super) bucket: BucketId,
+    pub(super) upload: UploadId,
+    pub(super) files: Arc<dyn Files>,
+    /// The draft that it writes.
+    pub(super) draft: DraftName,
+    /// Where the object will be.
+    pub(super) path: String,
 }
 
 /// What a flow needs of its bucket, which it does not keep alive.
@@ -317,7 +308,7 @@ mod tests {
         let begun = UploadRecord {
             bucket,
             upload: upload.clone(),
-            key: ObjectKey::new("key").expect("a key"),
+            key: crate::model::ObjectKey::new("key").expect("a key"),
             initiator: owner,
             initiated: Timestamp::now(),
             attributes: Attributes::default(),

@@ -1,7 +1,7 @@
 //! The slots that parts of uploads have while they are written, on storage whose files can be written to anywhere.
 //!
-//! Owns who has which slot, and until when. Does not own where a slot lies (`backend::slots`), nor what becomes of the files
-//! (`multipart`).
+//! Owns who has a slot, and until when. Does not own which slots there are (`upload_slots`), where a slot lies (`backend::slots`), nor
+//! what becomes of the files (`multipart`).
 //!
 //! Invariant: a slot is free again only when nothing can be on its way to it. What is here can be told again from the catalog, but
 //! for slots that writes of a failed part may still reach.
@@ -14,36 +14,7 @@ use crate::{
     store::{Result, error::StoreErrorKind},
 };
 use bytes::Bytes;
-use std::{
-    collections::HashMap,
-    mem::replace,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
-
-/// The slots of all uploads of a bucket that are being written to.
-#[derive(Debug, Default)]
-pub(super) struct Uploads(Mutex<HashMap<UploadId, Slots>>);
-
-impl Uploads {
-    fn all(&self) -> MutexGuard<'_, HashMap<UploadId, Slots>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// `None`: the upload has ended, or nobody has met it.
-    fn with<T>(&self, id: &UploadId, change: impl FnOnce(&mut Slots) -> T) -> Option<T> {
-        self.all().get_mut(id).map(change)
-    }
-
-    /// Whether bytes may be on their way to a file of slots.
-    pub(super) fn are_written_to(&self, id: &UploadId, file: &Location) -> bool {
-        self.with(id, |slots| slots.are_written_to(file)).unwrap_or(false)
-    }
-
-    /// Forgets an upload, and tells what it had.
-    pub(super) fn end(&self, id: &UploadId) -> Slots {
-        self.all().remove(id).unwrap_or_default()
-    }
-}
+use std::{mem::replace, sync::Arc};
 
 /// A slot that one part has. Unless it is kept, it is free again once nothing can be on its way to it.
 pub(super) struct Given {

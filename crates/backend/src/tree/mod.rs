@@ -4,15 +4,18 @@
 //! |---|---|
 //! | `files` | what such a storage has to do: the drivers implement it |
 //! | `record` | what is known of an object beyond its file, and whether a file is the one that is known |
-//! | `bucket` | finding the file of a key; settling changes that were cut short |
+//! | `bucket` | what the operations of one bucket share |
+//! | `finding` | finding the file of a key |
+//! | `settling` | changes that were cut short |
 //! | `read` | the way of a GET and a HEAD |
 //! | `write`, `remove`, `multipart` | the way of a PUT, a DELETE, an upload |
-//! | `given` | slots that parts have while they are written |
-//! | `flow` | parts of an upload that are sent on while later ones arrive |
+//! | `sink` | taking a body to where it goes, hashed on the way |
+//! | `given`, `upload_slots` | slots that parts have while they are written |
+//! | `flow`, `flow_start` | parts of an upload that are sent on while later ones arrive |
 //! | `drafts` | names of files that nobody sees yet |
 //! | `late` | drafts that could not be removed |
 //! | `spool` | parts that wait on local disk |
-//! | `adopt`, `scan` | files that others put there |
+//! | `adopt`, `scan`, `scan_state`, `reconcile` | files that others put there |
 //! | `trail`, `descent` | how far a scan has come, and that it comes to an end |
 //! | `folding` | storage that takes two names for one |
 //! | `feed` | following a storage that tells what changes in it |
@@ -28,18 +31,25 @@ mod descent;
 mod drafts;
 mod feed;
 pub mod files;
+mod finding;
 mod flow;
+mod flow_start;
 mod folding;
 mod given;
 pub mod late;
 mod multipart;
 mod read;
+mod reconcile;
 mod record;
 mod remove;
 mod scan;
+mod scan_state;
+mod settling;
+mod sink;
 mod spool;
 mod store;
 mod trail;
+mod upload_slots;
 mod write;
 
 use crate::{
@@ -185,7 +195,7 @@ impl Backend for TreeBackend {
             uploads: Default::default(),
             flows,
             unreadable: Unreadable::of(bucket.id, &self.unreadable),
-            scan: scan::Scan::new(scan::is_complete(&*self.catalog, bucket.id).await?, self.walks.join(bucket.id.0.to_string())),
+            scan: scan_state::Scan::new(scan::is_complete(&*self.catalog, bucket.id).await?, self.walks.join(bucket.id.0.to_string())),
             spool: self.spool.clone(),
             adopting: self.adopting.clone(),
             drafts: self.drafts.clone(),

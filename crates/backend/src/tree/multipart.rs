@@ -9,10 +9,12 @@ use super::{
     bucket::{Bucket, to_the_end},
     drafts::Drafts,
     files::{Draft, Files, Slot, Stat},
+    flow_start,
     given::{Given, names_of},
     record::Identity,
+    sink::{Sink, stream},
     spool::SpooledPart,
-    write::{self, Making, Ready, Sink},
+    write::{self, Making, Ready},
 };
 use crate::{
     backend::{
@@ -70,7 +72,7 @@ pub(super) async fn put_part(
         Some(given) => Place::Slot(given.open().await?),
         None => Place::Spool(bucket.spool.create(bucket.id, id, number).await?),
     };
-    let verified = write::stream(payload, digests, &mut place).await?;
+    let verified = stream(payload, digests, &mut place).await?;
     let (location, waiting) = place.finish().await?;
     let part = PartRecord {
         number,
@@ -85,7 +87,7 @@ pub(super) async fn put_part(
     let (bucket, key, id) = (bucket.clone(), key.clone(), id.clone());
     to_the_end(async move {
         let replaced = bucket.catalog.put_part(bucket.id, &id, part).await?;
-        bucket.flows.arrived(&bucket, &key, &id, number, replaced.is_some());
+        flow_start::part_recorded(&bucket, &key, &id, number, replaced.is_some());
         waiting.keep();
         if let Some(Location::Own(name)) = replaced.and_then(|old| Location::parse(&old.location)) {
             bucket.spool.remove(bucket.id, &id, &name).await?;

@@ -14,8 +14,9 @@
 
 use super::{
     adopt,
-    bucket::{Bucket, Look, Looked, to_the_end},
+    bucket::{Bucket, to_the_end},
     files::is_changed,
+    finding::{Look, Looked},
     record::{Intent, Row},
 };
 use crate::{

@@ -7,15 +7,15 @@
 
 use super::{
     bucket::Bucket,
-    descent::{Descent, has_keys},
+    descent::Descent,
     feed,
-    files::{Entry, Kind, Service, Stat},
-    record::{Row, foreign_row, is_fingerprint_of},
+    files::Kind,
+    reconcile::{BATCH, LOOKS, alone, missed, reconcile, sort},
     trail::{self, Trail},
 };
 use crate::{
-    backend::{Progress, codec, readiness::Readiness, unreadable::is_of_entry},
-    catalog::{BucketId, Catalog, IndexChange, WhichObjects},
+    backend::{Progress, readiness::Readiness, unreadable::is_of_entry},
+    catalog::{BucketId, Catalog, WhichObjects},
     model::{ObjectKey, Timestamp},
     store::{
         Result,
@@ -25,84 +25,16 @@ use crate::{
 use futures_util::{StreamExt, TryStreamExt};
 use std::{
     collections::HashSet,
-    path::PathBuf,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tokio::sync::watch;
 
-pub(super) const BATCH: usize = 512;
-/// Requests to the storage at once.
-pub(super) const LOOKS: usize = 8;
 /// How long a listing waits for the first walk before it answers SlowDown.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Folders one after the other that cannot be looked into, before that is said of the storage.
 const MOST_CLOSED: usize = 32;
 const STATE: &str = "scan";
 const TRAIL: &str = "trail";
-
-#[derive(Debug)]
-pub(super) struct Scan {
-    ready: watch::Sender<Readiness>,
-    begun: AtomicBool,
-    /// One pass at a time.
-    walking: tokio::sync::Mutex<()>,
-    /// Where its trail is kept.
-    trail: PathBuf,
-    /// While the storage is asked what there is: keys whose files this process has changed since then. Of these, the answer may be
-    /// from before.
-    touched: Mutex<Option<HashSet<ObjectKey>>>,
-}
-
-/// The storage is being asked what there is; ends when this is dropped.
-pub(super) struct Looking<'s>(&'s Scan);
-
-impl Looking<'_> {
-    /// What it answers from here on is no older than this.
-    pub(super) fn anew(&self) {
-        *self.0.touched() = Some(HashSet::new());
-    }
-}
-
-impl Drop for Looking<'_> {
-    fn drop(&mut self) {
-        *self.0.touched() = None;
-    }
-}
-
-impl Scan {
-    pub(super) fn new(ready: bool, trail: PathBuf) -> Self {
-        Self {
-            ready: watch::Sender::new(Readiness::of(ready)),
-            begun: AtomicBool::new(false),
-            walking: Default::default(),
-            trail,
-            touched: Mutex::default(),
-        }
-    }
-
-    pub(super) fn look(&self) -> Looking<'_> {
-        Looking(self)
-    }
-
-    /// A change of a key's file is over.
-    pub(super) fn touch(&self, key: &ObjectKey) {
-        if let Some(touched) = &mut *self.touched() {
-            touched.insert(key.clone());
-        }
-    }
-
-    fn is_touched(&self, key: &ObjectKey) -> bool {
-        self.touched().as_ref().is_some_and(|touched| touched.contains(key))
-    }
-
-    fn touched(&self) -> MutexGuard<'_, Option<HashSet<ObjectKey>>> {
-        self.touched.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Whether the index of a bucket was complete once: from then on it follows.
 pub(super) async fn is_complete(catalog: &dyn Catalog, bucket: BucketId) -> Result<bool> {
@@ -282,78 +214,6 @@ async fn settle_one(bucket: &Bucket, key: ObjectKey) -> Result<()> {
     alone(bucket, &bucket.path_of(&key).plain_path(), settled)
 }
 
-/// A key, with the path of its file below the bucket's folder and what was seen there.
-pub(super) type Seen = (ObjectKey, String, Stat);
-
-/// A file as one of the bucket's, if it lies where a key's would.
-pub(super) fn seen(path: String, stat: Stat, service: Service) -> Option<Seen> {
-    codec::decode(&path, service.names).or_else(|| codec::decode_apart(&path, service.names)).map(|key| (key, path, stat))
-}
-
-/// The keys of a folder's files; its folders are to be seen next.
-pub(super) fn sort(folder: &str, entries: Vec<Entry>, service: Service, pending: &mut Vec<String>) -> Vec<Seen> {
-    let mut found = Vec::with_capacity(entries.len());
-    for Entry { name, stat } in entries {
-        let path = codec::join(folder, &name);
-        match stat.kind {
-            Kind::Folder if path != codec::RESERVED_DIR && has_keys(&path, service) => pending.push(path),
-            Kind::File => found.extend(seen(path, stat, service)),
-            Kind::Folder | Kind::Other | Kind::Nameless => {}
-        }
-    }
-    found
-}
-
-/// Compares files with their rows, and refreshes those that differ. Which did.
-pub(super) async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<Vec<Seen>> {
-    let rows = bucket.catalog.index_lookup(bucket.id, files.iter().map(|(key, ..)| key.clone()).collect()).await?;
-    let differing: Vec<_> = files
-        .iter()
-        .zip(rows)
-        .filter(|((_, _, stat), row)| row.as_ref().is_none_or(|row| !is_fingerprint_of(&row.fingerprint, stat)))
-        .map(|(seen, row)| (seen.clone(), row.is_some()))
-        .collect();
-    let changed = differing.iter().map(|(seen, _)| seen.clone()).collect();
-    // Many at once: their commits share transactions.
-    let refreshing = futures_util::stream::iter(differing).map(|(seen, known)| meet(bucket, seen, known));
-    refreshing.buffer_unordered(64).try_collect::<()>().await?;
-    Ok(changed)
-}
-
-/// A file that is not as the index says. One that cannot be looked at keeps nobody from the others.
-async fn meet(bucket: &Bucket, seen: Seen, known: bool) -> Result<()> {
-    let path = seen.1.clone();
-    alone(bucket, &path, meet_locked(bucket, seen, known).await)
-}
-
-fn alone(bucket: &Bucket, path: &str, looked: Result<()>) -> Result<()> {
-    match looked {
-        Err(error) if is_of_entry(&error) => bucket.unreadable.meet(path, &error),
-        Err(error) => return Err(error),
-        Ok(()) => bucket.unreadable.forget(path),
-    }
-    Ok(())
-}
-
-/// What nobody knew yet is as the listing says; anything else deserves a look.
-async fn meet_locked(bucket: &Bucket, (key, path, stat): Seen, known: bool) -> Result<()> {
-    let _guard = bucket.lock(&key).await;
-    let unheard_of = !known
-        && !bucket.scan.is_touched(&key)
-        && bucket.row(&key).await? == Row::default()
-        && bucket.catalog.index_lookup(bucket.id, vec![key.clone()]).await? == [None];
-    if !unheard_of {
-        return refresh_locked(bucket, &key).await;
-    }
-    // A key may lie at several places, and the first one wins.
-    for earlier in bucket.native_places(&key).into_iter().take_while(|place| *place != path) {
-        if bucket.files.stat(&bucket.at(&earlier)).await?.is_some_and(|stat| stat.kind == Kind::File) {
-            return Ok(());
-        }
-    }
-    Ok(bucket.catalog.index(bucket.id, IndexChange::Put(foreign_row(&key, &stat))).await?)
-}
-
 /// Rows of files that were not seen. How many there were.
 async fn sweep(bucket: &Arc<Bucket>, seen: impl Fn(&ObjectKey) -> bool) -> Result<usize> {
     let (mut after, mut unseen) = (None, 0);
@@ -366,23 +226,4 @@ async fn sweep(bucket: &Arc<Bucket>, seen: impl Fn(&ObjectKey) -> bool) -> Resul
         let refreshing = futures_util::stream::iter(missing).map(|key| missed(bucket, key));
         refreshing.buffer_unordered(LOOKS).try_collect::<()>().await?;
     }
-}
-
-pub(super) async fn missed(bucket: &Bucket, key: ObjectKey) -> Result<()> {
-    let _guard = bucket.lock(&key).await;
-    let looked = refresh_locked(bucket, &key).await;
-    alone(bucket, &bucket.path_of(&key).plain_path(), looked)
-}
-
-/// Makes the index row of a key say what the storage says now. The lock is held.
-async fn refresh_locked(bucket: &Bucket, key: &ObjectKey) -> Result<()> {
-    let (found, _) = bucket.find_locked(key).await?;
-    let change = match found {
-        None => IndexChange::Delete(key.clone()),
-        Some(found) => IndexChange::Put(match &found.record {
-            Some(record) => record.row(key),
-            None => foreign_row(key, &found.stat),
-        }),
-    };
-    Ok(bucket.catalog.index(bucket.id, change).await?)
 }

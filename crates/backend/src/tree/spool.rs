@@ -3,7 +3,7 @@
 //! Invariants: a part that was acknowledged is whole and as durable as the setting says; what is written never exceeds
 //! the budget; whatever lies here and belongs to no upload is removed.
 
-use super::write::Sink;
+use super::sink::Sink;
 use crate::{
     backend::uploads::{left, staged_name},
     catalog::{BucketId, Catalog},

@@ -2,8 +2,10 @@
 
 use super::{
     adopt,
-    bucket::{Bucket, Look, Looked, to_the_end},
-    capabilities, multipart, read,
+    bucket::{Bucket, to_the_end},
+    capabilities,
+    finding::{Look, Looked},
+    multipart, read,
     record::{Identity, Row},
     remove, scan,
     write::{self, Making, Ready},

@@ -8,6 +8,7 @@ use super::{
     bucket::{Bucket, to_the_end},
     files::{Draft, Published, Stat},
     record::{Identity, Intent, Record, Row},
+    sink::stream,
 };
 use crate::{
     backend::{codec, locks::Guard},
@@ -16,18 +17,11 @@ use crate::{
         PutRequest, Result, Written,
         condition::{Current, WriteConditions},
         error::{StoreError, StoreErrorKind},
-        payload::{Digests, Payload, Verified},
     },
 };
-use async_trait::async_trait;
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 
-/// Bodies are hashed and sent in batches of this size.
-const BATCH: usize = 256 * 1024;
-/// Larger batches than this are hashed on a thread of their own.
-const SMALL: usize = 32 * 1024;
 /// What S3 computes when a client names no checksum.
 pub(super) const DEFAULT_CHECKSUM: Option<ChecksumAlgorithm> = Some(ChecksumAlgorithm::Crc64Nvme);
 /// Each round fails only if folders come and go under our feet.
@@ -76,34 +70,6 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
 pub(super) fn too_large(bucket: &Bucket) -> StoreError {
     let limit = bucket.files.service().max_size;
     StoreError::new(StoreErrorKind::EntityTooLarge, format!("the storage behind this bucket takes files of at most {limit} bytes"))
-}
-
-/// Where a body goes.
-#[async_trait]
-pub(super) trait Sink: Send {
-    async fn take(&mut self, bytes: Vec<Bytes>) -> Result<()>;
-}
-
-#[async_trait]
-impl Sink for dyn Draft {
-    async fn take(&mut self, bytes: Vec<Bytes>) -> Result<()> {
-        self.write(bytes).await
-    }
-}
-
-/// Takes a body to `sink`, hashing each batch while the next arrives and the one before is sent.
-pub(super) async fn stream(mut payload: Payload, mut digests: Digests, sink: &mut (impl Sink + ?Sized)) -> Result<Verified> {
-    while let Some(batch) = payload.read_some(BATCH).await? {
-        if batch.iter().map(Bytes::len).sum::<usize>() <= SMALL {
-            batch.iter().for_each(|frame| digests.update(frame));
-            sink.take(batch).await?;
-            continue;
-        }
-        let (hashed, sent) = futures_util::future::join(digests.absorb(batch.clone()), sink.take(batch)).await;
-        digests = hashed?;
-        sent?;
-    }
-    Ok(payload.verify(digests)?)
 }
 
 /// Publishes under the key's lock.

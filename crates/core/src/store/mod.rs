@@ -23,6 +23,7 @@ pub mod memory;
 pub mod multipart;
 pub mod operation;
 pub mod payload;
+mod payload_error;
 pub mod selection;
 
 use crate::model::{
@@ -195,6 +196,16 @@ pub enum ObjectBody {
     /// All of it, at hand: one buffer, one write.
     Full(Bytes),
     Stream(ByteStream),
+}
+
+impl ObjectBody {
+    /// The body as one stream, whether or not it is at hand.
+    pub fn into_stream(self) -> ByteStream {
+        match self {
+            Self::Full(bytes) => Box::pin(futures_util::stream::iter([Ok(bytes)])),
+            Self::Stream(stream) => stream,
+        }
+    }
 }
 
 pub struct PutRequest {

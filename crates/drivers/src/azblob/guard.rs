@@ -5,7 +5,7 @@
 
 use super::{
     client::Call,
-    headers::Found,
+    judging::judge,
     refusal::{self, Refusal},
     store::AzblobStore,
 };
@@ -13,7 +13,7 @@ use crate::{
     backend::wire::Reply,
     store::{
         Result,
-        condition::{Current, WriteConditions},
+        condition::WriteConditions,
         error::{StoreError, StoreErrorKind},
     },
 };
@@ -56,12 +56,6 @@ impl Guard {
             Self::Still(tag) => call.header("if-match", tag),
         }
     }
-}
-
-pub(super) fn judge(conditions: &WriteConditions, found: Option<&Found>) -> Result<()> {
-    let current = found.map(|found| &found.info);
-    let current = current.map(|info| Current { etag: &info.etag, size: info.size, last_modified: info.last_modified });
-    Ok(conditions.check(current)?)
 }
 
 impl AzblobStore {

@@ -1,6 +1,7 @@
 //! What Azure says of a blob, and what we say of one: headers and metadata, both ways.
 
 use super::{
+    fields::{FIELDS, Field},
     metadata::{self, OWN},
     record::{Elsewhere, Record},
     refusal,
@@ -17,32 +18,6 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use md5::{Digest, Md5};
 use std::collections::BTreeMap;
-
-/// A header that S3 keeps with an object, and where a blob has it.
-pub(super) struct Field {
-    /// In the record.
-    pub(super) name: &'static str,
-    /// In replies, and in the requests that set it.
-    blob: Option<(&'static str, &'static str)>,
-    of: fn(&Attributes) -> &Option<String>,
-    pub(super) of_mut: fn(&mut Attributes) -> &mut Option<String>,
-}
-
-macro_rules! field {
-    ($field:ident, $blob:expr) => {
-        Field { name: stringify!($field), blob: $blob, of: |attributes| &attributes.$field, of_mut: |attributes| &mut attributes.$field }
-    };
-}
-
-pub(super) const FIELDS: &[Field] = &[
-    field!(content_type, Some(("content-type", "x-ms-blob-content-type"))),
-    field!(cache_control, Some(("cache-control", "x-ms-blob-cache-control"))),
-    field!(content_disposition, Some(("content-disposition", "x-ms-blob-content-disposition"))),
-    field!(content_encoding, Some(("content-encoding", "x-ms-blob-content-encoding"))),
-    field!(content_language, Some(("content-language", "x-ms-blob-content-language"))),
-    field!(expires, None),
-    field!(website_redirect, None),
-];
 
 /// What Azure gives a blob without a type of its own.
 const DEFAULT_TYPE: &str = "application/octet-stream";

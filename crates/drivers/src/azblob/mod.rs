@@ -18,8 +18,8 @@
 //! | `metadata` | names and values that metadata can have |
 //! | `record` | what S3 knows and Azure has no place for |
 //! | `overflow` | what metadata has no room for |
-//! | `headers` | object facts as headers, both ways |
-//! | `guard` | conditions of writes as Azure's |
+//! | `fields`, `headers` | object facts as headers, both ways |
+//! | `judging`, `guard` | conditions of writes, and as Azure's |
 //! | `blocks` | bodies as blocks |
 //! | `store`, `writing`, `copying`, `multipart` | the bucket |
 //! | `listing`, `marks` | pages, and where the next begins |
@@ -29,8 +29,10 @@ mod blocks;
 mod client;
 mod copying;
 mod credentials;
+mod fields;
 mod guard;
 mod headers;
+mod judging;
 mod listing;
 mod marks;
 mod metadata;

@@ -9,8 +9,9 @@
 use super::{
     blocks::{self, Blocks},
     copying::Source,
-    guard::{Guard, judge},
+    guard::Guard,
     headers::Draft,
+    judging::judge,
     refusal,
     store::AzblobStore,
 };

@@ -3,6 +3,7 @@
 //! A stored format: fields are only ever added. Invariant: a record counts only for the bytes it was written for; a blob
 //! that somebody replaced or appended to, and left the entry, is one without a record.
 
+use super::fields::FIELDS;
 use crate::{
     backend::parts::Parts,
     model::{Attributes, CannedAcl, ETag, ObjectChecksum, TagSet, Timestamp, UploadId},
@@ -84,7 +85,7 @@ impl Record {
     pub(super) fn apply(&self, attributes: &mut Attributes) {
         attributes.tags = self.tags.clone();
         attributes.acl = self.acl;
-        for field in super::headers::FIELDS {
+        for field in FIELDS {
             if let Some(value) = self.headers.get(field.name) {
                 *(field.of_mut)(attributes) = value.clone();
             }

@@ -2,8 +2,8 @@
 
 use super::{
     client::{Call, Client},
-    guard::judge,
     headers::{self, Found},
+    judging::judge,
     marks::Marks,
     refusal,
 };

@@ -2,8 +2,9 @@
 
 use super::{
     blocks::{self, Body, Staged},
-    guard::{Guard, Unwritten, judge},
+    guard::{Guard, Unwritten},
     headers::{self, Draft},
+    judging::judge,
     refusal,
     store::{AzblobStore, ROUNDS},
 };

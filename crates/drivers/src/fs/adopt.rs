@@ -4,19 +4,12 @@
 //! Small files are adopted on first sight. Large ones answer with a provisional ETag (it ends in `-0`) while a single
 //! background task reads them, so that HEAD never waits for gigabytes.
 
-use super::{
-    Inner, blocking,
-    record::{Fingerprint, Record},
-    volume::{Found, Volume},
-    write::row,
-};
+use super::{Inner, blocking, record::Fingerprint, recording::recorded, volume::Found, write::row};
 use crate::{
     catalog::IndexChange,
-    model::{ETag, ObjectInfo, ObjectKey},
+    model::{ObjectInfo, ObjectKey},
     store::{Result, error::StoreError},
 };
-use md5::{Digest, Md5};
-use rustix::{fd::OwnedFd, io::Errno};
 use std::sync::Arc;
 
 /// Up to here the MD5 is computed while the client waits: some milliseconds.
@@ -66,41 +59,4 @@ pub(super) async fn adopt(inner: Arc<Inner>, key: ObjectKey) -> Result<Option<(F
     drop(guard);
     commit.await?;
     Ok(Some((fingerprint, info)))
-}
-
-/// As `describe`, for those that hold the lock and may block: never provisional.
-pub(super) fn described(volume: &Volume, found: Found) -> Result<ObjectInfo> {
-    Ok(recorded(volume, found)?.info())
-}
-
-/// The record of a found file; made, and kept if the file takes one, where there was none.
-pub(super) fn recorded(volume: &Volume, found: Found) -> Result<Record> {
-    if let Some(record) = found.record {
-        return Ok(record);
-    }
-    let fingerprint = found.fingerprint;
-    let md5 = digest(&found.file).map_err(|e| StoreError::of_entry("reading a foreign file", e))?;
-    let record = Record::new(fingerprint, fingerprint.modified(), ETag::from_md5(md5), Default::default(), None);
-    match volume.staging.records.write(&found.file, fingerprint, &record, false) {
-        // Not ours to write: the index row is all that remembers.
-        Ok(()) | Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Ok(record),
-        Err(error) => Err(StoreError::of_entry("recording a foreign file", error)),
-    }
-}
-
-fn digest(file: &OwnedFd) -> std::result::Result<[u8; 16], Errno> {
-    let mut md5 = Md5::new();
-    let mut buffer = vec![0; 256 * 1024];
-    let mut at = 0;
-    loop {
-        match rustix::io::pread(file, &mut buffer[..], at) {
-            Ok(0) => return Ok(md5.finalize().into()),
-            Ok(read) => {
-                md5.update(&buffer[..read]);
-                at += read as u64;
-            }
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error),
-        }
-    }
 }

@@ -25,6 +25,7 @@ pub mod minio;
 mod multipart;
 mod private;
 mod record;
+mod recording;
 mod root;
 mod scan;
 mod staging;

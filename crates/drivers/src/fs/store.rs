@@ -3,7 +3,7 @@
 use super::{
     Inner, adopt, blocking,
     buffers::Buffers,
-    capabilities, multipart, scan,
+    capabilities, multipart, recording, scan,
     volume::Found,
     write::{self, Draft},
 };
@@ -167,7 +167,7 @@ impl Store for FsStore {
                 let found = volume.look_up(&key)?.ok_or(StoreErrorKind::NoSuchKey)?;
                 let file = found.file.try_clone().map_err(|e| StoreError::io("updating an object", e))?;
                 let fingerprint = found.fingerprint;
-                let mut record = adopt::recorded(&volume, found)?;
+                let mut record = recording::recorded(&volume, found)?;
                 match change {
                     Change::Tags(tags) => record.attributes.tags = tags,
                     Change::Acl(acl) => record.attributes.acl = acl,

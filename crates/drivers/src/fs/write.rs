@@ -243,7 +243,7 @@ pub(super) fn check(volume: &Volume, key: &ObjectKey, conditions: &WriteConditio
     let found = volume.look_up(key)?;
     // A swap must never hang on a provisional tag: the MD5 is computed here if it has to be.
     let info = match found {
-        Some(found) => Some(super::adopt::described(volume, found)?),
+        Some(found) => Some(super::recording::described(volume, found)?),
         None => None,
     };
     let current = info.as_ref().map(|info| Current { etag: &info.etag, size: info.size, last_modified: info.last_modified });

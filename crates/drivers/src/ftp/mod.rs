@@ -17,6 +17,7 @@ mod failure;
 mod formats;
 mod link;
 mod listing;
+mod manners;
 mod pool;
 mod probe;
 mod readers;

@@ -4,6 +4,7 @@ use super::{
     data::Data,
     drafts,
     failure::Failure,
+    manners::Manners,
     pool::{Lease, Use},
     remote::{Remote, look},
 };
@@ -16,16 +17,6 @@ use crate::{
 };
 use bytes::Bytes;
 use std::sync::Arc;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Manners {
-    /// RNTO gives a name that a file has to another file.
-    pub(super) replaces: bool,
-    /// REST is obeyed by RETR.
-    pub(super) restarts: bool,
-    /// RMD refuses a folder that something is in.
-    pub(super) keeps_full_folders: bool,
-}
 
 const CONTENT: &[u8] = b"0123456789";
 

@@ -1,6 +1,6 @@
 //! A request on its way to the storage: addressed, signed, sent.
 
-use super::{Dialect, S3Settings, credentials, probe::Promises, summing::Sums};
+use super::{Dialect, S3Settings, credentials, known_sums::KnownSums, promises::Promises};
 use crate::{
     backend::{
         Traffic,
@@ -26,7 +26,7 @@ pub(super) struct Client {
     endpoint: Endpoint,
     settings: S3Settings,
     tried: OnceCell<Promises>,
-    sums: Sums,
+    sums: KnownSums,
 }
 
 impl Client {
@@ -39,7 +39,7 @@ impl Client {
             Some(endpoint) => endpoint.clone(),
             None => aws(&settings.region)?,
         };
-        Ok(Self { wire, signer: credentials::signer(&settings)?, endpoint, settings, tried: OnceCell::new(), sums: Sums::default() })
+        Ok(Self { wire, signer: credentials::signer(&settings)?, endpoint, settings, tried: OnceCell::new(), sums: KnownSums::default() })
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -55,7 +55,7 @@ impl Client {
         &self.tried
     }
 
-    pub(super) fn sums(&self) -> &Sums {
+    pub(super) fn sums(&self) -> &KnownSums {
         &self.sums
     }
 

@@ -1,10 +1,12 @@
 //! Copies inside one storage: it does them, no byte comes here. Between storages the default streams.
 
 use super::{
-    Dialect, headers,
-    keeping::Wish,
+    Dialect,
+    bucket::S3Store,
+    describing::checksum_of,
+    headers,
     refusal::{self, Asked},
-    store::S3Store,
+    wish::Wish,
 };
 use crate::{
     backend::wire::{Again, Reply, encode_path},
@@ -142,7 +144,7 @@ impl S3Store {
             call = call.vendor("copy-source-if-match", &source.etag.quoted());
         }
         let root = copied(call.patiently().send(Again::Harmless).await?).await?;
-        Ok(PartWritten { etag: etag(&root)?, checksum: super::multipart::checksum_of(&root), last_modified: modified(&root) })
+        Ok(PartWritten { etag: etag(&root)?, checksum: checksum_of(&root), last_modified: modified(&root) })
     }
 
     /// Conditions are passed on, and not every storage looks at them: what they say of now is found out here.

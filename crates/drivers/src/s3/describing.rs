@@ -1,9 +1,9 @@
 //! What S3 does not say of an object in its headers: tags, and the parts it was made of.
 
-use super::{multipart::checksum_of, refusal::Asked, store::S3Store};
+use super::{bucket::S3Store, refusal::Asked};
 use crate::{
     backend::{pages::Pages, wire::Again},
-    model::{ObjectPart, PartNumber, Tag, TagSet},
+    model::{Checksum, ChecksumAlgorithm, ObjectPart, PartNumber, Tag, TagSet},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
@@ -67,4 +67,17 @@ pub(super) fn tagging_document(tags: &TagSet) -> bytes::Bytes {
         });
     });
     document.finish()
+}
+
+/// The checksum that an element of a part shows.
+pub(super) fn checksum_of(element: &xml::Element) -> Option<Checksum> {
+    ChecksumAlgorithm::ALL.into_iter().find_map(|algorithm| Checksum::from_base64(algorithm, element.value(algorithm.element())?))
+}
+
+pub(super) fn no_acls() -> StoreError {
+    StoreError::new(StoreErrorKind::AclNotSupported, "an object's ACL cannot be changed on this storage")
+}
+
+pub(super) fn no_tags() -> StoreError {
+    StoreError::new(StoreErrorKind::NotImplemented, "The storage behind this bucket keeps no tags")
 }

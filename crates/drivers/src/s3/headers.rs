@@ -3,12 +3,10 @@
 //! User metadata travels as it is where it is ASCII, and otherwise as encoded words (RFC 2047), which is also how S3 shows
 //! it. What would read as an encoded word is encoded too, so that the same text always comes back.
 
-use super::{Dialect, gcs, keeping};
+use super::Dialect;
 use crate::{
-    model::{
-        Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, ObjectInfo, TagSet, Timestamp,
-        encoded_words,
-    },
+    backend::wire::Reply,
+    model::{Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, TagSet, Timestamp, encoded_words},
     store::{
         Result,
         condition::{ETagMatch, ReadConditions},
@@ -57,21 +55,21 @@ pub(super) fn of_attributes(attributes: &Attributes, dialect: Dialect) -> Result
 /// An ACL opens our door, never the storage's own.
 pub(super) const OWN: &str = "causeway-";
 
-fn redirect(dialect: Dialect) -> HeaderName {
+pub(super) fn redirect(dialect: Dialect) -> HeaderName {
     match dialect {
         Dialect::S3 => HeaderName::from_static("x-amz-website-redirect-location"),
         Dialect::Gcs => HeaderName::from_static("x-goog-meta-causeway-website-redirect"),
     }
 }
 
-fn expires(dialect: Dialect) -> HeaderName {
+pub(super) fn expires(dialect: Dialect) -> HeaderName {
     match dialect {
         Dialect::S3 => header::EXPIRES,
         Dialect::Gcs => HeaderName::from_static("x-goog-meta-causeway-expires"),
     }
 }
 
-fn acl(dialect: Dialect) -> HeaderName {
+pub(super) fn acl(dialect: Dialect) -> HeaderName {
     match dialect {
         Dialect::S3 => HeaderName::from_static("x-amz-meta-causeway-acl"),
         Dialect::Gcs => HeaderName::from_static("x-goog-meta-causeway-acl"),
@@ -79,7 +77,7 @@ fn acl(dialect: Dialect) -> HeaderName {
 }
 
 /// Where a storage drops `Expires`, it goes with what is ours.
-const OWN_EXPIRES: HeaderName = HeaderName::from_static("x-amz-meta-causeway-expires");
+pub(super) const OWN_EXPIRES: HeaderName = HeaderName::from_static("x-amz-meta-causeway-expires");
 
 pub(super) fn keep_expires(described: &mut HeaderMap) {
     if let Some(date) = described.remove(header::EXPIRES) {
@@ -117,56 +115,17 @@ pub(super) fn of_conditions(conditions: &ReadConditions, prefix: &str) -> Header
     headers
 }
 
-/// All of it but the size, which depends on what was asked for.
-pub(super) fn info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<ObjectInfo> {
-    let strange = |what| StoreError::new(StoreErrorKind::Internal, format!("the storage's reply has no {what}"));
-    let etag = headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(ETag::parse).ok_or_else(|| strange("ETag"))?;
-    let modified = headers.get(header::LAST_MODIFIED).and_then(|date| Timestamp::parse_http_date(date.to_str().ok()?));
-    let text = |name: &HeaderName| headers.get(name).map(decoded);
-    let mut attributes = Attributes {
-        content_type: text(&header::CONTENT_TYPE),
-        cache_control: text(&header::CACHE_CONTROL),
-        content_disposition: text(&header::CONTENT_DISPOSITION),
-        content_encoding: text(&header::CONTENT_ENCODING),
-        content_language: text(&header::CONTENT_LANGUAGE),
-        expires: text(&expires(dialect)).or_else(|| text(&OWN_EXPIRES)),
-        website_redirect: text(&redirect(dialect)),
-        acl: text(&acl(dialect)).and_then(|name| CannedAcl::parse(&name)).unwrap_or_default(),
-        storage_class: keeping::class(headers),
-        encryption: keeping::encryption(headers),
-        ..Default::default()
-    };
-    // What S3 and GCS say where nobody said a type.
-    attributes.content_type =
-        attributes.content_type.filter(|kind| !matches!(kind.as_str(), "binary/octet-stream" | "application/x-unknown"));
-    for (name, value) in headers {
-        if let Some(name) = name.as_str().strip_prefix(dialect.meta()).filter(|name| !name.starts_with(OWN)) {
-            attributes.user.insert(name.to_owned(), decoded(value));
-        }
-    }
-    let tag_count = headers.get(dialect.header("tagging-count")).and_then(|count| count.to_str().ok()?.parse().ok()).unwrap_or(0);
-    let mut info = ObjectInfo {
-        size,
-        etag,
-        last_modified: modified.ok_or_else(|| strange("modification time"))?,
-        attributes,
-        tag_count,
-        checksum: checksum(headers),
-        parts: Vec::new(),
-        notes: Default::default(),
-    };
-    if dialect == Dialect::Gcs {
-        gcs::facts::show(headers, &mut info);
-    }
-    Ok(info)
-}
-
 /// The checksum of an object, if the reply shows one.
 pub(super) fn checksum(headers: &HeaderMap) -> Option<ObjectChecksum> {
     let kind = headers.get("x-amz-checksum-type").and_then(|kind| ChecksumKind::parse(kind.to_str().ok()?));
     ChecksumAlgorithm::ALL
         .into_iter()
         .find_map(|algorithm| object_checksum(algorithm, headers.get(algorithm.header())?.to_str().ok()?, kind))
+}
+
+/// The storage's clock, by its reply.
+pub(super) fn answered(reply: &Reply) -> Timestamp {
+    reply.header("date").and_then(Timestamp::parse_http_date).unwrap_or_else(Timestamp::now)
 }
 
 /// `base64`, or `base64-N` of a composite. Storage that does not say which tells it by the form.

@@ -2,8 +2,8 @@
 
 use super::{
     Dialect,
+    bucket::S3Store,
     refusal::{self, Asked},
-    store::S3Store,
 };
 use crate::{
     backend::{pages::Pages, wire::Again},

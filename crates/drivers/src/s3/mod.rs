@@ -10,34 +10,45 @@
 //! | `client` | a request on its way: address, signature, sending |
 //! | `dialect` | how S3 and GCS differ, as data |
 //! | `credentials` | who signs |
-//! | `headers` | object facts as headers, both ways |
+//! | `headers`, `object_info` | object facts as headers, and as replies show them |
 //! | `refusal` | error replies as our kinds |
-//! | `probe` | what this storage keeps of S3's promises |
+//! | `promises`, `probe` | what this storage keeps of S3's promises |
 //! | `scratch` | objects of our own that something is tried out on |
-//! | `summing` | checksums that this storage keeps |
-//! | `keeping` | storage class and encryption, kept or refused |
-//! | `names` | keys that this storage takes for other keys |
+//! | `known_sums`, `summing` | checksums that this storage keeps |
+//! | `wish`, `keeping` | storage class and encryption, kept or refused |
+//! | `oddity`, `names` | keys that this storage takes for other keys |
 //! | `gcs` | what GCS lacks, kept in metadata of ours |
 //! | `describing` | tags and parts, which no header says |
-//! | `store` | the bucket: reading, deleting, changing |
+//! | `bucket` | what the operations of one bucket share |
+//! | `guard` | conditions of writes as this storage's |
+//! | `reading` | HEAD and GET |
+//! | `store` | the bucket as a [`Store`]: deleting, changing |
 //! | `writing`, `copying`, `multipart`, `listing` | the rest of it |
 
+mod bucket;
 mod client;
 mod copying;
 mod credentials;
 mod describing;
 mod dialect;
 mod gcs;
+mod guard;
 mod headers;
 mod keeping;
+mod known_sums;
 mod listing;
 mod multipart;
 mod names;
+mod object_info;
+mod oddity;
 mod probe;
+mod promises;
+mod reading;
 mod refusal;
 mod scratch;
 mod store;
 mod summing;
+mod wish;
 mod writing;
 
 use crate::backend::{
@@ -54,13 +65,13 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+use bucket::S3Store;
 use client::Client;
 pub use dialect::Dialect;
 use http::Method;
 use refusal::Asked;
 use scratch::Sweep;
 use std::sync::Arc;
-use store::S3Store;
 
 #[derive(Debug, Clone)]
 pub struct S3Settings {

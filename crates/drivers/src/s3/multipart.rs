@@ -4,11 +4,13 @@
 //! storage's to keep. A Complete whose answer was lost is recognised by the ETag that only those parts can make.
 
 use super::{
-    headers,
-    keeping::Wish,
+    bucket::S3Store,
+    describing::checksum_of,
+    guard::Guard,
+    headers::{self, answered},
     refusal::{self, Asked},
-    store::{Guard, S3Store},
-    writing::{Announced, answered, reply_etag, unread},
+    wish::Wish,
+    writing::{Announced, reply_etag, unread},
 };
 use crate::{
     backend::{pages::Pages, uploads, wire::Again},
@@ -331,11 +333,6 @@ pub(super) fn complete_document(request: &CompleteUpload, checksums: bool) -> by
 fn whole_checksum(root: &xml::Element) -> Option<crate::model::ObjectChecksum> {
     let kind = root.value("ChecksumType").and_then(ChecksumKind::parse);
     ChecksumAlgorithm::ALL.into_iter().find_map(|algorithm| headers::object_checksum(algorithm, root.value(algorithm.element())?, kind))
-}
-
-/// The checksum that an element of a part shows.
-pub(super) fn checksum_of(element: &xml::Element) -> Option<Checksum> {
-    ChecksumAlgorithm::ALL.into_iter().find_map(|algorithm| Checksum::from_base64(algorithm, element.value(algorithm.element())?))
 }
 
 /// A page of parts with rising numbers behind the marker, no longer than was asked for.

@@ -4,10 +4,12 @@
 //! Tried once per bucket, and only if a key of that kind comes: most never do.
 
 use super::{
-    Dialect, gcs,
+    Dialect,
+    bucket::S3Store,
+    gcs,
+    oddity::Oddity,
     refusal::{self, Asked},
     scratch::{self, Scratch},
-    store::S3Store,
 };
 use crate::{
     backend::wire::{Again, Outgoing},
@@ -18,51 +20,6 @@ use crate::{
     },
 };
 use http::{Method, StatusCode};
-use tokio::sync::OnceCell;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Oddity {
-    LeadingSlash,
-    TrailingSlash,
-    EmptySegment,
-    DotSegment,
-}
-
-impl Oddity {
-    const ALL: [Self; 4] = [Self::LeadingSlash, Self::TrailingSlash, Self::EmptySegment, Self::DotSegment];
-
-    fn is_in(self, name: &str) -> bool {
-        match self {
-            Self::LeadingSlash => name.starts_with('/'),
-            Self::TrailingSlash => name.ends_with('/'),
-            Self::EmptySegment => name.contains("//"),
-            Self::DotSegment => name.split('/').any(|segment| matches!(segment, "." | "..")),
-        }
-    }
-
-    /// A name of this kind, and what it is taken for where names are paths.
-    fn pair(self, name: &str) -> (String, String) {
-        match self {
-            Self::LeadingSlash => (format!("/{name}"), name.to_owned()),
-            Self::TrailingSlash => (format!("{name}/"), name.to_owned()),
-            Self::EmptySegment => (format!("{name}//x"), format!("{name}/x")),
-            Self::DotSegment => (format!("{name}/y/../x"), format!("{name}/x")),
-        }
-    }
-
-    fn words(self) -> &'static str {
-        match self {
-            Self::LeadingSlash => "takes keys that begin with a slash for others",
-            Self::TrailingSlash => "takes keys that end with a slash for others",
-            Self::EmptySegment => "takes keys with two slashes in a row for others",
-            Self::DotSegment => "takes keys with the segments . and .. for others",
-        }
-    }
-}
-
-/// What is known of one bucket's names: whether each kind is kept apart.
-#[derive(Debug, Default)]
-pub(super) struct Names([OnceCell<bool>; Oddity::ALL.len()]);
 
 impl S3Store {
     /// The name of a key there, which means that key alone.
@@ -120,24 +77,5 @@ impl S3Store {
             }
         }
         Ok(true)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_kind_is_told_by_its_slashes_and_dots() {
-        let kinds = |name: &str| Oddity::ALL.into_iter().filter(|oddity| oddity.is_in(name)).collect::<Vec<_>>();
-        assert_eq!(kinds("a/b.c/..d/..."), []);
-        assert_eq!(kinds("/a"), [Oddity::LeadingSlash]);
-        assert_eq!(kinds("a/"), [Oddity::TrailingSlash]);
-        assert_eq!(kinds("a//b/../"), [Oddity::TrailingSlash, Oddity::EmptySegment, Oddity::DotSegment]);
-        assert_eq!(kinds("."), [Oddity::DotSegment]);
-        for oddity in Oddity::ALL {
-            let (odd, plain) = oddity.pair("name");
-            assert!(oddity.is_in(&odd) && kinds(&plain).is_empty(), "{oddity:?}");
-        }
     }
 }

@@ -9,6 +9,7 @@
 
 use super::{
     client::Client,
+    headers::answered,
     refusal::{self, Asked},
 };
 use crate::{
@@ -160,7 +161,7 @@ struct Page {
 
 impl Page {
     async fn read(reply: Reply, prefix: &str) -> Result<Self> {
-        let now = super::writing::answered(&reply);
+        let now = answered(&reply);
         let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's listing is not understood");
         let root = xml::parse_reply(&reply.bytes(LONGEST_PAGE).await?).map_err(|_| strange())?;
         let encoded = root.value("EncodingType") == Some("url");

@@ -5,11 +5,11 @@
 //! does not keep is verified here, and forgotten.
 
 use super::{
+    bucket::S3Store,
     dialect::Dialect,
     headers,
     probe::ask,
     scratch::{self, Scratch},
-    store::S3Store,
 };
 use crate::{
     backend::wire::{Again, Outgoing},
@@ -17,10 +17,7 @@ use crate::{
     store::{CompleteUpload, Result},
 };
 use http::Method;
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError},
-};
+use std::collections::HashSet;
 
 /// S3 has these since April 2026.
 const NEWER: [ChecksumAlgorithm; 5] = [
@@ -30,20 +27,6 @@ const NEWER: [ChecksumAlgorithm; 5] = [
     ChecksumAlgorithm::Xxhash3,
     ChecksumAlgorithm::Xxhash128,
 ];
-
-/// What trying the newer algorithms found out.
-#[derive(Debug, Default)]
-pub(super) struct Sums(Mutex<HashMap<ChecksumAlgorithm, bool>>);
-
-impl Sums {
-    fn known(&self, algorithm: ChecksumAlgorithm) -> Option<bool> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&algorithm).copied()
-    }
-
-    fn learn(&self, algorithm: ChecksumAlgorithm, kept: bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(algorithm, kept);
-    }
-}
 
 impl S3Store {
     /// Whether the storage keeps checksums at all.

@@ -1,15 +1,17 @@
 //! PUT: of an object, and of a part. The body streams through, and its last piece follows the verdict.
 
 use super::{
+    bucket::S3Store,
+    describing::no_tags,
     dialect::Dialect,
-    headers,
-    keeping::Wish,
+    guard::Guard,
+    headers::{self, answered},
     refusal::{self, Asked},
-    store::{Guard, S3Store, no_tags},
+    wish::Wish,
 };
 use crate::{
     backend::wire::{Again, Framing, Outcome, Outgoing, Reply, Sent, gather_or_stream},
-    model::{Attributes, ChecksumAlgorithm, ETag, ObjectChecksum, ObjectKey, Timestamp},
+    model::{Attributes, ChecksumAlgorithm, ETag, ObjectChecksum, ObjectKey},
     store::{
         PutRequest, Result, Written,
         error::{StoreError, StoreErrorKind},
@@ -161,9 +163,4 @@ pub(super) fn unread() -> StoreError {
 pub(super) fn reply_etag(reply: &Reply, arrived: &Arrived) -> Result<ETag> {
     let none = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no ETag");
     reply.header("etag").map(ETag::parse).or_else(|| arrived.md5.map(ETag::from_md5)).ok_or_else(none)
-}
-
-/// The storage's clock, by its reply.
-pub(super) fn answered(reply: &Reply) -> Timestamp {
-    reply.header("date").and_then(Timestamp::parse_http_date).unwrap_or_else(Timestamp::now)
 }

@@ -2,7 +2,8 @@
 
 use super::{
     data::{DataCache, DataStore},
-    entries::{MetadataCache, lock},
+    entries::lock,
+    metadata::MetadataCache,
     space::{Freshness, Space},
     store::CachedStore,
 };

@@ -1,23 +1,17 @@
-//! The one memory of all caches of metadata: what is in it, what that weighs, and for how long.
+//! Answers that are kept in memory: what they are, what they weigh, and for how long.
+//!
+//! Does not own which buckets keep them (`metadata`), nor whether an answer is fresh (`space`).
 
-use super::{
-    counts::Count,
-    flights::Flights,
-    space::{Freshness, Space},
-    window::Window,
-};
+use super::{flights::Flights, window::Window};
 use crate::{
-    model::{BucketName, ObjectInfo, ObjectKey},
+    model::{ObjectInfo, ObjectKey},
     store::{ListEntry, ListPage, ListRequest},
 };
 use moka::{Expiry, sync::Cache};
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -82,51 +76,30 @@ pub(super) struct Question {
     pub(super) era: u64,
 }
 
-/// What all backends' answers are kept in, bounded by bytes.
-pub struct MetadataCache {
+/// The answers of all backends, bounded by bytes.
+pub(super) struct Entries {
     entries: Cache<Name, Entry>,
     windows: Box<[Mutex<Window>]>,
     hasher: RandomState,
     pub(super) objects: Flights<Question, Seen>,
     pub(super) pages: Flights<Question, Arc<ListPage>>,
-    next_space: AtomicU64,
-    spaces: Mutex<Vec<Weak<Space>>>,
 }
 
-impl MetadataCache {
+impl Entries {
     /// Keeps about `size` bytes at most.
-    pub fn new(size: u64) -> Arc<Self> {
+    pub(super) fn new(size: u64) -> Self {
         let entries = Cache::builder().name("metadata").max_capacity(size).weigher(weigh).expire_after(Kept).build();
-        Arc::new(Self {
+        Self {
             entries,
             windows: (0..WINDOWS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             objects: Flights::default(),
             pages: Flights::default(),
-            next_space: AtomicU64::new(0),
-            spaces: Mutex::default(),
-        })
-    }
-
-    /// What one bucket keeps in it.
-    pub(super) fn space(self: &Arc<Self>, backend: &Arc<str>, bucket: &BucketName, freshness: Freshness) -> Arc<Space> {
-        let number = self.next_space.fetch_add(1, Ordering::Relaxed);
-        let space = Arc::new(Space::new(self.clone(), number, backend.clone(), bucket.clone(), freshness));
-        let mut spaces = lock(&self.spaces);
-        // One row each: a bucket that was removed and made again may have readers of before still.
-        spaces.retain(|known| known.upgrade().is_some_and(|known| !known.is_of(backend, bucket)));
-        spaces.push(Arc::downgrade(&space));
-        space
-    }
-
-    /// Returns the counts of every bucket that there is.
-    pub fn counts(&self) -> Vec<Count> {
-        let spaces: Vec<_> = lock(&self.spaces).iter().filter_map(Weak::upgrade).collect();
-        spaces.iter().flat_map(|space| space.counted()).collect()
+        }
     }
 
     /// About how many bytes are kept.
-    pub fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         self.entries.run_pending_tasks();
         self.entries.weighted_size()
     }
@@ -150,9 +123,9 @@ impl MetadataCache {
     }
 }
 
-impl fmt::Debug for MetadataCache {
+impl fmt::Debug for Entries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MetadataCache").field("entries", &self.entries.entry_count()).finish_non_exhaustive()
+        f.debug_struct("Entries").field("entries", &self.entries.entry_count()).finish_non_exhaustive()
     }
 }
 
@@ -199,7 +172,7 @@ mod tests {
 
     #[test]
     fn memory_stays_within_its_bound() {
-        let cache = MetadataCache::new(100_000);
+        let cache = Entries::new(100_000);
         let drawn = Drawn { at: Instant::now(), number: 0, era: 0 };
         for n in 0..2_000 {
             let key = ObjectKey::new(format!("key {n}")).expect("a key");

@@ -2,7 +2,7 @@
 
 use super::{
     counts::{Count, Counts, Kind},
-    entries::{Depth, Drawn, Entry, MetadataCache, Name, Question, Said, Seen, Subject, lock},
+    entries::{Depth, Drawn, Entries, Entry, Name, Question, Said, Seen, Subject, lock},
     window::Window,
 };
 use crate::{
@@ -31,7 +31,7 @@ pub struct Freshness {
 
 #[derive(Debug)]
 pub(super) struct Space {
-    cache: Arc<MetadataCache>,
+    cache: Arc<Entries>,
     /// Never used twice.
     number: u64,
     backend: Arc<str>,
@@ -60,12 +60,12 @@ pub(super) enum Touched {
 }
 
 impl Space {
-    pub(super) fn new(cache: Arc<MetadataCache>, number: u64, backend: Arc<str>, bucket: BucketName, freshness: Freshness) -> Self {
+    pub(super) fn new(cache: Arc<Entries>, number: u64, backend: Arc<str>, bucket: BucketName, freshness: Freshness) -> Self {
         let (era, listing, counts) = Default::default();
         Self { cache, number, backend, bucket, freshness, era, listing, counts }
     }
 
-    pub(super) fn cache(&self) -> &MetadataCache {
+    pub(super) fn cache(&self) -> &Entries {
         &self.cache
     }
 

@@ -7,6 +7,7 @@
 //!   object later from the others;
 //! - a leg holds no more than [`BEHIND`] bytes, and but for a first time nobody waits for one that holds so many.
 
+use super::{member::too_few, pace::Pace};
 use crate::{
     model::ChecksumAlgorithm,
     store::{
@@ -21,10 +22,7 @@ use std::{
     collections::VecDeque,
     fmt,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -43,26 +41,6 @@ pub(super) const SMALL: u64 = 64 << 10;
 
 /// What S3 computes when a client names no checksum.
 const DEFAULT_CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
-
-/// Whether a replica kept up with the others at the last body that was long enough to tell.
-#[derive(Debug)]
-pub(super) struct Pace(AtomicBool);
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self(AtomicBool::new(true))
-    }
-}
-
-impl Pace {
-    fn keeps_up(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn note(&self, keeps_up: bool) {
-        self.0.store(keeps_up, Ordering::Relaxed);
-    }
-}
 
 /// A body on its way.
 pub(super) struct Broadcast {
@@ -163,7 +141,7 @@ impl Broadcast {
             let changed = self.shared.notified();
             let waiting: Vec<usize> = self.legs.iter().filter_map(|leg| leg.waiting()).collect();
             if waiting.len() < needed {
-                return Err(super::member::too_few(waiting.len(), needed));
+                return Err(too_few(waiting.len(), needed));
             }
             let ready = waiting.iter().filter(|waiting| **waiting <= AHEAD).count();
             let behind = || self.legs.iter().filter(|leg| leg.waiting().is_some_and(|waiting| waiting >= BEHIND));

@@ -1,5 +1,7 @@
 //! A replicated bucket: its members, and what everything that happens in it shares.
 //!
+//! Does not own what a key holds (`finding`).
+//!
 //! Order of locks: a key's lock first, a place in a lane under it, and nothing that waits for another key. Whoever is in a lane
 //! never waits for a key's lock, so a lane may be waited for under it.
 
@@ -10,8 +12,7 @@ use super::{
     member::{Member, too_few},
     recent::Recent,
     record::{Record, Row},
-    records::{Hold, Records, Seen},
-    resolve,
+    records::Records,
     tally::{Since, Tally},
     uploads::Uploads,
 };
@@ -20,14 +21,13 @@ use crate::{
         changes::Changes,
         locks::{Guard, Locks},
     },
-    catalog::{BucketRecord, Catalog, Commit, IndexChange, WhichObjects},
+    catalog::{BucketRecord, Catalog, Commit, IndexChange},
     model::{ObjectKey, PartNumber, UploadId},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
     },
 };
-use futures_util::StreamExt;
 use std::{
     collections::HashSet,
     sync::{
@@ -42,16 +42,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Changes in a row that may be superseded before the key is found out about.
-const SUPERSEDED: usize = 8;
-/// Rows read from the catalog at once, and keys that are found out about at once.
-const PAGE: usize = 1000;
-const AT_ONCE: usize = 16;
 /// What a gateway had sent before it was killed is taken to take effect within so long after the next one has opened the bucket.
 const LATE: Duration = Duration::from_secs(10);
-/// A listing waits this long for the first walk over what was there before.
-const FIRST_WALK: Duration = Duration::from_secs(20);
-
 #[derive(Debug)]
 pub(super) struct Bucket {
     pub(super) record: BucketRecord,
@@ -85,7 +77,8 @@ pub(super) struct Bucket {
     pub(super) stop: CancellationToken,
     opened: Instant,
     members: RwLock<Arc<[Arc<Member>]>>,
-    caught_up: OnceCell<()>,
+    /// Set once the changes that a crash left begun were looked for.
+    pub(super) caught_up: OnceCell<()>,
     /// A client deletes it, or did.
     being_removed: AtomicBool,
     /// Counts replicas that came to have everything.
@@ -197,109 +190,6 @@ impl Bucket {
 
     pub(super) async fn lock(&self, key: &ObjectKey) -> Guard<ObjectKey> {
         self.locks.lock(key).await
-    }
-
-    /// The row of a key, to be changed; what a crash left of it is resolved. The guard is of that key.
-    pub(super) async fn hold(self: &Arc<Self>, key: &ObjectKey, _guard: &Guard<ObjectKey>) -> Result<Hold> {
-        let hold = self.records.hold(key).await?;
-        if hold.row().begun.is_some() {
-            resolve::begun(self, key, &hold).await?;
-        } else if self.may_be_foreign(&hold.row()) {
-            resolve::adopt(self, key, &hold).await?;
-        }
-        Ok(hold)
-    }
-
-    /// As `hold`, for a change that is the same whatever was there: a change begun that nobody knows the end of is left as it is. It
-    /// is superseded, and need not be found out about.
-    pub(super) async fn hold_blindly(self: &Arc<Self>, key: &ObjectKey, _guard: &Guard<ObjectKey>) -> Result<Hold> {
-        let hold = self.records.hold(key).await?;
-        if hold.row().begun.is_some_and(|begun| begun.chain().count() >= SUPERSEDED) {
-            resolve::begun(self, key, &hold).await?;
-        } else if self.may_be_foreign(&hold.row()) {
-            resolve::adopt(self, key, &hold).await?;
-        }
-        Ok(hold)
-    }
-
-    /// What a key is known to hold at once, without asking anybody.
-    pub(super) async fn glance(&self, key: &ObjectKey) -> Result<Option<Row>> {
-        Ok(match self.records.see(key).await? {
-            Seen::Row(row) if !self.may_be_foreign(&row) => Some(row),
-            _ => None,
-        })
-    }
-
-    /// What a key holds.
-    pub(super) async fn see(self: &Arc<Self>, key: &ObjectKey) -> Result<Row> {
-        if let Some(row) = self.glance(key).await? {
-            return Ok(row);
-        }
-        let guard = self.lock(key).await;
-        Ok(self.hold(key, &guard).await?.row())
-    }
-
-    /// The record of the object that a key holds.
-    pub(super) async fn find(self: &Arc<Self>, key: &ObjectKey) -> Result<Arc<Record>> {
-        let stands = self.see(key).await?.stands;
-        stands.filter(|record| record.object().is_some()).ok_or_else(|| StoreErrorKind::NoSuchKey.into())
-    }
-
-    /// Nothing is known of the key, and some replica was never looked through.
-    fn may_be_foreign(&self, row: &Row) -> bool {
-        row.stands.is_none() && row.begun.is_none() && self.members().iter().any(|member| member.is_unexplored())
-    }
-
-    /// Waits until what was there before is known, which it is for good after the first walk.
-    pub(super) async fn looked_through(&self) -> Result<()> {
-        let mut seeded = self.seeded.since_now();
-        let known = async {
-            while !self.members().iter().any(|member| member.is_seeded()) {
-                seeded.grown().await;
-            }
-        };
-        match tokio::time::timeout(FIRST_WALK, known).await {
-            Ok(()) => Ok(()),
-            Err(_) => {
-                Err(StoreError::new(StoreErrorKind::Busy, "the replicas are being looked through for the first time: try again soon"))
-            }
-        }
-    }
-
-    /// Finds out, once and before the first listing, about the changes that a crash left begun: readers may have seen them before it,
-    /// and the index never heard of them. A listing does not wait for replicas that are away.
-    pub(super) async fn caught_up(self: &Arc<Self>) {
-        let catch_up = || async {
-            match tokio::time::timeout(FIRST_WALK, self.resolve_all()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(bucket = %self.record.bucket.name, %error, "changes that a crash left were not looked for")
-                }
-                Err(_) => {
-                    tracing::warn!(bucket = %self.record.bucket.name, "some changes that a crash left are not found out about yet: listings go on without")
-                }
-            }
-        };
-        self.caught_up.get_or_init(catch_up).await;
-    }
-
-    async fn resolve_all(self: &Arc<Self>) -> Result<()> {
-        let mut after = None;
-        loop {
-            let page = self.catalog.objects(self.record.id, after.take(), PAGE, WhichObjects::Unsettled).await?;
-            let (is_last, last) = (page.len() < PAGE, page.last().map(|row| row.key.clone()));
-            let begun = page.into_iter().filter(|row| Row::parse(row).is_ok_and(|row| row.begun.is_some()));
-            let found_out = futures_util::stream::iter(begun).map(|row| async move {
-                if let Err(error) = self.see(&row.key).await {
-                    tracing::debug!(key = %row.key, %error, "what a crash left is not found out about yet");
-                }
-            });
-            found_out.buffer_unordered(AT_ONCE).collect::<()>().await;
-            match last {
-                Some(last) if !is_last => after = Some(last),
-                _ => return Ok(()),
-            }
-        }
     }
 
     /// Settles what is left to do for a row, by who the members are now.

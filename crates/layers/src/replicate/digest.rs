@@ -3,10 +3,8 @@
 //! Owns no decision: what follows from the bytes is for `resolve` and `survey`.
 
 use super::{
-    member::{ANSWER, Member, one, timely},
-    read,
+    member::{ANSWER, Member, nothing, one, timely},
     record::Object,
-    write::nothing,
 };
 use crate::{
     model::{ChecksumAlgorithm, ETag, ObjectKey, Span},
@@ -55,7 +53,7 @@ async fn digested(
 ) -> Result<std::result::Result<Arrived, PayloadError>> {
     let failed = Arc::new(OnceLock::new());
     let noted = failed.clone();
-    let frames = read::stream(body).map(move |frame| {
+    let frames = body.into_stream().map(move |frame| {
         frame.map_err(|error| {
             let _ = noted.set(error);
             PayloadError::Source

@@ -2,10 +2,10 @@
 
 use super::{
     bucket::Bucket,
-    member::{Member, in_time},
+    member::{Member, in_time, nothing},
     record::{Copy, Known, Record},
-    repair,
-    write::{self, nothing},
+    repair_steps::{bytes, confirm, turn},
+    write,
 };
 use crate::{
     model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ObjectKey, PartNumber, Span, UploadId},
@@ -36,7 +36,7 @@ pub(super) async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Mem
         bucket.uploads.leave_orphans();
     }
     let Some(copy) = copied? else { return Ok(false) };
-    repair::confirm(bucket, key, record.change.generation, member, copy).await?;
+    confirm(bucket, key, record.change.generation, member, copy).await?;
     Ok(true)
 }
 
@@ -55,12 +55,12 @@ async fn parts(
     while start < size {
         let span = Span { start, end: (start + step).min(size) };
         let number = u16::try_from(parts.len() + 1).ok().and_then(PartNumber::new).ok_or(StoreErrorKind::EntityTooLarge)?;
-        let (_, payload) = repair::bytes(bucket, key, record, span).await?;
+        let (_, payload) = bytes(bucket, key, record, span).await?;
         let written = in_time(Some(span.len()), store.put_part(key, upload, number, payload)).await?;
         parts.push(CompletePart { number, etag: written.etag, checksum: written.checksum });
         start = span.end;
     }
-    let Some(mut turn) = repair::turn(bucket, key, member, record.change.generation, None).await? else { return Ok(None) };
+    let Some(mut turn) = turn(bucket, key, member, record.change.generation, None).await? else { return Ok(None) };
     turn.come().await;
     write::complete(member, key, Known::Unknown, (upload.clone(), parts, size)).await.map(Some)
 }

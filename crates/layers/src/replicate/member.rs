@@ -1,8 +1,8 @@
 //! One replica of a bucket, as its siblings see it.
 
 use super::{
-    broadcast::Pace,
     health::{Health, Probe, Verdict},
+    pace::Pace,
     record::{Known, Record},
     trouble::Troubles,
 };
@@ -408,4 +408,9 @@ pub(super) fn one(etag: &ETag) -> ETagMatch {
 /// Too few replicas can be had.
 pub(super) fn too_few(had: usize, needed: usize) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, format!("{had} replicas answer, and {needed} are needed"))
+}
+
+/// A record or a replica has no object where one was just written.
+pub(super) fn nothing() -> StoreError {
+    StoreError::new(StoreErrorKind::Internal, "a write left nothing")
 }

@@ -16,22 +16,28 @@ mod bodies;
 mod broadcast;
 mod bucket;
 mod digest;
+mod distrust;
+mod finding;
 mod health;
 mod lanes;
 mod large;
 mod left;
 mod member;
 mod multipart;
+mod opening;
 mod operate;
 mod orphans;
+mod pace;
 mod places;
 mod publish;
+mod queue;
 mod read;
 mod recent;
 mod record;
 mod records;
 mod relay;
 mod repair;
+mod repair_steps;
 mod resolve;
 mod scrub;
 mod store;
@@ -283,7 +289,7 @@ impl Backend for ReplicatedBackend {
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         let open = self.opened_bucket(bucket).await?;
         // Objects whose removal some replica has not heard of.
-        if worker::drain(&open, |_| ()).await?.left > 0 {
+        if queue::drain(&open, |_| ()).await?.left > 0 {
             return Err(places::still_has_deleted());
         }
         if !places::remove(&self.left, &open, self.promised()).await? {

@@ -7,11 +7,11 @@ use super::{
     bodies::Sight,
     broadcast::{Broadcast, Leg},
     bucket::{Bucket, Writer, interrupted},
-    member::{ANSWER, Member, in_time, timely, too_few},
+    member::{ANSWER, Member, in_time, nothing, timely, too_few},
     publish::{self, Outcome, Plan, Step},
     record::{Known, Object, Row},
     uploads::{InHand, Places},
-    write::{self, nothing},
+    write,
 };
 use crate::{
     catalog::{CatalogErrorKind, CompletedUpload, PartRecord, UploadRecord},

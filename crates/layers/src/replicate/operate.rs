@@ -4,10 +4,10 @@ use super::{
     ReplicatedBackend,
     bucket::Bucket,
     member::Member,
+    queue,
     record::Row,
     scrub,
     survey::{self, Depth, Pace, Strangers},
-    worker,
 };
 use crate::{
     backend::{Backend, Lack, Lacking, ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub},
@@ -175,7 +175,7 @@ impl Replication for ReplicatedBackend {
             failed: repaired.left,
             ..Default::default()
         };
-        worker::drain(&open, |repaired| tell(counts(repaired))).await.map(counts)
+        queue::drain(&open, |repaired| tell(counts(repaired))).await.map(counts)
     }
 
     async fn scrub(

@@ -1,35 +1,27 @@
-//! Reading: which replica is asked, and who next where that one fails, or takes its time.
+//! Reading: HEAD and GET of a replicated object.
+//!
+//! Does not own which replica is asked (`opening`).
 //!
 //! The record says what the object is; a replica only has the bytes, and is asked for those of the very ETag that the record
 //! has of it. So it does not matter to a client who answers.
 
 use super::{
-    ReadPolicy,
     bucket::Bucket,
-    member::{ANSWER, Member, one, timely},
-    record::{Record, Wrong},
+    opening::open,
+    record::Record,
     relay::{Relay, Wanted},
-    resolve,
 };
 use crate::{
-    model::{ByteRange, ETag, ObjectInfo, ObjectKey, Span},
+    model::{ObjectInfo, ObjectKey},
     store::{
-        ByteStream, GetReply, GetRequest, ObjectBody, Result, Selection,
+        GetReply, GetRequest, ObjectBody, Result,
         condition::ReadConditions,
         error::{StoreError, StoreErrorKind},
         selection::select,
     },
 };
-use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep, timeout_at};
+use std::sync::Arc;
 
-/// Who is asked first may take so long before the next is asked too: where nobody knows better, and at least and at most.
-const PATIENCE: Duration = Duration::from_secs(1);
-const SHORTEST: Duration = Duration::from_millis(5);
-/// An ordered read is patient for this many times what nearly all answers take.
-const ORDERED: u32 = 4;
-const ORDERED_SHORTEST: Duration = Duration::from_millis(250);
 /// How often a record that no replica goes by is looked up again.
 const TRIES: usize = 10;
 
@@ -72,195 +64,5 @@ pub(super) async fn get(bucket: &Arc<Bucket>, key: &ObjectKey, request: GetReque
             }
             Err(error) => return Err(error),
         }
-    }
-}
-
-/// A replica that answered.
-pub(super) struct Opened {
-    pub(super) member: Arc<Member>,
-    pub(super) body: ObjectBody,
-}
-
-type Asking = BoxFuture<'static, (Arc<Member>, Instant, Result<GetReply>)>;
-type Doubt = BoxFuture<'static, Result<bool>>;
-
-/// The bytes of `span` from whoever has them. `Conflict`: those that answered have something else, and the record was seen to, or
-/// was another one by then.
-///
-/// Whoever is asked may hold a lock of its driver until it has answered, and a writer that has the key's lock may wait for that one:
-/// so those that were asked are polled along with whatever is waited for here.
-pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, span: Span, without: &[usize]) -> Result<Opened> {
-    let size = record.object().map(|object| object.size).unwrap_or_default();
-    let mut next = order(bucket, record, without).into_iter().peekable();
-    let mut asked: FuturesUnordered<Asking> = FuturesUnordered::new();
-    let (mut slow, mut wrong, mut failure) = (Vec::new(), Vec::new(), None);
-    let mut waits = Duration::ZERO;
-    let (mut doubt, mut is_dispelled): (Option<Doubt>, bool) = (None, false);
-    loop {
-        if doubt.is_none() && (asked.is_empty() || waits.is_zero()) {
-            // Before anybody is waited for who may not answer: perhaps those that did have what came after the record.
-            let is_doubtful = next.peek().is_none_or(|(member, _)| !member.health.is_up());
-            if is_doubtful && !wrong.is_empty() && !std::mem::take(&mut is_dispelled) {
-                doubt = Some(Box::pin(is_replaced(bucket.clone(), key.clone(), record.change.generation)));
-            } else {
-                match next.next() {
-                    Some((member, etag)) => {
-                        waits = patience(bucket.read, &member);
-                        slow.push((member.clone(), Instant::now()));
-                        asked.push(ask(member, key.clone(), etag, span, size));
-                    }
-                    None if asked.is_empty() => break,
-                    None => waits = Duration::MAX,
-                }
-            }
-        }
-        tokio::select! {
-            // Who answers in the last moment is heard before another is asked.
-            biased;
-            Some(replaced) = maybe(&mut doubt), if doubt.is_some() => {
-                if replaced? {
-                    return Err(StoreErrorKind::Conflict.into());
-                }
-                (doubt, is_dispelled, waits) = (None, true, Duration::ZERO);
-            }
-            Some((member, begun, reply)) = asked.next(), if !asked.is_empty() => {
-                slow.retain(|(waiting, _): &(Arc<Member>, Instant)| waiting.number != member.number);
-                match reply {
-                    Ok(reply) => {
-                        member.health.answered(Some(begun.elapsed()));
-                        hear_out(bucket, asked, slow);
-                        resolve::distrust_later(bucket, key, record.change.generation, wrong);
-                        return Ok(Opened { member, body: reply.body });
-                    }
-                    Err(error) if matches!(error.kind(), StoreErrorKind::NoSuchKey | StoreErrorKind::PreconditionFailed) => {
-                        member.health.answered(None);
-                        wrong.push(member);
-                    }
-                    Err(error) => {
-                        member.judge::<()>(&Err(StoreError::new(error.kind(), error.message())));
-                        failure = Some(error);
-                    }
-                }
-                waits = Duration::ZERO;
-            }
-            () = sleep(waits), if doubt.is_none() && waits < Duration::MAX => waits = Duration::ZERO,
-        }
-    }
-    if wrong.is_empty() {
-        return Err(unavailable(failure));
-    }
-    for member in wrong {
-        resolve::distrust(bucket, key, record.change.generation, &member, Wrong::Object).await?;
-    }
-    match failure {
-        // Others may have it.
-        Some(failure) => Err(unavailable(Some(failure))),
-        None => Err(StoreErrorKind::Conflict.into()),
-    }
-}
-
-async fn maybe(doubt: &mut Option<Doubt>) -> Option<Result<bool>> {
-    match doubt {
-        Some(doubt) => Some(doubt.await),
-        None => None,
-    }
-}
-
-/// Under the key's lock: a change that is taking effect, which replicas may show already, is waited for.
-async fn is_replaced(bucket: Arc<Bucket>, key: ObjectKey, generation: u64) -> Result<bool> {
-    let guard = bucket.lock(&key).await;
-    let stands = bucket.hold(&key, &guard).await?.row().stands;
-    Ok(stands.is_none_or(|now| now.change.generation != generation))
-}
-
-/// Those that were asked before and let another one answer first. They get the rest of their time: it tells how fast they are, or
-/// that they do not answer at all.
-fn hear_out(bucket: &Bucket, mut asked: FuturesUnordered<Asking>, slow: Vec<(Arc<Member>, Instant)>) {
-    let (late, mut slow): (Vec<_>, Vec<_>) = slow.into_iter().partition(|(member, since)| since.elapsed() >= overdue(member));
-    late.iter().for_each(|(member, _)| member.lagged());
-    let Some(end) = slow.iter().map(|(member, since)| *since + overdue(member)).max() else { return };
-    bucket.spawn(async move {
-        let answers = async {
-            while let Some((member, begun, reply)) = asked.next().await {
-                // Else it came too late already.
-                if let Some(at) = slow.iter().position(|(waiting, _)| waiting.number == member.number) {
-                    slow.swap_remove(at);
-                    match reply {
-                        Ok(_) => member.health.answered(Some(begun.elapsed())),
-                        failed => member.judge(&failed),
-                    }
-                }
-            }
-        };
-        if timeout_at(end, answers).await.is_err() {
-            slow.iter().for_each(|(member, _)| member.lagged());
-        }
-    });
-}
-
-fn unavailable(failure: Option<StoreError>) -> StoreError {
-    let kind = match &failure {
-        Some(error) if error.kind() == StoreErrorKind::Busy => StoreErrorKind::Busy,
-        _ => StoreErrorKind::Unavailable,
-    };
-    let error = StoreError::new(kind, "no replica that has the object answers");
-    match failure {
-        Some(failure) => error.with_source(failure),
-        None => error,
-    }
-}
-
-/// Those that have the object: by the policy, those that do not answer last, and those over their budget before them.
-fn order(bucket: &Bucket, record: &Record, without: &[usize]) -> Vec<(Arc<Member>, ETag)> {
-    let mut holders: Vec<_> = bucket
-        .members()
-        .iter()
-        .filter(|member| !without.contains(&member.number))
-        .filter_map(|member| Some((member.clone(), record.copies.get(&member.name)?.etag.clone()?)))
-        .collect();
-    holders.sort_by_key(|(member, _)| {
-        let time = match bucket.read {
-            ReadPolicy::Ordered => Duration::ZERO,
-            ReadPolicy::Fastest | ReadPolicy::Hedged => member.health.p95().unwrap_or_default(),
-        };
-        (!member.health.is_up(), record.doubtful.contains(&member.name), member.backend.avoid(), time)
-    });
-    holders
-}
-
-fn patience(policy: ReadPolicy, member: &Member) -> Duration {
-    match (policy, member.health.p95()) {
-        (ReadPolicy::Hedged, Some(p95)) => p95.clamp(SHORTEST, PATIENCE),
-        _ => overdue(member),
-    }
-}
-
-/// An answer that takes longer is no answer of a replica that is well.
-fn overdue(member: &Member) -> Duration {
-    member.health.p95().map_or(PATIENCE, |p95| (p95 * ORDERED).clamp(ORDERED_SHORTEST, PATIENCE))
-}
-
-fn ask(member: Arc<Member>, key: ObjectKey, etag: ETag, span: Span, size: u64) -> Asking {
-    let selection =
-        if span == Span::whole(size) { Selection::Whole } else { Selection::Range(ByteRange::FromTo(span.start, span.end - 1)) };
-    let conditions = ReadConditions { if_match: Some(one(&etag)), ..Default::default() };
-    Box::pin(async move {
-        let begun = Instant::now();
-        let reply = async {
-            let reply = member.store().await?.get(key.current(), GetRequest { conditions, selection }).await?;
-            // A storage without such conditions, or one that lied.
-            let is_it = reply.info.etag == etag && reply.info.size == size && reply.span == span;
-            if is_it { Ok(reply) } else { Err(StoreErrorKind::PreconditionFailed.into()) }
-        };
-        let reply = timely(ANSWER, reply).await;
-        (member, begun, reply)
-    })
-}
-
-/// As one stream.
-pub(super) fn stream(body: ObjectBody) -> ByteStream {
-    match body {
-        ObjectBody::Full(bytes) => futures_util::stream::iter([Ok(bytes)]).boxed(),
-        ObjectBody::Stream(stream) => stream,
     }
 }

@@ -1,6 +1,6 @@
 //! A body that goes on from another replica, at the same byte, where one breaks off.
 
-use super::{bucket::Bucket, member::Member, read, record::Record};
+use super::{bucket::Bucket, member::Member, opening::open, record::Record};
 use crate::{
     model::{ObjectKey, Span},
     store::{
@@ -37,7 +37,7 @@ pub(super) struct Relay {
 impl Relay {
     pub(super) fn begin(bucket: Arc<Bucket>, key: ObjectKey, record: Arc<Record>, wanted: Wanted) -> ObjectBody {
         let Wanted { span, member, body } = wanted;
-        let relay = Self { bucket, key, record, member, rest: span, body: read::stream(body), failed: Vec::new() };
+        let relay = Self { bucket, key, record, member, rest: span, body: body.into_stream(), failed: Vec::new() };
         let frames =
             futures_util::stream::try_unfold(relay, |mut relay| async move { Ok(relay.next().await?.map(|frame| (frame, relay))) });
         ObjectBody::Stream(frames.boxed())
@@ -70,11 +70,11 @@ impl Relay {
         self.member.judge::<()>(&outcome);
         // What broke off must not go on holding what its storage gave it, a place among its requests for one, while others are asked.
         self.body = futures_util::stream::empty().boxed();
-        let opened = read::open(&self.bucket, &self.key, &self.record, self.rest, &self.failed).await;
+        let opened = open(&self.bucket, &self.key, &self.record, self.rest, &self.failed).await;
         match (opened, outcome) {
             (Ok(opened), _) => {
                 self.member = opened.member;
-                self.body = read::stream(opened.body);
+                self.body = opened.body.into_stream();
                 Ok(())
             }
             // Nobody is left: the first to break off says why.

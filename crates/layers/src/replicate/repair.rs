@@ -7,27 +7,24 @@
 //! - a replica that has the object already is not sent it again.
 
 use super::{
-    broadcast::{Broadcast, Leg},
+    broadcast::Broadcast,
     bucket::{Bucket, Writer, interrupted},
-    lanes::Turn,
+    distrust::distrust,
     large,
-    member::Member,
+    member::{Member, nothing},
     publish::{Go, Step},
-    read,
     record::{Copy, Known, Object, Record, Wrong},
-    relay::{Relay, Wanted},
-    resolve,
-    write::{self, nothing},
+    repair_steps::{bytes, confirm, turn},
+    write,
 };
 use crate::{
     model::{ObjectKey, Span},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
-        payload::{Payload, PayloadError},
+        payload::PayloadError,
     },
 };
-use futures_util::StreamExt;
 use std::sync::Arc;
 
 /// Above this, an object is copied in parts.
@@ -172,53 +169,6 @@ async fn look(member: &Member, key: &ObjectKey, record: &Record, object: &Object
     Ok(if same { Held::It(Copy { etag: Some(info.etag) }) } else { Held::Else(Known::Held(info.etag)) })
 }
 
-/// A place behind all changes so far, if what is to be copied still stands.
-pub(super) async fn turn(
-    bucket: &Arc<Bucket>,
-    key: &ObjectKey,
-    member: &Member,
-    generation: u64,
-    own: Option<&Arc<Leg>>,
-) -> Result<Option<Turn>> {
-    let guard = bucket.lock(key).await;
-    let hold = bucket.hold(key, &guard).await?;
-    let stands = hold.row().stands.is_some_and(|record| record.change.generation == generation && !record.is_at(&member.name));
-    Ok(stands.then(|| bucket.lanes.change(member.number, key, own)))
-}
-
-/// As the record says now.
-pub(super) async fn confirm(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, member: &Member, copy: Copy) -> Result<()> {
-    let guard = bucket.lock(key).await;
-    let hold = bucket.hold(key, &guard).await?;
-    let changed = hold.change(|row| {
-        let Some(record) = row.stands_of(generation) else { return false };
-        record.made_by(member.name.clone(), copy);
-        bucket.settle(row);
-        true
-    });
-    if changed { hold.save().await } else { Ok(()) }
-}
-
-/// The bytes of a span, from those that have them, whoever that is by the end.
-pub(super) async fn bytes(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Arc<Record>, span: Span) -> Result<(Arc<Member>, Payload)> {
-    let object = record.object().ok_or_else(nothing)?;
-    let announced = object.announced(span);
-    if span.is_empty() {
-        let member = bucket.members().first().cloned().ok_or_else(nothing)?;
-        return Ok((member, Payload::from_stream(futures_util::stream::empty(), announced)));
-    }
-    let opened = read::open(bucket, key, record, span, &[]).await?;
-    let source = opened.member.clone();
-    let body = Relay::begin(bucket.clone(), key.clone(), record.clone(), Wanted { span, member: opened.member, body: opened.body });
-    let frames = read::stream(body).map(|frame| {
-        frame.map_err(|error| {
-            tracing::debug!(%error, "reading a replica for repair failed");
-            PayloadError::Source
-        })
-    });
-    Ok((source, Payload::from_stream(frames, announced)))
-}
-
 /// Over what the replica is known to hold. `None`: something else stands by now.
 async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Arc<Record>, known: Known) -> Result<Option<Copy>> {
     let object = record.object().ok_or_else(nothing)?;
@@ -251,7 +201,7 @@ async fn suspect(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, source:
     let rotten = matches!(error.payload(), Some(PayloadError::Md5Mismatch { .. } | PayloadError::ChecksumMismatch(_)));
     if rotten && record.copies.len() > 1 {
         tracing::error!(%key, backend = source.name, "a replica has other bytes than were written");
-        if let Err(error) = resolve::distrust(bucket, key, record.change.generation, source, Wrong::Bytes).await {
+        if let Err(error) = distrust(bucket, key, record.change.generation, source, Wrong::Bytes).await {
             tracing::warn!(%key, backend = source.name, %error, "a replica with other bytes was not noted");
         }
     }

@@ -12,7 +12,7 @@ use super::{
     bucket::Bucket,
     digest,
     member::{Member, in_time},
-    record::{Change, Copy, Known, Object, Record, Row, Wrong},
+    record::{Change, Copy, Known, Object, Record, Row},
     records::Hold,
 };
 use crate::{
@@ -373,49 +373,6 @@ async fn settle(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, becomes: Rec
         bucket.call_for_repair();
     }
     Ok(())
-}
-
-/// A replica turned out not to have what the record says it has.
-pub(super) async fn distrust(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, member: &Member, wrong: Wrong) -> Result<()> {
-    let guard = bucket.lock(key).await;
-    let hold = bucket.hold(key, &guard).await?;
-    let stands = hold.row().stands.filter(|record| record.change.generation == generation);
-    let Some(record) = stands.filter(|record| record.copies.contains_key(&member.name)) else { return Ok(()) };
-    if record.copies.len() == 1 {
-        // The last that had it: whatever is there has to be looked at before anything is given up.
-        return lost(bucket, key, &hold).await;
-    }
-    tracing::warn!(%key, backend = member.name, "a replica does not have what it had: it is repaired");
-    if member.missed() {
-        bucket.call_for_look();
-    }
-    hold.change(|row| {
-        if let Some(record) = row.stands_of(generation) {
-            record.lost_by(&member.name);
-            if wrong == Wrong::Bytes {
-                record.rotten.insert(member.name.clone());
-            }
-        }
-        row.wants_repair = true;
-    });
-    hold.save().await?;
-    bucket.call_for_repair();
-    Ok(())
-}
-
-/// Does the same in the background for replicas that hold another object, or none: the client who met them does not wait for it.
-pub(super) fn distrust_later(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, wrong: Vec<Arc<Member>>) {
-    if wrong.is_empty() {
-        return;
-    }
-    let (own, key) = (bucket.clone(), key.clone());
-    bucket.spawn(async move {
-        for member in wrong {
-            if let Err(error) = distrust(&own, &key, generation, &member, Wrong::Object).await {
-                tracing::warn!(%key, backend = member.name, %error, "a replica that is not as it should be was not noted; a scrub will find it");
-            }
-        }
-    });
 }
 
 /// A replica lists an object that no record knew: it is ours, unless there is a record by now, or the object is gone.

@@ -7,9 +7,8 @@
 use super::{
     bucket::Bucket,
     member::Member,
-    places,
+    places, queue,
     survey::{self, Depth, Pace, Strangers, Surveyed},
-    worker,
 };
 use crate::{
     backend::Progress,
@@ -46,7 +45,7 @@ pub(super) async fn all(bucket: &Arc<Bucket>, depth: Depth, pace: Pace, mut tell
         return Err(error);
     }
     // What was found in one may be lacking in others that were looked at before.
-    let drained = worker::drain(bucket, |_| ()).await?;
+    let drained = queue::drain(bucket, |_| ()).await?;
     sum.copied += drained.copied;
     sum.failed += drained.left;
     Ok(sum)

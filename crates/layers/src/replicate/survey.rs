@@ -13,11 +13,11 @@
 use super::{
     bucket::Bucket,
     digest,
-    member::{ANSWER, Member, timely},
+    distrust::distrust,
+    member::{ANSWER, Member, nothing, timely},
     places,
     record::{Object, Record, Row, Wrong},
     repair, resolve,
-    write::nothing,
 };
 use crate::{
     catalog::{Expected, IndexChange, ObjectRow, ReplicaChange, WhichObjects},
@@ -180,7 +180,7 @@ async fn examine(
         seen.differing += 1;
         // There is nothing to set the last one right from.
         seen.failed += u64::from(wrong == Wrong::Bytes && record.copies.len() == 1);
-        resolve::distrust(bucket, &key, record.change.generation, member, wrong).await?;
+        distrust(bucket, &key, record.change.generation, member, wrong).await?;
     }
     let lacks = row.begun.is_some() || row.stands.as_ref().is_some_and(|record| !record.is_at(&member.name)) || seen.differing > 0;
     if lacks {

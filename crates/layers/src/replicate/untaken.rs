@@ -5,10 +5,10 @@
 
 use super::{
     bucket::Bucket,
+    distrust::distrust_later,
     member::too_few,
     publish::{Running, Step, overtaken, telling},
     record::Row,
-    resolve,
 };
 use crate::{
     model::ObjectKey,
@@ -63,7 +63,7 @@ pub(super) async fn reason(
     }
     if let Some(record) = before.and_then(|row| row.stands) {
         // Unless another change came, a replica that was surprised does not hold what the record says.
-        resolve::distrust_later(bucket, key, record.change.generation, surprised);
+        distrust_later(bucket, key, record.change.generation, surprised);
     }
     let seen = bucket.glance(key).await.ok().flatten();
     match seen.map_or(Ok(()), |row| row.check(conditions)) {

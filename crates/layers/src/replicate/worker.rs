@@ -5,30 +5,27 @@
 //! | repair | drains the queue of repairs | when something was left behind, when a backend comes back, now and then |
 //! | care | looks for places that are gone, fills replicas, ends uploads that nobody knows | when a backend comes back, when many objects are missing, now and then |
 //! | scrub | compares all that replicas list with the records | by the setting |
-//!
-//! The queue is the catalog's: rows that say that a replica has to catch up, or that a change was begun.
 
 use super::{
     bucket::Bucket,
     member::Member,
-    orphans, places,
-    repair::{self, Repaired},
+    orphans, places, queue,
+    repair::Repaired,
     scrub,
     survey::{self, Depth, Pace, Strangers, Surveyed},
     tally::Since,
 };
 use crate::{
     backend::spread,
-    catalog::{BucketId, WhichObjects},
+    catalog::BucketId,
     model::BucketName,
-    store::{self, error::StoreError},
+    store::error::StoreError,
     work::{Backoff, Ended, Failure, Kind, Outcome, Run, Stepped, Subject, Worker, Workers, kind},
 };
 use async_trait::async_trait;
 use futures_util::{
-    FutureExt, StreamExt,
+    FutureExt,
     future::{BoxFuture, join_all},
-    stream,
 };
 use std::{
     sync::{Arc, Weak},
@@ -36,9 +33,6 @@ use std::{
 };
 use tokio::{sync::Notify, time::Instant};
 
-const PAGE: usize = 256;
-/// Keys at once.
-const AT_ONCE: usize = 8;
 /// Between two looks at what could not be done: at first, and at most.
 const RESTS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
 /// The longest rest while all replicas answer: nothing else would tell that what failed may be done now.
@@ -128,7 +122,7 @@ async fn repairs(bucket: Arc<Bucket>, run: &Run) -> Result<bool, Failure> {
         let counts = [("copied", copied), ("removed", removed), ("found", found), ("left", left)];
         counts.into_iter().for_each(|(what, count)| run.set(what, count));
     };
-    match drain(&bucket, counted).await {
+    match queue::drain(&bucket, counted).await {
         Ok(drained) => Ok(drained.left == 0),
         Err(error) => {
             tracing::warn!(bucket = %bucket.record.bucket.name, %error, "repairing failed; it is tried again");
@@ -177,7 +171,7 @@ fn counting(run: &Run) -> impl FnMut(Surveyed) {
     }
 }
 
-async fn fill(bucket: &Arc<Bucket>, member: &Arc<Member>, run: &Run) -> store::Result<bool> {
+async fn fill(bucket: &Arc<Bucket>, member: &Arc<Member>, run: &Run) -> Result<bool, StoreError> {
     match survey::survey(bucket, member, Depth::Listing, Strangers::Adopted, Pace::Full, counting(run)).await {
         Ok(seen) => {
             member.troubles.looked_through(None);
@@ -243,33 +237,4 @@ impl Worker for Scrubs {
     fn rest(&mut self, _ended: &Ended) -> Option<Duration> {
         Some(spread(self.every, 0.9..1.1))
     }
-}
-
-/// One round over the queue.
-pub(super) async fn drain(bucket: &Arc<Bucket>, mut tell: impl FnMut(Repaired)) -> store::Result<Repaired> {
-    let mut sum = Repaired::default();
-    let mut after = None;
-    let rounds: Vec<_> = bucket.members().iter().map(|member| (member.troubles.clone(), member.troubles.begin_round())).collect();
-    loop {
-        let page = bucket.catalog.objects(bucket.record.id, after.take(), PAGE, WhichObjects::Unsettled).await?;
-        let last = page.last().map(|row| row.key.clone());
-        let is_last = page.len() < PAGE;
-        let repairs = page.into_iter().map(|row| async move { repair::key(bucket, &row.key).await });
-        let mut repairs = stream::iter(repairs).buffer_unordered(AT_ONCE);
-        while let Some(repaired) = repairs.next().await {
-            let Repaired { copied, removed, found, left } = repaired.unwrap_or(Repaired { left: 1, ..Default::default() });
-            sum = Repaired { copied: sum.copied + copied, removed: sum.removed + removed, found: sum.found + found, left: sum.left + left };
-            tell(sum);
-        }
-        match last {
-            Some(key) if !is_last => after = Some(key),
-            _ => break,
-        }
-    }
-    rounds.into_iter().for_each(|(troubles, round)| troubles.end_round(round));
-    if sum.copied + sum.removed > 0 {
-        let Repaired { copied, removed, left, .. } = sum;
-        tracing::info!(bucket = %bucket.record.bucket.name, copied, removed, left, "replicas were repaired");
-    }
-    Ok(sum)
 }

@@ -5,7 +5,7 @@ use super::{
     broadcast::{Broadcast, Leg, SMALL},
     bucket::{Bucket, Writer},
     lanes::{Lanes, Turn},
-    member::{Guarded, Member, in_time},
+    member::{Guarded, Member, in_time, nothing},
     publish::{self, Body, Bound, Go, Outcome, Plan, Step, given_up},
     record::{Copy, Known, Object, Row},
     untaken::{self, is_surprise},
@@ -268,10 +268,6 @@ async fn alter(member: &Member, key: &ObjectKey, known: Known, change: Change) -
         in_time(None, member.store().await?.update(key.current(), change)).await?;
     }
     Ok(Copy { etag: Some(etag) })
-}
-
-pub(super) fn nothing() -> StoreError {
-    StoreError::new(StoreErrorKind::Internal, "a write left nothing")
 }
 
 #[cfg(test)]

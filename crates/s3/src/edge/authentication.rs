@@ -1,38 +1,21 @@
 //! Who sent a request: nobody in particular, or the identity whose secret signed it.
 
+pub(super) use super::head::Head;
 use super::{
     Keys, authorization,
     canonical::{Order, Reading, Signed, check_coverage, string_to_sign},
     claim::{Claim, Credential, SigningTime},
-    presigned::{self, Pairs, Presigned, Version},
+    presigned::{self, Presigned, Version},
     signature::{SigningKey, SigningKeys},
+    skew::{MAX_SKEW, check_skew},
     version2,
 };
 use crate::{
     model::{Identity, Principal, Secret, SignatureV2, Timestamp},
-    s3::{ErrorCode, HeaderMapExt, S3Error, Target},
+    s3::{ErrorCode, HeaderMapExt, S3Error},
 };
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderMap, HeaderName, header};
 use std::sync::Arc;
-
-/// How far the clocks of client and server may be apart, in milliseconds.
-const MAX_SKEW: i64 = 15 * 60 * 1000;
-
-/// A request less its body, as it was signed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Head<'a> {
-    pub(super) method: &'a Method,
-    /// As it was sent.
-    pub(super) raw_path: &'a str,
-    /// Decoded.
-    pub(super) path: &'a str,
-    pub(super) target: &'a Target,
-    pub(super) bucket_in_host: bool,
-    /// Decoded.
-    pub(super) query: &'a Pairs,
-    pub(super) headers: &'a HeaderMap,
-    pub(super) host: &'a str,
-}
 
 #[derive(Debug)]
 pub(super) struct Sender {
@@ -206,17 +189,6 @@ impl Authenticator {
         };
         Ok(Sender { principal: Principal::Identity(identity), presigned, proof, latin1 })
     }
-}
-
-/// `text` is `at` as the client wrote it.
-pub(super) fn check_skew(at: Timestamp, text: &str, now: Timestamp) -> Result<(), S3Error> {
-    if (now.millis() - at.millis()).abs() <= MAX_SKEW {
-        return Ok(());
-    }
-    Err(S3Error::from(ErrorCode::RequestTimeTooSkewed)
-        .detail("RequestTime", text)
-        .detail("ServerTime", now.iso8601())
-        .detail("MaxAllowedSkewMilliseconds", MAX_SKEW.to_string()))
 }
 
 /// `x-amz-date`, or else `Date` in either of its forms: both are part of the string to sign.

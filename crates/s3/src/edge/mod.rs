@@ -20,10 +20,13 @@ mod canonical;
 pub mod chunked;
 mod claim;
 pub mod encoding;
+mod head;
 mod presigned;
 mod reply;
 mod signature;
+mod skew;
 mod version2;
+mod version2_parameters;
 mod wire;
 
 #[cfg(test)]

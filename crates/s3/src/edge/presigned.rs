@@ -7,7 +7,7 @@
 use super::{
     announced,
     claim::{ALGORITHM, ASYMMETRIC, Claim, Credential, SigningTime},
-    version2,
+    version2_parameters,
 };
 use crate::{
     model::Timestamp,
@@ -142,7 +142,7 @@ pub(super) fn unfold(version: Version, query: Pairs, headers: &mut HeaderMap, fo
     for (name, value) in query {
         let lower = name.to_ascii_lowercase();
         let (is_authentication, stands_for_header) = match version {
-            Version::Two => (version2::is_parameter(&name), version2::stands_for_header(&lower)),
+            Version::Two => (version2_parameters::is_parameter(&name), version2_parameters::stands_for_header(&lower)),
             Version::Four => (is_parameter(&name), lower.starts_with("x-amz-")),
         };
         if is_authentication || (!foreign_checksum && announced::is_checksum(&lower)) {

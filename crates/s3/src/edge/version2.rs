@@ -10,9 +10,11 @@
 //! - parameters that stand for headers are signed as the headers that `presigned` makes of them.
 
 use super::{
-    authentication::{Head, check_skew},
     claim::SigningTime,
+    head::Head,
     presigned::{self, Pairs},
+    skew::check_skew,
+    version2_parameters::{ACCESS_KEY, CONTENT_MD5, EXPIRES, SIGNATURE, is_parameter, stands_for_header},
 };
 use crate::{
     model::{Secret, Timestamp},
@@ -24,14 +26,6 @@ use ring::hmac;
 use std::collections::BTreeMap;
 
 const SCHEME: &str = "AWS";
-const ACCESS_KEY: &str = "AWSAccessKeyId";
-const EXPIRES: &str = "Expires";
-const SIGNATURE: &str = "Signature";
-/// The parameters of a presigned URL that are the authentication.
-const PARAMETERS: [&str; 3] = [ACCESS_KEY, EXPIRES, SIGNATURE];
-
-const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
-
 /// Parameters that are part of the canonical resource: those of the documentation, and the later ones that SDKs sign.
 const SUBRESOURCES: &[&str] = &[
     "accelerate",
@@ -111,15 +105,6 @@ pub(super) fn is_header(authorization: &str) -> bool {
 /// Whether the query means to authenticate its request by this version.
 pub(super) fn is_meant(query: &Pairs) -> bool {
     query.iter().any(|(name, _)| name == ACCESS_KEY || name == SIGNATURE)
-}
-
-pub(super) fn is_parameter(name: &str) -> bool {
-    PARAMETERS.contains(&name)
-}
-
-/// Whether a parameter of a presigned URL, in lower case, stands for a header.
-pub(super) fn stands_for_header(name: &str) -> bool {
-    name.starts_with("x-amz-") || name == CONTENT_MD5 || name == header::CONTENT_TYPE
 }
 
 impl<'a> Claim<'a> {

@@ -5,9 +5,9 @@ use crate::{
     backend::{pages::Pages, wire::Again},
     model::{ObjectKey, Timestamp},
     s3::{
+        bucket::S3Store,
         listing::{RemotePage, beyond, strange},
         refusal::{self, Asked},
-        store::S3Store,
     },
     store::{ListEntry, ListRequest, ListedObject, Result, grouping::Query},
 };

@@ -4,8 +4,8 @@ use crate::{
     backend::wire::Again,
     model::{Timestamp, UploadId},
     s3::{
+        bucket::S3Store,
         refusal::{self, Asked},
-        store::S3Store,
     },
     store::{
         Result,

@@ -19,10 +19,11 @@ use crate::{
     catalog::{CompletedUpload, PartRecord, UploadRecord},
     model::{Checksum, ChecksumAlgorithm, ETag, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId, combine_crc},
     s3::{
+        bucket::S3Store,
+        headers::answered,
         multipart::{complete_document, strange},
         refusal::{self, Asked},
-        store::S3Store,
-        writing::{Announced, answered, reply_etag, unread},
+        writing::{Announced, reply_etag, unread},
     },
     store::{
         BeginUpload, CompletePart, CompleteUpload, ListedPart, PartWritten, PartsPage, Result, UploadInfo, Written,

@@ -13,10 +13,12 @@ use crate::{
     backend::wire::{Again, Reply, encode_path},
     model::{Attributes, ChecksumAlgorithm, ChecksumKind, ObjectChecksum, ObjectInfo, ObjectKey, Timestamp},
     s3::{
+        bucket::S3Store,
         copying::{copied, modified},
+        guard::Guard,
+        headers::answered,
         refusal::{self, Asked},
-        store::{Guard, S3Store},
-        writing::{Announced, Verification, answered, reply_etag, unread},
+        writing::{Announced, Verification, reply_etag, unread},
     },
     store::{
         Change, CopyRequest, CopySource, PutRequest, Result, Written, copy,

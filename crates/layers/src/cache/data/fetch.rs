@@ -8,14 +8,14 @@
 
 use super::{
     block::{BLOCK, BlockName, Version},
-    memory::DataCache,
-    spare::Spared,
+    blocks::Blocks,
+    spare::{Spare, Spared},
 };
 use crate::{
     cache::{entries::lock, flights::again},
     model::{ByteRange, Span},
     store::{
-        GetRequest, ObjectBody, Result, Selection, Store,
+        GetRequest, Result, Selection, Store,
         error::{StoreError, StoreErrorKind},
     },
 };
@@ -23,7 +23,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
 };
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -33,10 +33,18 @@ const AHEAD: u64 = 2 * BLOCK;
 /// How much is remembered in any case, with what is ahead.
 const WINDOW: u64 = AHEAD + 2 * BLOCK;
 
+/// The fetches that go on, by version.
+#[derive(Debug)]
+pub(super) struct Fetches {
+    going_on: Mutex<HashMap<Arc<Version>, Vec<Weak<Fetch>>>>,
+    blocks: Arc<Blocks>,
+    spare: Arc<Spare>,
+}
+
 #[derive(Debug)]
 pub(super) struct Fetch {
     shared: Arc<Shared>,
-    cache: Arc<DataCache>,
+    fetches: Arc<Fetches>,
     _end: DropGuard,
 }
 
@@ -102,8 +110,50 @@ pub(super) enum Piece {
     Changed,
 }
 
+impl Fetches {
+    pub(super) fn new(blocks: Arc<Blocks>, spare: Arc<Spare>) -> Arc<Self> {
+        Arc::new(Self { going_on: Mutex::default(), blocks, spare })
+    }
+
+    /// Somebody's fetch that comes by these blocks soon, or a new one of them, followed from block `number` on. `None`: that block has
+    /// come.
+    pub(super) fn follow(self: &Arc<Self>, below: &Arc<dyn Store>, version: &Arc<Version>, number: u64, last: u64) -> Option<Following> {
+        // Let go when the lock is: the last one to let go of a fetch takes the lock.
+        let alive: Vec<Arc<Fetch>>;
+        let mut fetches = lock(&self.going_on);
+        let of_version = fetches.entry(version.clone()).or_default();
+        of_version.retain(|fetch| fetch.strong_count() > 0);
+        alive = of_version.iter().filter_map(Weak::upgrade).collect();
+        let start = version.span(number).start;
+        if let Some(fetch) = alive.iter().find(|fetch| fetch.comes_by(number, last)) {
+            return Some(fetch.follow(start));
+        }
+        // A fetch keeps a block before it ends: what ended between the caller's look and this one has left it.
+        if self.blocks.has(&BlockName { version: version.clone(), number }) {
+            if of_version.is_empty() {
+                fetches.remove(version);
+            }
+            return None;
+        }
+        let fetch = Fetch::begin(self.clone(), below.clone(), version.clone(), number, last);
+        of_version.push(Arc::downgrade(&fetch));
+        Some(fetch.follow(start))
+    }
+
+    /// A fetch has no readers any more.
+    fn forget(&self, version: &Arc<Version>) {
+        let mut fetches = lock(&self.going_on);
+        if let Some(of_version) = fetches.get_mut(version) {
+            of_version.retain(|fetch| fetch.strong_count() > 0);
+            if of_version.is_empty() {
+                fetches.remove(version);
+            }
+        }
+    }
+}
+
 impl Fetch {
-    pub(super) fn begin(cache: Arc<DataCache>, below: Arc<dyn Store>, version: Arc<Version>, first: u64, last: u64) -> Arc<Self> {
+    fn begin(fetches: Arc<Fetches>, below: Arc<dyn Store>, version: Arc<Version>, first: u64, last: u64) -> Arc<Self> {
         let span = Span { start: version.span(first).start, end: version.span(last).end };
         let state = State {
             opened: false,
@@ -113,14 +163,14 @@ impl Fetch {
             ended: None,
             readers: HashMap::new(),
             next_reader: 0,
-            spared: Spared::nothing(&cache.spare),
+            spared: Spared::nothing(&fetches.spare),
         };
         let (wanted, moved) = (watch::Sender::new(span.start), Notify::new());
         let shared = Arc::new(Shared { version, span, state: Mutex::new(state), moved, wanted });
         let end = CancellationToken::new();
-        let work = shared.clone().run(cache.clone(), below);
+        let work = shared.clone().run(fetches.blocks.clone(), below);
         tokio::spawn(end.clone().run_until_cancelled_owned(work));
-        Arc::new(Self { shared, cache, _end: end.drop_guard() })
+        Arc::new(Self { shared, fetches, _end: end.drop_guard() })
     }
 
     /// Whether a reader of these blocks had better follow than ask for himself.
@@ -217,7 +267,7 @@ impl Drop for Following {
 impl Drop for Fetch {
     fn drop(&mut self) {
         // Its weak references are dead by now.
-        self.cache.forget(&self.shared.version);
+        self.fetches.forget(&self.shared.version);
     }
 }
 
@@ -255,9 +305,9 @@ impl Shared {
         self.moved.notify_waiters();
     }
 
-    async fn run(self: Arc<Self>, cache: Arc<DataCache>, below: Arc<dyn Store>) {
+    async fn run(self: Arc<Self>, blocks: Arc<Blocks>, below: Arc<dyn Store>) {
         let _ending = Ending(self.clone());
-        let ended = match self.fetch(&cache, &*below).await {
+        let ended = match self.fetch(&blocks, &*below).await {
             Ok(ended) => ended,
             Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ended::Changed,
             Err(error) => Ended::Failed(Arc::new(error)),
@@ -265,7 +315,7 @@ impl Shared {
         self.change(|state| state.ended = Some(ended));
     }
 
-    async fn fetch(&self, cache: &DataCache, below: &dyn Store) -> Result<Ended> {
+    async fn fetch(&self, blocks: &Blocks, below: &dyn Store) -> Result<Ended> {
         let Span { start, end } = self.span;
         let whole = start == 0 && end == self.version.size;
         let selection = if whole { Selection::Whole } else { Selection::Range(ByteRange::FromTo(start, end - 1)) };
@@ -278,10 +328,7 @@ impl Shared {
             return Ok(Ended::Changed);
         }
         self.change(|state| state.opened = true);
-        let mut body = match reply.body {
-            ObjectBody::Full(bytes) => futures_util::stream::iter([Ok(bytes)]).boxed(),
-            ObjectBody::Stream(stream) => stream,
-        };
+        let mut body = reply.body.into_stream();
         let (mut block, mut number, mut at) = (BytesMut::new(), start / BLOCK, start);
         let mut wanted = self.wanted.subscribe();
         while at < end {
@@ -292,14 +339,14 @@ impl Shared {
             if at > end {
                 return Err(StoreError::new(StoreErrorKind::Internal, "the storage sent more than was asked for"));
             }
-            self.gather(cache, &mut block, &mut number, &frame);
+            self.gather(blocks, &mut block, &mut number, &frame);
             self.change(|state| state.pass(frame));
         }
         Ok(Ended::Whole)
     }
 
     /// Keeps every block that is whole with this frame.
-    fn gather(&self, cache: &DataCache, block: &mut BytesMut, number: &mut u64, frame: &Bytes) {
+    fn gather(&self, blocks: &Blocks, block: &mut BytesMut, number: &mut u64, frame: &Bytes) {
         let mut rest = &frame[..];
         while !rest.is_empty() {
             let name = BlockName { version: self.version.clone(), number: *number };
@@ -312,7 +359,7 @@ impl Shared {
             block.extend_from_slice(here);
             rest = beyond;
             if here.len() == missing {
-                cache.keep(name, block.split().freeze());
+                blocks.keep(name, block.split().freeze());
                 *number += 1;
             }
         }

@@ -1,9 +1,10 @@
-//! The one memory of all data caches, the disk below it, and what is being fetched.
+//! The one data cache: its blocks, its fetches, and who reads what with it.
 
 use super::{
-    block::{BLOCK, BlockName, Version},
+    block::{BLOCK, Version},
+    blocks::Blocks,
     disk::Disk,
-    fetch::{Fetch, Following},
+    fetch::Fetches,
     spare::Spare,
 };
 use crate::{
@@ -12,12 +13,9 @@ use crate::{
         entries::lock,
     },
     model::BucketName,
-    store::Store,
 };
-use bytes::Bytes;
 use moka::sync::Cache;
 use std::{
-    collections::HashMap,
     fmt,
     path::PathBuf,
     sync::{Arc, Mutex, Weak},
@@ -41,10 +39,9 @@ const TRAILS: u64 = 10_000;
 const READING_AHEAD: usize = 8;
 
 pub struct DataCache {
-    memory: Option<Cache<BlockName, Bytes>>,
-    disk: Option<Disk>,
+    pub(super) blocks: Arc<Blocks>,
     pub(super) max_object: u64,
-    fetches: Mutex<HashMap<Arc<Version>, Vec<Weak<Fetch>>>>,
+    pub(super) fetches: Arc<Fetches>,
     trails: Cache<Arc<Version>, u64>,
     pub(super) ahead: Arc<Semaphore>,
     pub(super) spare: Arc<Spare>,
@@ -61,17 +58,15 @@ pub(super) struct Counted {
 
 impl DataCache {
     pub fn open(settings: DataSettings) -> std::io::Result<Arc<Self>> {
-        let weigh = |_: &BlockName, bytes: &Bytes| u32::try_from(bytes.len() + 512).unwrap_or(u32::MAX);
-        let memory = (settings.memory > 0).then(|| Cache::builder().name("data").max_capacity(settings.memory).weigher(weigh).build());
         let disk = settings.disk.map(|(size, directory)| Disk::open(&directory, size)).transpose()?;
+        let (blocks, spare) = (Arc::new(Blocks::new(settings.memory, disk)), Arc::default());
         Ok(Arc::new(Self {
-            memory,
-            disk,
+            fetches: Fetches::new(blocks.clone(), Arc::clone(&spare)),
+            blocks,
             max_object: settings.max_object,
-            fetches: Mutex::default(),
             trails: Cache::new(TRAILS),
             ahead: Arc::new(Semaphore::new(READING_AHEAD)),
-            spare: Arc::default(),
+            spare,
             buckets: Mutex::default(),
         }))
     }
@@ -96,75 +91,7 @@ impl DataCache {
 
     /// Bytes in memory and on disk.
     pub fn sizes(&self) -> (u64, u64) {
-        let memory = self.memory.as_ref().map_or(0, |memory| {
-            memory.run_pending_tasks();
-            memory.weighted_size()
-        });
-        (memory, self.disk.as_ref().map_or(0, Disk::size))
-    }
-
-    /// Whether it is at hand, as far as is known without looking at the disk.
-    pub(super) fn has(&self, name: &BlockName) -> bool {
-        self.memory.as_ref().is_some_and(|memory| memory.contains_key(name)) || self.disk.as_ref().is_some_and(|disk| disk.has(name))
-    }
-
-    pub(super) fn in_memory(&self, name: &BlockName) -> Option<Bytes> {
-        self.memory.as_ref()?.get(name)
-    }
-
-    pub(super) async fn on_disk(&self, name: &BlockName) -> Option<Bytes> {
-        let bytes = self.disk.as_ref()?.read(name).await?;
-        if let Some(memory) = &self.memory {
-            memory.insert(name.clone(), bytes.clone());
-        }
-        Some(bytes)
-    }
-
-    /// Nobody waits: what the disk has no time for is not kept there.
-    pub(super) fn keep(&self, name: BlockName, bytes: Bytes) {
-        debug_assert_eq!(bytes.len() as u64, name.len());
-        if let Some(disk) = &self.disk {
-            disk.keep(&name, &bytes);
-        }
-        if let Some(memory) = &self.memory {
-            memory.insert(name, bytes);
-        }
-    }
-
-    /// Somebody's fetch that comes by these blocks soon, or a new one of them, followed from block `number` on. `None`: that block has
-    /// come.
-    pub(super) fn fetch(self: &Arc<Self>, below: &Arc<dyn Store>, version: &Arc<Version>, number: u64, last: u64) -> Option<Following> {
-        // Let go when the lock is: the last one to let go of a fetch takes the lock.
-        let alive: Vec<Arc<Fetch>>;
-        let mut fetches = lock(&self.fetches);
-        let of_version = fetches.entry(version.clone()).or_default();
-        of_version.retain(|fetch| fetch.strong_count() > 0);
-        alive = of_version.iter().filter_map(Weak::upgrade).collect();
-        let start = version.span(number).start;
-        if let Some(fetch) = alive.iter().find(|fetch| fetch.comes_by(number, last)) {
-            return Some(fetch.follow(start));
-        }
-        // A fetch keeps a block before it ends: what ended between the caller's look and this one has left it.
-        if self.has(&BlockName { version: version.clone(), number }) {
-            if of_version.is_empty() {
-                fetches.remove(version);
-            }
-            return None;
-        }
-        let fetch = Fetch::begin(self.clone(), below.clone(), version.clone(), number, last);
-        of_version.push(Arc::downgrade(&fetch));
-        Some(fetch.follow(start))
-    }
-
-    /// A fetch has no readers any more.
-    pub(super) fn forget(&self, version: &Arc<Version>) {
-        let mut fetches = lock(&self.fetches);
-        if let Some(of_version) = fetches.get_mut(version) {
-            of_version.retain(|fetch| fetch.strong_count() > 0);
-            if of_version.is_empty() {
-                fetches.remove(version);
-            }
-        }
+        self.blocks.sizes()
     }
 
     /// Remembers where a reading ends. Whether it begins where one ended before.
@@ -177,6 +104,6 @@ impl DataCache {
 
 impl fmt::Debug for DataCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DataCache").field("memory", &self.memory.is_some()).field("disk", &self.disk).finish_non_exhaustive()
+        f.debug_struct("DataCache").field("blocks", &self.blocks).finish_non_exhaustive()
     }
 }

@@ -16,6 +16,7 @@
 //! ends with an error: it is never of two versions.
 
 mod block;
+mod blocks;
 mod disk;
 mod fetch;
 mod memory;

@@ -50,7 +50,7 @@ pub(super) struct Pinned {
 impl Pinned {
     /// If it is in memory, and there is spare memory.
     pub(super) fn of(cache: &DataCache, name: &BlockName) -> Option<Self> {
-        let block = cache.in_memory(name)?;
+        let block = cache.blocks.in_memory(name)?;
         let spared = Spared::take(&cache.spare, block.len() as u64)?;
         Some(Self { number: name.number, block, _spared: spared })
     }
@@ -62,10 +62,10 @@ impl Reader {
         let (first, last) = (span.start / BLOCK, (span.end - 1) / BLOCK);
         let name = |number| BlockName { version: version.clone(), number };
         let fetch = loop {
-            let missing: BTreeSet<u64> = (first..=last).filter(|number| !cache.has(&name(*number))).collect();
+            let missing: BTreeSet<u64> = (first..=last).filter(|number| !cache.blocks.has(&name(*number))).collect();
             let (Some(from), Some(to)) = (missing.first(), missing.last()) else { break None };
             // None: the first of them has come in between.
-            if let Some(fetch) = cache.fetch(&below, &version, *from, *to) {
+            if let Some(fetch) = cache.fetches.follow(&below, &version, *from, *to) {
                 break Some(fetch);
             }
         };
@@ -104,7 +104,7 @@ impl Reader {
                 self.pinned.pop_front();
             }
             let pinned = self.pinned.front().filter(|pinned| pinned.number == name.number).map(|pinned| pinned.block.clone());
-            if let Some(block) = pinned.or_else(|| self.cache.in_memory(&name)) {
+            if let Some(block) = pinned.or_else(|| self.cache.blocks.in_memory(&name)) {
                 self.fetch.as_ref().inspect(|fetch| fetch.is_at(at));
                 return Ok(Some(self.take(&block, at % BLOCK)));
             }
@@ -116,13 +116,13 @@ impl Reader {
                 }
                 continue;
             }
-            if let Some(block) = self.cache.on_disk(&name).await {
+            if let Some(block) = self.cache.blocks.on_disk(&name).await {
                 return Ok(Some(self.take(&block, at % BLOCK)));
             }
             // What was at hand is so no more.
             self.fetch = None;
             let last = (self.span.end - 1) / BLOCK;
-            self.fetch = self.cache.fetch(&self.below, &self.version, name.number, last);
+            self.fetch = self.cache.fetches.follow(&self.below, &self.version, name.number, last);
         }
     }
 

@@ -65,9 +65,9 @@ impl DataStore {
     fn read_ahead(&self, version: &Arc<Version>, from: u64) {
         let to = version.last().min(from + READ_AHEAD - 1);
         let name = |number| BlockName { version: version.clone(), number };
-        let Some(first) = (from..=to).find(|number| !self.cache.has(&name(*number))) else { return };
+        let Some(first) = (from..=to).find(|number| !self.cache.blocks.has(&name(*number))) else { return };
         let Ok(permit) = self.cache.ahead.clone().try_acquire_owned() else { return };
-        let Some(fetch) = self.cache.fetch(&self.below, version, first, to) else { return };
+        let Some(fetch) = self.cache.fetches.follow(&self.below, version, first, to) else { return };
         let (mut at, end) = (version.span(first).start, version.span(to).end);
         tokio::spawn(async move {
             // If that fails, nobody has asked for it.

@@ -1,0 +1,114 @@
+//! Finding the file of a key, and telling whether it is the one that the catalog knows.
+//!
+//! Invariant: that a file is missing never removes its row, for storage may come and go.
+
+use super::{
+    bucket::Bucket,
+    files::{Kind, Opened, Stat},
+    record::{Intent, Record, Row, Verdict, foreign},
+};
+use crate::{
+    model::{ObjectInfo, ObjectKey, Span},
+    store::{Result, error::StoreErrorKind},
+};
+
+/// A file that is an object.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// Below the bucket's folder.
+    pub(super) path: String,
+    pub(super) stat: Stat,
+    /// `None`: a foreign file, or one changed behind our back.
+    pub(super) record: Option<Record>,
+    /// The storage's tag proves that the file is that of the record which stands.
+    pub(super) by_tag: bool,
+}
+
+impl Found {
+    /// What is known without reading the bytes.
+    pub(super) fn info(&self) -> ObjectInfo {
+        self.record.as_ref().map_or_else(|| foreign(&self.stat), Record::info)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Look {
+    Only,
+    /// And open it: this much is likely to be read.
+    Open(Option<Span>),
+}
+
+/// A file that is an object and, if it was to be read, opened.
+pub(super) struct Looked {
+    pub(super) found: Found,
+    pub(super) opened: Option<Box<dyn Opened>>,
+}
+
+impl Bucket {
+    /// What is there by whoever holds the lock of the key; and its row, with nothing intended.
+    pub(super) async fn find_locked(&self, key: &ObjectKey) -> Result<(Option<Found>, Row)> {
+        let row = self.settled(key).await?;
+        let found = self.find(key, &row, Look::Only, true).await?;
+        Ok((found.flatten().map(|looked| looked.found), row))
+    }
+
+    /// The file of a key, as far as its row and one look tell. `None`: only whoever holds the lock can tell. Without the lock it may be
+    /// wrong, unless it is proven by the tag or the key was not changed meanwhile.
+    pub(super) async fn find(&self, key: &ObjectKey, row: &Row, look: Look, locked: bool) -> Result<Option<Option<Looked>>> {
+        let exact = self.files.service().exact_tags;
+        let unsettled = row.intended.is_some() && !locked;
+        if unsettled && !exact {
+            return Ok(None);
+        }
+        for path in self.places(key, row).await? {
+            let looked = match look {
+                Look::Only => self.files.stat(&self.at(&path)).await.map(|stat| (stat, None)),
+                Look::Open(ahead) => self.files.open(&self.at(&path), ahead).await.map(|opened| match opened {
+                    Some(opened) => (Some(opened.stat().clone()), Some(opened)),
+                    None => (None, None),
+                }),
+            };
+            let (stat, opened) = match looked {
+                // Nothing can be where nothing could be put.
+                Err(error) if error.kind() == StoreErrorKind::KeyTooLong => continue,
+                looked => looked?,
+            };
+            let Some(stat) = stat.filter(|stat| stat.kind == Kind::File) else { continue };
+            let record = match row.judge(&path, &stat) {
+                Verdict::Known(record) => Some(*record),
+                Verdict::Foreign => None,
+                Verdict::Unclear => return Ok(None),
+            };
+            let by_tag = exact && record.as_ref().is_some_and(|record| row.stands.as_ref() == Some(record) && record.has_tag_of(&stat));
+            if unsettled && !by_tag {
+                return Ok(None);
+            }
+            return Ok(Some(Some(Looked { found: Found { path, stat, record, by_tag }, opened })));
+        }
+        // What should be there may have been moved aside while we looked.
+        let missed = row.stands.is_some() || row.intended.is_some();
+        Ok(if missed && !locked { None } else { Some(None) })
+    }
+
+    /// Where the file of a key may lie, likeliest first.
+    async fn places(&self, key: &ObjectKey, row: &Row) -> Result<Vec<String>> {
+        let mut places: Vec<String> = row.stands.iter().map(|record| record.path.clone()).collect();
+        if let Some(Intent::Put(record)) = &row.intended {
+            places.push(record.path.clone());
+        }
+        let mut native = self.native_places(key).into_iter();
+        places.extend(native.next());
+        // A foreign file beside a folder has been seen by a scan, or is nothing yet.
+        if row.stands.is_none() && self.catalog.index_lookup(self.id, vec![key.clone()]).await?.iter().any(Option::is_some) {
+            places.extend(native);
+        }
+        let mut seen = Vec::with_capacity(places.len());
+        places.retain(|place| {
+            !seen.contains(place) && {
+                seen.push(place.clone());
+                true
+            }
+        });
+        Ok(places)
+    }
+}

@@ -1,0 +1,118 @@
+//! Files that were seen in the storage, compared with the index: rows that differ are written anew.
+//!
+//! Does not own which files are looked at: a walk (`scan`) or what the storage tells of itself (`feed`) brings them.
+//!
+//! Invariants: a row changes only under its key's lock; an entry that cannot be looked at keeps nobody from the others.
+
+use super::{
+    bucket::Bucket,
+    descent::has_keys,
+    files::{Entry, Kind, Service, Stat},
+    record::{Row, foreign_row, is_fingerprint_of},
+};
+use crate::{
+    backend::{codec, unreadable::is_of_entry},
+    catalog::IndexChange,
+    model::ObjectKey,
+    store::Result,
+};
+use futures_util::{StreamExt, TryStreamExt};
+use std::sync::Arc;
+
+/// Files compared at once, and rows read at once.
+pub(super) const BATCH: usize = 512;
+/// Requests to the storage at once.
+pub(super) const LOOKS: usize = 8;
+
+/// A key, with the path of its file below the bucket's folder and what was seen there.
+pub(super) type Seen = (ObjectKey, String, Stat);
+
+/// A file as one of the bucket's, if it lies where a key's would.
+pub(super) fn seen(path: String, stat: Stat, service: Service) -> Option<Seen> {
+    codec::decode(&path, service.names).or_else(|| codec::decode_apart(&path, service.names)).map(|key| (key, path, stat))
+}
+
+/// The keys of a folder's files; its folders are to be seen next.
+pub(super) fn sort(folder: &str, entries: Vec<Entry>, service: Service, pending: &mut Vec<String>) -> Vec<Seen> {
+    let mut found = Vec::with_capacity(entries.len());
+    for Entry { name, stat } in entries {
+        let path = codec::join(folder, &name);
+        match stat.kind {
+            Kind::Folder if path != codec::RESERVED_DIR && has_keys(&path, service) => pending.push(path),
+            Kind::File => found.extend(seen(path, stat, service)),
+            Kind::Folder | Kind::Other | Kind::Nameless => {}
+        }
+    }
+    found
+}
+
+/// Compares files with their rows, and refreshes those that differ. Which did.
+pub(super) async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<Vec<Seen>> {
+    let rows = bucket.catalog.index_lookup(bucket.id, files.iter().map(|(key, ..)| key.clone()).collect()).await?;
+    let differing: Vec<_> = files
+        .iter()
+        .zip(rows)
+        .filter(|((_, _, stat), row)| row.as_ref().is_none_or(|row| !is_fingerprint_of(&row.fingerprint, stat)))
+        .map(|(seen, row)| (seen.clone(), row.is_some()))
+        .collect();
+    let changed = differing.iter().map(|(seen, _)| seen.clone()).collect();
+    // Many at once: their commits share transactions.
+    let refreshing = futures_util::stream::iter(differing).map(|(seen, known)| meet(bucket, seen, known));
+    refreshing.buffer_unordered(64).try_collect::<()>().await?;
+    Ok(changed)
+}
+
+/// A file that is not as the index says. One that cannot be looked at keeps nobody from the others.
+async fn meet(bucket: &Bucket, seen: Seen, known: bool) -> Result<()> {
+    let path = seen.1.clone();
+    alone(bucket, &path, meet_locked(bucket, seen, known).await)
+}
+
+/// Notes an entry that cannot be looked at, and goes on with the others.
+pub(super) fn alone(bucket: &Bucket, path: &str, looked: Result<()>) -> Result<()> {
+    match looked {
+        Err(error) if is_of_entry(&error) => bucket.unreadable.meet(path, &error),
+        Err(error) => return Err(error),
+        Ok(()) => bucket.unreadable.forget(path),
+    }
+    Ok(())
+}
+
+/// What nobody knew yet is as the listing says; anything else deserves a look.
+async fn meet_locked(bucket: &Bucket, (key, path, stat): Seen, known: bool) -> Result<()> {
+    let _guard = bucket.lock(&key).await;
+    let unheard_of = !known
+        && !bucket.scan.is_touched(&key)
+        && bucket.row(&key).await? == Row::default()
+        && bucket.catalog.index_lookup(bucket.id, vec![key.clone()]).await? == [None];
+    if !unheard_of {
+        return refresh_locked(bucket, &key).await;
+    }
+    // A key may lie at several places, and the first one wins.
+    for earlier in bucket.native_places(&key).into_iter().take_while(|place| *place != path) {
+        if bucket.files.stat(&bucket.at(&earlier)).await?.is_some_and(|stat| stat.kind == Kind::File) {
+            return Ok(());
+        }
+    }
+    Ok(bucket.catalog.index(bucket.id, IndexChange::Put(foreign_row(&key, &stat))).await?)
+}
+
+/// A key whose file was not seen where its row says.
+pub(super) async fn missed(bucket: &Bucket, key: ObjectKey) -> Result<()> {
+    let _guard = bucket.lock(&key).await;
+    let looked = refresh_locked(bucket, &key).await;
+    alone(bucket, &bucket.path_of(&key).plain_path(), looked)
+}
+
+/// Makes the index row of a key say what the storage says now. The lock is held.
+async fn refresh_locked(bucket: &Bucket, key: &ObjectKey) -> Result<()> {
+    let (found, _) = bucket.find_locked(key).await?;
+    let change = match found {
+        None => IndexChange::Delete(key.clone()),
+        Some(found) => IndexChange::Put(match &found.record {
+            Some(record) => record.row(key),
+            None => foreign_row(key, &found.stat),
+        }),
+    };
+    Ok(bucket.catalog.index(bucket.id, change).await?)
+}

@@ -1,0 +1,90 @@
+//! Changes that were cut short: which of old and new came true.
+//!
+//! Invariants: the key's lock is held; a row without an intention says all there is to say.
+
+use super::{
+    bucket::Bucket,
+    files::Kind,
+    record::{Intent, Record, Row},
+};
+use crate::{
+    catalog::IndexChange,
+    model::{ETag, ObjectKey, Span},
+    store::Result,
+};
+use futures_util::StreamExt;
+use md5::{Digest, Md5};
+
+impl Bucket {
+    /// The row of a key with nothing intended any more: what was cut short is found out. The lock is held.
+    pub(super) async fn settled(&self, key: &ObjectKey) -> Result<Row> {
+        let row = self.row(key).await?;
+        let Some(intent) = row.intended.clone() else { return Ok(row) };
+        let stands = match intent {
+            Intent::Delete => match &row.stands {
+                Some(record) if self.files.stat(&self.at(&record.path)).await?.is_some_and(|stat| record.is_of(&stat)) => {
+                    row.stands.clone()
+                }
+                _ => None,
+            },
+            Intent::Put(record) => match self.arrived(&row, *record).await? {
+                Some(record) => Some(record),
+                None => row.stands.clone(),
+            },
+        };
+        tracing::debug!(%key, came_true = stands != row.stands, "a change that was cut short is settled");
+        let row = Row { stands, intended: None };
+        self.record(key, &row).await?;
+        Ok(row)
+    }
+
+    /// Makes the index say what a settled row says, and writes the row. Listings that begin meanwhile wait. A kill in between leaves the
+    /// intention, and whoever settles it comes here again: written first, the row would leave an index that is wrong for ever.
+    pub(super) async fn record(&self, key: &ObjectKey, row: &Row) -> Result<()> {
+        let _listed = self.changes.begin(key);
+        let change = row.stands.as_ref().map_or_else(|| IndexChange::Delete(key.clone()), |record| IndexChange::Put(record.row(key)));
+        self.catalog.index(self.id, change).await?;
+        self.set_row(key, row).await
+    }
+
+    /// The record of a put that was begun, if its file is there.
+    async fn arrived(&self, row: &Row, record: Record) -> Result<Option<Record>> {
+        let Some(stat) = self.files.stat(&self.at(&record.path)).await?.filter(|stat| stat.kind == Kind::File) else { return Ok(None) };
+        if record.size != stat.size {
+            return Ok(None);
+        }
+        let stands = row.stands.as_ref().is_some_and(|old| old.path == record.path && old.is_of(&stat));
+        let came = match (stands, record.is_of(&stat), stat.md5, record.etag.as_md5()) {
+            (_, _, Some(md5), Some(etag)) => md5 == etag,
+            (false, true, _, _) => true,
+            // The old file by its tag, which the new one would not have.
+            (true, false, _, _) if stat.tag.is_some() => false,
+            _ => self.content_tag(&record).await? == Some(record.etag.clone()),
+        };
+        Ok(came.then_some(Record { stat: Some(stat), ..record }))
+    }
+
+    /// The ETag that the bytes at a record's path have, if they come in its parts.
+    async fn content_tag(&self, record: &Record) -> Result<Option<ETag>> {
+        let Some(opened) = self.files.open(&self.at(&record.path), Some(Span::whole(record.size))).await? else { return Ok(None) };
+        let parts: Vec<u64> = record.parts().iter().map(|part| part.size).collect();
+        let mut left = parts.iter().copied();
+        let mut digests = Vec::with_capacity(parts.len() * 16);
+        let mut until = left.next().unwrap_or(u64::MAX);
+        let mut md5 = Md5::new();
+        let mut stream = opened.read(Span::whole(record.size)).await?;
+        while let Some(mut bytes) = stream.next().await.transpose()? {
+            while bytes.len() as u64 >= until {
+                md5.update(bytes.split_to(usize::try_from(until).unwrap_or(usize::MAX)));
+                digests.extend_from_slice(&md5.finalize_reset());
+                until = left.next().unwrap_or(u64::MAX);
+            }
+            until = until.saturating_sub(bytes.len() as u64);
+            md5.update(&bytes);
+        }
+        Ok(Some(match parts.len() {
+            0 => ETag::from_md5(md5.finalize().into()),
+            count => ETag::multipart(Md5::digest(digests).into(), count),
+        }))
+    }
+}

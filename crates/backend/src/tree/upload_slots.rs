@@ -1,0 +1,37 @@
+//! Which slots the uploads of one bucket have that are being written to.
+//!
+//! Does not own who writes to a slot, and until when (`given`).
+
+use crate::{
+    backend::slots::{Location, Slots},
+    model::UploadId,
+};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// The slots of all uploads of a bucket that are being written to.
+#[derive(Debug, Default)]
+pub(super) struct Uploads(Mutex<HashMap<UploadId, Slots>>);
+
+impl Uploads {
+    pub(super) fn all(&self) -> MutexGuard<'_, HashMap<UploadId, Slots>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None`: the upload has ended, or nobody has met it.
+    pub(super) fn with<T>(&self, id: &UploadId, change: impl FnOnce(&mut Slots) -> T) -> Option<T> {
+        self.all().get_mut(id).map(change)
+    }
+
+    /// Whether bytes may be on their way to a file of slots.
+    pub(super) fn are_written_to(&self, id: &UploadId, file: &Location) -> bool {
+        self.with(id, |slots| slots.are_written_to(file)).unwrap_or(false)
+    }
+
+    /// Forgets an upload, and tells what it had.
+    pub(super) fn end(&self, id: &UploadId) -> Slots {
+        self.all().remove(id).unwrap_or_default()
+    }
+}

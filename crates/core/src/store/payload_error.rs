@@ -1,0 +1,37 @@
+//! Why the body of a request cannot be trusted.
+
+use crate::model::ChecksumAlgorithm;
+
+/// Why a body cannot be trusted. Each is the client's doing or the network's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PayloadError {
+    #[error("the body ended before its declared length, or did not end there")]
+    Incomplete,
+    #[error("the provided 'x-amz-content-sha256' header does not match what was computed")]
+    Sha256Mismatch { announced: [u8; 32], computed: [u8; 32] },
+    #[error("the Content-MD5 you specified did not match what we received")]
+    Md5Mismatch { announced: [u8; 16], computed: [u8; 16] },
+    #[error("the {} you specified did not match the calculated checksum", .0.as_str())]
+    ChecksumMismatch(ChecksumAlgorithm),
+    /// Its value is none that a checksum can have: told apart from one that is wrong.
+    #[error("the value of the trailer {} is no {} checksum in base64", .0.header(), .0.as_str())]
+    InvalidChecksum(ChecksumAlgorithm),
+    #[error("a chunk's signature does not match")]
+    SignatureMismatch,
+    #[error("the chunked framing of the body is malformed: {0}")]
+    Framing(&'static str),
+    #[error("the trailer of the body is malformed: {0}")]
+    Trailer(&'static str),
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    #[error("your socket connection to the server was not read from or written to within the timeout period")]
+    Timeout,
+    #[error("the connection was lost")]
+    Disconnected,
+    /// Reading the source of a copy failed: never the client's fault.
+    #[error("reading the source failed")]
+    Source,
+    /// A document must be held as a whole, and there is no memory for it now.
+    #[error("there is no memory for the document now")]
+    NoMemory,
+}

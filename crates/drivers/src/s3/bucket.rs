@@ -1,0 +1,64 @@
+//! One bucket: what everything that is done with it shares.
+//!
+//! Does not own any operation: `store` is the bucket as a `Store`.
+
+use super::{
+    client::{Call, Client},
+    dialect::Dialect,
+    oddity::Names,
+    promises::Promises,
+    refusal::{self, Asked},
+    wish::Tried,
+};
+use crate::{
+    backend::{locks::Locks, place::Place, wire::Reply},
+    catalog::{BucketId, Catalog},
+    model::{PartNumber, UploadId},
+    store::Result,
+};
+use http::Method;
+use std::sync::Arc;
+
+/// Documents about one object: ten thousand parts are the longest.
+const LONGEST_DOCUMENT: usize = 16 << 20;
+
+#[derive(Debug, Clone)]
+pub(super) struct S3Store {
+    pub(super) client: Arc<Client>,
+    pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) bucket: BucketId,
+    pub(super) place: Place,
+    /// One Complete of an upload at a time.
+    pub(super) completing: Arc<Locks<UploadId>>,
+    pub(super) names: Arc<Names>,
+    pub(super) tried: Arc<Tried>,
+    /// On GCS, one body of a part at a time.
+    pub(super) sending: Arc<Locks<(UploadId, PartNumber)>>,
+}
+
+impl S3Store {
+    pub(super) fn new(client: Arc<Client>, catalog: Arc<dyn Catalog>, bucket: BucketId, place: Place) -> Self {
+        let (completing, sending, names, tried) = Default::default();
+        Self { client, catalog, bucket, place, completing, sending, names, tried }
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        self.client.dialect()
+    }
+
+    pub(super) fn call(&self, method: Method, name: &str) -> Call<'_> {
+        self.client.call(method, &self.place.remote, Some(name))
+    }
+
+    pub(super) async fn promises(&self) -> Result<Promises> {
+        self.client.promises(&self.place).await
+    }
+
+    /// The document of a successful reply.
+    pub(super) async fn document(&self, reply: Reply, asked: Asked) -> Result<bytes::Bytes> {
+        match reply.status.is_success() {
+            true => reply.bytes(LONGEST_DOCUMENT).await,
+            false => Err(refusal::read(reply, asked).await.into()),
+        }
+    }
+}

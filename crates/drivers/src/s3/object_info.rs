@@ -1,0 +1,59 @@
+//! What a reply shows of an object, in either dialect.
+
+use super::{
+    Dialect, gcs,
+    headers::{OWN, OWN_EXPIRES, acl, checksum, decoded, expires, redirect},
+    wish,
+};
+use crate::{
+    model::{Attributes, CannedAcl, ETag, ObjectInfo, Timestamp},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use http::{HeaderMap, HeaderName, header};
+
+/// All of it but the size, which depends on what was asked for.
+pub(super) fn object_info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<ObjectInfo> {
+    let strange = |what| StoreError::new(StoreErrorKind::Internal, format!("the storage's reply has no {what}"));
+    let etag = headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(ETag::parse).ok_or_else(|| strange("ETag"))?;
+    let modified = headers.get(header::LAST_MODIFIED).and_then(|date| Timestamp::parse_http_date(date.to_str().ok()?));
+    let text = |name: &HeaderName| headers.get(name).map(decoded);
+    let mut attributes = Attributes {
+        content_type: text(&header::CONTENT_TYPE),
+        cache_control: text(&header::CACHE_CONTROL),
+        content_disposition: text(&header::CONTENT_DISPOSITION),
+        content_encoding: text(&header::CONTENT_ENCODING),
+        content_language: text(&header::CONTENT_LANGUAGE),
+        expires: text(&expires(dialect)).or_else(|| text(&OWN_EXPIRES)),
+        website_redirect: text(&redirect(dialect)),
+        acl: text(&acl(dialect)).and_then(|name| CannedAcl::parse(&name)).unwrap_or_default(),
+        storage_class: wish::class(headers),
+        encryption: wish::encryption(headers),
+        ..Default::default()
+    };
+    // What S3 and GCS say where nobody said a type.
+    attributes.content_type =
+        attributes.content_type.filter(|kind| !matches!(kind.as_str(), "binary/octet-stream" | "application/x-unknown"));
+    for (name, value) in headers {
+        if let Some(name) = name.as_str().strip_prefix(dialect.meta()).filter(|name| !name.starts_with(OWN)) {
+            attributes.user.insert(name.to_owned(), decoded(value));
+        }
+    }
+    let tag_count = headers.get(dialect.header("tagging-count")).and_then(|count| count.to_str().ok()?.parse().ok()).unwrap_or(0);
+    let mut info = ObjectInfo {
+        size,
+        etag,
+        last_modified: modified.ok_or_else(|| strange("modification time"))?,
+        attributes,
+        tag_count,
+        checksum: checksum(headers),
+        parts: Vec::new(),
+        notes: Default::default(),
+    };
+    if dialect == Dialect::Gcs {
+        gcs::facts::show(headers, &mut info);
+    }
+    Ok(info)
+}

@@ -1,0 +1,49 @@
+//! The one cache of metadata: its memory, and the buckets that keep answers in it.
+
+use super::{
+    counts::Count,
+    entries::{Entries, lock},
+    space::{Freshness, Space},
+};
+use crate::model::BucketName;
+use std::sync::{
+    Arc, Mutex, Weak,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// What all backends' answers are kept in, bounded by bytes.
+#[derive(Debug)]
+pub struct MetadataCache {
+    entries: Arc<Entries>,
+    next_space: AtomicU64,
+    spaces: Mutex<Vec<Weak<Space>>>,
+}
+
+impl MetadataCache {
+    /// Keeps about `size` bytes at most.
+    pub fn new(size: u64) -> Arc<Self> {
+        Arc::new(Self { entries: Arc::new(Entries::new(size)), next_space: AtomicU64::new(0), spaces: Mutex::default() })
+    }
+
+    /// What one bucket keeps in it.
+    pub(super) fn space(self: &Arc<Self>, backend: &Arc<str>, bucket: &BucketName, freshness: Freshness) -> Arc<Space> {
+        let number = self.next_space.fetch_add(1, Ordering::Relaxed);
+        let space = Arc::new(Space::new(self.entries.clone(), number, backend.clone(), bucket.clone(), freshness));
+        let mut spaces = lock(&self.spaces);
+        // One row each: a bucket that was removed and made again may have readers of before still.
+        spaces.retain(|known| known.upgrade().is_some_and(|known| !known.is_of(backend, bucket)));
+        spaces.push(Arc::downgrade(&space));
+        space
+    }
+
+    /// Returns the counts of every bucket that there is.
+    pub fn counts(&self) -> Vec<Count> {
+        let spaces: Vec<_> = lock(&self.spaces).iter().filter_map(Weak::upgrade).collect();
+        spaces.iter().flat_map(|space| space.counted()).collect()
+    }
+
+    /// About how many bytes are kept.
+    pub fn size(&self) -> u64 {
+        self.entries.size()
+    }
+}

@@ -1,0 +1,134 @@
+//! What a key of a replicated bucket holds: from its row, and from the replicas where the row does not say.
+//!
+//! Does not own how the replicas are asked (`resolve`).
+
+use super::{
+    bucket::Bucket,
+    record::{Record, Row},
+    records::{Hold, Seen},
+    resolve,
+};
+use crate::{
+    backend::locks::Guard,
+    catalog::WhichObjects,
+    model::ObjectKey,
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
+};
+use futures_util::StreamExt;
+use std::{sync::Arc, time::Duration};
+
+/// Changes in a row that may be superseded before the key is found out about.
+const SUPERSEDED: usize = 8;
+/// Rows read from the catalog at once, and keys that are found out about at once.
+const PAGE: usize = 1000;
+const AT_ONCE: usize = 16;
+/// A listing waits this long for the first walk over what was there before.
+const FIRST_WALK: Duration = Duration::from_secs(20);
+
+impl Bucket {
+    /// The row of a key, to be changed; what a crash left of it is resolved. The guard is of that key.
+    pub(super) async fn hold(self: &Arc<Self>, key: &ObjectKey, _guard: &Guard<ObjectKey>) -> Result<Hold> {
+        let hold = self.records.hold(key).await?;
+        if hold.row().begun.is_some() {
+            resolve::begun(self, key, &hold).await?;
+        } else if self.may_be_foreign(&hold.row()) {
+            resolve::adopt(self, key, &hold).await?;
+        }
+        Ok(hold)
+    }
+
+    /// As `hold`, for a change that is the same whatever was there: a change begun that nobody knows the end of is left as it is. It
+    /// is superseded, and need not be found out about.
+    pub(super) async fn hold_blindly(self: &Arc<Self>, key: &ObjectKey, _guard: &Guard<ObjectKey>) -> Result<Hold> {
+        let hold = self.records.hold(key).await?;
+        if hold.row().begun.is_some_and(|begun| begun.chain().count() >= SUPERSEDED) {
+            resolve::begun(self, key, &hold).await?;
+        } else if self.may_be_foreign(&hold.row()) {
+            resolve::adopt(self, key, &hold).await?;
+        }
+        Ok(hold)
+    }
+
+    /// What a key is known to hold at once, without asking anybody.
+    pub(super) async fn glance(&self, key: &ObjectKey) -> Result<Option<Row>> {
+        Ok(match self.records.see(key).await? {
+            Seen::Row(row) if !self.may_be_foreign(&row) => Some(row),
+            _ => None,
+        })
+    }
+
+    /// What a key holds.
+    pub(super) async fn see(self: &Arc<Self>, key: &ObjectKey) -> Result<Row> {
+        if let Some(row) = self.glance(key).await? {
+            return Ok(row);
+        }
+        let guard = self.lock(key).await;
+        Ok(self.hold(key, &guard).await?.row())
+    }
+
+    /// The record of the object that a key holds.
+    pub(super) async fn find(self: &Arc<Self>, key: &ObjectKey) -> Result<Arc<Record>> {
+        let stands = self.see(key).await?.stands;
+        stands.filter(|record| record.object().is_some()).ok_or_else(|| StoreErrorKind::NoSuchKey.into())
+    }
+
+    /// Nothing is known of the key, and some replica was never looked through.
+    fn may_be_foreign(&self, row: &Row) -> bool {
+        row.stands.is_none() && row.begun.is_none() && self.members().iter().any(|member| member.is_unexplored())
+    }
+
+    /// Waits until what was there before is known, which it is for good after the first walk.
+    pub(super) async fn looked_through(&self) -> Result<()> {
+        let mut seeded = self.seeded.since_now();
+        let known = async {
+            while !self.members().iter().any(|member| member.is_seeded()) {
+                seeded.grown().await;
+            }
+        };
+        match tokio::time::timeout(FIRST_WALK, known).await {
+            Ok(()) => Ok(()),
+            Err(_) => {
+                Err(StoreError::new(StoreErrorKind::Busy, "the replicas are being looked through for the first time: try again soon"))
+            }
+        }
+    }
+
+    /// Finds out, once and before the first listing, about the changes that a crash left begun: readers may have seen them before it,
+    /// and the index never heard of them. A listing does not wait for replicas that are away.
+    pub(super) async fn caught_up(self: &Arc<Self>) {
+        let catch_up = || async {
+            match tokio::time::timeout(FIRST_WALK, self.resolve_all()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(bucket = %self.record.bucket.name, %error, "changes that a crash left were not looked for")
+                }
+                Err(_) => {
+                    tracing::warn!(bucket = %self.record.bucket.name, "some changes that a crash left are not found out about yet: listings go on without")
+                }
+            }
+        };
+        self.caught_up.get_or_init(catch_up).await;
+    }
+
+    async fn resolve_all(self: &Arc<Self>) -> Result<()> {
+        let mut after = None;
+        loop {
+            let page = self.catalog.objects(self.record.id, after.take(), PAGE, WhichObjects::Unsettled).await?;
+            let (is_last, last) = (page.len() < PAGE, page.last().map(|row| row.key.clone()));
+            let begun = page.into_iter().filter(|row| Row::parse(row).is_ok_and(|row| row.begun.is_some()));
+            let found_out = futures_util::stream::iter(begun).map(|row| async move {
+                if let Err(error) = self.see(&row.key).await {
+                    tracing::debug!(key = %row.key, %error, "what a crash left is not found out about yet");
+                }
+            });
+            found_out.buffer_unordered(AT_ONCE).collect::<()>().await;
+            match last {
+                Some(last) if !is_last => after = Some(last),
+                _ => return Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What lies in `drivers` and `backend`, held to this table: a driver uses what drivers share, and never another driver.
+
+use super::{
+    modules::{self, Uses},
+    sources::sources,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Which shared modules of `backend` each module in `backend` and each driver uses, and no more. Bottom first: a row names only rows
+/// above it. The contract itself, which stands in `backend/lib.rs`, is for all.
+const SHARED: &[(&str, &[&str])] = &[
+    ("backend/changes", &[]),
+    ("backend/codec", &[]),
+    ("backend/contact", &[]),
+    ("backend/found", &[]),
+    ("backend/locks", &[]),
+    ("backend/names", &[]),
+    ("backend/pages", &[]),
+    ("backend/parts", &[]),
+    ("backend/place", &[]),
+    ("backend/progress", &[]),
+    ("backend/opened", &["backend/progress"]),
+    ("backend/readiness", &[]),
+    ("backend/replication", &[]),
+    ("backend/slots", &[]),
+    ("backend/space", &[]),
+    ("backend/spread", &[]),
+    ("backend/traffic", &["backend/contact"]),
+    ("backend/unreadable", &[]),
+    ("backend/uploads", &[]),
+    ("backend/memory", &["backend/found", "backend/opened", "backend/uploads"]),
+    ("backend/watches", &[]),
+    ("backend/claims", &["backend/watches"]),
+    (
+        "backend/tree",
+        &[
+            "backend/changes",
+            "backend/codec",
+            "backend/found",
+            "backend/locks",
+            "backend/pages",
+            "backend/parts",
+            "backend/progress",
+            "backend/opened",
+            "backend/readiness",
+            "backend/slots",
+            "backend/traffic",
+            "backend/unreadable",
+            "backend/uploads",
+            "backend/watches",
+        ],
+    ),
+    ("backend/wire", &["backend/spread", "backend/traffic"]),
+    ("backend/oauth", &["backend/spread", "backend/traffic", "backend/wire"]),
+    (
+        "drivers/azblob",
+        &[
+            "backend/found",
+            "backend/locks",
+            "backend/names",
+            "backend/pages",
+            "backend/parts",
+            "backend/place",
+            "backend/opened",
+            "backend/traffic",
+            "backend/uploads",
+            "backend/wire",
+        ],
+    ),
+    (
+        "drivers/dropbox",
+        &["backend/codec", "backend/pages", "backend/traffic", "backend/claims", "backend/tree", "backend/wire", "backend/oauth"],
+    ),
+    (
+        "drivers/fs",
+        &[
+            "backend/changes",
+            "backend/codec",
+            "backend/found",
+            "backend/locks",
+            "backend/parts",
+            "backend/progress",
+            "backend/opened",
+            "backend/readiness",
+            "backend/slots",
+            "backend/space",
+            "backend/unreadable",
+            "backend/uploads",
+        ],
+    ),
+    ("drivers/ftp", &["backend/codec", "backend/locks", "backend/pages", "backend/traffic", "backend/tree", "backend/wire"]),
+    (
+        "drivers/gdrive",
+        &[
+            "backend/codec",
+            "backend/locks",
+            "backend/pages",
+            "backend/traffic",
+            "backend/claims",
+            "backend/tree",
+            "backend/wire",
+            "backend/oauth",
+        ],
+    ),
+    (
+        "drivers/onedrive",
+        &["backend/codec", "backend/pages", "backend/traffic", "backend/claims", "backend/tree", "backend/wire", "backend/oauth"],
+    ),
+    ("drivers/opendal", &["backend/codec", "backend/locks", "backend/pages", "backend/traffic", "backend/tree", "backend/wire"]),
+    (
+        "drivers/s3",
+        &[
+            "backend/found",
+            "backend/locks",
+            "backend/pages",
+            "backend/parts",
+            "backend/place",
+            "backend/opened",
+            "backend/traffic",
+            "backend/uploads",
+            "backend/wire",
+        ],
+    ),
+    ("drivers/sftp", &["backend/codec", "backend/pages", "backend/traffic", "backend/tree", "backend/wire"]),
+    (
+        "drivers/webdav",
+        &["backend/codec", "backend/pages", "backend/traffic", "backend/watches", "backend/claims", "backend/tree", "backend/wire"],
+    ),
+];
+
+/// From each module in `backend` and each driver to those in these two folders that it uses.
+pub fn within(uses: &Uses) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut within: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (from, to) in uses.keys().filter_map(|(from, to)| Some((room(from)?, room(to)?))).filter(|(from, to)| from != to) {
+        within.entry(from).or_default().insert(to);
+    }
+    within
+}
+
+/// `drivers/s3` of `drivers/s3/store`.
+fn room(place: &str) -> Option<&str> {
+    let (folder, below) = place.split_once('/').filter(|(folder, _)| matches!(*folder, "drivers" | "backend"))?;
+    let name = below.split('/').next()?;
+    Some(&place[..folder.len() + 1 + name.len()])
+}
+
+#[test]
+fn the_table_of_drivers_points_down_only_and_no_row_names_a_driver() {
+    let sources = sources();
+    let places: BTreeSet<&str> = sources.iter().filter_map(|source| room(source.path.trim_end_matches(".rs"))).collect();
+    let rooms: BTreeSet<&str> = places.into_iter().filter(|room| !room.ends_with("/lib")).collect();
+    let listed: Vec<&str> = SHARED.iter().map(|(room, _)| *room).collect();
+    assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), rooms);
+    assert_eq!(listed.len(), rooms.len());
+    for (at, (room, uses)) in SHARED.iter().enumerate() {
+        for used in *uses {
+            assert!(used.starts_with("backend/"), "{room} uses {used}: a driver stands alone");
+            assert!(listed[..at].contains(used), "{room} uses {used}, which is not below it");
+        }
+    }
+}
+
+#[test]
+fn drivers_and_what_they_share_use_what_the_table_says() {
+    let within = within(modules::uses());
+    let mut wrong = Vec::new();
+    for (room, listed) in SHARED {
+        let (listed, used) = (listed.iter().copied().collect(), within.get(room).cloned().unwrap_or_default());
+        wrong.extend(used.difference(&listed).map(|used| format!("{room} must not use {used}")));
+        wrong.extend(listed.difference(&used).map(|unused| format!("{room} does not use {unused} any more: take it out of the row")));
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
