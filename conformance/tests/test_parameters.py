@@ -21,6 +21,9 @@ REQUIRED = {
     "x-amz-copy-source": "/bucket/object",
     "x-amz-object-attributes": "ETag",
 }
+# What makes a request well-formed besides, so that only the parameter in question is wrong with it: a header or a body.
+HEADERS = {"PutObjectAcl": {"x-amz-acl": "private"}}
+BODIES = {"PutObjectTagging": b"<Tagging><TagSet/></Tagging>"}
 
 
 def model() -> dict:
@@ -105,7 +108,7 @@ class Refusals(unittest.TestCase):
         http = model()["operations"][operation]["http"]
         path, _, resource = http["requestUri"].partition("?")
         query = {pair.partition("=")[0]: pair.partition("=")[2] for pair in resource.split("&") if pair}
-        headers = {}
+        headers = dict(HEADERS.get(operation, {}))
         for of, needed, is_required in members(operation):
             if is_required:
                 (headers if of == "header" else query)[needed] = REQUIRED[needed]
@@ -114,7 +117,7 @@ class Refusals(unittest.TestCase):
         bucket = "" if "{Bucket}" not in path else "other" if operation == "CreateBucket" else "bucket"
         # Neither a request without the parameter nor one that is wrongly taken may delete or overwrite the object.
         key = "" if "{Key+}" not in path else "object" if http["method"] in ("GET", "HEAD") else "other"
-        reply = self.client.ask(http["method"], bucket, key, query, headers)
+        reply = self.client.ask(http["method"], bucket, key, query, headers, BODIES.get(operation, b""))
         return reply.status, reply.code
 
     def test_each_refused_parameter_is_refused_and_nothing_else_of_its_request(self):
