@@ -38,7 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["model", "store", "drivers"]),
     ("telemetry", &["model", "store"]),
     // Who may come in.
-    ("access", &["model"]),
+    ("access", &["model", "catalog"]),
     // What goes on in the background.
     ("jobs", &["model", "store", "catalog", "work", "buckets"]),
     // The protocol's meaning.
@@ -47,7 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("edge", &["model", "store", "access", "s3"]),
     // What operators ask.
     ("admin", &["telemetry"]),
-    ("control", &["model", "store", "catalog", "backend", "work", "buckets", "telemetry"]),
+    ("control", &["model", "store", "catalog", "backend", "work", "buckets", "access", "telemetry"]),
     // Sockets, and the one place that wires all of it.
     (
         "server",

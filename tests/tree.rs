@@ -22,7 +22,7 @@ use causeway::{
         tree::{TreeBackend, TreeSettings, files::Files},
     },
     catalog::{BucketRecord, Catalog, NewBucket, WhichObjects, sqlite::SqliteCatalog},
-    model::{Attributes, BucketName, CannedAcl, ETag, ObjectInfo, ObjectKey, Owner, Timestamp},
+    model::{Attributes, BucketName, ETag, ObjectInfo, ObjectKey, Owner, Timestamp},
     store::{
         Durability, GetRequest, ListEntry, ListRequest, ObjectBody, PutRequest, Store,
         error::{StoreError, StoreErrorKind},
@@ -63,7 +63,7 @@ async fn open(
         None => {
             let owner = Owner { id: "o".into(), display_name: "o".into() };
             let (created, place) = (Timestamp::now(), name.to_string());
-            let bucket = NewBucket { name, owner, created, acl: CannedAcl::Private, location: String::new(), backend: "b".into(), place };
+            let bucket = NewBucket { name, owner, created, tenant: Default::default(), backend: "b".into(), place };
             let record = catalog.create_bucket(bucket).await.expect("is made");
             if is_new {
                 backend.create(&record).await.expect("is made");

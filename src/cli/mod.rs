@@ -8,6 +8,7 @@ mod catalog;
 mod config;
 mod health;
 mod jobs;
+mod key;
 mod prompt;
 mod replicate;
 mod report;
@@ -51,6 +52,9 @@ enum Command {
     /// Write down what only the catalog knows, bring it back, and make what can be made from storage anew.
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// Add, list and remove identities while a server runs.
+    #[command(subcommand)]
+    Key(key::Command),
     /// Look after buckets that are on several backends.
     #[command(subcommand)]
     Replicate(replicate::Command),
@@ -85,6 +89,7 @@ pub fn run() -> ExitCode {
         Command::Backend(command) => backend::run(command),
         Command::Bucket(command) => bucket::run(command),
         Command::Catalog(command) => catalog::run(command),
+        Command::Key(command) => key::run(command),
         Command::Replicate(command) => replicate::run(command),
         Command::Jobs(arguments) => jobs::run(arguments),
         Command::Config(ConfigCommand::Check { configuration }) => config::check(&configuration),

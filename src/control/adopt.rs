@@ -4,7 +4,7 @@ use super::Done;
 use crate::{
     buckets::{BucketError, Buckets},
     catalog::NewBucket,
-    model::{BucketName, CannedAcl, Owner, Timestamp},
+    model::{BucketName, Owner, Timestamp},
     telemetry::log::Chain,
 };
 use serde::{Deserialize, Serialize};
@@ -38,8 +38,8 @@ pub(super) async fn adopt(buckets: &Buckets, adoption: Adoption) -> Result<Done,
     };
     let at = buckets.backend(&backend).map_err(failed)?;
     let place = at.place_at(&parsed, remote.as_deref(), prefix.as_deref()).map_err(|error| failed(error.into()))?;
-    let (created, acl) = (Timestamp::now(), CannedAcl::Private);
-    let bucket = NewBucket { name: parsed, owner, created, acl, location: String::new(), backend, place };
+    let created = Timestamp::now();
+    let bucket = NewBucket { name: parsed, owner, created, tenant: Default::default(), backend, place };
     let adopted = buckets.adopt(bucket).await.map_err(failed)?;
     let record = &adopted.record().bucket;
     tracing::info!(bucket = %record.name, backend = record.backend, place = record.place, owner = %record.owner.display_name, "a bucket was adopted");

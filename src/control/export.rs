@@ -5,7 +5,7 @@
 
 use super::{
     Reply,
-    rows::{End, ObjectLine, Row},
+    rows::{BucketRow, End, ObjectLine, Row},
 };
 use crate::{
     catalog::{BucketsQuery, Catalog, Result, WhichObjects},
@@ -27,7 +27,8 @@ pub(super) async fn export(catalog: &dyn Catalog, replies: &mpsc::Sender<Reply>)
         for record in page.buckets {
             let name = record.bucket.name.clone();
             counted.buckets += 1;
-            if !take(Row::Bucket(record.bucket.into())).await {
+            let documents = catalog.documents(record.id).await?.unwrap_or_default();
+            if !take(Row::Bucket(BucketRow::new(record.bucket, documents))).await {
                 return Ok(());
             }
             let mut after = None;

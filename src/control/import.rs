@@ -6,7 +6,7 @@
 use super::rows::{Row, RowError};
 use crate::{
     backend::tree,
-    catalog::{BucketId, Catalog, CatalogError, CatalogErrorKind, ObjectRow},
+    catalog::{BucketId, Catalog, CatalogError, CatalogErrorKind, Expected, ObjectRow},
     model::BucketName,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -71,7 +71,8 @@ pub async fn import(
                     Some(known) => known.id,
                     None => {
                         imported.buckets += 1;
-                        catalog.create_bucket(bucket.into()).await?.id
+                        let (bucket, documents) = bucket.bucket();
+                        catalog.create_bucket_apart(bucket, documents, Vec::new()).await?.id
                     }
                 };
                 ids.insert(name, id);
@@ -105,11 +106,11 @@ async fn write(catalog: &dyn Catalog, clash: Clash, imported: &mut Imported, bat
     let writing = stream::iter(batch).map(async |(bucket, row)| {
         if clash == Clash::Keep
             && let Some(known) = catalog.object(bucket, &row.key).await?
-            && !gives_way(&known, &row)
+            && !gives_way(&known.row, &row)
         {
             return Ok::<_, CatalogError>(false);
         }
-        catalog.set_object(bucket, row).await?;
+        catalog.set_object(bucket, Expected::Any, row).await?;
         Ok(true)
     });
     let written: Vec<bool> = writing.buffer_unordered(AT_ONCE).try_collect().await?;

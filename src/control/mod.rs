@@ -9,6 +9,7 @@
 //! | `scan` | making the index of a bucket say what its storage says |
 //! | `scrub` | whether a bucket says what is so |
 //! | `jobs` | what goes on in the background |
+//! | `key` | identities that are added and removed at run time |
 //! | `replicate` | replicated buckets: how they are, and who is in them |
 //! | `rows` | the format of an exported catalog |
 //! | `export`, `import` | what only the catalog knows, out of it and into it |
@@ -18,6 +19,7 @@ mod adopt;
 mod export;
 mod import;
 mod jobs;
+mod key;
 mod replicate;
 mod rows;
 mod scan;
@@ -27,11 +29,13 @@ pub mod socket;
 pub use adopt::Adoption;
 pub use import::{Clash, ImportError, Imported, check, import};
 pub use jobs::JobsQuery;
+pub use key::{Hidden, Key, Keyed, ListedKey};
 pub use replicate::{Replicate, Replicated};
 pub use rows::{Header, Row, RowError, Rows};
 
 pub use crate::buckets::scrub::{Finding, ScrubCounts};
 use crate::{
+    access::AddedIdentities,
     backend::{Lack, ReplicationCounts},
     buckets::Buckets,
     telemetry::log::Chain,
@@ -50,6 +54,7 @@ pub enum Request {
     Export,
     Replicate { bucket: String, what: Replicate },
     Jobs(JobsQuery),
+    Key(Key),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,6 +98,7 @@ pub enum Done {
         /// How many more there are than were told.
         left_out: usize,
     },
+    Keyed(Keyed),
 }
 
 /// The time between two messages on how far a scan has come.
@@ -103,7 +109,7 @@ const TURN: Duration = Duration::from_secs(10);
 const AHEAD: usize = 64;
 
 /// Answers a request. Dropping the receiver ends the work.
-pub fn answer(buckets: Arc<Buckets>, request: Request) -> mpsc::Receiver<Reply> {
+pub fn answer(buckets: Arc<Buckets>, identities: Arc<AddedIdentities>, request: Request) -> mpsc::Receiver<Reply> {
     let (replies, receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
         let work = async {
@@ -113,6 +119,7 @@ pub fn answer(buckets: Arc<Buckets>, request: Request) -> mpsc::Receiver<Reply> 
                 Request::Adopt(adoption) => adopt::adopt(&buckets, adoption).await,
                 Request::Replicate { bucket, what } => replicate::replicate(&buckets, &bucket, what, &replies).await.map(Done::Replicated),
                 Request::Jobs(query) => jobs::jobs(&buckets, query, &replies).await,
+                Request::Key(key) => key::answer(&identities, key).await.map(Done::Keyed),
                 Request::Export => {
                     let exported = export::export(&**buckets.catalog(), &replies).await;
                     exported.map(|()| Done::Exported).map_err(|error| Chain(&error).to_string())

@@ -1,23 +1,29 @@
 //! The format of an exported catalog: one JSON object a line. The first says what the file is, the last that it is whole.
 //!
 //! ```text
-//! {"causeway_catalog":1}
-//! {"bucket":{"name":"photos","owner":{…},"created":…,"acl":"private","location":"","backend":"nas","place":"photos"}}
+//! {"causeway_catalog":2}
+//! {"bucket":{"name":"photos","owner":{…},"created":…,"documents":{"acl":"public-read"},"backend":"nas","place":"photos"}}
 //! {"object":{"bucket":"photos","key":"a.jpg","stands":"…","intended":null}}
 //! {"end":{"buckets":1,"objects":1}}
 //! ```
 //!
-//! A bucket comes before its objects. What an object's row says is the words of its driver.
+//! A bucket comes before its objects. What an object's row says is the words of its driver. Format 1 had fields `acl` and `location`
+//! of a bucket in the place of its documents, and is read, too.
 
 use crate::{
-    catalog::{NewBucket, ObjectRow},
-    model::{BucketName, CannedAcl, ObjectKey, Owner, Timestamp},
+    buckets::settings::{Acl, Location, document},
+    catalog::{Documents, NewBucket, NewDocument, ObjectRow},
+    model::{BucketName, CannedAcl, ObjectKey, Owner, TenantId, Timestamp},
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::HashSet, io::BufRead};
+use std::{
+    collections::{BTreeMap, HashSet},
+    io::BufRead,
+};
 
 /// The version of the format. A change that older readers would misread makes a new one.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+const OLDEST: u32 = 1;
 /// A key is 1 KiB and metadata are 2 KiB, tags and parts some more.
 const LONGEST_LINE: usize = 16 << 20;
 
@@ -38,13 +44,21 @@ pub enum Row {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BucketRow {
+    #[serde(default, skip_serializing_if = "TenantId::is_default")]
+    pub tenant: TenantId,
     pub name: BucketName,
     pub owner: Owner,
     pub created: Timestamp,
-    pub acl: CannedAcl,
-    pub location: String,
+    /// Bodies by kind.
+    #[serde(default)]
+    pub documents: BTreeMap<String, String>,
     pub backend: String,
     pub place: String,
+    /// Only in format 1.
+    #[serde(default, skip_serializing)]
+    pub acl: CannedAcl,
+    #[serde(default, skip_serializing)]
+    pub location: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,15 +83,19 @@ impl Default for Header {
     }
 }
 
-impl From<NewBucket> for BucketRow {
-    fn from(NewBucket { name, owner, created, acl, location, backend, place }: NewBucket) -> Self {
-        Self { name, owner, created, acl, location, backend, place }
+impl BucketRow {
+    pub(super) fn new(bucket: NewBucket, documents: Documents) -> Self {
+        let NewBucket { tenant, name, owner, created, backend, place } = bucket;
+        let documents = documents.all.into_iter().map(|document| (document.kind, document.body)).collect();
+        let (acl, location) = Default::default();
+        Self { tenant, name, owner, created, documents, backend, place, acl, location }
     }
-}
 
-impl From<BucketRow> for NewBucket {
-    fn from(BucketRow { name, owner, created, acl, location, backend, place }: BucketRow) -> Self {
-        Self { name, owner, created, acl, location, backend, place }
+    pub(super) fn bucket(self) -> (NewBucket, Vec<NewDocument>) {
+        let Self { tenant, name, owner, created, documents, backend, place, acl, location } = self;
+        let of_format_1 = [document::<Acl>(&acl), document::<Location>(&location.into())];
+        let documents = documents.into_iter().map(|(kind, body)| NewDocument { kind, body });
+        (NewBucket { tenant, name, owner, created, backend, place }, of_format_1.into_iter().flatten().chain(documents).collect())
     }
 }
 
@@ -115,9 +133,9 @@ impl<R: BufRead> Rows<R> {
         let mut rows = Self { lines, line: 0, buckets: HashSet::new(), counted: End::default(), ended: false };
         let header = rows.next_line()?.ok_or_else(|| rows.wrong("the file is empty"))?;
         match serde_json::from_slice::<Header>(&header) {
-            Ok(Header { causeway_catalog: VERSION }) => Ok(rows),
+            Ok(Header { causeway_catalog: OLDEST..=VERSION }) => Ok(rows),
             Ok(Header { causeway_catalog }) => {
-                Err(rows.wrong(format_args!("format {causeway_catalog} is not known here: this Causeway reads {VERSION}")))
+                Err(rows.wrong(format_args!("format {causeway_catalog} is not known here: this Causeway reads {OLDEST} to {VERSION}")))
             }
             Err(_) => Err(rows.wrong("this is no exported catalog")),
         }
@@ -183,7 +201,8 @@ impl<R: BufRead> Iterator for Rows<R> {
 mod tests {
     use super::*;
 
-    const BUCKET: &str = r#"{"bucket":{"name":"photos","owner":{"id":"i","display_name":"d"},"created":1,"acl":"private","location":"","backend":"b","place":"p"}}"#;
+    const BUCKET: &str =
+        r#"{"bucket":{"name":"photos","owner":{"id":"i","display_name":"d"},"created":1,"documents":{},"backend":"b","place":"p"}}"#;
     const OBJECT: &str = r#"{"object":{"bucket":"photos","key":"a","stands":"x","intended":null}}"#;
 
     fn read(lines: &[&str]) -> Result<usize, String> {
@@ -193,8 +212,20 @@ mod tests {
     }
 
     #[test]
+    fn acl_and_location_of_format_1_are_documents() {
+        let line = r#"{"name":"photos","owner":{"id":"i","display_name":"d"},"created":1,"acl":"public-read","location":"EU","backend":"b","place":"p"}"#;
+        let row: BucketRow = serde_json::from_str(line).expect("read");
+        let (bucket, documents) = row.bucket();
+        assert!(bucket.tenant.is_default());
+        let kinds: Vec<_> = documents.iter().map(|document| (document.kind.as_str(), document.body.as_str())).collect();
+        assert_eq!(kinds, [("acl", "public-read"), ("location", "EU")]);
+        let written = serde_json::to_string(&BucketRow::new(bucket, Documents::default())).expect("written");
+        assert!(!written.contains("acl") && !written.contains("tenant"), "{written}");
+    }
+
+    #[test]
     fn a_whole_file_is_read_to_its_end() {
-        let lines = [r#"{"causeway_catalog":1}"#, BUCKET, OBJECT, r#"{"end":{"buckets":1,"objects":1}}"#];
+        let lines = [r#"{"causeway_catalog":2}"#, BUCKET, OBJECT, r#"{"end":{"buckets":1,"objects":1}}"#];
         assert_eq!(read(&lines), Ok(3));
     }
 
@@ -204,7 +235,7 @@ mod tests {
         let cases: [(&[&str], &str); 7] = [
             (&[], "line 1: the file is empty"),
             (&["{}"], "line 1: this is no exported catalog"),
-            (&[r#"{"causeway_catalog":2}"#], "line 1: format 2 is not known here"),
+            (&[r#"{"causeway_catalog":3}"#], "line 1: format 3 is not known here: this Causeway reads 1 to 2"),
             (&[header, BUCKET], "line 3: the file ends here, but is not whole"),
             (&[header, OBJECT], "line 2: bucket 'photos' did not come before"),
             (&[header, BUCKET, BUCKET], "line 3: bucket 'photos' is there twice"),

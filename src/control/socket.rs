@@ -4,7 +4,7 @@
 //! path may be longer than a socket's may be.
 
 use super::{Reply, Request, answer};
-use crate::buckets::Buckets;
+use crate::{access::AddedIdentities, buckets::Buckets};
 use std::{
     fs::{File, Permissions},
     io,
@@ -57,14 +57,14 @@ impl Listener {
     }
 
     /// Answers until dropped.
-    pub async fn serve(self, buckets: Arc<Buckets>) {
+    pub async fn serve(self, buckets: Arc<Buckets>, identities: Arc<AddedIdentities>) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         while let Ok(place) = places.clone().acquire_owned().await {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let buckets = buckets.clone();
+                    let (buckets, identities) = (buckets.clone(), identities.clone());
                     tokio::spawn(async move {
-                        if let Err(error) = converse(stream, buckets).await {
+                        if let Err(error) = converse(stream, buckets, identities).await {
                             tracing::debug!(%error, "an operator's connection failed");
                         }
                         drop(place);
@@ -93,7 +93,7 @@ fn remove(dir: &Path) -> io::Result<()> {
     }
 }
 
-async fn converse(mut stream: UnixStream, buckets: Arc<Buckets>) -> io::Result<()> {
+async fn converse(mut stream: UnixStream, buckets: Arc<Buckets>, identities: Arc<AddedIdentities>) -> io::Result<()> {
     let (reading, mut writing) = stream.split();
     let mut reading = BufReader::new(reading);
     let mut line = String::new();
@@ -101,7 +101,7 @@ async fn converse(mut stream: UnixStream, buckets: Arc<Buckets>) -> io::Result<(
     let mut replies = match serde_json::from_str::<Request>(&line) {
         Ok(request) => {
             tracing::info!(?request, "an operator asks");
-            answer(buckets, request)
+            answer(buckets, identities, request)
         }
         Err(error) => {
             let (replies, receiver) = mpsc::channel(1);

@@ -14,7 +14,7 @@ use crate::{
     buckets::probe,
     catalog::{BucketId, BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     config::{self, Settings},
-    model::{BucketName, CannedAcl, Owner, Timestamp},
+    model::{BucketName, Owner, Timestamp},
     store::{
         Durability,
         error::{StoreError, StoreErrorKind},
@@ -234,8 +234,7 @@ impl<'s> Visit<'s> {
             name: trial_name(),
             owner: Owner { id: "causeway".into(), display_name: "causeway".into() },
             created: Timestamp::now(),
-            acl: CannedAcl::Private,
-            location: String::new(),
+            tenant: Default::default(),
             backend: self.name.to_owned(),
             place,
         }
@@ -244,7 +243,7 @@ impl<'s> Visit<'s> {
     /// What is in a format of its own is no bucket, whatever may be done there.
     async fn refuse_foreign(&self, place: &str) -> Result<(), StartError> {
         let failed = |error: StoreError| StartError::because(format_args!("looking at '{place}' on backend '{}'", self.name), error);
-        let record = BucketRecord { id: BucketId(0), bucket: self.trial(place.to_owned()) };
+        let record = BucketRecord::new(BucketId(0), self.trial(place.to_owned()));
         match self.backend.foreign_format(&record).await.map_err(failed)? {
             Some(words) => Err(StartError::new(format!("'{place}' on backend '{}' cannot be a bucket: {words}", self.name))),
             None => Ok(()),

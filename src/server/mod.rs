@@ -44,7 +44,7 @@ pub use memory::DataMemory;
 pub use reload::Load;
 
 use crate::{
-    access::CredentialsInForce,
+    access::{AddedIdentities, CredentialsInForce},
     admin::{Admin, Phase},
     backend::{Backend, Space, Traffic},
     buckets::Buckets,
@@ -114,13 +114,16 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     let stop = CancellationToken::new();
     let Graph { edge, service, stack, jobs } = graph::build(&settings, &known, credentials.clone(), &data, stop.clone()).await?;
     let Stack { buckets, limits, .. } = stack.clone();
+    let identities = Arc::new(AddedIdentities::new(buckets.catalog().clone(), data.own(), credentials.clone()));
+    let read = identities.refresh().await;
+    read.map_err(|error| StartError::because("reading the identities that were added at run time", error))?;
     watch(&metrics, &buckets, &limits, &data);
     tokio::spawn(stop.clone().run_until_cancelled_owned(sizes::count(buckets.catalog().clone(), metrics.sizes.clone())));
     stack.caches.tell(&metrics);
     let handler = Arc::new(Handler::new(edge, service, limits, metrics.clone()));
     let door = Arc::new(Door::new(server, max_connections, tls.clone(), handler, metrics.clone(), stop.clone()));
     let (s3, connections) = door.open(listeners.s3)?;
-    let operators = operators(&data, &buckets, stop.clone());
+    let operators = operators(&data, &buckets, identities, stop.clone());
 
     admin.enter(Phase::Ready);
     announce(&settings, &s3, listeners.admin_address, tls.is_some(), &known);
@@ -232,10 +235,10 @@ fn watch_storages(metrics: &Metrics, buckets: &Arc<Buckets>, data: &DataDirector
 }
 
 /// Answers operators until `stop`. A server without that serves S3 all the same.
-fn operators(data: &DataDirectory, buckets: &Arc<Buckets>, stop: CancellationToken) -> TaskTracker {
+fn operators(data: &DataDirectory, buckets: &Arc<Buckets>, identities: Arc<AddedIdentities>, stop: CancellationToken) -> TaskTracker {
     let operators = TaskTracker::new();
     match control::socket::Listener::bind(data.own()) {
-        Ok(listener) => drop(operators.spawn(stop.run_until_cancelled_owned(listener.serve(buckets.clone())))),
+        Ok(listener) => drop(operators.spawn(stop.run_until_cancelled_owned(listener.serve(buckets.clone(), identities)))),
         Err(error) => tracing::warn!(%error, "commands like 'bucket scan' will not reach this server"),
     }
     operators.close();

@@ -6,10 +6,8 @@ use super::{
     error::StartError,
     graph,
 };
-pub use crate::backend::{Lack, ReplicaState, ReplicationCounts, Trouble};
-pub use crate::work::{JobState, State};
 use crate::{
-    access::Credentials,
+    access::{AddedIdentities, Credentials, CredentialsInForce},
     buckets::Buckets,
     catalog::{BucketsQuery, Catalog, sqlite, sqlite::SqliteCatalog},
     config::Settings,
@@ -18,8 +16,14 @@ use crate::{
     store::Durability,
     telemetry::log::Chain,
 };
+pub use crate::{
+    backend::{Lack, ReplicaState, ReplicationCounts, Trouble},
+    model::Role,
+    work::{JobState, State},
+};
 pub use control::{
-    Adoption, Clash, Done, Finding, Header, Imported, JobsQuery, Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts,
+    Adoption, Clash, Done, Finding, Header, Hidden, Imported, JobsQuery, Key, Keyed, ListedKey, Replicate, Replicated, Reply, Request, Row,
+    Scanned, ScrubCounts,
 };
 use std::{
     fs::File,
@@ -127,9 +131,13 @@ pub async fn rebuild(settings: &Settings, mut hear: impl AsyncFnMut(&str, Result
             &name,
             done.map_err(|error| error.to_string()).map(|done| match done {
                 Done::Scanned(counts) => Some(counts),
-                Done::Unindexed | Done::Exported | Done::Adopted { .. } | Done::Replicated(_) | Done::Scrubbed(_) | Done::Jobs { .. } => {
-                    None
-                }
+                Done::Unindexed
+                | Done::Exported
+                | Done::Adopted { .. }
+                | Done::Replicated(_)
+                | Done::Scrubbed(_)
+                | Done::Keyed(_)
+                | Done::Jobs { .. } => None,
             }),
         )
         .await;
@@ -145,6 +153,7 @@ fn forget_index(data: &DataDirectory) -> Result<(), StartError> {
 /// A data directory and all that it knows, taken for a while.
 struct Visit {
     buckets: Arc<Buckets>,
+    identities: Arc<AddedIdentities>,
     // Let go last.
     _data: DataDirectory,
 }
@@ -167,11 +176,13 @@ impl Visit {
     async fn of(settings: &Settings, data: DataDirectory) -> Result<Self, StartError> {
         let known = data.credentials(settings)?;
         let graph::Stack { buckets, .. } = graph::stack(settings, &known, &data, Caches::default()).await?;
-        Ok(Self { buckets, _data: data })
+        let in_force = Arc::new(CredentialsInForce::new(known.credentials.clone()));
+        let identities = Arc::new(AddedIdentities::new(buckets.catalog().clone(), data.own(), in_force));
+        Ok(Self { buckets, identities, _data: data })
     }
 
     async fn ask(&self, request: Request, hear: impl AsyncFnMut(Reply) -> Result<(), StartError>) -> Result<Done, StartError> {
-        drain(control::answer(self.buckets.clone(), request), hear).await
+        drain(control::answer(self.buckets.clone(), self.identities.clone(), request), hear).await
     }
 
     async fn end(self) {

@@ -11,7 +11,7 @@ use crate::{
     buckets::{Bucket, BucketError, Buckets, SHARED, Setup, Unfit, refuse_move},
     catalog::{BucketsQuery, Catalog, NewBucket},
     config::Settings,
-    model::{BucketName, CannedAcl, Owner, Timestamp},
+    model::{BucketName, Owner, Timestamp},
     store::error::StoreErrorKind,
 };
 use std::sync::Arc;
@@ -72,8 +72,7 @@ fn new_bucket(name: &BucketName, owner: &Owner, backend: &str, place: String) ->
         name: name.clone(),
         owner: owner.clone(),
         created: Timestamp::now(),
-        acl: CannedAcl::Private,
-        location: String::new(),
+        tenant: Default::default(),
         backend: backend.to_owned(),
         place,
     }

@@ -5,7 +5,7 @@ use causeway::{
     backend::{Backend, WireSettings},
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     drivers::azblob::{AzblobBackend, AzblobSettings},
-    model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
+    model::{BucketName, Endpoint, Owner, Secret, Timestamp},
     store::{Durability, Store},
 };
 use std::{
@@ -74,8 +74,7 @@ impl Gateway {
             name,
             owner: Owner { id: "owner".into(), display_name: "owner".into() },
             created: Timestamp::now(),
-            acl: CannedAcl::Private,
-            location: String::new(),
+            tenant: Default::default(),
             backend: "tested".into(),
             place: place.into(),
         };

@@ -6,7 +6,7 @@ use causeway::{
     backend::{Backend, OpenedBucket, Progress, Upkeep, memory::MemoryBackend},
     cache::{CachedBackend, DataCache, DataSettings, Freshness, MetadataCache},
     catalog::{BucketId, BucketRecord, NewBucket},
-    model::{BucketName, CannedAcl, ObjectInfo, ObjectKey, Owner, PartNumber, Timestamp, UploadId},
+    model::{BucketName, ObjectInfo, ObjectKey, Owner, PartNumber, Timestamp, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, GetReply, GetRequest, ListPage, ListRequest,
         ListUploadsRequest, NativeSource, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
@@ -361,7 +361,7 @@ impl Bed {
 pub fn record(name: &str) -> BucketRecord {
     let name = BucketName::parse(name).expect("a name");
     let owner = Owner { id: "o".into(), display_name: "o".into() };
-    let (created, acl, place) = (Timestamp::from_millis(0), CannedAcl::Private, name.to_string());
-    let bucket = NewBucket { name, owner, created, acl, location: String::new(), backend: "nas".into(), place };
-    BucketRecord { id: BucketId(1), bucket }
+    let (created, place) = (Timestamp::from_millis(0), name.to_string());
+    let bucket = NewBucket { name, owner, created, tenant: Default::default(), backend: "nas".into(), place };
+    BucketRecord::new(BucketId(1), bucket)
 }

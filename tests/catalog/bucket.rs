@@ -2,8 +2,8 @@
 
 use super::sample::{self, bucket, delete, key, name, new_bucket, owner, put};
 use causeway::{
-    catalog::{BackendPlace, BucketChange, BucketsQuery, Catalog, CatalogErrorKind, NewBucket, NewReplica},
-    model::{CannedAcl, Timestamp},
+    catalog::{BackendPlace, BucketChange, BucketsQuery, Catalog, CatalogErrorKind, Expected, NewBucket, NewReplica, Revision},
+    model::{TenantId, Timestamp},
     store::{ListRequest, ListUploadsRequest},
 };
 use futures_util::future::join_all;
@@ -31,7 +31,7 @@ pub async fn a_bucket_apart_from_others_shares_no_place_with_them_or_their_repli
     let apart = async |backend: &str, place: &str| {
         let from =
             vec![BackendPlace { backend: "none".into(), place: "x".into() }, BackendPlace { backend: backend.into(), place: place.into() }];
-        match catalog.create_bucket_apart(new_bucket("new"), from).await {
+        match catalog.create_bucket_apart(new_bucket("new"), Vec::new(), from).await {
             Ok(made) => catalog.delete_bucket(made.id).await.map(|()| true),
             Err(error) if error.kind() == CatalogErrorKind::Overlaps => Ok(false),
             Err(error) => Err(error),
@@ -45,7 +45,8 @@ pub async fn a_bucket_apart_from_others_shares_no_place_with_them_or_their_repli
     for (backend, place) in [("disk", "a/bc"), ("disk", "a/b-"), ("disk", "b"), ("disk", "a/c"), ("lake", "a/b"), ("other", "")] {
         assert!(apart(backend, place).await.expect("answers"), "{backend} {place}");
     }
-    let taken = catalog.create_bucket_apart(new_bucket("known"), vec![BackendPlace { backend: "disk".into(), place: "a".into() }]).await;
+    let inside = vec![BackendPlace { backend: "disk".into(), place: "a".into() }];
+    let taken = catalog.create_bucket_apart(new_bucket("known"), Vec::new(), inside).await;
     assert_eq!(taken.expect_err("is there").kind(), CatalogErrorKind::Exists);
 }
 
@@ -83,27 +84,47 @@ pub async fn buckets_are_listed_in_pages_by_owner_and_prefix(catalog: Arc<dyn Ca
     assert_eq!(list(BucketsQuery { after: Some("b.2".into()), prefix: "b".into(), ..besides(&["a-1", "b-3"]) }).await, page("b01", false));
 }
 
-pub async fn a_changed_acl_is_seen(catalog: Arc<dyn Catalog>) {
-    let mut record = bucket(&*catalog, "photos").await;
-    catalog.update_bucket(record.id, BucketChange::Acl(CannedAcl::Private)).await.expect("changed");
-    record.bucket.acl = CannedAcl::Private;
-    assert_eq!(catalog.bucket(&name("photos")).await.expect("read"), Some(record));
-}
-
 pub async fn a_bucket_that_was_given_away_is_its_new_owners(catalog: Arc<dyn Catalog>) {
     let mut record = bucket(&*catalog, "photos").await;
-    catalog.update_bucket(record.id, BucketChange::Owner(owner("bob"))).await.expect("changed");
+    let read = Expected::Exactly(record.revision);
+    record.revision = catalog.update_bucket(record.id, read, BucketChange::Owner(owner("bob"))).await.expect("changed");
+    assert_ne!(read, Expected::Exactly(record.revision));
     record.bucket.owner = owner("bob");
     assert_eq!(catalog.bucket(&name("photos")).await.expect("read"), Some(record));
     let page = catalog.buckets(BucketsQuery { owner: Some("bob".into()), limit: 9, ..Default::default() }).await.expect("a page");
     assert_eq!(page.buckets.len(), 1);
 }
 
+pub async fn a_name_is_one_tenants_own(catalog: Arc<dyn Catalog>) {
+    let acme = TenantId::parse("acme").expect("a tenant");
+    let ours = bucket(&*catalog, "photos").await;
+    let theirs = NewBucket { tenant: acme.clone(), place: "acme/photos".into(), ..new_bucket("photos") };
+    let theirs = catalog.create_bucket(theirs).await.expect("the name is free");
+    assert_ne!(ours.id, theirs.id);
+    assert_eq!(catalog.bucket(&name("photos")).await.expect("read"), Some(ours.clone()));
+    assert_eq!(catalog.bucket_of(&acme, &name("photos")).await.expect("read"), Some(theirs.clone()));
+    let list = async |tenant: &TenantId, owner: Option<&str>| {
+        let query = BucketsQuery { tenant: tenant.clone(), owner: owner.map(str::to_owned), limit: 9, ..Default::default() };
+        catalog.buckets(query).await.expect("a page").buckets
+    };
+    let default = TenantId::default();
+    // The id of an owner says nothing in another tenant.
+    for owner in [None, Some("alice")] {
+        assert_eq!((list(&default, owner).await, list(&acme, owner).await), (vec![ours.clone()], vec![theirs.clone()]));
+    }
+    let taken = catalog.create_bucket(NewBucket { tenant: acme.clone(), ..new_bucket("photos") }).await.expect_err("theirs");
+    assert_eq!(taken.kind(), CatalogErrorKind::Exists);
+    catalog.delete_bucket(ours.id).await.expect("deleted");
+    assert_eq!(catalog.bucket_of(&acme, &name("photos")).await.expect("read"), Some(theirs));
+}
+
 pub async fn changing_a_bucket_that_is_gone_is_not_found(catalog: Arc<dyn Catalog>) {
     let id = bucket(&*catalog, "photos").await.id;
     catalog.delete_bucket(id).await.expect("deleted");
-    let error = catalog.update_bucket(id, BucketChange::Acl(CannedAcl::Private)).await.expect_err("gone");
-    assert_eq!(error.kind(), CatalogErrorKind::NotFound);
+    for expected in [Expected::Any, Expected::Exactly(Revision(1))] {
+        let error = catalog.update_bucket(id, expected, BucketChange::Owner(owner("bob"))).await.expect_err("gone");
+        assert_eq!(error.kind(), CatalogErrorKind::NotFound);
+    }
 }
 
 pub async fn an_id_is_never_used_again(catalog: Arc<dyn Catalog>) {

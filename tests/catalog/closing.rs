@@ -1,12 +1,12 @@
 //! Promises on the end.
 
-use super::sample::{bucket, completed, key, name, new_bucket, part, put, upload, upload_id};
+use super::sample::{bucket, completed, key, name, new_bucket, owner, part, put, upload, upload_id};
 use causeway::{
-    catalog::{BucketChange, BucketsQuery, Catalog, CatalogError, CatalogErrorKind},
-    model::{CannedAcl, Timestamp},
+    catalog::{BucketChange, BucketsQuery, Catalog, CatalogError, CatalogErrorKind, Expected, NewDocument},
+    model::{AccessKey, Timestamp},
     store::{ListRequest, ListUploadsRequest},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 pub async fn what_was_called_before_closing_is_committed_and_what_comes_later_fails(catalog: Arc<dyn Catalog>) {
     let id = bucket(&*catalog, "photos").await.id;
@@ -22,9 +22,16 @@ pub async fn what_was_called_before_closing_is_committed_and_what_comes_later_fa
     is_closed(catalog.create_bucket(new_bucket("others")).await);
     is_closed(catalog.bucket(&name("photos")).await);
     is_closed(catalog.buckets(BucketsQuery { limit: 1, ..Default::default() }).await);
-    is_closed(catalog.update_bucket(id, BucketChange::Acl(CannedAcl::Private)).await);
+    is_closed(catalog.update_bucket(id, Expected::Any, BucketChange::Owner(owner("bob"))).await);
     is_closed(catalog.delete_bucket(id).await);
+    is_closed(catalog.documents(id).await);
+    is_closed(catalog.set_document(id, Expected::Any, NewDocument { kind: "acl".into(), body: String::new() }).await);
+    is_closed(catalog.delete_document(id, "acl", Expected::Any).await);
+    is_closed(catalog.identities().await);
+    is_closed(catalog.remove_identity(&AccessKey("alice".into()), Expected::Any).await);
+    is_closed(catalog.acquire_lease("scan", "me", Duration::from_secs(1)).await);
     is_closed(catalog.index(id, put("a", 1)).await);
+    is_closed(catalog.index_versions(id, None, 1).await);
     is_closed(catalog.list(id, ListRequest { limit: 1, ..Default::default() }).await);
     is_closed(catalog.index_rows(id, None, 1).await);
     is_closed(catalog.index_lookup(id, vec![key("a")]).await);

@@ -35,7 +35,7 @@ pub async fn a_row_comes_back_as_it_was_put(catalog: Arc<dyn Catalog>) {
     assert_eq!(catalog.index_rows(id, None, 10).await.expect("rows"), rows);
     let page = catalog.list(id, ListRequest { limit: 10, ..Default::default() }).await.expect("a page");
     let listed = rows.iter().cloned().map(|row| {
-        let IndexRow { key, size, etag, last_modified, checksum, fingerprint: _ } = row;
+        let IndexRow { key, size, etag, last_modified, checksum, .. } = row;
         ListEntry::Object(ListedObject { key, size, etag, last_modified, checksum, storage_class: None })
     });
     assert_eq!(page.entries, listed.collect::<Vec<_>>());

@@ -3,7 +3,8 @@
 #[path = "../support/ledger/mod.rs"]
 mod double;
 
-use causeway::catalog::Catalog;
+use super::shared::{HeldClock, Two};
+use causeway::catalog::{Catalog, Clock};
 use double::{Ledger, LedgerCatalog};
 use std::{sync::Arc, time::Duration};
 
@@ -13,3 +14,15 @@ fn fresh() -> (Arc<dyn Catalog>, ()) {
 }
 
 super::contract!(fresh);
+
+fn two() -> (Two, ()) {
+    let (ledger, clock) = (Ledger::default(), HeldClock::default());
+    let open = || -> Arc<dyn Catalog> {
+        let (pause, clock) = (Arc::new(|| Duration::ZERO), clock.clone());
+        let catalog = LedgerCatalog::open(ledger.clone(), Default::default(), pause.clone(), pause);
+        Arc::new(catalog.by(Clock::new(move || clock.now())))
+    };
+    (Two { one: open(), other: open(), clock: clock.clone() }, ())
+}
+
+super::shared_contract!(two);

@@ -3,10 +3,10 @@
 use super::sample::{self, bucket, key, new_bucket, put};
 use causeway::{
     catalog::{
-        BucketChange, BucketId, BucketsQuery, Catalog, CatalogErrorKind, LeftPlace, NewReplica, ObjectRow, ReplicaChange, ReplicaRecord,
-        WhichObjects,
+        BucketChange, BucketId, BucketsQuery, Catalog, CatalogErrorKind, Expected, LeftPlace, NewReplica, ObjectRow, ReplicaChange,
+        ReplicaRecord, WhichObjects,
     },
-    model::{CannedAcl, Timestamp},
+    model::Timestamp,
     store::{ListRequest, ListUploadsRequest},
 };
 use std::sync::Arc;
@@ -27,7 +27,7 @@ async fn backends(catalog: &dyn Catalog, of: BucketId) -> Vec<String> {
 async fn fill(catalog: &dyn Catalog, bucket: BucketId) {
     catalog.index(bucket, put("a", 1)).await.expect("indexed");
     catalog.set_state(bucket, "scan", Some("half".into())).await.expect("set");
-    catalog.set_object(bucket, ObjectRow { key: key("a"), stands: Some("1".into()), intended: None }).await.expect("set");
+    catalog.set_object(bucket, Expected::Any, ObjectRow { key: key("a"), stands: Some("1".into()), intended: None }).await.expect("set");
     for upload in ["one", "two"] {
         catalog.begin_upload(sample::upload(bucket, upload, "b", 5)).await.expect("begun");
         catalog.put_part(bucket, &sample::upload_id(upload), sample::part(1, "here")).await.expect("put");
@@ -54,11 +54,16 @@ pub async fn a_replica_is_found_as_it_was_added_until_it_has_everything(catalog:
     let (id, other) = (bucket(&*catalog, "photos").await.id, bucket(&*catalog, "others").await.id);
     let added = add(&*catalog, id, "disk").await;
     let NewReplica { backend, place } = new("disk");
-    assert_eq!(added, ReplicaRecord { id: added.id, backend, place, rank: added.rank, seeded: false, refilled: false, unmade: false });
+    let ReplicaRecord { id: own, rank, revision, .. } = added;
+    assert_eq!(added, ReplicaRecord { id: own, backend, place, rank, revision, seeded: false, refilled: false, unmade: false });
     assert_eq!(catalog.replicas(id).await.expect("read"), std::slice::from_ref(&added));
     assert_eq!(catalog.replicas(other).await.expect("read"), []);
-    catalog.update_replica(added.id, ReplicaChange::Seeded).await.expect("changed");
-    assert_eq!(catalog.replicas(id).await.expect("read"), [ReplicaRecord { seeded: true, ..added }]);
+    let read = Expected::Exactly(revision);
+    let revision = catalog.update_replica(added.id, read, ReplicaChange::Seeded).await.expect("changed");
+    assert_eq!(catalog.replicas(id).await.expect("read"), [ReplicaRecord { seeded: true, revision, ..added }]);
+    for late in [catalog.update_replica(own, read, ReplicaChange::Unmade).await.err(), catalog.renew_replica(own, read).await.err()] {
+        assert_eq!(late.map(|error| error.kind()), Some(CatalogErrorKind::Conflict));
+    }
 }
 
 pub async fn a_bucket_has_one_replica_on_a_backend_and_a_replica_has_none(catalog: Arc<dyn Catalog>) {
@@ -85,7 +90,7 @@ pub async fn replicas_come_in_order_of_rank_and_the_newest_ranks_last(catalog: A
     }
     assert_eq!(backends(&*catalog, id).await, ["c", "a", "b"]);
     for (first, expected) in [(2, ["b", "c", "a"]), (1, ["a", "b", "c"]), (1, ["a", "b", "c"]), (0, ["c", "a", "b"])] {
-        catalog.update_replica(added[first].id, ReplicaChange::First).await.expect("changed");
+        catalog.update_replica(added[first].id, Expected::Any, ReplicaChange::First).await.expect("changed");
         assert_eq!(backends(&*catalog, id).await, expected);
     }
     add(&*catalog, id, "d").await;
@@ -108,27 +113,28 @@ pub async fn a_replica_is_no_bucket_to_whoever_lists_or_makes_buckets(catalog: A
         assert_eq!(catalog.bucket(&sample::name(name)).await.expect("read"), None);
         catalog.create_bucket(new_bucket(name)).await.expect("the name is free");
     }
-    catalog.update_bucket(record.id, BucketChange::Acl(CannedAcl::Private)).await.expect("changed");
+    catalog.update_bucket(record.id, Expected::Any, BucketChange::Owner(sample::owner("bob"))).await.expect("changed");
     assert_eq!(catalog.replicas(record.id).await.expect("read").len(), 3);
 }
 
 pub async fn a_renewed_replica_knows_nothing_of_what_was_before_and_keeps_its_rank(catalog: Arc<dyn Catalog>) {
     let id = bucket(&*catalog, "photos").await.id;
-    let (disk, lake) = (add(&*catalog, id, "disk").await, add(&*catalog, id, "lake").await);
-    for replica in [&disk, &lake] {
-        catalog.update_replica(replica.id, ReplicaChange::Seeded).await.expect("changed");
+    let (mut disk, mut lake) = (add(&*catalog, id, "disk").await, add(&*catalog, id, "lake").await);
+    for replica in [&mut disk, &mut lake] {
+        replica.revision = catalog.update_replica(replica.id, Expected::Any, ReplicaChange::Seeded).await.expect("changed");
+        replica.seeded = true;
         fill(&*catalog, replica.id).await;
     }
-    let fresh = catalog.renew_replica(disk.id).await.expect("renewed");
+    let fresh = catalog.renew_replica(disk.id, Expected::Any).await.expect("renewed");
     assert_ne!(fresh.id, disk.id);
-    assert_eq!(fresh, ReplicaRecord { id: fresh.id, refilled: true, seeded: false, ..disk.clone() });
-    assert_eq!(catalog.replicas(id).await.expect("read"), [fresh.clone(), ReplicaRecord { seeded: true, ..lake.clone() }]);
+    assert_eq!(fresh, ReplicaRecord { id: fresh.id, revision: fresh.revision, refilled: true, seeded: false, ..disk.clone() });
+    assert_eq!(catalog.replicas(id).await.expect("read"), [fresh.clone(), lake.clone()]);
     assert_eq!((held(&*catalog, disk.id).await, held(&*catalog, fresh.id).await), ([0; 8], [0; 8]));
     assert_eq!(held(&*catalog, lake.id).await, [1; 8]);
-    catalog.update_replica(fresh.id, ReplicaChange::Seeded).await.expect("changed");
-    assert_eq!(catalog.replicas(id).await.expect("read")[0], ReplicaRecord { seeded: true, refilled: false, ..fresh.clone() });
+    let revision = catalog.update_replica(fresh.id, Expected::Any, ReplicaChange::Seeded).await.expect("changed");
+    assert_eq!(catalog.replicas(id).await.expect("read")[0], ReplicaRecord { seeded: true, refilled: false, revision, ..fresh.clone() });
     for no_replica in [id, disk.id] {
-        let error = catalog.renew_replica(no_replica).await.expect_err("no replica");
+        let error = catalog.renew_replica(no_replica, Expected::Any).await.expect_err("no replica");
         assert_eq!(error.kind(), CatalogErrorKind::NotFound);
     }
 }
@@ -151,7 +157,7 @@ pub async fn only_replicas_are_changed_as_replicas(catalog: Arc<dyn Catalog>) {
     catalog.delete_bucket(gone.id).await.expect("deleted");
     for change in [ReplicaChange::Seeded, ReplicaChange::First] {
         for of in [id, gone.id] {
-            let error = catalog.update_replica(of, change).await.expect_err("no replica");
+            let error = catalog.update_replica(of, Expected::Any, change).await.expect_err("no replica");
             assert_eq!(error.kind(), CatalogErrorKind::NotFound);
         }
     }

@@ -19,11 +19,10 @@ pub fn name(name: &str) -> BucketName {
 
 pub fn new_bucket(of: &str) -> NewBucket {
     NewBucket {
+        tenant: Default::default(),
         name: name(of),
         owner: owner("alice"),
         created: Timestamp::from_millis(1_700_000_000_123),
-        acl: CannedAcl::PublicRead,
-        location: "eu-west-1".into(),
         backend: "disk".into(),
         place: format!("some/where/{of}"),
     }
@@ -45,6 +44,7 @@ pub fn row(of: &str, size: u64) -> IndexRow {
         last_modified: Timestamp::from_millis(1_700_000_000_456),
         checksum: None,
         fingerprint: b"inode 7".to_vec(),
+        version: Default::default(),
     }
 }
 

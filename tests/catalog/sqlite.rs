@@ -1,9 +1,11 @@
 //! The embedded driver: the contract, and what it does about the files that it finds.
 
-use super::sample::{bucket, completed, key, name, new_bucket, owner, part, put, row, upload, upload_id};
+use super::{
+    sample::{bucket, name, put, row},
+    shared::{HeldClock, Two},
+};
 use causeway::{
-    catalog::{BucketSize, BucketSizes, Catalog, CatalogError, CatalogErrorKind, IndexRow, NewBucket, sqlite::SqliteCatalog},
-    model::{CannedAcl, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag},
+    catalog::{Catalog, CatalogError, CatalogErrorKind, Clock, sqlite::SqliteCatalog},
     store::Durability,
 };
 use rusqlite::Connection;
@@ -22,6 +24,20 @@ fn fresh() -> (Arc<dyn Catalog>, TempDir) {
 }
 
 super::contract!(fresh);
+
+/// Two that have the same files open: what they share is what two processes share, but for the process.
+fn two() -> (Two, TempDir) {
+    let dir = TempDir::new().expect("a directory");
+    let clock = HeldClock::default();
+    let open = || -> Arc<dyn Catalog> {
+        let clock = clock.clone();
+        let catalog = SqliteCatalog::open_by(dir.path(), Durability::Relaxed, Clock::new(move || clock.now()));
+        Arc::new(catalog.expect("opens"))
+    };
+    (Two { one: open(), other: open(), clock: clock.clone() }, dir)
+}
+
+super::shared_contract!(two);
 
 pub fn open(dir: &Path) -> SqliteCatalog {
     SqliteCatalog::open(dir, Durability::Relaxed).expect("opens")
@@ -94,7 +110,12 @@ async fn a_newer_truth_is_refused_and_left_alone() {
     let error = refusal(dir.path());
     assert_eq!(error.kind(), CatalogErrorKind::Unavailable);
     let message = error.to_string();
-    assert!(["catalog.sqlite", "4711", "up to 6"].iter().all(|word| message.contains(word)), "{message}");
+    assert!(
+        ["catalog.sqlite", "4711", "up to 7", "use the release that wrote it", "copy of the data directory"]
+            .iter()
+            .all(|word| message.contains(word)),
+        "{message}"
+    );
     assert!(fs::read(&path).expect("read") == before);
 }
 
@@ -158,7 +179,8 @@ async fn a_damaged_missing_or_newer_index_is_begun_anew() {
     let garbage = |path: &Path| fs::write(path, "no database, but long enough to be taken for one ".repeat(100)).expect("written");
     let bad_tables = |path: &Path| {
         let db = Connection::open(path).expect("opens");
-        db.execute_batch("DROP TABLE keys; DROP TABLE state; DROP TABLE sizes").expect("dropped");
+        db.execute_batch("DROP TABLE keys; DROP TABLE key_versions; DROP TABLE deletions; DROP TABLE state; DROP TABLE sizes")
+            .expect("dropped");
     };
     let truncated = |path: &Path| fs::File::options().write(true).open(path).and_then(|file| file.set_len(5000)).expect("truncated");
     let missing = |path: &Path| {
@@ -178,31 +200,4 @@ async fn a_damaged_missing_or_newer_index_is_begun_anew() {
         catalog.index(id, put("b", 1)).await.expect("indexed");
         assert_eq!(catalog.index_rows(id, None, 9).await.expect("rows"), [row("b", 1)], "{n}");
     }
-}
-
-/// What version 1 wrote is read by every later version: these files are only ever added to.
-#[tokio::test]
-async fn files_of_format_version_1_are_read() {
-    let dir = TempDir::new().expect("a directory");
-    for (file, golden) in
-        [("catalog.sqlite", include_str!("../golden/catalog-v1.sql")), ("index.sqlite", include_str!("../golden/index-v1.sql"))]
-    {
-        Connection::open(dir.path().join(file)).and_then(|db| db.execute_batch(golden)).expect("a golden file");
-    }
-    let catalog = open(dir.path());
-    let photos = catalog.bucket(&name("photos")).await.expect("read").expect("a bucket");
-    assert_eq!(photos.bucket, NewBucket { owner: owner("alice"), acl: CannedAcl::PublicRead, ..new_bucket("photos") });
-    let id = photos.id;
-    assert_eq!(catalog.upload(id, &upload_id("one")).await.expect("read"), Some(upload(id, "one", "a//b", 17)));
-    let bare = causeway::catalog::PartRecord { checksum: None, ..part(10_000, "there") };
-    assert_eq!(catalog.parts(id, &upload_id("one"), 0, 9).await.expect("read"), [part(1, "here"), bare]);
-    assert_eq!(catalog.completed_upload(id, &upload_id("two")).await.expect("read"), Some(completed("é", 50)));
-    let spec = ChecksumSpec { algorithm: ChecksumAlgorithm::Sha1, kind: ChecksumKind::Composite };
-    let rows = [row("a", 1), IndexRow { etag: ETag::multipart([1; 16], 12), checksum: Some(spec), ..row("é", 5 << 40) }];
-    assert_eq!(catalog.index_rows(id, None, 9).await.expect("rows"), rows);
-    assert_eq!(catalog.state(id, "scan").await.expect("read").as_deref(), Some("half"));
-    let size = BucketSize { name: name("photos"), objects: 2, bytes: (5 << 40) + 1 };
-    assert_eq!(catalog.bucket_sizes(9).await.expect("read"), BucketSizes { largest: vec![size], others: 0 });
-    assert!(bucket(&catalog, "others").await.id > id);
-    assert_eq!(catalog.index_lookup(id, vec![key("a")]).await.expect("rows"), [Some(row("a", 1))]);
 }

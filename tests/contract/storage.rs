@@ -35,7 +35,7 @@ use causeway::{
     },
     faults::{Faults, FaultyBackend, Plan},
     limits::{LimitedBackend, Limiter, Limits},
-    model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
+    model::{BucketName, Endpoint, Owner, Secret, Timestamp},
     replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},
     store::{Durability, Store},
     work::Workers,
@@ -232,8 +232,7 @@ impl Open {
             name,
             owner: Owner { id: "owner".into(), display_name: "owner".into() },
             created: Timestamp::now(),
-            acl: CannedAcl::Private,
-            location: String::new(),
+            tenant: Default::default(),
             backend: "tested".into(),
         }
     }
@@ -376,7 +375,7 @@ impl Storage {
     pub async fn found(&self, name: &str) -> Found {
         let open = self.open.as_ref().expect("open between restarts");
         let bucket = open.new_bucket(BucketName::parse(name).expect("a bucket name"));
-        open.backend.found(&BucketRecord { id: BucketId(0), bucket }).await.expect("the backend answers")
+        open.backend.found(&BucketRecord::new(BucketId(0), bucket)).await.expect("the backend answers")
     }
 
     /// Removes a bucket that is empty. Whether it was.

@@ -12,7 +12,7 @@ use causeway::{
     backend::{Backend, memory::MemoryBackend},
     catalog::{BucketId, BucketRecord, NewBucket},
     faults::{Faults, FaultyBackend, Plan},
-    model::{BucketName, CannedAcl, Owner, Timestamp},
+    model::{BucketName, Owner, Timestamp},
     store::{
         ListRequest, Result, Selection, Store,
         error::{StoreError, StoreErrorKind},
@@ -44,11 +44,10 @@ impl Bed {
             name,
             owner: Owner { id: "owner".into(), display_name: "owner".into() },
             created: Timestamp::now(),
-            acl: CannedAcl::Private,
-            location: String::new(),
+            tenant: Default::default(),
             backend: "faulty".into(),
         };
-        let record = BucketRecord { id: BucketId(1), bucket };
+        let record = BucketRecord::new(BucketId(1), bucket);
         let faulty = backend.open(&record).await.expect("opens").store;
         let real = memory.open(&record).await.expect("opens").store;
         Self { faults, backend, record, faulty, real }

@@ -10,7 +10,7 @@ use causeway::{
     drivers::fs::{FsBackend, FsSettings},
     faults::{Faults, FaultyBackend, Kind, Plan},
     limits::{Account, AtBudget, Budget, Ledger, LimitedBackend, Limiter, Limits},
-    model::{BucketName, CannedAcl, Owner, Timestamp},
+    model::{BucketName, Owner, Timestamp},
     store::{
         Durability, GetRequest, ListRequest, Selection, Store,
         error::StoreErrorKind,
@@ -42,7 +42,7 @@ impl Bed {
         let limiter = Limiter::new(limits);
         let backend = LimitedBackend::new(below, limiter.clone(), budget);
         let bucket = bucket(&backend);
-        let store = backend.open(&BucketRecord { id: BucketId(1), bucket }).await.expect("opens").store;
+        let store = backend.open(&BucketRecord::new(BucketId(1), bucket)).await.expect("opens").store;
         Self { faults, limiter, backend, store }
     }
 
@@ -62,8 +62,7 @@ fn bucket(backend: &dyn Backend) -> NewBucket {
         name,
         owner: Owner { id: "owner".into(), display_name: "owner".into() },
         created: Timestamp::now(),
-        acl: CannedAcl::Private,
-        location: String::new(),
+        tenant: Default::default(),
         backend: "limited".into(),
     }
 }

@@ -4,7 +4,7 @@ use causeway::{
     backend::{Backend, ReplicaState, ReplicationCounts, Scrub, memory::MemoryBackend},
     catalog::{BucketRecord, Catalog, NewBucket, WhichObjects, sqlite::SqliteCatalog},
     faults::{Faults, FaultyBackend, Plan},
-    model::{BucketName, CannedAcl, ObjectKey, Owner, Timestamp},
+    model::{BucketName, ObjectKey, Owner, Timestamp},
     replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},
     store::{Durability, GetRequest, ObjectBody, Store, error::StoreErrorKind},
     work::Workers,
@@ -81,8 +81,8 @@ impl World {
             Some(record) => record,
             None => {
                 let owner = Owner { id: "owner".into(), display_name: "owner".into() };
-                let (created, acl, place) = (Timestamp::now(), CannedAcl::Private, backend.place_for(&name));
-                let new = NewBucket { name, owner, created, acl, location: String::new(), backend: "safe".into(), place };
+                let (created, place) = (Timestamp::now(), backend.place_for(&name));
+                let new = NewBucket { name, owner, created, tenant: Default::default(), backend: "safe".into(), place };
                 let record = catalog.create_bucket(new).await.expect("a bucket");
                 if !self.adopts {
                     backend.create(&record).await.expect("is made");

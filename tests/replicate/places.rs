@@ -239,8 +239,7 @@ async fn buckets(directory: &std::path::Path, faults: &Faults) -> Arc<Buckets> {
         name: name("other"),
         owner: owner(),
         created: Timestamp::now(),
-        acl: CannedAcl::Private,
-        location: String::new(),
+        tenant: Default::default(),
         backend: "well".into(),
         place: "other".into(),
     };

@@ -5,7 +5,7 @@ use causeway::{
     backend::{Backend, WireSettings},
     catalog::{BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     drivers::s3::{Credentials, Dialect, S3Backend, S3Settings},
-    model::{BucketName, CannedAcl, Endpoint, Owner, Secret, Timestamp},
+    model::{BucketName, Endpoint, Owner, Secret, Timestamp},
     store::{Durability, Store},
 };
 use std::{
@@ -75,8 +75,7 @@ impl Gateway {
             name: BucketName::parse(name).expect("a bucket name"),
             owner: Owner { id: "owner".into(), display_name: "owner".into() },
             created: Timestamp::now(),
-            acl: CannedAcl::Private,
-            location: String::new(),
+            tenant: Default::default(),
             backend: "tested".into(),
             place: place.into(),
         };

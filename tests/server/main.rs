@@ -26,6 +26,7 @@ mod h2;
 mod halted;
 mod help;
 mod jobs;
+mod key;
 mod limited;
 mod limits;
 mod listeners;

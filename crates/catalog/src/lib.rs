@@ -1,39 +1,52 @@
 //! The catalog: what S3 needs to remember and storage cannot hold. A semantic port; SQL stays in its drivers.
 //!
 //! Two kinds of rows with two promises:
-//! - **truth** (buckets, uploads and their parts, what storage cannot keep of its objects): durable when the call returns, by the durability setting;
+//! - **truth** (buckets and their documents, identities, leases, uploads and their parts, what storage cannot keep of its objects):
+//!   durable when the call returns, by the durability setting;
 //! - **derived** (the ordered key index and its state): survives a killed process once committed, may lose its newest
 //!   rows to power loss, and can always be rebuilt from the backend. It must never be in the way of a backup.
 //!
 //! Changes that free space (deleting, aborting, and what goes with it) work also when the others find no room ([`CatalogErrorKind::Full`]).
 //!
 //! Index changes of one key take effect in the order in which [`Catalog::index`] was *called*, not awaited: callers
-//! call it under their key lock and await the commit outside.
+//! call it under their key lock and await the commit outside. Processes that share a catalog have no common order of calls: they
+//! number their changes ([`Catalog::index_numbered`]), and the newer one wins.
+//!
+//! What a caller overwrites it names by its revision, or says that it overwrites whatever is there: see [`Expected`].
 
 #![warn(unreachable_pub)]
 
 // The name by which other crates call it.
 extern crate self as catalog;
 
+mod document;
+mod identity;
+mod lease;
 pub mod record;
+mod revision;
 pub mod sqlite;
 
 use causeway_core::{model, store};
 
 use crate::{
-    model::{BucketName, ObjectKey, Timestamp, UploadId},
+    model::{AccessKey, BucketName, ObjectKey, TenantId, Timestamp, UploadId},
     store::{
         ListPage, ListRequest, ListUploadsRequest, UploadsPage,
         error::{StoreError, StoreErrorKind},
     },
 };
 use async_trait::async_trait;
+pub use document::{Document, Documents, NewDocument};
 use futures_util::future::BoxFuture;
+pub use identity::{Identities, IdentityRecord, NewIdentity};
+pub use lease::{Clock, Lease};
 pub use record::{
-    BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage, BucketsQuery, CompletedUpload, IndexChange,
-    IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, UploadRecord, WhichObjects,
+    BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage, BucketsQuery, CompletedUpload, Generation,
+    IndexChange, IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord,
+    RowVersion, StoredObject, UploadRecord, VersionRow, WhichObjects,
 };
-use std::fmt;
+pub use revision::{Expected, Revision};
+use std::{fmt, time::Duration};
 
 pub type Result<T> = std::result::Result<T, CatalogError>;
 
@@ -46,28 +59,62 @@ pub type Commit = BoxFuture<'static, Result<()>>;
 #[async_trait]
 pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     // Buckets: truth.
-    /// `Exists` if the name is taken; else `Overlaps` if a bucket or a replica lies at one of the places in `apart`, inside it or
-    /// around it.
-    async fn create_bucket_apart(&self, bucket: NewBucket, apart: Vec<BackendPlace>) -> Result<BucketRecord>;
-    /// As `create_bucket_apart`, wherever other buckets lie.
+    /// A bucket with its first documents, of different kinds. `Exists` if the name is taken within its tenant; else `Overlaps` if a
+    /// bucket or a replica lies at one of the places in `apart`, inside it or around it.
+    async fn create_bucket_apart(&self, bucket: NewBucket, documents: Vec<NewDocument>, apart: Vec<BackendPlace>) -> Result<BucketRecord>;
+    /// As `create_bucket_apart`, without documents and wherever other buckets lie.
     async fn create_bucket(&self, bucket: NewBucket) -> Result<BucketRecord> {
-        self.create_bucket_apart(bucket, Vec::new()).await
+        self.create_bucket_apart(bucket, Vec::new(), Vec::new()).await
     }
-    async fn bucket(&self, name: &BucketName) -> Result<Option<BucketRecord>>;
+    async fn bucket_of(&self, tenant: &TenantId, name: &BucketName) -> Result<Option<BucketRecord>>;
+    /// The default tenant's.
+    async fn bucket(&self, name: &BucketName) -> Result<Option<BucketRecord>> {
+        self.bucket_of(&TenantId::default(), name).await
+    }
     async fn buckets(&self, query: BucketsQuery) -> Result<BucketsPage>;
-    async fn update_bucket(&self, bucket: BucketId, change: BucketChange) -> Result<()>;
-    /// Removes the bucket, or a replica, with its index, state, uploads, parts and replicas.
+    /// The revision that the bucket has then.
+    async fn update_bucket(&self, bucket: BucketId, expected: Expected, change: BucketChange) -> Result<Revision>;
+    /// Removes the bucket, or a replica, with its documents, index, state, uploads, parts and replicas.
     async fn delete_bucket(&self, bucket: BucketId) -> Result<()>;
+
+    // Settings of a bucket: truth.
+    /// The revision that a bucket's documents have. `None`: there is no such bucket.
+    async fn documents_revision(&self, bucket: BucketId) -> Result<Option<Revision>>;
+    /// All documents of a bucket, as they are together. `None`: there is no such bucket.
+    async fn documents(&self, bucket: BucketId) -> Result<Option<Documents>>;
+    async fn document(&self, bucket: BucketId, kind: &str) -> Result<Option<Document>>;
+    /// The revision that the document, and the bucket's documents, have then.
+    async fn set_document(&self, bucket: BucketId, expected: Expected, document: NewDocument) -> Result<Revision>;
+    /// The revision that the bucket's documents have then. `None`: there was no such document.
+    async fn delete_document(&self, bucket: BucketId, kind: &str, expected: Expected) -> Result<Option<Revision>>;
+
+    // Identities that were added at run time: truth.
+    async fn identities_revision(&self) -> Result<Revision>;
+    /// All of them, as they are together.
+    async fn identities(&self) -> Result<Identities>;
+    /// The revision that the identity, and all identities, have then.
+    async fn set_identity(&self, identity: NewIdentity, expected: Expected) -> Result<Revision>;
+    /// Whether there was one.
+    async fn remove_identity(&self, access_key: &AccessKey, expected: Expected) -> Result<bool>;
+
+    // Leases: truth. Times are those of the catalog's clock.
+    /// The lease if nobody else has it, for as long as `ttl` says. Whoever has it and asks again gets it with a new number.
+    async fn acquire_lease(&self, name: &str, owner: &str, ttl: Duration) -> Result<Option<Lease>>;
+    /// The same lease for longer. `None`: somebody else had it meanwhile, or it was released.
+    async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<Option<Lease>>;
+    /// Whether it was still held.
+    async fn release_lease(&self, lease: &Lease) -> Result<bool>;
 
     // Replicas of a bucket: truth. Each is a bucket to its driver, with an id of its own, and none to anybody else.
     /// Returns the replicas in order of rank.
     async fn replicas(&self, bucket: BucketId) -> Result<Vec<ReplicaRecord>>;
     /// The new replica ranks behind the others. `Exists` if there is one on that backend.
     async fn add_replica(&self, bucket: BucketId, replica: NewReplica) -> Result<ReplicaRecord>;
-    async fn update_replica(&self, replica: BucketId, change: ReplicaChange) -> Result<()>;
+    /// The revision that the replica has then.
+    async fn update_replica(&self, replica: BucketId, expected: Expected, change: ReplicaChange) -> Result<Revision>;
     /// The same replica under another id, to be filled anew: what its driver knew of it is forgotten, and late changes of the old
     /// id touch nothing.
-    async fn renew_replica(&self, replica: BucketId) -> Result<ReplicaRecord>;
+    async fn renew_replica(&self, replica: BucketId, expected: Expected) -> Result<ReplicaRecord>;
 
     // Places of deleted buckets that could not be removed yet: truth.
     async fn left_places(&self) -> Result<Vec<LeftPlace>>;
@@ -77,12 +124,21 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn forget_place(&self, backend: &str, place: &str) -> Result<bool>;
 
     // The ordered key index: derived.
-    /// Enqueues a change, at once and in order; see the module's words on order.
-    fn index(&self, bucket: BucketId, change: IndexChange) -> Commit;
+    /// Enqueues a change, at once and in order; see the module's words on order. A numbered change has no effect if a newer one of the
+    /// same key (or of the same version of it) has arrived before, be it a deletion.
+    fn index_numbered(&self, bucket: BucketId, generation: Generation, change: IndexChange) -> Commit;
+    /// A change that is not numbered: the order of calls counts.
+    fn index(&self, bucket: BucketId, change: IndexChange) -> Commit {
+        self.index_numbered(bucket, Generation::UNNUMBERED, change)
+    }
+    /// Forgets deletions of a bucket up to a generation: no older change of their keys is on its way any more.
+    fn forget_deletions(&self, bucket: BucketId, up_to: Generation) -> Commit;
     async fn list(&self, bucket: BucketId, request: ListRequest) -> Result<ListPage>;
-    /// Rows above `after`, in order: for reconciling with the backend.
+    /// Rows of what LIST shows, above `after`, in order: for reconciling with the backend.
     async fn index_rows(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize) -> Result<Vec<IndexRow>>;
-    /// The rows of `keys`, in their order.
+    /// Versions that LIST does not show, behind that of `after`: in the order of their keys, and of one key the newest first.
+    async fn index_versions(&self, bucket: BucketId, after: Option<(ObjectKey, u64)>, limit: usize) -> Result<Vec<VersionRow>>;
+    /// The rows of what LIST shows of `keys`, in their order.
     async fn index_lookup(&self, bucket: BucketId, keys: Vec<ObjectKey>) -> Result<Vec<Option<IndexRow>>>;
     /// How much the `limit` largest buckets hold, of all that have an index: those of which a key was indexed or a state was set. Replicas
     /// are not counted. The cost depends on the number of buckets, not on that of keys.
@@ -93,13 +149,17 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn set_state(&self, bucket: BucketId, name: &str, value: Option<String>) -> Result<()>;
 
     // What storage cannot keep of its objects: truth.
-    async fn object(&self, bucket: BucketId, key: &ObjectKey) -> Result<Option<ObjectRow>>;
-    /// A row that says nothing is forgotten.
-    async fn set_object(&self, bucket: BucketId, row: ObjectRow) -> Result<()>;
+    async fn object(&self, bucket: BucketId, key: &ObjectKey) -> Result<Option<StoredObject>>;
+    /// The revision that the row has then. A row that says nothing is forgotten.
+    async fn set_object(&self, bucket: BucketId, expected: Expected, row: ObjectRow) -> Result<Revision>;
     /// As `set_object`, on the way of a change that frees space: it works also where there is hardly any.
-    async fn set_object_to_remove(&self, bucket: BucketId, row: ObjectRow) -> Result<()> {
-        self.set_object(bucket, row).await
+    async fn set_object_to_remove(&self, bucket: BucketId, expected: Expected, row: ObjectRow) -> Result<Revision> {
+        self.set_object(bucket, expected, row).await
     }
+    /// What a driver remembers of versions of a key behind the current one, the newest first.
+    async fn object_versions(&self, bucket: BucketId, key: &ObjectKey) -> Result<Vec<ObjectVersion>>;
+    /// As `set_object`, of a version behind the current one.
+    async fn set_object_version(&self, bucket: BucketId, order: u64, expected: Expected, row: ObjectRow) -> Result<Revision>;
     /// Those with keys above `after`, in order.
     async fn objects(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize, which: WhichObjects) -> Result<Vec<ObjectRow>>;
 
@@ -130,6 +190,8 @@ pub enum CatalogErrorKind {
     Exists,
     /// Another bucket lies there.
     Overlaps,
+    /// Something else is there than the caller expected: it has to be read again.
+    Conflict,
     NotFound,
     /// The file is locked, or of a newer format: an operator has to look.
     Unavailable,
@@ -169,6 +231,7 @@ impl From<CatalogError> for StoreError {
             CatalogErrorKind::NotFound => StoreErrorKind::NoSuchUpload,
             CatalogErrorKind::Full => StoreErrorKind::DataFull,
             CatalogErrorKind::Unavailable | CatalogErrorKind::Closed => StoreErrorKind::Unavailable,
+            CatalogErrorKind::Conflict => StoreErrorKind::Conflict,
             CatalogErrorKind::Exists | CatalogErrorKind::Overlaps | CatalogErrorKind::Internal => StoreErrorKind::Internal,
         };
         StoreError::new(kind, "the catalog failed").with_source(error)

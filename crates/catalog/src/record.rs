@@ -1,9 +1,11 @@
 //! What the catalog remembers, as plain values.
 
+use super::{Documents, Revision};
 use crate::{
-    model::{Attributes, BucketName, CannedAcl, Checksum, ChecksumSpec, ETag, ObjectKey, Owner, PartNumber, Timestamp, UploadId},
+    model::{Attributes, BucketName, Checksum, ChecksumSpec, ETag, ObjectKey, Owner, PartNumber, TenantId, Timestamp, UploadId},
     store::Written,
 };
+use std::sync::Arc;
 
 /// Never used again, not even for a bucket of the same name: late writes of a deleted bucket touch nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -11,12 +13,11 @@ pub struct BucketId(pub i64);
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewBucket {
+    /// Whose name it is. The owner is one of the same tenant.
+    pub tenant: TenantId,
     pub name: BucketName,
     pub owner: Owner,
     pub created: Timestamp,
-    pub acl: CannedAcl,
-    /// `LocationConstraint` as the client gave it; empty for the default.
-    pub location: String,
     /// The name of the backend in the configuration.
     pub backend: String,
     /// Where the bucket lives on that backend: a directory, or a prefix.
@@ -26,7 +27,18 @@ pub struct NewBucket {
 #[derive(Debug, Clone, PartialEq)]
 pub struct BucketRecord {
     pub id: BucketId,
+    /// Moves when the bucket itself is changed, its owner for one. Its documents have a revision of their own.
+    pub revision: Revision,
     pub bucket: NewBucket,
+    /// All of them where one bucket was asked for, and those that were asked for where buckets were listed.
+    pub documents: Documents,
+}
+
+impl BucketRecord {
+    /// A bucket that nobody has changed yet, without documents.
+    pub fn new(id: BucketId, bucket: NewBucket) -> Self {
+        Self { id, revision: Revision::default(), bucket, documents: Documents::default() }
+    }
 }
 
 /// A replica of a bucket.
@@ -44,6 +56,7 @@ pub struct ReplicaRecord {
     pub refilled: bool,
     /// Its place could not be made with its bucket: whatever lies there by now may be others', and is looked at first.
     pub unmade: bool,
+    pub revision: Revision,
 }
 
 /// A place of a deleted bucket that could not be removed yet.
@@ -81,12 +94,12 @@ pub enum ReplicaChange {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum BucketChange {
-    Acl(CannedAcl),
     Owner(Owner),
 }
 
 #[derive(Debug, Clone, Default)]
 pub struct BucketsQuery {
+    pub tenant: TenantId,
     /// Only those of this owner's id.
     pub owner: Option<String>,
     /// And those of these names, whoever owns them.
@@ -94,6 +107,8 @@ pub struct BucketsQuery {
     pub prefix: String,
     pub after: Option<String>,
     pub limit: usize,
+    /// Documents of these kinds are read with each bucket.
+    pub documents: Vec<&'static str>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -113,12 +128,44 @@ pub struct IndexRow {
     pub checksum: Option<ChecksumSpec>,
     /// The driver's own words for "the same file as then"; opaque here.
     pub fingerprint: Vec<u8>,
+    pub version: RowVersion,
+}
+
+/// Which version of its key a row is of. The default is the null version of a bucket without versions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RowVersion {
+    /// `None` is the null version.
+    pub id: Option<Arc<str>>,
+    /// A newer version of a key has a greater one, and no two have the same.
+    pub order: u64,
+}
+
+/// A version that LIST does not show: one behind the current one, or a delete marker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionRow {
+    pub row: IndexRow,
+    pub is_marker: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum IndexChange {
+    /// What LIST shows of the key from now on.
     Put(IndexRow),
+    /// LIST shows nothing of the key any more.
     Delete(ObjectKey),
+    PutVersion(VersionRow),
+    /// The version of this order.
+    DeleteVersion(ObjectKey, u64),
+}
+
+/// Numbers a change of the index among all changes of its key, whatever the order in which they arrive: the greater one is newer. Of
+/// one bucket, either all changes are numbered or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Generation(pub u64);
+
+impl Generation {
+    /// Changes take effect in the order in which they arrive.
+    pub const UNNUMBERED: Self = Self(0);
 }
 
 /// How much a bucket holds, as its key index says.
@@ -146,6 +193,28 @@ pub struct ObjectRow {
     pub stands: Option<String>,
     /// Describes what the key was about to hold when this was written: nobody knows yet how that change ended.
     pub intended: Option<String>,
+}
+
+impl ObjectRow {
+    /// Whether it says nothing. Such a row is not stored.
+    pub fn is_empty(&self) -> bool {
+        self.stands.is_none() && self.intended.is_none()
+    }
+}
+
+/// A row as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredObject {
+    pub row: ObjectRow,
+    pub revision: Revision,
+}
+
+/// What a driver remembers of a version that is not the current one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectVersion {
+    /// As [`RowVersion::order`].
+    pub order: u64,
+    pub stored: StoredObject,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,9 +12,12 @@
 mod bucket;
 mod checkpoint;
 mod column;
+mod document;
 mod error;
 mod file;
+mod identity;
 mod index;
+mod lease;
 mod listing;
 mod object;
 mod reader;
@@ -26,12 +29,13 @@ mod upload;
 mod writer;
 
 use super::{
-    BackendPlace, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog, Commit, CompletedUpload,
-    IndexChange, IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord, ReplicaChange, ReplicaRecord, Result, UploadRecord,
-    WhichObjects,
+    BackendPlace, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog, Clock, Commit, CompletedUpload,
+    Document, Documents, Expected, Generation, Identities, IndexChange, IndexRow, Lease, LeftPlace, NewBucket, NewDocument, NewIdentity,
+    NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject, UploadRecord,
+    VersionRow, WhichObjects,
 };
 use crate::{
-    model::{BucketName, ObjectKey, Timestamp, UploadId},
+    model::{AccessKey, BucketName, ObjectKey, TenantId, Timestamp, UploadId},
     store::{Durability, ListPage, ListRequest, ListUploadsRequest, UploadsPage},
 };
 use async_trait::async_trait;
@@ -42,6 +46,7 @@ use std::{
     collections::{HashSet, VecDeque},
     path::Path,
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 use writer::{Step, Writer};
 
@@ -54,6 +59,7 @@ pub struct SqliteCatalog {
     truth: Arc<Database>,
     index: Arc<Database>,
     gone: Arc<Gone>,
+    clock: Clock,
 }
 
 #[derive(Debug)]
@@ -84,10 +90,15 @@ pub fn forget_index(dir: &Path) -> Result<()> {
 impl SqliteCatalog {
     /// Opens the two files in `dir`, which has to exist; files that do not are made.
     pub fn open(dir: &Path, durability: Durability) -> Result<Self> {
+        Self::open_by(dir, durability, Clock::default())
+    }
+
+    /// Leases run out by `clock`.
+    pub fn open_by(dir: &Path, durability: Durability, clock: Clock) -> Result<Self> {
         let reserve = Reserve::open(dir).map_err(|error| error::unavailable(format!("keeping a reserve in {}: {error}", dir.display())))?;
         let reserve = Arc::new(reserve);
         loop {
-            match Self::open_with(dir, durability, &reserve) {
+            match Self::open_with(dir, durability, &reserve, clock.clone()) {
                 // It opens on a full disk, too: nothing could be deleted otherwise.
                 Err(_) if reserve.is_full() && reserve.give() => {}
                 opened => return opened,
@@ -95,7 +106,7 @@ impl SqliteCatalog {
         }
     }
 
-    fn open_with(dir: &Path, durability: Durability, reserve: &Arc<Reserve>) -> Result<Self> {
+    fn open_with(dir: &Path, durability: Durability, reserve: &Arc<Reserve>, clock: Clock) -> Result<Self> {
         let truth = file::open_truth(dir, durability)?;
         let mut index = file::open_index(dir)?;
         // What the index has seen of buckets that the truth does not know: they were deleted, and sweeping was cut short.
@@ -127,12 +138,20 @@ impl SqliteCatalog {
                 readers: Readers::new(dir.join(schema::INDEX.file), INDEX_READERS),
             }),
             gone: Arc::default(),
+            clock,
         };
         if !left.is_empty() {
             left.iter().for_each(|bucket| catalog.gone.insert(*bucket));
             drop(sweep(&catalog.index, left));
         }
         Ok(catalog)
+    }
+
+    /// When a lease that is asked for now begins, and when it runs out.
+    fn term(&self, ttl: Duration) -> (Timestamp, Timestamp) {
+        let now = self.clock.now();
+        let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+        (now, Timestamp::from_millis(now.millis().saturating_add(ttl)))
     }
 }
 
@@ -151,21 +170,21 @@ fn sweep(index: &Database, mut buckets: VecDeque<BucketId>) -> Commit {
 
 #[async_trait]
 impl Catalog for SqliteCatalog {
-    async fn create_bucket_apart(&self, bucket: NewBucket, apart: Vec<BackendPlace>) -> Result<BucketRecord> {
-        self.truth.writer.submit(move |db| bucket::create(db, &bucket, &apart)).await
+    async fn create_bucket_apart(&self, bucket: NewBucket, documents: Vec<NewDocument>, apart: Vec<BackendPlace>) -> Result<BucketRecord> {
+        self.truth.writer.submit(move |db| bucket::create(db, &bucket, &documents, &apart)).await
     }
 
-    async fn bucket(&self, name: &BucketName) -> Result<Option<BucketRecord>> {
-        let name = name.clone();
-        self.truth.readers.read(move |db| bucket::find(db, &name)).await
+    async fn bucket_of(&self, tenant: &TenantId, name: &BucketName) -> Result<Option<BucketRecord>> {
+        let (tenant, name) = (tenant.clone(), name.clone());
+        self.truth.readers.read(move |db| bucket::find(db, &tenant, &name)).await
     }
 
     async fn buckets(&self, query: BucketsQuery) -> Result<BucketsPage> {
         self.truth.readers.read(move |db| bucket::list(db, &query)).await
     }
 
-    async fn update_bucket(&self, bucket: BucketId, change: BucketChange) -> Result<()> {
-        self.truth.writer.submit(move |db| bucket::update(db, bucket, &change)).await
+    async fn update_bucket(&self, bucket: BucketId, expected: Expected, change: BucketChange) -> Result<Revision> {
+        self.truth.writer.submit(move |db| bucket::update(db, bucket, expected, &change)).await
     }
 
     async fn delete_bucket(&self, bucket: BucketId) -> Result<()> {
@@ -181,6 +200,60 @@ impl Catalog for SqliteCatalog {
         task.await.unwrap_or_else(|_| Err(error::internal("deleting a bucket was interrupted")))
     }
 
+    async fn documents_revision(&self, bucket: BucketId) -> Result<Option<Revision>> {
+        self.truth.readers.read(move |db| document::revision(db, bucket)).await
+    }
+
+    async fn documents(&self, bucket: BucketId) -> Result<Option<Documents>> {
+        self.truth.readers.read(move |db| document::of(db, bucket)).await
+    }
+
+    async fn document(&self, bucket: BucketId, kind: &str) -> Result<Option<Document>> {
+        let kind = kind.to_owned();
+        self.truth.readers.read(move |db| document::find(db, bucket, &kind)).await
+    }
+
+    async fn set_document(&self, bucket: BucketId, expected: Expected, document: NewDocument) -> Result<Revision> {
+        self.truth.writer.submit(move |db| document::set(db, bucket, expected, &document)).await
+    }
+
+    async fn delete_document(&self, bucket: BucketId, kind: &str, expected: Expected) -> Result<Option<Revision>> {
+        let kind = kind.to_owned();
+        self.truth.writer.submit_freeing(move |db| document::delete(db, bucket, &kind, expected)).await
+    }
+
+    async fn identities_revision(&self) -> Result<Revision> {
+        self.truth.readers.read(identity::revision).await
+    }
+
+    async fn identities(&self) -> Result<Identities> {
+        self.truth.readers.read(identity::all).await
+    }
+
+    async fn set_identity(&self, identity: NewIdentity, expected: Expected) -> Result<Revision> {
+        self.truth.writer.submit(move |db| identity::set(db, &identity, expected)).await
+    }
+
+    async fn remove_identity(&self, access_key: &AccessKey, expected: Expected) -> Result<bool> {
+        let access_key = access_key.clone();
+        self.truth.writer.submit_freeing(move |db| identity::remove(db, &access_key, expected)).await
+    }
+
+    async fn acquire_lease(&self, name: &str, owner: &str, ttl: Duration) -> Result<Option<Lease>> {
+        let (name, owner, (now, until)) = (name.to_owned(), owner.to_owned(), self.term(ttl));
+        self.truth.writer.submit(move |db| lease::acquire(db, &name, &owner, now, until)).await
+    }
+
+    async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<Option<Lease>> {
+        let (lease, (_, until)) = (lease.clone(), self.term(ttl));
+        self.truth.writer.submit(move |db| lease::renew(db, &lease, until)).await
+    }
+
+    async fn release_lease(&self, lease: &Lease) -> Result<bool> {
+        let lease = lease.clone();
+        self.truth.writer.submit_freeing(move |db| lease::release(db, &lease)).await
+    }
+
     async fn replicas(&self, bucket: BucketId) -> Result<Vec<ReplicaRecord>> {
         self.truth.readers.read(move |db| replica::list(db, bucket)).await
     }
@@ -189,12 +262,12 @@ impl Catalog for SqliteCatalog {
         self.truth.writer.submit(move |db| replica::add(db, bucket, &replica)).await
     }
 
-    async fn update_replica(&self, replica: BucketId, change: ReplicaChange) -> Result<()> {
-        self.truth.writer.submit(move |db| replica::update(db, replica, change)).await
+    async fn update_replica(&self, replica: BucketId, expected: Expected, change: ReplicaChange) -> Result<Revision> {
+        self.truth.writer.submit(move |db| replica::update(db, replica, expected, change)).await
     }
 
-    async fn renew_replica(&self, replica: BucketId) -> Result<ReplicaRecord> {
-        let renewed = self.truth.writer.submit(move |db| replica::renew(db, replica));
+    async fn renew_replica(&self, replica: BucketId, expected: Expected) -> Result<ReplicaRecord> {
+        let renewed = self.truth.writer.submit(move |db| replica::renew(db, replica, expected));
         let (index, swept) = (self.index.clone(), self.gone.clone());
         let task = tokio::spawn(async move {
             let (fresh, gone) = renewed.await?;
@@ -218,11 +291,15 @@ impl Catalog for SqliteCatalog {
         self.truth.writer.submit_freeing(move |db| replica::forget_left(db, &backend, &place)).await
     }
 
-    fn index(&self, bucket: BucketId, change: IndexChange) -> Commit {
+    fn index_numbered(&self, bucket: BucketId, generation: Generation, change: IndexChange) -> Commit {
         let gone = self.gone.clone();
-        let frees = matches!(change, IndexChange::Delete(_));
-        let apply = move |db: &_| if gone.contains(bucket) { Ok(()) } else { index::apply(db, bucket, &change) };
+        let frees = matches!(change, IndexChange::Delete(_) | IndexChange::DeleteVersion(..));
+        let apply = move |db: &_| if gone.contains(bucket) { Ok(()) } else { index::apply(db, bucket, generation, &change) };
         if frees { self.index.writer.submit_freeing(apply) } else { self.index.writer.submit(apply) }
+    }
+
+    fn forget_deletions(&self, bucket: BucketId, up_to: Generation) -> Commit {
+        self.index.writer.submit_freeing(move |db| index::forget_deletions(db, bucket, up_to))
     }
 
     async fn list(&self, bucket: BucketId, request: ListRequest) -> Result<ListPage> {
@@ -237,6 +314,13 @@ impl Catalog for SqliteCatalog {
             return Ok(Vec::new());
         }
         self.index.readers.read(move |db| index::rows(db, bucket, after.as_ref(), limit)).await
+    }
+
+    async fn index_versions(&self, bucket: BucketId, after: Option<(ObjectKey, u64)>, limit: usize) -> Result<Vec<VersionRow>> {
+        if self.gone.contains(bucket) {
+            return Ok(Vec::new());
+        }
+        self.index.readers.read(move |db| index::versions(db, bucket, after.as_ref(), limit)).await
     }
 
     async fn index_lookup(&self, bucket: BucketId, keys: Vec<ObjectKey>) -> Result<Vec<Option<IndexRow>>> {
@@ -266,20 +350,31 @@ impl Catalog for SqliteCatalog {
         self.index.writer.submit(change).await
     }
 
-    async fn object(&self, bucket: BucketId, key: &ObjectKey) -> Result<Option<ObjectRow>> {
+    async fn object(&self, bucket: BucketId, key: &ObjectKey) -> Result<Option<StoredObject>> {
         let key = key.clone();
         self.truth.readers.read(move |db| object::find(db, bucket, &key)).await
     }
 
-    async fn set_object(&self, bucket: BucketId, row: ObjectRow) -> Result<()> {
-        if row.stands.is_none() && row.intended.is_none() {
-            return self.set_object_to_remove(bucket, row).await;
+    async fn set_object(&self, bucket: BucketId, expected: Expected, row: ObjectRow) -> Result<Revision> {
+        if row.is_empty() {
+            return self.set_object_to_remove(bucket, expected, row).await;
         }
-        self.truth.writer.submit(move |db| object::set(db, bucket, &row)).await
+        self.truth.writer.submit(move |db| object::set(db, bucket, expected, &row)).await
     }
 
-    async fn set_object_to_remove(&self, bucket: BucketId, row: ObjectRow) -> Result<()> {
-        self.truth.writer.submit_freeing(move |db| object::set(db, bucket, &row)).await
+    async fn set_object_to_remove(&self, bucket: BucketId, expected: Expected, row: ObjectRow) -> Result<Revision> {
+        self.truth.writer.submit_freeing(move |db| object::set(db, bucket, expected, &row)).await
+    }
+
+    async fn object_versions(&self, bucket: BucketId, key: &ObjectKey) -> Result<Vec<ObjectVersion>> {
+        let key = key.clone();
+        self.truth.readers.read(move |db| object::versions(db, bucket, &key)).await
+    }
+
+    async fn set_object_version(&self, bucket: BucketId, order: u64, expected: Expected, row: ObjectRow) -> Result<Revision> {
+        let frees = row.is_empty();
+        let change = move |db: &_| object::set_version(db, bucket, order, expected, &row);
+        if frees { self.truth.writer.submit_freeing(change).await } else { self.truth.writer.submit(change).await }
     }
 
     async fn objects(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize, which: WhichObjects) -> Result<Vec<ObjectRow>> {

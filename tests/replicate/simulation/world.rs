@@ -12,9 +12,9 @@ use crate::{
 };
 use causeway::{
     backend::{Backend, ReplicaState, Replication},
-    catalog::{BucketRecord, Catalog, NewBucket},
+    catalog::{BucketRecord, Catalog, Clock, NewBucket},
     faults::{Faults, FaultyBackend, Plan},
-    model::{BucketName, CannedAcl, Owner, Timestamp},
+    model::{BucketName, Owner, Timestamp},
     replicate::{ReadPolicy, ReplicatedBackend, ReplicatedSettings, WritePolicy},
     store::Store,
     work::Workers,
@@ -113,7 +113,9 @@ impl World {
     pub async fn start(&self) {
         let killed = CancellationToken::new();
         let [pause, lag] = self.pauses.clone();
-        let ledger = LedgerCatalog::open(self.ledger.clone(), killed.clone(), pause, lag);
+        let begun = tokio::time::Instant::now();
+        let simulated = move || Timestamp::from_millis(i64::try_from(begun.elapsed().as_millis()).expect("a short while"));
+        let ledger = LedgerCatalog::open(self.ledger.clone(), killed.clone(), pause, lag).by(Clock::new(simulated));
         let catalog: Arc<dyn Catalog> = Arc::new(ledger);
         let reached = |(storage, faults): (&Arc<Storage>, &Faults)| -> Arc<dyn Backend> {
             let reached = Reached { storage: storage.clone(), killed: killed.clone() };
@@ -135,8 +137,8 @@ impl World {
             Some(record) => record,
             None => {
                 let owner = Owner { id: "owner".into(), display_name: "owner".into() };
-                let (created, acl, place) = (Timestamp::now(), CannedAcl::Private, backend.place_for(&name));
-                let new = NewBucket { name, owner, created, acl, location: String::new(), backend: "safe".into(), place };
+                let (created, place) = (Timestamp::now(), backend.place_for(&name));
+                let new = NewBucket { name, owner, created, tenant: Default::default(), backend: "safe".into(), place };
                 let record = catalog.create_bucket(new).await.expect("a bucket");
                 backend.create(&record).await.expect("is made");
                 record

@@ -5,16 +5,18 @@
 //! those of the embedded catalog do: they are committed some time after they were asked for, in their order, and those that a
 //! killed process had not committed are lost.
 
+mod shared;
 mod state;
 
 use async_trait::async_trait;
 use causeway::{
     catalog::{
         BackendPlace, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog, CatalogError,
-        CatalogErrorKind, Commit, CompletedUpload, IndexChange, IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord,
-        ReplicaChange, ReplicaRecord, Result, UploadRecord, WhichObjects,
+        CatalogErrorKind, Clock, Commit, CompletedUpload, Document, Documents, Expected, Generation, Identities, IndexChange, IndexRow,
+        Lease, LeftPlace, NewBucket, NewDocument, NewIdentity, NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange,
+        ReplicaRecord, Result, Revision, StoredObject, UploadRecord, VersionRow, WhichObjects,
     },
-    model::{BucketName, ObjectKey, Timestamp, UploadId},
+    model::{AccessKey, BucketName, ObjectKey, TenantId, Timestamp, UploadId},
     store::{ListPage, ListRequest, ListUploadsRequest, UploadsPage},
 };
 use futures_util::future::BoxFuture;
@@ -51,6 +53,7 @@ pub struct LedgerCatalog {
     closed: AtomicBool,
     truth: Queue,
     index: Queue,
+    clock: Clock,
 }
 
 impl fmt::Debug for LedgerCatalog {
@@ -73,7 +76,12 @@ impl LedgerCatalog {
             tokio::spawn(commit(ledger.clone(), killed.clone(), pause.clone(), changes));
             queue
         };
-        Self { truth: queue(&pause), index: queue(&lag), closed: AtomicBool::new(false), ledger, pause, killed }
+        Self { truth: queue(&pause), index: queue(&lag), closed: AtomicBool::new(false), ledger, pause, killed, clock: Clock::default() }
+    }
+
+    /// The same, with leases by another clock than the system's.
+    pub fn by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Enqueues a change now, and tells of it when it is committed.
@@ -140,20 +148,20 @@ fn closed() -> CatalogError {
 
 #[async_trait]
 impl Catalog for LedgerCatalog {
-    async fn create_bucket_apart(&self, bucket: NewBucket, apart: Vec<BackendPlace>) -> Result<BucketRecord> {
-        self.submit(&self.truth, move |state| state.create_bucket(bucket, &apart)).await
+    async fn create_bucket_apart(&self, bucket: NewBucket, documents: Vec<NewDocument>, apart: Vec<BackendPlace>) -> Result<BucketRecord> {
+        self.submit(&self.truth, move |state| state.create_bucket(bucket, documents, &apart)).await
     }
 
-    async fn bucket(&self, name: &BucketName) -> Result<Option<BucketRecord>> {
-        self.read(|state| state.bucket(name)).await
+    async fn bucket_of(&self, tenant: &TenantId, name: &BucketName) -> Result<Option<BucketRecord>> {
+        self.read(|state| state.bucket(tenant, name)).await
     }
 
     async fn buckets(&self, query: BucketsQuery) -> Result<BucketsPage> {
         self.read(|state| state.buckets(&query)).await
     }
 
-    async fn update_bucket(&self, bucket: BucketId, change: BucketChange) -> Result<()> {
-        self.submit(&self.truth, move |state| state.update_bucket(bucket, change)).await
+    async fn update_bucket(&self, bucket: BucketId, expected: Expected, change: BucketChange) -> Result<Revision> {
+        self.submit(&self.truth, move |state| state.update_bucket(bucket, expected, change)).await
     }
 
     async fn delete_bucket(&self, bucket: BucketId) -> Result<()> {
@@ -164,6 +172,59 @@ impl Catalog for LedgerCatalog {
         .await
     }
 
+    async fn documents_revision(&self, bucket: BucketId) -> Result<Option<Revision>> {
+        self.read(|state| state.documents(bucket).map(|documents| documents.revision)).await
+    }
+
+    async fn documents(&self, bucket: BucketId) -> Result<Option<Documents>> {
+        self.read(|state| state.documents(bucket)).await
+    }
+
+    async fn document(&self, bucket: BucketId, kind: &str) -> Result<Option<Document>> {
+        self.read(|state| state.document(bucket, kind)).await
+    }
+
+    async fn set_document(&self, bucket: BucketId, expected: Expected, document: NewDocument) -> Result<Revision> {
+        self.submit(&self.truth, move |state| state.set_document(bucket, expected, document)).await
+    }
+
+    async fn delete_document(&self, bucket: BucketId, kind: &str, expected: Expected) -> Result<Option<Revision>> {
+        let kind = kind.to_owned();
+        self.submit(&self.truth, move |state| state.delete_document(bucket, &kind, expected)).await
+    }
+
+    async fn identities_revision(&self) -> Result<Revision> {
+        self.read(|state| state.shared.identities().revision).await
+    }
+
+    async fn identities(&self) -> Result<Identities> {
+        self.read(|state| state.shared.identities()).await
+    }
+
+    async fn set_identity(&self, identity: NewIdentity, expected: Expected) -> Result<Revision> {
+        self.submit(&self.truth, move |state| state.shared.set_identity(identity, expected)).await
+    }
+
+    async fn remove_identity(&self, access_key: &AccessKey, expected: Expected) -> Result<bool> {
+        let access_key = access_key.clone();
+        self.submit(&self.truth, move |state| state.shared.remove_identity(&access_key, expected)).await
+    }
+
+    async fn acquire_lease(&self, name: &str, owner: &str, ttl: Duration) -> Result<Option<Lease>> {
+        let (name, owner, now) = (name.to_owned(), owner.to_owned(), self.clock.now());
+        self.submit(&self.truth, move |state| Ok(state.shared.acquire_lease(name, owner, now, ttl))).await
+    }
+
+    async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<Option<Lease>> {
+        let (lease, now) = (lease.clone(), self.clock.now());
+        self.submit(&self.truth, move |state| Ok(state.shared.renew_lease(&lease, now, ttl))).await
+    }
+
+    async fn release_lease(&self, lease: &Lease) -> Result<bool> {
+        let lease = lease.clone();
+        self.submit(&self.truth, move |state| Ok(state.shared.release_lease(&lease))).await
+    }
+
     async fn replicas(&self, bucket: BucketId) -> Result<Vec<ReplicaRecord>> {
         self.read(|state| state.replicas(bucket)).await
     }
@@ -172,12 +233,12 @@ impl Catalog for LedgerCatalog {
         self.submit(&self.truth, move |state| state.add_replica(bucket, replica)).await
     }
 
-    async fn update_replica(&self, replica: BucketId, change: ReplicaChange) -> Result<()> {
-        self.submit(&self.truth, move |state| state.update_replica(replica, change)).await
+    async fn update_replica(&self, replica: BucketId, expected: Expected, change: ReplicaChange) -> Result<Revision> {
+        self.submit(&self.truth, move |state| state.update_replica(replica, expected, change)).await
     }
 
-    async fn renew_replica(&self, replica: BucketId) -> Result<ReplicaRecord> {
-        self.submit(&self.truth, move |state| state.renew_replica(replica)).await
+    async fn renew_replica(&self, replica: BucketId, expected: Expected) -> Result<ReplicaRecord> {
+        self.submit(&self.truth, move |state| state.renew_replica(replica, expected)).await
     }
 
     async fn left_places(&self) -> Result<Vec<LeftPlace>> {
@@ -197,9 +258,16 @@ impl Catalog for LedgerCatalog {
         self.submit(&self.truth, move |state| Ok(state.forget_place(at))).await
     }
 
-    fn index(&self, bucket: BucketId, change: IndexChange) -> Commit {
+    fn index_numbered(&self, bucket: BucketId, generation: Generation, change: IndexChange) -> Commit {
         self.submit(&self.index, move |state| {
-            state.index(bucket, change);
+            state.index(bucket, generation, change);
+            Ok(())
+        })
+    }
+
+    fn forget_deletions(&self, bucket: BucketId, up_to: Generation) -> Commit {
+        self.submit(&self.index, move |state| {
+            state.forget_deletions(bucket, up_to);
             Ok(())
         })
     }
@@ -210,6 +278,10 @@ impl Catalog for LedgerCatalog {
 
     async fn index_rows(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize) -> Result<Vec<IndexRow>> {
         self.read(|state| state.index_rows(bucket, after.as_ref(), limit)).await
+    }
+
+    async fn index_versions(&self, bucket: BucketId, after: Option<(ObjectKey, u64)>, limit: usize) -> Result<Vec<VersionRow>> {
+        self.read(|state| state.index_versions(bucket, after.as_ref(), limit)).await
     }
 
     async fn index_lookup(&self, bucket: BucketId, keys: Vec<ObjectKey>) -> Result<Vec<Option<IndexRow>>> {
@@ -233,12 +305,20 @@ impl Catalog for LedgerCatalog {
         .await
     }
 
-    async fn object(&self, bucket: BucketId, key: &ObjectKey) -> Result<Option<ObjectRow>> {
+    async fn object(&self, bucket: BucketId, key: &ObjectKey) -> Result<Option<StoredObject>> {
         self.read(|state| state.object(bucket, key)).await
     }
 
-    async fn set_object(&self, bucket: BucketId, row: ObjectRow) -> Result<()> {
-        self.submit(&self.truth, move |state| state.set_object(bucket, row)).await
+    async fn set_object(&self, bucket: BucketId, expected: Expected, row: ObjectRow) -> Result<Revision> {
+        self.submit(&self.truth, move |state| state.set_object(bucket, None, expected, row)).await
+    }
+
+    async fn object_versions(&self, bucket: BucketId, key: &ObjectKey) -> Result<Vec<ObjectVersion>> {
+        self.read(|state| state.object_versions(bucket, key)).await
+    }
+
+    async fn set_object_version(&self, bucket: BucketId, order: u64, expected: Expected, row: ObjectRow) -> Result<Revision> {
+        self.submit(&self.truth, move |state| state.set_object(bucket, Some(order), expected, row)).await
     }
 
     async fn objects(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize, which: WhichObjects) -> Result<Vec<ObjectRow>> {

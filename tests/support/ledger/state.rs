@@ -1,32 +1,41 @@
 //! What a ledger holds, and what each change and look makes of it. Owns no order and no time.
 
+use super::shared::Shared;
 use causeway::{
     catalog::{
         BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage, BucketsQuery, CatalogError,
-        CatalogErrorKind, CompletedUpload, IndexChange, IndexRow, JOB, LeftPlace, NewBucket, NewReplica, ObjectRow, PartRecord,
-        ReplicaChange, ReplicaRecord, Result, UploadRecord, WhichObjects,
+        CatalogErrorKind, CompletedUpload, Document, Documents, Expected, Generation, IndexChange, IndexRow, JOB, LeftPlace, NewBucket,
+        NewDocument, NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject,
+        UploadRecord, VersionRow, WhichObjects,
     },
-    model::{BucketName, ObjectKey, Timestamp, UploadId},
+    model::{BucketName, ObjectKey, TenantId, Timestamp, UploadId},
     store::{
         ListEntry, ListPage, ListRequest, ListUploadsRequest, ListedObject, UploadEntry, UploadInfo, UploadsPage,
         grouping::{self, Grouped, Ordered, Query, Seek},
     },
 };
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
 };
 
 #[derive(Debug, Default)]
 pub(super) struct State {
+    pub(super) shared: Shared,
     last: i64,
-    buckets: BTreeMap<BucketId, NewBucket>,
+    buckets: BTreeMap<BucketId, BucketRecord>,
     /// By its id: of which bucket it is.
     replicas: BTreeMap<BucketId, (BucketId, ReplicaRecord)>,
     left: BTreeMap<(String, String), LeftPlace>,
-    index: BTreeMap<(BucketId, ObjectKey), IndexRow>,
+    index: BTreeMap<(BucketId, ObjectKey), (Generation, IndexRow)>,
+    /// Of one key the newest first.
+    versions: BTreeMap<(BucketId, ObjectKey, Reverse<u64>), (Generation, VersionRow)>,
+    /// `None`: of what LIST shows.
+    deletions: BTreeMap<(BucketId, ObjectKey, Option<u64>), Generation>,
     facts: BTreeMap<(BucketId, String), String>,
-    objects: BTreeMap<(BucketId, ObjectKey), ObjectRow>,
+    objects: BTreeMap<(BucketId, ObjectKey), StoredObject>,
+    object_versions: BTreeMap<(BucketId, ObjectKey, Reverse<u64>), StoredObject>,
     uploads: BTreeMap<(BucketId, UploadId), Upload>,
     completed: BTreeMap<(BucketId, UploadId), CompletedUpload>,
 }
@@ -41,6 +50,10 @@ fn refused<T>(kind: CatalogErrorKind) -> Result<T> {
     Err(CatalogError::new(kind, format!("{kind:?}")))
 }
 
+pub(super) fn expect(expected: Expected, found: Revision) -> Result<()> {
+    if expected.admits(found) { Ok(()) } else { refused(CatalogErrorKind::Conflict) }
+}
+
 impl State {
     fn next(&mut self) -> BucketId {
         self.last += 1;
@@ -51,12 +64,12 @@ impl State {
         self.buckets.contains_key(&bucket) || self.replicas.contains_key(&bucket)
     }
 
-    pub(super) fn create_bucket(&mut self, bucket: NewBucket, apart: &[BackendPlace]) -> Result<BucketRecord> {
-        if self.buckets.values().any(|known| known.name == bucket.name) {
+    pub(super) fn create_bucket(&mut self, bucket: NewBucket, documents: Vec<NewDocument>, apart: &[BackendPlace]) -> Result<BucketRecord> {
+        if self.bucket(&bucket.tenant, &bucket.name).is_some() {
             return refused(CatalogErrorKind::Exists);
         }
         let replicas = self.replicas.values().map(|(_, replica)| (&replica.backend, &replica.place));
-        let mut all = self.buckets.values().map(|bucket| (&bucket.backend, &bucket.place)).chain(replicas);
+        let mut all = self.buckets.values().map(|record| (&record.bucket.backend, &record.bucket.place)).chain(replicas);
         let inside = |a: &str, b: &str| b.is_empty() || a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'));
         let touches = |(backend, at): (&String, &String)| {
             apart.iter().any(|apart| apart.backend == *backend && (inside(at, &apart.place) || inside(&apart.place, at)))
@@ -64,24 +77,31 @@ impl State {
         if all.any(touches) {
             return refused(CatalogErrorKind::Overlaps);
         }
-        let id = self.next();
-        self.buckets.insert(id, bucket.clone());
-        Ok(BucketRecord { id, bucket })
+        let revision = Revision(1);
+        let mut all: Vec<_> = documents.into_iter().map(|NewDocument { kind, body }| Document { kind, body, revision }).collect();
+        all.sort_by(|a, b| a.kind.cmp(&b.kind));
+        let documents = Documents { revision: if all.is_empty() { Revision::NONE } else { revision }, all };
+        let record = BucketRecord { revision, documents, ..BucketRecord::new(self.next(), bucket) };
+        self.buckets.insert(record.id, record.clone());
+        Ok(record)
     }
 
-    pub(super) fn bucket(&self, name: &BucketName) -> Option<BucketRecord> {
-        let (id, bucket) = self.buckets.iter().find(|(_, bucket)| bucket.name == *name)?;
-        Some(BucketRecord { id: *id, bucket: bucket.clone() })
+    pub(super) fn bucket(&self, tenant: &TenantId, name: &BucketName) -> Option<BucketRecord> {
+        self.buckets.values().find(|record| record.bucket.tenant == *tenant && record.bucket.name == *name).cloned()
     }
 
     pub(super) fn buckets(&self, query: &BucketsQuery) -> BucketsPage {
-        let wanted = |bucket: &&NewBucket| {
-            (query.owner.as_ref().is_none_or(|owner| *owner == *bucket.owner.id) || query.besides.contains(&bucket.name))
+        let wanted = |record: &&BucketRecord| {
+            let bucket = &record.bucket;
+            bucket.tenant == query.tenant
+                && (query.owner.as_ref().is_none_or(|owner| *owner == *bucket.owner.id) || query.besides.contains(&bucket.name))
                 && bucket.name.as_str().starts_with(&query.prefix)
                 && query.after.as_deref().is_none_or(|after| bucket.name.as_str() > after)
         };
-        let found = self.buckets.iter().filter(|(_, bucket)| wanted(bucket));
-        let mut buckets: Vec<_> = found.map(|(id, bucket)| BucketRecord { id: *id, bucket: bucket.clone() }).collect();
+        let mut buckets: Vec<BucketRecord> = self.buckets.values().filter(wanted).cloned().collect();
+        for record in &mut buckets {
+            record.documents.all.retain(|document| query.documents.contains(&document.kind.as_str()));
+        }
         buckets.sort_by(|a, b| a.bucket.name.as_str().cmp(b.bucket.name.as_str()));
         let truncated = query.limit > 0 && buckets.len() > query.limit;
         buckets.truncate(query.limit);
@@ -89,11 +109,11 @@ impl State {
     }
 
     pub(super) fn bucket_sizes(&self, limit: usize) -> BucketSizes {
-        let size = |(id, bucket): (&BucketId, &NewBucket)| {
+        let size = |(id, record): (&BucketId, &BucketRecord)| {
             let keys = || self.index.range((*id, ObjectKey::new("\0").expect("a key"))..).take_while(|((of, _), _)| of == id);
             let has_index = keys().next().is_some() || self.facts.keys().any(|(of, name)| of == id && !name.starts_with(JOB));
-            let bytes = keys().map(|(_, row)| row.size).fold(0u64, u64::saturating_add);
-            has_index.then(|| BucketSize { name: bucket.name.clone(), objects: keys().count() as u64, bytes })
+            let bytes = keys().map(|(_, (_, row))| row.size).fold(0u64, u64::saturating_add);
+            has_index.then(|| BucketSize { name: record.bucket.name.clone(), objects: keys().count() as u64, bytes })
         };
         let mut largest: Vec<_> = self.buckets.iter().filter_map(size).collect();
         largest.sort_by_key(|size| std::cmp::Reverse((size.bytes, size.objects)));
@@ -102,13 +122,46 @@ impl State {
         BucketSizes { largest, others }
     }
 
-    pub(super) fn update_bucket(&mut self, bucket: BucketId, change: BucketChange) -> Result<()> {
-        let Some(bucket) = self.buckets.get_mut(&bucket) else { return refused(CatalogErrorKind::NotFound) };
-        match change {
-            BucketChange::Acl(acl) => bucket.acl = acl,
-            BucketChange::Owner(owner) => bucket.owner = owner,
+    pub(super) fn update_bucket(&mut self, bucket: BucketId, expected: Expected, change: BucketChange) -> Result<Revision> {
+        let Some(record) = self.buckets.get_mut(&bucket) else { return refused(CatalogErrorKind::NotFound) };
+        expect(expected, record.revision)?;
+        let BucketChange::Owner(owner) = change;
+        record.bucket.owner = owner;
+        record.revision.0 += 1;
+        Ok(record.revision)
+    }
+
+    pub(super) fn documents(&self, bucket: BucketId) -> Option<Documents> {
+        let record = self.buckets.get(&bucket).map(|record| record.documents.clone());
+        record.or_else(|| self.replicas.contains_key(&bucket).then(Documents::default))
+    }
+
+    pub(super) fn document(&self, bucket: BucketId, kind: &str) -> Option<Document> {
+        self.documents(bucket)?.all.into_iter().find(|document| document.kind == kind)
+    }
+
+    pub(super) fn set_document(&mut self, bucket: BucketId, expected: Expected, new: NewDocument) -> Result<Revision> {
+        let known = self.document(bucket, &new.kind);
+        let Some(record) = self.buckets.get_mut(&bucket) else { return refused(CatalogErrorKind::NotFound) };
+        expect(expected, known.map_or(Revision::NONE, |known| known.revision))?;
+        let Documents { revision, all } = &mut record.documents;
+        revision.0 += 1;
+        all.retain(|document| document.kind != new.kind);
+        all.push(Document { kind: new.kind, body: new.body, revision: *revision });
+        all.sort_by(|a, b| a.kind.cmp(&b.kind));
+        Ok(*revision)
+    }
+
+    pub(super) fn delete_document(&mut self, bucket: BucketId, kind: &str, expected: Expected) -> Result<Option<Revision>> {
+        let known = self.document(bucket, kind);
+        if expected != Expected::Any && !self.exists(bucket) {
+            return refused(CatalogErrorKind::NotFound);
         }
-        Ok(())
+        expect(expected, known.as_ref().map_or(Revision::NONE, |known| known.revision))?;
+        let (Some(record), Some(_)) = (self.buckets.get_mut(&bucket), known) else { return Ok(None) };
+        record.documents.revision.0 += 1;
+        record.documents.all.retain(|document| document.kind != kind);
+        Ok(Some(record.documents.revision))
     }
 
     pub(super) fn delete_bucket(&mut self, bucket: BucketId) {
@@ -117,8 +170,11 @@ impl State {
         self.buckets.retain(|id, _| !gone.contains(id));
         self.replicas.retain(|id, _| !gone.contains(id));
         self.index.retain(|(id, _), _| !gone.contains(id));
+        self.versions.retain(|(id, ..), _| !gone.contains(id));
+        self.deletions.retain(|(id, ..), _| !gone.contains(id));
         self.facts.retain(|(id, _), _| !gone.contains(id));
         self.objects.retain(|(id, _), _| !gone.contains(id));
+        self.object_versions.retain(|(id, ..), _| !gone.contains(id));
         self.uploads.retain(|(id, _), _| !gone.contains(id));
         self.completed.retain(|(id, _), _| !gone.contains(id));
     }
@@ -138,29 +194,33 @@ impl State {
             return refused(CatalogErrorKind::Exists);
         }
         let (id, rank) = (self.next(), known.last().map_or(0, |last| last.rank + 1));
-        let replica = ReplicaRecord { id, backend, place, rank, seeded: false, refilled: false, unmade: false };
+        let (seeded, refilled, unmade, revision) = (false, false, false, Revision(1));
+        let replica = ReplicaRecord { id, backend, place, rank, seeded, refilled, unmade, revision };
         self.replicas.insert(id, (bucket, replica.clone()));
         Ok(replica)
     }
 
-    pub(super) fn update_replica(&mut self, replica: BucketId, change: ReplicaChange) -> Result<()> {
-        let Some((of, _)) = self.replicas.get(&replica) else { return refused(CatalogErrorKind::NotFound) };
+    pub(super) fn update_replica(&mut self, replica: BucketId, expected: Expected, change: ReplicaChange) -> Result<Revision> {
+        let Some((of, known)) = self.replicas.get(&replica) else { return refused(CatalogErrorKind::NotFound) };
+        expect(expected, known.revision)?;
         let first = self.replicas(*of).first().map_or(0, |first| first.rank);
-        if let Some((_, replica)) = self.replicas.get_mut(&replica) {
-            match change {
-                ReplicaChange::Seeded => (replica.seeded, replica.refilled, replica.unmade) = (true, false, false),
-                ReplicaChange::Refilled => (replica.seeded, replica.refilled, replica.unmade) = (false, true, false),
-                ReplicaChange::Unmade => (replica.seeded, replica.refilled, replica.unmade) = (false, false, true),
-                ReplicaChange::First => replica.rank = first - 1,
-            }
+        let Some((_, replica)) = self.replicas.get_mut(&replica) else { return refused(CatalogErrorKind::NotFound) };
+        match change {
+            ReplicaChange::Seeded => (replica.seeded, replica.refilled, replica.unmade) = (true, false, false),
+            ReplicaChange::Refilled => (replica.seeded, replica.refilled, replica.unmade) = (false, true, false),
+            ReplicaChange::Unmade => (replica.seeded, replica.refilled, replica.unmade) = (false, false, true),
+            ReplicaChange::First => replica.rank = first - 1,
         }
-        Ok(())
+        replica.revision.0 += 1;
+        Ok(replica.revision)
     }
 
-    pub(super) fn renew_replica(&mut self, replica: BucketId) -> Result<ReplicaRecord> {
+    pub(super) fn renew_replica(&mut self, replica: BucketId, expected: Expected) -> Result<ReplicaRecord> {
         let Some((of, old)) = self.replicas.get(&replica).cloned() else { return refused(CatalogErrorKind::NotFound) };
+        expect(expected, old.revision)?;
         self.delete_bucket(replica);
-        let fresh = ReplicaRecord { id: self.next(), seeded: false, refilled: true, unmade: false, ..old };
+        let (id, revision) = (self.next(), Revision(1));
+        let fresh = ReplicaRecord { id, seeded: false, refilled: true, unmade: false, revision, ..old };
         self.replicas.insert(fresh.id, (of, fresh.clone()));
         Ok(fresh)
     }
@@ -177,17 +237,52 @@ impl State {
         self.left.remove(&at).is_some()
     }
 
-    pub(super) fn index(&mut self, bucket: BucketId, change: IndexChange) {
+    pub(super) fn index(&mut self, bucket: BucketId, generation: Generation, change: IndexChange) {
+        // Nothing is remembered of a bucket that is gone.
+        if !self.exists(bucket) {
+            return;
+        }
+        let (key, order) = match &change {
+            IndexChange::Put(row) => (row.key.clone(), None),
+            IndexChange::Delete(key) => (key.clone(), None),
+            IndexChange::PutVersion(version) => (version.row.key.clone(), Some(version.row.version.order)),
+            IndexChange::DeleteVersion(key, order) => (key.clone(), Some(*order)),
+        };
+        let (at, deletion) = ((bucket, key.clone()), (bucket, key.clone(), order));
+        let version = (bucket, key, Reverse(order.unwrap_or_default()));
+        let known = match order {
+            None => self.index.get(&at).map(|(known, _)| *known),
+            Some(_) => self.versions.get(&version).map(|(known, _)| *known),
+        };
+        let is_numbered = generation > Generation::UNNUMBERED;
+        let is_late = [known, self.deletions.get(&deletion).copied()].into_iter().flatten().any(|known| known > generation);
+        if is_numbered && is_late {
+            return;
+        }
         match change {
-            // Nothing is remembered of a bucket that is gone.
-            IndexChange::Put(row) if self.exists(bucket) => drop(self.index.insert((bucket, row.key.clone()), row)),
-            IndexChange::Put(_) => {}
-            IndexChange::Delete(key) => drop(self.index.remove(&(bucket, key))),
+            IndexChange::Put(row) => drop(self.index.insert(at, (generation, row))),
+            IndexChange::Delete(_) => drop(self.index.remove(&at)),
+            IndexChange::PutVersion(row) => return drop(self.versions.insert(version, (generation, row))),
+            IndexChange::DeleteVersion(..) => drop(self.versions.remove(&version)),
+        }
+        let is_deleted = order.is_some() || !self.index.contains_key(&(deletion.0, deletion.1.clone()));
+        if is_numbered && is_deleted {
+            self.deletions.insert(deletion, generation);
         }
     }
 
+    pub(super) fn forget_deletions(&mut self, bucket: BucketId, up_to: Generation) {
+        self.deletions.retain(|(of, ..), generation| *of != bucket || *generation > up_to);
+    }
+
     fn rows(&self, bucket: BucketId) -> impl Iterator<Item = &IndexRow> {
-        self.index.iter().filter(move |((of, _), _)| *of == bucket).map(|(_, row)| row)
+        self.index.iter().filter(move |((of, _), _)| *of == bucket).map(|(_, (_, row))| row)
+    }
+
+    pub(super) fn index_versions(&self, bucket: BucketId, after: Option<&(ObjectKey, u64)>, limit: usize) -> Vec<VersionRow> {
+        let is_behind = |key: &ObjectKey, order: Reverse<u64>| after.is_none_or(|(at, of)| (key, order) > (at, Reverse(*of)));
+        let versions = self.versions.iter().filter(|((of, key, order), _)| *of == bucket && is_behind(key, *order));
+        versions.map(|(_, (_, version))| version.clone()).take(limit).collect()
     }
 
     pub(super) fn list(&self, bucket: BucketId, request: &ListRequest) -> ListPage {
@@ -214,7 +309,7 @@ impl State {
     }
 
     pub(super) fn index_lookup(&self, bucket: BucketId, keys: &[ObjectKey]) -> Vec<Option<IndexRow>> {
-        keys.iter().map(|key| self.index.get(&(bucket, key.clone())).cloned()).collect()
+        keys.iter().map(|key| self.index.get(&(bucket, key.clone())).map(|(_, row)| row.clone())).collect()
     }
 
     pub(super) fn fact(&self, bucket: BucketId, name: &str) -> Option<String> {
@@ -229,25 +324,42 @@ impl State {
         }
     }
 
-    pub(super) fn object(&self, bucket: BucketId, key: &ObjectKey) -> Option<ObjectRow> {
+    pub(super) fn object(&self, bucket: BucketId, key: &ObjectKey) -> Option<StoredObject> {
         self.objects.get(&(bucket, key.clone())).cloned()
     }
 
-    pub(super) fn set_object(&mut self, bucket: BucketId, row: ObjectRow) -> Result<()> {
-        if row.stands.is_none() && row.intended.is_none() {
-            self.objects.remove(&(bucket, row.key));
-            return Ok(());
+    /// `None`: the current one.
+    pub(super) fn set_object(&mut self, bucket: BucketId, order: Option<u64>, expected: Expected, row: ObjectRow) -> Result<Revision> {
+        let (at, version) = ((bucket, row.key.clone()), (bucket, row.key.clone(), Reverse(order.unwrap_or_default())));
+        let known = if order.is_none() { self.objects.get(&at) } else { self.object_versions.get(&version) };
+        expect(expected, known.map_or(Revision::NONE, |known| known.revision))?;
+        if row.is_empty() {
+            match order {
+                None => drop(self.objects.remove(&at)),
+                Some(_) => drop(self.object_versions.remove(&version)),
+            }
+            return Ok(Revision::NONE);
         }
         if !self.exists(bucket) {
             return refused(CatalogErrorKind::NotFound);
         }
-        self.objects.insert((bucket, row.key.clone()), row);
-        Ok(())
+        let stored = StoredObject { row, revision: Revision(self.next().0) };
+        let revision = stored.revision;
+        match order {
+            None => drop(self.objects.insert(at, stored)),
+            Some(_) => drop(self.object_versions.insert(version, stored)),
+        }
+        Ok(revision)
+    }
+
+    pub(super) fn object_versions(&self, bucket: BucketId, key: &ObjectKey) -> Vec<ObjectVersion> {
+        let versions = self.object_versions.iter().filter(|((of, at, _), _)| *of == bucket && at == key);
+        versions.map(|((_, _, Reverse(order)), stored)| ObjectVersion { order: *order, stored: stored.clone() }).collect()
     }
 
     pub(super) fn objects(&self, bucket: BucketId, after: Option<&ObjectKey>, limit: usize, which: WhichObjects) -> Vec<ObjectRow> {
         let rows = self.objects.iter().filter(|((of, key), _)| *of == bucket && after.is_none_or(|after| key > after));
-        let rows = rows.map(|(_, row)| row).filter(|row| which == WhichObjects::All || row.intended.is_some());
+        let rows = rows.map(|(_, stored)| &stored.row).filter(|row| which == WhichObjects::All || row.intended.is_some());
         rows.take(limit).cloned().collect()
     }
 

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use crate::{
         catalog::{BucketId, NewBucket},
-        model::{CannedAcl, ObjectKey, Owner, Timestamp},
+        model::{ObjectKey, Owner, Timestamp},
         store::{PutRequest, payload::Payload},
     };
 
@@ -120,9 +120,9 @@ mod tests {
         let owner = Owner { id: "o".into(), display_name: "o".into() };
         let name = BucketName::parse(name).expect("a name");
         let place = MemoryBackend::new().place_for(&name);
-        let (created, acl) = (Timestamp::from_millis(0), CannedAcl::Private);
-        let bucket = NewBucket { name, owner, created, acl, location: String::new(), backend: "memory".into(), place };
-        BucketRecord { id: BucketId(1), bucket }
+        let created = Timestamp::from_millis(0);
+        let bucket = NewBucket { name, owner, created, tenant: Default::default(), backend: "memory".into(), place };
+        BucketRecord::new(BucketId(1), bucket)
     }
 
     fn put() -> PutRequest {

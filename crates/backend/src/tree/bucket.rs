@@ -21,7 +21,7 @@ use crate::{
         unreadable::Unreadable,
         watches::{Change, Watches},
     },
-    catalog::{BucketId, Catalog, IndexChange},
+    catalog::{BucketId, Catalog, Expected, IndexChange},
     model::{ETag, ObjectInfo, ObjectKey, Span, UploadId},
     store::{
         Durability, Result,
@@ -127,15 +127,27 @@ impl Bucket {
     }
 
     pub(super) async fn row(&self, key: &ObjectKey) -> Result<Row> {
-        Row::read(self.catalog.object(self.id, key).await?)
+        Row::read(self.catalog.object(self.id, key).await?.map(|stored| stored.row))
     }
 
     pub(super) async fn set_row(&self, key: &ObjectKey, row: &Row) -> Result<()> {
-        Ok(self.catalog.set_object(self.id, row.write(key)?).await?)
+        self.write_row(key, row, false).await
     }
 
     pub(super) async fn set_row_to_remove(&self, key: &ObjectKey, row: &Row) -> Result<()> {
-        Ok(self.catalog.set_object_to_remove(self.id, row.write(key)?).await?)
+        self.write_row(key, row, true).await
+    }
+
+    /// Whoever writes holds the key's lock, and no other process has the bucket open: whatever is there is what was read.
+    async fn write_row(&self, key: &ObjectKey, row: &Row, to_remove: bool) -> Result<()> {
+        let (row, expected) = (row.write(key)?, Expected::Any);
+        let written = if to_remove {
+            self.catalog.set_object_to_remove(self.id, expected, row)
+        } else {
+            self.catalog.set_object(self.id, expected, row)
+        };
+        written.await?;
+        Ok(())
     }
 
     /// Announces that the file of a key changes, until the result is dropped. The lock is held.

@@ -269,7 +269,7 @@ mod tests {
     use crate::{
         backend::tree::files::{Published, Stat},
         catalog::{NewBucket, PartRecord, UploadRecord, sqlite::SqliteCatalog},
-        model::{Attributes, BucketName, CannedAcl, ChecksumAlgorithm, ChecksumSpec, Owner, Timestamp},
+        model::{Attributes, BucketName, ChecksumAlgorithm, ChecksumSpec, Owner, Timestamp},
         store::{Durability, error::StoreErrorKind},
     };
     use async_trait::async_trait;
@@ -309,8 +309,8 @@ mod tests {
         let spool = Spool::open(dir.path().join("parts"), 1 << 20, false).expect("opens");
         let owner = Owner { id: "o".into(), display_name: "o".into() };
         let name = BucketName::parse("bucket").expect("a name");
-        let (location, backend, place, created) = (String::new(), "b".into(), String::new(), Timestamp::now());
-        let new = NewBucket { name, owner: owner.clone(), created, acl: CannedAcl::Private, location, backend, place };
+        let (backend, place, created) = ("b".into(), String::new(), Timestamp::now());
+        let new = NewBucket { name, owner: owner.clone(), created, tenant: Default::default(), backend, place };
         let bucket = catalog.create_bucket(new).await.expect("is made").id;
         let upload = UploadId::parse("a").expect("an id");
         let algorithm = ChecksumAlgorithm::Crc64Nvme;

@@ -103,6 +103,7 @@ impl Record {
             last_modified: self.modified,
             checksum: self.checksum.as_ref().map(|sum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind }),
             fingerprint: self.stat.as_ref().map(fingerprint).unwrap_or_default(),
+            version: Default::default(),
         }
     }
 }
@@ -135,7 +136,8 @@ pub(super) fn foreign(stat: &Stat) -> ObjectInfo {
 
 pub(super) fn foreign_row(key: &ObjectKey, stat: &Stat) -> IndexRow {
     let ObjectInfo { size, etag, last_modified, .. } = foreign(stat);
-    IndexRow { key: key.clone(), size, etag, last_modified, checksum: None, fingerprint: fingerprint(stat) }
+    let (key, fingerprint) = (key.clone(), fingerprint(stat));
+    IndexRow { key, size, etag, last_modified, checksum: None, fingerprint, version: Default::default() }
 }
 
 /// As index rows remember what the storage said.

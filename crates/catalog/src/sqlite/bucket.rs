@@ -2,15 +2,17 @@
 
 use super::{
     column::{Column, get},
+    document,
+    error::conflict,
     sizes::Size,
     writer::{Applied, Failure},
 };
 use crate::{
     catalog::{
         BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage, BucketsQuery, CatalogError,
-        CatalogErrorKind, NewBucket,
+        CatalogErrorKind, Documents, Expected, NewBucket, NewDocument, Revision,
     },
-    model::{BucketName, Owner},
+    model::{BucketName, Owner, TenantId},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::{
@@ -18,11 +20,12 @@ use std::{
     collections::{HashMap, VecDeque},
 };
 
-const COLUMNS: &str = "id, name, owner_id, owner_name, created, acl, location, backend, place";
+const COLUMNS: &str = "id, tenant, name, owner_id, owner_name, created, backend, place, revision, settings";
 
-pub(super) fn create(db: &Connection, bucket: &NewBucket, apart: &[BackendPlace]) -> Applied<BucketRecord> {
+pub(super) fn create(db: &Connection, bucket: &NewBucket, documents: &[NewDocument], apart: &[BackendPlace]) -> Applied<BucketRecord> {
     let taken = || Failure::Refused(CatalogError::new(CatalogErrorKind::Exists, format!("bucket {} exists", bucket.name)));
-    if db.prepare_cached("SELECT 1 FROM buckets WHERE name = ?1")?.exists([bucket.name.as_str()])? {
+    let (tenant, name) = (bucket.tenant.as_str(), bucket.name.as_str());
+    if db.prepare_cached("SELECT 1 FROM buckets WHERE tenant = ?1 AND name = ?2")?.exists([tenant, name])? {
         return Err(taken());
     }
     for place in apart {
@@ -31,26 +34,27 @@ pub(super) fn create(db: &Connection, bucket: &NewBucket, apart: &[BackendPlace]
             return Err(Failure::Refused(CatalogError::new(CatalogErrorKind::Overlaps, words)));
         }
     }
-    let inserted = db
-        .prepare_cached(
-            "INSERT INTO buckets (name, owner_id, owner_name, created, acl, location, backend, place)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (name) DO NOTHING",
-        )?
-        .execute(params![
-            bucket.name.as_str(),
-            &*bucket.owner.id,
-            &*bucket.owner.display_name,
-            Column(bucket.created),
-            bucket.acl.as_str(),
-            bucket.location,
-            bucket.backend,
-            bucket.place,
-        ])?;
-    match inserted {
-        0 => Err(taken()),
-        _ => Ok(BucketRecord { id: BucketId(db.last_insert_rowid()), bucket: bucket.clone() }),
-    }
+    db.prepare_cached(
+        "INSERT INTO buckets (tenant, name, owner_id, owner_name, created, backend, place, settings)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        tenant,
+        name,
+        &*bucket.owner.id,
+        &*bucket.owner.display_name,
+        Column(bucket.created),
+        bucket.backend,
+        bucket.place,
+        !documents.is_empty(),
+    ])?;
+    let id = BucketId(db.last_insert_rowid());
+    let documents = document::begin(db, id, documents)?;
+    Ok(BucketRecord { id, revision: FIRST, bucket: bucket.clone(), documents })
 }
+
+/// The revision of a bucket that nobody has changed, as its column's default says.
+const FIRST: Revision = Revision(1);
 
 /// The name of a bucket or replica at a place, inside it or around it. Each step is a look into an index, however many there are.
 fn touching(db: &Connection, BackendPlace { backend, place }: &BackendPlace) -> rusqlite::Result<Option<String>> {
@@ -71,10 +75,14 @@ fn touching(db: &Connection, BackendPlace { backend, place }: &BackendPlace) -> 
     inside.query_row([backend, place], |row| row.get(0)).optional()
 }
 
-pub(super) fn find(db: &Connection, name: &BucketName) -> rusqlite::Result<Option<BucketRecord>> {
-    db.prepare_cached(&format!("SELECT {COLUMNS} FROM buckets WHERE name = ?1 AND replica_of IS NULL"))?
-        .query_row([name.as_str()], record)
-        .optional()
+pub(super) fn find(db: &Connection, tenant: &TenantId, name: &BucketName) -> rusqlite::Result<Option<BucketRecord>> {
+    let record = db
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM buckets WHERE tenant = ?1 AND name = ?2 AND replica_of IS NULL"))?
+        .query_row([tenant.as_str(), name.as_str()], record)
+        .optional()?;
+    let Some(mut record) = record else { return Ok(None) };
+    record.documents.all = document::all(db, record.id)?;
+    Ok(Some(record))
 }
 
 pub(super) fn list(db: &Connection, query: &BucketsQuery) -> rusqlite::Result<BucketsPage> {
@@ -93,29 +101,42 @@ pub(super) fn list(db: &Connection, query: &BucketsQuery) -> rusqlite::Result<Bu
     let besides: Vec<String> = query.besides.iter().map(|name| format!("\"{name}\"")).collect();
     let besides = format!("[{}]", besides.join(","));
     let sql = format!(
-        "SELECT {COLUMNS} FROM buckets WHERE {owner} AND replica_of IS NULL AND name >= ?1 AND name > ?2 AND name < ?3 ORDER BY name LIMIT ?4"
+        "SELECT {COLUMNS} FROM buckets WHERE {owner} AND replica_of IS NULL AND tenant = ?7 AND name >= ?1 AND name > ?2 AND name < ?3
+         ORDER BY name LIMIT ?4"
     );
     let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![query.prefix, after, end, limit, query.owner, besides], record)?;
-    let mut buckets = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    let values = params![query.prefix, after, end, limit, query.owner, besides, query.tenant.as_str()];
+    let mut buckets = statement.query_map(values, record)?.collect::<rusqlite::Result<Vec<_>>>()?;
     let truncated = buckets.len() > query.limit;
     buckets.truncate(query.limit);
+    for record in buckets.iter_mut().filter(|record| record.documents.revision > Revision::NONE) {
+        for kind in &query.documents {
+            record.documents.all.extend(document::find(db, record.id, kind)?);
+        }
+    }
     Ok(BucketsPage { buckets, truncated })
 }
 
-pub(super) fn update(db: &Connection, bucket: BucketId, change: &BucketChange) -> Applied<()> {
-    let changed = match change {
-        BucketChange::Acl(acl) => {
-            db.prepare_cached("UPDATE buckets SET acl = ?2 WHERE id = ?1")?.execute(params![bucket.0, acl.as_str()])?
-        }
-        BucketChange::Owner(owner) => db
-            .prepare_cached("UPDATE buckets SET owner_id = ?2, owner_name = ?3 WHERE id = ?1")?
-            .execute(params![bucket.0, &*owner.id, &*owner.display_name])?,
-    };
-    match changed {
-        0 => Err(no_such_bucket()),
-        _ => Ok(()),
+pub(super) fn update(db: &Connection, bucket: BucketId, expected: Expected, change: &BucketChange) -> Applied<Revision> {
+    expect(db, bucket, expected)?;
+    let BucketChange::Owner(owner) = change;
+    db.prepare_cached("UPDATE buckets SET owner_id = ?2, owner_name = ?3, revision = revision + 1 WHERE id = ?1 RETURNING revision")?
+        .query_row(params![bucket.0, &*owner.id, &*owner.display_name], |row| row.get(0).map(Revision))
+        .optional()?
+        .ok_or_else(no_such_bucket)
+}
+
+/// Refuses a change of a bucket, or of a replica, that is not as its caller read it.
+pub(super) fn expect(db: &Connection, bucket: BucketId, expected: Expected) -> Applied<()> {
+    if expected == Expected::Any {
+        return Ok(());
     }
+    let found = db
+        .prepare_cached("SELECT revision FROM buckets WHERE id = ?1")?
+        .query_row([bucket.0], |row| row.get(0).map(Revision))
+        .optional()?
+        .ok_or_else(no_such_bucket)?;
+    if expected.admits(found) { Ok(()) } else { Err(conflict("the bucket")) }
 }
 
 /// With its replicas, and everything that the truth holds of them. Gives the ids of all that are gone.
@@ -129,6 +150,8 @@ pub(super) fn delete(db: &Connection, bucket: BucketId) -> Applied<VecDeque<Buck
         "DELETE FROM uploads WHERE bucket = ?1",
         "DELETE FROM completed WHERE bucket = ?1",
         "DELETE FROM objects WHERE bucket = ?1",
+        "DELETE FROM object_versions WHERE bucket = ?1",
+        "DELETE FROM documents WHERE bucket = ?1",
         "DELETE FROM buckets WHERE id = ?1",
     ] {
         db.prepare_cached(sql)?.execute([bucket.0])?;
@@ -175,13 +198,14 @@ fn record(row: &Row<'_>) -> rusqlite::Result<BucketRecord> {
     Ok(BucketRecord {
         id: BucketId(row.get(0)?),
         bucket: NewBucket {
-            name: get(row, 1)?,
-            owner: Owner { id: text(2)?.into(), display_name: text(3)?.into() },
-            created: get(row, 4)?,
-            acl: get(row, 5)?,
-            location: text(6)?,
-            backend: text(7)?,
-            place: text(8)?,
+            tenant: get(row, 1)?,
+            name: get(row, 2)?,
+            owner: Owner { id: text(3)?.into(), display_name: text(4)?.into() },
+            created: get(row, 5)?,
+            backend: text(6)?,
+            place: text(7)?,
         },
+        revision: Revision(row.get(8)?),
+        documents: Documents { revision: Revision(row.get(9)?), all: Vec::new() },
     })
 }

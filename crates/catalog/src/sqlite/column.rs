@@ -1,8 +1,11 @@
 //! How our values are stored in columns, and read back: a value that does not parse any more is an error, never a guess.
 
-use crate::model::{
-    Attributes, BucketName, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum, ObjectKey,
-    PartNumber, Timestamp, UploadId,
+use crate::{
+    catalog::Generation,
+    model::{
+        Attributes, BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum, ObjectKey, PartNumber, Role,
+        TenantId, Timestamp, UploadId,
+    },
 };
 use rusqlite::{
     Row, ToSql,
@@ -55,6 +58,28 @@ impl ToSql for Column<u64> {
     }
 }
 
+/// The order of a version in `deletions`; -1 stands for what LIST shows of a key.
+impl ToSql for Column<Option<u64>> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        match self.0 {
+            Some(order) => owned(i64::try_from(order).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?),
+            None => owned(-1),
+        }
+    }
+}
+
+impl ToSql for Column<Generation> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        owned(i64::try_from(self.0.0).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?)
+    }
+}
+
+impl FromSql for Column<Generation> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Column::<u64>::column_result(value).map(|number| Self(Generation(number.0)))
+    }
+}
+
 impl FromSql for Column<u64> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         u64::try_from(value.as_i64()?).map(Self).map_err(|_| bad("a negative size"))
@@ -90,6 +115,18 @@ impl FromSql for Column<ETag> {
             ValueRef::Blob(md5) => Ok(Self(ETag::from_md5(md5.try_into().map_err(|_| bad("an ETag of a wrong length"))?))),
             text => Ok(Self(ETag::opaque(text.as_str()?))),
         }
+    }
+}
+
+impl ToSql for Column<Role> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.as_str().into())
+    }
+}
+
+impl FromSql for Column<Role> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Role::parse(value.as_str()?).map(Self).ok_or_else(|| bad("an unknown role"))
     }
 }
 
@@ -164,9 +201,9 @@ impl FromSql for Column<BucketName> {
     }
 }
 
-impl FromSql for Column<CannedAcl> {
+impl FromSql for Column<TenantId> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        CannedAcl::parse(value.as_str()?).map(Self).ok_or_else(|| bad("an unknown ACL"))
+        TenantId::parse(value.as_str()?).map(Self).ok_or_else(|| bad("a malformed id of a tenant"))
     }
 }
 

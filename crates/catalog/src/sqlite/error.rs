@@ -1,5 +1,6 @@
 //! SQLite's errors in the catalog's words. Nothing of the driver's own error types leaves `sqlite`.
 
+use super::writer::Failure;
 use crate::catalog::{CatalogError, CatalogErrorKind};
 use rusqlite::{Error, ErrorCode};
 
@@ -43,4 +44,9 @@ pub(super) fn unavailable(message: impl Into<String>) -> CatalogError {
 
 pub(super) fn internal(message: impl Into<String>) -> CatalogError {
     CatalogError::new(CatalogErrorKind::Internal, message)
+}
+
+/// A change was refused: its caller has read something else than what is there by now.
+pub(super) fn conflict(what: &str) -> Failure {
+    Failure::Refused(CatalogError::new(CatalogErrorKind::Conflict, format!("{what} was changed by somebody else meanwhile")))
 }

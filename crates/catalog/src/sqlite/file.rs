@@ -58,7 +58,10 @@ pub(super) fn open_truth(dir: &Path, durability: Durability) -> Result<Connectio
     };
     open(&path, &TRUTH, synchronous, TRUTH_CHECKPOINT_PAGES).map_err(|problem| match problem {
         Problem::Corrupt(why) => damaged_truth(&path, &why),
-        Problem::Newer(why) => unavailable(format!("{} {why}: use the release that wrote it, or a later one", path.display())),
+        Problem::Newer(why) => unavailable(format!(
+            "{} {why}: use the release that wrote it, or a later one; an older one reads a copy of the data directory from before the upgrade",
+            path.display()
+        )),
         Problem::Other(error) => error,
     })
 }

@@ -6,7 +6,7 @@ use super::{
     writer::{Applied, Step},
 };
 use crate::{
-    catalog::{BucketId, IndexChange, IndexRow, JOB},
+    catalog::{BucketId, Generation, IndexChange, IndexRow, JOB, RowVersion, VersionRow},
     model::ObjectKey,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -14,15 +14,20 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 /// Rows that one step of a sweep removes: a few milliseconds.
 const SWEEP: i64 = 1000;
 
-pub(super) fn apply(db: &Connection, bucket: BucketId, change: &IndexChange) -> Applied<()> {
+pub(super) fn apply(db: &Connection, bucket: BucketId, generation: Generation, change: &IndexChange) -> Applied<()> {
     match change {
         IndexChange::Put(row) => {
-            let before = db
-                .prepare_cached("SELECT size FROM keys WHERE bucket = ?1 AND key = ?2")?
-                .query_row(params![bucket.0, Column(&row.key)], |row| get(row, 0))
+            let found = db
+                .prepare_cached("SELECT size, generation FROM keys WHERE bucket = ?1 AND key = ?2")?
+                .query_row(params![bucket.0, Column(&row.key)], |row| Ok((get::<u64>(row, 0)?, get(row, 1)?)))
                 .optional()?;
+            let (before, known) = found.unzip();
+            if is_late(db, bucket, generation, known, &row.key, CURRENT)? {
+                return Ok(());
+            }
             db.prepare_cached(
-                "REPLACE INTO keys (bucket, key, size, modified, checksum, etag, fingerprint) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "REPLACE INTO keys (bucket, key, size, modified, checksum, etag, fingerprint, generation, version, version_order)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 bucket.0,
@@ -32,17 +37,128 @@ pub(super) fn apply(db: &Connection, bucket: BucketId, change: &IndexChange) -> 
                 row.checksum.map(Column),
                 Column(&row.etag),
                 row.fingerprint,
+                Column(generation),
+                row.version.id,
+                Column(row.version.order),
             ])?;
             sizes::count(db, bucket, before, Some(row.size))
         }
         IndexChange::Delete(key) => {
-            let before = db
-                .prepare_cached("DELETE FROM keys WHERE bucket = ?1 AND key = ?2 RETURNING size")?
-                .query_row(params![bucket.0, Column(key)], |row| get(row, 0))
-                .optional()?;
+            let before = match generation {
+                Generation::UNNUMBERED => db
+                    .prepare_cached("DELETE FROM keys WHERE bucket = ?1 AND key = ?2 RETURNING size")?
+                    .query_row(params![bucket.0, Column(key)], |row| get(row, 0))
+                    .optional()?,
+                _ => {
+                    note_deletion(db, bucket, generation, key, CURRENT)?;
+                    db.prepare_cached("DELETE FROM keys WHERE bucket = ?1 AND key = ?2 AND generation <= ?3 RETURNING size")?
+                        .query_row(params![bucket.0, Column(key), Column(generation)], |row| get(row, 0))
+                        .optional()?
+                }
+            };
             sizes::count(db, bucket, before, None)
         }
+        IndexChange::PutVersion(version) => put_version(db, bucket, generation, version),
+        IndexChange::DeleteVersion(key, order) => delete_version(db, bucket, generation, key, *order),
     }
+}
+
+/// In the place of a version's order: what LIST shows of a key.
+const CURRENT: Option<u64> = None;
+
+/// Whether a newer change of the same row came before. A change that is not numbered is the newest when it comes.
+fn is_late(
+    db: &Connection,
+    bucket: BucketId,
+    generation: Generation,
+    known: Option<Generation>,
+    key: &ObjectKey,
+    order: Option<u64>,
+) -> rusqlite::Result<bool> {
+    if generation == Generation::UNNUMBERED {
+        return Ok(false);
+    }
+    if known.is_some_and(|known| known > generation) {
+        return Ok(true);
+    }
+    db.prepare_cached("SELECT 1 FROM deletions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3 AND generation > ?4")?.exists(params![
+        bucket.0,
+        Column(key),
+        Column(order),
+        Column(generation)
+    ])
+}
+
+/// What comes later and is older finds this.
+fn note_deletion(db: &Connection, bucket: BucketId, generation: Generation, key: &ObjectKey, order: Option<u64>) -> Applied<()> {
+    db.prepare_cached(
+        "INSERT INTO deletions (bucket, key, version_order, generation) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (bucket, key, version_order) DO UPDATE SET generation = max(generation, excluded.generation)",
+    )?
+    .execute(params![bucket.0, Column(key), Column(order), Column(generation)])?;
+    // A bucket that is gone is swept if its size is known.
+    sizes::note(db, bucket)
+}
+
+pub(super) fn forget_deletions(db: &Connection, bucket: BucketId, up_to: Generation) -> Applied<()> {
+    db.prepare_cached("DELETE FROM deletions WHERE bucket = ?1 AND generation <= ?2")?.execute(params![bucket.0, Column(up_to)])?;
+    Ok(())
+}
+
+fn put_version(db: &Connection, bucket: BucketId, generation: Generation, version: &VersionRow) -> Applied<()> {
+    let row = &version.row;
+    let known = db
+        .prepare_cached("SELECT generation FROM key_versions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3")?
+        .query_row(params![bucket.0, Column(&row.key), Column(row.version.order)], |row| get(row, 0))
+        .optional()?;
+    if is_late(db, bucket, generation, known, &row.key, Some(row.version.order))? {
+        return Ok(());
+    }
+    db.prepare_cached(
+        "REPLACE INTO key_versions (bucket, key, version_order, size, modified, checksum, etag, fingerprint, generation, version, marker)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?
+    .execute(params![
+        bucket.0,
+        Column(&row.key),
+        Column(row.version.order),
+        Column(row.size),
+        Column(row.last_modified),
+        row.checksum.map(Column),
+        Column(&row.etag),
+        row.fingerprint,
+        Column(generation),
+        row.version.id,
+        version.is_marker,
+    ])?;
+    sizes::note(db, bucket)
+}
+
+fn delete_version(db: &Connection, bucket: BucketId, generation: Generation, key: &ObjectKey, order: u64) -> Applied<()> {
+    if generation > Generation::UNNUMBERED {
+        note_deletion(db, bucket, generation, key, Some(order))?;
+    }
+    db.prepare_cached("DELETE FROM key_versions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3 AND (?4 = 0 OR generation <= ?4)")?
+        .execute(params![bucket.0, Column(key), Column(order), Column(generation)])?;
+    Ok(())
+}
+
+/// Versions behind that of `after`, the newest of a key first.
+pub(super) fn versions(
+    db: &Connection,
+    bucket: BucketId,
+    after: Option<&(ObjectKey, u64)>,
+    limit: usize,
+) -> rusqlite::Result<Vec<VersionRow>> {
+    // No key is empty, so that everything is above the empty one.
+    let (key, order) = after.map_or((&b""[..], 0), |(key, order)| (key.as_str().as_bytes(), *order));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    db.prepare_cached(
+        "SELECT key, size, modified, checksum, etag, fingerprint, version, version_order, marker FROM key_versions
+         WHERE bucket = ?1 AND key >= ?2 AND (key > ?2 OR version_order < ?3) ORDER BY key, version_order DESC LIMIT ?4",
+    )?
+    .query_map(params![bucket.0, key, Column(order), limit], |found| Ok(VersionRow { row: row(found)?, is_marker: found.get(8)? }))?
+    .collect()
 }
 
 pub(super) fn rows(db: &Connection, bucket: BucketId, after: Option<&ObjectKey>, limit: usize) -> rusqlite::Result<Vec<IndexRow>> {
@@ -50,15 +166,17 @@ pub(super) fn rows(db: &Connection, bucket: BucketId, after: Option<&ObjectKey>,
     let after = after.map(|key| key.as_str().as_bytes()).unwrap_or_default();
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     db.prepare_cached(
-        "SELECT key, size, modified, checksum, etag, fingerprint FROM keys WHERE bucket = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+        "SELECT key, size, modified, checksum, etag, fingerprint, version, version_order FROM keys
+         WHERE bucket = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
     )?
     .query_map(params![bucket.0, after, limit], row)?
     .collect()
 }
 
 pub(super) fn lookup(db: &Connection, bucket: BucketId, keys: &[ObjectKey]) -> rusqlite::Result<Vec<Option<IndexRow>>> {
-    let mut statement =
-        db.prepare_cached("SELECT key, size, modified, checksum, etag, fingerprint FROM keys WHERE bucket = ?1 AND key = ?2")?;
+    let mut statement = db.prepare_cached(
+        "SELECT key, size, modified, checksum, etag, fingerprint, version, version_order FROM keys WHERE bucket = ?1 AND key = ?2",
+    )?;
     keys.iter().map(|key| statement.query_row(params![bucket.0, Column(key)], row).optional()).collect()
 }
 
@@ -81,6 +199,7 @@ pub(super) fn set_state(db: &Connection, bucket: BucketId, name: &str, value: Op
 pub(super) fn buckets(db: &Connection) -> rusqlite::Result<Vec<BucketId>> {
     let mut next = db.prepare(
         "SELECT min(bucket) FROM (SELECT * FROM (SELECT bucket FROM keys WHERE bucket > ?1 ORDER BY bucket LIMIT 1)
+         UNION ALL SELECT * FROM (SELECT bucket FROM key_versions WHERE bucket > ?1 ORDER BY bucket LIMIT 1)
          UNION ALL SELECT * FROM (SELECT bucket FROM state WHERE bucket > ?1 ORDER BY bucket LIMIT 1)
          UNION ALL SELECT * FROM (SELECT bucket FROM sizes WHERE bucket > ?1 ORDER BY bucket LIMIT 1))",
     )?;
@@ -95,15 +214,30 @@ pub(super) fn buckets(db: &Connection) -> rusqlite::Result<Vec<BucketId>> {
 
 /// Removes what the index has of a bucket, a bite at a time.
 pub(super) fn sweep(db: &Connection, bucket: BucketId) -> Applied<Step<()>> {
-    let swept = db
+    for bite in [
+        "DELETE FROM keys WHERE bucket = ?1
+         AND key <= coalesce((SELECT key FROM keys WHERE bucket = ?1 ORDER BY key LIMIT 1 OFFSET ?2 - 1), x'ff')",
+        "DELETE FROM deletions WHERE bucket = ?1
+         AND key <= coalesce((SELECT key FROM deletions WHERE bucket = ?1 ORDER BY key LIMIT 1 OFFSET ?2 - 1), x'ff')",
+    ] {
+        let swept = db.prepare_cached(bite)?.execute(params![bucket.0, SWEEP])?;
+        if swept >= usize::try_from(SWEEP).unwrap_or(usize::MAX) {
+            return Ok(Step::More);
+        }
+    }
+    // One key may have any number of versions: a bite can end amid them.
+    let last: Option<(Vec<u8>, i64)> = db
         .prepare_cached(
-            "DELETE FROM keys WHERE bucket = ?1
-             AND key <= coalesce((SELECT key FROM keys WHERE bucket = ?1 ORDER BY key LIMIT 1 OFFSET ?2 - 1), x'ff')",
+            "SELECT key, version_order FROM key_versions WHERE bucket = ?1 ORDER BY key, version_order DESC LIMIT 1 OFFSET ?2 - 1",
         )?
-        .execute(params![bucket.0, SWEEP])?;
-    if swept >= usize::try_from(SWEEP).unwrap_or(usize::MAX) {
+        .query_row(params![bucket.0, SWEEP], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    if let Some((key, order)) = last {
+        db.prepare_cached("DELETE FROM key_versions WHERE bucket = ?1 AND key <= ?2 AND (key < ?2 OR version_order >= ?3)")?
+            .execute(params![bucket.0, key, order])?;
         return Ok(Step::More);
     }
+    db.prepare_cached("DELETE FROM key_versions WHERE bucket = ?1")?.execute([bucket.0])?;
     db.prepare_cached("DELETE FROM state WHERE bucket = ?1")?.execute([bucket.0])?;
     sizes::forget(db, bucket)?;
     Ok(Step::Done(()))
@@ -117,5 +251,6 @@ fn row(row: &Row<'_>) -> rusqlite::Result<IndexRow> {
         checksum: get_option(row, 3)?,
         etag: get(row, 4)?,
         fingerprint: row.get(5)?,
+        version: RowVersion { id: row.get(6)?, order: get(row, 7)? },
     })
 }

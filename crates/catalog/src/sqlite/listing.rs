@@ -263,11 +263,30 @@ mod tests {
     fn index(keys: usize) -> Connection {
         let db = Connection::open_in_memory().expect("memory");
         keep_plans(&db).expect("configured");
-        db.execute_batch(schema::INDEX.upgrades[0]).expect("tables");
-        let sql = "INSERT INTO keys WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n LIMIT ?1)
+        schema::INDEX.upgrades.iter().for_each(|step| db.execute_batch(step).expect("tables"));
+        let sql = "INSERT INTO keys (bucket, key, size, modified, checksum, etag, fingerprint)
+            WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n LIMIT ?1)
             SELECT 1, CAST(printf('%07d/%d', n / 10, n % 10) AS BLOB), 1, 1, NULL, zeroblob(16), x'' FROM n";
         db.execute(sql, [sql_limit(keys)]).expect("rows");
         db
+    }
+
+    /// Ten versions behind each key.
+    fn add_versions(db: &Connection) {
+        let sql = "INSERT INTO key_versions
+            WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n LIMIT 10)
+            SELECT bucket, key, n, size, modified, checksum, etag, fingerprint, 0, NULL, 0 FROM keys, n";
+        db.execute(sql, []).expect("rows");
+    }
+
+    #[test]
+    fn a_page_costs_the_same_however_many_versions_there_are() {
+        let (plain, versioned) = (index(10_000), index(10_000));
+        add_versions(&versioned);
+        for delimiter in [None, Some("/".to_owned())] {
+            let request = ListRequest { limit: 50, delimiter, ..Default::default() };
+            assert_eq!(steps(&plain, &request), steps(&versioned, &request));
+        }
     }
 
     /// What one page costs in steps of SQLite's machine.

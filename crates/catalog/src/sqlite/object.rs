@@ -1,37 +1,47 @@
-//! SQL of what storage cannot keep of its objects.
+//! SQL of what storage cannot keep of its objects: the current ones, and the versions behind them.
 
 use super::{
     bucket::{exists, no_such_bucket},
     column::{Column, get},
+    error::conflict,
     writer::Applied,
 };
 use crate::{
-    catalog::{BucketId, ObjectRow},
+    catalog::{BucketId, Expected, ObjectRow, ObjectVersion, Revision, StoredObject},
     model::ObjectKey,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-pub(super) fn find(db: &Connection, bucket: BucketId, key: &ObjectKey) -> rusqlite::Result<Option<ObjectRow>> {
-    db.prepare_cached("SELECT key, stands, intended FROM objects WHERE bucket = ?1 AND key = ?2")?
-        .query_row(params![bucket.0, Column(key)], row)
+pub(super) fn find(db: &Connection, bucket: BucketId, key: &ObjectKey) -> rusqlite::Result<Option<StoredObject>> {
+    db.prepare_cached("SELECT key, stands, intended, revision FROM objects WHERE bucket = ?1 AND key = ?2")?
+        .query_row(params![bucket.0, Column(key)], stored)
         .optional()
 }
 
-pub(super) fn set(db: &Connection, bucket: BucketId, object: &ObjectRow) -> Applied<()> {
-    if object.stands.is_none() && object.intended.is_none() {
+/// Revisions are random: a row that was removed and made again has another, without anything that remembers the first.
+pub(super) fn set(db: &Connection, bucket: BucketId, expected: Expected, object: &ObjectRow) -> Applied<Revision> {
+    if expected != Expected::Any {
+        let found = find(db, bucket, &object.key)?.map_or(Revision::NONE, |stored| stored.revision);
+        if !expected.admits(found) {
+            return Err(conflict("the object's row"));
+        }
+    }
+    if object.is_empty() {
         db.prepare_cached("DELETE FROM objects WHERE bucket = ?1 AND key = ?2")?.execute(params![bucket.0, Column(&object.key)])?;
-        return Ok(());
+        return Ok(Revision::NONE);
     }
     if !exists(db, bucket)? {
         return Err(no_such_bucket());
     }
-    db.prepare_cached("REPLACE INTO objects (bucket, key, stands, intended) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+    let revision = Revision::fresh();
+    db.prepare_cached("REPLACE INTO objects (bucket, key, stands, intended, revision) VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
         bucket.0,
         Column(&object.key),
         object.stands,
-        object.intended
+        object.intended,
+        revision.0
     ])?;
-    Ok(())
+    Ok(revision)
 }
 
 pub(super) fn rows(
@@ -50,6 +60,48 @@ pub(super) fn rows(
         .collect()
 }
 
+pub(super) fn versions(db: &Connection, bucket: BucketId, key: &ObjectKey) -> rusqlite::Result<Vec<ObjectVersion>> {
+    db.prepare_cached(
+        "SELECT key, stands, intended, revision, version_order FROM object_versions WHERE bucket = ?1 AND key = ?2
+         ORDER BY version_order DESC",
+    )?
+    .query_map(params![bucket.0, Column(key)], |row| Ok(ObjectVersion { order: get(row, 4)?, stored: stored(row)? }))?
+    .collect()
+}
+
+pub(super) fn set_version(db: &Connection, bucket: BucketId, order: u64, expected: Expected, object: &ObjectRow) -> Applied<Revision> {
+    if expected != Expected::Any {
+        let found = db
+            .prepare_cached("SELECT revision FROM object_versions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3")?
+            .query_row(params![bucket.0, Column(&object.key), Column(order)], |row| row.get(0).map(Revision))
+            .optional()?;
+        if !expected.admits(found.unwrap_or(Revision::NONE)) {
+            return Err(conflict("the version's row"));
+        }
+    }
+    if object.is_empty() {
+        db.prepare_cached("DELETE FROM object_versions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3")?.execute(params![
+            bucket.0,
+            Column(&object.key),
+            Column(order)
+        ])?;
+        return Ok(Revision::NONE);
+    }
+    if !exists(db, bucket)? {
+        return Err(no_such_bucket());
+    }
+    let revision = Revision::fresh();
+    db.prepare_cached(
+        "REPLACE INTO object_versions (bucket, key, version_order, stands, intended, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![bucket.0, Column(&object.key), Column(order), object.stands, object.intended, revision.0])?;
+    Ok(revision)
+}
+
 fn row(row: &Row<'_>) -> rusqlite::Result<ObjectRow> {
     Ok(ObjectRow { key: get(row, 0)?, stands: row.get(1)?, intended: row.get(2)? })
+}
+
+fn stored(found: &Row<'_>) -> rusqlite::Result<StoredObject> {
+    Ok(StoredObject { row: row(found)?, revision: Revision(found.get(3)?) })
 }

@@ -5,9 +5,11 @@ use super::{
     column::get,
     writer::Applied,
 };
-use crate::catalog::{BucketId, CatalogError, CatalogErrorKind, LeftPlace, NewReplica, ReplicaChange, ReplicaRecord};
+use crate::catalog::{BucketId, CatalogError, CatalogErrorKind, Expected, LeftPlace, NewReplica, ReplicaChange, ReplicaRecord, Revision};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::VecDeque;
+
+const COLUMNS: &str = "id, backend, place, rank, seeded, revision";
 
 /// What the column `seeded` says.
 const SEEDED: i64 = 1;
@@ -15,7 +17,7 @@ const REFILLED: i64 = 2;
 const UNMADE: i64 = 3;
 
 pub(super) fn list(db: &Connection, bucket: BucketId) -> rusqlite::Result<Vec<ReplicaRecord>> {
-    db.prepare_cached("SELECT id, backend, place, rank, seeded FROM buckets WHERE replica_of = ?1 ORDER BY rank, id")?
+    db.prepare_cached(&format!("SELECT {COLUMNS} FROM buckets WHERE replica_of = ?1 ORDER BY rank, id"))?
         .query_map([bucket.0], record)?
         .collect()
 }
@@ -24,10 +26,10 @@ pub(super) fn add(db: &Connection, bucket: BucketId, replica: &NewReplica) -> Ap
     // A bucket's name has no '@'.
     let inserted = db
         .prepare_cached(
-            "INSERT INTO buckets (name, owner_id, owner_name, created, acl, location, backend, place, replica_of, rank)
-             SELECT ?1 || '@' || ?2, owner_id, owner_name, created, acl, location, ?2, ?3, id,
+            "INSERT INTO buckets (tenant, name, owner_id, owner_name, created, backend, place, replica_of, rank)
+             SELECT tenant, ?1 || '@' || ?2, owner_id, owner_name, created, ?2, ?3, id,
                     (SELECT coalesce(max(rank) + 1, 0) FROM buckets WHERE replica_of = ?1)
-             FROM buckets WHERE id = ?1 AND replica_of IS NULL ON CONFLICT (name) DO NOTHING",
+             FROM buckets WHERE id = ?1 AND replica_of IS NULL ON CONFLICT (tenant, name) DO NOTHING",
         )?
         .execute(params![bucket.0, replica.backend, replica.place])?;
     if inserted == 0 {
@@ -36,30 +38,42 @@ pub(super) fn add(db: &Connection, bucket: BucketId, replica: &NewReplica) -> Ap
         return Err(if exists { super::writer::Failure::Refused(taken()) } else { no_such_bucket() });
     }
     let id = db.last_insert_rowid();
-    Ok(db.prepare_cached("SELECT id, backend, place, rank, seeded FROM buckets WHERE id = ?1")?.query_row([id], record)?)
+    Ok(find(db, BucketId(id))?)
 }
 
-pub(super) fn update(db: &Connection, replica: BucketId, change: ReplicaChange) -> Applied<()> {
+fn find(db: &Connection, replica: BucketId) -> rusqlite::Result<ReplicaRecord> {
+    db.prepare_cached(&format!("SELECT {COLUMNS} FROM buckets WHERE id = ?1"))?.query_row([replica.0], record)
+}
+
+pub(super) fn update(db: &Connection, replica: BucketId, expected: Expected, change: ReplicaChange) -> Applied<Revision> {
+    bucket::expect(db, replica, expected)?;
     let changed = match change {
         ReplicaChange::Seeded => set_seeded(db, replica, SEEDED)?,
         ReplicaChange::Refilled => set_seeded(db, replica, REFILLED)?,
         ReplicaChange::Unmade => set_seeded(db, replica, UNMADE)?,
         ReplicaChange::First => db
             .prepare_cached(
-                "UPDATE buckets SET rank = (SELECT min(other.rank) - 1 FROM buckets other WHERE other.replica_of = buckets.replica_of)
-                 WHERE id = ?1 AND replica_of IS NOT NULL",
+                "UPDATE buckets SET revision = revision + 1,
+                        rank = (SELECT min(other.rank) - 1 FROM buckets other WHERE other.replica_of = buckets.replica_of)
+                 WHERE id = ?1 AND replica_of IS NOT NULL RETURNING revision",
             )?
-            .execute([replica.0])?,
+            .query_row([replica.0], |row| row.get(0).map(Revision))
+            .optional()?,
     };
-    if changed == 0 { Err(no_such_bucket()) } else { Ok(()) }
+    changed.ok_or_else(no_such_bucket)
 }
 
-fn set_seeded(db: &Connection, replica: BucketId, seeded: i64) -> rusqlite::Result<usize> {
-    db.prepare_cached("UPDATE buckets SET seeded = ?2 WHERE id = ?1 AND replica_of IS NOT NULL")?.execute([replica.0, seeded])
+fn set_seeded(db: &Connection, replica: BucketId, seeded: i64) -> rusqlite::Result<Option<Revision>> {
+    db.prepare_cached(
+        "UPDATE buckets SET seeded = ?2, revision = revision + 1 WHERE id = ?1 AND replica_of IS NOT NULL RETURNING revision",
+    )?
+    .query_row([replica.0, seeded], |row| row.get(0).map(Revision))
+    .optional()
 }
 
 /// The new replica, and the ids of all that are gone.
-pub(super) fn renew(db: &Connection, replica: BucketId) -> Applied<(ReplicaRecord, VecDeque<BucketId>)> {
+pub(super) fn renew(db: &Connection, replica: BucketId, expected: Expected) -> Applied<(ReplicaRecord, VecDeque<BucketId>)> {
+    bucket::expect(db, replica, expected)?;
     let known: Option<(i64, String, String, i64)> = db
         .prepare_cached("SELECT replica_of, backend, place, rank FROM buckets WHERE id = ?1 AND replica_of IS NOT NULL")?
         .query_row([replica.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
@@ -69,7 +83,7 @@ pub(super) fn renew(db: &Connection, replica: BucketId) -> Applied<(ReplicaRecor
     let fresh = add(db, BucketId(of), &NewReplica { backend, place })?;
     db.prepare_cached("UPDATE buckets SET rank = ?2 WHERE id = ?1")?.execute([fresh.id.0, rank])?;
     set_seeded(db, fresh.id, REFILLED)?;
-    Ok((ReplicaRecord { rank, refilled: true, ..fresh }, gone))
+    Ok((find(db, fresh.id)?, gone))
 }
 
 pub(super) fn left(db: &Connection) -> rusqlite::Result<Vec<LeftPlace>> {
@@ -101,5 +115,6 @@ fn record(row: &Row<'_>) -> rusqlite::Result<ReplicaRecord> {
         seeded: seeded == SEEDED,
         refilled: seeded == REFILLED,
         unmade: seeded == UNMADE,
+        revision: Revision(row.get(5)?),
     })
 }

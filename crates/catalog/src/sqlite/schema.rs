@@ -22,12 +22,16 @@ impl Format {
     }
 }
 
-/// What cannot be had again: buckets, uploads, their parts, how uploads ended, and what storage cannot keep of its objects.
-pub(super) const TRUTH: Format =
-    Format { file: "catalog.sqlite", application_id: 0x4357_5459, upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3, TRUTH_4, TRUTH_5, TRUTH_6] };
+/// What cannot be had again: buckets, their documents, identities, leases, uploads, their parts, how uploads ended, and what storage
+/// cannot keep of its objects.
+pub(super) const TRUTH: Format = Format {
+    file: "catalog.sqlite",
+    application_id: 0x4357_5459,
+    upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3, TRUTH_4, TRUTH_5, TRUTH_6, TRUTH_7],
+};
 
 /// What can: the ordered key index, and how far its making has come.
-pub(super) const INDEX: Format = Format { file: "index.sqlite", application_id: 0x4357_4958, upgrades: &[INDEX_1, INDEX_2] };
+pub(super) const INDEX: Format = Format { file: "index.sqlite", application_id: 0x4357_4958, upgrades: &[INDEX_1, INDEX_2, INDEX_3] };
 
 const TRUTH_1: &str = "
 CREATE TABLE buckets (
@@ -122,6 +126,85 @@ const TRUTH_6: &str = "
 CREATE INDEX buckets_by_place ON buckets (backend, place);
 ";
 
+/// Names of buckets belong to a tenant; so do ids of their owners, which are of the same tenant. Documents take in ACLs and locations:
+/// one that says what is so without it is not stored. `buckets.settings` is the revision of a bucket's documents; revisions of objects
+/// are random. Versions of objects behind the current one lie in a table of their own, so that it stays as it is, however many there
+/// are: the newest of a key first. `leases.owner` is NULL where a lease was released; the row stays for its number.
+const TRUTH_7: &str = "
+CREATE TABLE buckets_7 (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL,
+    name TEXT NOT NULL,
+    owner_id TEXT NOT NULL,
+    owner_name TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    backend TEXT NOT NULL,
+    place TEXT NOT NULL,
+    replica_of INTEGER,
+    rank INTEGER NOT NULL DEFAULT 0,
+    seeded INTEGER NOT NULL DEFAULT 0,
+    revision INTEGER NOT NULL DEFAULT 1,
+    settings INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (tenant, name)
+) STRICT;
+
+CREATE TABLE documents (
+    bucket INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (bucket, kind)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO documents SELECT id, 'acl', 1, acl FROM buckets WHERE replica_of IS NULL AND acl <> 'private';
+INSERT INTO documents SELECT id, 'location', 1, location FROM buckets WHERE replica_of IS NULL AND location <> '';
+INSERT INTO buckets_7 (id, tenant, name, owner_id, owner_name, created, backend, place, replica_of, rank, seeded, settings)
+    SELECT id, 'default', name, owner_id, owner_name, created, backend, place, replica_of, rank, seeded,
+           EXISTS (SELECT 1 FROM documents WHERE documents.bucket = buckets.id)
+    FROM buckets ORDER BY id;
+-- Ids of deleted buckets are not given out again.
+DELETE FROM sqlite_sequence WHERE name = 'buckets_7';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'buckets_7', seq FROM sqlite_sequence WHERE name = 'buckets';
+DROP TABLE buckets;
+ALTER TABLE buckets_7 RENAME TO buckets;
+CREATE INDEX buckets_by_owner ON buckets (tenant, owner_id, name);
+CREATE INDEX buckets_by_replicated ON buckets (replica_of, rank) WHERE replica_of IS NOT NULL;
+CREATE INDEX buckets_by_place ON buckets (backend, place);
+
+ALTER TABLE objects ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
+CREATE TABLE object_versions (
+    bucket INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    version_order INTEGER NOT NULL,
+    stands TEXT,
+    intended TEXT,
+    revision INTEGER NOT NULL,
+    PRIMARY KEY (bucket, key, version_order DESC)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE leases (
+    name TEXT PRIMARY KEY,
+    owner TEXT,
+    fencing INTEGER NOT NULL,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE identities (
+    access_key TEXT PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    role TEXT NOT NULL,
+    name TEXT,
+    secret TEXT NOT NULL,
+    revision INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE revisions (
+    name TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO revisions VALUES ('identities', 0);
+";
+
 const INDEX_1: &str = "
 CREATE TABLE keys (
     bucket INTEGER NOT NULL,
@@ -153,4 +236,33 @@ CREATE TABLE sizes (
 ) STRICT;
 INSERT INTO sizes SELECT bucket, count(*), sum(size >> 30), sum(size & 1073741823) FROM keys GROUP BY bucket;
 INSERT INTO sizes SELECT DISTINCT bucket, 0, 0, 0 FROM state WHERE bucket NOT IN (SELECT bucket FROM sizes);
+";
+
+/// `keys` has what LIST shows; `key_versions` the versions behind it, the newest of a key first, and delete markers. `deletions` has
+/// generations of what was deleted by a numbered change; `version_order` is -1 there for what LIST shows.
+const INDEX_3: &str = "
+ALTER TABLE keys ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE keys ADD COLUMN version TEXT;
+ALTER TABLE keys ADD COLUMN version_order INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE key_versions (
+    bucket INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    version_order INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    modified INTEGER NOT NULL,
+    checksum INTEGER,
+    etag ANY NOT NULL,
+    fingerprint BLOB NOT NULL,
+    generation INTEGER NOT NULL,
+    version TEXT,
+    marker INTEGER NOT NULL,
+    PRIMARY KEY (bucket, key, version_order DESC)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE deletions (
+    bucket INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    version_order INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    PRIMARY KEY (bucket, key, version_order)
+) STRICT, WITHOUT ROWID;
 ";

@@ -28,6 +28,23 @@ pub enum Role {
     ReadOnly,
 }
 
+impl Role {
+    pub const ALL: [Self; 3] = [Self::Admin, Self::ReadWrite, Self::ReadOnly];
+
+    /// As the configuration names it. Stored: never change one.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::ReadWrite => "readwrite",
+            Self::ReadOnly => "readonly",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+}
+
 /// Owner as S3 shows it in listings. `id` is stable for an access key and reveals nothing of its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {

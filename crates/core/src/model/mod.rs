@@ -21,6 +21,7 @@ mod secret;
 mod signature_v2;
 mod storage_class;
 mod tags;
+mod tenant;
 mod time;
 mod upload;
 
@@ -42,5 +43,6 @@ pub use secret::Secret;
 pub use signature_v2::SignatureV2;
 pub use storage_class::StorageClass;
 pub use tags::{Tag, TagError, TagSet};
+pub use tenant::TenantId;
 pub use time::Timestamp;
 pub use upload::{MAX_PART_NUMBER, PartNumber, UploadId};

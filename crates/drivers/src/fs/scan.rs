@@ -232,6 +232,7 @@ async fn refresh(inner: &Arc<Inner>, key: ObjectKey) -> Result<()> {
                 last_modified: fingerprint.modified(),
                 checksum: None,
                 fingerprint: fingerprint.bytes(),
+                version: Default::default(),
                 key,
             },
         }),

@@ -312,5 +312,6 @@ pub(super) fn row(key: &ObjectKey, fingerprint: Fingerprint, record: &Record) ->
         last_modified: record.modified,
         checksum: record.checksum.as_ref().map(|sum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind }),
         fingerprint: fingerprint.bytes(),
+        version: Default::default(),
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         locks::{Guard, Locks},
     },
     catalog::{BucketId, BucketRecord, BucketsQuery, Catalog, LeftPlace, NewBucket},
-    model::{CannedAcl, Owner, Timestamp},
+    model::{Owner, Timestamp},
     store,
     work::{Backoff, Ended, Failure, Kind, Outcome, Run, Stepped, Subject, Worker, kind},
 };
@@ -203,10 +203,9 @@ fn record(left: &LeftPlace) -> BucketRecord {
         name: left.bucket.clone(),
         owner: nobody,
         created: Timestamp::from_millis(0),
-        acl: CannedAcl::Private,
-        location: String::new(),
+        tenant: Default::default(),
         backend: left.backend.clone(),
         place: left.place.clone(),
     };
-    BucketRecord { id: BucketId(0), bucket }
+    BucketRecord::new(BucketId(0), bucket)
 }

@@ -254,7 +254,16 @@ impl Backend for ReplicatedBackend {
     async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
         let mut members = Vec::new();
         for BackendPlace { backend, place } in self.parts(&bucket.bucket)? {
-            let new = ReplicaRecord { id: BucketId(0), backend, place, rank: 0, seeded: false, refilled: false, unmade: false };
+            let new = ReplicaRecord {
+                id: BucketId(0),
+                backend,
+                place,
+                rank: 0,
+                seeded: false,
+                refilled: false,
+                unmade: false,
+                revision: Default::default(),
+            };
             members.push(self.member(bucket, new)?);
         }
         places::found(&self.left, &members, self.promised()).await

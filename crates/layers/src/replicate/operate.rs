@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     backend::{Backend, Lack, Lacking, ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub},
-    catalog::{BackendPlace, BucketRecord, NewReplica, ObjectRow, ReplicaChange, WhichObjects},
+    catalog::{BackendPlace, BucketRecord, Expected, NewReplica, ObjectRow, ReplicaChange, WhichObjects},
     model::ObjectKey,
     store::{
         Result,
@@ -251,7 +251,7 @@ impl Replication for ReplicatedBackend {
     async fn promote(&self, bucket: &BucketRecord, backend: &str) -> Result<()> {
         let open = self.opened_bucket(bucket).await?;
         let member = find(&open, backend)?;
-        self.catalog.update_replica(member.record.id, ReplicaChange::First).await?;
+        self.catalog.update_replica(member.record.id, Expected::Any, ReplicaChange::First).await?;
         let ranks = self.catalog.replicas(bucket.id).await?;
         for member in open.members().iter() {
             if let Some(replica) = ranks.iter().find(|replica| replica.id == member.record.id) {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     backend::Found,
-    catalog::{BucketRecord, Catalog, ReplicaChange},
+    catalog::{BucketRecord, Catalog, Expected, ReplicaChange},
     store::{
         ListRequest, Result,
         error::{StoreError, StoreErrorKind},
@@ -116,7 +116,7 @@ pub(super) async fn make(
     for member in members {
         let turn = left.reclaim(&member.name, &member.record.bucket.place).await?;
         // Until its place was made, what lies there is others', or what a deleted bucket has left. Durable before anything is made.
-        catalog.update_replica(member.record.id, ReplicaChange::Unmade).await?;
+        catalog.update_replica(member.record.id, Expected::Any, ReplicaChange::Unmade).await?;
         // Where somebody is about to remove what was left, the worker makes the place afterwards.
         if let Some(turn) = turn {
             turns.push(turn);
@@ -127,7 +127,9 @@ pub(super) async fn make(
     let round = on_all(&ready, |ended| made(ended) >= needed, |member| Box::pin(make_one(member))).await;
     for (member, outcome) in &round.ended {
         match outcome {
-            Ok(made) if made.is_empty => catalog.update_replica(member.record.id, ReplicaChange::Seeded).await?,
+            Ok(made) if made.is_empty => {
+                catalog.update_replica(member.record.id, Expected::Any, ReplicaChange::Seeded).await?;
+            }
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(bucket = %bucket.bucket.name, backend = member.name, %error, "a replica of a new bucket could not be made; it is tried again");
@@ -239,7 +241,7 @@ async fn renew(bucket: &Arc<Bucket>, member: &Arc<Member>) -> Result<()> {
         bucket = %bucket.record.bucket.name, backend = member.name, place = member.record.bucket.place,
         "the place of a replica is gone: it is made again, and filled from the others"
     );
-    let replica = bucket.catalog.renew_replica(member.record.id).await?;
+    let replica = bucket.catalog.renew_replica(member.record.id, Expected::Any).await?;
     let fresh = member.renewed(&bucket.record, replica);
     // Before anything is sent there. If this fails, whoever fills it tries again.
     let prepared = prepare(bucket, &fresh).await;
@@ -259,7 +261,7 @@ pub(super) async fn prepare(bucket: &Bucket, member: &Arc<Member>) -> Result<()>
                 return Err(occupied());
             }
             // What lies there from now on is ours, and old where nobody knows it.
-            bucket.catalog.update_replica(member.record.id, ReplicaChange::Refilled).await?;
+            bucket.catalog.update_replica(member.record.id, Expected::Any, ReplicaChange::Refilled).await?;
             member.set_made();
         }
         if !member.has_place().await? {

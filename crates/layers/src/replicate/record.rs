@@ -156,6 +156,7 @@ impl Object {
             last_modified: self.modified,
             checksum: self.checksum.as_ref().map(|sum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind }),
             fingerprint: Vec::new(),
+            version: Default::default(),
         }
     }
 

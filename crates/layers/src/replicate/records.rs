@@ -13,7 +13,7 @@ use super::{
     record::{Change, Record, Row},
 };
 use crate::{
-    catalog::{BucketId, Catalog},
+    catalog::{BucketId, Catalog, Expected},
     model::ObjectKey,
     store::Result,
 };
@@ -136,7 +136,7 @@ impl Records {
 
     async fn load(&self, key: &ObjectKey) -> Result<Row> {
         let row = self.catalog.object(self.bucket, key).await?;
-        row.as_ref().map_or_else(|| Ok(Row::default()), Row::parse)
+        row.map_or_else(|| Ok(Row::default()), |stored| Row::parse(&stored.row))
     }
 
     fn changing(&self) -> MutexGuard<'_, Changing> {
@@ -213,7 +213,8 @@ impl Hold {
             let is_settled = begun.is_none();
             (Row { begun, ..now.row.clone() }, is_settled)
         };
-        self.records.catalog.set_object(self.records.bucket, row.store(&self.key)?).await?;
+        // One process has the bucket open, and this is the only hold of the key: nobody else writes the row.
+        self.records.catalog.set_object(self.records.bucket, Expected::Any, row.store(&self.key)?).await?;
         let mut now = self.held.now();
         now.unsettled &= !is_settled;
         now.saved = is_settled && now.row.is_still(&row);

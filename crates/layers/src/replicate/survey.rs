@@ -20,7 +20,7 @@ use super::{
     write::nothing,
 };
 use crate::{
-    catalog::{IndexChange, ObjectRow, ReplicaChange, WhichObjects},
+    catalog::{Expected, IndexChange, ObjectRow, ReplicaChange, WhichObjects},
     model::ObjectKey,
     store::{ListEntry, ListRequest, ListedObject, Result},
 };
@@ -121,7 +121,7 @@ pub(super) async fn survey(
         tell(sum);
     }
     if sum.failed == 0 && !member.is_seeded() {
-        bucket.catalog.update_replica(member.record.id, ReplicaChange::Seeded).await?;
+        bucket.catalog.update_replica(member.record.id, Expected::Any, ReplicaChange::Seeded).await?;
         member.set_seeded();
         bucket.seeded.grow();
         tracing::info!(bucket = %bucket.record.bucket.name, backend = member.name, objects = sum.objects, copied = sum.copied, "a replica has everything");

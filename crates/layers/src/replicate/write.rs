@@ -273,7 +273,7 @@ mod tests {
     use crate::{
         backend::{Backend, memory::MemoryBackend},
         catalog::{BucketId, BucketRecord, NewBucket, ReplicaRecord},
-        model::{BucketName, CannedAcl, Owner, Timestamp},
+        model::{BucketName, Owner, Timestamp},
     };
     use bytes::Bytes;
 
@@ -281,12 +281,20 @@ mod tests {
         let backend = Arc::new(MemoryBackend::new());
         let name = BucketName::parse("bucket").expect("a name");
         let owner = Owner { id: "owner".into(), display_name: "owner".into() };
-        let (place, created, acl) = (backend.place_for(&name), Timestamp::now(), CannedAcl::Private);
-        let bucket = NewBucket { name, owner, created, acl, location: String::new(), backend: "safe".into(), place: place.clone() };
-        let record = BucketRecord { id: BucketId(1), bucket };
+        let (place, created) = (backend.place_for(&name), Timestamp::now());
+        let bucket = NewBucket { name, owner, created, tenant: Default::default(), backend: "safe".into(), place: place.clone() };
+        let record = BucketRecord::new(BucketId(1), bucket);
         backend.open(&record).await.expect("a place");
-        let replica =
-            ReplicaRecord { id: BucketId(2), backend: "memory".into(), place, rank: 0, seeded: true, refilled: false, unmade: false };
+        let replica = ReplicaRecord {
+            id: BucketId(2),
+            backend: "memory".into(),
+            place,
+            rank: 0,
+            seeded: true,
+            refilled: false,
+            unmade: false,
+            revision: Default::default(),
+        };
         Member::new(&record, replica, backend, Arc::new(Health::new(Default::default())), Default::default())
     }
 

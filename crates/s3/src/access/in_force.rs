@@ -1,27 +1,42 @@
-//! The identities in force: one handle for all who ask, whose content is replaced as a whole when the configuration is read again.
+//! The identities in force: one handle for all who ask. Those of the configuration, and those that were added while the server runs.
 //!
-//! Invariant: whoever asks sees all of one configuration or all of another, never some identities of each.
+//! Invariants:
+//! - whoever asks sees all of one configuration or all of another, never some identities of each; and so of those that were added;
+//! - an access key of the configuration is the configuration's, whatever was added under the same one.
 
 use super::Credentials;
 use crate::model::{Identity, Secret};
 use std::sync::{Arc, PoisonError, RwLock};
 
 #[derive(Debug)]
-pub struct CredentialsInForce(RwLock<Arc<Credentials>>);
+pub struct CredentialsInForce {
+    configured: RwLock<Arc<Credentials>>,
+    added: RwLock<Arc<Credentials>>,
+}
 
 impl CredentialsInForce {
-    pub fn new(credentials: Arc<Credentials>) -> Self {
-        Self(RwLock::new(credentials))
+    pub fn new(configured: Arc<Credentials>) -> Self {
+        Self { configured: RwLock::new(configured), added: RwLock::default() }
     }
 
     /// Once for each request: nothing is copied but what was found.
     pub fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).find(access_key)
+        let find = |all: &RwLock<Arc<Credentials>>| all.read().unwrap_or_else(PoisonError::into_inner).find(access_key);
+        find(&self.configured).or_else(|| find(&self.added))
     }
 
-    /// From the next request on. Requests in work keep the identity that they began with.
-    pub fn replace(&self, credentials: Arc<Credentials>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = credentials;
+    pub fn is_configured(&self, access_key: &str) -> bool {
+        self.configured.read().unwrap_or_else(PoisonError::into_inner).find(access_key).is_some()
+    }
+
+    /// Those of the configuration, from the next request on. Requests in work keep the identity that they began with.
+    pub fn replace(&self, configured: Arc<Credentials>) {
+        *self.configured.write().unwrap_or_else(PoisonError::into_inner) = configured;
+    }
+
+    /// Those that were added, from the next request on.
+    pub(super) fn replace_added(&self, added: Arc<Credentials>) {
+        *self.added.write().unwrap_or_else(PoisonError::into_inner) = added;
     }
 }
 
@@ -44,5 +59,17 @@ mod tests {
         in_force.replace(only("bob", "b"));
         assert!(in_force.find("alice").is_none() && in_force.find("bob").is_some());
         assert_eq!(held.access_key.as_str(), "alice", "a request in work keeps who sent it");
+    }
+
+    #[test]
+    fn those_who_were_added_are_in_force_beside_the_configuration_which_wins() {
+        let in_force = CredentialsInForce::new(only("alice", "configured"));
+        in_force.replace_added(only("bob", "added"));
+        assert_eq!(in_force.find("bob").expect("bob").1.expose(), "added");
+        in_force.replace(only("bob", "configured"));
+        assert_eq!(in_force.find("bob").expect("bob").1.expose(), "configured");
+        in_force.replace(only("alice", "configured"));
+        assert_eq!(in_force.find("bob").expect("bob").1.expose(), "added", "and what was added is there again");
+        assert!(in_force.is_configured("alice") && !in_force.is_configured("bob"));
     }
 }

@@ -3,10 +3,13 @@
 //! Invariants: a secret leaves only through [`Credentials::find`], to whoever verifies a signature; the id of an owner
 //! depends on the access key alone, so that buckets keep their owner whatever else is configured.
 
+mod added;
+mod data_key;
 mod in_force;
 mod root;
 
 use crate::model::{AccessKey, Identity, Owner, Role, Secret};
+pub use added::{AddedIdentities, AddedIdentity, Addition, IdentityError};
 pub use in_force::CredentialsInForce;
 pub use root::{RootCredentials, generated_root};
 use std::{collections::HashMap, sync::Arc};

@@ -26,7 +26,7 @@ pub fn generated_root(dir: &Path) -> io::Result<RootCredentials> {
             parse(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{} is damaged; remove it", path.display())))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let root = generate()?;
+            let root = generated_keys()?;
             write(&path, &root)?;
             Ok(root)
         }
@@ -50,7 +50,8 @@ fn write(path: &Path, root: &RootCredentials) -> io::Result<()> {
     std::fs::rename(&new, path)
 }
 
-fn generate() -> io::Result<RootCredentials> {
+/// An access key and a secret key that nobody has.
+pub(super) fn generated_keys() -> io::Result<RootCredentials> {
     Ok(RootCredentials { access_key: AccessKey(random::<20>(UPPER)?.into()), secret_key: Secret::new(random::<40>(ALL)?) })
 }
 
@@ -78,7 +79,7 @@ mod tests {
         assert_eq!((&first.access_key, &first.secret_key), (&again.access_key, &again.secret_key));
         let mode = std::fs::metadata(dir.path().join(FILE)).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_ne!(first.secret_key, generate().expect("others").secret_key);
+        assert_ne!(first.secret_key, generated_keys().expect("others").secret_key);
     }
 
     #[test]

@@ -1,20 +1,21 @@
 //! Which buckets there are, who owns them, and the stack of stores behind each.
 //!
 //! The catalog is the truth; what is kept here are the opened stacks. What the configuration says (`setup`) is replaced as a whole
-//! while requests are served. Creating, opening and deleting one bucket are serialised, so
+//! while requests are served. What clients have set of a bucket is in its documents (`settings`). Creating, opening and deleting one bucket are serialised, so
 //! that a bucket is never opened while its place is being removed.
 
 mod places;
 pub mod probe;
 pub mod scrub;
+pub mod settings;
 mod setup;
 mod sweeping;
 
 use crate::{
     backend::{Backend, Found, OpenedBucket, Upkeep, locks::Locks},
     catalog::{
-        BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError, CatalogErrorKind, LeftPlace,
-        NewBucket,
+        BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError, CatalogErrorKind, Expected,
+        LeftPlace, NewBucket, NewDocument,
     },
     model::{BucketName, CannedAcl, Grants, Owner, Timestamp},
     store::{
@@ -24,6 +25,7 @@ use crate::{
     work::Workers,
 };
 pub use places::{Clash, Homes, all_places};
+use settings::{Acl, BucketSettings, Location, SettingsInForce};
 pub use setup::{SHARED, Setup, Unfit, refuse_move};
 use std::{
     collections::HashMap,
@@ -84,8 +86,8 @@ impl From<CatalogError> for BucketError {
 /// An open bucket.
 pub struct Bucket {
     record: BucketRecord,
-    /// Shared with the bucket that takes its place when owner or grants change: nobody sets the ACL of one and not of the other.
-    acl: Arc<RwLock<CannedAcl>>,
+    /// Shared with the bucket that takes its place when owner or grants change: nobody sets something of one and not of the other.
+    settings: Arc<SettingsInForce>,
     grants: Arc<Grants>,
     opened: OpenedBucket,
 }
@@ -111,12 +113,17 @@ impl Bucket {
         self.record.bucket.created
     }
 
-    pub fn location(&self) -> &str {
-        &self.record.bucket.location
+    /// What clients have set, as it is now. A request that asks for it once sees one state of it.
+    pub fn settings(&self) -> Arc<BucketSettings> {
+        self.settings.now()
+    }
+
+    pub fn location(&self) -> Arc<str> {
+        self.settings.read(|settings| settings.get::<Location>().clone())
     }
 
     pub fn acl(&self) -> CannedAcl {
-        *self.acl.read().unwrap_or_else(PoisonError::into_inner)
+        self.settings.read(|settings| *settings.get::<Acl>())
     }
 
     /// Who may do what in it besides its owner.
@@ -139,8 +146,8 @@ impl Bucket {
 
     /// The same open bucket, to be changed where it differs.
     fn again(&self) -> Self {
-        let Self { record, acl, grants, opened } = self;
-        Self { record: record.clone(), acl: acl.clone(), grants: grants.clone(), opened: opened.clone() }
+        let Self { record, settings, grants, opened } = self;
+        Self { record: record.clone(), settings: settings.clone(), grants: grants.clone(), opened: opened.clone() }
     }
 }
 
@@ -210,18 +217,18 @@ impl Buckets {
     async fn create_now(&self, request: CreateBucket) -> Result<Arc<Bucket>, BucketError> {
         let default = &self.default_backend().ok_or(BucketError::NoDefaultBackend)?;
         let backend = &self.backend(default)?;
+        let documents = [settings::document::<Acl>(&request.acl), settings::document::<Location>(&request.location.into())];
         let bucket = NewBucket {
+            tenant: Default::default(),
             place: backend.place_for(&request.name),
             name: request.name,
             owner: request.owner,
             created: Timestamp::now(),
-            acl: request.acl,
-            location: request.location,
             backend: default.clone(),
         };
         let name = bucket.name.clone();
         let changing = self.changing.lock(&name).await;
-        match self.make(backend, bucket).await {
+        match self.make(backend, bucket, documents.into_iter().flatten().collect()).await {
             Ok(Some(bucket)) => Ok(bucket),
             Ok(None) => {
                 drop(changing);
@@ -237,13 +244,18 @@ impl Buckets {
     }
 
     /// A bucket in a place that nobody had before. `None`: the name is taken.
-    async fn make(&self, backend: &Arc<dyn Backend>, bucket: NewBucket) -> Result<Option<Arc<Bucket>>, BucketError> {
+    async fn make(
+        &self,
+        backend: &Arc<dyn Backend>,
+        bucket: NewBucket,
+        documents: Vec<NewDocument>,
+    ) -> Result<Option<Arc<Bucket>>, BucketError> {
         if self.catalog.bucket(&bucket.name).await?.is_some() {
             return Ok(None);
         }
         // Before it is anybody's: a server that is killed later has not given away what others have there.
         let was_left = self.refuse_taken(&**backend, &bucket).await?;
-        let Some(record) = self.write_down(bucket).await? else { return Ok(None) };
+        let Some(record) = self.write_down(bucket, documents).await? else { return Ok(None) };
         let (id, left) = (record.id, left_place(&record.bucket));
         let made = async {
             if was_left {
@@ -295,10 +307,10 @@ impl Buckets {
     }
 
     /// Writes a bucket down, apart from all others. `None`: the name is taken.
-    async fn write_down(&self, bucket: NewBucket) -> Result<Option<BucketRecord>, BucketError> {
+    async fn write_down(&self, bucket: NewBucket, documents: Vec<NewDocument>) -> Result<Option<BucketRecord>, BucketError> {
         let parts = places::parts(&*self.backend(&bucket.backend)?, &bucket)?;
         let around = self.setup().homes.around(&parts);
-        match self.catalog.create_bucket_apart(bucket, around).await {
+        match self.catalog.create_bucket_apart(bucket, documents, around).await {
             Ok(record) => Ok(Some(record)),
             Err(error) if error.kind() == CatalogErrorKind::Exists => Ok(None),
             Err(error) => Err(error.into()),
@@ -312,7 +324,7 @@ impl Buckets {
         if self.catalog.bucket(&name).await?.is_none() {
             self.refuse_foreign(&bucket).await?;
         }
-        match self.write_down(bucket).await? {
+        match self.write_down(bucket, Vec::new()).await? {
             Some(record) => self.open(record).await,
             None => {
                 drop(changing);
@@ -333,7 +345,7 @@ impl Buckets {
             return Err(BucketError::NothingThere);
         }
         self.refuse_foreign(&bucket).await?;
-        let Some(record) = self.write_down(bucket).await? else { return Err(BucketError::NothingThere) };
+        let Some(record) = self.write_down(bucket, Vec::new()).await? else { return Err(BucketError::NothingThere) };
         let id = record.id;
         match self.open(record).await {
             Ok(bucket) => Ok(bucket),
@@ -381,7 +393,8 @@ impl Buckets {
         let _changing = self.changing.lock(name).await;
         match self.catalog.bucket(name).await? {
             Some(mut record) if record.bucket.owner != *owner => {
-                self.catalog.update_bucket(record.id, BucketChange::Owner(owner.clone())).await?;
+                let expected = Expected::Exactly(record.revision);
+                record.revision = self.catalog.update_bucket(record.id, expected, BucketChange::Owner(owner.clone())).await?;
                 let before = std::mem::replace(&mut record.bucket.owner, owner.clone());
                 if let Some(open) = self.write().get_mut(name) {
                     *open = Arc::new(Bucket { record, ..open.again() });
@@ -399,12 +412,6 @@ impl Buckets {
 
     pub async fn list(&self, query: BucketsQuery) -> Result<BucketsPage, BucketError> {
         Ok(self.catalog.buckets(query).await?)
-    }
-
-    pub async fn set_acl(&self, bucket: &Bucket, acl: CannedAcl) -> Result<(), BucketError> {
-        self.catalog.update_bucket(bucket.id(), BucketChange::Acl(acl)).await?;
-        *bucket.acl.write().unwrap_or_else(PoisonError::into_inner) = acl;
-        Ok(())
     }
 
     pub fn catalog(&self) -> &Arc<dyn Catalog> {
@@ -444,11 +451,11 @@ impl Buckets {
 
     async fn open(&self, record: BucketRecord) -> Result<Arc<Bucket>, BucketError> {
         let opened = self.backend(&record.bucket.backend)?.open(&record).await?;
-        let acl = Arc::new(RwLock::new(record.bucket.acl));
+        let settings = Arc::new(SettingsInForce::of(&record.documents)?);
         let mut open = self.write();
         // Under the lock: a setup that is put in force now finds the bucket open, or is the one that gives it its grants.
         let grants = self.setup().grants_in(&record.bucket.name);
-        let bucket = Arc::new(Bucket { record, acl, grants, opened });
+        let bucket = Arc::new(Bucket { record, settings, grants, opened });
         open.insert(bucket.name().clone(), bucket.clone());
         Ok(bucket)
     }
@@ -468,7 +475,7 @@ fn left_place(bucket: &NewBucket) -> LeftPlace {
 
 /// As a driver wants to hear of a bucket that is not in the catalog.
 fn unwritten(bucket: &NewBucket) -> BucketRecord {
-    BucketRecord { id: BucketId(0), bucket: bucket.clone() }
+    BucketRecord::new(BucketId(0), bucket.clone())
 }
 
 async fn to_the_end<T: Send + 'static>(change: impl Future<Output = Result<T, BucketError>> + Send + 'static) -> Result<T, BucketError> {

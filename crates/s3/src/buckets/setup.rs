@@ -144,6 +144,7 @@ mod tests {
     use super::*;
     use crate::{
         backend::memory::MemoryBackend,
+        buckets::settings::Acl,
         catalog::sqlite::SqliteCatalog,
         model::{CannedAcl, Right, Timestamp},
         store::Durability,
@@ -163,8 +164,7 @@ mod tests {
             name: name(text),
             owner: owner("alice"),
             created: Timestamp::from_millis(0),
-            acl: CannedAcl::Private,
-            location: String::new(),
+            tenant: Default::default(),
             backend: "memory".to_owned(),
             place: place.to_owned(),
         }
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!((now.owner(), held.owner()), (&owner("carol"), &owner("alice")));
         assert!(Arc::ptr_eq(now.store(), held.store()));
         assert_eq!(buckets.given_to(&owner("bob")), [name("photos")]);
-        buckets.set_acl(&held, CannedAcl::PublicRead).await.expect("set");
+        buckets.set::<Acl>(&held, &CannedAcl::PublicRead).await.expect("set");
         assert_eq!(now.acl(), CannedAcl::PublicRead, "set by a request that began before");
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     backend::{Backend, memory::MemoryBackend},
     catalog::{BucketId, BucketRecord, NewBucket},
-    model::{Attributes, BucketName, CannedAcl, ObjectInfo, ObjectKey, Owner, PartNumber, TagSet, Timestamp, UploadId},
+    model::{Attributes, BucketName, ObjectInfo, ObjectKey, Owner, PartNumber, TagSet, Timestamp, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest, PartWritten,
         PartsPage, PutRequest, Result, UploadsPage, Written,
@@ -128,9 +128,9 @@ impl Store for Flawed {
 async fn storage(flaw: Flaw) -> (Arc<dyn Store>, Arc<dyn Store>) {
     let name = BucketName::parse("trial").expect("a name");
     let owner = Owner { id: "o".into(), display_name: "o".into() };
-    let (created, acl) = (Timestamp::from_millis(0), CannedAcl::Private);
-    let bucket = NewBucket { name, owner, created, acl, location: String::new(), backend: "m".into(), place: "trial".into() };
-    let inner = MemoryBackend::new().open(&BucketRecord { id: BucketId(1), bucket }).await.expect("opens").store;
+    let created = Timestamp::from_millis(0);
+    let bucket = NewBucket { name, owner, created, tenant: Default::default(), backend: "m".into(), place: "trial".into() };
+    let inner = MemoryBackend::new().open(&BucketRecord::new(BucketId(1), bucket)).await.expect("opens").store;
     (inner.clone(), Arc::new(Flawed { inner, flaw }))
 }
 

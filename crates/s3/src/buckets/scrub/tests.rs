@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     backend::{Backend, memory::MemoryBackend},
     catalog::{BucketId, BucketRecord, NewBucket},
-    model::{Attributes, BucketName, CannedAcl, Owner},
+    model::{Attributes, BucketName, Owner},
     store::{PutRequest, payload::Payload},
 };
 
@@ -14,12 +14,11 @@ async fn bucket() -> Arc<dyn Store> {
         name: BucketName::parse("bucket").expect("a name"),
         owner: Owner { id: "owner".into(), display_name: "owner".into() },
         created: Timestamp::now(),
-        acl: CannedAcl::Private,
-        location: String::new(),
+        tenant: Default::default(),
         backend: "memory".to_owned(),
         place: "bucket".to_owned(),
     };
-    backend.open(&BucketRecord { id: BucketId(1), bucket }).await.expect("opens").store
+    backend.open(&BucketRecord::new(BucketId(1), bucket)).await.expect("opens").store
 }
 
 async fn put(store: &dyn Store, name: &str, body: String) {

@@ -42,7 +42,8 @@ fn exists(bucket: &Bucket, wanted: &CreateBucket, default_region: &str) -> Resul
     if bucket.owner().id != wanted.owner.id {
         return Err(ErrorCode::BucketAlreadyExists.into());
     }
-    let region = region::of(bucket.location(), default_region);
+    let location = bucket.location();
+    let region = region::of(&location, default_region);
     let same = region == region::of(&wanted.location, default_region) && bucket.acl() == wanted.acl;
     if same && region == region::CLASSIC { Ok(()) } else { Err(ErrorCode::BucketAlreadyOwnedByYou.into()) }
 }

@@ -1,6 +1,10 @@
 //! ListBuckets: an identity sees the buckets that it owns or is given, an admin sees all.
 
 use crate::{
+    buckets::{
+        BucketError,
+        settings::{self, BucketSettings, Kind},
+    },
     catalog::{BucketRecord, BucketsQuery},
     model::Role,
     s3::{ErrorCode, Query, Response, S3Error, Service, ServiceCall, acl, identification, listing, region, reply},
@@ -15,13 +19,14 @@ pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Resul
     let limit = limit(query)?;
     let prefix = query.get("prefix").unwrap_or_default();
     let wanted_region = query.get("bucket-region").filter(|region| !region.is_empty());
-    let region_of = |record: &BucketRecord| region::of(&record.bucket.location, &service.settings().region).to_owned();
     let mut question = BucketsQuery {
         owner: (identity.role != Role::Admin).then(|| identity.owner.id.to_string()),
         besides: service.buckets().given_to(&identity.owner),
         prefix: prefix.to_owned(),
         after: query.get("continuation-token").map(listing::read_token).transpose()?.flatten(),
         limit,
+        documents: vec![settings::Location::NAME],
+        ..Default::default()
     };
     let mut buckets = Vec::new();
     // The catalog does not know of regions: pages are read until one is full of those asked for.
@@ -29,7 +34,12 @@ pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Resul
         question.limit = limit - buckets.len();
         let page = service.buckets().list(question.clone()).await?;
         question.after = page.buckets.last().map(|record| record.bucket.name.to_string());
-        buckets.extend(page.buckets.into_iter().filter(|record| wanted_region.is_none_or(|region| region_of(record) == region)));
+        for record in page.buckets {
+            let region = region_of(&record, &service.settings().region)?;
+            if wanted_region.is_none_or(|wanted| wanted == region) {
+                buckets.push((record, region));
+            }
+        }
         if !page.truncated || buckets.len() == limit {
             break page.truncated;
         }
@@ -37,11 +47,11 @@ pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Resul
     Ok(reply::document("ListAllMyBucketsResult", |w| {
         w.element("Owner", |w| acl::identify(w, &identity.owner));
         w.element("Buckets", |w| {
-            for record in &buckets {
+            for (record, region) in &buckets {
                 w.element("Bucket", |w| {
                     w.text("Name", record.bucket.name.as_str());
                     w.text("CreationDate", record.bucket.created.iso8601());
-                    w.text("BucketRegion", region_of(record));
+                    w.text("BucketRegion", region);
                     w.text("BucketArn", identification::arn(&record.bucket.name));
                 });
             }
@@ -53,6 +63,11 @@ pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Resul
             w.text("Prefix", prefix);
         }
     }))
+}
+
+fn region_of(record: &BucketRecord, default: &str) -> Result<String, S3Error> {
+    let settings = BucketSettings::parse(&record.documents).map_err(BucketError::from)?;
+    Ok(region::of(settings.get::<settings::Location>(), default).to_owned())
 }
 
 fn limit(query: &Query) -> Result<usize, S3Error> {

@@ -1,10 +1,13 @@
 //! PutBucketAcl: a canned ACL by header, or grants that amount to one.
 
-use crate::s3::{BucketCall, Response, S3Error, Service, acl, reply};
+use crate::{
+    buckets::settings::Acl,
+    s3::{BucketCall, Response, S3Error, Service, acl, reply},
+};
 use http::StatusCode;
 
 pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result<Response, S3Error> {
     let acl = acl::from_request(call.request, call.bucket.owner()).await?;
-    service.buckets().set_acl(&call.bucket, acl).await?;
+    service.buckets().set::<Acl>(&call.bucket, &acl).await?;
     Ok(reply::empty(StatusCode::OK))
 }

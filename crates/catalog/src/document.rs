@@ -1,0 +1,26 @@
+//! Settings of a bucket, as the catalog keeps them: documents by bucket and kind. What they say is not known here.
+
+use super::Revision;
+
+/// A document to be stored. Its kind is a short name; the registry of kinds owns what the body says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDocument {
+    pub kind: String,
+    pub body: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    pub kind: String,
+    pub body: String,
+    /// The revision that the bucket's documents got by the last change of this one.
+    pub revision: Revision,
+}
+
+/// Documents of a bucket, in the order of their kinds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Documents {
+    /// It grows with each change of any document of the bucket. `NONE`: there never was one.
+    pub revision: Revision,
+    pub all: Vec<Document>,
+}

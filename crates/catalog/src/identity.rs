@@ -1,0 +1,31 @@
+//! Identities that were added while a server ran, as the catalog keeps them.
+
+use super::Revision;
+use crate::model::{AccessKey, Role, TenantId};
+
+/// An identity beside those of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewIdentity {
+    pub tenant: TenantId,
+    pub access_key: AccessKey,
+    pub role: Role,
+    /// Shown as owner; the access key if there is none.
+    pub name: Option<String>,
+    /// The secret, sealed by whoever has the key: the catalog never sees it.
+    pub sealed_secret: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityRecord {
+    pub identity: NewIdentity,
+    /// The revision that all identities got by the last change of this one.
+    pub revision: Revision,
+}
+
+/// All identities, in the order of their access keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identities {
+    /// It grows with each change of any identity.
+    pub revision: Revision,
+    pub all: Vec<IdentityRecord>,
+}

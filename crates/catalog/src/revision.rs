@@ -1,0 +1,63 @@
+//! Compare-and-swap: what a caller has read, and what it expects to overwrite.
+//!
+//! Several processes may have one catalog open. Whoever writes what it computed from something that it has read names the
+//! revision of that; whoever writes whatever is there says so.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Names a stored value as it was read. Another value never has it, not even after the first was removed. Those of one bucket's
+/// settings grow with each change, and so do those of all identities; of other values they only differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Revision(pub i64);
+
+impl Revision {
+    /// Nothing is stored.
+    pub const NONE: Self = Self(0);
+
+    /// One that no other value has, in no process: 63 random bits. Made here and not by the database, which takes as long to give a row
+    /// back as to write it.
+    pub(crate) fn fresh() -> Self {
+        static KEYS: OnceLock<RandomState> = OnceLock::new();
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let random = KEYS.get_or_init(RandomState::new).hash_one(COUNT.fetch_add(1, Ordering::Relaxed));
+        Self(i64::try_from(random >> 1).unwrap_or_default() | 1)
+    }
+}
+
+/// What has to be there for a change to be made. If something else is, the change fails with `Conflict` and nothing is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Whatever is there is overwritten.
+    Any,
+    Exactly(Revision),
+}
+
+impl Expected {
+    pub const ABSENT: Self = Self::Exactly(Revision::NONE);
+
+    pub fn admits(self, found: Revision) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exactly(revision) => revision == found,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn fresh_revisions_are_positive_and_differ() {
+        let fresh: HashSet<i64> = (0..10_000).map(|_| Revision::fresh().0).collect();
+        assert_eq!(fresh.len(), 10_000);
+        assert!(fresh.iter().all(|revision| *revision > Revision::NONE.0));
+    }
+}

@@ -1,0 +1,279 @@
+//! The settings of a bucket: what the documents that the catalog keeps of it say, parsed and typed, and the registry of their kinds.
+//!
+//! Owns what a document of each kind says, not where it is stored. To add a kind: a file below with its parser and its words for what
+//! is wrong, and a row in `kinds!`.
+//!
+//! Invariants:
+//! - settings are of one revision: never of one document before a change and of another after it;
+//! - a document of an unknown kind, or one that cannot be read, is an error, never ignored: it may be what forbids something;
+//! - what is so without a document is the kind's default, and is not stored.
+
+mod acl;
+mod location;
+
+use super::{Bucket, BucketError, Buckets};
+use crate::{
+    catalog::{CatalogError, CatalogErrorKind, Documents, Expected, NewDocument, Revision},
+    store::error::{StoreError, StoreErrorKind},
+};
+pub use acl::Acl;
+pub use location::Location;
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+/// A kind of document.
+pub trait Kind {
+    type Value: Clone + PartialEq + fmt::Debug + Default + Send + Sync + 'static;
+
+    /// What the catalog stores it under: never change one.
+    const NAME: &'static str;
+
+    /// What a body says, or what is wrong with it.
+    fn parse(body: &str) -> Result<Self::Value, String>;
+
+    fn write(value: &Self::Value) -> String;
+}
+
+/// A kind that the registry has.
+pub trait Registered: Kind {
+    fn of(settings: &BucketSettings) -> &Self::Value;
+}
+
+/// The document of a value. `None`: there is none of a default.
+pub fn document<K: Kind>(value: &K::Value) -> Option<NewDocument> {
+    (*value != K::Value::default()).then(|| NewDocument { kind: K::NAME.to_owned(), body: K::write(value) })
+}
+
+macro_rules! kinds {
+    ($($kind:ident in $field:ident),* $(,)?) => {
+        /// What all documents of a bucket say.
+        #[derive(Debug, Clone, Default, PartialEq)]
+        pub struct BucketSettings {
+            revision: Revision,
+            $($field: <$kind as Kind>::Value,)*
+        }
+
+        impl BucketSettings {
+            /// The kinds that there are, by name.
+            pub const KINDS: &'static [&'static str] = &[$(<$kind as Kind>::NAME),*];
+
+            /// `Err`: a document cannot be understood.
+            pub fn parse(documents: &Documents) -> Result<Self, SettingsError> {
+                let mut settings = Self { revision: documents.revision, ..Self::default() };
+                for document in &documents.all {
+                    let malformed = |why| SettingsError::Malformed { kind: document.kind.clone(), why };
+                    match document.kind.as_str() {
+                        $(<$kind as Kind>::NAME => settings.$field = <$kind as Kind>::parse(&document.body).map_err(malformed)?,)*
+                        other => return Err(SettingsError::Unknown(other.to_owned())),
+                    }
+                }
+                Ok(settings)
+            }
+        }
+        $(impl Registered for $kind {
+            fn of(settings: &BucketSettings) -> &Self::Value {
+                &settings.$field
+            }
+        })*
+    };
+}
+
+// The registry: one row for each kind.
+kinds! {
+    Acl in acl,
+    Location in location,
+}
+
+impl BucketSettings {
+    pub fn get<K: Registered>(&self) -> &K::Value {
+        K::of(self)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    #[error("the bucket has settings of kind '{0}', which this release does not know: use the release that wrote them, or a later one")]
+    Unknown(String),
+    #[error("the bucket's settings of kind '{kind}' cannot be read: {why}")]
+    Malformed { kind: String, why: String },
+}
+
+impl From<SettingsError> for BucketError {
+    fn from(error: SettingsError) -> Self {
+        Self::Store(StoreError::new(StoreErrorKind::Internal, "reading the settings of a bucket failed").with_source(error))
+    }
+}
+
+/// The settings of an open bucket that are in force.
+#[derive(Debug)]
+pub(super) struct SettingsInForce(RwLock<Arc<BucketSettings>>);
+
+impl SettingsInForce {
+    pub(super) fn of(documents: &Documents) -> Result<Self, SettingsError> {
+        Ok(Self(RwLock::new(Arc::new(BucketSettings::parse(documents)?))))
+    }
+
+    pub(super) fn now(&self) -> Arc<BucketSettings> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks without holding on to all of them.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&BucketSettings) -> T) -> T {
+        read(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts newer ones in force. Those that were read earlier may come later, and are let go of.
+    fn advance(&self, newer: BucketSettings) {
+        let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if now.revision < newer.revision {
+            *now = Arc::new(newer);
+        }
+    }
+}
+
+impl Buckets {
+    /// Replaces a document of a bucket, whatever it said before: for S3, the last one who writes wins.
+    pub async fn set<K: Registered>(&self, bucket: &Bucket, value: &K::Value) -> Result<(), BucketError> {
+        let gone = |error: CatalogError| match error.kind() {
+            CatalogErrorKind::NotFound => BucketError::NoSuchBucket,
+            _ => error.into(),
+        };
+        match document::<K>(value) {
+            Some(document) => drop(self.catalog().set_document(bucket.id(), Expected::Any, document).await.map_err(gone)?),
+            None => drop(self.catalog().delete_document(bucket.id(), K::NAME, Expected::Any).await.map_err(gone)?),
+        }
+        self.read_settings(bucket).await
+    }
+
+    /// Puts in force what others have changed since the settings were read. Whether there was anything.
+    pub async fn refresh(&self, bucket: &Bucket) -> Result<bool, BucketError> {
+        let stored = self.catalog().documents_revision(bucket.id()).await?.ok_or(BucketError::NoSuchBucket)?;
+        let has_moved = bucket.settings.read(|settings| settings.revision < stored);
+        if has_moved {
+            self.read_settings(bucket).await?;
+        }
+        Ok(has_moved)
+    }
+
+    async fn read_settings(&self, bucket: &Bucket) -> Result<(), BucketError> {
+        let documents = self.catalog().documents(bucket.id()).await?.ok_or(BucketError::NoSuchBucket)?;
+        bucket.settings.advance(BucketSettings::parse(&documents)?);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        backend::{Backend, memory::MemoryBackend},
+        buckets::{CreateBucket, Setup},
+        catalog::{Document, sqlite::SqliteCatalog},
+        model::{BucketName, CannedAcl, Owner},
+        store::Durability,
+    };
+    use tempfile::TempDir;
+
+    /// A gateway over the catalog in a directory.
+    fn gateway(dir: &TempDir) -> Arc<Buckets> {
+        let catalog = SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("a catalog");
+        let memory: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+        let backends = [("memory".to_owned(), memory)].into();
+        Arc::new(Buckets::of(Arc::new(catalog), Setup { backends, default_backend: Some("memory".to_owned()), ..Setup::default() }))
+    }
+
+    async fn photos(buckets: &Arc<Buckets>) -> Arc<Bucket> {
+        let owner = Owner { id: "alice".into(), display_name: "alice".into() };
+        let name = BucketName::parse("photos").expect("a name");
+        let create = CreateBucket { name, owner, acl: CannedAcl::PublicRead, location: "EU".into() };
+        buckets.create(create).await.expect("made")
+    }
+
+    #[tokio::test]
+    async fn what_was_set_when_a_bucket_was_made_or_later_is_there_when_it_is_opened_again() {
+        let dir = TempDir::new().expect("a directory");
+        let buckets = gateway(&dir);
+        let made = photos(&buckets).await;
+        assert_eq!((made.acl(), &*made.location()), (CannedAcl::PublicRead, "EU"));
+        buckets.set::<Acl>(&made, &CannedAcl::AuthenticatedRead).await.expect("set");
+        assert_eq!(made.acl(), CannedAcl::AuthenticatedRead);
+        let again = gateway(&dir).get(made.name()).await.expect("opened");
+        assert_eq!((again.acl(), &*again.location()), (CannedAcl::AuthenticatedRead, "EU"));
+        buckets.set::<Acl>(&made, &CannedAcl::Private).await.expect("set");
+        assert_eq!(gateway(&dir).get(made.name()).await.expect("opened").acl(), CannedAcl::Private);
+    }
+
+    #[tokio::test]
+    async fn what_another_gateway_has_set_is_in_force_after_a_refresh() {
+        let dir = TempDir::new().expect("a directory");
+        let (one, other) = (gateway(&dir), gateway(&dir));
+        let ours = photos(&one).await;
+        let theirs = other.get(ours.name()).await.expect("opened");
+        assert!(!one.refresh(&ours).await.expect("nothing has moved"));
+        other.set::<Acl>(&theirs, &CannedAcl::PublicReadWrite).await.expect("set");
+        assert_eq!(ours.acl(), CannedAcl::PublicRead);
+        assert!(one.refresh(&ours).await.expect("it has moved"));
+        assert_eq!((ours.acl(), &*ours.location()), (CannedAcl::PublicReadWrite, "EU"));
+        assert!(!one.refresh(&ours).await.expect("nothing has moved since"));
+        one.catalog().delete_bucket(ours.id()).await.expect("deleted");
+        for outcome in [other.refresh(&theirs).await.map(drop), other.set::<Acl>(&theirs, &CannedAcl::PublicRead).await] {
+            assert!(matches!(outcome, Err(BucketError::NoSuchBucket)), "{outcome:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bucket_with_settings_that_are_not_understood_is_not_opened() {
+        let dir = TempDir::new().expect("a directory");
+        let buckets = gateway(&dir);
+        let made = photos(&buckets).await;
+        let policy = NewDocument { kind: "policy".into(), body: "{}".into() };
+        buckets.catalog().set_document(made.id(), Expected::ABSENT, policy).await.expect("set");
+        let refused = gateway(&dir).get(made.name()).await.expect_err("a later release's");
+        let BucketError::Store(error) = &refused else { panic!("{refused:?}") };
+        assert!(std::error::Error::source(error).expect("a cause").to_string().contains("of kind 'policy'"), "{error:?}");
+        assert!(buckets.refresh(&made).await.is_err());
+        assert_eq!(made.acl(), CannedAcl::PublicRead, "what was in force stays");
+    }
+
+    fn documents(all: &[(&str, &str)]) -> Documents {
+        let document = |(kind, body): &(&str, &str)| Document { kind: (*kind).into(), body: (*body).into(), revision: Revision(3) };
+        Documents { revision: Revision(3), all: all.iter().map(document).collect() }
+    }
+
+    #[test]
+    fn settings_say_what_documents_say_and_otherwise_the_default() {
+        let none = BucketSettings::parse(&Documents::default()).expect("no documents");
+        assert_eq!((*none.get::<Acl>(), &**none.get::<Location>()), (CannedAcl::Private, ""));
+        let both = BucketSettings::parse(&documents(&[("acl", "public-read"), ("location", "eu-west-1")])).expect("read");
+        assert_eq!((*both.get::<Acl>(), &**both.get::<Location>()), (CannedAcl::PublicRead, "eu-west-1"));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error() {
+        let parse = |all| BucketSettings::parse(&documents(all)).expect_err("refused");
+        assert_eq!(parse(&[("acl", "private"), ("policy", "{}")]), SettingsError::Unknown("policy".into()));
+        assert!(parse(&[("acl", "everybody")]).to_string().contains("of kind 'acl' cannot be read: 'everybody' is no canned ACL"));
+    }
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own_and_its_default_is_not_stored() {
+        let names: std::collections::BTreeSet<_> = BucketSettings::KINDS.iter().collect();
+        assert_eq!(names.len(), BucketSettings::KINDS.len());
+        assert_eq!(document::<Acl>(&CannedAcl::Private), None);
+        assert_eq!(document::<Location>(&"".into()), None);
+        let public = document::<Acl>(&CannedAcl::PublicRead).expect("a document");
+        assert_eq!((public.kind.as_str(), public.body.as_str()), ("acl", "public-read"));
+    }
+
+    #[test]
+    fn settings_that_were_read_earlier_do_not_replace_newer_ones() {
+        let in_force = SettingsInForce::of(&documents(&[("acl", "public-read")])).expect("read");
+        let of = |revision| BucketSettings { revision: Revision(revision), ..BucketSettings::default() };
+        in_force.advance(of(2));
+        assert_eq!(*in_force.now().get::<Acl>(), CannedAcl::PublicRead);
+        in_force.advance(of(4));
+        assert_eq!(*in_force.now().get::<Acl>(), CannedAcl::Private);
+    }
+}
