@@ -38,7 +38,8 @@ impl Subject {
         match self {
             Self::Server => kind.name.to_owned(),
             Self::Backend(name) => format!("{}/backend/{name}", kind.name),
-            Self::Bucket { name, .. } => format!("{}/bucket/{name}", kind.name),
+            // By its id: one of the same name that was made later is another bucket.
+            Self::Bucket { id, .. } => format!("{}/bucket/{}", kind.name, id.0),
         }
     }
 }

@@ -4,7 +4,10 @@
 //! nothing is kept.
 
 use super::{Cursor, Failure, JobState, Kind, State, turns::Turn};
-use crate::model::{BucketName, Timestamp};
+use crate::{
+    catalog::BucketId,
+    model::{BucketName, Timestamp},
+};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -13,30 +16,38 @@ use std::{
 /// Of each kind. They are what an operator looks at first; how many failed in all is a count of the job.
 const KEPT: usize = 256;
 
-type Key = (&'static str, BucketName);
+type Key = (&'static str, BucketId);
 
 #[derive(Debug, Default)]
 pub(crate) struct Parts(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    running: BTreeMap<Key, (&'static Kind, Timestamp)>,
+    running: BTreeMap<Key, RunningPart>,
     failed: BTreeMap<Key, FailedPart>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
+struct RunningPart {
+    kind: &'static Kind,
+    bucket: BucketName,
+    began: Timestamp,
+}
+
+#[derive(Debug)]
 struct FailedPart {
     kind: &'static Kind,
+    bucket: BucketName,
     began: Timestamp,
     ended: Timestamp,
     failure: Failure,
 }
 
 impl Parts {
-    pub(crate) fn begin(self: &Arc<Self>, kind: &'static Kind, bucket: &BucketName, cursor: Cursor, turn: Turn) -> Part {
+    pub(crate) fn begin(self: &Arc<Self>, kind: &'static Kind, id: BucketId, bucket: &BucketName, cursor: Cursor, turn: Turn) -> Part {
         let began = Timestamp::now();
-        self.known().running.insert((kind.name, bucket.clone()), (kind, began));
-        Part { parts: self.clone(), kind, bucket: bucket.clone(), began, cursor, turn }
+        self.known().running.insert((kind.name, id), RunningPart { kind, bucket: bucket.clone(), began });
+        Part { parts: self.clone(), kind, id, bucket: bucket.clone(), began, cursor, turn }
     }
 
     /// The job has gone over all buckets since `began`: one that it did not meet is no more.
@@ -45,19 +56,20 @@ impl Parts {
     }
 
     /// The bucket was deleted.
-    pub(crate) fn forget(&self, bucket: &BucketName) {
-        self.known().failed.retain(|(_, name), _| name != bucket);
+    pub(crate) fn forget(&self, bucket: BucketId) {
+        self.known().failed.retain(|(_, id), _| *id != bucket);
     }
 
     pub(crate) fn shown(&self, is_wanted: impl Fn(&str, &BucketName) -> bool) -> Vec<JobState> {
         let known = self.known();
-        let failed = known.failed.iter().filter(|(key, _)| is_wanted(key.0, &key.1) && !known.running.contains_key(key));
-        let failed = failed.map(|((_, bucket), part)| {
+        let rests = |key: &Key| !known.running.contains_key(key);
+        let failed = known.failed.iter().filter(|(key, part)| rests(key) && is_wanted(part.kind.name, &part.bucket));
+        let failed = failed.map(|(_, part)| {
             let ended = (Some(part.ended), Some(part.failure.to_string()));
-            shown(part.kind, bucket, State::Failed, part.began, ended)
+            shown(part.kind, &part.bucket, State::Failed, part.began, ended)
         });
-        let running = known.running.iter().filter(|((kind, bucket), _)| is_wanted(kind, bucket));
-        let running = running.map(|((_, bucket), (kind, began))| shown(kind, bucket, State::Running, *began, (None, None)));
+        let running = known.running.values().filter(|part| is_wanted(part.kind.name, &part.bucket));
+        let running = running.map(|part| shown(part.kind, &part.bucket, State::Running, part.began, (None, None)));
         failed.chain(running).collect()
     }
 
@@ -93,6 +105,7 @@ fn shown(
 pub struct Part {
     parts: Arc<Parts>,
     kind: &'static Kind,
+    id: BucketId,
     bucket: BucketName,
     began: Timestamp,
     cursor: Cursor,
@@ -113,13 +126,14 @@ impl Part {
     /// Remembers how it went.
     pub fn end(self, failure: Option<Failure>) {
         let mut known = self.parts.known();
-        let key = (self.kind.name, self.bucket.clone());
+        let key = (self.kind.name, self.id);
         match failure {
             None => drop(known.failed.remove(&key)),
             Some(failure) => {
                 let of_kind = |(kind, _): &&Key| *kind == self.kind.name;
                 if known.failed.contains_key(&key) || known.failed.keys().filter(of_kind).count() < KEPT {
-                    known.failed.insert(key, FailedPart { kind: self.kind, began: self.began, ended: Timestamp::now(), failure });
+                    let (kind, bucket, began) = (self.kind, self.bucket.clone(), self.began);
+                    known.failed.insert(key, FailedPart { kind, bucket, began, ended: Timestamp::now(), failure });
                 }
             }
         }
@@ -128,6 +142,6 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        self.parts.known().running.remove(&(self.kind.name, self.bucket.clone()));
+        self.parts.known().running.remove(&(self.kind.name, self.id));
     }
 }

@@ -36,7 +36,12 @@ fn name(text: &str) -> BucketName {
 }
 
 fn about(text: &str) -> Subject {
-    Subject::Bucket { id: BucketId(1), name: name(text) }
+    Subject::Bucket { id: id(text), name: name(text) }
+}
+
+/// Another one for each name.
+fn id(text: &str) -> BucketId {
+    BucketId(text.bytes().fold(0, |id, byte| (id * 31 + i64::from(byte)) % 1_000_003))
 }
 
 async fn bucket(catalog: &dyn Catalog, text: &str) -> BucketRecord {
@@ -309,7 +314,7 @@ async fn a_job_that_was_interrupted_resumes_at_its_cursor_after_a_restart() {
 #[tokio::test]
 async fn of_buckets_only_those_that_failed_are_remembered_until_they_succeed_or_are_gone() {
     let (workers, _directory) = workers();
-    let part = async |bucket: &str| workers.part(&kind::UPKEEP, BucketId(1), &name(bucket)).await.expect("answers");
+    let part = async |bucket: &str| workers.part(&kind::UPKEEP, id(bucket), &name(bucket)).await.expect("answers");
     let began = Timestamp::now();
     for bucket in ["one", "two", "three"] {
         part(bucket).await.expect("its turn").end((bucket != "two").then(|| Failure::new("gone")));
@@ -329,7 +334,7 @@ async fn of_buckets_only_those_that_failed_are_remembered_until_they_succeed_or_
     workers.went_over_all(&kind::UPKEEP, Timestamp::from_millis(Timestamp::now().millis() + 1));
     assert_eq!(shown(&workers), [], "a round did not meet it");
     part("one").await.expect("its turn").end(Some(Failure::new("gone")));
-    workers.forget(&name("one"));
+    workers.forget(id("one"));
     assert_eq!(shown(&workers), []);
     drop(part("two").await.expect("its turn"));
     assert_eq!(shown(&workers), [], "given up, nothing is known");

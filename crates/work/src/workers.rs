@@ -65,7 +65,7 @@ impl Workers {
     pub async fn part(&self, kind: &'static Kind, id: BucketId, name: &BucketName) -> Result<Option<Part>, Failure> {
         let subject = Subject::Bucket { id, name: name.clone() };
         let turn = self.turns().take(&subject.turn(kind)).await?;
-        Ok(turn.map(|turn| self.0.parts.begin(kind, name, Cursor::new(self.0.catalog.clone(), id, kind), turn)))
+        Ok(turn.map(|turn| self.0.parts.begin(kind, id, name, Cursor::new(self.0.catalog.clone(), id, kind), turn)))
     }
 
     /// A job has gone over all buckets since `began`.
@@ -74,9 +74,9 @@ impl Workers {
     }
 
     /// Forgets what is remembered of a bucket that was deleted.
-    pub fn forget(&self, bucket: &BucketName) {
+    pub fn forget(&self, bucket: BucketId) {
         self.0.parts.forget(bucket);
-        self.jobs().ended.retain(|entry| entry.subject.bucket() != Some(bucket));
+        self.jobs().ended.retain(|entry| !matches!(&entry.subject, Subject::Bucket { id, .. } if *id == bucket));
     }
 
     /// Those that failed come first, then those under way; each kind together. At most `limit`.

@@ -375,7 +375,7 @@ impl Buckets {
         }
         self.catalog.delete_bucket(bucket.id()).await?;
         self.write().remove(name);
-        self.workers.forget(name);
+        self.workers.forget(bucket.id());
         // Not before: until then the parts of its uploads are acknowledged parts of a bucket that is there.
         self.sweep();
         Ok(())

@@ -132,9 +132,9 @@ impl Buckets {
         let _changing = self.changing.lock(name).await;
         if let Some(record) = self.catalog.bucket(name).await? {
             self.catalog.delete_bucket(record.id).await?;
+            self.workers.forget(record.id);
         }
         self.write().remove(name);
-        self.workers.forget(name);
         Ok(())
     }
 }
