@@ -1,7 +1,7 @@
 //! The catalog in memory that tests run over: it promises what the others do, or what is tested over it says nothing.
 
 #[path = "../support/ledger/mod.rs"]
-mod double;
+pub mod double;
 
 use super::shared::{HeldClock, Two};
 use causeway::catalog::{Catalog, Clock};

@@ -17,6 +17,7 @@ pub mod shared;
 pub mod sizes;
 pub mod sqlite;
 pub mod survival;
+pub mod turns;
 pub mod upload;
 pub mod version;
 

@@ -11,6 +11,7 @@
 //! | `run` | what a step is given |
 //! | `pace` | how long a job rests |
 //! | `turns` | who works on a job now |
+//! | `leases` | turns of processes that share a catalog |
 //! | `cursor` | the position of a job in a bucket |
 //! | `entry` | how one job is |
 //! | `parts` | how the buckets of a job are that goes over all of them |
@@ -31,6 +32,7 @@ mod cursor;
 mod entry;
 mod failure;
 pub mod kind;
+mod leases;
 mod life;
 mod pace;
 mod parts;
@@ -53,6 +55,7 @@ pub use cursor::Cursor;
 pub use entry::Subject;
 pub use failure::Failure;
 pub use kind::{Interruption, Kind};
+pub use leases::LeaseTurns;
 pub use pace::{Backoff, Every};
 pub use parts::Part;
 pub use run::Run;

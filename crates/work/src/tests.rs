@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     catalog::{BucketId, BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
-    model::{BucketName, CannedAcl, Owner, Timestamp},
+    model::{BucketName, Owner, Timestamp},
     store::Durability,
 };
 use async_trait::async_trait;
@@ -46,9 +46,9 @@ fn id(text: &str) -> BucketId {
 
 async fn bucket(catalog: &dyn Catalog, text: &str) -> BucketRecord {
     let owner = Owner { id: "o".into(), display_name: "o".into() };
-    let (created, acl) = (Timestamp::from_millis(0), CannedAcl::Private);
+    let (created, tenant) = (Timestamp::from_millis(0), Default::default());
     let (backend, place) = ("disk".to_owned(), text.to_owned());
-    catalog.create_bucket(NewBucket { name: name(text), owner, created, acl, location: String::new(), backend, place }).await.expect("made")
+    catalog.create_bucket(NewBucket { tenant, name: name(text), owner, created, backend, place }).await.expect("made")
 }
 
 /// What a scripted step does.
