@@ -67,7 +67,7 @@ async fn files_of_format_version_6_are_read_with_replicas_objects_and_places_lef
         assert_eq!(plain.bucket, NewBucket { owner: owner("bob"), created, backend, place, ..new_bucket("plain") });
         assert_eq!(plain.documents, Documents::default());
         let bobs = catalog.buckets(BucketsQuery { owner: Some("bob".into()), limit: 9, ..Default::default() }).await.expect("a page");
-        assert_eq!(bobs.buckets, [plain.clone()]);
+        assert_eq!(bobs.buckets, std::slice::from_ref(&plain));
 
         let replica = |id, backend: &str, rank| {
             let (seeded, refilled, unmade) = (backend == "disk", backend == "lake", backend == "nas");
