@@ -48,6 +48,11 @@ impl Abilities {
         self.0.encryption == Keeping::Kept
     }
 
+    /// Whether objects have versions besides the current one.
+    pub(super) fn keeps_versions(&self) -> bool {
+        self.0.versions == Keeping::Kept
+    }
+
     /// Whether the checksums of objects and parts are kept, and not only verified.
     pub(super) fn keeps_checksums(&self) -> bool {
         self.0.checksums == Keeping::Kept

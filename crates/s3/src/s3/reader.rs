@@ -4,6 +4,7 @@
 //! object is handed this and no store.
 
 use super::{
+    abilities::Abilities,
     action::Action,
     context::Context,
     error::S3Error,
@@ -14,7 +15,7 @@ use crate::{
     buckets::Bucket,
     model::{ObjectAddress, ObjectInfo},
     store::{
-        self, GetReply, GetRequest, Keeping,
+        self, GetReply, GetRequest,
         condition::ReadConditions,
         error::{StoreError, StoreErrorKind},
     },
@@ -111,7 +112,7 @@ impl<'a> Reader<'a> {
     fn is_absence(&self, error: &StoreError) -> bool {
         match error.kind() {
             StoreErrorKind::NoSuchKey => true,
-            StoreErrorKind::NoSuchVersion => self.bucket.store().capabilities().versions == Keeping::Kept,
+            StoreErrorKind::NoSuchVersion => Abilities::of(self.bucket).keeps_versions(),
             _ => false,
         }
     }
