@@ -150,7 +150,7 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Whether the storage itself tells what changes in it: then `Upkeep::follow` is quick.
+    /// Whether the storage itself tells what changes in it: then `Upkeep::read_changes` is quick.
     fn tells_changes(&self) -> bool {
         self.below().is_some_and(|below| below.tells_changes())
     }

@@ -42,18 +42,18 @@ pub trait Upkeep: Send + Sync + fmt::Debug + 'static {
     }
 
     /// One step (scan, adoption, cleaning); the caller decides when.
-    async fn tend(&self) -> Result<(), StoreError> {
+    async fn maintain(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
     /// Compares every file with the index that listings come from. `Ok(false)`: there is no such index, the storage lists itself.
     /// Another walk goes on about where an interrupted one was.
-    async fn walk(&self, _progress: &Progress) -> Result<bool, StoreError> {
+    async fn scan_fully(&self, _progress: &Progress) -> Result<bool, StoreError> {
         Ok(false)
     }
 
     /// Brings the index up to date with what the storage tells of others' changes. See `Backend::tells_changes`.
-    async fn follow(&self) -> Result<(), StoreError> {
+    async fn read_changes(&self) -> Result<(), StoreError> {
         Ok(())
     }
 }

@@ -31,7 +31,7 @@ struct Place {
 }
 
 /// Whether the index is as the storage is now: otherwise it takes a walk.
-pub(super) async fn follow(bucket: &Arc<Bucket>) -> Result<bool> {
+pub(super) async fn read(bucket: &Arc<Bucket>) -> Result<bool> {
     let Some(feed) = bucket.files.feed() else { return Ok(false) };
     let kept = bucket.catalog.state(bucket.id, STATE).await?.and_then(|text| serde_json::from_str::<Place>(&text).ok());
     let Some(mut place) = kept.filter(|place| Timestamp::now().millis() - place.walked.millis() < DAY) else { return Ok(false) };

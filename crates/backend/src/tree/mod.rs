@@ -283,7 +283,7 @@ impl Upkeep for TreeUpkeep {
         Ok(folder.is_empty() || files.stat(folder).await?.is_some())
     }
 
-    async fn tend(&self) -> Result<()> {
+    async fn maintain(&self) -> Result<()> {
         let Bucket { files, drafts, folding, .. } = &*self.bucket;
         drafts.tidy(&**files).await?;
         folding.learn_early(&**files).await?;
@@ -291,12 +291,12 @@ impl Upkeep for TreeUpkeep {
         scan::catch_up(&self.bucket).await
     }
 
-    async fn walk(&self, progress: &Progress) -> Result<bool> {
+    async fn scan_fully(&self, progress: &Progress) -> Result<bool> {
         scan::pass(&self.bucket, progress).await.map(|()| true)
     }
 
-    async fn follow(&self) -> Result<()> {
-        scan::follow(&self.bucket).await
+    async fn read_changes(&self) -> Result<()> {
+        scan::read_changes(&self.bucket).await
     }
 }
 

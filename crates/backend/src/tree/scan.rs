@@ -77,28 +77,28 @@ pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
 pub(super) async fn pass(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
     let _walking = bucket.scan.walking.lock().await;
     settle(bucket).await?;
-    walk(bucket, progress).await
+    full_scan(bucket, progress).await
 }
 
 /// As `pass`, but without a walk where the storage itself tells what has changed.
 pub(super) async fn catch_up(bucket: &Arc<Bucket>) -> Result<()> {
     let _walking = bucket.scan.walking.lock().await;
     settle(bucket).await?;
-    match feed::follow(bucket).await? {
+    match feed::read(bucket).await? {
         true => Ok(()),
-        false => walk(bucket, &Progress::default()).await,
+        false => full_scan(bucket, &Progress::default()).await,
     }
 }
 
 /// What the storage tells of itself, if it does and nobody walks just now: then that finds it all.
-pub(super) async fn follow(bucket: &Arc<Bucket>) -> Result<()> {
+pub(super) async fn read_changes(bucket: &Arc<Bucket>) -> Result<()> {
     match bucket.scan.walking.try_lock() {
-        Ok(_walking) => feed::follow(bucket).await.map(drop),
+        Ok(_walking) => feed::read(bucket).await.map(drop),
         Err(_) => Ok(()),
     }
 }
 
-async fn walk(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
+async fn full_scan(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
     feed::before_a_walk(bucket).await?;
     let stamp = bucket.catalog.state(bucket.id, TRAIL).await?;
     let mut trail = Trail::take_up(bucket.scan.trail.clone(), stamp.as_deref(), Timestamp::now()).await?;

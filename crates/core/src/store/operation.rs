@@ -47,7 +47,7 @@ const NAMES: [(Operation, &str); 20] = [
     (Operation::AbortUpload, "abort_upload"),
     (Operation::Create, "create"),
     (Operation::Remove, "remove"),
-    (Operation::Tend, "tend"),
+    (Operation::Tend, "maintain"),
     (Operation::Walk, "walk"),
     (Operation::Follow, "follow"),
 ];

@@ -254,7 +254,7 @@ impl Upkeep for AzblobUpkeep {
         }
     }
 
-    async fn tend(&self) -> Result<(), StoreError> {
+    async fn maintain(&self) -> Result<(), StoreError> {
         self.store.sweep(self.sweep_after).await
     }
 }

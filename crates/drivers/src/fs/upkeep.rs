@@ -33,11 +33,11 @@ impl Upkeep for FsUpkeep {
         .await
     }
 
-    async fn tend(&self) -> Result<()> {
+    async fn maintain(&self) -> Result<()> {
         scan::pass(&self.inner, Depth::Changed, &Progress::default()).await
     }
 
-    async fn walk(&self, progress: &Progress) -> Result<bool> {
+    async fn scan_fully(&self, progress: &Progress) -> Result<bool> {
         scan::pass(&self.inner, Depth::Everything, progress).await.map(|()| true)
     }
 }

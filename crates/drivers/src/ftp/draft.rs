@@ -94,7 +94,7 @@ impl FtpDraft {
                 // Perhaps an attempt whose answer was lost took it there.
                 Some(seen) if repeated && self.is_same(&seen) && look(lease, &self.at).await?.is_none() => return Ok(Placed::There(seen)),
                 Some(_) if absent => return Ok(Placed::Exists),
-                Some(_) if !self.remote.manners.get().is_some_and(|manners| manners.replaces) => {
+                Some(_) if !self.remote.quirks.get().is_some_and(|quirks| quirks.replaces) => {
                     return Err(Failure::Unsupported("it renames no file onto another, so nothing can be replaced".to_owned()));
                 }
                 Some(_) | None => {}
@@ -195,7 +195,7 @@ impl Draft for FtpDraft {
         self.finish().await?;
         if !absent {
             // Whether it may replace what is there.
-            self.remote.manners().await?;
+            self.remote.quirks().await?;
         }
         let attempts = self.remote.pool.settings().attempts;
         for attempt in 1.. {

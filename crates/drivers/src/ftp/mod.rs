@@ -17,9 +17,9 @@ mod failure;
 mod formats;
 mod link;
 mod listing;
-mod manners;
 mod pool;
 mod probe;
+mod quirks;
 mod readers;
 mod reading;
 mod remote;
@@ -192,7 +192,7 @@ impl Files for FtpFiles {
             Some(_) => {}
         }
         // A server that would remove what is in it as well is not asked.
-        if !self.remote.manners().await?.keeps_full_folders {
+        if !self.remote.quirks().await?.keeps_full_folders {
             return Ok(false);
         }
         let removed = self.remote.repeat(Use::Short, "removing a folder", |mut lease, _| async move {

@@ -8,8 +8,8 @@ use super::{
     drafts,
     facts::{self, Seen},
     failure::Failure,
-    manners::Manners,
     pool::{Lease, Pool, Use},
+    quirks::Quirks,
     readers::Readers,
     reply::time,
     session::present,
@@ -47,7 +47,7 @@ pub(super) struct Remote {
     /// Our own folder was made. Not all servers refuse a file in a folder that is not there before they have taken it.
     pub(super) is_prepared: AtomicBool,
     /// Found out when it first matters.
-    pub(super) manners: OnceCell<Manners>,
+    pub(super) quirks: OnceCell<Quirks>,
 }
 
 /// What lies on the way to a path.
@@ -69,7 +69,7 @@ impl Remote {
             readers: Arc::default(),
             late: Arc::default(),
             is_prepared: AtomicBool::new(false),
-            manners: OnceCell::new(),
+            quirks: OnceCell::new(),
         }))
     }
 

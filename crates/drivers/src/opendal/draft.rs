@@ -71,7 +71,7 @@ impl OpenDalDraft {
         put?;
         match remote.look(path).await? {
             Some(stat) if stat.kind == Kind::File && stat.size == self.file.size() => {
-                remote.ways.cleared(parent(path), Instant::now());
+                remote.known_folders.cleared(parent(path), Instant::now());
                 Ok(Placed::There(stat))
             }
             // Another came at once, or what was stored is not what was sent.

@@ -8,6 +8,7 @@ use super::{
     OpenDalSettings,
     failure::Failure,
     hosts::Hosts,
+    known_folders::KnownFolders,
     mend::Mend,
     operators,
     pace::Pace,
@@ -15,7 +16,6 @@ use super::{
     spool::{Spool, Spooled},
     swift,
     transport::{Line, Transport, Upload},
-    ways::Ways,
 };
 use crate::{
     backend::{
@@ -77,7 +77,7 @@ pub(super) struct Remote {
     /// Held for writing while a folder goes with all that is in it, for reading while something comes.
     pub(super) gate: RwLock<()>,
     pub(super) root: String,
-    pub(super) ways: Ways,
+    pub(super) known_folders: KnownFolders,
     line: Arc<Line>,
     options: Vec<(String, Secret)>,
     secrets: Vec<Secret>,
@@ -113,7 +113,7 @@ impl Remote {
             locks: Arc::default(),
             gate: RwLock::new(()),
             root,
-            ways: Ways::default(),
+            known_folders: KnownFolders::default(),
             line: Arc::new(line),
             secrets: options.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.clone()).collect(),
             options,
@@ -329,7 +329,7 @@ impl Remote {
         });
         let holds = found.await?.unwrap_or_default();
         if holds {
-            self.ways.cleared(folder, Instant::now());
+            self.known_folders.cleared(folder, Instant::now());
         }
         Ok(holds)
     }
@@ -337,7 +337,7 @@ impl Remote {
     /// Whether a path is a folder, if it is no file.
     async fn is_folder(&self, path: &str) -> Result<bool> {
         match self.service.is_flat() {
-            true => Ok(self.ways.is_clear(path, Instant::now()) || self.holds_something(path).await?),
+            true => Ok(self.known_folders.is_clear(path, Instant::now()) || self.holds_something(path).await?),
             false => Ok(self.look(path).await?.is_some_and(|stat| stat.kind == Kind::Folder)),
         }
     }
@@ -365,7 +365,7 @@ impl Remote {
     /// Puts a file there, in one step or not at all.
     pub(super) async fn upload(&self, path: &str, file: &Arc<Spooled>) -> Result<()> {
         self.check(path)?;
-        self.ways.taken(path);
+        self.known_folders.taken(path);
         let in_parts = self.service.upload.parts_above.is_some_and(|above| file.size() > above);
         let wrote = match (in_parts, self.service.upload.is_streamed) {
             (true, _) => self.upload_parts(path, file).await?,
@@ -445,7 +445,7 @@ impl Remote {
         let folder = &format!("{path}/");
         let made = self.call("making a folder", Twice::Harmless, Limit::Short, |operator| async move { operator.create_dir(folder).await });
         let made = made.await;
-        // Another may have made it meanwhile, and services answer that in many ways.
+        // Another may have made it meanwhile, and services answer that in many known_folders.
         match self.look(path).await? {
             Some(stat) if stat.kind == Kind::Folder => Ok(()),
             Some(_) => Err(refused()),

@@ -5,8 +5,8 @@
 use super::{
     client::{Call, Client},
     dialect::Dialect,
-    oddity::Names,
-    promises::Promises,
+    features::Features,
+    quirk::Names,
     refusal::{self, Asked},
     wish::Tried,
 };
@@ -50,8 +50,8 @@ impl S3Store {
         self.client.call(method, &self.place.remote, Some(name))
     }
 
-    pub(super) async fn promises(&self) -> Result<Promises> {
-        self.client.promises(&self.place).await
+    pub(super) async fn features(&self) -> Result<Features> {
+        self.client.features(&self.place).await
     }
 
     /// The document of a successful reply.

@@ -1,6 +1,6 @@
 //! A request on its way to the storage: addressed, signed, sent.
 
-use super::{Dialect, S3Settings, credentials, known_sums::KnownSums, promises::Promises};
+use super::{Dialect, S3Settings, credentials, features::Features, known_sums::KnownSums};
 use crate::{
     backend::{
         Traffic,
@@ -25,7 +25,7 @@ pub(super) struct Client {
     signer: Arc<dyn Sign>,
     endpoint: Endpoint,
     settings: S3Settings,
-    tried: OnceCell<Promises>,
+    tried: OnceCell<Features>,
     sums: KnownSums,
 }
 
@@ -51,7 +51,7 @@ impl Client {
     }
 
     /// What trying found out.
-    pub(super) fn tried(&self) -> &OnceCell<Promises> {
+    pub(super) fn tried(&self) -> &OnceCell<Features> {
         &self.tried
     }
 

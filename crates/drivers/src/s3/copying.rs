@@ -36,10 +36,10 @@ impl S3Store {
             || request.checksum.is_some()
             || request.source.key != *key
             || !self.is(&request.source);
-        let promises = self.promises().await?;
-        let tags_are_kept = self.dialect() == Dialect::S3 && promises.tags;
+        let features = self.features().await?;
+        let tags_are_kept = self.dialect() == Dialect::S3 && features.tags;
         let sums = self.sums_copies(request.checksum).await?;
-        if !promises.copies || !plain || !changes || !sums || (replaces_tags && !tags_are_kept) {
+        if !features.copies || !plain || !changes || !sums || (replaces_tags && !tags_are_kept) {
             return copy::stream_object(self, key, request).await;
         }
         for _ in 0..PATIENCE {
@@ -122,9 +122,9 @@ impl S3Store {
         // GCS has no UploadPartCopy.
         let here = self.here(&request.source).await?.filter(|_| self.dialect() == Dialect::S3);
         let record = self.upload(key, upload).await?;
-        let promises = self.promises().await?;
-        let summed = promises.summed_part_copies && self.keeps(record.checksum.algorithm).await?;
-        let kept = promises.part_copies && (!record.explicit_checksum || summed || !promises.checksums);
+        let features = self.features().await?;
+        let summed = features.summed_part_copies && self.keeps(record.checksum.algorithm).await?;
+        let kept = features.part_copies && (!record.explicit_checksum || summed || !features.checksums);
         let Some(from) = here.filter(|_| kept) else { return copy::stream_part(self, key, upload, number, request).await };
         self.check_source(&request.source).await?;
         let n = number.get().to_string();

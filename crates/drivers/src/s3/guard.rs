@@ -40,8 +40,8 @@ impl S3Store {
         if conditions.is_empty() {
             return Ok(Guard::None);
         }
-        let promises = self.promises().await?;
-        let kept = if deleting { promises.conditional_deletes } else { promises.create && promises.swap };
+        let features = self.features().await?;
+        let kept = if deleting { features.conditional_deletes } else { features.create && features.swap };
         if !kept {
             let what = if deleting { "deletes" } else { "writes" };
             return Err(StoreError::new(

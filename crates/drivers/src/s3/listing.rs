@@ -27,7 +27,7 @@ impl S3Store {
             return Ok(ListPage::default());
         }
         let grouped = request.delimiter.as_deref().is_some_and(|delimiter| !delimiter.is_empty() && delimiter != "/");
-        if grouped && !self.promises().await?.delimiters {
+        if grouped && !self.features().await?.delimiters {
             let words = "The storage behind this bucket groups listings by / alone";
             return Err(StoreError::new(StoreErrorKind::NotImplemented, words));
         }

@@ -12,11 +12,11 @@
 //! | `credentials` | who signs |
 //! | `headers`, `object_info` | object facts as headers, and as replies show them |
 //! | `refusal` | error replies as our kinds |
-//! | `promises`, `probe` | what this storage keeps of S3's promises |
+//! | `features`, `probe` | what this storage keeps of S3's promises |
 //! | `scratch` | objects of our own that something is tried out on |
 //! | `known_sums`, `summing` | checksums that this storage keeps |
 //! | `wish`, `keeping` | storage class and encryption, kept or refused |
-//! | `oddity`, `names` | keys that this storage takes for other keys |
+//! | `quirk`, `names` | keys that this storage takes for other keys |
 //! | `gcs` | what GCS lacks, kept in metadata of ours |
 //! | `describing` | tags and parts, which no header says |
 //! | `bucket` | what the operations of one bucket share |
@@ -31,6 +31,7 @@ mod copying;
 mod credentials;
 mod describing;
 mod dialect;
+mod features;
 mod gcs;
 mod guard;
 mod headers;
@@ -40,9 +41,8 @@ mod listing;
 mod multipart;
 mod names;
 mod object_info;
-mod oddity;
 mod probe;
-mod promises;
+mod quirk;
 mod reading;
 mod refusal;
 mod scratch;
@@ -262,12 +262,12 @@ impl Upkeep for S3Upkeep {
     }
 
     /// Finds out what the storage keeps before a client has to wait for it, and removes what a crash left.
-    async fn tend(&self) -> Result<(), StoreError> {
+    async fn maintain(&self) -> Result<(), StoreError> {
         if self.store.dialect() == Dialect::Gcs {
             return self.store.sweep().await;
         }
         scratch::sweep(&self.store.client, &self.store.place, Sweep::Abandoned).await?;
-        self.store.promises().await.map(drop)
+        self.store.features().await.map(drop)
     }
 }
 

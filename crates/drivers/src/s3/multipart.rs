@@ -138,7 +138,7 @@ impl S3Store {
         }
         let name = self.name(key).await?;
         let guard = self.guard(&name, &request.conditions, false).await?;
-        if guard != Guard::None && !self.promises().await?.complete {
+        if guard != Guard::None && !self.features().await?.complete {
             let what = "The storage behind this bucket completes no upload under a condition";
             return Err(StoreError::new(StoreErrorKind::NotImplemented, what));
         }
@@ -169,7 +169,7 @@ impl S3Store {
                 let said = ETag::parse(root.value("ETag").ok_or_else(strange)?);
                 // Some forget that it was an upload as soon as they have said so.
                 let etag = match self.client.known() {
-                    Some(promises) if !promises.upload_etags => self.look(&name, HeaderMap::new()).await?.0.etag,
+                    Some(features) if !features.upload_etags => self.look(&name, HeaderMap::new()).await?.0.etag,
                     _ => said,
                 };
                 Written { etag, last_modified: at, checksum: whole_checksum(&root), version: None }

@@ -7,7 +7,7 @@ use super::{
     Dialect,
     bucket::S3Store,
     gcs,
-    oddity::Oddity,
+    quirk::NameQuirk,
     refusal::{self, Asked},
     scratch::{self, Scratch},
 };
@@ -30,9 +30,9 @@ impl S3Store {
         let name = self.place.name(key)?;
         // AWS itself keeps every name.
         let trusted = self.client.settings().endpoint.is_none();
-        for (oddity, apart) in Oddity::ALL.into_iter().zip(&self.names.0) {
-            if !trusted && oddity.is_in(&name) && !*apart.get_or_try_init(|| self.keeps_apart(oddity)).await? {
-                let words = format!("The storage behind this bucket {}", oddity.words());
+        for (quirk, apart) in NameQuirk::ALL.into_iter().zip(&self.names.0) {
+            if !trusted && quirk.is_in(&name) && !*apart.get_or_try_init(|| self.keeps_apart(quirk)).await? {
+                let words = format!("The storage behind this bucket {}", quirk.words());
                 return Err(StoreError::new(StoreErrorKind::NotImplemented, words));
             }
         }
@@ -47,14 +47,14 @@ impl S3Store {
         })
     }
 
-    async fn keeps_apart(&self, oddity: Oddity) -> Result<bool> {
-        let (odd, plain) = oddity.pair(&self.place.below(&scratch::name()));
+    async fn keeps_apart(&self, quirk: NameQuirk) -> Result<bool> {
+        let (odd, plain) = quirk.pair(&self.place.below(&scratch::name()));
         // Removed in any case: whoever asked for the key may leave in the middle.
         let trial = Scratch::new(&self.client, &self.place, vec![odd.clone(), plain.clone()]);
         let kept = self.are_apart(&odd, &plain).await;
         trial.remove().await;
         let kept = kept?;
-        tracing::info!(remote = self.place.remote, ?oddity, kept, "tried out what a storage makes of names");
+        tracing::info!(remote = self.place.remote, ?quirk, kept, "tried out what a storage makes of names");
         Ok(kept)
     }
 

@@ -33,7 +33,7 @@ impl Store for S3Store {
     }
 
     async fn tried_capabilities(&self) -> Result<Capabilities> {
-        Ok(probe::capabilities(self.dialect(), Some(self.promises().await?)))
+        Ok(probe::capabilities(self.dialect(), Some(self.features().await?)))
     }
 
     async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
@@ -49,7 +49,7 @@ impl Store for S3Store {
         if self.dialect() == Dialect::Gcs {
             return Ok(info);
         }
-        if info.tag_count > 0 || self.promises().await?.tags {
+        if info.tag_count > 0 || self.features().await?.tags {
             info.attributes.tags = self.tags(&name).await?;
             info.tag_count = info.attributes.tags.len();
         }
@@ -151,7 +151,7 @@ impl Store for S3Store {
             }
             Change::Tags(tags) => tags,
         };
-        if !self.promises().await?.tags {
+        if !self.features().await?.tags {
             return Err(no_tags());
         }
         let call = match tags.is_empty() {

@@ -31,7 +31,7 @@ const NEWER: [ChecksumAlgorithm; 5] = [
 impl S3Store {
     /// Whether the storage keeps checksums at all.
     pub(super) async fn keeps_checksums(&self) -> Result<bool> {
-        Ok(self.dialect() == Dialect::S3 && self.promises().await?.checksums)
+        Ok(self.dialect() == Dialect::S3 && self.features().await?.checksums)
     }
 
     /// Whether the storage compares a checksum of this algorithm with the body, and shows it again.

@@ -56,7 +56,7 @@ impl S3Store {
         described.extend(self.kept_as(&wish).await?);
         let guard = self.guard(&name, &conditions, false).await?;
         // What nobody asked for guards the way to the storage: it is what S3 itself would compute.
-        let guarding = self.client.known().filter(|promises| promises.checksums).map(|_| ChecksumAlgorithm::Crc64Nvme);
+        let guarding = self.client.known().filter(|features| features.checksums).map(|_| ChecksumAlgorithm::Crc64Nvme);
         let algorithm = payload.checksum_algorithm().or(guarding);
         let announced = self.announce(payload, algorithm, attributes.content_encoding.as_deref()).await?;
         let Announced { body, headers: announcing, verification } = announced;
@@ -78,11 +78,11 @@ impl S3Store {
     /// What a new object has besides its bytes, as this storage keeps it.
     pub(super) async fn described(&self, attributes: &Attributes) -> Result<HeaderMap> {
         let mut described = headers::of_attributes(attributes, self.dialect())?;
-        if attributes.expires.is_some() && self.dialect() == Dialect::S3 && !self.promises().await?.expires {
+        if attributes.expires.is_some() && self.dialect() == Dialect::S3 && !self.features().await?.expires {
             headers::keep_expires(&mut described);
         }
         if !attributes.tags.is_empty() {
-            if !self.promises().await?.tags {
+            if !self.features().await?.tags {
                 return Err(no_tags());
             }
             described.extend(self.tagging(&headers::tagging(&attributes.tags)));

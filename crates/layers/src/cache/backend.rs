@@ -114,19 +114,19 @@ impl Upkeep for CachedUpkeep {
         self.below.is_there().await
     }
 
-    async fn tend(&self) -> Result<(), StoreError> {
+    async fn maintain(&self) -> Result<(), StoreError> {
         let _elapsing = Elapsing(&self.space, || true);
-        self.below.tend().await
+        self.below.maintain().await
     }
 
-    async fn walk(&self, progress: &Progress) -> Result<bool, StoreError> {
+    async fn scan_fully(&self, progress: &Progress) -> Result<bool, StoreError> {
         let before = progress.counts().changed;
         let _elapsing = Elapsing(&self.space, || progress.counts().changed != before);
-        self.below.walk(progress).await
+        self.below.scan_fully(progress).await
     }
 
-    async fn follow(&self) -> Result<(), StoreError> {
+    async fn read_changes(&self) -> Result<(), StoreError> {
         let _elapsing = Elapsing(&self.space, || true);
-        self.below.follow().await
+        self.below.read_changes().await
     }
 }

@@ -13,7 +13,7 @@
 //! - a failure is never kept. That there is no such key is an answer, not a failure.
 //!
 //! What others write beside us is seen when the time to live has passed, when a GET meets it, or when the driver learns of it
-//! (`tend`, `walk`, `follow`), whichever comes first.
+//! (`maintain`, `walk`, `follow`), whichever comes first.
 
 mod backend;
 mod counts;

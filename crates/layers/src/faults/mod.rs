@@ -111,18 +111,18 @@ impl Upkeep for FaultyUpkeep {
         fate.ask(self.below.is_there()).await
     }
 
-    async fn tend(&self) -> Result<(), StoreError> {
+    async fn maintain(&self) -> Result<(), StoreError> {
         let fate = self.faults.meet(Operation::Tend, &self.place).await?;
-        fate.ask(self.below.tend()).await
+        fate.ask(self.below.maintain()).await
     }
 
-    async fn walk(&self, progress: &Progress) -> Result<bool, StoreError> {
+    async fn scan_fully(&self, progress: &Progress) -> Result<bool, StoreError> {
         let fate = self.faults.meet(Operation::Walk, &self.place).await?;
-        fate.ask(self.below.walk(progress)).await
+        fate.ask(self.below.scan_fully(progress)).await
     }
 
-    async fn follow(&self) -> Result<(), StoreError> {
+    async fn read_changes(&self) -> Result<(), StoreError> {
         let fate = self.faults.meet(Operation::Follow, &self.place).await?;
-        fate.ask(self.below.follow()).await
+        fate.ask(self.below.read_changes()).await
     }
 }

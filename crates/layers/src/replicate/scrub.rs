@@ -63,7 +63,7 @@ pub(super) async fn one(
         return Err(StoreError::new(StoreErrorKind::Unavailable, format!("the replica is out: {why}")));
     }
     if member.is_seeded() {
-        let walked = member.opened().await?.upkeep.walk(&Progress::default()).await;
+        let walked = member.opened().await?.upkeep.scan_fully(&Progress::default()).await;
         member.judge(&walked);
         walked?;
     }

@@ -97,8 +97,8 @@ async fn work(buckets: &Buckets, record: &BucketRecord, round: Round) -> Result<
         bucket => bucket?,
     };
     match round {
-        Round::Upkeep => bucket.upkeep().tend().await?,
-        Round::ChangeFeed => bucket.upkeep().follow().await?,
+        Round::Upkeep => bucket.upkeep().maintain().await?,
+        Round::ChangeFeed => bucket.upkeep().read_changes().await?,
     }
     Ok(())
 }

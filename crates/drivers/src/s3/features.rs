@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// Each is kept or not; nothing in between is any use to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Promises {
+pub(super) struct Features {
     /// `If-None-Match: *` of PUT.
     pub create: bool,
     /// `If-Match` of PUT.
