@@ -1,5 +1,5 @@
-//! What is done for a replicated bucket without being asked by a client: what each member's driver does for its own bucket, and a
-//! look at what members list.
+//! Work on a replicated bucket that no client requests: the upkeep of each member's driver for its own
+//! bucket, and a check of what members list.
 
 use super::{
     bucket::Bucket,
@@ -16,7 +16,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct ReplicatedUpkeep(pub(super) Arc<Bucket>);
 
-/// How it went on the members so far: one that fails does not keep the others from theirs.
+/// The outcome on the members so far: a member that fails does not keep the others from their upkeep.
 struct Round<'b> {
     bucket: &'b Bucket,
     last: Result<()>,
