@@ -1,9 +1,9 @@
-//! Which keys of a bucket are changing at this moment.
+//! The keys of a bucket that are changing at this moment.
 //!
-//! A writer announces a change before any reader can see it, and ends it when listings show it, whatever became of it. So a
-//! listing waits for the changes that a reader may have seen already.
+//! A writer announces a change before any reader can see it, and ends it when listings show the outcome,
+//! whatever it is. So a listing waits for the changes that a reader may have seen already.
 //!
-//! Owns no lock and decides nothing: the order of changes to one key comes from the key's lock.
+//! This module owns no lock and decides nothing: the order of changes to one key comes from the key's lock.
 //!
 //! Invariant: a change that is dropped has ended, wherever that happens.
 

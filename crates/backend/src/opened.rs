@@ -1,15 +1,15 @@
-//! An opened bucket, as typed values: what serves its objects, and what keeps it in order. A layer wraps each of them, or passes it
-//! on as it is.
+//! An opened bucket, as typed values: one serves its objects, the other does its upkeep. A layer wraps each
+//! of them, or passes it on unchanged.
 
 use super::Progress;
 use crate::store::{Store, error::StoreError};
 use async_trait::async_trait;
 use std::{fmt, sync::Arc};
 
-/// What opening a bucket gives.
+/// The result of opening a bucket.
 #[derive(Debug, Clone)]
 pub struct OpenedBucket {
-    /// What requests are served from.
+    /// The store that serves requests.
     pub store: Arc<dyn Store>,
     /// The same without layers that keep answers for a while: it says what the storage has now.
     pub uncached: Arc<dyn Store>,

@@ -23,7 +23,8 @@ pub fn staged_name(bucket: BucketId, upload: &UploadId) -> String {
     format!("{}-{upload}", bucket.0)
 }
 
-/// Whether what is staged under a name is nobody's: its upload has ended, or its bucket is gone. Other names are left alone.
+/// Returns whether a staged name has no owner: its upload has ended, or its bucket is gone. Other names are
+/// left alone.
 pub async fn left(catalog: &dyn Catalog, name: &str) -> Result<Option<(BucketId, UploadId)>> {
     let upload = name.split_once('-').and_then(|(bucket, upload)| Some((BucketId(bucket.parse().ok()?), UploadId::parse(upload)?)));
     let Some((bucket, upload)) = upload else { return Ok(None) };

@@ -1,6 +1,6 @@
-//! Finding the file of a key, and telling whether it is the one that the catalog knows.
+//! Finding the file of a key, and deciding whether it is the one that the catalog knows.
 //!
-//! Invariant: that a file is missing never removes its row, for storage may come and go.
+//! Invariant: a missing file never removes its row, because storage may be unreachable for a while.
 
 use super::{
     bucket::Bucket,
@@ -25,7 +25,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// What is known without reading the bytes.
+    /// Returns what is known without reading the bytes.
     pub(super) fn info(&self) -> ObjectInfo {
         self.record.as_ref().map_or_else(|| foreign(&self.stat), Record::info)
     }
@@ -85,12 +85,12 @@ impl Bucket {
             }
             return Ok(Some(Some(Looked { found: Found { path, stat, record, by_tag }, opened })));
         }
-        // What should be there may have been moved aside while we looked.
+        // The expected file may have been moved aside during the search.
         let missed = row.stands.is_some() || row.intended.is_some();
         Ok(if missed && !locked { None } else { Some(None) })
     }
 
-    /// Where the file of a key may lie, likeliest first.
+    /// Returns the paths where the file of a key may be, likeliest first.
     async fn places(&self, key: &ObjectKey, row: &Row) -> Result<Vec<String>> {
         let mut places: Vec<String> = row.stands.iter().map(|record| record.path.clone()).collect();
         if let Some(Intent::Put(record)) = &row.intended {

@@ -86,7 +86,7 @@ pub struct TreeSettings {
     pub dir: PathBuf,
     /// Bytes of parts that may wait there.
     pub spool_size: u64,
-    /// What the catalog and the spool survive; what a file survives is up to its storage.
+    /// What the catalog and the spool survive; the durability of files depends on their storage.
     pub durability: Durability,
 }
 
@@ -104,7 +104,7 @@ pub struct TreeBackend {
     /// The flows of the buckets that are open.
     flows: Mutex<Vec<Weak<Flows>>>,
     durability: Durability,
-    /// Where walks keep how far they have come.
+    /// The directory where full scans keep their progress.
     walks: PathBuf,
     unreadable: Total,
 }
@@ -222,7 +222,7 @@ impl Backend for TreeBackend {
                     let below = codec::join(&path, &entry.name);
                     match entry.stat.kind {
                         Kind::Folder if below == codec::RESERVED_DIR => {}
-                        // It is not empty of anything that we could remove.
+                        // The folder has more levels than we could remove.
                         Kind::Folder if below.len() > folder.len() + descent::MOST_ESCAPED => return Ok(false),
                         Kind::Folder => folders.push(below),
                         Kind::File | Kind::Other | Kind::Nameless => return Ok(false),
@@ -235,7 +235,7 @@ impl Backend for TreeBackend {
                 return Ok(false);
             }
         }
-        // Nobody comes back for what is left: the bucket is gone.
+        // The bucket is gone, so nothing else will remove what is left.
         if let Err(error) = multipart::sweep_all(&*self.files, &self.drafts, bucket.id).await {
             tracing::warn!(bucket = %bucket.bucket.name, %error, "parts of uploads stay in .causeway/slots of a bucket that was removed");
         }

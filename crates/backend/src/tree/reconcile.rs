@@ -1,8 +1,9 @@
 //! Files that were seen in the storage, compared with the index: rows that differ are written anew.
 //!
-//! Does not own which files are looked at: a walk (`scan`) or what the storage tells of itself (`feed`) brings them.
+//! This module does not select the files: a full scan (`scan`) or the change feed (`feed`) brings them.
 //!
-//! Invariants: a row changes only under its key's lock; an entry that cannot be looked at keeps nobody from the others.
+//! Invariants: a row changes only under its key's lock; an entry that cannot be read does not stop the
+//! others.
 
 use super::{
     bucket::Bucket,
@@ -78,7 +79,7 @@ pub(super) fn alone(bucket: &Bucket, path: &str, looked: Result<()>) -> Result<(
     Ok(())
 }
 
-/// What nobody knew yet is as the listing says; anything else deserves a look.
+/// A file that was unknown is taken from the listing; any other is checked.
 async fn meet_locked(bucket: &Bucket, (key, path, stat): Seen, known: bool) -> Result<()> {
     let _guard = bucket.lock(&key).await;
     let unheard_of = !known

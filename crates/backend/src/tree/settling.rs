@@ -1,6 +1,6 @@
-//! Changes that were cut short: which of old and new came true.
+//! Changes that were cut short: this module decides whether the old or the new state is committed.
 //!
-//! Invariants: the key's lock is held; a row without an intention says all there is to say.
+//! Invariants: the key's lock is held; a row without a pending change is complete.
 
 use super::{
     bucket::Bucket,

@@ -48,7 +48,7 @@ impl TreeStore {
         let Some(Some(Looked { found, .. })) = from.find(&request.source.key, &row, Look::Only, false).await? else { return Ok(None) };
         let Some(record) = found.record else { return Ok(None) };
         if request.source.conditions.check_source(&record.etag, record.modified).is_err() {
-            // Whoever reads it finds out whether that holds.
+            // A reader of the file finds out whether that holds.
             return Ok(None);
         }
         let Some(checksum) = record.checksum.clone().filter(|sum| sum.kind == ChecksumKind::FullObject) else { return Ok(None) };

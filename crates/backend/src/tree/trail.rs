@@ -1,8 +1,9 @@
-//! How far a walk through a bucket has come, kept on local disk: one that was cut short goes on from there.
+//! The progress of a full scan of a bucket, kept on local disk: a scan that was cut short continues from
+//! there.
 //!
-//! Invariants: what a trail says was seen had been brought into the index before it was written down, and the index knows
-//! its stamp: one that was lost or made anew since does not. A trail that is damaged, old or of another index is no trail,
-//! and the walk begins anew.
+//! Invariants: what a trail lists as seen was brought into the index before it was written down, and the
+//! index knows its stamp: an index that was lost or made anew since does not. A trail that is damaged, old or
+//! of another index is ignored, and the scan begins anew.
 
 use crate::{
     backend::Counts,
@@ -42,7 +43,7 @@ pub(super) struct Trail {
     written_at: Instant,
 }
 
-/// What is written beside the keys that were seen.
+/// The values that are written beside the keys that were seen.
 #[derive(Serialize, Deserialize)]
 struct Written {
     seed: u64,

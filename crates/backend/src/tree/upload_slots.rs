@@ -1,6 +1,6 @@
-//! Which slots the uploads of one bucket have that are being written to.
+//! The slots of those uploads of one bucket that are being written to.
 //!
-//! Does not own who writes to a slot, and until when (`given`).
+//! This module does not own which writer has a slot, and until when (`given`).
 
 use crate::{
     backend::slots::{Location, Slots},
@@ -25,7 +25,7 @@ impl Uploads {
         self.all().get_mut(id).map(change)
     }
 
-    /// Whether bytes may be on their way to a file of slots.
+    /// Returns whether bytes may be on their way to a file of slots.
     pub(super) fn are_written_to(&self, id: &UploadId, file: &Location) -> bool {
         self.with(id, |slots| slots.are_written_to(file)).unwrap_or(false)
     }

@@ -1,4 +1,4 @@
-//! What a storage answered: its head at once, its body as it comes.
+//! The reply of a storage: its head at once, its body as it arrives.
 
 use super::Chain;
 use crate::store::{

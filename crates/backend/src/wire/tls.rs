@@ -1,4 +1,4 @@
-//! Whom to trust: the public certificate authorities, and those the operator names.
+//! Trusted certificates: the public certificate authorities, and those the operator names.
 
 use crate::store::{
     Result,
