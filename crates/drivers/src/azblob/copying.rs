@@ -1,8 +1,9 @@
-//! Copies within one account: Azure does them, no byte comes here. All else goes by the default, which streams.
+//! Copies within one account: Azure makes them, and no byte passes through the gateway. All other copies go
+//! by the default, which streams.
 //!
-//! Copy Blob publishes atomically, under conditions on both ends, with metadata of the request and headers of the source.
-//! Within an account it is done when it is answered, as a rule; where it is not, it is waited for, and until then the target
-//! is no object (see `headers::whole`).
+//! Copy Blob publishes atomically, under conditions on both ends, with metadata of the request and headers of
+//! the source. Within an account it is usually done when Azure replies; where it is not, we wait for it, and
+//! until then the target is no object (see `headers::whole`).
 
 use super::{
     guard::{Guard, Unwritten},

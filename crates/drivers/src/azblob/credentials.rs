@@ -1,5 +1,5 @@
-//! Which account, and who signs for it, from the settings. What is said expressly comes before the connection string,
-//! and that before what is found around us.
+//! The account, and the credentials that sign for it, from the settings. Explicit settings come before the
+//! connection string, and that before what the environment offers.
 
 use super::AzblobSettings;
 use crate::{

@@ -1,4 +1,4 @@
-//! What Azure says of a blob, and what we say of one: headers and metadata, both ways.
+//! Headers and metadata of a blob, both ways: as Azure reports them, and as we send them.
 
 use super::{
     fields::{FIELDS, Field},

@@ -1,8 +1,9 @@
-//! Names and values that blob metadata can have, and how S3's become such: readable where Azure permits, reversible always.
+//! Names and values that blob metadata can have, and how S3's are turned into them: readable where Azure
+//! permits, reversible always.
 //!
-//! Azure wants names that are identifiers of C#, and HTTP wants values in ASCII without blanks at their ends. In a name
-//! every other byte becomes `_` and two hex digits, and so does a `_` that two hex digits follow. Other values become
-//! encoded words of RFC 2047, as S3 itself shows them.
+//! Azure requires names that are identifiers of C#, and HTTP requires values in ASCII without blanks at their
+//! ends. In a name every other byte becomes `_` and two hex digits, and so does a `_` that two hex digits
+//! follow. Other values become encoded words of RFC 2047, as S3 itself shows them.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 

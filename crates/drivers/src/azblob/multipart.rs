@@ -1,10 +1,11 @@
-//! Uploads: parts are blocks of a blob in our own folder, named after the upload, so that nobody's commit discards them.
+//! Uploads: parts are blocks of a blob in our own folder, named after the upload, so that no other commit
+//! discards them.
 //!
-//! Complete commits the chosen blocks there, with everything the object is to say, and publishes it by a copy within the
-//! account. A part is sent once, Complete costs as many bytes as its block list has.
+//! Complete commits the chosen blocks there, with all attributes of the object, and publishes it by a copy
+//! within the account. A part is sent once; Complete costs as many bytes as its block list has.
 //!
-//! Invariants: a part is in the catalog after its blocks are on the storage; conditions are judged before the commit, which
-//! discards the blocks of parts that were left out, and decided by Azure when it publishes.
+//! Invariants: a part is in the catalog after its blocks are on the storage; conditions are evaluated before
+//! the commit, which discards the blocks of parts that were left out, and decided by Azure when it publishes.
 
 use super::{
     blocks::{self, Blocks},

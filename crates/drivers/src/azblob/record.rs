@@ -1,7 +1,9 @@
-//! What S3 knows of an object and Azure has no place for: one entry of the blob's metadata, as JSON in ASCII.
+//! The facts that S3 keeps of an object and Azure has no field for: one entry of the blob's metadata, as JSON
+//! in ASCII.
 //!
-//! A stored format: fields are only ever added. Invariant: a record counts only for the bytes it was written for; a blob
-//! that somebody replaced or appended to, and left the entry, is one without a record.
+//! This is a stored format: fields are only ever added. Invariant: a record counts only for the bytes it was
+//! written for; a blob that another program replaced or appended to, leaving the entry, is one without a
+//! record.
 
 use super::fields::FIELDS;
 use crate::{

@@ -1,4 +1,4 @@
-//! Error replies of Azure: read once, told apart by one table.
+//! Error replies of Azure: read once, and mapped to error kinds by one table.
 
 use crate::{
     backend::wire::Reply,

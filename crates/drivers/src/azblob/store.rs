@@ -1,4 +1,5 @@
-//! One bucket: what reads it, changes it and empties it. Writing, copying, listing and uploads are in files of their own.
+//! One bucket: reading, deleting and describing its objects. Writing, copying, listing and uploads are in
+//! files of their own.
 
 use super::{
     client::{Call, Client},

@@ -1,6 +1,8 @@
-//! Removes from our own folder what a crash left: blobs of uploads that have ended, and overflows nothing refers to.
+//! Removes from our own folder what a crash left: blobs of uploads that have ended, and overflows without an
+//! object.
 //!
-//! Blocks that no commit named are not seen here; Azure drops them a week after the last of their blob was sent.
+//! Blocks that no commit named are not seen here; Azure drops them a week after the last of their blob was
+//! sent.
 
 use super::{headers::Found, multipart::FOLDER, refusal, store::AzblobStore};
 use crate::{

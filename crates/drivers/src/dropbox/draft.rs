@@ -1,5 +1,5 @@
-//! Files that nobody sees yet: an upload session that is open, which becomes the file of a path when it is finished, or few
-//! bytes that are sent when they are published. Copies that Dropbox makes lie in our own folder until they are moved.
+//! Drafts: an open upload session, which becomes the file of a path when it is finished, or few bytes that
+//! are sent when they are published. Copies that Dropbox makes are in our own folder until they are moved.
 
 use super::{
     drive::{Drive, Look, Way},

@@ -1,5 +1,6 @@
-//! Paths and what lies there. Dropbox finds `A` under `a`, while objects are told apart by it, and of the folders on the way
-//! it only promises to spell the last name right: so each is looked at by itself, and remembered for a while.
+//! Paths and their entries. Dropbox finds `A` under `a`, while the two are different objects, and of the
+//! folders in a path it only promises to spell the last name right: so each is checked by itself, and
+//! remembered for a while.
 
 use super::{item::Item, refusal::Refusal};
 use crate::{

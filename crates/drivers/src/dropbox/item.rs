@@ -1,4 +1,4 @@
-//! A file or folder as Dropbox tells of it (`Metadata`), and the hash that it has of a file's bytes.
+//! A file or folder as Dropbox reports it (`Metadata`), and Dropbox's hash of a file's bytes.
 
 use crate::{
     backend::tree::files::{Kind, Stat},

@@ -1,4 +1,4 @@
-//! Replies that are refusals, by the summaries that Dropbox gives: `path/not_found/...`, from the outside in.
+//! Error replies, by the summaries that Dropbox gives: `path/not_found/...`, from the outside in.
 
 use crate::{
     backend::oauth,

@@ -1,9 +1,10 @@
-//! The directories of buckets, of which only so many are open: whoever needs another one opens it, and one that was not used
-//! lately is closed.
+//! The directories of buckets, of which only a limited number is open: an operation that needs another one
+//! opens it, and one that was not used lately is closed.
 //!
 //! Invariants:
 //! - an operation that has a directory keeps it, whatever is closed meanwhile;
-//! - a directory that is opened again is the one that was there first, or none: never another one of its name.
+//! - a directory that is opened again is the same one as at first, or opening fails: never another one of its
+//!   name.
 
 use super::root::Root;
 use crate::store::error::{StoreError, StoreErrorKind};

@@ -1,8 +1,9 @@
-//! Directories in MinIO's own format, which must not be taken for buckets: an object is a directory there, with its bytes and
-//! metadata in files that only MinIO reads.
+//! Directories in MinIO's own format, which must not be taken for buckets: an object is a directory there,
+//! with its bytes and metadata in files that only MinIO reads.
 //!
-//! Owns how such a directory is recognised. Only reads, and looks at few entries however large a directory is; what cannot be read
-//! is not recognised. MinIO's former file-system mode (`"format":"fs"`) kept objects as plain files: those are served.
+//! This module owns how such a directory is recognised. It only reads, and reads few entries however large a
+//! directory is; a directory that cannot be read is not recognised. MinIO's former file-system mode
+//! (`"format":"fs"`) kept objects as plain files: those are served.
 
 use super::{
     codec::RESERVED_DIR,

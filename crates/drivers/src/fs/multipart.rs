@@ -1,7 +1,9 @@
-//! Multipart uploads on local disk: parts are written where they will lie in the finished object, which `slots` tells.
+//! Multipart uploads on local disk: parts are written to their offsets in the finished object, which `slots`
+//! computes.
 //!
-//! Invariants: parts are recorded in the catalog after their bytes are as durable as the setting says; conditions are
-//! checked before the staging file is touched, so a refused Complete leaves every part as it was.
+//! Invariants: parts are recorded in the catalog after their bytes are as durable as the setting says;
+//! conditions are checked before the staging file is touched, so a refused Complete leaves every part as it
+//! was.
 
 use super::{
     Inner, blocking,

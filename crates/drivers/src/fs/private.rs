@@ -1,4 +1,5 @@
-//! Keeping our own directories to ourselves: whoever can open a file in one can hold its lock, and so keep a server from starting.
+//! Access to our own directories, closed to other users: a user who can open a file in one can hold its lock,
+//! and so keep a server from starting.
 
 use rustix::{
     fd::AsFd,

@@ -1,6 +1,6 @@
 //! The record of a found file. A foreign file has none: it is made from the file's bytes.
 //!
-//! For those that hold the key's lock and may block. Does not own when that is done (`adopt`).
+//! Callers hold the key's lock and may block. This module does not decide when a record is made (`adopt`).
 
 use super::{
     record::Record,

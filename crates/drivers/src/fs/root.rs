@@ -1,8 +1,8 @@
-//! A directory and what lies beneath it: opening, making and removing, without ever leaving it.
+//! A directory and its contents: opening, making and removing, without ever leaving it.
 //!
 //! Invariant: every look-up is relative to an open directory and refuses to leave it, symlinks included
-//! (`openat2` with `RESOLVE_BENEATH`; where the kernel has no `openat2`, no symlink is followed at all). A symlink that
-//! leads out is `XDEV`, one that leads round in a circle `LOOP`.
+//! (`openat2` with `RESOLVE_BENEATH`; where the kernel has no `openat2`, no symlink is followed at all). A
+//! symlink that leads out is `XDEV`, one that leads round in a circle `LOOP`.
 
 use super::private;
 use crate::backend::Found;

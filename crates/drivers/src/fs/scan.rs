@@ -1,8 +1,9 @@
-//! Keeping the index true to the disk: files that others put, changed or took away, and what a killed process had
-//! published but not yet indexed.
+//! Keeping the index equal to the disk: files created, changed or removed outside the gateway, and those that
+//! a killed process had published but not yet indexed.
 //!
-//! Invariants: a listing is served only once the bucket was scanned since the last unclean stop; a row changes only
-//! under its key's lock, from what the disk says at that moment; memory is bounded (batches, and 16 bytes a directory).
+//! Invariants: a listing is served only once the bucket was scanned since the last unclean stop; a row
+//! changes only under its key's lock, from the state of the disk at that moment; memory is bounded (batches,
+//! and 16 bytes a directory).
 
 use super::{
     Inner, blocking,

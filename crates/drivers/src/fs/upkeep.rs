@@ -1,4 +1,4 @@
-//! What is done for a bucket on local disk in the background: looking whether its directory is still the one that was opened, and
+//! The upkeep of a bucket on local disk: checking whether its directory is still the one that was opened, and
 //! bringing its index up to date.
 
 use super::{

@@ -1,7 +1,9 @@
-//! One bucket's directory: finding, publishing and removing the files of keys. Blocking; no conditions, no index.
+//! One bucket's directory: finding, publishing and removing the files of keys. It blocks, and knows no
+//! conditions and no index.
 //!
-//! Invariants: of the plain and the beside path of a key the plain one wins, and a reader that looks at plain, beside,
-//! plain again misses no object that was there all along. Callers of everything that changes a key hold its lock.
+//! Invariants: of the plain and the beside path of a key the plain one wins, and a reader that checks plain,
+//! beside, plain again misses no object that existed all along. Callers of everything that changes a key hold
+//! its lock.
 
 use super::{
     directories::Directory,

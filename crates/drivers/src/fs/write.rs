@@ -1,8 +1,8 @@
-//! The way of one PUT: body to disk, record beside it, publish, index.
+//! The course of one PUT: body to disk, record beside it, publish, index.
 //!
-//! Invariants: bytes reach their name only after the payload was verified; once publishing has begun it runs to its end
-//! whether or not the client still waits (it is a task of its own), so the index always learns of it; the index change
-//! is enqueued under the key's lock, so its order is that of publishing.
+//! Invariants: bytes get their name only after the payload was verified; once publishing has begun it runs to
+//! its end whether or not the client still waits (it is a task of its own), so the index always gets the
+//! change; the index change is enqueued under the key's lock, so its order is that of publishing.
 
 use super::{
     Inner, blocking,

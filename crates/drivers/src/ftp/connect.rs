@@ -1,7 +1,7 @@
-//! From nothing to a session that is logged in: TCP, TLS, who we are, and what the server can do.
+//! Connecting to a server: TCP, TLS, the login, and the server's features.
 //!
-//! Invariant: `connect_timeout` is the time for all of it, so that a server that takes the connection and says nothing is found out as
-//! soon as one that takes none.
+//! Invariant: `connect_timeout` is the time for all of it, so that a server that takes the connection and
+//! sends nothing is found out as soon as one that takes none.
 
 use super::{
     FtpSettings, Tls,

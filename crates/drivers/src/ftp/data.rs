@@ -1,7 +1,7 @@
 //! Data connections: always made by us, to the host of the control connection.
 //!
-//! Invariant: after `begin` the control connection owes a reply, which only `finish`, `stored` and `cut` wait for; whoever does
-//! neither leaves it out of sync, and so closed.
+//! Invariant: after `begin` the control connection owes a reply, which only `finish`, `stored` and `cut` wait
+//! for; a caller that uses none of them leaves it out of sync, and so closed.
 
 use super::{
     failure::Failure,

@@ -1,10 +1,11 @@
-//! Files that nobody sees yet: stored in our folder, published by a rename.
+//! Drafts: stored in our folder, published by a rename.
 //!
-//! - What replaces a file is RNTO onto it, on servers that were found to do so. Others get no objects replaced: the answer is
-//!   `NotImplemented`. Moving the old file aside first would leave a moment, or after a crash more than that, without either.
-//! - Where nothing may be, looking and renaming are one step among our own clients, by a lock. The protocol has nothing that would
-//!   hold against others.
-//! - When the answer is lost, the draft tells: its name is gone, and its file is there.
+//! - A file is replaced by RNTO onto it, on servers that were found to do so. On others no object is
+//!   replaced: the answer is `NotImplemented`. Moving the old file aside first would leave a moment, or after
+//!   a crash more than that, without either.
+//! - Where no file may exist, checking and renaming are one step among our own clients, by a lock. The
+//!   protocol has nothing that would hold against other programs.
+//! - When the reply is lost, the draft shows the outcome: its name is gone, and its file exists.
 
 use super::{
     data::Data,

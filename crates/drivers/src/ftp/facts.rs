@@ -1,4 +1,4 @@
-//! What MLST and MLSD say, RFC 3659: `type=file;size=1024;modify=20071029155301;unique=8g2; name`.
+//! The lines of MLST and MLSD, RFC 3659: `type=file;size=1024;modify=20071029155301;unique=8g2; name`.
 
 use super::reply::time;
 use crate::backend::tree::files::{Kind, Stat};

@@ -1,4 +1,4 @@
-//! What can go wrong with a command, and what S3 says of it.
+//! Errors of a command, and the S3 errors that they map to.
 
 use super::reply::Reply;
 use crate::{

@@ -1,9 +1,10 @@
-//! What is in a folder: by MLSD, or by LIST and then looking at each file for its time.
+//! The entries of a folder: by MLSD, or by LIST and then a request for the time of each file.
 //!
-//! Entries whose names are not UTF-8, or no names at all, are told as nameless: they stay where they are, and keep their folder. So is
-//! an entry whose name has a line end in it, which makes two lines of one. A listing of which nothing is understood fails. Up to some ten
-//! thousand entries are read whether or not somebody takes them, so that whoever looks at each does not hold a connection
-//! meanwhile; of larger folders the server waits with the rest.
+//! Entries whose names are not UTF-8, or no names at all, are reported as nameless: they stay where they are,
+//! and keep their folder. So is an entry whose name has a line end in it, which makes two lines of one. A
+//! listing of which nothing is understood fails. Up to some ten thousand entries are read whether or not the
+//! caller takes them, so that a caller that checks each does not hold a connection meanwhile; of larger
+//! folders the server waits with the rest.
 
 use super::{
     data::Data,

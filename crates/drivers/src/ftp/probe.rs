@@ -1,4 +1,5 @@
-//! What no server says of itself: tried out once, with files of a few bytes in our own folder, when it first matters.
+//! Quirks that no server reports: tried out once, with files of a few bytes in our own folder, when they
+//! first matter.
 
 use super::{
     data::Data,

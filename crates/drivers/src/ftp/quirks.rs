@@ -1,4 +1,4 @@
-//! What a server was found to do that none says of itself. Does not own how that is found out (`probe`).
+//! The quirks of a server that it does not report. This module does not own how they are found out (`probe`).
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Quirks {

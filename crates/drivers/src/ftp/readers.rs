@@ -1,7 +1,8 @@
-//! Who reads which file, and what became of it meanwhile through ourselves.
+//! The readers of each file, and what this process did to the file meanwhile.
 //!
-//! FTP names files by their paths alone: a reader's file can be replaced between looking and reading, in the same second and of
-//! the same size. Among our own clients this tells; it also tells a reader whose file we replace that this is no reason to fail.
+//! FTP names files by their paths alone: a reader's file can be replaced between checking and reading, in the
+//! same second and with the same size. Among our own clients these records show it; they also show a reader
+//! that its file was replaced by us, which is no reason to fail.
 
 use std::{
     collections::HashMap,

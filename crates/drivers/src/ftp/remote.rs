@@ -1,4 +1,4 @@
-//! What all operations share: looking, making folders, repeating what was lost.
+//! The steps that all operations share: checking, making folders, repeating what was lost.
 //!
 //! Invariant: only what is harmless to repeat goes through `repeat`.
 

@@ -1,9 +1,10 @@
 //! One control connection: commands out, replies in, one at a time.
 //!
 //! Invariants:
-//! - a command is one line of bounded length: what has a line end or NUL in it is never sent, nor what a server could cut in two;
-//! - a connection on which a reply is still due, or one came that nobody asked for, is not `in_sync` and is not used again: whoever
-//!   goes away while he waits leaves it so;
+//! - a command is one line of bounded length: a command with a line end or NUL in it is never sent, nor one
+//!   that a server could cut in two;
+//! - a connection on which a reply is still due, or an unexpected one came, is not `in_sync` and is not used
+//!   again: a task that is dropped while it waits leaves it so;
 //! - replies have limits in size and time.
 
 use super::{

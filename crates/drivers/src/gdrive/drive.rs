@@ -1,7 +1,8 @@
 //! From paths to ids: folders found and made, names looked up, files removed.
 //!
-//! Drive's searches may lag behind its changes by seconds, while asking for an id does not: what was just written is found
-//! by its id, and what was just removed is left out of what searches still show.
+//! Drive's searches may lag behind its changes by seconds, while a request for an id does not: a file that
+//! was just written is found by its id, and one that was just removed is left out of what searches still
+//! show.
 
 use super::{
     client::Client,

@@ -1,8 +1,9 @@
-//! What others change, by Drive's log of changes ("Retrieve changes" of its documentation).
+//! The change feed of Drive: its log of changes ("Retrieve changes" of its documentation).
 //!
-//! The log names files by id and tells what they are now, not what they were. A file's path is found from its parents; where
-//! it was before is told by its id alone. A folder that was renamed or moved brings its files along without a word of them,
-//! and one that is gone takes them: of such as we have known elsewhere only a walk can tell.
+//! The log names files by id and reports what they are now, not what they were. A file's path is found from
+//! its parents; its former path is known by its id alone. A folder that was renamed or moved takes its files
+//! along without entries for them, and so does one that was removed: for files that were known elsewhere only
+//! a full scan can decide.
 
 use super::{
     GdriveFiles,

@@ -1,5 +1,5 @@
-//! What ids are known for paths, for a while: a bounded memory that saves requests, and helps where Drive's listings lag
-//! behind its own changes.
+//! The ids that are known for paths, for a while: a bounded memory that saves requests, and helps where
+//! Drive's listings lag behind its own changes.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,4 @@
-//! A file or folder as Drive tells of it, and which of several with one name is the one.
+//! A file or folder as Drive reports it, and the rule that selects one of several with one name.
 
 use crate::{
     backend::tree::files::{Kind, Stat},

@@ -1,4 +1,4 @@
-//! Replies that are refusals, by the reasons that Drive gives ("Resolve errors" of its documentation).
+//! Error replies, by the reasons that Drive gives ("Resolve errors" of its documentation).
 
 use crate::{
     backend::oauth,

@@ -1,4 +1,4 @@
-//! Files that nobody sees yet: in our own folder until one request moves them to their folder, under their name.
+//! Drafts: in our own folder until one request moves them to their folder, under their name.
 
 use super::{
     drive::{Drive, Look, Made, split},

@@ -1,6 +1,7 @@
-//! Paths and what lies there: items looked at, folders found and made, changes that take the service a while.
+//! Paths and their entries: items looked up, folders found and made, changes that take the service a while.
 //!
-//! OneDrive finds `A` under `a`, while objects are told apart by it: what is spelled otherwise is not what was asked for.
+//! OneDrive finds `A` under `a`, while the two are different objects: an entry with another spelling is not
+//! the one that was asked for.
 
 use super::{
     item::{FIELDS, Item},

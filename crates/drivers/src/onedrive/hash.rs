@@ -1,5 +1,5 @@
-//! QuickXorHash, as OneDrive tells it of files: every byte is XORed into a ring of 160 bits, 11 bits after the one before,
-//! and at the end the length into its last 64.
+//! QuickXorHash, as OneDrive reports it for files: every byte is XORed into a ring of 160 bits, 11 bits after
+//! the one before, and at the end the length into its last 64.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 

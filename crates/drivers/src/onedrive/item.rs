@@ -1,4 +1,4 @@
-//! A file or folder as Microsoft Graph tells of it (`driveItem`).
+//! A file or folder as Microsoft Graph reports it (`driveItem`).
 
 use crate::{
     backend::tree::files::{Kind, Stat},

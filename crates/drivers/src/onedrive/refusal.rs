@@ -1,4 +1,5 @@
-//! Replies that are refusals, by the codes that Microsoft Graph gives ("Microsoft Graph error responses and resource types").
+//! Error replies, by the codes that Microsoft Graph gives ("Microsoft Graph error responses and resource
+//! types").
 
 use crate::{
     backend::oauth,

@@ -1,4 +1,4 @@
-//! Upload sessions: ranges one after the other, each as often as it takes.
+//! Upload sessions: ranges one after the other, each repeated until it succeeds or the attempts end.
 
 use super::{drive::Drive, item::Item, refusal::Refusal};
 use crate::{

@@ -1,4 +1,4 @@
-//! Other ways to hosts that OpenDAL's drivers have written into them: a proxy, a private link, a test.
+//! Replacements for hosts that are fixed in OpenDAL's drivers: a proxy, a private link, a test.
 
 use crate::model::Endpoint;
 use http::Uri;

@@ -1,7 +1,8 @@
-//! Folders of flat storage that lately held something: on the way through them there is no file, and nobody has to look again.
+//! Folders of flat storage that lately held something: no file is on the path through them, and no second
+//! check is needed.
 //!
-//! Invariant: a name that we give to a file is no longer known as a folder, nor is anything below it. What others do is learned
-//! when `FRESH` is over.
+//! Invariant: a name that we give to a file is no longer known as a folder, nor is anything below it. Changes
+//! made outside the gateway are noticed when `FRESH` is over.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,5 @@
-//! What is in a folder, some at a time. Always one folder: what OpenDAL makes of whole trees is not to be trusted.
+//! The entries of a folder, some at a time. Each listing is of one folder: OpenDAL's listings of whole trees
+//! are not reliable.
 
 use super::remote::{Limit, MARKER, Remote, Twice};
 use crate::{

@@ -1,5 +1,5 @@
-//! What OpenDAL's drivers get wrong on the wire, put right on the way; and what they leave out of replies that we need to know a
-//! file by. Each has its reason; an upgrade of OpenDAL looks here first.
+//! Corrections of what OpenDAL's drivers send and receive, and fields that they leave out of replies and that
+//! we need to identify a file. Each has its reason; review this file first when OpenDAL is upgraded.
 
 use crate::model::Timestamp;
 use ::opendal::{Buffer, Metadata};

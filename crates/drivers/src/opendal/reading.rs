@@ -1,8 +1,9 @@
 //! A file that is read as it was when it was opened, or not to its end.
 //!
-//! How that is known: by the tag that comes with the bytes; where none does, all of them come in one reply, which tells the size of
-//! the file, and it is looked at again before the last piece is handed on.
-//! A service whose only mark is the time (or the size) does not show a change within its precision: see the table.
+//! This is known by the tag that comes with the bytes. Where there is none, all bytes come in one reply,
+//! which gives the size of the file, and the file is checked again before the last piece is passed on. A
+//! service that only reports the time (or the size) does not show a change within its precision: see the
+//! table.
 
 use super::{
     failure::is_gone,

@@ -1,8 +1,9 @@
-//! One operation on a service: within its time, behind a fence, repeated where that is safe, with new credentials if the old ended.
+//! One operation on a service: within its time limit, isolated from panics, repeated where that is safe, with
+//! new credentials if the old ones expired.
 //!
 //! Invariants:
 //! - a panic in OpenDAL's code ends the operation, not the request or the process;
-//! - what may have been carried out is repeated only if the caller says that this is harmless.
+//! - an operation that may have been carried out is repeated only if the caller says that this is harmless.
 
 use super::{
     OpenDalSettings,

@@ -1,5 +1,5 @@
-//! The services that OpenDAL's drivers reach: one row for each, and all that is known of it. Settings, the driver and the page
-//! `docs/guide/services.md` follow this table; what is said nowhere here is said nowhere.
+//! The services that OpenDAL's drivers reach: one row for each, with all that is known of it. Settings, the
+//! driver and the page `docs/guide/services.md` follow this table; there is no other source.
 
 use crate::backend::codec::Names;
 

@@ -1,4 +1,5 @@
-//! Tokens for OpenStack Object Storage, whose OpenDAL driver takes one and never gets another: from TempAuth or Keystone.
+//! Tokens for OpenStack Object Storage, from TempAuth or Keystone: its OpenDAL driver takes one token and
+//! never renews it.
 
 use super::transport::Line;
 use crate::{

@@ -1,9 +1,11 @@
-//! HTTP for OpenDAL's drivers, by our own client: bounded, with time limits, and watched. One transport serves one operation, and
-//! remembers what was answered: OpenDAL's errors say too little of that, and its readers nothing.
+//! HTTP for OpenDAL's drivers, by our own client: bounded, with time limits, and observed. One transport
+//! serves one operation, and remembers the replies: OpenDAL's errors report too little of them, and its
+//! readers nothing.
 //!
 //! Invariants:
-//! - what has a body is sent once: whether it may be sent again is decided where the operation is known;
-//! - a body may come from the spool: OpenDAL is given a short text that stands for it, and here the text is replaced;
+//! - a request with a body is sent once: whether it may be sent again is decided where the operation is
+//!   known;
+//! - a body may come from the spool: OpenDAL gets a short text in its place, which is replaced here;
 //! - credentials do not follow a redirect to another host.
 
 use super::{hosts::Hosts, mend::Mend, pace::Pace, spool::Spooled};

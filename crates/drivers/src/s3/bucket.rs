@@ -1,6 +1,6 @@
-//! One bucket: what everything that is done with it shares.
+//! One bucket: the context that all its operations share.
 //!
-//! Does not own any operation: `store` is the bucket as a `Store`.
+//! This module does not own any operation: `store` is the bucket as a `Store`.
 
 use super::{
     client::{Call, Client},

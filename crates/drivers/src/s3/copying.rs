@@ -1,4 +1,5 @@
-//! Copies inside one storage: it does them, no byte comes here. Between storages the default streams.
+//! Copies inside one storage: it makes them, and no byte passes through the gateway. Between storages the
+//! default streams.
 
 use super::{
     Dialect,

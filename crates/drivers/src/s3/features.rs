@@ -1,4 +1,4 @@
-//! Which promises of S3 a storage keeps. Does not own how that is found out (`probe`).
+//! The promises of S3 that a storage keeps. This module does not own how that is found out (`probe`).
 
 use serde::Serialize;
 

@@ -1,6 +1,7 @@
-//! Conditions of a write, in the words of the storage.
+//! Conditions of a write, as the storage's headers express them.
 //!
-//! Invariant: a storage is given only conditions that it was found to keep; others are refused before anything is written.
+//! Invariant: a storage is given only conditions that it was found to keep; others are refused before
+//! anything is written.
 
 use super::{bucket::S3Store, client::Call, dialect::Dialect};
 use crate::{

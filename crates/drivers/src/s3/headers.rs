@@ -1,7 +1,8 @@
-//! What is known of an object, as the storage's headers say it: both ways.
+//! The facts about an object as the storage's headers, both ways.
 //!
-//! User metadata travels as it is where it is ASCII, and otherwise as encoded words (RFC 2047), which is also how S3 shows
-//! it. What would read as an encoded word is encoded too, so that the same text always comes back.
+//! User metadata travels unchanged where it is ASCII, and otherwise as encoded words (RFC 2047), which is
+//! also how S3 shows it. Text that would read as an encoded word is encoded too, so that the same text always
+//! comes back.
 
 use super::Dialect;
 use crate::{

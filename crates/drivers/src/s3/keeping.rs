@@ -1,7 +1,8 @@
-//! Storage class and encryption: asked for by a client, tried out on an object of ours, passed on, and confirmed.
+//! Storage class and encryption: requested by a client, tried out on an object of ours, passed on, and
+//! confirmed.
 //!
-//! What a storage drops without a word would be a promise broken: so nothing of a client's is written with it before the
-//! storage has shown that it keeps exactly that, and what is written is looked at again.
+//! A storage that silently drops them would break a promise: so no object of a client is written with them
+//! before the storage has shown that it keeps exactly that, and each written object is checked again.
 
 use super::{
     bucket::S3Store,

@@ -1,4 +1,5 @@
-//! Which checksum algorithms the storage was found to keep. Does not own how that is tried out (`summing`).
+//! The checksum algorithms that the storage was found to keep. This module does not own how that is tried out
+//! (`summing`).
 
 use crate::model::ChecksumAlgorithm;
 use std::{

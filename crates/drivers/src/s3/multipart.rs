@@ -1,7 +1,9 @@
-//! Multipart uploads: the storage's own carry ours. A part crosses once, completing one moves no bytes.
+//! Multipart uploads, each carried by an upload of the storage. A part is sent once, completing one moves no
+//! bytes.
 //!
-//! The catalog remembers who began an upload, for which checksum, and by which id the storage knows it; the parts are the
-//! storage's to keep. A Complete whose answer was lost is recognised by the ETag that only those parts can make.
+//! The catalog remembers who began an upload, for which checksum, and by which id the storage knows it; the
+//! storage keeps the parts. A Complete whose reply was lost is recognised by the ETag that only those parts
+//! can make.
 
 use super::{
     bucket::S3Store,

@@ -1,7 +1,7 @@
-//! Names that a storage may take for others. Two keys that are one object there are refused before either is touched, as
-//! is what could climb out of the prefix that is ours.
+//! Names that a storage may take for others. Two keys that are one object there are refused before either is
+//! touched, and so is a key that could leave our prefix.
 //!
-//! Tried once per bucket, and only if a key of that kind comes: most never do.
+//! This is tried once per bucket, and only if a key of that kind comes: most never do.
 
 use super::{
     Dialect,

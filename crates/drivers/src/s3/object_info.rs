@@ -1,4 +1,4 @@
-//! What a reply shows of an object, in either dialect.
+//! The facts about an object that a reply shows, in either dialect.
 
 use super::{
     Dialect, gcs,

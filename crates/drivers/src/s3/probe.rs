@@ -1,7 +1,9 @@
-//! What a storage keeps of S3's promises: known, told by the operator, or found out by trying it on objects of our own.
+//! The promises of S3 that a storage keeps: known, set by the operator, or found out by a probe on objects of
+//! our own.
 //!
-//! What is found out holds until the process ends. Trying takes two dozen requests on [`scratch`] objects; a storage that
-//! lets us write nothing keeps no promise about writing, and one that is away in the middle of it is tried again later.
+//! The result holds until the process ends. A probe takes two dozen requests on [`scratch`] objects; a
+//! storage where we may not write keeps no promise about writing, and one that becomes unreachable during the
+//! probe is probed again later.
 
 use super::{
     client::{Call, Client},

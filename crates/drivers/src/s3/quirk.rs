@@ -1,6 +1,6 @@
 //! Kinds of names that a storage may take for others, and which of them one bucket was found to keep apart.
 //!
-//! Does not own how that is tried out (`names`).
+//! This module does not own how that is tried out (`names`).
 
 use tokio::sync::OnceCell;
 

@@ -1,6 +1,6 @@
 //! HEAD and GET of an object, whole or a range, and reading on where a reply breaks off.
 //!
-//! Invariant: what is read is the very object that was begun.
+//! Invariant: all bytes of one read are of the same object.
 
 use super::{
     bucket::S3Store,

@@ -1,4 +1,5 @@
-//! Error replies of the storage: read once, told apart by one table, and by what the storage was asked about.
+//! Error replies of the storage: read once, and mapped to error kinds by one table and by the kind of thing
+//! that was requested.
 
 use crate::{
     backend::wire::Reply,

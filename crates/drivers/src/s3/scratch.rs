@@ -1,11 +1,11 @@
 //! Scratch objects: objects of our own, on which the driver tries out what a storage does.
 //!
-//! Owns their names, their removal, and the sweep of what a crash left. Does not own what is tried on them (`probe`,
-//! `keeping`, `names`), nor that listings hide them (`listing`).
+//! This module owns their names, their removal, and the sweep of what a crash left. It does not own what is
+//! tried on them (`probe`, `keeping`, `names`), nor that listings hide them (`listing`).
 //!
 //! Invariants:
-//! - a trial that ends removes what it made, also when whoever waited for it has gone;
-//! - a sweep takes only what no trial can still use, unless the bucket itself is about to go.
+//! - a trial that ends removes what it made, also when its caller was dropped;
+//! - a sweep takes only what no trial can still use, unless the bucket itself is about to be removed.
 
 use super::{
     client::Client,

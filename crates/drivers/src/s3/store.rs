@@ -1,4 +1,4 @@
-//! One bucket as a [`Store`]: what describes it, deletes from it and changes it. The rest is in files of their own.
+//! One bucket as a [`Store`]: describing, deleting and changing. The rest is in files of their own.
 
 use super::{
     bucket::S3Store,

@@ -1,8 +1,8 @@
-//! Checksums: which algorithms this storage compares with what it is sent, and keeps.
+//! Checksums: which algorithms this storage verifies and keeps.
 //!
-//! `probe` asks about CRC32, and a storage that keeps it keeps the five algorithms that S3 had before April 2026. Each newer one is tried
-//! out when a client first uses it: most storages do not know it, and say yes to a header that they ignore. A checksum that the storage
-//! does not keep is verified here, and forgotten.
+//! `probe` asks about CRC32, and a storage that keeps it keeps the five algorithms that S3 had before April
+//! 2026. Each newer one is tried out when a client first uses it: most storages do not know it, and accept a
+//! header that they ignore. A checksum that the storage does not keep is verified here, and forgotten.
 
 use super::{
     bucket::S3Store,

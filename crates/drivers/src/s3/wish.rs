@@ -1,6 +1,6 @@
 //! The storage class and the encryption that a client asks for: as headers, and as replies show them.
 //!
-//! Does not own whether a storage keeps them (`keeping`).
+//! This module does not own whether a storage keeps them (`keeping`).
 
 use crate::{
     model::{Encryption, EncryptionAlgorithm, StorageClass},

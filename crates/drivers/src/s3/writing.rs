@@ -1,4 +1,5 @@
-//! PUT: of an object, and of a part. The body streams through, and its last piece follows the verdict.
+//! PUT of an object, and of a part. The body streams through, and its last piece is sent only after
+//! verification.
 
 use super::{
     bucket::S3Store,

@@ -1,7 +1,8 @@
-//! From an address to a session: TCP, SSH, who the server is, who we are, and its SFTP subsystem.
+//! From an address to a session: TCP, SSH, the server's host key, our login, and the SFTP subsystem.
 //!
-//! Invariants: nothing is told to a server whose key is not trusted; secrets are in no error text; `connect_timeout` is the time for all
-//! of it, so that a server that takes the connection and says nothing is found out as soon as one that takes none.
+//! Invariants: no credential is sent to a server whose key is not trusted; secrets are in no error text;
+//! `connect_timeout` is the time for all of it, so that a server that takes the connection and sends nothing
+//! is found out as soon as one that takes none.
 
 use super::{
     SftpSettings,

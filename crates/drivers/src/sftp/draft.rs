@@ -1,11 +1,13 @@
-//! Files that nobody sees yet: written in our folder, published by a rename or a link.
+//! Drafts: written in our folder, published by a rename or a link.
 //!
-//! How a draft takes a name:
-//! - replacing what is there: `posix-rename@openssh.com`, one step. A server without it renames only to a name that is free (or,
-//!   against the protocol, replaces): what is there then stays, and the answer is `NotImplemented`. Moving the old file aside
-//!   first would leave a moment, or after a crash more than that, without either;
-//! - where nothing may be: `hardlink@openssh.com`, which fails if the name is taken. Without it: looking, then a rename, one at a
-//!   time in this process. Against other processes that holds only on servers whose rename refuses, as the protocol demands.
+//! How a draft gets a name:
+//! - replacing a file: `posix-rename@openssh.com`, one step. A server without it renames only to a name that
+//!   is free (or, against the protocol, replaces): the existing file then stays, and the answer is
+//!   `NotImplemented`. Moving the old file aside first would leave a moment, or after a crash more than that,
+//!   without either;
+//! - where no file may exist: `hardlink@openssh.com`, which fails if the name is taken. Without it: a check,
+//!   then a rename, one at a time in this process. Against other processes that holds only on servers whose
+//!   rename refuses, as the protocol demands.
 
 use super::{
     failure::Failure,

@@ -1,4 +1,4 @@
-//! What can go wrong with a request to the server, and what S3 says of it.
+//! Errors of a request to the server, and the S3 errors that they map to.
 
 use crate::{
     backend::tree::files::changed,

@@ -1,7 +1,7 @@
-//! Whether a server is the one it should be: its host key against `known_hosts` files or fingerprints.
+//! The check of a server's host key against `known_hosts` files or fingerprints.
 //!
-//! Reads what `ssh` writes: hashed names, patterns, `[host]:port`, `@revoked`. Certificates of host authorities are not
-//! understood: such lines are passed over.
+//! This module reads what `ssh` writes: hashed names, patterns, `[host]:port`, `@revoked`. Certificates of
+//! host authorities are not understood: such lines are passed over.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use russh::keys::{Algorithm, HashAlg, PublicKey};

@@ -1,11 +1,14 @@
-//! SFTP servers: files over SSH, by a client of our own that speaks version 3 of the protocol and OpenSSH's extensions.
+//! SFTP servers: files over SSH, by a client of our own that speaks version 3 of the protocol and OpenSSH's
+//! extensions.
 //!
-//! Owns connections, who is trusted on either side, and what the requests mean; SSH itself is `russh`'s. Knows nothing of S3.
+//! This driver owns connections, trust on either side, and what the requests mean; SSH itself is `russh`'s.
+//! It knows nothing of S3.
 //!
-//! What holds, and how far:
-//! - paths never follow a link (see [`remote`]), reading a file looks again after opening it;
+//! Guarantees and their limits:
+//! - paths never follow a link (see [`remote`]), and a file is checked again after it was opened for reading;
 //! - a file is replaced in one step, or with servers that cannot do that not at all (see [`draft`]);
-//! - times have seconds: a file that was changed in place, keeping size and second, is not noticed while it is read.
+//! - times have seconds: a file that was changed in place, keeping size and second, is not noticed while it
+//!   is read.
 
 mod connect;
 mod draft;

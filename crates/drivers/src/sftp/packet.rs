@@ -1,6 +1,7 @@
-//! SFTP version 3 as bytes: requests are put together and replies taken apart here, nowhere else. Knows no connection.
+//! SFTP version 3 as bytes: only this module encodes requests and decodes replies. It knows no connection.
 //!
-//! Invariants: names are bytes, whatever they are; a reply that is not as the protocol says is refused, never guessed at.
+//! Invariants: names are bytes, whatever they are; a reply that does not follow the protocol is refused,
+//! never guessed at.
 
 use super::failure::Failure;
 use crate::{

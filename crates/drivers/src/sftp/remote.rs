@@ -1,9 +1,9 @@
-//! The root on the server: from our paths to the server's, what lies on the way to them, and repeating what was lost.
+//! The root on the server: from our paths to the server's, the folders in them, and repeating what was lost.
 //!
 //! Invariants:
-//! - nothing is done to a path on whose way there is a link: a link may lead out of the root. Servers have no way to say "and do
-//!   not follow", so folders are looked at before, and again after a few seconds: who can make links on the server itself can
-//!   still win that race, clients of ours cannot make any;
+//! - no request is made for a path with a link in it: a link may lead out of the root. The protocol has no
+//!   way to say "and do not follow", so folders are checked before, and again after a few seconds: users who
+//!   can make links on the server itself can still win that race, clients of ours cannot make any;
 //! - only what is harmless to repeat goes through `repeat`.
 
 use super::{

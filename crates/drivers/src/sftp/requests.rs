@@ -1,4 +1,4 @@
-//! The requests that we make of a server, by their names. Paths are as the server takes them.
+//! The requests to a server, by their names. Paths are in the form that the server takes.
 
 use super::{
     failure::Failure,

@@ -1,10 +1,11 @@
-//! One SFTP session: many requests on their way at once, each answer brought to who waits for it.
+//! One SFTP session: many requests on their way at once, each reply delivered to its waiter.
 //!
 //! Invariants:
-//! - requests in flight are bounded; an answer that nobody waits for any more is taken and dropped, and a handle in it closed;
-//! - whatever is asked ends: nothing from the server for as long as the most patient request waits ends the session, and all
-//!   that is on its way in it fails with it;
-//! - a request is sent whole or not at all, also if its asker goes away.
+//! - requests in flight are bounded; a reply without a waiter is taken and dropped, and a handle in it
+//!   closed;
+//! - every request ends: if the server sends nothing for as long as the most patient request waits, the
+//!   session ends, and all requests on their way in it fail;
+//! - a request is sent whole or not at all, also if its caller is dropped.
 
 use super::{
     failure::Failure,

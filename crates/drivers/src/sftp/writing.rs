@@ -1,6 +1,6 @@
 //! Writing to a file that is open, several requests ahead.
 //!
-//! Invariant: `settle` says that all was taken only if the server has said so of every piece.
+//! Invariant: `settle` reports success only if the server has confirmed every piece.
 
 use super::{
     failure::Failure,

@@ -1,4 +1,4 @@
-//! Files that nobody sees yet: below our own folder until MOVE makes them the file of a path.
+//! Drafts: below our own folder until MOVE makes them the file of a path.
 
 use super::{WebdavFiles, refusal};
 use crate::{

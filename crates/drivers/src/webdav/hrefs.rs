@@ -1,5 +1,5 @@
-//! Addresses in replies: absolute or only a path, encoded in any way. What is not below our root is refused, so that no
-//! server makes us act on anything outside of it.
+//! Addresses in replies: absolute or only a path, encoded in any way. An address that is not below our root
+//! is refused, so that no server makes us act on anything outside of it.
 
 use crate::store::{
     Result,

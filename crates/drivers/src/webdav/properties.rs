@@ -1,4 +1,5 @@
-//! PROPFIND: what a server says of its files and folders. Long replies are read piece by piece.
+//! PROPFIND: the properties that a server reports for its files and folders. Long replies are read piece by
+//! piece.
 
 use super::{client::Client, hrefs::Relation, refusal};
 use crate::{

@@ -1,4 +1,4 @@
-//! Replies that are refusals, by their status: WebDAV has few words beyond it.
+//! Error replies, by their status: WebDAV has few codes beyond it.
 
 use crate::{
     backend::wire::Reply,

@@ -1,12 +1,14 @@
 //! Uploads: parts gather under a private name, and Complete publishes them by a copy within the storage.
 //!
-//! GCS takes metadata only when an upload begins, conditions never. So an upload's parts are sent for a name of its own
-//! ([`STAGE`]); Complete assembles them there, and copies the whole to its key with everything it is to say, under a
-//! generation precondition. The catalog knows the parts, with the checksums that GCS forgets.
+//! GCS takes metadata only when an upload begins, conditions never. So an upload's parts are sent for a name
+//! of its own ([`STAGE`]); Complete assembles them there, and copies the whole to its key with all its
+//! attributes, under a generation precondition. The catalog knows the parts, with the checksums that GCS
+//! forgets.
 //!
-//! Whatever interrupts a Complete, its repeat goes on: the private object is the assembled one if its size and CRC32C are
-//! those of the parts that are named; the published one says which upload made it. Invariants: a part is in the catalog after
-//! the storage has it; the private object is removed before the upload is forgotten.
+//! A repeated Complete continues an interrupted one: the private object is the assembled one if its size and
+//! CRC32C are those of the parts that are named; the published one records which upload made it. Invariants:
+//! a part is in the catalog after the storage has it; the private object is removed before the upload is
+//! forgotten.
 
 use super::{
     ROUNDS, STAGE,

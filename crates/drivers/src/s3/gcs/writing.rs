@@ -1,8 +1,8 @@
 //! Objects written and changed with their facts beside them.
 //!
-//! A body that is at hand, or whose checksum was announced before it, says all of it in its one PUT. What comes behind a
-//! long body is added by a copy of the object onto itself, as is a change of tags or ACL: GCS has no other way to change
-//! metadata here. Each names the generation it saw.
+//! A body that is in memory, or whose checksum was announced before it, needs only its one PUT. Facts that
+//! come after a long body are added by a copy of the object onto itself, as is a change of tags or ACL: GCS
+//! has no other way to change metadata here. Each names the generation it saw.
 
 use super::{
     ROUNDS,
