@@ -1,4 +1,4 @@
-//! Makes the index of a bucket say what its storage says, now. The scan is a job while it runs: others see it.
+//! Brings the index of a bucket up to date with its storage, now. The scan is shown as a job while it runs.
 
 use super::{Done, PROGRESS_EVERY, Reply, Scanned, TURN};
 use crate::{
@@ -46,7 +46,7 @@ async fn scan_fully(bucket: &Bucket, run: &Run, replies: &mpsc::Sender<Reply>) -
             }
             _ = ticks.tick() => {
                 count(run, progress.counts());
-                // A reader that is slow, or gone, is no reason to wait.
+                // The scan does not wait for a reader that is slow or gone.
                 let _ = replies.try_send(Reply::Scanning(progress.counts().into()));
             }
         }
