@@ -2,10 +2,8 @@
 //!
 //! | job | what it does | when |
 //! |---|---|---|
-//! | repair | drains the queue of repairs | when a replica was left behind, when a backend can be reached
-//! again, at intervals |
-//! | care | looks for locations that are gone, fills replicas, ends unknown uploads | when a backend can be
-//! reached again, when many objects are missing, at intervals |
+//! | repair | drains the queue of repairs | when a replica was left behind, when a backend can be reached again, at intervals |
+//! | care | looks for locations that are gone, fills replicas, ends unknown uploads | when a backend can be reached again, when many objects are missing, at intervals |
 //! | scrub | compares all that replicas list with the records | by the setting |
 
 use super::{

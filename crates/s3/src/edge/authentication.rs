@@ -1,4 +1,4 @@
-//! Who sent a request: nobody in particular, or the identity whose secret signed it.
+//! Who sent a request: an anonymous client, or the identity whose secret signed it.
 
 pub(super) use super::head::Head;
 use super::{

@@ -1,9 +1,11 @@
-//! A request body on the wire as the source of a payload: unframed, held to a pace, and in pieces worth keeping.
+//! A request body on the wire as the source of a payload: unframed, with a minimum pace, and in pieces of a
+//! useful size.
 //!
 //! Invariants:
-//! - no more than one frame of the connection and one small piece are held;
-//! - a peer that sends too slowly ends in [`PayloadError::Timeout`]; the time that we take ourselves is never counted;
-//! - when the server stops, every body is held to a stricter pace from then on;
+//! - at most one frame of the connection and one small piece are held;
+//! - a peer that sends too slowly ends in [`PayloadError::Timeout`]; the server's own processing time never
+//!   counts;
+//! - when the server stops, a stricter pace applies to every body from then on;
 //! - after an error there is only that error.
 
 use super::{chunked::Decoder, reply::Attended};

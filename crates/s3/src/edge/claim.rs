@@ -1,4 +1,5 @@
-//! What a signed request claims, wherever it says so: whose key, for which day and region, over which headers.
+//! What a signed request claims, in its header or its query: the access key, the day and region, and the
+//! signed headers.
 //!
 //! Parsing only; `signature` decides whether the claim is true.
 

@@ -1,4 +1,4 @@
-//! A request less its body: what its signature is about.
+//! A request without its body: the part that its signature covers.
 
 use super::presigned::Pairs;
 use crate::s3::Target;

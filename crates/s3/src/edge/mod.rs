@@ -1,15 +1,15 @@
-//! The edge: from a request as HTTP delivers it to a request that S3 may trust, or a refusal.
+//! The edge: from an HTTP request to a request that S3 may trust, or a refusal.
 //!
-//! Owns authentication (SigV4 and, where the settings allow it, SigV2, in the header or the query), addressing, the decoding of bodies and what they announce,
-//! and the form of replies. Does not own authorization (the gate of `s3`), connections (`server`), nor who the
-//! identities are ([`Keys`]).
+//! Owns authentication (SigV4 and, where the settings allow it, SigV2, in the header or the query),
+//! addressing, the decoding of bodies and what they announce, and the form of replies. Does not own
+//! authorization (the gate of `s3`), connections (`server`), nor the identities ([`Keys`]).
 //!
 //! Invariants:
-//! - a request that means to authenticate and fails is refused, never taken for an anonymous one;
-//! - a preflight is answered before anybody is authenticated: browsers send it without credentials;
-//! - of an authenticated request every `x-amz-*` header is signed, wherever it was written, and the host, or by SigV2
-//!   the bucket;
-//! - nothing of the body is read here: a refusal costs the client no upload, and us no memory.
+//! - a request that tries to authenticate and fails is refused, never treated as anonymous;
+//! - a preflight is answered before authentication: browsers send it without credentials;
+//! - of an authenticated request every `x-amz-*` header is signed, wherever it was written, and the host, or
+//!   by SigV2 the bucket;
+//! - nothing of the body is read here: a refusal costs the client no upload, and the server no memory.
 
 mod address;
 mod announced;
@@ -86,13 +86,13 @@ pub struct Edge {
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // One a request, moved once.
 pub enum Admitted {
-    /// A request whose sender is known, or who is nobody in particular.
+    /// A request whose sender is known, or that is anonymous.
     Request(Request),
     /// A question of a browser, which carries no credentials.
     Preflight(Preflight),
 }
 
-/// A request that goes no further, with what its error document says of it.
+/// A request that is refused, with the data for its error document.
 #[derive(Debug)]
 pub struct Refusal {
     pub error: S3Error,

@@ -1,8 +1,8 @@
-//! What HTTP and every client expect of a reply, whatever the operation: identification, a body only where there may be
-//! one, its length, and whether the connection can go on.
+//! What HTTP and every client expect of a reply, whatever the operation: identification, a body only where
+//! one is allowed, its length, and whether the connection stays open.
 //!
-//! Invariant: every reply passes [`Reply::finish`], also those to refused, overloaded and failed requests. What all replies carry is
-//! added there.
+//! Invariant: every reply passes [`Reply::finish`], also replies to refused, overloaded and failed requests.
+//! Headers of all replies are added there.
 
 use crate::s3::{Body, RequestId, Response};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
@@ -12,7 +12,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-/// Set once somebody asked for the body of a request: the client has been told to continue.
+/// Set once the body of a request was polled: the client was then sent `100 Continue`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Attended(Arc<AtomicBool>);
 

@@ -1,4 +1,5 @@
-//! Ends uploads that nobody will complete, and forgets how finished ones ended once no client will ask again.
+//! Ends uploads that will not be completed, and forgets how finished ones ended once no client will ask
+//! again.
 
 use crate::{
     buckets::{BucketError, Buckets},

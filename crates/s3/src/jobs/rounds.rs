@@ -1,4 +1,4 @@
-//! What jobs share that go over all buckets, one after the other.
+//! What the jobs that go over all buckets share.
 
 use crate::{
     buckets::{BucketError, Buckets},
@@ -71,7 +71,7 @@ pub(super) fn is_lost(buckets: &Buckets, record: &BucketRecord) -> bool {
     backend.and_then(|backend| backend.traffic()).is_some_and(|traffic| traffic.trouble.is_some())
 }
 
-/// The share of one bucket in a round. Nothing is done while another process, or another task, does it.
+/// The share of one bucket in a round. It is skipped while another process or task works on it.
 pub(super) async fn one_bucket(buckets: &Buckets, record: &BucketRecord, round: Round) -> Result<(), BucketError> {
     let has_feed = || buckets.backend(&record.bucket.backend).map_or(true, |backend| backend.tells_changes());
     if round == Round::ChangeFeed && !has_feed() {

@@ -35,7 +35,8 @@ pub(super) enum Needed {
     ReadObject,
     /// The right to read the bucket. No ACL grants it.
     Know,
-    /// The right to write to the bucket, or an ACL of the bucket that lets everybody write. Never a read-only identity.
+    /// The right to write to the bucket, or an ACL of the bucket that lets everybody write. A read-only
+    /// identity never may.
     Write,
     /// The right to write to the bucket. No ACL grants it.
     WriteTags,
@@ -53,7 +54,7 @@ actions! {
         ListBucketMultipartUploads ListMultipartUploadParts;
     Write: "s3": AbortMultipartUpload DeleteObject PutObject;
     WriteTags: "s3": DeleteObjectTagging PutObjectTagging;
-    // The operations of most of these are not served: whoever is not the owner is to be let by a policy.
+    // Most of these operations are not served: a client that is not the owner will need a policy.
     Own: "s3":
         CreateBucketMetadataTableConfiguration DeleteBucket DeleteBucketMetadataTableConfiguration DeleteBucketPolicy
         DeleteBucketWebsite DeleteObjectAnnotation GetAccelerateConfiguration GetAnalyticsConfiguration GetBucketAbac

@@ -62,7 +62,7 @@ impl Service {
         answered.unwrap_or_else(|error| about.error(error))
     }
 
-    /// Answers a preflight, which nobody has authenticated.
+    /// Answers a preflight, which is not authenticated.
     pub fn preflight(&self, preflight: Preflight) -> Response {
         preflight.answer()
     }
@@ -87,7 +87,7 @@ impl Service {
         Ok(BucketCall { request, bucket })
     }
 
-    /// Nothing is decided about an object that was not opened: the call's reader does that.
+    /// Decides nothing about an object that was not opened: the call's reader does that.
     async fn on_read(&self, operation: Operation, request: Request) -> Result<ReadCall, S3Error> {
         let bucket = self.bucket_of(&request.target).await?;
         let key = key_of(&request.target)?;

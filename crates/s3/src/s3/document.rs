@@ -15,7 +15,7 @@ const SHOWN: usize = 2048;
 /// What is made of the entries that have come.
 pub(super) struct Entries<T> {
     pub(super) items: Vec<T>,
-    /// What they count as.
+    /// The memory that they count as.
     pub(super) held: Option<Held>,
 }
 

@@ -1,7 +1,8 @@
-//! Errors as S3 answers them, and the one place where inner errors become such. The codes are in `code`, what a request adds to its
-//! error document in `about`.
+//! Errors as S3 answers them, and the one place where inner errors are mapped to them. The codes are in
+//! `code`; what a request adds to its error document is in `about`.
 //!
-//! Messages reach clients: nothing of a source (paths, SQL, secrets) may be in one. Sources are for the log.
+//! Messages reach clients: they must contain nothing of a source (paths, SQL, secrets). Sources are for the
+//! log.
 
 mod code;
 

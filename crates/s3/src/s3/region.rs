@@ -1,6 +1,6 @@
-//! Regions of buckets: a bucket's `LocationConstraint`, and what S3 makes of it.
+//! Regions of buckets: a bucket's `LocationConstraint`, and its meaning in S3.
 //!
-//! A location moves no byte here. It is remembered, because clients ask for it and sign with it.
+//! A location moves no bytes here. It is stored because clients ask for it and sign with it.
 
 use super::{ErrorCode, S3Error};
 

@@ -75,7 +75,7 @@ pub trait HeaderMapExt {
     /// The text of a header that may occur once.
     fn text(&self, name: impl Into<HeaderName>) -> Result<Option<&str>, S3Error>;
 
-    /// As `text` for a header in lower case.
+    /// Like `text`, for a header name in lower case.
     fn amz(&self, name: &'static str) -> Result<Option<&str>, S3Error>;
 }
 

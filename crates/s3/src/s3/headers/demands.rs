@@ -1,5 +1,6 @@
-//! What a request demands of us beyond its operation. One table: every header of S3 that asks for a guarantee is
-//! honoured somewhere, or refused here. The service calls this for every request, so that no operation can forget it.
+//! The guarantees that a request asks for beyond its operation. One table: every header of S3 that asks for a
+//! guarantee is honoured somewhere, or refused here. The service calls this for every request, so that no
+//! operation can forget it.
 
 use super::keeping;
 use crate::{

@@ -1,4 +1,4 @@
-//! What HEAD and GET say of an object.
+//! What HEAD and GET report about an object.
 
 use super::{checksum::checksum_headers, keeping, notes, user_metadata};
 use crate::model::ObjectInfo;
