@@ -36,7 +36,7 @@ pub(super) fn random() -> Result<[u8; 16]> {
 }
 
 impl Blocks {
-    /// As the catalog remembers a part's.
+    /// Returns the form that the catalog keeps for a part.
     pub(super) fn location(&self) -> String {
         format!("{}.{}", hex::encode(self.base), self.count)
     }

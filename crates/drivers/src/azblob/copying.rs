@@ -35,7 +35,7 @@ pub(super) struct Source {
     pub(super) url: String,
     /// Only if it is still this one.
     pub(super) tag: Option<String>,
-    /// Its own headers, which a copy keeps.
+    /// The blob's own headers, which a copy keeps.
     pub(super) native: Attributes,
 }
 
@@ -63,7 +63,7 @@ impl AzblobStore {
             let source = Source { url, tag: Some(found.tag), native: found.native };
             match self.publish_copy(key, &request.conditions, &source, &draft).await? {
                 Ok(reply) => return Ok(draft.written(&reply)),
-                // Replaced since it was looked at: the copy is of the new one.
+                // The source was replaced since it was checked: the copy is of the new one.
                 Err(Unwritten::Refused(refusal))
                     if refusal.is_about_source() || (request.conditions.is_empty() && refusal.is_lost_race()) => {}
                 Err(Unwritten::Blocked) => break,

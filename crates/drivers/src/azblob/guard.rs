@@ -31,7 +31,7 @@ pub(super) enum Guard {
     Still(String),
 }
 
-/// Why a write whose conditions hold did not come about.
+/// The reason why a write whose conditions hold was not made.
 #[derive(Debug)]
 pub(super) enum Unwritten {
     Refused(Refusal),

@@ -62,7 +62,7 @@ pub(super) fn have_one_order<'n>(names: impl Iterator<Item = &'n str>) -> bool {
     sorted.is_sorted_by_key(|name| theirs(name))
 }
 
-/// Whether a text travels in a header as it is.
+/// Returns whether a text travels in a header unchanged.
 pub(super) fn is_plain(text: &str) -> bool {
     let trimmed = !text.is_empty() && !text.starts_with(' ') && !text.ends_with(' ');
     // Signatures are made over blanks, which the service may fold.

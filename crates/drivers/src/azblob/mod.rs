@@ -78,7 +78,7 @@ pub struct AzblobSettings {
     pub client_id: Option<String>,
     pub client_secret: Option<Secret>,
     pub wire: WireSettings,
-    /// What looks left over is removed when it is that old.
+    /// The age at which leftovers are removed.
     pub sweep_after: Duration,
 }
 

@@ -106,7 +106,7 @@ impl AzblobStore {
         Ok(PartsPage { upload, parts: listed.collect(), truncated })
     }
 
-    /// Completes in a task of its own: once begun, it ends, whether or not the client waits.
+    /// Completes in a task of its own: once begun, it runs to its end, whether or not the client waits.
     pub(super) async fn complete(&self, key: &ObjectKey, id: &UploadId, request: CompleteUpload) -> Result<Written> {
         let (store, key, id) = (self.share(), key.clone(), id.clone());
         let task = tokio::spawn(async move { store.complete_to_the_end(&key, &id, request).await });
@@ -136,7 +136,8 @@ impl AzblobStore {
         };
         match self.publish_upload(key, id, &request, &recorded, &draft).await {
             Ok(written) => self.finish(key, id, written).await,
-            // What stands in the way may be this very upload, published before a crash or by a reply that was lost.
+            // The conflicting object may be this very upload, published before a crash or by a reply that was
+            // lost.
             Err(error) => match self.find(&self.name(key)?).await? {
                 Some(found) if found.record.as_ref().is_some_and(|record| record.upload.as_ref() == Some(id)) => {
                     let ObjectInfo { etag, last_modified, checksum, .. } = found.info;

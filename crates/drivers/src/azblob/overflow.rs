@@ -48,7 +48,7 @@ fn weight(record: &Record, user: &BTreeMap<String, String>) -> usize {
     user.sum::<usize>() + metadata::OWN.len() + record.text().len()
 }
 
-/// What can be moved out.
+/// Attributes that can be moved out.
 #[derive(Clone, Copy)]
 enum Bulk {
     Sums,

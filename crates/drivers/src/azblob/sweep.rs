@@ -45,7 +45,7 @@ impl AzblobStore {
                     Ok(true) => self.remove_blob(&blob.name).await?,
                     Ok(false) => {}
                     Err(error) if error.is_temporary() => return Err(error),
-                    // One that nobody understands does not keep the others.
+                    // A blob that cannot be understood does not keep the others.
                     Err(error) => tracing::warn!(%error, blob = blob.name, "a blob of our own folder cannot be judged; it is left there"),
                 }
             }
@@ -84,7 +84,7 @@ impl AzblobStore {
             if next.is_none() || blobs.is_empty() {
                 return Ok(());
             }
-            // What was removed is not listed again.
+            // Removed blobs are not listed again.
             pages.next(blobs.first().map(|blob| &blob.name))?;
         }
     }

@@ -12,7 +12,7 @@ pub(super) struct Item {
     /// Answers that can only be of files leave it out.
     #[serde(rename = ".tag", default)]
     tag: Option<String>,
-    /// As it is spelled. Of the folders above, no answer says that for sure.
+    /// The name with its exact spelling. For the folders above, no reply gives that reliably.
     #[serde(default)]
     pub(super) name: String,
     #[serde(default)]

@@ -63,7 +63,7 @@ pub struct DropboxSettings {
     pub endpoint: Endpoint,
     /// The address of the functions that take or give bytes.
     pub content_endpoint: Endpoint,
-    /// Where tokens are got.
+    /// The endpoint for tokens.
     pub token_endpoint: Endpoint,
     /// The application, and what it got for a person.
     pub app_key: String,
@@ -152,7 +152,7 @@ impl Files for DropboxFiles {
             }
         };
         let draft = DropboxDraft::stored(self.drive.clone(), name, made.clone());
-        // The hash tells, whatever the source is by now.
+        // The hash of the copy decides, whatever the source is by now.
         let stat = source.stat();
         if stat.tag.as_deref().is_some_and(|hash| made.is_of(hash, stat.size)) {
             return Ok(Some(Box::new(draft)));
@@ -185,7 +185,7 @@ impl Files for DropboxFiles {
         let _claim = self.drive.claims.own(&[path]).await;
         for _ in 0..ROUNDS {
             let Some(item) = self.drive.file(path).await? else { return Ok(false) };
-            // Gone is gone, whoever did it.
+            // A file that is gone counts as removed, whoever removed it.
             if self.drive.delete(path, item.rev.as_deref()).await? != Some(false) {
                 return Ok(true);
             }

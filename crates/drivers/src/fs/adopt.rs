@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Up to here the MD5 is computed while the client waits: some milliseconds.
 const SMALL: u64 = 4 * 1024 * 1024;
 
-/// What a client is told of a found file. Adopts it if that is quick, begins to if it is not.
+/// Returns what a client sees of a found file. Adopts it if that is quick, begins to if it is not.
 pub(super) async fn describe(inner: &Arc<Inner>, key: &ObjectKey, found: &Found) -> Result<ObjectInfo> {
     if found.record.is_some() {
         return Ok(found.info());

@@ -23,7 +23,7 @@ use std::{
 /// Buckets in use at a time are few, and opening one again takes microseconds.
 const OPEN: usize = 256;
 
-/// Those that are open, in the order in which they are looked at.
+/// The open directories, in the order in which they are checked.
 #[derive(Debug, Default)]
 pub(super) struct Directories(Mutex<VecDeque<Weak<Slot>>>);
 
@@ -58,7 +58,7 @@ impl Directory {
         self.identity
     }
 
-    /// Whether it was removed. A removed directory answers as one in which there has never been anything.
+    /// Returns whether it was removed. A removed directory answers like an empty one.
     pub(super) fn is_removed(&self) -> Result<bool, Errno> {
         match self.root() {
             Ok(root) => Ok(rustix::fs::fstat(root.fd())?.st_nlink == 0),
@@ -67,7 +67,7 @@ impl Directory {
         }
     }
 
-    /// The error for whoever needs the directory after it was removed.
+    /// Returns the error for an operation that needs the directory after it was removed.
     pub(super) fn removed(&self) -> StoreError {
         let words = "is gone: it was removed or moved away while the server ran. It is not made again before the next start, so that \
                      nothing is written beside a file system that is only not mounted: bring it back, and restart the server";
@@ -93,7 +93,7 @@ impl Directory {
     }
 
     pub(super) fn prune(&self, path: &str) {
-        // What stays is empty.
+        // The directory that remains is empty.
         if let Ok(root) = self.root() {
             root.prune(path);
         }
@@ -144,7 +144,7 @@ impl Directories {
         while open.len() > OPEN {
             let Some(next) = open.pop_front() else { return };
             let Some(slot) = next.upgrade() else { continue };
-            // Whoever was used since the last look may stay for another round.
+            // A directory that was used since the last check may stay for another round.
             match slot.used.swap(false, Relaxed) {
                 true => open.push_back(next),
                 false => *slot.open() = None,
@@ -193,7 +193,7 @@ mod tests {
         std::fs::create_dir(dir.path().join("bucket")).expect("made");
         let directory = Directory::open(home, "bucket".to_owned(), Arc::default()).expect("opens");
         *directory.slot.open() = None;
-        // It stays, so that the other one cannot have its inode.
+        // The old directory is kept, so that the other one cannot get its inode.
         std::fs::rename(dir.path().join("bucket"), dir.path().join("moved")).expect("moved");
         std::fs::create_dir(dir.path().join("bucket")).expect("made");
         assert_eq!(directory.open_dir("").err(), Some(Errno::NOENT));

@@ -23,14 +23,14 @@ const SYSTEM: &str = ".minio.sys";
 const META: &str = "xl.meta";
 const MAGIC: &[u8; 4] = b"XL2 ";
 
-/// Only so many entries of a directory are looked at.
+/// The number of entries of a directory that are checked.
 const MOST_ENTRIES: usize = 16;
 /// Only so many folders around an object are looked into.
 const DEEPEST: usize = 8;
 /// Only so many bytes of `format.json` are read; it has some hundred.
 const MOST_BYTES: u64 = 16 << 10;
 
-/// Whether MinIO keeps buckets in a directory.
+/// Returns whether MinIO keeps buckets in a directory.
 pub fn is_drive(path: &Path) -> bool {
     path.join(SYSTEM).is_dir() && !File::open(path.join(FORMAT)).is_ok_and(is_plain)
 }
@@ -42,7 +42,8 @@ fn is_plain(format: File) -> bool {
     format.is_some_and(|format| format.get("format").and_then(serde_json::Value::as_str) == Some("fs"))
 }
 
-/// Whether a directory is a drive of MinIO's, or a bucket of one: all that is in it leads to `xl.meta`, as far as is looked.
+/// Returns whether a directory is a drive of MinIO's, or a bucket of one: every entry that was checked leads
+/// to `xl.meta`.
 pub(super) fn is_foreign(root: &Root, place: &str) -> bool {
     let is_drive = root.open_dir(&join(place, SYSTEM)).is_ok()
         && !root.open_file(&join(place, FORMAT)).is_ok_and(|format| is_plain(File::from(format)));
@@ -132,7 +133,7 @@ mod tests {
         write(dir.path(), "theirs/cat.jpg/xl.meta", b"XL2 1 0");
         write(dir.path(), "theirs/2024/summer/dog.jpg/xl.meta", b"XL2 1 0");
         assert!(is("theirs"));
-        // As soon as anything else is there, it is nobody's format.
+        // As soon as any other file exists there, the format is not recognised.
         write(dir.path(), "mixed/cat.jpg/xl.meta", b"XL2 1 0");
         write(dir.path(), "mixed/notes.txt", b"hello");
         write(dir.path(), "other/cat.jpg/xl.meta", b"an object of that name");

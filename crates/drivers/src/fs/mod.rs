@@ -74,7 +74,7 @@ pub struct FsSettings {
     /// The directory that holds the buckets.
     pub root: PathBuf,
     pub durability: Durability,
-    /// Whether directories that lie in it already are offered as buckets.
+    /// Whether existing directories in it are offered as buckets.
     pub adopt: bool,
     /// Permission bits of the files that hold objects.
     pub file_mode: u32,
@@ -116,7 +116,8 @@ impl Home {
         Ok(Arc::new(Self { root: Arc::new(root), staging }))
     }
 
-    /// Device and number of the directory at a place, while this home is the one that lies at `path`.
+    /// Returns device and number of the directory at a location, while the root is still the directory at
+    /// `path`.
     fn directory(&self, path: &Path, place: &str) -> Result<Option<(u64, u64)>> {
         let failed = |e: Errno| StoreError::of_entry("looking for the directory of a bucket", e);
         if !self.staging.is_at(path).map_err(failed)? {
@@ -144,7 +145,7 @@ impl Homes {
     }
 }
 
-/// What the operations of one bucket share.
+/// The context that the operations of one bucket share.
 #[derive(Debug)]
 struct Inner {
     bucket: BucketId,

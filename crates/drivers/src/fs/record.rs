@@ -31,7 +31,7 @@ const XATTR: &str = "user.causeway";
 const MAX_XATTR: usize = 3800;
 const VERSION: u8 = 1;
 
-/// What of a file tells it from another of the same name.
+/// The properties that distinguish a file from another of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fingerprint {
     pub(super) inode: u64,
@@ -150,7 +150,7 @@ impl Records {
             Err(Errno::NODATA | Errno::NOTSUP) => self.read_sidecar(fingerprint)?,
             Err(error) => return Err(error),
         };
-        // A record nobody can read is as good as none: the bytes are still the object.
+        // A record that cannot be read is treated as absent: the bytes are still the object.
         Ok(text.and_then(|text| serde_json::from_slice::<Record>(&text).ok()).filter(|record| record.holds(fingerprint)))
     }
 

@@ -13,7 +13,7 @@ use crate::{
 use md5::{Digest, Md5};
 use rustix::{fd::OwnedFd, io::Errno};
 
-/// What a client is told of a found file: never provisional. For those that hold the lock and may block.
+/// Returns what a client sees of a found file: never provisional. The caller holds the lock and may block.
 pub(super) fn described(volume: &Volume, found: Found) -> Result<ObjectInfo> {
     Ok(recorded(volume, found)?.info())
 }

@@ -104,7 +104,7 @@ impl Staging {
         }))
     }
 
-    /// Whether this is still what lies in a root directory.
+    /// Returns whether this is still the staging directory of a root.
     pub(super) fn is_at(&self, root: &Path) -> std::result::Result<bool, Errno> {
         let ours = rustix::fs::fstat(&self.lock)?;
         match rustix::fs::stat(root.join(RESERVED_DIR).join(LOCK)) {

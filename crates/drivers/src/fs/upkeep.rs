@@ -18,7 +18,7 @@ pub(super) struct FsUpkeep {
     /// The directory of the bucket, below the root.
     pub(super) place: String,
     pub(super) home: Arc<Homes>,
-    /// Where the root lies.
+    /// The path of the root.
     pub(super) path: PathBuf,
 }
 

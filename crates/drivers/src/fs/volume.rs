@@ -36,12 +36,12 @@ pub(super) struct Found {
     pub(super) fingerprint: Fingerprint,
     /// `None`: a foreign file, or one changed behind our back.
     pub(super) record: Option<Record>,
-    /// It lies at the beside path: its plain name is a directory, or was.
+    /// The file is at the beside path: its plain name is a directory, or was.
     pub(super) beside: bool,
 }
 
 impl Found {
-    /// What is known without reading the bytes.
+    /// Returns what is known without reading the bytes.
     pub(super) fn info(&self) -> ObjectInfo {
         match &self.record {
             Some(record) => record.info(),
@@ -123,7 +123,8 @@ impl Volume {
         self.describe(file)
     }
 
-    /// What is known of the file of a key that cannot be opened; `None` if there is no file. An error: not even that is told.
+    /// Returns what is known about the file of a key that cannot be opened; `None` if there is no file. An
+    /// error: not even that is known.
     pub(super) fn glimpse(&self, key: &ObjectKey) -> Result<Option<Fingerprint>, Errno> {
         let path = encode(key, Names::Posix);
         let dir = match self.root.open_dir(&path.dir) {
@@ -162,7 +163,7 @@ impl Volume {
                 Err(Errno::NOENT) => continue,
                 Err(error) => return Err(error.into()),
             };
-            // What we may not read is not ours to replace, though the directory would let us.
+            // A file that we may not read is not ours to replace, though the directory would permit it.
             if replace && rustix::fs::accessat(&dir, &path.plain, Access::READ_OK, AtFlags::empty()) == Err(Errno::ACCESS) {
                 return Err(Errno::ACCESS.into());
             }

@@ -30,7 +30,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(45);
 /// Preliminary greetings: a server that says again and again that it will be ready is not.
 const MOST_GREETINGS: usize = 20;
 
-/// What cannot be sent in a command is no setting; names of servers are checked where TLS will need them.
+/// Refuses settings that cannot be sent in a command; names of servers are checked where TLS will need them.
 pub(super) fn check(settings: &FtpSettings) -> Result<()> {
     let password = settings.password.as_ref().map(|password| password.expose()).unwrap_or_default();
     for (name, value) in [("user", settings.user.as_str()), ("password", password), ("root", &settings.root)] {

@@ -35,12 +35,12 @@ const SETTLING: [Duration; 4] = [Duration::from_millis(20), Duration::from_milli
 
 pub(super) struct FtpDraft {
     remote: Arc<Remote>,
-    /// Where it is, below the root.
+    /// The path of the draft, below the root.
     at: String,
     writing: Option<Writing>,
     /// Once it is whole.
     seen: Option<Seen>,
-    /// It has another name now, or none.
+    /// The draft has another name now, or none.
     is_gone: bool,
 }
 
@@ -50,7 +50,7 @@ struct Writing {
     position: u64,
 }
 
-/// What became of an attempt to give a draft its name.
+/// The result of an attempt to give a draft its name.
 enum Placed {
     There(Seen),
     IsFolder,
@@ -130,7 +130,7 @@ impl FtpDraft {
         Err(last)
     }
 
-    /// As far as the server tells; renaming is no change, but some servers date it.
+    /// Compares as far as the server reports; renaming is no change, but some servers date it.
     fn is_same(&self, found: &Seen) -> bool {
         self.seen.as_ref().is_some_and(|seen| {
             let differ = matches!((&seen.unique, &found.unique), (Some(a), Some(b)) if a != b);
@@ -195,7 +195,7 @@ impl Draft for FtpDraft {
     async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
         self.finish().await?;
         if !absent {
-            // Whether it may replace what is there.
+            // Checks whether the server can replace a file.
             self.remote.quirks().await?;
         }
         let attempts = self.remote.pool.settings().attempts;
@@ -262,7 +262,7 @@ async fn discard(remote: &Arc<Remote>, at: &str) {
     }
 }
 
-/// Whether it is gone.
+/// Returns whether the file is gone.
 async fn remove(remote: &Remote, at: &str) -> bool {
     let removed = remote.repeat(Use::Short, "removing a draft", |mut lease, _| async move {
         let path = lease.at(at);

@@ -120,7 +120,7 @@ impl<'l> Iterator for Words<'l> {
         let rest = &self.line[begin..];
         let length = rest.iter().position(|c| *c == b' ').unwrap_or(rest.len());
         self.at = begin + length;
-        // What is no text can be the owner's name, or the name that comes last.
+        // Bytes that are no text can be the owner's name, or the name that comes last.
         Some((std::str::from_utf8(&rest[..length]).unwrap_or("?"), begin))
     }
 }

@@ -37,7 +37,8 @@ const BATCH: usize = 256;
 const AHEAD: usize = 64;
 /// Batches of one listing.
 const MOST_BATCHES: u64 = 400_000;
-/// The most bytes of lines without an entry in them: a server that sends more of those has nothing to tell.
+/// The most bytes of lines without an entry in them: a server that sends more of those has no entries to
+/// report.
 const MOST_IDLE: usize = 256 << 20;
 /// The longest line, in bytes.
 const LONGEST_LINE: usize = 16 << 10;
@@ -102,7 +103,7 @@ async fn begin(remote: &Arc<Remote>, mut lease: Lease, folder: &str) -> std::res
         match Data::begin(&mut lease, &remote.passive, ("LIST", "-a"), 0).await {
             Err(Failure::Refused(_) | Failure::Unsupported(_) | Failure::Later(_)) => {
                 match Data::begin(&mut lease, &remote.passive, ("LIST", ""), 0).await {
-                    // That nothing is there some servers call a failure.
+                    // Some servers report an empty folder as a failure.
                     Err(Failure::Refused(_) | Failure::Later(_)) => return Ok(None),
                     begun => begun?,
                 }
@@ -190,7 +191,7 @@ fn endless(why: &str) -> Failure {
     Failure::Unsupported(format!("its listing of a folder has no end: {why}"))
 }
 
-/// Adds what a line tells to the entries before it.
+/// Adds the entry of a line to the entries before it.
 fn take(line: &[u8], has_facts: bool, is_understood: &mut bool, entries: &mut Vec<Entry>) -> std::result::Result<(), Failure> {
     match entry(line, has_facts) {
         Ok(found) => {

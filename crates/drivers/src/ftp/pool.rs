@@ -35,7 +35,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// One reader, one writer, one listing, and one for what is short.
 pub(super) const FEWEST_CONNECTIONS: usize = 4;
 
-/// What a connection is wanted for.
+/// The purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     Short,
@@ -131,7 +131,7 @@ impl Pool {
     async fn dial(&self) -> Result<Session> {
         let asked = Instant::now();
         for attempt in 1.. {
-            // Somebody else was told meanwhile.
+            // Another waiter got this error meanwhile.
             if let Some((when, kind, message)) = &*self.failed()
                 && *when > asked
             {

@@ -25,7 +25,7 @@ impl Remote {
     pub(super) async fn quirks(self: &Arc<Self>) -> Result<Quirks> {
         let found = self.quirks.get_or_try_init(|| async {
             let remote = self.clone();
-            // It runs to its end, whoever waits: it removes what it has made.
+            // The probe runs to its end, even without a waiter: it removes what it has made.
             let trying = tokio::spawn(async move { remote.try_out().await });
             let died = |error| StoreError::new(StoreErrorKind::Internal, "FTP: trying a server out failed").with_source(error);
             trying.await.map_err(died)?
@@ -33,7 +33,7 @@ impl Remote {
         found.await.copied()
     }
 
-    /// Whether a transfer may begin in the middle of a file.
+    /// Returns whether a transfer may begin in the middle of a file.
     pub(super) async fn restarts(self: &Arc<Self>) -> Result<bool> {
         match self.quirks().await {
             Ok(quirks) => Ok(quirks.restarts),
@@ -110,7 +110,7 @@ impl Remote {
     }
 }
 
-/// Whether it was done.
+/// Returns whether the rename was done.
 async fn rename(lease: &mut Lease, from: &str, to: &str) -> std::result::Result<bool, Failure> {
     match lease.rename(from, to).await {
         Ok(()) => Ok(true),

@@ -19,7 +19,7 @@ pub(super) struct Readers(Mutex<HashMap<String, Vec<Weak<AtomicU8>>>>);
 const LOOKING: u8 = 0;
 /// The server has the file open.
 const READING: u8 = 1;
-/// Another file has its name since it was looked at.
+/// Another file has the name since the file was checked.
 const MISSED: u8 = 2;
 /// Another file, or none, has its name since it was opened.
 const LEFT: u8 = 3;
@@ -57,7 +57,7 @@ impl Readers {
 }
 
 impl Reader {
-    /// The server has opened the file. Whether it is the one that was looked at.
+    /// The server has opened the file. Returns whether it is the one that was checked.
     pub(super) fn begins(&self) -> bool {
         let begun = self.state.compare_exchange(LOOKING, READING, Ordering::AcqRel, Ordering::Acquire);
         matches!(begun, Ok(_) | Err(READING))

@@ -29,7 +29,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use std::sync::Arc;
 
-/// So much that nobody wants is cheaper to read than a connection to make.
+/// This many unwanted bytes are cheaper to read than a new connection is to make.
 const CHEAP: u64 = 256 << 10;
 
 pub(super) struct Reading {
@@ -210,7 +210,7 @@ impl Sending {
         self.verify().await
     }
 
-    /// The file is what it was, as far as the server tells.
+    /// Checks that the file is unchanged, as far as the server reports.
     async fn verify(&mut self) -> std::result::Result<(), Failure> {
         let Reading { remote, path, seen, reader, .. } = &*self.reading;
         if reader.is_left() {

@@ -96,7 +96,7 @@ struct Ways<'d> {
 }
 
 impl Ways<'_> {
-    /// `false`: what this change means only a walk can tell.
+    /// `false`: only a full scan can find out what this change means.
     async fn sort(&mut self, change: Change, changes: &mut Changes) -> Result<bool> {
         let Some(id) = change.file_id.filter(|id| !self.drive.ids.is_gone(id)) else { return Ok(true) };
         let place = self.drive.ids.place_of(&id);
@@ -126,7 +126,7 @@ impl Ways<'_> {
         Ok(true)
     }
 
-    /// A folder that we knew at another place.
+    /// Returns whether this is a folder that was known at another path.
     fn is_lost(&self, id: &str, place: Option<&str>) -> bool {
         if let Some(place) = place {
             self.drive.ids.moved(id, place);
@@ -165,7 +165,7 @@ impl Ways<'_> {
     }
 }
 
-/// Where something lies.
+/// The path of an item.
 enum Way {
     /// Below the root.
     At(String),

@@ -64,16 +64,17 @@ use std::{
     sync::Arc,
 };
 
-/// To see and change what lies in a drive, whoever put it there.
+/// The scope to see and change all files of a drive, whoever created them.
 pub const SCOPE: &str = "https://www.googleapis.com/auth/drive";
-/// To see and change what this application has put there: all that Google lets devices in for.
+/// The scope to see and change files that this application has created: the only one that Google permits for
+/// devices.
 pub const DEVICE_SCOPE: &str = "https://www.googleapis.com/auth/drive.file";
 
 #[derive(Debug, Clone)]
 pub struct GdriveSettings {
     /// The address of the API.
     pub endpoint: Endpoint,
-    /// Where tokens are got.
+    /// The endpoint for tokens.
     pub token_endpoint: Endpoint,
     pub grant: Grant,
     /// The id of a shared drive; else My Drive.
@@ -82,7 +83,7 @@ pub struct GdriveSettings {
     pub folder: Option<String>,
     /// Folders from there to the root, made if they are missing.
     pub root: String,
-    /// What is deleted or replaced goes to the trash.
+    /// Whether deleted and replaced files go to the trash.
     pub trash: bool,
     pub wire: WireSettings,
 }
@@ -120,7 +121,7 @@ impl GdriveFiles {
     }
 }
 
-/// Whether it can be one of a path: Drive takes any text.
+/// Returns whether the name can be part of a path: Drive takes any text.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.contains('/') && !matches!(name, "." | "..")
 }
@@ -177,7 +178,7 @@ impl Files for GdriveFiles {
             return Ok(None);
         };
         let (parent, id) = (draft::own_folder(&self.drive).await?, self.drive.fresh_id().await?);
-        // A copy has the properties of its source, unless told otherwise.
+        // A copy has the properties of its source, unless the request sets others.
         let copy = json!({ "id": id, "name": name.0, "parents": [parent], "properties": { GENERATION: null, REPLACES: null } });
         let below = format!("/{}/copy", crate::backend::wire::encode_path(&source.id));
         let call = self.drive.client.files(Method::POST, &below).query("fields", FIELDS).json(&copy).patiently();
@@ -194,7 +195,7 @@ impl Files for GdriveFiles {
         };
         let (made, told) = (copied.stat(), source.stat());
         let draft = GdriveDraft::stored(self.drive.clone(), name, copied);
-        // What the source is after it was copied, it was while it was copied.
+        // If the source is unchanged after the copy, it was unchanged during the copy.
         let still = self.drive.get(&source.id).await?.is_some_and(|item| item.stat().is_same(&told));
         if still && made.size == told.size && (made.md5.is_none() || told.md5.is_none() || made.md5 == told.md5) {
             return Ok(Some(Box::new(draft)));

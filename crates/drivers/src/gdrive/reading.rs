@@ -123,7 +123,7 @@ impl Drop for Revision {
 }
 
 async fn ask(drive: Arc<Drive>, id: String, stat: Stat) -> Result<()> {
-    // It may have been moved or trashed since: these are its bytes all the same.
+    // The file may have been moved or trashed since: these are its bytes all the same.
     match super::drive::found(
         drive.client.file(Method::GET, &id).query("fields", super::item::FIELDS).read::<super::item::Item>(Again::Harmless).await?,
     )? {

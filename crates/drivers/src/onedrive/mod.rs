@@ -56,7 +56,7 @@ use std::{path::PathBuf, sync::Arc};
 /// "All that the application was granted", as applications that act for themselves have to ask.
 pub const SCOPE: &str = "https://graph.microsoft.com/.default";
 
-/// As applications that act for a person ask.
+/// The scope for applications that act for a person.
 pub const PERSONS_SCOPE: &str = "Files.ReadWrite.All offline_access";
 
 /// "Files up to 250 GB."
@@ -69,7 +69,7 @@ const ROUNDS: usize = 4;
 pub struct OnedriveSettings {
     /// The address of the API, with its version.
     pub endpoint: Endpoint,
-    /// Where tokens are got.
+    /// The endpoint for tokens.
     pub token_endpoint: Endpoint,
     pub grant: Grant,
     /// The id of a drive; else that of the person who has agreed.
@@ -156,7 +156,7 @@ impl Files for OnedriveFiles {
         let agree = copied.stat().size == source.stat().size
             && !matches!((copied.quick_xor(), source.quick_xor()), (Some(copied), Some(source)) if copied != source);
         let draft = OnedriveDraft::stored(self.drive.clone(), name, copied);
-        // What the source is after it was copied, it was while it was copied.
+        // If the source is unchanged after the copy, it was unchanged during the copy.
         if agree && self.drive.get(&source.id).await?.is_some_and(|item| item.stat().is_same(&source.stat())) {
             return Ok(Some(Box::new(draft)));
         }
@@ -178,7 +178,7 @@ impl Files for OnedriveFiles {
         let _claim = self.drive.claims.own(&[path]).await;
         for _ in 0..ROUNDS {
             let Some(item) = self.drive.file(path).await? else { return Ok(false) };
-            // Gone is gone, whoever did it.
+            // A file that is gone counts as removed, whoever removed it.
             if self.drive.delete(&item.id, item.e_tag.as_deref()).await? != Some(false) {
                 return Ok(true);
             }

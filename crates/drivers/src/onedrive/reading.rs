@@ -25,7 +25,7 @@ use std::sync::{
 };
 use tokio::task::JoinHandle;
 
-/// So many bytes are judged as a whole before the first is passed on.
+/// This many bytes are checked as a whole before the first is passed on.
 const HELD: u64 = 256 << 10;
 
 #[derive(Debug)]

@@ -81,7 +81,7 @@ impl Refusal {
             403 => StoreErrorKind::AccessDenied,
             413 => StoreErrorKind::EntityTooLarge,
             400 => StoreErrorKind::InvalidRequest,
-            // What somebody else changed under our feet.
+            // Another program changed the file during the request.
             404 | 409 | 410 | 412 => StoreErrorKind::Unavailable,
             500..=599 => StoreErrorKind::Unavailable,
             _ => StoreErrorKind::Internal,

@@ -29,7 +29,7 @@ const CAPS: &[&str] = &["download_cap_exceeded", "transaction_cap_exceeded"];
 pub(super) struct Failure {
     pub(super) kind: StoreErrorKind,
     text: String,
-    /// Whether it surely was not carried out.
+    /// Whether the operation surely was not carried out.
     pub(super) is_refused: bool,
     /// Whether new credentials may help.
     pub(super) is_unauthorised: bool,

@@ -204,7 +204,7 @@ impl Files for OpenDalFiles {
         if remote.service.is_flat() {
             remote.delete(&join(path, MARKER)).await?;
         }
-        // Where folders are prefixes, it may have a marker of others' as well.
+        // Where folders are prefixes, it may have a marker of another program as well.
         if !remote.service.is_flat() || remote.look(path).await?.is_some() {
             let removed = remote.delete(&format!("{path}/")).await;
             return match (remote.look(path).await?, removed) {

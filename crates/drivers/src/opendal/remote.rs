@@ -53,7 +53,7 @@ pub(super) enum Twice {
     OnlyIfRefused,
 }
 
-/// What the first of the names is that begin with a path.
+/// The first of the names that begin with a path.
 enum First {
     Nothing,
     File(Stat),
@@ -66,7 +66,7 @@ enum First {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limit {
     Short,
-    /// As long as bytes flow: each request has its own limits.
+    /// No limit of its own while bytes flow: each request has its own limits.
     Flowing,
 }
 
@@ -123,7 +123,7 @@ impl Remote {
             patience,
         };
         if !swift::gets_tokens(&remote.options) {
-            // What is wrong in the options is said at once.
+            // Errors in the options are reported at once.
             remote.build(None)?;
         }
         Ok(Arc::new(remote))
@@ -172,7 +172,7 @@ impl Remote {
         Ok(())
     }
 
-    /// What `work` yields; `None` if what it is about is not there.
+    /// Returns the result of `work`; `None` if its subject does not exist.
     pub(super) async fn call<T, W, F>(&self, what: &str, twice: Twice, limit: Limit, work: W) -> Result<Option<T>>
     where
         W: Fn(Operator) -> F + Send + Sync,
@@ -239,7 +239,7 @@ impl Remote {
         }
     }
 
-    /// Whether there can be such a name.
+    /// Returns whether the service can have such a name.
     fn fits(&self, path: &str) -> bool {
         let longest = self.service.longest;
         let root = self.root.trim_matches('/');
@@ -254,7 +254,7 @@ impl Remote {
         }
     }
 
-    /// What has a name. On flat storage a file goes before a folder of the same name.
+    /// Returns the entry at a path. On flat storage a file goes before a folder of the same name.
     pub(super) async fn look(&self, path: &str) -> Result<Option<Stat>> {
         let folder = || Stat { kind: Kind::Folder, size: 0, modified: None, tag: None, md5: None };
         if path.is_empty() {
@@ -318,7 +318,7 @@ impl Remote {
         Ok(self.look_at_file(path).await?.is_some_and(|stat| stat.kind == Kind::File))
     }
 
-    /// Whether a prefix has anything below it, on flat storage.
+    /// Returns whether a prefix has anything below it, on flat storage.
     async fn holds_something(&self, folder: &str) -> Result<bool> {
         if !self.fits(folder) {
             return Ok(false);
@@ -335,7 +335,7 @@ impl Remote {
         Ok(holds)
     }
 
-    /// Whether a path is a folder, if it is no file.
+    /// Returns whether a path is a folder, if it is no file.
     async fn is_folder(&self, path: &str) -> Result<bool> {
         match self.service.is_flat() {
             true => Ok(self.known_folders.is_clear(path, Instant::now()) || self.holds_something(path).await?),
@@ -343,7 +343,7 @@ impl Remote {
         }
     }
 
-    /// Whether one of the folders on the way to a path is a file.
+    /// Returns whether one of the folders in a path is a file.
     pub(super) async fn obstacle(&self, path: &str) -> Result<bool> {
         let folders: Vec<&str> = path.match_indices('/').map(|(at, _)| &path[..at]).collect();
         // Above a folder are only folders: so one file at most can be on the way, right below the last of them.
@@ -377,7 +377,8 @@ impl Remote {
                     let stand_in = stand_in.clone();
                     async move {
                         match operator.write(path, stand_in).await {
-                            // It knows of the stand-in only. What lies there is looked at when it is published.
+                            // OpenDAL counts the stand-in only. The uploaded file is checked when it is
+                            // published.
                             Err(error) if error.message().starts_with("writer got too ") && transport.has_succeeded() => Ok(()),
                             written => written.map(drop),
                         }
@@ -418,7 +419,7 @@ impl Remote {
             match written.await {
                 Ok(_) => Ok(()),
                 Err(error) => {
-                    // What went there already is nobody's, if this fails as well.
+                    // If this fails as well, the uploaded bytes have no owner.
                     let _ = writer.abort().await;
                     Err(error)
                 }

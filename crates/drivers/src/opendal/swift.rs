@@ -17,7 +17,7 @@ const OURS: &[&str] = &["auth_url", "username", "password", "project", "user_dom
 
 type Options = [(String, Secret)];
 
-/// Whether an option is none of OpenDAL's. Only Swift has any of the name `auth_url`.
+/// Returns whether an option is ours, not OpenDAL's. Only Swift has one named `auth_url`.
 pub(super) fn gets_tokens(options: &Options) -> bool {
     option(options, "auth_url").is_some()
 }

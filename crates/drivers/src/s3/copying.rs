@@ -29,7 +29,8 @@ impl S3Store {
         let Some(from) = self.here(&request.source).await? else { return copy::stream_object(self, key, request).await };
         let attributes = &request.attributes;
         let replaces_tags = attributes.tags.as_ref().is_some_and(|tags| !tags.is_empty());
-        // What the storage cannot do in one step goes through the gateway, where it can be done right.
+        // A copy that the storage cannot make in one step goes through the gateway, which can make it
+        // correctly.
         let plain = request.conditions.is_empty();
         // S3 refuses a copy onto itself that changes nothing.
         let changes = attributes.metadata.is_some()
@@ -177,7 +178,7 @@ fn wish(attributes: &CopyAttributes) -> Wish {
     Wish { class: attributes.storage_class, encryption: attributes.encryption.clone() }
 }
 
-/// A copy may fail behind a 200: the document tells.
+/// A copy may fail behind a 200: the document shows it.
 pub(super) async fn copied(reply: Reply) -> Result<xml::Element> {
     let (status, document) = (reply.status, reply.bytes(1 << 20).await?);
     match xml::parse_reply(&document) {

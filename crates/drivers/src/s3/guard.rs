@@ -14,7 +14,7 @@ use crate::{
 };
 use http::HeaderMap;
 
-/// What must be true of a key at the moment of a write, in the words of the storage.
+/// What must be true of a key at the moment of a write, in the storage's terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Guard {
     None,
@@ -36,7 +36,8 @@ impl Guard {
 }
 
 impl S3Store {
-    /// What the storage is to check when it publishes. Only what it promised to check.
+    /// Returns the conditions that the storage checks when it publishes: only those that it promises to
+    /// check.
     pub(super) async fn guard(&self, name: &str, conditions: &WriteConditions, deleting: bool) -> Result<Guard> {
         if conditions.is_empty() {
             return Ok(Guard::None);

@@ -54,13 +54,13 @@ impl S3Store {
 
     async fn try_wish(&self, wish: &Wish, headers: &HeaderMap) -> Result<bool> {
         let name = self.place.below(&scratch::name());
-        // Removed in any case: whoever wished for it may leave in the middle.
+        // The object is removed in any case: the client that asked may disconnect in the middle.
         let trial = Scratch::new(&self.client, &self.place, vec![name.clone()]);
         let put = self.call(Method::PUT, &name).headers(headers.clone()).text(PARROT.as_str(), "1");
         let put = put.body(Outgoing::full("x".into())).send(Again::Harmless).await?;
         if !put.status.is_success() {
             let refused = refusal::read(put, Asked::Bucket).await;
-            // Its words are about an object of ours.
+            // The error's words are about an object of ours.
             return Err(match refused.kind() {
                 StoreErrorKind::InvalidRequest => {
                     StoreError::new(StoreErrorKind::InvalidRequest, format!("{}: {}", not_kept(wish).message(), refused.code))

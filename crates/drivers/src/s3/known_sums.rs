@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// What trying the newer algorithms found out.
+/// The results of trying the newer algorithms.
 #[derive(Debug, Default)]
 pub(super) struct KnownSums(Mutex<HashMap<ChecksumAlgorithm, bool>>);
 

@@ -86,7 +86,7 @@ pub struct S3Settings {
     pub credentials: Credentials,
     /// The project of new buckets, on GCS.
     pub project: Option<String>,
-    /// What the operator knows of it; `None` is found out.
+    /// The operator's setting; `None`: it is probed.
     pub conditional_writes: Option<bool>,
     pub checksums: Option<bool>,
     pub wire: WireSettings,
@@ -154,7 +154,7 @@ impl Backend for S3Backend {
             let refusal = refusal::read(reply, Asked::Bucket).await;
             return match refusal.code.as_str() {
                 _ if refusal.is_no_bucket() => Ok(Found::Nothing),
-                // It is there, and not ours, or not here.
+                // The remote bucket exists, but is not ours, or is in another region.
                 "AccessDenied" | "AllAccessDisabled" | "PermanentRedirect" => Ok(Found::Something),
                 _ => Err(refusal.into()),
             };
@@ -221,7 +221,7 @@ impl Backend for S3Backend {
         if self.remove_remote(remote).await? {
             return Ok(true);
         }
-        // What a trial has left is no client's: it must not keep a bucket that looks empty.
+        // Objects left by a trial belong to no client: they must not keep a bucket that looks empty.
         if scratch::sweep(&self.client, &place, Sweep::All).await? > 0 && self.remove_remote(remote).await? {
             return Ok(true);
         }
@@ -229,7 +229,7 @@ impl Backend for S3Backend {
         if self.client.dialect() != Dialect::Gcs || !store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty() {
             return Ok(false);
         }
-        // What is left is what a crash left.
+        // The remaining uploads were left by a crash.
         store.drop_all_staged().await?;
         self.remove_remote(remote).await
     }
@@ -271,7 +271,7 @@ impl Upkeep for S3Upkeep {
     }
 }
 
-/// Whether there is a remote bucket: by the least that can be asked of one.
+/// Returns whether the remote bucket exists, by the smallest request for one.
 async fn ask_for(client: &Client, remote: &str) -> Result<Reply, StoreError> {
     let query = [("list-type", Some("2")), ("max-keys", Some("1"))];
     client.call(Method::GET, remote, None).query(&query).send(Again::Harmless).await

@@ -42,7 +42,7 @@ impl S3Store {
             let spec = request.checksum;
             call = call.vendor("checksum-algorithm", spec.algorithm.as_str()).vendor("checksum-type", spec.kind.as_str());
         }
-        // A second one begun by accident would be paid for until it expires, and nobody would know it.
+        // A second upload begun by accident would be paid for until it expires, and would not be known.
         let reply = call.send(Again::OnlyIfRefused).await?;
         let promised = self.promises_to(&wish, &reply);
         let document = self.document(reply, Asked::Bucket).await?;
@@ -76,7 +76,7 @@ impl S3Store {
     pub(super) async fn write_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
         let record = self.upload(key, upload).await?;
         let wanted = multipart::part_algorithm(record.checksum, record.explicit_checksum, payload.checksum_algorithm())?;
-        // What nobody asked for is the storage's own affair.
+        // A checksum that was not requested is the storage's own affair.
         let algorithm = payload.checksum_algorithm().or(record.explicit_checksum.then_some(wanted));
         let Announced { body, headers, verification, .. } = self.announce(payload, algorithm, None).await?;
         let number = number.get().to_string();
@@ -90,7 +90,7 @@ impl S3Store {
             }
         };
         let (reply, arrived) = match sent.await {
-            // Whoever ended the upload may have ended the connection with it.
+            // The request that ended the upload may have ended the connection with it.
             Err(error) if error.is_temporary() => return Err(self.upload(key, upload).await.err().unwrap_or(error)),
             other => other?,
         };
@@ -302,7 +302,7 @@ impl S3Store {
     }
 }
 
-/// What the storage said to a Complete.
+/// The reply of the storage to a Complete.
 struct Answer {
     at: Timestamp,
     status: StatusCode,

@@ -39,7 +39,7 @@ impl S3Store {
         Ok(name)
     }
 
-    /// As `name`, of an object that is to be there: under a name that would mean another there is none.
+    /// Like `name`, for an existing object: a key whose name would mean another object has none.
     pub(super) async fn name_of_existing(&self, key: &ObjectKey) -> Result<String> {
         self.name(key).await.map_err(|error| match error.kind() {
             StoreErrorKind::NotImplemented => StoreErrorKind::NoSuchKey.into(),
@@ -49,7 +49,7 @@ impl S3Store {
 
     async fn keeps_apart(&self, quirk: NameQuirk) -> Result<bool> {
         let (odd, plain) = quirk.pair(&self.place.below(&scratch::name()));
-        // Removed in any case: whoever asked for the key may leave in the middle.
+        // The object is removed in any case: the client that asked for the key may disconnect in the middle.
         let trial = Scratch::new(&self.client, &self.place, vec![odd.clone(), plain.clone()]);
         let kept = self.are_apart(&odd, &plain).await;
         trial.remove().await;
@@ -66,7 +66,8 @@ impl S3Store {
                 StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                     return Err(refusal::read(reply, Asked::Bucket).await.into());
                 }
-                // Who refuses the name takes it for no other. Where nothing can be written, nothing can be found out.
+                // A storage that refuses the name takes it for no other. Where nothing can be written,
+                // nothing can be found out.
                 _ => return Ok(name == odd),
             }
         }

@@ -79,7 +79,7 @@ pub(super) fn capabilities(dialect: Dialect, known: Option<Features>) -> Capabil
         object_acls: keeping(dialect == Dialect::Gcs),
         versions: Keeping::NotKept,
         parts: Keeping::Kept,
-        // Whether it really has one is tried out when it is asked for.
+        // A class is tried out when a client asks for it.
         storage_classes: keeping(dialect == Dialect::S3),
         encryption: keeping(dialect == Dialect::S3),
         late_conditions: false,
@@ -89,7 +89,7 @@ pub(super) fn capabilities(dialect: Dialect, known: Option<Features>) -> Capabil
 }
 
 impl Client {
-    /// What is known already.
+    /// Returns the features that are known already.
     pub(super) fn known(&self) -> Option<Features> {
         match (self.dialect(), &self.settings().endpoint) {
             // By its preconditions on generations, and by metadata of ours: see `gcs`.
@@ -105,7 +105,8 @@ impl Client {
             return Ok(known);
         }
         let tried = self.tried().get_or_try_init(|| async {
-            // A task of its own: whoever asked first may leave, and others wait for the same answer.
+            // This is a task of its own: the first caller may be dropped, and others wait for the same
+            // result.
             let (client, place) = (self.clone(), place.clone());
             let trial = tokio::spawn(async move { try_out(&client, &place).await }.in_current_span());
             trial.await.unwrap_or_else(|panic| {
@@ -166,7 +167,7 @@ impl Trial<'_> {
         let first = self.put().text("if-none-match", "*").send(Again::Harmless).await?;
         if !first.status.is_success() && first.status != StatusCode::NOT_IMPLEMENTED {
             let refused = refusal::read(first, Asked::Bucket).await;
-            // A storage that is away is asked again; one that lets us write nothing is not.
+            // A storage that cannot be reached is probed again; one where we may not write is not.
             let kind = refused.kind();
             if refused.status.is_server_error() || refused.code == "NoSuchBucket" || kind != StoreErrorKind::Internal {
                 return Err(StoreError::from(refused));
@@ -311,8 +312,8 @@ impl Trial<'_> {
     }
 }
 
-/// A reply that says something of the storage. What is away, or too busy, says nothing of what it keeps: a trial that took
-/// that for a refusal would refuse clients until the process ends.
+/// Returns a reply that shows what the storage does. A storage that cannot be reached, or is too busy, shows
+/// nothing: a trial that took that for a refusal would refuse clients until the process ends.
 pub(super) async fn ask(call: Call<'_>, again: Again) -> Result<Reply> {
     let reply = call.send(again).await?;
     match reply.status.as_u16() {
@@ -325,7 +326,7 @@ fn refuses(reply: &Reply) -> bool {
     reply.status == StatusCode::PRECONDITION_FAILED
 }
 
-/// What a reply says, which may be nothing.
+/// Returns the document of a reply, which may be empty.
 async fn document(reply: Reply) -> Result<crate::xml::Element> {
     Ok(crate::xml::parse_reply(&reply.bytes(1 << 20).await?).unwrap_or_default())
 }

@@ -69,7 +69,7 @@ impl Store for S3Store {
         let Selection::Part(number) = request.selection else {
             return self.get_span(&name, &request, range_header(request.selection)).await;
         };
-        // Where the part lies is known first; then it has to be the same object still.
+        // The part's location is found first; then the object has to be the same still.
         let (info, same, forgotten) = match self.dialect() {
             Dialect::Gcs => {
                 let (info, headers) = self.look(&name, HeaderMap::new()).await?;

@@ -52,7 +52,7 @@ impl Wish {
         Ok(headers)
     }
 
-    /// Whether an object with these headers is kept as was wished.
+    /// Returns whether an object with these headers is kept as requested.
     pub(super) fn is_kept(&self, shown: &HeaderMap) -> bool {
         (self.class.is_none() || class(shown) == self.class) && self.encryption.as_ref().is_none_or(|wanted| encrypts(wanted, shown))
     }

@@ -30,7 +30,7 @@ use std::{
 };
 use tokio::net::{TcpStream, UnixStream};
 
-/// As many rounds of questions as any server asks.
+/// The number of rounds of questions; no server asks more.
 const ROUNDS: usize = 8;
 
 /// Reads the key once: it may be costly to decrypt.
@@ -119,14 +119,14 @@ fn configuration(settings: &SftpSettings, trusted: &Trusted) -> client::Config {
         preferred: Preferred { key: algorithms.into(), ..Preferred::DEFAULT },
         keepalive_interval: Some((settings.timeout / 2).min(Duration::from_secs(15))),
         keepalive_max: 2,
-        // What waits here is in nobody's window.
+        // Messages that wait here are counted in no window.
         channel_buffer_size: 16,
         nodelay: true,
         ..client::Config::default()
     }
 }
 
-/// What each configured way of proving who we are says, in turn, until the server is content.
+/// Sends each configured credential in turn, until the server accepts the login.
 async fn authenticate(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, handle: &mut Handle<Client>) -> Result<()> {
     let user = settings.user.as_str();
     let failed = |error| ssh("authenticating", error);
@@ -231,7 +231,7 @@ struct Socket {
 
 impl Line for Socket {
     fn cut(&self) {
-        // It may be gone already.
+        // The connection may be gone already.
         let _ = self.cut.shutdown(Shutdown::Both);
     }
 }

@@ -30,17 +30,17 @@ use std::{sync::Arc, time::Duration};
 
 pub(super) struct SftpDraft {
     remote: Arc<Remote>,
-    /// Where it is, below the root.
+    /// The path of the draft, below the root.
     at: String,
     writing: Option<Writing>,
     stat: Option<Stat>,
     /// Unpublished, it stays what it was before it became a draft.
     stays: bool,
-    /// It has another name now, or none.
+    /// The draft has another name now, or none.
     is_gone: bool,
 }
 
-/// What became of an attempt to give a draft its name.
+/// The result of an attempt to give a draft its name.
 enum Placed {
     There,
     IsFolder,
@@ -129,7 +129,7 @@ impl SftpDraft {
         }
     }
 
-    /// Whether both are names of one file: then the time of one is that of the other.
+    /// Returns whether both are names of one file: then the time of one is that of the other.
     async fn is_linked(&self, lease: &Lease, from: &[u8], to: &[u8]) -> std::result::Result<bool, Failure> {
         let seconds = |stat: &Stat| stat.modified.and_then(|time| u32::try_from(time.seconds()).ok()).unwrap_or(0);
         let Some(was) = self.stat.as_ref().map(seconds) else { return Ok(false) };
@@ -159,7 +159,8 @@ impl Draft for SftpDraft {
             let size = writing.position();
             let (synced, stat) = futures_util::future::join(writing.open.sync(), async { writing.open.stat_later().await?.await }).await;
             explained(&self.remote, &writing, synced, 1).await?;
-            // Asked for behind the sync, but servers may answer in any order: the size tells whether all was counted.
+            // This was requested after the sync, but servers may answer in any order: the size shows whether
+            // all was counted.
             let stat = stat.and_then(super::requests::stat).map_err(|failure| failure.told("writing a file"))?;
             writing.open.close().await.map_err(|failure| failure.told("writing a file"))?;
             if stat.size != size {
@@ -182,7 +183,7 @@ impl Draft for SftpDraft {
             let lease = self.remote.pool.lease().await?;
             match self.place(&lease, path, absent, attempt > 1).await {
                 Ok(Placed::There) => {
-                    // What was linked has its old name still, and loses it now or soon.
+                    // A linked draft has its old name still, and loses it now or soon.
                     self.is_gone = !(absent && lease.features.hardlink) || lease.remove(&self.remote.at(&self.at)).await.is_ok();
                     return Ok(Published::As(stat));
                 }
@@ -231,7 +232,7 @@ async fn discard(remote: &Arc<Remote>, at: &str) {
     }
 }
 
-/// Whether it is gone.
+/// Returns whether the file is gone.
 async fn remove(remote: &Remote, at: &str) -> bool {
     let path = &remote.at(at);
     let removed = remote.repeat("removing a draft", |lease, _| async move {
@@ -258,7 +259,7 @@ pub(super) async fn open_own(remote: &Remote, at: &str, flags: u32) -> Result<Op
             }
             match Open::file(lease, path, flags).await {
                 Err(Failure::Missing) if flags & MADE_IF_MISSING != 0 => {
-                    // Removed behind our back: looked at anew, it is made again.
+                    // Another program removed the folder: after a new check, it is made again.
                     remote.forget_way(parent(at));
                     Err(Failure::Lost("our own folder was removed"))
                 }
@@ -268,7 +269,7 @@ pub(super) async fn open_own(remote: &Remote, at: &str, flags: u32) -> Result<Op
         .await
 }
 
-/// The answer to what was written: a full disk has no code of its own in version 3.
+/// Explains the failure of a write: a full disk has no code of its own in version 3.
 pub(super) async fn explained<T>(remote: &Remote, writing: &Writing, result: std::result::Result<T, Failure>, bytes: usize) -> Result<T> {
     let failure = match result {
         Ok(done) => return Ok(done),
@@ -278,7 +279,7 @@ pub(super) async fn explained<T>(remote: &Remote, writing: &Writing, result: std
     Err(failure.told("writing a file"))
 }
 
-/// Most likely `root` lies where nothing can lie, so all of the path is told.
+/// Most likely `root` is at a location where nothing can be made, so the error names the whole path.
 pub(super) fn unmakable(remote: &Remote, folder: &str) -> Failure {
     Failure::Refused(format!("the folder {} cannot be made", String::from_utf8_lossy(&remote.at(folder))))
 }

@@ -19,10 +19,10 @@ pub(super) enum Failure {
     Full,
     #[error("the file was changed while it was read")]
     Changed,
-    /// Which of all other reasons, servers do not tell.
+    /// Refused for another reason, which servers do not report.
     #[error("the server refused: {0}")]
     Refused(String),
-    /// Whether it was carried out nobody knows.
+    /// It is not known whether the request was carried out.
     #[error("{0}")]
     Lost(&'static str),
 }

@@ -46,7 +46,7 @@ use requests::Open;
 use slots::SftpSlots;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-/// What the server is asked to copy at once: it answers nothing else meanwhile.
+/// The number of bytes in one copy request: the server answers nothing else meanwhile.
 const COPIED_AT_ONCE: u64 = 32 << 20;
 
 #[derive(Debug, Clone)]
@@ -118,10 +118,10 @@ impl SftpFiles {
         for _ in 0..ROUNDS {
             let (way, found) = futures_util::future::join(self.remote.way(lease, parent(path)), lease.lstat(&at)).await;
             match (way?, found) {
-                // As when a folder that was one a moment ago is a file now.
+                // This happens when a path that was a folder a moment ago is a file now.
                 (Way::Clear, Err(failure @ Failure::Refused(_))) => last = failure,
                 (Way::Clear, found) => return found,
-                // What lies behind a link is not looked at, whatever it is.
+                // Entries behind a link are not read.
                 (Way::Missing | Way::File | Way::Barred, _) => return Ok(None),
             }
             self.remote.forget_way(parent(path));

@@ -102,7 +102,7 @@ impl Pool {
     async fn dial(&self) -> Result<Arc<Session>> {
         let begun = Instant::now();
         for attempt in 1.. {
-            // Who has waited in vain for so long is told.
+            // A caller that has waited this long in vain gets the error.
             let is_last = || attempt >= self.settings.attempts || begun.elapsed() >= self.settings.connect_timeout;
             match connect::dial(&self.settings, self.key.as_ref(), &self.meter).await {
                 Ok(session) => {

@@ -41,13 +41,13 @@ pub(super) struct Remote {
     /// With a slash at its end, unless it is empty.
     root: String,
     folders: Mutex<HashMap<String, Instant>>,
-    /// Held where a server can only be asked first and told then.
+    /// Held where a server needs a check and then a change, in two requests.
     pub(super) one_by_one: tokio::sync::Mutex<()>,
     /// Drafts that could not be removed.
     pub(super) late: Arc<Late>,
 }
 
-/// What lies on the way to a path.
+/// The state of the folders in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// Folders.
@@ -74,7 +74,7 @@ impl Remote {
         Ok(Arc::new(Self { pool, root, folders, one_by_one, late: Arc::default() }))
     }
 
-    /// As the server takes it.
+    /// Returns the path as the server takes it.
     pub(super) fn at(&self, path: &str) -> Vec<u8> {
         // The root may be a link: its own `.` is none.
         format!("{}{}", self.root, if path.is_empty() { "." } else { path }).into_bytes()
@@ -99,7 +99,7 @@ impl Remote {
         Err(Failure::Lost("it has no attempts").told(what))
     }
 
-    /// What a folder and those above it are. The root is whatever it is.
+    /// Returns the state of a folder and those above it. The root is accepted as it is.
     pub(super) async fn way(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {
         match self.look(lease, folder).await {
             // As below what was a folder when it was looked at last.
@@ -151,12 +151,12 @@ impl Remote {
                 Ok(()) => self.trust(part),
                 Err(Failure::Missing) if !part.contains('/') => {
                     self.make_root(lease).await?;
-                    // Somebody else may have been quicker: the way tells.
+                    // Another task may have made it first: the next check decides.
                     let _ = lease.make_folder(&self.at(part)).await;
                 }
                 Err(Failure::Missing) => return Ok(Way::Missing),
                 Err(failure @ (Failure::Lost(_) | Failure::BadName | Failure::Full)) => return Err(failure),
-                // Servers do not say that it is there: looking tells.
+                // Servers do not report that it exists: checking decides.
                 Err(failure) => match self.way(lease, part).await? {
                     Way::Clear => {}
                     Way::Missing => return Err(failure),
@@ -171,7 +171,7 @@ impl Remote {
         let root = self.root.trim_end_matches('/').as_bytes();
         let ends = root.iter().enumerate().filter(|(at, c)| **c == b'/' && *at > 0).map(|(at, _)| at).chain([root.len()]);
         for end in ends {
-            // What cannot be made is there, or will be missed in a moment.
+            // A folder that cannot be made exists, or its absence fails the next step.
             if let Err(failure @ Failure::Lost(_)) = lease.make_folder(&root[..end]).await {
                 return Err(failure);
             }
@@ -179,7 +179,7 @@ impl Remote {
         Ok(())
     }
 
-    /// It may not be a folder any more: nor then what was below.
+    /// Forgets a folder that may not be one any more, and all folders below it.
     pub(super) fn forget(&self, folder: &str) {
         let below = |path: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         self.folders().retain(|path, _| !below(path));

@@ -16,12 +16,12 @@ const AHEAD: usize = 16;
 #[derive(Debug)]
 pub(super) struct Writing {
     pub(super) open: Open,
-    /// Where `held` goes.
+    /// The offset of `held`.
     offset: u64,
     /// Pieces too small to be sent alone.
     held: BytesMut,
     sent: VecDeque<Answer>,
-    /// After a failure nobody knows what is in the file: it stays a failure.
+    /// After a failure the content of the file is unknown: it stays a failure.
     failure: Option<Failure>,
 }
 
@@ -30,7 +30,7 @@ impl Writing {
         Self { open, offset: 0, held: BytesMut::new(), sent: VecDeque::new(), failure: None }
     }
 
-    /// Where the next byte goes.
+    /// Returns the offset of the next byte.
     pub(super) fn position(&self) -> u64 {
         self.offset + self.held.len() as u64
     }

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Base(Vec<String>);
 
-/// What an address is, seen from a folder.
+/// The relation of an address to a folder.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Relation {
     Itself,

@@ -78,12 +78,13 @@ pub struct WebdavSettings {
 pub struct WebdavFiles {
     client: Arc<Client>,
     claims: Arc<Claims>,
-    /// Whether our own folder has been there. Servers may refuse to make it twice at once.
+    /// Whether our own folder was made or found. Servers may refuse to make it twice at once.
     own_folder: Arc<AtomicBool>,
     making_own_folder: Arc<tokio::sync::Mutex<()>>,
     /// Whether the server has been seen to read addresses with marks in them.
     marks: Arc<OnceCell<bool>>,
-    /// Whether the server has been seen to take no body of unknown length: it refuses those, or keeps files without them.
+    /// Whether the server has been seen to take no body of unknown length: it refuses those, or keeps files
+    /// without them.
     wants_lengths: Arc<AtomicBool>,
     /// Drafts that could not be removed.
     late: Arc<Late>,
@@ -109,7 +110,7 @@ impl WebdavFiles {
         })
     }
 
-    /// What the server says now.
+    /// Returns what the server reports now.
     async fn look(&self, path: &str) -> Result<Option<Stat>> {
         properties::stat(&self.client, path).await
     }
@@ -234,7 +235,7 @@ impl Files for WebdavFiles {
         self.look(path).await
     }
 
-    /// What is there and its first bytes are asked for at once; a reply that does not fit what is there is dropped.
+    /// The entry and its first bytes are requested at once; a reply that does not match the entry is dropped.
     async fn open(&self, path: &str, ahead: Option<Span>) -> Result<Option<Box<dyn Opened>>> {
         for attempt in 1.. {
             let watch = Arc::new(self.claims.watch(path));
@@ -268,7 +269,7 @@ impl Files for WebdavFiles {
             let refusal = refusal::read(reply).await;
             return if matches!(refusal.status.as_u16(), 423 | 429 | 503 | 507) { Err(refusal.into()) } else { Ok(None) };
         }
-        // What the source is after it was copied, it was while it was copied.
+        // If the source is unchanged after the copy, it was unchanged during the copy.
         let (source, copy) = tokio::try_join!(self.look(from), self.look(&to))?;
         let whole = copy.is_some_and(|copy| copy.kind == Kind::File && copy.size == expected.size);
         match source.is_some_and(|source| source.kind == Kind::File && source.is_same(expected)) && whole {

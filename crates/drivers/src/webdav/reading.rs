@@ -30,9 +30,9 @@ pub(super) struct WebdavOpened {
     pub(super) files: WebdavFiles,
     pub(super) path: String,
     pub(super) stat: Stat,
-    /// From before the file was looked at.
+    /// A watch that began before the file was checked.
     pub(super) watch: Arc<Watch<String>>,
-    /// What was asked for at once, and what the reply holds of it.
+    /// The span that was requested at once, and the reply with it.
     pub(super) ahead: Option<(Span, Reply)>,
 }
 

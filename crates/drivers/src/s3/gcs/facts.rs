@@ -125,7 +125,7 @@ pub(in crate::s3) fn show(headers: &HeaderMap, info: &mut ObjectInfo) {
     info.last_modified = facts.modified.unwrap_or(info.last_modified);
 }
 
-/// What an entry of a listing can say, by the names of metadata without `x-goog-meta-`.
+/// The facts that an entry of a listing can show, by the names of metadata without `x-goog-meta-`.
 pub(super) struct Listed {
     pub(super) etag: ETag,
     pub(super) modified: Option<Timestamp>,
