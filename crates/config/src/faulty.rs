@@ -28,7 +28,7 @@ section! {
         unavailable: Share = Text("0"),
         /// Answered 503 SlowDown, and nothing happened.
         throttled: Share = Text("0"),
-        /// It happened, and 503 is answered.
+        /// The change happens, and the answer is 503.
         lost_reply: Share = Text("0"),
         /// 503 is answered, and it happens later. Bodies wait in memory meanwhile. Writes only.
         late: Share = Text("0"),
@@ -38,7 +38,7 @@ section! {
         torn_body: Share = Text("0"),
         /// A page of a listing is as it was when it was last asked for.
         stale_list: Share = Text("0"),
-        /// No answer at all, ever.
+        /// No answer, ever.
         hang: Share = Text("0"),
         /// In turns up for this time,
         up: Option<Duration> = Unset("always up"),

@@ -1,4 +1,4 @@
-//! Settings that backends of every type have: what is stacked upon their drivers.
+//! Settings that backends of every type have: the layers above their drivers.
 
 use super::{
     amount::{ByteRate, Count},
@@ -38,7 +38,7 @@ section! {
 }
 
 impl Layers {
-    /// Nothing is stacked upon a backend that nobody configured.
+    /// The layers of a backend that is not configured: none.
     pub(super) const NONE: Self = Self {
         metadata_ttl: Interval(None),
         stale_ttl: Interval(None),

@@ -92,7 +92,7 @@ section! {
     /// `type = "azblob"`: Azure Blob Storage. Without a connection string, key, SAS or client secret, credentials come from the
     /// environment, a workload identity, or the managed identity of the machine.
     AzblobBackend {
-        /// As the portal shows it: names the account, its endpoint and a key or SAS.
+        /// The connection string as the portal shows it: names the account, its endpoint and a key or SAS.
         connection_string: Option<SecretSetting> = Unset("none"),
         /// The storage account.
         account: Option<String> = Unset("that of the connection string"),

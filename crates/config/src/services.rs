@@ -62,7 +62,7 @@ pub(super) const COMMON: &[Row] = &[
 #[derive(Debug, Clone)]
 pub struct ServiceBackend {
     pub service: &'static Service,
-    /// Those that are said.
+    /// The options that are set.
     pub options: Vec<(&'static str, Given)>,
     pub root: String,
     pub hosts: Vec<(String, Endpoint)>,

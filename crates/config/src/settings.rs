@@ -1,4 +1,4 @@
-//! Every setting there is: names, types, defaults and words. The reference is made from this file.
+//! All settings: names, types, defaults and descriptions. The reference is generated from this file.
 
 use super::{
     address::Addresses,
@@ -37,7 +37,7 @@ pub struct Settings {
     pub identities: Vec<Identity>,
     /// By name; at least one.
     pub backends: BTreeMap<String, Backend>,
-    /// What is stacked upon each. None of the backend that is there where none is configured.
+    /// The layers of each backend. The implicit backend without configuration has none.
     pub layers: BTreeMap<String, Layers>,
     /// All backends, each behind those that it consists of.
     pub order: Vec<String>,
@@ -219,7 +219,7 @@ pub enum Backend {
     Dropbox(DropboxBackend),
     Faulty(FaultyBackend),
     Replicated(ReplicatedBackend),
-    /// What OpenDAL reaches.
+    /// A service that OpenDAL reaches.
     Service(ServiceBackend),
 }
 
@@ -376,7 +376,7 @@ impl Backend {
         }
     }
 
-    /// As `address`, with the one bucket or container that it is.
+    /// Like `address`, with the bucket or container if the backend has just one.
     pub fn location(&self) -> String {
         join(self.address(), self.shared().unwrap_or_default())
     }
@@ -441,13 +441,13 @@ impl Settings {
         join(backend.unwrap_or_default(), &self.place_of(name, bucket))
     }
 
-    /// Where the objects of a backend are that only stands before another.
+    /// The backend that holds the objects, below one that only adds behaviour.
     pub fn below<'s>(&'s self, backend: &'s Backend) -> &'s Backend {
         let Backend::Faulty(faulty) = backend else { return backend };
         self.backends.get(self.bottom(&faulty.backend)).unwrap_or(backend)
     }
 
-    /// The name of that.
+    /// The name of that backend.
     pub fn bottom<'s>(&'s self, mut name: &'s str) -> &'s str {
         while let Some(Backend::Faulty(faulty)) = self.backends.get(name) {
             name = &faulty.backend;
