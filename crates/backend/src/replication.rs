@@ -110,7 +110,8 @@ pub trait Replication: Send + Sync {
     /// In order of rank.
     async fn status(&self, bucket: &BucketRecord) -> Result<Vec<ReplicaState>, StoreError>;
 
-    /// What the replicas lack, key by key and page by page: `after` is what the page before said, and `None` for the first one.
+    /// Returns what the replicas lack, key by key and page by page: `after` is the end of the page before,
+    /// `None` for the first one.
     async fn lacking(&self, bucket: &BucketRecord, after: Option<ObjectKey>) -> Result<Lacking, StoreError>;
 
     /// Brings to replicas what they are known to lack.

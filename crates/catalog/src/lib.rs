@@ -153,7 +153,7 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     /// `None` forgets.
     async fn set_state(&self, bucket: BucketId, name: &str, value: Option<String>) -> Result<()>;
 
-    // What storage cannot keep of its objects: truth.
+    // Facts of objects that storage cannot keep: truth.
     async fn object(&self, bucket: BucketId, key: &ObjectKey) -> Result<Option<StoredObject>>;
     /// The revision that the row has then. A row that says nothing is forgotten.
     async fn set_object(&self, bucket: BucketId, expected: Expected, row: ObjectRow) -> Result<Revision>;

@@ -83,7 +83,7 @@ impl<R: Refusal> Api<R> {
         self.at(&self.endpoint, method, &format!("{}{below}", self.endpoint.path()))
     }
 
-    /// What the service has named, with its query: on the API's own host, wherever it says.
+    /// Makes a request to a path that the service has named, with its query: always on the API's own host.
     pub fn named(self: &Arc<Self>, method: Method, target: &str) -> Call<R> {
         self.at(&self.endpoint, method, target)
     }

@@ -45,7 +45,8 @@ pub(super) struct Looked {
 }
 
 impl Bucket {
-    /// What is there by whoever holds the lock of the key; and its row, with nothing intended.
+    /// Returns the current object and its row, without a pending change. The caller holds the lock of the
+    /// key.
     pub(super) async fn find_locked(&self, key: &ObjectKey) -> Result<(Option<Found>, Row)> {
         let row = self.settled(key).await?;
         let found = self.find(key, &row, Look::Only, true).await?;

@@ -184,7 +184,7 @@ pub(super) struct Flowed {
     draft: Box<dyn Draft>,
     /// Names in the spool, each given once. The object's parts have to begin with these.
     written: Vec<Location>,
-    /// What is left of the last of them.
+    /// The unread rest of the last part.
     open: Option<PartReader>,
     _place: OwnedSemaphorePermit,
 }
@@ -195,7 +195,7 @@ impl Flowed {
         for number in 1.. {
             source.at.store(number, Ordering::Release);
             let part = loop {
-                // What is told from here on is told again below.
+                // Changes reported from here on are reported again below.
                 if let Some(why) = stopped(wish) {
                     return Ok(why);
                 }

@@ -2,28 +2,28 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `files` | what such a storage has to do: the drivers implement it |
-//! | `record` | what is known of an object beyond its file, and whether a file is the one that is known |
-//! | `bucket` | what the operations of one bucket share |
+//! | `files` | the contract of such a storage: the drivers implement it |
+//! | `record` | what is known about an object beyond its file, and whether a file matches its record |
+//! | `bucket` | the context that the operations of one bucket share |
 //! | `finding` | finding the file of a key |
-//! | `settling` | changes that were cut short |
-//! | `read` | the way of a GET and a HEAD |
-//! | `write`, `remove`, `multipart` | the way of a PUT, a DELETE, an upload |
-//! | `sink` | taking a body to where it goes, hashed on the way |
+//! | `settling` | changes that were cut short: old or new state |
+//! | `read` | the course of a GET and a HEAD |
+//! | `write`, `remove`, `multipart` | the course of a PUT, a DELETE, an upload |
+//! | `sink` | writing a body to its destination, hashed on the way |
 //! | `given`, `upload_slots` | slots that parts have while they are written |
 //! | `flow`, `flow_start` | parts of an upload that are sent on while later ones arrive |
-//! | `drafts` | names of files that nobody sees yet |
+//! | `drafts` | names of files that are not visible yet |
 //! | `late` | drafts that could not be removed |
 //! | `spool` | parts that wait on local disk |
-//! | `adopt`, `scan`, `scan_state`, `reconcile` | files that others put there |
-//! | `trail`, `descent` | how far a scan has come, and that it comes to an end |
+//! | `adopt`, `scan`, `scan_state`, `reconcile` | files created outside Causeway |
+//! | `trail`, `descent` | the progress of a full scan, and that it comes to an end |
 //! | `folding` | storage that takes two names for one |
-//! | `feed` | following a storage that tells what changes in it |
+//! | `feed` | reading the change feed of a storage |
 //! | `store` | all of it as a [`Store`] |
 //!
-//! The layout is native: object `a/b.jpg` is the file `a/b.jpg`; other keys are escaped (`backend::codec`). One gateway
-//! serves a folder: conditions hold among its clients, and what others change is noticed by the next scan, or when the
-//! key is asked for.
+//! The layout is native: object `a/b.jpg` is the file `a/b.jpg`; other keys are escaped (`backend::codec`).
+//! One gateway serves a folder: conditions hold among its clients, and changes made outside the gateway are
+//! noticed by the next full scan, or when the key is requested.
 
 mod adopt;
 mod bucket;

@@ -202,7 +202,7 @@ impl Row {
         };
         let stands = self.stands.as_ref().filter(|record| record.path == path && record.is_of(stat));
         let arrived = put.filter(|record| record.is_of(stat));
-        // What will come may look the same only where nothing but size and time tells files apart.
+        // The new file may look like the old one only where nothing but size and time distinguishes files.
         let unforeseen = put.is_some_and(|record| record.stat.is_none() && record.size == stat.size && stat.tag.is_none());
         match (stands, arrived) {
             (Some(record), None) if !unforeseen => Verdict::Known(Box::new(record.clone())),

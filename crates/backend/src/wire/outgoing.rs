@@ -267,7 +267,7 @@ impl Outgoing {
         Self::Full { bytes: Some(bytes), progress: Arc::default() }
     }
 
-    /// What is there already and too long for memory: `length` bytes, sent once.
+    /// A body that is complete but too long for memory: `length` bytes, sent once.
     pub fn once(frames: BoxStream<'static, Result<Bytes, PayloadError>>, length: u64) -> Self {
         Self::stream(frames, Some(length), Arc::default())
     }

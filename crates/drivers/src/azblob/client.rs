@@ -25,7 +25,7 @@ pub(super) struct Client {
     wire: Arc<Wire>,
     signer: Arc<dyn Sign>,
     endpoint: Endpoint,
-    /// Signs requests, and the addresses of the sources of copies.
+    /// The SAS token, if there is one; it is needed for the sources of copies, too.
     sas: Option<Secret>,
 }
 

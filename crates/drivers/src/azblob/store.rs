@@ -75,7 +75,7 @@ impl AzblobStore {
         Self { client, catalog, bucket, place, marks: Arc::default(), completing: Arc::default() }
     }
 
-    /// As one that a task of its own can hold.
+    /// Returns a handle that a task of its own can hold.
     pub(super) fn share(&self) -> Arc<Self> {
         Arc::new(Self {
             client: self.client.clone(),
@@ -169,7 +169,7 @@ impl AzblobStore {
         Err(StoreError::new(StoreErrorKind::Conflict, "the object changes faster than it can be read"))
     }
 
-    /// What one request can tell.
+    /// Gets the object with a single request.
     async fn get_at_once(&self, name: &str, range: Option<String>, request: &GetRequest) -> Result<GetReply> {
         let mut call = self.blob(Method::GET, name);
         if let Some(range) = &range {

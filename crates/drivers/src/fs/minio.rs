@@ -12,7 +12,7 @@ use super::{
 use rustix::{fs::FileType, io::Errno};
 use std::{fs::File, io::Read, path::Path};
 
-/// What it is, and what to do about it.
+/// The message for operators: the format, and what to do about it.
 pub const WORDS: &str = "it is in MinIO's own format, in which files are not objects and only MinIO can read them. Start MinIO on that \
                          directory, add its buckets here with 'causeway bucket add NAME http://HOST:PORT/BUCKET', and copy the objects \
                          from there with any S3 client";

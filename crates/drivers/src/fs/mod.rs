@@ -5,15 +5,15 @@
 //! | `root` | directories that nothing leaves |
 //! | `directories` | which of the buckets' are open |
 //! | `record` | metadata in the extended attribute |
-//! | `private` | keeping others out of `.causeway/` |
+//! | `private` | closing `.causeway/` to other users |
 //! | `staging` | `.causeway/`: bytes that are no object yet |
 //! | `volume` | finding, publishing, removing the file of a key |
-//! | `write`, `multipart` | the way of a PUT, of an upload |
-//! | `buffers` | the way of a GET |
-//! | `adopt`, `scan` | files that others put there |
+//! | `write`, `multipart` | the course of a PUT, of an upload |
+//! | `buffers` | the course of a GET |
+//! | `adopt`, `scan` | files created outside Causeway |
 //! | `minio` | directories that are in MinIO's own format |
 //! | `store` | all of it as a [`Store`](crate::store::Store) |
-//! | `upkeep` | what is done for a bucket in the background |
+//! | `upkeep` | the upkeep of a bucket |
 //!
 //! Every call that could wait for the disk runs on the blocking pool: a small PUT takes one trip there, a small GET none
 //! if the kernel has it in memory (`RESOLVE_CACHED`, `RWF_NOWAIT`) and one if not.

@@ -310,7 +310,7 @@ impl Walk {
             for entry in found {
                 let (name, kind) = match entry {
                     Ok(entry) => entry,
-                    // What was not told of it is found one by one, when its rows are looked at.
+                    // Entries that were not reported are found one by one, when their rows are checked.
                     Err(error) => {
                         self.pass_over(&path, error)?;
                         walked.changed.insert(hash);

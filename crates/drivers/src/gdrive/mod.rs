@@ -1,20 +1,24 @@
 //! Files in folders of Google Drive (REST API v3): of My Drive, a shared drive, or one folder.
 //!
-//! Drive knows ids, not paths, and lets any number of files in a folder have one name. Which of them is the file of a path
-//! is one rule ([`item::Item::rank`]): what we published last, else the oldest, else the smallest id. So publishing is one
-//! request that moves a whole draft into its folder under its name and with a higher number: from then on it is the file,
-//! for every reader that knows the rule. What it replaced is trashed or deleted after that; if that fails it stays hidden,
-//! and goes when the file does. The other way, new content for the id that is there, is one step for everybody else too, but
-//! has to name its target before the first byte is sent, cannot take what Drive has copied, and leaves nothing that could be
-//! published elsewhere. Its price: a replaced file has another id, so links to it lead to the trash.
+//! Drive knows ids, not paths, and lets any number of files in a folder have one name. Which of them is the
+//! file of a path is one rule ([`item::Item::rank`]): the one that we published last, else the oldest, else
+//! the smallest id. So publishing is one request that moves a whole draft into its folder under its name and
+//! with a higher number: from then on it is the file, for every reader that knows the rule. The file that it
+//! replaced is trashed or deleted after that; if that fails it stays hidden, and is removed when the file is.
+//! The alternative, new content for the existing id, is one step for all other programs too, but has to name
+//! its target before the first byte is sent, cannot take what Drive has copied, and leaves nothing that could
+//! be published elsewhere. The price of our way: a replaced file has another id, so links to it lead to the
+//! trash.
 //!
-//! Others' files that have one name are never removed because of it. A key whose file is deleted shows the next of them.
+//! Foreign files that have one name are never removed because of it. A key whose file is deleted shows the
+//! next of them.
 //!
-//! For `absent` Drive has no condition: this process looks first, and lets nobody else publish meanwhile. Two gateways at
-//! once may both succeed; then the one that published last is seen.
+//! For `absent` Drive has no condition: this process checks first, and publishes nothing else there
+//! meanwhile. Two gateways at once may both succeed; then the object that was published last is visible.
 //!
-//! Folders are always trashed, never deleted: both take with them whatever is in them, in this process nothing comes
-//! between, and what another writer put there in that very moment can be had back.
+//! Folders are always trashed, never deleted: both take with them whatever is in them. In this process no
+//! change happens between the check and the removal, and a file that another program created in that very
+//! moment can be restored.
 //!
 //! | file | owns |
 //! |---|---|

@@ -6,11 +6,12 @@
 //! docs/decisions/0014 says why not the other ways. Drives that replace nothing on a move are asked for a copy in place
 //! of the file, which Graph documents for libraries and OneDrive for work.
 //!
-//! OneDrive takes `a` and `A` for one name. What is spelled otherwise than asked is not found here, and is in the way of a
-//! draft ([`Published::Spelled`]).
+//! OneDrive takes `a` and `A` for one name. An entry with another spelling is not found here, and conflicts
+//! with a draft ([`Published::Spelled`]).
 //!
-//! Removing a folder removes what is in it: in this process nothing comes between looking and removing, and what another
-//! writer put there in that very moment can be had back from the recycle bin, where all goes that is removed.
+//! Removing a folder removes what is in it: in this process no change happens between the check and the
+//! removal, and a file that another program created in that very moment can be restored from the recycle bin,
+//! where all removed files go.
 //!
 //! | file | owns |
 //! |---|---|

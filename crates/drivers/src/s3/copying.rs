@@ -45,7 +45,8 @@ impl S3Store {
             return copy::stream_object(self, key, request).await;
         }
         for _ in 0..PATIENCE {
-            // What belongs to the source alone (an ACL, on GCS more) lies in its metadata, and would travel with them.
+            // Attributes that belong to the source alone (an ACL, on GCS more) are in its metadata, and would
+            // be copied with it.
             let pinned = match &attributes.metadata {
                 None => Some(request.source.store.head(request.source.address(), &Default::default()).await?),
                 Some(_) => None,

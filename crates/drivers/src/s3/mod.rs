@@ -190,7 +190,8 @@ impl Backend for S3Backend {
         Ok(OpenedBucket::new(store.clone(), Arc::new(S3Upkeep { store, is_own })))
     }
 
-    /// Whoever may not ask for the remote bucket may still use what is below a prefix: that it is gone is all that counts.
+    /// Credentials that may not ask for the remote bucket may still use what is below a prefix: only its
+    /// absence counts.
     async fn check_holder(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
         let place = Place::parse(&bucket.bucket.place);
         if self.own(&place).is_some() {

@@ -98,7 +98,7 @@ impl SftpDraft {
             // Why, the server does not say: looking does.
             let draft = lease.lstat(&from).await?;
             let found = match lease.lstat(&to).await {
-                // As below what is no folder any more.
+                // Refused, as below a path that is no folder any more.
                 Err(Failure::Refused(_)) => None,
                 found => found?,
             };

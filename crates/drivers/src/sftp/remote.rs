@@ -102,7 +102,7 @@ impl Remote {
     /// Returns the state of a folder and those above it. The root is accepted as it is.
     pub(super) async fn way(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {
         match self.look(lease, folder).await {
-            // As below what was a folder when it was looked at last.
+            // Refused, as below a path that was a folder at the last check.
             Err(Failure::Refused(_)) => {
                 self.forget_way(folder);
                 self.look(lease, folder).await
@@ -116,7 +116,7 @@ impl Remote {
         for part in prefixes(folder).filter(|part| !self.is_trusted(part)) {
             asked.push((part, lease.send(Request::new(packet::LSTAT).text(&self.at(part))).await?));
         }
-        // What lies behind something else than a folder is of no interest.
+        // Entries behind something that is no folder are not used.
         for (part, answer) in asked {
             match present(answer.await.and_then(stat))?.map(|stat| stat.kind) {
                 Some(Kind::Folder) => self.trust(part),

@@ -1,14 +1,16 @@
 //! Files in folders of a WebDAV server (RFC 4918): Nextcloud, ownCloud, Apache, rclone, WsgiDAV and the like.
 //!
-//! A file is written below our own folder, and MOVE makes it the file of a path. How atomic that is, the server decides: RFC
-//! 4918 lets it delete what is replaced before it moves, and most do, so for a moment there is no file. Who reads through
-//! this process does not notice ([`Claims`]): not finding a file is believed only if nobody was publishing it meanwhile. Others
-//! may see that moment, and a server that dies in it has lost the file that was replaced.
+//! A file is written below our own folder, and MOVE makes it the file of a path. The server decides how
+//! atomic that is: RFC 4918 lets it delete the replaced file before it moves, and most do, so for a moment
+//! there is no file. Readers through this process do not notice ([`Claims`]): a missing file is believed only
+//! if no publishing was under way meanwhile. Other programs may see that moment, and a server that crashes in
+//! it has lost the file that was replaced.
 //!
-//! DELETE of a folder, and MOVE onto one, remove what is in it. So nothing is removed or replaced before PROPFIND has said
-//! what it is, in this process nothing comes between, and of files with a strong tag the server is asked to check it. Against
-//! other writers that is all there is: one who puts a file into an empty folder in the very moment when we remove that
-//! folder loses it. For `absent` the server is asked not to overwrite, which most look up before they move.
+//! DELETE of a folder, and MOVE onto one, remove what is in it. So nothing is removed or replaced before
+//! PROPFIND has reported what it is, in this process no change happens in between, and for files with a
+//! strong tag the server is asked to check it. Against other writers there is no further protection: a
+//! program that puts a file into an empty folder in the very moment when we remove that folder loses it. For
+//! `absent` the server is asked not to overwrite, which most check before they move.
 //!
 //! | file | owns |
 //! |---|---|

@@ -20,7 +20,7 @@ pub(super) struct Refusal {
     message: String,
 }
 
-/// Reads a reply, also a 207, which reports errors within: `None` if there are none.
+/// Reads a refusal, also from a 207, which reports errors within. A 207 without one counts as a server error.
 pub(super) async fn read(reply: Reply) -> Refusal {
     let status = reply.status;
     let document = reply.bytes(LONGEST).await.unwrap_or_default();
