@@ -27,7 +27,7 @@ pub struct Credential<'a> {
     pub access_key: &'a str,
     /// `20130524`
     pub date: &'a str,
-    /// Empty from clients that were told none.
+    /// Empty from clients that have no region.
     pub region: &'a str,
     /// All behind the access key.
     pub scope: &'a str,

@@ -68,7 +68,7 @@ impl Keys for CredentialsInForce {
 pub struct EdgeSettings {
     /// Domains under which buckets are host names.
     pub domains: Vec<String>,
-    /// How slowly bodies may come.
+    /// The minimum pace of bodies.
     pub paces: Paces,
     /// The only region that requests may be signed for; without it, any is. Version 2 names none.
     pub region: Option<String>,
@@ -82,7 +82,7 @@ pub struct Edge {
     paces: Paces,
 }
 
-/// What the edge makes of a request.
+/// The result of the edge for a request.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // One a request, moved once.
 pub enum Admitted {
@@ -106,8 +106,8 @@ impl From<S3Error> for Refusal {
     }
 }
 
-/// A request as it came, in pieces that it can be kept in while somebody finds out who sent it. What is signed of it is checked against
-/// its head; a form carries its signature in the body, which may be read from here first.
+/// A request as it arrived, in pieces that are kept until its sender is known. The signed parts are checked
+/// against its head; a form carries its signature in the body, which may be read from here first.
 struct Received<B> {
     arrival: Arrival,
     method: Method,
@@ -156,7 +156,7 @@ impl Edge {
         self.trust(Received { arrival, method, target, query, headers, attended, body }, sender).map(Admitted::Request)
     }
 
-    /// Makes a request of what came, once it is known who sent it. Here it is routed.
+    /// Makes a request once its sender is known. The request is routed here.
     #[allow(clippy::result_large_err)]
     fn trust<B>(&self, received: Received<B>, sender: Sender) -> Result<Request, Refusal>
     where
@@ -188,7 +188,7 @@ impl Edge {
     }
 }
 
-/// What the headers say about the body, and what takes its framing off.
+/// What the headers say about the body, and the decoder that removes its framing.
 fn body_form(headers: &HeaderMap, sender: &Sender, foreign_checksum: bool) -> Result<(Announced, Option<Decoder>), S3Error> {
     let wire_length = wire::body_length(headers)?;
     let framing = Framing::of(headers.amz("x-amz-content-sha256")?, headers)?;
@@ -206,7 +206,7 @@ fn body_form(headers: &HeaderMap, sender: &Sender, foreign_checksum: bool) -> Re
     Ok((announced, decoder))
 }
 
-/// S3 stores nothing whose length it was not told.
+/// S3 stores no body of unknown length.
 fn check_length_is_known(operation: Option<Operation>, announced: &Announced) -> Result<(), S3Error> {
     let stores = matches!(operation, Some(Operation::PutObject | Operation::UploadPart));
     if announced.length.is_none() && stores { Err(ErrorCode::MissingContentLength.into()) } else { Ok(()) }

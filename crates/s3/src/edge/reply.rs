@@ -26,7 +26,7 @@ impl Attended {
     }
 }
 
-/// What of a request decides about the form of its reply.
+/// The properties of a request that decide the form of its reply.
 #[derive(Debug)]
 pub struct Reply {
     id: RequestId,
@@ -42,7 +42,8 @@ struct Waits {
 }
 
 impl Reply {
-    /// To be made before the request is admitted: leaves in its extensions what tells whether its body was asked for.
+    /// Called before the request is admitted: leaves a marker in its extensions that shows whether its body
+    /// was polled.
     pub fn to<B>(request: &mut Request<B>, id: RequestId) -> Self {
         let waits = (request.version() == Version::HTTP_11 && expects_continue(request.headers())).then(|| {
             let attended = Attended::default();

@@ -1,6 +1,6 @@
-//! The actions of S3, as IAM names them, and whom today's roles and canned ACLs let do each.
+//! The actions of S3, as IAM names them, and the roles and canned ACLs that allow each.
 //!
-//! Owns the names and one table. What the words of the table mean for a principal and a bucket is in `gate`.
+//! Owns the names and one table. `gate` applies the table to a principal and a bucket.
 
 macro_rules! actions {
     ($($needed:ident: $($service:literal: $($name:ident)+),+;)+) => {
@@ -9,12 +9,12 @@ macro_rules! actions {
         pub enum Action { $($($($name),+),+),+ }
 
         impl Action {
-            /// With the prefix of its service, as policies write it.
+            /// The action with the prefix of its service, as policies write it.
             pub fn as_str(self) -> &'static str {
                 match self { $($($(Self::$name => concat!($service, ":", stringify!($name))),+),+),+ }
             }
 
-            /// What a principal needs to be, or to be let by an ACL. An action without a row does not compile.
+            /// What a principal needs, as itself or by an ACL. An action without a row does not compile.
             pub(super) fn needed(self) -> Needed {
                 match self { $($($(Self::$name)|+)|+ => Needed::$needed),+ }
             }
@@ -22,7 +22,7 @@ macro_rules! actions {
     };
 }
 
-/// What today's rules ask for.
+/// The requirements of today's rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needed {
     /// Any identity.

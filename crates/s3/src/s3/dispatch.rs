@@ -1,7 +1,8 @@
-//! The life of a request: its query is checked, what it addresses is resolved, the gate decides, the operation's handler answers.
+//! The life of a request: its query is checked, what it addresses is resolved, the gate decides, and the
+//! operation's handler answers.
 //!
-//! The match over operations is made of the table in `operations`: an operation without a handler is refused by name, and one without a
-//! row does not exist.
+//! The match over operations is generated from the table in `operations`: an operation without a handler is
+//! refused by name, and an operation without a row does not exist.
 
 use super::{
     about::About,
@@ -24,7 +25,8 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// The handler of an operation, by its kind: each kind resolves and decides as much as its handlers need.
+/// Calls the handler of an operation by its kind: each kind resolves and decides as much as its handlers
+/// need.
 macro_rules! dispatch {
     ($service:ident $operation:ident $request:ident
         $($name:ident $facts:tt => $kind:ident $($handler:ident)? $($refusal:literal)?;)+) => {

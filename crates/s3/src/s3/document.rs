@@ -1,6 +1,8 @@
-//! Documents of requests that are lists: read while they come, so that only what is made of their entries is held.
+//! Request documents that are lists: parsed while they arrive, so that only the results of their entries are
+//! kept.
 //!
-//! Invariants: nothing is done before the whole document has come and was verified; what is held of it counts as memory.
+//! Invariants: nothing is done before the whole document has arrived and was verified; what is kept of it
+//! counts as memory.
 
 use super::{
     error::{ErrorCode, S3Error},

@@ -20,10 +20,12 @@ pub use code::ErrorCode;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::{fmt, time::Duration};
 
-/// The words for a full data directory. Clients can tell it from a full storage, whose operator is another one.
+/// The message for a full data directory. It differs from that for a full storage, which may have another
+/// operator.
 const DATA_FULL: &str = "The data directory of the gateway is full. Objects can be deleted and uploads aborted.";
 
-/// Seconds that a client is told to wait at most: SDKs do, and what is known to last longer may be ended by an operator.
+/// Maximum number of seconds that a client is asked to wait: SDKs obey it, and an operator may end a longer
+/// outage.
 const LONGEST_WAIT: u64 = 3600;
 
 #[derive(Debug)]

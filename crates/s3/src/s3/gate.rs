@@ -21,7 +21,7 @@ use crate::{
 };
 use std::fmt;
 
-/// What an action is done to.
+/// The resource of an action.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Resource<'a> {
     Service,
@@ -32,7 +32,7 @@ pub(super) enum Resource<'a> {
     Keys(&'a Bucket),
     /// A key, whatever is there.
     Object(&'a Bucket, &'a ObjectKey),
-    /// The object that was found there.
+    /// The object that was found at the key.
     Opened(&'a Bucket, &'a ObjectKey, &'a ObjectInfo),
 }
 
@@ -131,7 +131,7 @@ fn by_roles_and_acls(context: &Context, needed: Needed, resource: Resource<'_>) 
     .into()
 }
 
-/// What a request addresses, as far as it was resolved.
+/// The resolved address of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Addressed<'a> {
     /// The name of the bucket, where there is none yet.

@@ -1,4 +1,5 @@
-//! A request as the edge hands it over: authenticated, decoded, its body a verified-on-read payload.
+//! A request as the edge hands it over: authenticated and decoded, with a payload that is verified as it is
+//! read.
 
 use super::{
     context::Context,

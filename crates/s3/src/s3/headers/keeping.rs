@@ -1,4 +1,4 @@
-//! Storage class and encryption in headers, both ways. Whether a storage has them is asked in `demands`.
+//! Storage class and encryption in headers, both ways. `demands` checks whether a storage supports them.
 
 use crate::{
     model::{Encryption, EncryptionAlgorithm, StorageClass},

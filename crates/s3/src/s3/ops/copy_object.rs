@@ -59,7 +59,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
             tags: match (replaces_tags, source.shows_tags) {
                 (true, _) => Some(given.tags),
                 (false, true) => None,
-                // Whatever it gets until it is copied is not theirs to read.
+                // The client may not read the tags that the source gets before the copy.
                 (false, false) => Some(TagSet::default()),
             },
             acl: given.acl,

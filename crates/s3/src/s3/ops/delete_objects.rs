@@ -33,7 +33,7 @@ const CONCURRENCY: usize = 16;
 const PIECE: usize = 16 << 10;
 
 struct Item {
-    /// As the client wrote it, or its beginning: a key that cannot be is answered for by itself.
+    /// The key as the client wrote it, or its beginning: an impossible key gets its own error.
     key: String,
     version: Option<String>,
     conditions: WriteConditions,
