@@ -61,7 +61,7 @@ impl Changes {
     }
 
     /// Waits until all changes of keys under `prefix` have ended that were announced before this call. Later ones do not count, so
-    /// a key that changes all the time holds up nobody.
+    /// a key that changes all the time delays no listing.
     pub async fn wait(&self, prefix: &str) -> Result<()> {
         let ends: Vec<CancellationToken> = {
             let mut state = self.state();

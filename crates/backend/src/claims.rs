@@ -25,7 +25,7 @@ pub struct Claims {
 struct Paths {
     /// Only what somebody has. Ordered rather than hashed: paths share their beginnings, and a claim is of all of them.
     held: BTreeMap<String, Hold>,
-    /// How many wait. Whoever does not wait lets them go first.
+    /// The number of waiters. A task that does not wait lets them go first.
     wanted: BTreeMap<String, usize>,
 }
 
@@ -36,7 +36,7 @@ enum Hold {
 }
 
 impl Claims {
-    /// The file or folder of a path, to be changed by nobody else.
+    /// Claims the file or folder of a path exclusively.
     pub async fn own(self: &Arc<Self>, paths: &[&str]) -> Claim {
         self.claim(paths, &[]).await
     }
@@ -87,7 +87,7 @@ impl Claims {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Must be called before looking at a path: it tells whether what was seen then can be relied on.
+    /// Must be called before a path is checked: it shows whether the result can be relied on.
     pub fn watch(&self, path: &str) -> Watch<String> {
         self.watches.watch(&path.to_owned())
     }

@@ -117,7 +117,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Opens a place; what is there already is served. Waits for no network: storage that is away now may be back later.
+    /// Opens a location; existing data is served. Waits for no network: unreachable storage may be back
+    /// later.
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError>;
 
     /// Whether opening a bucket finds its place: `Ok(false)` of a driver whose opening would make an empty one. Once it is open,

@@ -52,7 +52,7 @@ pub trait Upkeep: Send + Sync + fmt::Debug + 'static {
         Ok(false)
     }
 
-    /// Brings the index up to date with what the storage tells of others' changes. See `Backend::tells_changes`.
+    /// Brings the index up to date with the change feed of the storage. See `Backend::tells_changes`.
     async fn read_changes(&self) -> Result<(), StoreError> {
         Ok(())
     }

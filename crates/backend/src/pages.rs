@@ -41,7 +41,7 @@ impl Pages {
         Self { doing, most, seen: 0, hasher: RandomState::new(), kept: None }
     }
 
-    /// There is another page, at a place whose order nobody knows: a marker, a cursor, an address.
+    /// There is another page, at a position whose order is not known: a marker, a cursor, an address.
     pub fn next(&mut self, place: impl Hash) -> Result<()> {
         self.count()?;
         let place = self.hasher.hash_one(place);

@@ -83,7 +83,7 @@ pub struct ReplicationCounts {
     pub copied: u64,
     /// Copies that are still not as they should be.
     pub failed: u64,
-    /// Replicas that could not be looked through.
+    /// Replicas that could not be scanned.
     #[serde(skip_serializing_if = "is_none", default)]
     pub unreachable: u64,
 }

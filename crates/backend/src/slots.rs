@@ -67,7 +67,7 @@ impl Slots {
         self.open.remove(&(unit, number.get()));
     }
 
-    /// Until [`Self::unseal`], whoever asks for a slot gets none.
+    /// Until [`Self::unseal`], no slot is given out.
     pub fn seal(&mut self) {
         self.are_sealed = true;
     }

@@ -66,7 +66,7 @@ impl Unreadable {
         }
     }
 
-    /// To be looked at again.
+    /// To be checked again.
     pub fn known(&self) -> Vec<String> {
         self.paths().iter().cloned().collect()
     }

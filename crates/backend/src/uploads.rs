@@ -18,7 +18,8 @@ pub fn new_id(now: Timestamp) -> Result<UploadId> {
     UploadId::parse(&id).ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "an id of hex digits was refused"))
 }
 
-/// `<bucket id>-<upload id>`: what is left of an upload can be told from a live one by its name. Ids of buckets are never used again.
+/// `<bucket id>-<upload id>`: the name distinguishes the remains of an upload from a live one. Ids of
+/// buckets are never used again.
 pub fn staged_name(bucket: BucketId, upload: &UploadId) -> String {
     format!("{}-{upload}", bucket.0)
 }

@@ -60,7 +60,7 @@ pub struct Api<R> {
     wire: Arc<Wire>,
     tokens: Tokens,
     endpoint: Endpoint,
-    /// Everybody waits while one was told to.
+    /// All requests wait while the service has told one of them to wait.
     not_before: Mutex<Option<Instant>>,
     refusal: PhantomData<fn() -> R>,
 }

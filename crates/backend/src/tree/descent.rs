@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn a_folder_with_files_that_contains_itself_is_left_soon() {
         assert_eq!(depth(|_| vec![entry("d", Kind::Folder, 0), entry("f", Kind::File, 7)]), MOST_ALIKE);
-        // Through another folder, and told in another order.
+        // Through another folder, and listed in another order.
         let two = |depth: usize| match depth % 2 {
             0 => vec![entry("d", Kind::Folder, 0), entry("f", Kind::File, 7)],
             _ => vec![entry("g", Kind::File, 8), entry("d", Kind::Folder, 0)],

@@ -64,14 +64,14 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
     /// Removes a file, not a folder. Whether there was one.
     async fn remove(&self, path: &str) -> Result<bool>;
 
-    /// Removes a folder if nothing is in it, and nobody uses it just now. Whether it is gone.
+    /// Removes a folder if it is empty and not in use just now. Returns whether it is gone.
     async fn remove_folder(&self, path: &str) -> Result<bool>;
 
     /// Makes a folder and those above it. What is there already is fine.
     async fn make_folder(&self, path: &str) -> Result<()>;
 
     /// What is in a folder, in any order, some at a time. A folder that is not there is empty. Entries without a
-    /// usable name are told as such.
+    /// usable name are reported as such.
     fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>>>;
 
     /// Removes drafts whose names begin with `instance`: those of a process that was killed.
@@ -130,7 +130,7 @@ pub struct Stat {
     /// The storage's own word for these very bytes, if it has one: a revision, an ETag, an id.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tag: Option<String>,
-    /// The MD5 of the bytes, if the storage tells it.
+    /// The MD5 of the bytes, if the storage reports it.
     #[serde(skip)]
     pub md5: Option<[u8; 16]>,
 }
@@ -172,7 +172,7 @@ impl Entry {
     }
 }
 
-/// Characters of a name that nobody can use.
+/// Characters that no name can have.
 const LONGEST_TOLD: usize = 200;
 
 /// Entries of a folder of ours that are held at once.
@@ -214,14 +214,14 @@ pub fn is_changed(error: &StoreError) -> bool {
 #[error("another one has its name")]
 struct Changed;
 
-/// A file that nobody sees yet.
+/// A draft: a file that is not visible yet.
 #[async_trait]
 pub trait Draft: Send {
     /// Goes on writing. Returns when the storage, or a buffer of bounded size, has taken it.
     async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()>;
 
     /// All of it was written, and survives what this storage survives: what may still be missing is `publish`. Says what the
-    /// file will be known by, if the storage tells before.
+    /// file will be known by, if the storage reports it in advance.
     async fn finish(&mut self) -> Result<Option<Stat>>;
 
     /// Makes it the file of a path, in place of a file that is there unless it is to be `absent`. Folders are made as needed.
@@ -280,10 +280,10 @@ pub trait Slot: Send {
 /// The change feed of a storage.
 #[async_trait]
 pub trait Feed: Send + Sync {
-    /// From where on changes are told.
+    /// The position from which changes are reported.
     async fn mark(&self) -> Result<String>;
 
-    /// Some of what has changed since a mark, whoever did it. `None`: only a walk can tell.
+    /// Some of the changes since a mark, by any program. `None`: a full scan is needed.
     async fn since(&self, mark: &str) -> Result<Option<Changes>>;
 }
 
@@ -291,7 +291,7 @@ pub trait Feed: Send + Sync {
 pub struct Changes {
     /// Files that are at these paths now: new ones, changed ones, and such as were moved there.
     pub files: Vec<(String, Stat)>,
-    /// Folders that came with what is in them, of which nothing is told.
+    /// Folders that came with their content, for which no changes are reported.
     pub folders: Vec<String>,
     /// Files that are not where they were. Of storage with a feed the tag of a file is `<identity>:<version>`; these are
     /// identities.

@@ -18,7 +18,7 @@ pub(super) struct Found {
     /// Below the bucket's folder.
     pub(super) path: String,
     pub(super) stat: Stat,
-    /// `None`: a foreign file, or one changed behind our back.
+    /// `None`: a foreign file, or one changed outside the gateway.
     pub(super) record: Option<Record>,
     /// The storage's tag proves that the file is that of the record which stands.
     pub(super) by_tag: bool,
@@ -53,7 +53,8 @@ impl Bucket {
         Ok((found.flatten().map(|looked| looked.found), row))
     }
 
-    /// The file of a key, as far as its row and one look tell. `None`: only whoever holds the lock can tell. Without the lock it may be
+    /// The file of a key, as far as its row and one check show. `None`: only the holder of the lock can
+    /// decide. Without the lock it may be
     /// wrong, unless it is proven by the tag or the key was not changed meanwhile.
     pub(super) async fn find(&self, key: &ObjectKey, row: &Row, look: Look, locked: bool) -> Result<Option<Option<Looked>>> {
         let exact = self.files.service().exact_tags;

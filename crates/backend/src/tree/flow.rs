@@ -91,7 +91,8 @@ impl Flows {
         true
     }
 
-    /// Begins the flow of an upload, unless it has one or there is no room. Whoever ends the upload waits meanwhile.
+    /// Begins the flow of an upload, unless it has one or there is no room. A task that ends the upload
+    /// waits meanwhile.
     pub(super) fn begin(&self, beginning: Beginning) {
         let Beginning { catalog, spool, bucket, upload, files, draft, path } = beginning;
         let mut all = self.all();

@@ -15,7 +15,7 @@ pub(super) struct Folding(OnceLock<bool>);
 impl Folding {
     /// Our own folder is there: drafts lie in it.
     pub(super) async fn learn(&self, files: &dyn Files) -> Result<()> {
-        // Drivers that know of it tell spellings apart themselves.
+        // Drivers that know about it distinguish spellings themselves.
         if self.0.get().is_none() {
             let folds = !files.service().folds_names && files.stat(&OWN.to_uppercase()).await?.is_some();
             if folds && self.0.set(true).is_ok() {

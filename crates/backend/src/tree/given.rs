@@ -136,7 +136,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// `<gateway>-<bucket>-<upload>.u<unit>`: whose it is can be told by its name.
+    /// `<gateway>-<bucket>-<upload>.u<unit>`: the name shows whose it is.
     pub(super) fn slot_file(&self, id: &UploadId, location: &Location) -> String {
         format!("{}{id}.{}", names_of(&self.drafts, self.id), location.file())
     }

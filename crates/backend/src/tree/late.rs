@@ -34,7 +34,7 @@ struct Waiting {
 }
 
 impl Late {
-    /// Has `name` removed later. `remove` tells whether it is gone.
+    /// Has `name` removed later. `remove` returns whether it is gone.
     pub fn remove<F>(self: &Arc<Self>, name: String, remove: F)
     where
         F: Fn(String) -> BoxFuture<'static, bool> + Send + Sync + 'static,

@@ -300,7 +300,8 @@ impl Upkeep for TreeUpkeep {
     }
 }
 
-/// Whether what the catalog says of an object is only what adopting its file has found out, and nothing that a client has told.
+/// Returns whether the catalog's record holds only what adopting the file has found, and nothing from a
+/// client.
 pub fn is_guess(stands: &str) -> bool {
     record::is_guess(stands)
 }

@@ -63,13 +63,13 @@ pub(super) async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<Ve
     Ok(changed)
 }
 
-/// A file that is not as the index says. One that cannot be looked at keeps nobody from the others.
+/// Handles a file that differs from the index. One that cannot be read does not stop the others.
 async fn meet(bucket: &Bucket, seen: Seen, known: bool) -> Result<()> {
     let path = seen.1.clone();
     alone(bucket, &path, meet_locked(bucket, seen, known).await)
 }
 
-/// Notes an entry that cannot be looked at, and goes on with the others.
+/// Notes an entry that cannot be read, and continues with the others.
 pub(super) fn alone(bucket: &Bucket, path: &str, looked: Result<()>) -> Result<()> {
     match looked {
         Err(error) if is_of_entry(&error) => bucket.unreadable.meet(path, &error),

@@ -59,7 +59,7 @@ impl Record {
         Self { v: VERSION, path, size, stat, modified, etag, attributes, checksum, parts, upload }
     }
 
-    /// Makes the record of a file that others put there.
+    /// Makes the record of a file that was created outside Causeway.
     pub(super) fn adopted(path: String, stat: Stat, md5: [u8; 16]) -> Self {
         let modified = stat.modified.unwrap_or_else(Timestamp::now);
         let of = Identity { size: stat.size, etag: ETag::from_md5(md5), attributes: Attributes::default(), checksum: None, parts: None };
@@ -217,7 +217,7 @@ impl Row {
 pub(super) enum Verdict {
     Known(Box<Record>),
     Foreign,
-    /// A change is under way, or was cut short: whoever holds the key's lock can tell.
+    /// A change is under way, or was cut short: the holder of the key's lock can find out which.
     Unclear,
 }
 

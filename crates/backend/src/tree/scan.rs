@@ -45,7 +45,7 @@ pub(super) async fn mark_complete(catalog: &dyn Catalog, bucket: BucketId) -> Re
     Ok(catalog.set_state(bucket, STATE, Some("complete".to_owned())).await?)
 }
 
-/// Waits until listings can be trusted, starting the walk that makes them so if nobody has.
+/// Waits until listings can be trusted, and starts the necessary full scan if none is running.
 pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
     let mut ready = bucket.scan.ready.subscribe();
     if ready.borrow().is_complete() {

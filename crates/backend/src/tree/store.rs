@@ -66,7 +66,7 @@ impl TreeStore {
             }
         };
         if !found.by_tag && !watch.is_unchanged() {
-            // Which bytes the storage has copied, nobody can tell.
+            // It is not known which bytes the storage has copied.
             draft.discard().await;
             return Ok(None);
         }

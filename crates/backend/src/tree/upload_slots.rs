@@ -20,7 +20,7 @@ impl Uploads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `None`: the upload has ended, or nobody has met it.
+    /// `None`: the upload has ended, or this process does not know it.
     pub(super) fn with<T>(&self, id: &UploadId, change: impl FnOnce(&mut Slots) -> T) -> Option<T> {
         self.all().get_mut(id).map(change)
     }
@@ -30,7 +30,7 @@ impl Uploads {
         self.with(id, |slots| slots.are_written_to(file)).unwrap_or(false)
     }
 
-    /// Forgets an upload, and tells what it had.
+    /// Forgets an upload, and returns what it had.
     pub(super) fn end(&self, id: &UploadId) -> Slots {
         self.all().remove(id).unwrap_or_default()
     }

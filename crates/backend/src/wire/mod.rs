@@ -150,7 +150,7 @@ impl Wire {
         Err(StoreError::new(StoreErrorKind::Internal, "a request has no attempts"))
     }
 
-    /// The last failure of a request, for whoever has sent it. That there is no connection is everybody's affair.
+    /// Returns the last failure of a request to its caller. A missing connection concerns all callers.
     fn told(&self, failure: Failure, uri: &Uri) -> StoreError {
         if failure.is_reached {
             return failure.error;

@@ -42,7 +42,7 @@ pub enum Outgoing {
 
 pub struct Streaming {
     frames: Mutex<BoxStream<'static, Result<Bytes, PayloadError>>>,
-    /// `None`: nobody knows, and it is sent in chunks.
+    /// `None`: unknown, and the body is sent in chunks.
     left: Option<u64>,
     progress: Arc<Progress>,
 }

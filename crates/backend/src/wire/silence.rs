@@ -16,7 +16,7 @@ pub(super) enum SignOfLife {
     Reply(StatusCode),
     /// The storage sent nothing for the whole time.
     Silence,
-    /// The question itself failed: only the request that waits can tell more.
+    /// The probe itself failed: only the waiting request can find out more.
     Unknown,
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Volume {
 pub(super) struct Found {
     pub(super) file: OwnedFd,
     pub(super) fingerprint: Fingerprint,
-    /// `None`: a foreign file, or one changed behind our back.
+    /// `None`: a foreign file, or one changed outside the gateway.
     pub(super) record: Option<Record>,
     /// The file is at the beside path: its plain name is a directory, or was.
     pub(super) beside: bool,

@@ -104,7 +104,8 @@ impl WebdavDraft {
         Err(refused)
     }
 
-    /// Servers whose application is told the length before it gets the body, as with FastCGI, may answer that all is well and
+    /// Servers whose application gets the length before it gets the body, as with FastCGI, may answer that
+    /// all is well and
     /// keep an empty file.
     async fn kept(&self) -> Result<()> {
         if self.size.is_none() && self.files.look(self.at()?).await?.is_none_or(|stat| stat.size != self.written) {

@@ -201,7 +201,7 @@ fn stat_of(response: &Element) -> Option<Stat> {
     let kind = match (types.is_some_and(|types| types.child("collection").is_some()), size) {
         (true, _) => Kind::Folder,
         (false, Some(_)) => Kind::File,
-        // A length that nobody knows before: nothing that S3 could serve.
+        // The length is not known in advance: S3 could not serve it.
         (false, None) => Kind::Other,
     };
     if kind == Kind::Folder {

@@ -9,7 +9,8 @@
 //! | `causeway-etag` | S3's ETag of an object made of parts, and of its copies: GCS's own changes with the metadata |
 //! | `causeway-modified` | when it was written, in milliseconds, if its metadata were changed since |
 //!
-//! GCS takes 8 KiB of metadata. Attributes and tags that are longer are refused; of what nobody sent, the checksums of
+//! GCS takes 8 KiB of metadata. Attributes and tags that are longer are refused; of what no client sent, the
+//! checksums of
 //! parts go first, then the parts. An object without a checksum of ours shows the CRC32C that GCS knows of every object.
 
 use crate::{
