@@ -28,7 +28,7 @@ pub(super) fn document(value: &Value) {
     say(&format!("{value:#}\n"));
 }
 
-/// What was found, one line per step.
+/// Prints what was found, one line per step.
 pub(super) fn inspected(found: &Inspected) {
     let report = &found.report;
     let width = report.steps.iter().map(|step| step.step.chars().count()).max().unwrap_or_default();

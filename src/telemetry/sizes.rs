@@ -14,7 +14,7 @@ use std::{
 /// Maximum number of buckets that are reported: each is a label, and clients create buckets.
 pub const MOST_BUCKETS: usize = 1000;
 
-/// What one bucket holds.
+/// The content of one bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Size {
     pub bucket: String,

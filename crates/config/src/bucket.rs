@@ -30,7 +30,8 @@ section! {
         download_rate: Option<ByteRate> = Unset("any"),
         /// Requests a second at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
         request_rate: Option<Count> = Unset("any"),
-        /// Maximum number of concurrent requests. Further ones wait for a second at most, and are answered 503 SlowDown then.
+        /// Maximum number of concurrent requests. Further ones wait for a second at most, and are answered
+        /// 503 SlowDown then.
         concurrency: Option<usize> = Unset("any"),
     }
 }
@@ -69,7 +70,8 @@ pub struct Access(pub Vec<(String, Grant)>);
 impl Setting for Access {
     const KIND: &'static str = "a table of identities, each \"readonly\" or \"readwrite\", such as { alice = \"readwrite\" }";
 
-    /// The text form, for the environment: `alice=readwrite,bob=readonly`. Access keys have neither `=` nor commas.
+    /// The text form, for the environment: `alice=readwrite,bob=readonly`. Access keys have neither `=` nor
+    /// commas.
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
         let given = |text: &str| Grant::NAMES.iter().find(|(name, _)| *name == text).map(|(_, given)| *given);
         let pairs: Option<Vec<(String, Grant)>> = match &node.raw {

@@ -128,7 +128,7 @@ pub struct Edit {
 }
 
 impl Edit {
-    /// What will be in effect.
+    /// The settings that will be in effect.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }

@@ -98,7 +98,7 @@ mod tests {
             "CAUSEWAY_ROOT_PASSWORD",
             "CAUSEWAY_SEAL_KEY",
             "CAUSEWAY_SEAL_KEY_FILE",
-            // As Kubernetes sets for a service of that name.
+            // Kubernetes sets this variable for a service of that name.
             "CAUSEWAY_PORT",
             "CAUSEWAY_SERVICE_HOST",
             // A secret that a configuration may name.

@@ -18,7 +18,7 @@ section! {
         host: String = Required,
         /// Its port.
         port: Option<Port> = Unset("21; with `tls = \"implicit\"` 990"),
-        /// Who to be there.
+        /// The user to log in as.
         user: String = Required,
         /// The user's password. Without TLS it is sent in clear text.
         password: Option<SecretSetting> = Unset("none"),

@@ -18,7 +18,8 @@ use std::{
 };
 
 impl Settings {
-    /// Where backends keep their buckets, by name. Backends that consist of others are left out: their buckets are on these.
+    /// Where backends keep their buckets, by name. Backends that consist of others are left out: their
+    /// buckets are on these.
     pub fn homes(&self) -> BTreeMap<String, Location> {
         self.backends.keys().filter_map(|name| Some((name.clone(), self.home(name)?))).collect()
     }

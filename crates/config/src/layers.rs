@@ -31,8 +31,8 @@ section! {
         monthly_requests: Option<Count> = Unset("any"),
         /// Bytes read from it within a month at most.
         monthly_download: Option<Size> = Unset("any"),
-        /// What becomes of requests beyond those: `stop` answers 503 SlowDown until the month is over, `avoid` serves them, but
-        /// buckets that have another replica take that.
+        /// The result of requests beyond those: `stop` answers 503 SlowDown until the month is over, `avoid`
+        /// serves them, but buckets that have another replica take that.
         at_budget: AtBudget = Text("stop"),
     }
 }

@@ -74,7 +74,8 @@ impl Sources<'_> {
         }
     }
 
-    /// The outer error means that something is wrong; the inner one that there is no key, though this file could hold one.
+    /// The outer error means that something is wrong; the inner one that there is no key, though this file
+    /// could hold one.
     fn look(&self) -> Result<Result<SealKey, Option<PathBuf>>, String> {
         if let Some(new) = self.new {
             return Ok(Ok(SealKey { key: new.key.clone(), origin: new.origin.clone(), unsaved: None }));

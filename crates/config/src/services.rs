@@ -17,7 +17,7 @@ use std::{path::PathBuf, time::Duration};
 pub(super) const ABOUT: &str =
     "Any other type: a service of [services](guide/services.md), which has the options of each. What all of them take:";
 
-/// What all of them take.
+/// The keys that all services have.
 pub(super) const COMMON: &[Row] = &[
     Row {
         name: "root",

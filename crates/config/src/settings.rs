@@ -92,7 +92,7 @@ section! {
         max_requests: usize = Text("1024"),
         /// Open connections from one address (of IPv6, one /64) at most; further ones are closed.
         max_connections_per_address: Option<usize> = Unset("a quarter of `max_connections`"),
-        /// As `max_requests`, for one address.
+        /// Like `max_requests`, for one address.
         max_requests_per_address: Option<usize> = Unset("as many as are left to others: half of `max_requests` for one alone"),
         /// Proxies whose `X-Forwarded-For` says who the client is. They may open any number of connections, and limits for one
         /// address are those of their clients.
@@ -169,7 +169,7 @@ section! {
     FsBackend {
         /// The directory that holds the buckets. It is made if it does not exist.
         root: PathBuf = Required,
-        /// As `server.durability`, for this backend.
+        /// Like `server.durability`, for this backend.
         durability: Option<Durability> = Unset("that of `server`"),
         /// Whether directories that lie in `root` when the server starts, and are no buckets yet, become buckets of the first
         /// administrator. Without it, and without an administrator, only `causeway bucket adopt` makes buckets of them.

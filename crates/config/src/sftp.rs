@@ -18,7 +18,7 @@ section! {
         host: String = Required,
         /// Its port.
         port: Port = Text("22"),
-        /// Who to be there.
+        /// The user to log in as.
         user: String = Required,
         /// The user's password, for servers that take one.
         password: Option<SecretSetting> = Unset("none"),

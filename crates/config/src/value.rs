@@ -28,13 +28,13 @@ impl<'a> Context<'a> {
 }
 
 pub(super) trait Setting: Sized {
-    /// What it must be, in words: for messages and the reference.
+    /// The required form, in words: for messages and the reference.
     const KIND: &'static str;
 
     /// The problem, as words that follow the name of the key.
     fn parse(node: &Node, context: &Context<'_>) -> Result<Self, String>;
 
-    /// As TOML; nothing if it is unset.
+    /// The value as TOML; nothing if it is unset.
     fn show(&self) -> Option<String>;
 
     /// The value of a key that nobody said and that has no default; `None`: it is required.

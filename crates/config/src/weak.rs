@@ -8,7 +8,8 @@ const KNOWN: &[&str] = &["minioadmin", "minio123", "password", "changeme", "caus
 const SHORTEST: usize = 8;
 
 impl Settings {
-    /// Returns a warning for an operator, if so, without the password. Generated passwords, and secrets of identities, are not checked.
+    /// Returns a warning for an operator, if so, without the password. Generated passwords, and secrets of
+    /// identities, are not checked.
     pub fn weak_root_password(&self) -> Option<String> {
         let why = weakness(self.root.as_ref()?)?;
         Some(format!(

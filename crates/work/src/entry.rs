@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-/// What a job is about.
+/// The subject of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// All buckets.

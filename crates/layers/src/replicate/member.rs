@@ -160,7 +160,7 @@ impl Member {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "the server is being stopped"));
         }
         if self.is_unmade() {
-            // Of a kind that does not count against the backend, where other buckets may work.
+            // The error does not count against the backend, where other buckets may work.
             return Err(StoreError::new(StoreErrorKind::Busy, "the place of the replica could not be made yet"));
         }
         let open = || async {

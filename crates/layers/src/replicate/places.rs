@@ -282,7 +282,7 @@ pub(super) async fn prepare(bucket: &Bucket, member: &Arc<Member>) -> Result<()>
 
 const OCCUPIED: &str = "something that was there before lies in the place of the replica";
 
-/// Of a kind that does not count against the backend: other buckets may work there.
+/// The error does not count against the backend: other buckets may work there.
 fn occupied() -> StoreError {
     let words = format!("{OCCUPIED}: move it away, or take the replica off with 'causeway replicate remove'");
     StoreError::new(StoreErrorKind::Busy, words)

@@ -174,7 +174,7 @@ mod tests {
         in_force: Arc<CredentialsInForce>,
     }
 
-    /// As a server starts in a data directory.
+    /// Like a server that starts in a data directory.
     async fn start(dir: &TempDir, configured: &[&str]) -> Server {
         let catalog = Arc::new(SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("a catalog"));
         let credential = |key: &&str| Credential {

@@ -29,7 +29,7 @@ use std::{
 pub trait Kind {
     type Value: Clone + PartialEq + fmt::Debug + Default + Send + Sync + 'static;
 
-    /// What the catalog stores it under: never change one.
+    /// The name under which the catalog stores the kind: it must never change.
     const NAME: &'static str;
 
     /// Parses a body, or returns what is wrong with it.
@@ -50,7 +50,7 @@ pub fn document<K: Kind>(value: &K::Value) -> Option<NewDocument> {
 
 macro_rules! kinds {
     ($($kind:ident in $field:ident),* $(,)?) => {
-        /// What all documents of a bucket say.
+        /// The content of all documents of a bucket.
         #[derive(Debug, Clone, Default, PartialEq)]
         pub struct BucketSettings {
             revision: Revision,

@@ -28,7 +28,7 @@ pub struct Setup {
     pub backends: HashMap<String, Arc<dyn Backend>>,
     /// Where buckets created through S3 go, if anywhere.
     pub default_backend: Option<String>,
-    /// What is known of which backends are on one storage.
+    /// The known relations between backends and storages.
     pub homes: Homes,
     /// The owner of everything without another owner.
     pub administrator: Option<Owner>,
@@ -37,7 +37,7 @@ pub struct Setup {
     pub grants: HashMap<BucketName, Arc<Grants>>,
 }
 
-/// What to do about two buckets in one place.
+/// The advice for two buckets at one location.
 pub const SHARED: &str = "each would show the other's objects. Take one of them out of the configuration, or out of the catalog with \
                           'causeway bucket forget NAME'; its objects stay where they are";
 

@@ -39,7 +39,7 @@ pub(super) struct Signed<'a> {
 pub(super) enum Order {
     /// The documented order.
     Sorted,
-    /// As they were sent, which is how MinIO's clients sign them.
+    /// The order in which they were sent, which is how MinIO's clients sign them.
     AsSent,
 }
 

@@ -69,7 +69,7 @@ async fn pass(buckets: &Buckets, expiry: Duration, now: Timestamp, run: &Run) ->
             }
         }
         run.set("failed", failed);
-        // Those that are left cannot be aborted now; the next round tries again.
+        // The remaining uploads cannot be aborted now; the next round tries again.
         if ended == 0 {
             return Ok(Stepped::Left);
         }

@@ -10,7 +10,7 @@ use crate::{
 
 pub(super) const PAGE: usize = 1000;
 
-/// What is done with every bucket in turn.
+/// The work that is done for every bucket in turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Round {
     Upkeep,

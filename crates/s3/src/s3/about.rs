@@ -17,7 +17,7 @@ use super::{
 use http::{Method, header};
 use std::sync::Arc;
 
-/// What an error document says of its request, kept while the request itself is consumed.
+/// The parts of its request that an error document repeats, kept while the request itself is consumed.
 #[derive(Debug, Clone)]
 pub struct About {
     request_id: RequestId,

@@ -156,7 +156,7 @@ pub(super) fn policy(owner: &Owner, acl: CannedAcl) -> Response {
     })
 }
 
-/// What stands inside `Owner`, `Initiator` and a grantee.
+/// The content of `Owner`, `Initiator` and a grantee.
 pub(super) fn identify(w: &mut xml::Writer, owner: &Owner) {
     w.text("ID", &owner.id);
     w.text("DisplayName", &owner.display_name);

@@ -146,7 +146,7 @@ mod tests {
         let first = go(&crossings, 'a', 'b');
         let mut back = Box::pin(crossings.enter('b', 'a'));
         assert!(back.as_mut().now_or_never().is_none());
-        // It crosses the one that waits, and may not pass it.
+        // The copy crosses the waiting one, and may not pass it.
         let mut again = Box::pin(crossings.enter('a', 'b'));
         assert!(again.as_mut().now_or_never().is_none());
         drop(back);

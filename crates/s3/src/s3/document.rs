@@ -11,10 +11,10 @@ use super::{
 use crate::store::{memory::Held, payload::Payload};
 use std::time::Duration;
 
-/// What is shown of a text that a client sent: enough of every key there can be.
+/// How much of a client's text is shown: enough for the longest key.
 const SHOWN: usize = 2048;
 
-/// What is made of the entries that have come.
+/// The results of the entries that have arrived.
 pub(super) struct Entries<T> {
     pub(super) items: Vec<T>,
     /// The memory that they count as.

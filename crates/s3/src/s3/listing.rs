@@ -159,7 +159,7 @@ impl<'b> ShownOwner<'b> {
     }
 }
 
-/// What stands in `Contents` and `Version` behind the key.
+/// The elements of `Contents` and `Version` behind the key.
 pub(super) fn properties(w: &mut Writer, object: &ListedObject, owner: Option<ShownOwner<'_>>) {
     w.text("LastModified", object.last_modified.iso8601());
     w.text("ETag", object.etag.quoted());

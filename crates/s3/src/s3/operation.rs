@@ -7,7 +7,7 @@
 use super::{action::Action, operations::each_operation};
 use std::fmt;
 
-/// What an operation is on: the service, a bucket, or an object in a bucket.
+/// The scope of an operation: the service, a bucket, or an object in a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     Service,

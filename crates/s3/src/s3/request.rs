@@ -21,7 +21,8 @@ pub struct Request {
     pub method: Method,
     pub target: Target,
     pub query: Query,
-    /// As received, less `Authorization`. Every `x-amz-*` among them was signed, unless the principal is anonymous.
+    /// The headers as received, without `Authorization`. Every `x-amz-*` among them was signed, unless the
+    /// principal is anonymous.
     pub headers: HeaderMap,
     pub payload: Payload,
 }

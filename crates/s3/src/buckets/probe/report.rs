@@ -78,7 +78,7 @@ pub struct Report {
     pub steps: Vec<Step>,
     /// Nothing was left out.
     pub complete: bool,
-    /// What clients are promised, where everything was tried.
+    /// The promises to clients, if everything was probed.
     pub promises: BTreeMap<&'static str, &'static str>,
 }
 

@@ -81,7 +81,7 @@ impl Trial {
         Ok(all.into())
     }
 
-    /// What an object must hold.
+    /// Checks what an object holds.
     pub(super) async fn expect(&self, name: &str, bytes: &[u8]) -> std::result::Result<(), Trouble> {
         let read = self.get(name, Selection::Whole).await?;
         if read == bytes { Ok(()) } else { failed(format!("{} bytes were read where {} others were written", read.len(), bytes.len())) }

@@ -4,7 +4,7 @@ use super::{checksum::checksum_headers, keeping, notes, user_metadata};
 use crate::model::ObjectInfo;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// What S3 shows where no type was given.
+/// The type that S3 shows if none was given.
 const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
 
 /// What decides the headers of a reply besides the object itself.

@@ -15,12 +15,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// 10,000 parts, each with an ETag and a checksum in the wordiest writing.
 const MAX_LIST_BYTES: usize = 8 << 20;
-/// Those of storages are shorter.
+/// The maximum length of an ETag. Those of storages are shorter.
 const MAX_ETAG: usize = 1024;
 /// SHA-512.
 const MAX_CHECKSUM: usize = 64;
 
-/// What the path of a URL shows as it is.
+/// The characters that the path of a URL shows as they are.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {

@@ -95,7 +95,7 @@ fn replaces(headers: &HeaderMap, directive: &'static str, message: &str) -> Resu
     }
 }
 
-/// What besides its metadata makes an object copied onto itself another one.
+/// Whether the request changes more than the metadata of an object that is copied onto itself.
 fn changes_more(request: &Request) -> bool {
     [headers::STORAGE_CLASS, headers::ENCRYPTION, "x-amz-website-redirect-location", "x-amz-checksum-algorithm"]
         .iter()

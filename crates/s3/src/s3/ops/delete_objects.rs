@@ -23,7 +23,7 @@ use http::{StatusCode, header};
 
 /// S3 API reference, DeleteObjects.
 const MAX_OBJECTS: usize = 1000;
-/// What an ETag counts as: those there are have 32 digits, and the number of parts.
+/// The maximum length of an ETag: existing forms have 32 digits, and the number of parts.
 const MAX_ETAG: usize = 64;
 /// A thousand keys of 1,024 bytes that are all escaped, with their conditions.
 const MAX_DOCUMENT: usize = 8 << 20;
