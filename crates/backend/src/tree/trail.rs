@@ -89,7 +89,7 @@ impl Trail {
         let age = Duration::from_millis(u64::try_from(now.millis() - written.at.millis()).unwrap_or_default());
         let Some(whole) = whole.filter(|_| age < OLDEST) else { return Ok(false) };
         self.seen = whole.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
-        // Keys that were appended after the stamp was written are not known to be indexed.
+        // Keys that were appended after `Written` was saved are not known to be indexed.
         let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(self.named("seen")).await?;
         file.set_len(whole.len() as u64).await?;
         self.seed = written.seed;

@@ -97,7 +97,7 @@ impl Reply {
         }
     }
 
-    /// As `frame`, of a document: it has to come at a pace at which it has an end. Bytes of objects may come as slowly as a
+    /// Like `frame`, for a document: it has to come at a pace at which it has an end. Bytes of objects may come as slowly as a
     /// client takes them; a part of a document is of no use.
     pub async fn piece(&mut self, came: &mut Came) -> Result<Option<Bytes>> {
         let begun = *came.begun.get_or_insert_with(Instant::now);

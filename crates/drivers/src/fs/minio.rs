@@ -133,7 +133,7 @@ mod tests {
         write(dir.path(), "theirs/cat.jpg/xl.meta", b"XL2 1 0");
         write(dir.path(), "theirs/2024/summer/dog.jpg/xl.meta", b"XL2 1 0");
         assert!(is("theirs"));
-        // As soon as any other file exists there, the format is not recognised.
+        // With any other file beside it, the format is not recognised.
         write(dir.path(), "mixed/cat.jpg/xl.meta", b"XL2 1 0");
         write(dir.path(), "mixed/notes.txt", b"hello");
         write(dir.path(), "other/cat.jpg/xl.meta", b"an object of that name");
