@@ -85,12 +85,13 @@ section! {
         tls_cert: Option<PathBuf> = Unset("no TLS"),
         /// A PEM file with the key of that certificate.
         tls_key: Option<PathBuf> = Unset("no TLS"),
-        /// Open S3 connections at most; further ones wait to be accepted, and take the place of those that do nothing.
+        /// Maximum number of open S3 connections; further ones wait to be accepted, and take the place of
+        /// idle ones.
         max_connections: usize = Text("4096"),
-        /// Requests in work at most; further ones are answered 503 SlowDown. All requests of one HTTP/2 connection count as one,
-        /// and wait for their turn.
+        /// Maximum number of concurrent requests; beyond it, 503 SlowDown. All requests of one HTTP/2
+        /// connection count as one, and wait for their turn.
         max_requests: usize = Text("1024"),
-        /// Open connections from one address (of IPv6, one /64) at most; further ones are closed.
+        /// Maximum number of open connections from one address (of IPv6, one /64); further ones are closed.
         max_connections_per_address: Option<usize> = Unset("a quarter of `max_connections`"),
         /// Like `max_requests`, for one address.
         max_requests_per_address: Option<usize> = Unset("as many as are left to others: half of `max_requests` for one alone"),
@@ -114,7 +115,7 @@ section! {
         drain_timeout: Duration = Text("30s"),
         /// Multipart uploads that were not completed are aborted this long after they began.
         upload_expiry: Interval = Text("7d"),
-        /// How often backends are searched for objects that others put there or changed.
+        /// How often backends are scanned for objects that were created or changed outside Causeway.
         scan_interval: Interval = Text("10m"),
         /// A directory on local disk for parts of multipart uploads to backends that have no such uploads themselves.
         spool: Option<PathBuf> = Unset("`.causeway/spool` in the data directory"),
@@ -159,7 +160,8 @@ section! {
         download_rate: Option<ByteRate> = Unset("any"),
         /// Requests a second at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
         request_rate: Option<Count> = Unset("any"),
-        /// Requests in work at once at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
+        /// Maximum number of concurrent requests. Further ones wait for a second at most, and are answered
+        /// 503 SlowDown then.
         concurrency: Option<usize> = Unset("any"),
     }
 }
