@@ -117,12 +117,11 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Opens a location; existing data is served. Waits for no network: unreachable storage may be back
-    /// later.
+    /// Opens a location; existing data is served. Waits for no network: an unreachable storage may return.
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError>;
 
-    /// Whether opening a bucket finds its place: `Ok(false)` of a driver whose opening would make an empty one. Once it is open,
-    /// `Upkeep::is_there` tells.
+    /// Returns whether opening a bucket finds its location: `Ok(false)` from a driver whose opening would make an
+    /// empty one. Once the bucket is open, `Upkeep::is_there` reports it.
     async fn has_place(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         match self.below() {
             Some(below) => below.has_place(bucket).await,
@@ -130,8 +129,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Fails if what holds the place is known to be gone, and only an operator can bring it back. HEAD of a key tells nothing of it on
-    /// some storages: they answer as if the key alone were missing.
+    /// Fails if the container of the location is known to be gone, and only an operator can restore it. On some
+    /// storages HEAD of a key does not show this: they answer as if the key alone were missing.
     async fn check_holder(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
         match self.below() {
             Some(below) => below.check_holder(bucket).await,

@@ -105,9 +105,8 @@ fn depends_on_the_object(error: &StoreError) -> bool {
     matches!(error.kind(), NoSuchKey | NotModified | PreconditionFailed | InvalidRange { .. } | InvalidPart)
 }
 
-/// One look at a key with this row; and whether the storage's tag proves that the answer is right. `None`:
-/// only the holder of the
-/// lock can decide.
+/// Checks a key once with this row, and returns whether the storage's tag proves that the answer is right.
+/// `None`: only the holder of the lock can decide.
 async fn look(bucket: &Arc<Bucket>, key: &ObjectKey, row: Row, wish: &Wish, locked: bool) -> Result<Option<(GetReply, bool)>> {
     let look = wish.selection.map_or(Look::Only, |selection| Look::Open(ahead(&row, &wish.conditions, selection)));
     let Some(found) = bucket.find(key, &row, look, locked).await? else { return Ok(None) };

@@ -110,8 +110,8 @@ impl Record {
     }
 }
 
-/// Whether a stored record says no more than what adopting a file finds out again: whoever put an object with us has told more, a
-/// checksum at least.
+/// Returns whether a stored record holds no more than what adopting a file finds out again: a client that puts
+/// an object gives more, a checksum at least.
 pub(super) fn is_guess(stands: &str) -> bool {
     serde_json::from_str::<Record>(stands).is_ok_and(|record| {
         record.checksum.is_none() && record.parts.is_none() && record.upload.is_none() && record.attributes == Attributes::default()

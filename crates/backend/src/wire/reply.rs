@@ -97,8 +97,8 @@ impl Reply {
         }
     }
 
-    /// Like `frame`, for a document: it has to come at a pace at which it has an end. Bytes of objects may come as slowly as a
-    /// client takes them; a part of a document is of no use.
+    /// Like `frame`, for a document: it has to arrive fast enough to reach its end. Bytes of objects may arrive
+    /// as slowly as a client takes them; a part of a document is of no use.
     pub async fn piece(&mut self, came: &mut Came) -> Result<Option<Bytes>> {
         let begun = *came.begun.get_or_insert_with(Instant::now);
         let deadline = begun + self.timeout + Duration::from_secs(came.bytes / SLOWEST);
