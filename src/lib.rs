@@ -1,11 +1,13 @@
 //! Causeway: an S3 server in front of heterogeneous storage.
 //!
-//! Layers, top to bottom; imports point down only, which the compiler sees to between crates, and `tests/architecture.rs` within them:
+//! Layers, top to bottom. Imports point down only: the compiler checks this between crates, and
+//! `tests/architecture.rs` within them:
 //!
-//! `cli` > `server` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `cache`, `replicate`, `limits`, `faults` >
+//! `cli` > `server` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `cache`, `replicate`,
+//! `limits`, `faults` >
 //! `work`, `drivers` > `backend` > `catalog` > `store` > `model`;
-//! `xml`, `config` and `telemetry` stand beside them and know only `model` and `store`; `config` also the table of services that
-//! `drivers` has.
+//! `xml`, `config` and `telemetry` are beside them and know only `model` and `store`; `config` also knows the
+//! table of services that `drivers` has.
 
 #![warn(unreachable_pub)]
 

@@ -1,6 +1,7 @@
 //! The `causeway` binary: everything is in the library.
 
-// Many threads allocate what others free (bodies, pages): mimalloc keeps that fast and gives memory back.
+// Many threads free what other threads allocated (bodies, pages): mimalloc keeps that fast and returns
+// memory.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -18,7 +18,7 @@ mod support;
 use causeway::store::Durability;
 use proptest::{prelude::*, test_runner::TestRunner};
 use storage::{Beneath, Driver, Replicas, Server};
-use support::files::Manners;
+use support::files::Quirks;
 
 /// As many cases as the environment asks for, else as many as CI has time for.
 fn check(driver: Driver, cases: u32) {
@@ -54,10 +54,10 @@ fn azure_blob_storage_does_what_the_model_does() {
 
 #[test]
 fn files_in_folders_do_what_the_model_does() {
-    check(Driver::Tree(Manners::Sftp), 60);
-    check(Driver::Tree(Manners::Drive), 60);
-    check(Driver::Tree(Manners::Folding), 30);
-    check(Driver::Tree(Manners::Blind), 30);
+    check(Driver::Tree(Quirks::Sftp), 60);
+    check(Driver::Tree(Quirks::Drive), 60);
+    check(Driver::Tree(Quirks::Folding), 30);
+    check(Driver::Tree(Quirks::Blind), 30);
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod layers;
 mod support;
 
 use contract::storage::{Beneath, Driver, Replicas, Server, Storage};
-use support::files::Manners;
+use support::files::Quirks;
 
 /// One test per promise, for the driver in scope.
 macro_rules! promises {
@@ -173,7 +173,7 @@ drivers! {
     s3_moto = crate::Driver::S3(crate::Server::Moto);
     gcs_fake = crate::Driver::Gcs;
     azblob = crate::Driver::Azblob;
-    files_of_seconds = crate::Driver::Tree(crate::Manners::Sftp);
+    files_of_seconds = crate::Driver::Tree(crate::Quirks::Sftp);
     sftp = crate::Driver::Sftp;
     webdav = crate::Driver::Webdav;
     drive_fake = crate::Driver::Drive;
@@ -182,8 +182,8 @@ drivers! {
     ftp = crate::Driver::Ftp;
     b2_fake = crate::Driver::B2;
     swift = crate::Driver::Swift;
-    files_with_revisions = crate::Driver::Tree(crate::Manners::Drive);
-    files_of_folded_names = crate::Driver::Tree(crate::Manners::Folding);
+    files_with_revisions = crate::Driver::Tree(crate::Quirks::Drive);
+    files_of_folded_names = crate::Driver::Tree(crate::Quirks::Folding);
     cached_memory = crate::Driver::Cached(crate::Beneath::Memory);
     cached_fs = crate::Driver::Cached(crate::Beneath::Fs);
     cached_fs_bytes = crate::Driver::Cached(crate::Beneath::FsBytes);

@@ -32,7 +32,7 @@ use causeway::{
 use futures_util::StreamExt;
 use md5::{Digest, Md5};
 use std::sync::{Arc, atomic::Ordering};
-use support::files::{Manners, MemoryFiles, Stop};
+use support::files::{MemoryFiles, Quirks, Stop};
 use tempfile::TempDir;
 
 struct Bed {
@@ -76,8 +76,8 @@ async fn open(
 }
 
 impl Bed {
-    async fn new(manners: Manners) -> Self {
-        Self::upon(MemoryFiles::new(manners), true).await
+    async fn new(quirks: Quirks) -> Self {
+        Self::upon(MemoryFiles::new(quirks), true).await
     }
 
     async fn upon(files: MemoryFiles, is_new: bool) -> Self {
@@ -133,8 +133,8 @@ impl Bed {
         self.list().await.into_iter().map(|(name, ..)| name).collect()
     }
 
-    async fn tend(&self) {
-        self.upkeep.tend().await.expect("is tended");
+    async fn maintain(&self) {
+        self.upkeep.maintain().await.expect("is tended");
     }
 
     async fn unsettled(&self) -> usize {
@@ -158,11 +158,11 @@ fn told(body: &str) -> Result<(Bytes, Option<String>), StoreErrorKind> {
     Ok((Bytes::copy_from_slice(body.as_bytes()), Some(body.to_owned())))
 }
 
-const BOTH: [Manners; 2] = [Manners::Sftp, Manners::Drive];
+const BOTH: [Quirks; 2] = [Quirks::Sftp, Quirks::Drive];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_differ_in_case_are_objects_of_their_own_where_their_names_would_be_one() {
-    let bed = Bed::new(Manners::Folding).await;
+    let bed = Bed::new(Quirks::Folding).await;
     bed.files.place("photos/Taken/x", b"theirs");
     let keys = ["A", "B/x", "a", "a/x", "b/x", "taken/x", "ü", "Ü/y"];
     for name in keys {
@@ -178,7 +178,7 @@ async fn keys_that_differ_in_case_are_objects_of_their_own_where_their_names_wou
         for name in keys {
             assert_eq!(bed.get(name).await, told(name), "{name}, after {look} looks");
         }
-        bed.tend().await;
+        bed.maintain().await;
         assert_eq!(bed.names().await, ["A", "B/x", "Taken/x", "a", "a/x", "b/x", "taken/x", "Ü/y", "ü"]);
     }
     // What was apart stays there, and the first comer may go.
@@ -194,7 +194,7 @@ async fn keys_that_differ_in_case_are_objects_of_their_own_where_their_names_wou
 
 #[tokio::test(flavor = "multi_thread")]
 async fn storage_that_does_not_say_that_it_folds_names_loses_no_object_to_another() {
-    let bed = Bed::new(Manners::Blind).await;
+    let bed = Bed::new(Quirks::Blind).await;
     bed.files.place("photos/Theirs.JPG", b"theirs");
     let keys = ["A", "B/x", "a", "a/x", "b/x", "ü", "Ü/y"];
     for name in keys {
@@ -205,7 +205,7 @@ async fn storage_that_does_not_say_that_it_folds_names_loses_no_object_to_anothe
         for name in keys {
             assert_eq!(bed.get(name).await, told(name), "{name}, after {look} looks");
         }
-        bed.tend().await;
+        bed.maintain().await;
         assert_eq!(bed.names().await, ["A", "B/x", "Theirs.JPG", "a", "a/x", "b/x", "Ü/y", "ü"]);
     }
     assert_eq!(bed.get("Theirs.JPG").await, Ok((Bytes::from_static(b"theirs"), None)));
@@ -217,7 +217,7 @@ async fn storage_that_does_not_say_that_it_folds_names_loses_no_object_to_anothe
 
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_are_files_of_their_own_names() {
-    let bed = Bed::new(Manners::Sftp).await;
+    let bed = Bed::new(Quirks::Sftp).await;
     for name in ["a/b.jpg", "a/ü.txt", "x/", "c"] {
         bed.put(name, name).await.expect("is put");
     }
@@ -231,7 +231,7 @@ async fn objects_are_files_of_their_own_names() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_is_known_costs_one_request_to_read_and_so_does_one_that_is_not_there() {
-    let bed = Bed::new(Manners::Sftp).await;
+    let bed = Bed::new(Quirks::Sftp).await;
     bed.put("a", "hello").await.expect("is put");
     let before = || bed.files.calls.swap(0, Ordering::Relaxed);
     before();
@@ -247,8 +247,8 @@ async fn an_object_that_is_known_costs_one_request_to_read_and_so_does_one_that_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_that_is_lost_does_not_lose_the_object() {
-    for manners in BOTH {
-        let bed = Bed::new(manners).await;
+    for quirks in BOTH {
+        let bed = Bed::new(quirks).await;
         bed.put("a", "old").await.expect("is put");
         bed.files.lose_replies.store(1, Ordering::Release);
         assert_eq!(bed.put("a", "new").await.ok(), Some(md5(b"new")));
@@ -259,8 +259,8 @@ async fn a_reply_that_is_lost_does_not_lose_the_object() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn publishing_that_fails_leaves_the_old_object_as_it_was() {
-    for manners in BOTH {
-        let bed = Bed::new(manners).await;
+    for quirks in BOTH {
+        let bed = Bed::new(quirks).await;
         bed.put("a", "old").await.expect("is put");
         bed.files.fail_publishing.store(2, Ordering::Release);
         for name in ["a", "b"] {
@@ -273,8 +273,8 @@ async fn publishing_that_fails_leaves_the_old_object_as_it_was() {
 }
 
 /// Stops a change at a point, kills the process, and says what is there afterwards, before and after upkeep.
-async fn killed(manners: Manners, stop: Stop, change: impl AsyncFn(&Bed)) -> [(Vec<String>, Vec<String>); 2] {
-    let bed = Bed::new(manners).await;
+async fn killed(quirks: Quirks, stop: Stop, change: impl AsyncFn(&Bed)) -> [(Vec<String>, Vec<String>); 2] {
+    let bed = Bed::new(quirks).await;
     bed.put("a", "old").await.expect("is put");
     *bed.files.stop.lock().expect("no panic") = Some(stop);
     change(&bed).await;
@@ -291,7 +291,7 @@ async fn killed(manners: Manners, stop: Stop, change: impl AsyncFn(&Bed)) -> [(V
         read
     };
     let before = (read().await, bed.names().await);
-    bed.tend().await;
+    bed.maintain().await;
     assert_eq!(bed.unsettled().await, 0);
     [before, (read().await, bed.names().await)]
 }
@@ -307,50 +307,50 @@ fn names(read: &[&str], listed: &[&str]) -> (Vec<String>, Vec<String>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_put_that_is_killed_is_wholly_there_or_not_at_all() {
-    for manners in BOTH {
+    for quirks in BOTH {
         // The first has the same length, so that with times in seconds only the bytes can tell.
         for body in ["new", "longer"] {
             let change = async |bed: &Bed| begin(bed, "a", body);
             let old = names(&["a=old"], &["a"]);
-            assert_eq!(killed(manners, Stop::BeforePublishing, change).await, [old.clone(), old]);
+            assert_eq!(killed(quirks, Stop::BeforePublishing, change).await, [old.clone(), old]);
             let new = names(&[&format!("a={body}")], &["a"]);
-            assert_eq!(killed(manners, Stop::AfterPublishing, change).await, [new.clone(), new]);
+            assert_eq!(killed(quirks, Stop::AfterPublishing, change).await, [new.clone(), new]);
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delete_that_is_killed_leaves_the_object_or_nothing() {
-    for manners in BOTH {
+    for quirks in BOTH {
         let change = async |bed: &Bed| {
             let store = bed.store.clone();
             tokio::spawn(async move { store.delete(key("a").current(), &Default::default()).await });
         };
         let there = names(&["a=old"], &["a"]);
-        assert_eq!(killed(manners, Stop::BeforeRemoving, change).await, [there.clone(), there]);
+        assert_eq!(killed(quirks, Stop::BeforeRemoving, change).await, [there.clone(), there]);
         let gone = names(&[], &[]);
-        assert_eq!(killed(manners, Stop::AfterRemoving, change).await, [gone.clone(), gone]);
+        assert_eq!(killed(quirks, Stop::AfterRemoving, change).await, [gone.clone(), gone]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_is_moved_out_of_the_way_survives_a_kill() {
-    for manners in BOTH {
+    for quirks in BOTH {
         let change = async |bed: &Bed| begin(bed, "a/b", "new");
         let there = names(&["a=old"], &["a"]);
-        assert_eq!(killed(manners, Stop::AfterRenaming, change).await, [there.clone(), there]);
+        assert_eq!(killed(quirks, Stop::AfterRenaming, change).await, [there.clone(), there]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_others_are_served_at_once_and_listed_after_a_look() {
-    for manners in BOTH {
-        let bed = Bed::new(manners).await;
+    for quirks in BOTH {
+        let bed = Bed::new(quirks).await;
         bed.put("mine", "mine").await.expect("is put");
         bed.files.place("photos/deep/er/theirs.txt", b"theirs");
         assert_eq!(bed.get("deep/er/theirs.txt").await, Ok((Bytes::from_static(b"theirs"), None)));
         bed.files.place("photos/deep/other", b"other");
-        bed.tend().await;
+        bed.maintain().await;
         assert_eq!(bed.names().await, ["deep/er/theirs.txt", "deep/other", "mine"]);
         assert_eq!(bed.head("deep/other").await.map(|info| info.etag), Ok(md5(b"other")));
         assert_eq!(bed.list().await[1], ("deep/other".to_owned(), 5, md5(b"other")));
@@ -359,7 +359,7 @@ async fn files_of_others_are_served_at_once_and_listed_after_a_look() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_there_before_is_listed_from_the_first_listing_on() {
-    let files = MemoryFiles::new(Manners::Sftp);
+    let files = MemoryFiles::new(Quirks::Sftp);
     for n in 0..100 {
         files.place(&format!("photos/{}/{n}", n % 7), b"x");
     }
@@ -371,8 +371,8 @@ async fn what_was_there_before_is_listed_from_the_first_listing_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_changed_by_others_is_another_object_and_one_taken_away_is_none() {
-    for manners in BOTH {
-        let bed = Bed::new(manners).await;
+    for quirks in BOTH {
+        let bed = Bed::new(quirks).await;
         for name in ["changed", "gone", "back"] {
             bed.put(name, name).await.expect("is put");
         }
@@ -384,18 +384,18 @@ async fn a_file_changed_by_others_is_another_object_and_one_taken_away_is_none()
         bed.files.take("photos/back");
         assert_eq!(bed.get("changed").await, Ok((Bytes::from_static(b"by others"), None)));
         assert_eq!(bed.get("gone").await, Err(StoreErrorKind::NoSuchKey));
-        bed.tend().await;
+        bed.maintain().await;
         assert_eq!(bed.list().await, [("changed".to_owned(), 9, md5(b"by others"))]);
         // A share that was not mounted for a while: what is known of its objects was not forgotten.
         bed.files.put_back("photos/back", back.1, stat);
-        bed.tend().await;
+        bed.maintain().await;
         assert_eq!((bed.get("back").await, bed.names().await.len()), (told("back"), 2));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_file_of_others_has_a_tag_at_once_and_its_md5_soon() {
-    let bed = Bed::new(Manners::Sftp).await;
+    let bed = Bed::new(Quirks::Sftp).await;
     let body = vec![7; 3 << 20];
     bed.files.place("photos/large", &body);
     let first = bed.head("large").await.expect("is there").etag;
@@ -411,19 +411,19 @@ async fn a_large_file_of_others_has_a_tag_at_once_and_its_md5_soon() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_without_objects_is_no_prefix() {
-    let bed = Bed::new(Manners::Sftp).await;
+    let bed = Bed::new(Quirks::Sftp).await;
     bed.put("a/b/c", "x").await.expect("is put");
     bed.files.place("photos/d/e", b"x");
     bed.files.take("photos/d/e");
     bed.store.delete(key("a/b/c").current(), &Default::default()).await.expect("is deleted");
-    bed.tend().await;
+    bed.maintain().await;
     let request = ListRequest { delimiter: Some("/".to_owned()), limit: 1000, ..Default::default() };
     assert_eq!(bed.store.list(request).await.expect("lists").entries, []);
 }
 
 #[tokio::test]
 async fn a_walk_that_was_cut_short_goes_on_where_it_was() {
-    let files = MemoryFiles::new(Manners::Sftp);
+    let files = MemoryFiles::new(Quirks::Sftp);
     files.place("photos/done/a", b"a");
     files.place("photos/left/b", b"b");
     let bed = Bed::upon(files, false).await;
@@ -438,7 +438,7 @@ async fn a_walk_that_was_cut_short_goes_on_where_it_was() {
 
     let walk = async || {
         let progress = Progress::default();
-        assert!(bed.upkeep.walk(&progress).await.expect("walks"));
+        assert!(bed.upkeep.scan_fully(&progress).await.expect("walks"));
         (progress.counts(), bed.list().await.into_iter().map(|(key, ..)| key).collect::<Vec<_>>())
     };
     assert_eq!(walk().await, (Counts { folders: 3, objects: 2, changed: 2 }, vec!["left/b".to_owned()]));

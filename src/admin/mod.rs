@@ -1,5 +1,5 @@
-//! The admin listener's three answers: alive, ready, metrics. Nothing here can be mistaken for a bucket: it is served on
-//! its own address, and S3 knows nothing of it.
+//! The admin listener's three answers: alive, ready, metrics. They are served on an address of their own, so
+//! no path here can be confused with a bucket.
 
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
@@ -21,18 +21,19 @@ use tokio::{
     sync::Semaphore,
 };
 
-/// A scraper and a few probes; whoever opens more waits.
+/// A scraper and a few probes; further connections wait.
 const CONNECTIONS: usize = 32;
 const SPARE: usize = 4;
-/// A probe that takes longer to ask is none.
+/// A probe must send its request within this time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Descriptors kept for connections that would find none. Those who wait for one may be faster, so there are several.
+/// Descriptors kept in reserve for connections when all others are used. Other waiters for a free descriptor
+/// may be faster, so there are several.
 #[derive(Debug, Default)]
 struct Spare(Mutex<Vec<File>>);
 
 impl Spare {
-    /// Is called as soon as there may be descriptors again.
+    /// Called as soon as descriptors may be free again.
     fn fill(&self) {
         let mut kept = self.kept();
         while kept.len() < SPARE
@@ -51,7 +52,7 @@ impl Spare {
     }
 }
 
-/// How far the server has come.
+/// How far the server has started or stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Phase {
@@ -80,7 +81,7 @@ impl Admin {
         [Phase::Starting, Phase::Ready].into_iter().find(|p| *p as u8 == phase).unwrap_or(Phase::Draining)
     }
 
-    /// Answers on `listener` until dropped, also when others have taken all descriptors.
+    /// Answers on `listener` until dropped, even when connections elsewhere have taken all descriptors.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
         let spare = Arc::new(Spare::default());
         spare.fill();
@@ -95,7 +96,7 @@ impl Admin {
                         drop(place);
                     });
                 }
-                // Out of descriptors, most likely: one that was kept is given up for it.
+                // Most likely out of descriptors: one of the reserve is released for this connection.
                 Err(_) if spare.give_up() => {}
                 Err(error) => {
                     tracing::warn!(%error, "an admin connection could not be accepted");
@@ -111,12 +112,13 @@ impl Admin {
         });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(16 << 10);
-        // A prober that went away is no event.
+        // A probe that disconnects is not an event.
         let _ = http.serve_connection(TokioIo::new(stream), answer).await;
     }
 
-    /// With the backends that are out or cannot be reached: requests for what lies elsewhere are served. And with what is almost
-    /// full: it still takes writes. Not ready is a server without any backend that can be reached: others may do better.
+    /// The answer names the backends that are out or cannot be reached, because requests for other backends
+    /// are served, and the file systems that are almost full, which still take writes. A server that can
+    /// reach no backend is not ready: another server may do better.
     fn ready(&self) -> (StatusCode, String) {
         let unreachable = self.metrics.backends.unreachable();
         let (code, status) = match unreachable.are_all {

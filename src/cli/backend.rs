@@ -63,7 +63,7 @@ pub(super) fn run(command: Command) -> ExitCode {
 
 fn authorize(name: &str, configuration: &Configuration, way: Way) -> Result<ExitCode, ExitCode> {
     let settings = configuration.load()?;
-    // On standard error: what is asked for is a change of the configuration, not these words.
+    // Written to standard error: the result of the command is a change of the configuration, not this text.
     let tell = |telling| match telling {
         Telling::Page { authority, page } => {
             eprintln!("Open this page in a browser, where you agree with {authority}:\n\n{page}\n");

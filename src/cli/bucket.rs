@@ -167,7 +167,7 @@ pub(super) struct AddArguments {
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        // It may be the secret itself.
+        // The argument is not repeated, because it may be the secret itself.
         _ => Err("it must be KEY=VALUE".to_owned()),
     }
 }
@@ -231,7 +231,7 @@ fn scan(bucket: String, place: &Place, as_json: bool) -> Result<ExitCode, ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// How many findings a JSON document holds. The counts count all.
+/// Maximum number of findings in a JSON document. The counts include all.
 const FINDINGS: usize = 10_000;
 
 fn scrub(bucket: String, place: &Place, bytes: bool, as_json: bool) -> Result<ExitCode, ExitCode> {
@@ -245,7 +245,7 @@ fn scrub(bucket: String, place: &Place, bytes: bool, as_json: bool) -> Result<Ex
                 if is_watched {
                     eprint!("\r\x1b[K");
                 }
-                // Quoted, and control characters escaped: a key is what any client chose.
+                // Quoted, and with control characters escaped: a client may choose any key.
                 say(&format!("{key:?}: {what}\n"));
             }
             Reply::Scrubbing(counts) if is_watched => eprint!("\r{}", scrubbed(&counts, bytes)),
@@ -268,7 +268,7 @@ fn scrub(bucket: String, place: &Place, bytes: bool, as_json: bool) -> Result<Ex
     Ok(if counts.differing + counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-/// `at`: backend, remote bucket and prefix, as far as they were said.
+/// `at` is the backend, the remote bucket and the prefix, as far as they were given.
 fn adopt(
     bucket: String,
     place: &Place,
@@ -315,7 +315,7 @@ fn scrubbed(counts: &ScrubCounts, bytes: bool) -> String {
     words
 }
 
-/// What was refused made no sense; what could not be written may be so tomorrow.
+/// A refused change makes no sense; a failed write may succeed later.
 fn refused(error: EditError) -> ExitCode {
     let code = if matches!(error, EditError::Write { .. }) { FAILED } else { SENSELESS };
     fail(code, error)
@@ -389,7 +389,7 @@ fn addition(arguments: AddArguments) -> Result<Addition, ExitCode> {
     let secret_key = match (arguments.secret_key_env, arguments.secret_key_file) {
         (Some(variable), _) => Some(SecretSource::Environment(variable)),
         (None, Some(file)) => Some(SecretSource::File(file)),
-        // On Azure an account may do without; elsewhere both or neither.
+        // On Azure, an account alone is enough; elsewhere both or neither must be given.
         (None, None) if arguments.access_key.is_some() => {
             let typed = prompt::secret("secret key").map_err(|error| fail(FAILED, format_args!("asking for the secret key: {error}")))?;
             typed.map(SecretSource::Typed)
@@ -416,7 +416,7 @@ fn addition(arguments: AddArguments) -> Result<Addition, ExitCode> {
 fn remove(name: &str, configuration: &Configuration, data: Option<String>, with_backend: bool) -> Result<ExitCode, ExitCode> {
     let (path, sources) = (configuration.path(), configuration.sources(data.as_deref()));
     let removed = config::remove(path, sources, name, with_backend).map_err(refused)?;
-    // Held until all is done, so that no server starts with half of it.
+    // Held until everything is done, so that no server starts in between.
     let memory = DataMemory::open(removed.edit.settings())
         .map_err(|error| fail(FAILED, format_args!("{error}: stop it first, or it goes on serving the bucket; nothing was changed")))?;
     let mut words = vec![format!("removed bucket '{name}'; its data stay where they are")];

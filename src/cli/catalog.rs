@@ -46,7 +46,7 @@ pub(super) enum Command {
     },
 }
 
-/// Whose catalog.
+/// The catalog that a command is about.
 #[derive(Debug, clap::Args)]
 pub(super) struct Place {
     #[command(flatten)]
@@ -110,7 +110,7 @@ fn rebuild(place: &Place) -> Result<ExitCode, ExitCode> {
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-/// A file that appears when it is whole, or standard output.
+/// A file that appears once it is complete, or standard output.
 enum Out<'f> {
     File { file: BufWriter<File>, draft: PathBuf, path: &'f Path },
     Standard(BufWriter<io::Stdout>),
@@ -153,7 +153,7 @@ impl<'f> Out<'f> {
 impl Drop for Out<'_> {
     fn drop(&mut self) {
         if let Self::File { draft, .. } = self {
-            // Gone already if it is whole.
+            // The draft is already gone if the file is complete.
             let _ = fs::remove_file(draft);
         }
     }

@@ -34,7 +34,7 @@ fn ask(address: SocketAddr) -> std::io::Result<String> {
     stream.set_write_timeout(Some(PATIENCE))?;
     write!(stream, "GET /-/health/ready HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
     let mut answer = String::new();
-    // Longer than any answer of ours: whatever it is, it is not a Causeway.
+    // Longer than any answer of Causeway: another program sent it.
     stream.take(64 << 10).read_to_string(&mut answer)?;
     Ok(answer)
 }

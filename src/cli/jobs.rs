@@ -98,7 +98,7 @@ fn row(job: &JobState, now: Timestamp) -> Vec<String> {
     ]
 }
 
-/// A time in its largest unit.
+/// A duration in its largest unit.
 fn words(millis: i64) -> String {
     const UNITS: [(i64, &str); 3] = [(86_400, "d"), (3600, "h"), (60, "min")];
     let seconds = (millis.max(0) + 500) / 1000;
@@ -106,7 +106,7 @@ fn words(millis: i64) -> String {
     unit.map_or_else(|| format!("{seconds} s"), |(unit, name)| format!("{} {name}", seconds / unit))
 }
 
-/// On one line, without control characters: what a storage answers is in it.
+/// On one line, without control characters: the text contains what a storage answered.
 fn plain(error: &str) -> String {
     error.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }

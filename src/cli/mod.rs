@@ -1,4 +1,4 @@
-//! The command line: parsed, turned into settings, and exit codes out of what happens.
+//! The command line: arguments become settings, and outcomes become exit codes.
 //!
 //! Exit codes: 0 done, 1 it did not work, 2 what was asked for makes no sense (also a wrong configuration).
 
@@ -114,7 +114,7 @@ impl Configuration {
         self.config.is_some()
     }
 
-    /// One that was named must exist.
+    /// A file that was named must exist.
     fn sources(&self, data: Option<&str>) -> Sources {
         let file = (self.is_named() || self.path().exists()).then(|| self.path().to_owned());
         let data = data.map(|data| Flag { name: "--data", key: "server.data", value: data.to_owned() });
@@ -125,13 +125,13 @@ impl Configuration {
         self.load_with(None)
     }
 
-    /// With another data directory.
+    /// Loads the settings with another data directory.
     fn load_with(&self, data: Option<&str>) -> Result<Settings, ExitCode> {
         Settings::load(&self.sources(data)).map_err(|error| fail(SENSELESS, error))
     }
 }
 
-/// Runs what waits for storage.
+/// Runs a future that waits for storage.
 fn wait<T>(work: impl Future<Output = Result<T, StartError>>) -> Result<T, StartError> {
     match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
@@ -139,7 +139,7 @@ fn wait<T>(work: impl Future<Output = Result<T, StartError>>) -> Result<T, Start
     }
 }
 
-/// Says what failed: one line for each problem.
+/// Prints the error: one line for each problem.
 fn fail(code: u8, error: impl std::fmt::Display) -> ExitCode {
     for line in error.to_string().lines() {
         eprintln!("causeway: {line}");
@@ -147,7 +147,7 @@ fn fail(code: u8, error: impl std::fmt::Display) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Says something on standard output. Whoever reads it may have seen enough.
+/// Prints text on standard output. The reader may have closed it.
 fn say(text: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
@@ -157,7 +157,7 @@ fn say(text: &str) {
 const FAILED: u8 = 1;
 const SENSELESS: u8 = 2;
 
-/// The environment as far as it is text. What is not cannot be a setting of ours.
+/// The environment variables that are valid text. Others cannot be settings of Causeway.
 fn environment() -> std::collections::BTreeMap<String, String> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
 }

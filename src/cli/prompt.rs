@@ -1,9 +1,9 @@
-//! Asking a person for a secret, without showing it.
+//! Asks a person for a secret, without showing it.
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{self, BufRead, IsTerminal, Write};
 
-/// `None`: nobody is there to ask.
+/// `None` means that there is no terminal to ask at.
 pub(super) fn secret(what: &str) -> io::Result<Option<String>> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
@@ -20,7 +20,7 @@ pub(super) fn secret(what: &str) -> io::Result<Option<String>> {
     Ok(Some(line.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-/// A terminal that does not echo, as long as this lives.
+/// Turns off the echo of a terminal while this exists.
 struct Silence(Termios);
 
 impl Silence {

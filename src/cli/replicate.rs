@@ -85,7 +85,7 @@ pub(super) fn run(command: Command) -> ExitCode {
     ask(&of, what).unwrap_or_else(|code| code)
 }
 
-/// How many lacking objects a JSON document holds. The numbers of each replica count all.
+/// Maximum number of lacking objects in a JSON document. The numbers of each replica include all.
 const LACKS: usize = 10_000;
 
 fn ask(of: &Of, what: Replicate) -> Result<ExitCode, ExitCode> {
@@ -95,7 +95,7 @@ fn ask(of: &Of, what: Replicate) -> Result<ExitCode, ExitCode> {
     let hear = async |reply| {
         match reply {
             Reply::Lacks(lack) if of.json && lacks.len() < LACKS => lacks.push(lack),
-            // Quoted, and control characters escaped: a key is what any client chose.
+            // Quoted, and with control characters escaped: a client may choose any key.
             Reply::Lacks(Lack { backend, key, why }) if !of.json => say(&format!("{backend} lacks {key:?}: {why}\n")),
             Reply::Replicating(counts) if shows_progress && !tells_keys => eprint!("\r{}  ", words(&counts)),
             _ => {}

@@ -1,11 +1,11 @@
-//! What commands say: tables and reports for people, JSON for machines.
+//! The output of commands: tables and reports for people, JSON for machines.
 
 use super::say;
 use crate::server::inspect::{Inspected, Outcome};
 use serde_json::{Value, json};
 use std::{fmt::Write, process::ExitCode};
 
-/// Columns as wide as their widest cell. Without rows, the words for that.
+/// Columns as wide as their widest cell. Without rows, prints the text for that case.
 pub(super) fn table(headings: &[&str], rows: &[Vec<String>], none: &str) {
     if rows.is_empty() {
         return say(&format!("{none}\n"));
@@ -28,7 +28,7 @@ pub(super) fn document(value: &Value) {
     say(&format!("{value:#}\n"));
 }
 
-/// What was found, one line per step.
+/// Prints what was found, one line per step.
 pub(super) fn inspected(found: &Inspected) {
     let report = &found.report;
     let width = report.steps.iter().map(|step| step.step.chars().count()).max().unwrap_or_default();
@@ -58,7 +58,7 @@ pub(super) fn inspected_document(found: &Inspected) -> Value {
     })
 }
 
-/// Says what was found, and turns it into an exit code: what a storage lacks is no failure.
+/// Prints what was found, and returns the exit code: a capability that a storage lacks is no failure.
 pub(super) fn conclude(found: &Inspected, as_json: bool) -> ExitCode {
     match as_json {
         true => document(&inspected_document(found)),

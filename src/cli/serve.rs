@@ -37,7 +37,7 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// Each flag as the setting that it is.
+    /// Each flag as the setting that it sets.
     fn flags(&self) -> Vec<Flag> {
         let listen = (!self.listen.is_empty()).then(|| self.listen.join(","));
         let flags = [
@@ -53,8 +53,8 @@ impl Arguments {
     }
 }
 
-/// Blocking calls at a time, per core. Each thread keeps about a MiB, mostly buffers that other threads freed: 64 of them
-/// would cost a small machine more memory than 64 clients do.
+/// Maximum number of concurrent blocking calls per core. Each thread keeps about a MiB, mostly buffers that
+/// other threads freed: 64 of them would cost a small machine more memory than 64 clients do.
 const BLOCKING_PER_CORE: usize = 8;
 const STACK: usize = 1 << 20;
 
@@ -95,7 +95,7 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
     };
     let load = again(arguments, sources);
     let result = runtime.block_on(server::run(settings, prepared, load));
-    // Whatever is still running was told to end and had its time.
+    // Tasks that still run were asked to end and had their time.
     runtime.shutdown_timeout(Duration::from_secs(1));
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -103,15 +103,15 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-/// Reads the same sources again. A file of the current directory that was not there at the start is used once it is, as it would be
-/// by the next start. A file that was used once must not be missing.
+/// Reads the same sources again. A file in the current directory that did not exist at the start is used once
+/// it exists, as it would be at the next start. A file that was used once must exist.
 fn again(arguments: Arguments, sources: Sources) -> server::Load {
     let used = OnceLock::new();
     Arc::new(move || {
         let file = sources.file.as_ref().or_else(|| used.get()).cloned().or_else(|| arguments.configuration.sources(None).file);
         let settings = Settings::load(&Sources { file: file.clone(), ..sources.clone() })?;
         if let Some(file) = file {
-            // It is the same one if it was used before.
+            // The value is the same if it was set before.
             let _ = used.set(file);
         }
         Ok(settings)

@@ -1,4 +1,4 @@
-//! Makes a bucket of what lies on a backend already, and gives it to somebody.
+//! Makes a bucket of existing data on a backend, and gives it to an owner.
 
 use super::Done;
 use crate::{
@@ -9,17 +9,17 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What is to become a bucket.
+/// The data that is to become a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Adoption {
     pub bucket: String,
-    /// The default one, if none is named.
+    /// The default backend, if none is named.
     pub backend: Option<String>,
-    /// Where on the backend, as a bucket of the configuration says it.
+    /// The location on the backend, as a bucket of the configuration names it.
     pub remote: Option<String>,
     pub prefix: Option<String>,
-    /// The first administrator, if nobody is named.
+    /// The first administrator, if none is named.
     pub owner: Option<Owner>,
 }
 

@@ -1,7 +1,9 @@
-//! What only the catalog knows, row by row: the buckets, and what their storage cannot keep of its objects.
+//! Exports what only the catalog knows, row by row: the buckets, and what their storage cannot keep of its
+//! objects.
 //!
-//! Uploads in progress are left out: their parts lie where no copy of the catalog finds them. While a server runs, each row
-//! is as it was at some moment of the export; a file that has changed since is noticed by its fingerprint.
+//! Uploads in progress are left out: their parts are not where a copy of the catalog would find them. While a
+//! server runs, each row is as it was at some moment of the export; a file that has changed since is detected
+//! by its fingerprint.
 
 use super::{
     Reply,
@@ -15,7 +17,7 @@ use tokio::sync::mpsc;
 
 const PAGE: usize = 512;
 
-/// Ends early if nobody listens any more.
+/// Ends early if the receiver is gone.
 pub(super) async fn export(catalog: &dyn Catalog, replies: &mpsc::Sender<Reply>) -> Result<()> {
     let take = async |row| replies.send(Reply::Row(row)).await.is_ok();
     let mut counted = End::default();

@@ -1,7 +1,7 @@
-//! Exported rows, brought into a catalog that no server uses.
+//! Imports exported rows into a catalog that no server uses.
 //!
-//! Invariants: repeating an import that was cut short completes it. The caller has the rows checked before, and forgets the
-//! index in between: it would say less than the catalog.
+//! Invariants: repeating an interrupted import completes it. The caller has the rows checked before, and
+//! removes the index before the import: the index would lack rows that the catalog has.
 
 use super::rows::{Row, RowError};
 use crate::{
@@ -12,10 +12,10 @@ use crate::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::HashMap;
 
-/// Commits that share transactions.
+/// How many commits share transactions.
 const AT_ONCE: usize = 64;
 
-/// What becomes of rows for objects that the catalog knows already.
+/// What to do with rows for objects that the catalog already has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clash {
     Keep,
@@ -24,10 +24,10 @@ pub enum Clash {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Imported {
-    /// That were not there before.
+    /// Rows that did not exist before.
     pub buckets: u64,
     pub objects: u64,
-    /// That were there, and were kept as they are.
+    /// Rows that existed, and were kept.
     pub kept: u64,
 }
 
@@ -41,7 +41,7 @@ pub enum ImportError {
     Catalog(#[from] CatalogError),
 }
 
-/// Whether every row makes sense, and no bucket is elsewhere here.
+/// Whether every row makes sense, and no bucket is at another location here.
 pub async fn check(catalog: &dyn Catalog, rows: impl Iterator<Item = Result<Row, RowError>>) -> Result<(), ImportError> {
     for row in rows {
         if let Row::Bucket(bucket) = row?
@@ -54,7 +54,7 @@ pub async fn check(catalog: &dyn Catalog, rows: impl Iterator<Item = Result<Row,
     Ok(())
 }
 
-/// Rows that were checked.
+/// Imports rows that were checked.
 pub async fn import(
     catalog: &dyn Catalog,
     clash: Clash,
@@ -95,8 +95,8 @@ fn changed(why: impl Into<String>) -> CatalogError {
     CatalogError::new(CatalogErrorKind::Internal, format!("the rows changed while they were read: {}", why.into()))
 }
 
-/// What a HEAD of the file has found out gives way to what a client has told once, even where known rows are kept: otherwise a look at
-/// an object before the import would cost its metadata.
+/// A row found by a HEAD of the file is replaced by a row with data from a client, even if known rows are
+/// kept: otherwise a HEAD of an object before the import would lose its metadata.
 fn gives_way(known: &ObjectRow, imported: &ObjectRow) -> bool {
     let is_guess = |row: &ObjectRow| row.intended.is_none() && row.stands.as_deref().is_some_and(tree::is_guess);
     is_guess(known) && !is_guess(imported)

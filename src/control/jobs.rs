@@ -1,4 +1,4 @@
-//! What goes on in the background, and how each job is.
+//! Background jobs and the state of each.
 
 use super::{Done, Reply};
 use crate::{
@@ -10,10 +10,10 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-/// More are counted, and left out.
+/// Maximum number of jobs that are shown; further ones are only counted.
 const MOST: usize = 1000;
 
-/// Which jobs somebody wants to see.
+/// Which jobs an operator wants to see.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobsQuery {
@@ -40,7 +40,7 @@ pub(super) async fn jobs(buckets: &Buckets, query: JobsQuery, replies: &mpsc::Se
     Ok(Done::Jobs { left_out })
 }
 
-/// A bucket that there is. It need not be open, nor its storage be reached.
+/// Finds a bucket that exists. The bucket need not be open, and its storage need not be reachable.
 async fn known(buckets: &Buckets, name: &str) -> Result<BucketName, String> {
     let parsed = BucketName::parse(name).map_err(|error| format!("bucket '{name}': {error}"))?;
     match buckets.catalog().bucket(&parsed).await {

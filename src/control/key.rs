@@ -22,7 +22,7 @@ impl fmt::Debug for Hidden {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Key {
-    /// What is not said is made up.
+    /// Fields that are not given are generated.
     Add {
         access_key: Option<String>,
         secret_key: Option<Hidden>,
@@ -48,7 +48,7 @@ pub struct ListedKey {
     pub access_key: String,
     pub policy: Role,
     pub name: Option<String>,
-    /// Whether it counts: the configuration has another one of this key, or its secret cannot be read.
+    /// False if the configuration has another identity with this key, or if its secret cannot be unsealed.
     pub in_force: bool,
 }
 

@@ -1,18 +1,18 @@
-//! What operators ask of buckets and the catalog, beside S3: one request, answered line by line.
+//! Operators' requests on buckets and the catalog, beside S3: one request, answered line by line.
 //!
-//! The same code answers in a running server, asked through the socket in its data directory (`socket`), and in a command
-//! that has taken a data directory at rest.
+//! The same code answers in a running server, through the socket in its data directory (`socket`), and in a
+//! command that has opened a data directory that no server uses.
 //!
 //! | file | owns |
 //! |---|---|
-//! | `adopt` | making a bucket of what lies on a backend already |
-//! | `scan` | making the index of a bucket say what its storage says |
-//! | `scrub` | whether a bucket says what is so |
+//! | `adopt` | making a bucket of existing data on a backend |
+//! | `scan` | bringing the index of a bucket up to date with its storage |
+//! | `scrub` | whether a bucket's objects match what it lists |
 //! | `key` | identities that are added and removed at run time |
-//! | `jobs` | what goes on in the background |
-//! | `replicate` | replicated buckets: how they are, and who is in them |
+//! | `jobs` | background jobs |
+//! | `replicate` | replicated buckets: their status and members |
 //! | `rows` | the format of an exported catalog |
-//! | `export`, `import` | what only the catalog knows, out of it and into it |
+//! | `export`, `import` | writing and reading what only the catalog knows |
 //! | `socket` | requests and replies as lines |
 
 mod adopt;
@@ -67,9 +67,9 @@ pub enum Reply {
     Replicating(ReplicationCounts),
     Lacks(Lack),
     Job(JobState),
-    /// The last one, if all went well.
+    /// The last reply, on success.
     Done(Done),
-    /// The last one, if not.
+    /// The last reply, on failure.
     Failed(String),
 }
 
@@ -84,7 +84,7 @@ pub struct Scanned {
 #[serde(rename_all = "snake_case")]
 pub enum Done {
     Scanned(Scanned),
-    /// There is no index: the storage lists itself.
+    /// There is no index: the storage serves listings itself.
     Unindexed,
     Scrubbed(ScrubCounts),
     Exported,
@@ -96,16 +96,16 @@ pub enum Done {
     Replicated(Replicated),
     Keyed(Keyed),
     Jobs {
-        /// How many more there are than were told.
+        /// How many more there are than were reported.
         left_out: usize,
     },
 }
 
-/// The time between two messages on how far a scan has come.
+/// The time between two progress messages of a scan.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
-/// How long a command waits for another one that does the same with the same bucket.
+/// How long a command waits for another one that does the same on the same bucket.
 const TURN: Duration = Duration::from_secs(10);
-/// Replies on their way to a slow reader.
+/// Maximum number of replies that wait for a slow reader.
 const AHEAD: usize = 64;
 
 /// Answers a request. Dropping the receiver ends the work.
@@ -130,7 +130,7 @@ pub fn answer(buckets: Arc<Buckets>, identities: Arc<AddedIdentities>, request: 
             () = replies.closed() => return,
             done = work => done.map_or_else(Reply::Failed, Reply::Done),
         };
-        // Whoever asked may have gone.
+        // The receiver may be gone.
         let _ = replies.send(last).await;
     });
     receiver

@@ -1,4 +1,4 @@
-//! Replicated buckets: how they are, what they lack, and who is in them.
+//! Replicated buckets: their status, the objects that replicas lack, and their members.
 
 use super::{PROGRESS_EVERY, Reply};
 use crate::{
@@ -17,7 +17,7 @@ use tokio::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Replicate {
-    /// With `keys`, each object that a replica lacks is told as well.
+    /// With `keys`, each object that a replica lacks is reported as well.
     Status {
         keys: bool,
     },
@@ -36,11 +36,11 @@ pub enum Replicate {
     },
 }
 
-/// How it was in the end.
+/// The final status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replicated {
     pub replicas: Vec<ReplicaState>,
-    /// The counts of an operation that took a while.
+    /// The counts of a long operation.
     pub counts: Option<ReplicationCounts>,
 }
 
@@ -63,7 +63,7 @@ pub(super) async fn replicate(buckets: &Buckets, name: &str, what: Replicate, re
                 loop {
                     let page = replication.lacking(record, after).await?;
                     for lack in page.lacks {
-                        // The whole work ends when nobody hears it any more.
+                        // The whole operation ends when the receiver is gone.
                         let _ = replies.send(Reply::Lacks(lack)).await;
                     }
                     after = page.after;
@@ -99,7 +99,7 @@ pub(super) async fn replicate(buckets: &Buckets, name: &str, what: Replicate, re
             done = &mut work => break done.map_err(failed)?,
             _ = ticks.tick() => {
                 let counts = *so_far.lock().unwrap_or_else(PoisonError::into_inner);
-                // A reader that is slow, or gone, is no reason to wait.
+                // The operation does not wait for a reader that is slow or gone.
                 let _ = replies.try_send(Reply::Replicating(counts));
             }
         }

@@ -1,4 +1,5 @@
-//! The format of an exported catalog: one JSON object a line. The first says what the file is, the last that it is whole.
+//! The format of an exported catalog: one JSON object per line. The first line names the format, and the last
+//! one shows that the file is complete.
 //!
 //! ```text
 //! {"causeway_catalog":2}
@@ -7,8 +8,8 @@
 //! {"end":{"buckets":1,"objects":1}}
 //! ```
 //!
-//! A bucket comes before its objects. What an object's row says is the words of its driver. Format 1 had fields `acl` and `location`
-//! of a bucket in the place of its documents, and is read, too.
+//! A bucket comes before its objects. The content of an object's row is in the form of its driver. Format 1
+//! had the fields `acl` and `location` of a bucket instead of its documents, and is read, too.
 
 use crate::{
     buckets::settings::{Acl, Location, document},
@@ -21,10 +22,10 @@ use std::{
     io::BufRead,
 };
 
-/// The version of the format. A change that older readers would misread makes a new one.
+/// The version of the format. A change that older readers would misread gets a new version.
 const VERSION: u32 = 2;
 const OLDEST: u32 = 1;
-/// A key is 1 KiB and metadata are 2 KiB, tags and parts some more.
+/// A key is 1 KiB and metadata are 2 KiB; tags and parts need some more.
 const LONGEST_LINE: usize = 16 << 20;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +50,7 @@ pub struct BucketRow {
     pub name: BucketName,
     pub owner: Owner,
     pub created: Timestamp,
-    /// Bodies by kind.
+    /// The bodies of documents, by kind.
     #[serde(default)]
     pub documents: BTreeMap<String, String>,
     pub backend: String,
@@ -118,8 +119,8 @@ pub enum RowError {
     Read(#[from] std::io::Error),
 }
 
-/// The rows of an exported catalog, each checked as far as it can be alone. Ends after the last line of a whole file, and
-/// with an error in one that is not.
+/// The rows of an exported catalog, each checked as far as it can be alone. Ends after the last line of a
+/// complete file, and with an error in an incomplete one.
 pub struct Rows<R> {
     lines: R,
     line: u64,

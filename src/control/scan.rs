@@ -1,4 +1,4 @@
-//! Makes the index of a bucket say what its storage says, now. The scan is a job while it runs: others see it.
+//! Brings the index of a bucket up to date with its storage, now. The scan is shown as a job while it runs.
 
 use super::{Done, PROGRESS_EVERY, Reply, Scanned, TURN};
 use crate::{
@@ -26,17 +26,17 @@ pub(super) async fn scan(buckets: &Buckets, name: &str, replies: &mpsc::Sender<R
     let done = tokio::select! {
         biased;
         () = job.lost() => Err(format!("bucket '{name}': another server scans it now")),
-        done = walk(&bucket, job.run(), replies) => done.map_err(|error| failed(error.into())),
+        done = scan_fully(&bucket, job.run(), replies) => done.map_err(|error| failed(error.into())),
     };
     job.end(done.as_ref().err().map(Failure::new));
     done
 }
 
-async fn walk(bucket: &Bucket, run: &Run, replies: &mpsc::Sender<Reply>) -> Result<Done, StoreError> {
+async fn scan_fully(bucket: &Bucket, run: &Run, replies: &mpsc::Sender<Reply>) -> Result<Done, StoreError> {
     let progress = Progress::default();
     let mut ticks = interval(PROGRESS_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let walking = bucket.upkeep().walk(&progress);
+    let walking = bucket.upkeep().scan_fully(&progress);
     tokio::pin!(walking);
     loop {
         tokio::select! {
@@ -46,7 +46,7 @@ async fn walk(bucket: &Bucket, run: &Run, replies: &mpsc::Sender<Reply>) -> Resu
             }
             _ = ticks.tick() => {
                 count(run, progress.counts());
-                // A reader that is slow, or gone, is no reason to wait.
+                // The scan does not wait for a reader that is slow or gone.
                 let _ = replies.try_send(Reply::Scanning(progress.counts().into()));
             }
         }

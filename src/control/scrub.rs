@@ -1,5 +1,5 @@
-//! Scrubbing a bucket for an operator: what differs is told as it is found, and how far it is now and then. The scrub is a job while
-//! it runs: others see it.
+//! Scrubs a bucket for an operator: differences are reported as they are found, and progress at intervals.
+//! The scrub is shown as a job while it runs.
 
 use super::{PROGRESS_EVERY, Reply, TURN};
 use crate::{
@@ -18,7 +18,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-/// Findings on their way to the reader: one that is slow slows the scrub down.
+/// Maximum number of findings that wait for the reader: a slow reader slows the scrub down.
 const AHEAD: usize = 16;
 
 pub(super) async fn scrub(buckets: &Buckets, name: &str, bytes: bool, replies: &mpsc::Sender<Reply>) -> Result<ScrubCounts, String> {
@@ -40,7 +40,7 @@ pub(super) async fn scrub(buckets: &Buckets, name: &str, bytes: bool, replies: &
 }
 
 async fn look(bucket: &Bucket, bytes: bool, run: &Run, replies: &mpsc::Sender<Reply>) -> Result<ScrubCounts, StoreError> {
-    // A cache would answer for the storage.
+    // A cache would answer instead of the storage.
     let store = bucket.uncached().clone();
     let depth = if bytes { Depth::Bytes } else { Depth::Records };
     let (counts, (findings, mut found)) = (Mutex::new(ScrubCounts::default()), mpsc::channel(AHEAD));
@@ -58,13 +58,13 @@ async fn look(bucket: &Bucket, bytes: bool, run: &Run, replies: &mpsc::Sender<Re
                 return done;
             }
             Some(finding) = found.recv() => {
-                // The whole work ends when nobody hears it any more.
+                // The whole scrub ends when the receiver is gone.
                 let _ = replies.send(Reply::Differs(finding)).await;
             }
             _ = ticks.tick() => {
                 let so_far = *counts.lock().unwrap_or_else(PoisonError::into_inner);
                 count(run, so_far);
-                // A reader that is slow, or gone, is no reason to wait.
+                // The scrub does not wait for a reader that is slow or gone.
                 let _ = replies.try_send(Reply::Scrubbing(so_far));
             }
         }

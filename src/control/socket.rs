@@ -1,7 +1,7 @@
 //! Requests to a running server, and its replies: lines of JSON through a socket in its data directory.
 //!
-//! Who may open the directory may ask; nobody else can. The socket is reached through the opened directory, since its own
-//! path may be longer than a socket's may be.
+//! A process that may open the directory may send requests; no other can. The socket is reached through the
+//! opened directory, because its own path may be longer than a socket's path may be.
 
 use super::{Reply, Request, answer};
 use crate::{access::AddedIdentities, buckets::Buckets};
@@ -21,7 +21,7 @@ use tokio::{
 };
 
 const NAME: &str = "control.sock";
-/// Operators; whoever opens more waits.
+/// Connections of operators; further ones wait.
 const CONNECTIONS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
 const LONGEST_REQUEST: u64 = 64 << 10;
@@ -70,7 +70,7 @@ impl Listener {
                         drop(place);
                     });
                 }
-                // Out of descriptors, most likely: the next try may find one.
+                // Most likely out of descriptors: the next attempt may find one.
                 Err(error) => {
                     tracing::warn!(%error, "an operator's connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -118,7 +118,7 @@ async fn converse(mut stream: UnixStream, buckets: Arc<Buckets>, identities: Arc
                 line.push(b'\n');
                 writing.write_all(&line).await?;
             }
-            // Whoever asked says no more, but may leave: then the work ends.
+            // The client sends no more, but may disconnect: then the work ends.
             gone = reading.read(&mut end) => {
                 gone?;
                 return Ok(());
@@ -127,7 +127,7 @@ async fn converse(mut stream: UnixStream, buckets: Arc<Buckets>, identities: Arc
     }
 }
 
-/// Asks the server that holds a directory. `None`: none does.
+/// Sends a request to the server that holds a directory. `None` means that no server holds it.
 pub async fn ask(dir: &Path, request: &Request) -> io::Result<Option<mpsc::Receiver<Reply>>> {
     let absent = |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
     let place = match Place::open(dir) {

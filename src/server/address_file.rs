@@ -1,11 +1,11 @@
 //! The file that tells scripts where the server listens: S3's first address, then the admin's.
 //!
-//! Whoever sees the file sees both lines, and a server that answers.
+//! A reader that sees the file sees both lines, and a server that answers.
 
 use super::error::StartError;
 use std::{net::SocketAddr, path::Path};
 
-/// Its directory has to be there before anything is started.
+/// Checks before anything is started that the file's directory exists.
 pub(super) fn check(path: Option<&Path>) -> Result<(), StartError> {
     let Some(path) = path else { return Ok(()) };
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -24,7 +24,7 @@ pub(super) fn write(path: Option<&Path>, s3: SocketAddr, admin: SocketAddr) -> R
 /// A server that has stopped has no address.
 pub(super) fn remove(path: Option<&Path>) {
     if let Some(path) = path {
-        // Somebody may have been faster.
+        // The file may already be removed.
         let _ = std::fs::remove_file(path);
     }
 }

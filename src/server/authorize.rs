@@ -1,5 +1,5 @@
-//! A person lets a configured backend into a drive: in a browser that comes back to this machine, or with a code on another
-//! device. Only asks; what comes of it is the caller's to keep.
+//! A person grants a configured backend access to a drive: in a browser that returns to this machine, or with
+//! a code on another device. This module only obtains the token; the caller stores it.
 
 use super::{backends, error::StartError};
 use crate::{
@@ -20,16 +20,16 @@ const LONGEST_LINE: u64 = 16 << 10;
 const PATIENCE: Duration = Duration::from_secs(10);
 const THANKS: &str = "This went to Causeway. You can close this page and go on at the terminal.";
 
-/// Which configured key holds what comes of it.
+/// The configured key that holds the result.
 pub const KEY: &str = "refresh_token";
 
 pub enum Way {
-    /// `typed` is whatever the person types meanwhile: an address to which a browser on another machine came back.
+    /// `typed` is what the person types meanwhile: an address to which a browser on another machine returned.
     Browser,
     Device,
 }
 
-/// What a person has to be told.
+/// What a person must be shown.
 pub enum Telling {
     Page { authority: &'static str, page: String },
     Device { authority: &'static str, page: String, user_code: String },
@@ -67,7 +67,7 @@ pub async fn authorize(settings: &Settings, name: &str, way: Way, tell: impl Fn(
                     },
                     Some(line) = typed.recv() => Some(line),
                 };
-                // Browsers also ask for icons.
+                // Browsers also request icons.
                 let Some(returned) = returned else { continue };
                 if let Some(token) = authorization.returned(&returned, &redirect).await.map_err(failed)? {
                     return Ok(token);
@@ -77,7 +77,7 @@ pub async fn authorize(settings: &Settings, name: &str, way: Way, tell: impl Fn(
     }
 }
 
-/// Lines of standard input. Whoever types nothing keeps a thread, to the end of the process.
+/// Lines of standard input. The reading thread stays until the process ends if nothing is typed.
 fn typed() -> mpsc::Receiver<String> {
     let (lines, typed) = mpsc::channel(1);
     std::thread::spawn(move || {
@@ -90,7 +90,7 @@ fn typed() -> mpsc::Receiver<String> {
     typed
 }
 
-/// What a browser asks for.
+/// The path that a browser requests.
 async fn came_back(mut stream: TcpStream) -> Option<String> {
     let exchange = async {
         let mut line = String::new();

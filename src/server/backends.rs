@@ -37,16 +37,16 @@ use std::{
 /// Backends that are open, by name.
 pub(super) type Opened = HashMap<String, Arc<dyn Backend>>;
 
-/// What drivers are given besides their own settings.
+/// What drivers receive besides their own settings.
 pub(super) struct Opening<'s> {
     pub(super) settings: &'s Settings,
     /// The name of the backend.
     pub(super) name: &'s str,
-    /// Where spools go.
+    /// The directory for spools.
     pub(super) spool: &'s Path,
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) workers: Workers,
-    /// Those that it may consist of.
+    /// The open backends of which this one may consist.
     pub(super) opened: &'s Opened,
 }
 
@@ -91,12 +91,12 @@ impl Opening<'_> {
         self.spool.join(self.name)
     }
 
-    /// Another backend, of which this one consists.
+    /// Another backend of which this one consists.
     fn part(&self, name: &str) -> Result<Arc<dyn Backend>, StoreError> {
         self.opened.get(name).cloned().ok_or_else(|| senseless(&format!("backend '{name}' is not open")))
     }
 
-    /// S3 upon files in folders.
+    /// Builds S3 on top of files in folders.
     fn tree(&self, files: impl Files) -> Result<Arc<dyn Backend>, StoreError> {
         let server = &self.settings.server;
         let settings = TreeSettings { dir: self.dir(), spool_size: server.spool_size.0, durability: server.durability };
@@ -147,7 +147,7 @@ fn gcs(gcs: &config::GcsBackend) -> Result<S3Settings, StoreError> {
         dialect,
         virtual_hosts: false,
         endpoint: Some(gcs.endpoint.clone()),
-        // What GCS expects in signatures of HMAC keys.
+        // The region that GCS expects in signatures of HMAC keys.
         region: "auto".to_owned(),
         shared: gcs.bucket.clone(),
         credentials,

@@ -1,9 +1,9 @@
-//! Caches above backends: which backends have them, and what is told of them.
+//! Caches above backends: which backends have them, and what is reported about them.
 //!
-//! A cache is above everything else that is stacked upon a backend, and only buckets see it: a backend that is part of another
-//! is asked itself there, for what decides where a write goes must not be what was so a while ago.
+//! A cache is above all other layers of a backend, and only buckets use it: a replicated backend asks its
+//! parts without a cache, because a decision about a write must not rest on old answers.
 //!
-//! A cache is opened when the first backend wants it: at start, or when the configuration is read again.
+//! A cache is opened when the first backend needs it: at start, or when the configuration is read again.
 
 use super::{backends::Opened, data::DataDirectory, error::StartError};
 use crate::{
@@ -17,11 +17,11 @@ use crate::{
 };
 use std::sync::{Arc, OnceLock};
 
-/// The caches of the configuration. There are none by default, and the same ones, however often they are cloned.
+/// The caches of the configuration. There are none by default; clones share the same caches.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Caches(Arc<Wanted>);
 
-/// Each is there once some backend keeps anything in it.
+/// Each cache exists once some backend keeps anything in it.
 #[derive(Debug, Default)]
 struct Wanted {
     metadata: OnceLock<Arc<MetadataCache>>,
@@ -29,7 +29,7 @@ struct Wanted {
 }
 
 impl Caches {
-    /// Opens what backends of these settings want, as far as it is not open yet.
+    /// Opens the caches that backends of these settings need and that are not open yet.
     pub(super) fn open(&self, settings: &Settings, data: &DataDirectory) -> Result<(), StartError> {
         let server = &settings.server;
         if settings.layers.values().any(|layers| layers.metadata_ttl.0.is_some()) {
@@ -54,7 +54,7 @@ impl Caches {
         backends.into_iter().map(|(name, backend)| (name.clone(), self.above(settings, &name, backend))).collect()
     }
 
-    /// The backend as buckets see it: itself, where nothing is kept.
+    /// The backend as buckets see it: without a cache, the backend itself.
     fn above(&self, settings: &Settings, name: &str, backend: Arc<dyn Backend>) -> Arc<dyn Backend> {
         let layers = settings.layers.get(name);
         let ttl = layers.and_then(|layers| layers.metadata_ttl.0);

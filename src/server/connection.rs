@@ -1,4 +1,4 @@
-//! Connections: accepted within limits, spoken to in whichever protocol they choose, and let go in good order.
+//! Connections: accepted within limits, served in the protocol that the client chooses, and closed in order.
 
 use super::{
     error::StartError,
@@ -28,32 +28,32 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// S3 allows 8 KB of headers; clients send a few dozen.
 const MAX_HEADERS: usize = 200;
-/// A client of HTTP/2 may send `CONNECTION_WINDOW` unread, whatever its streams: a connection costs as much as one of HTTP/1.1, and
-/// one stream cannot take all of it.
+/// A client of HTTP/2 may send `CONNECTION_WINDOW` unread bytes, over all its streams: a connection costs as
+/// much as one of HTTP/1.1, and one stream cannot take all of it.
 const CONNECTION_WINDOW: u32 = 256 << 10;
 const STREAM_WINDOW: u32 = 128 << 10;
 const SEND_BUFFER: usize = 64 << 10;
-/// Streams that a client opened and took back at once: more of them is an attack.
+/// Maximum number of streams that a client may have opened and reset at once: more are an attack.
 const RESET_STREAMS: usize = 32;
 
-/// How long a peer may take to leave when it is asked to.
+/// How long a peer may take to close its connection when it is asked to.
 const GOODBYE: Duration = Duration::from_millis(500);
-/// The part of the drain timeout that peers have who do nothing.
+/// The part of the drain timeout that idle peers have.
 const LAST_SHARE: u32 = 6;
 
-/// How long the server, when it stops, waits at most for a peer that does nothing: takes nothing of a reply, sends nothing of a body,
-/// does not end a head or a TLS handshake.
+/// How long a stopping server waits at most for a peer that does nothing: it reads nothing of a reply, sends
+/// nothing of a body, or does not finish a head or a TLS handshake.
 pub(super) fn last_patience(server: &Server) -> Duration {
     server.drain_timeout / LAST_SHARE
 }
 
-/// Where connections come in.
+/// Accepts connections.
 #[derive(Debug)]
 pub(super) struct Door {
     http: auto::Builder<Streams>,
     tls: Option<Arc<Tls>>,
     patience: Patience,
-    /// When the server stops.
+    /// The patience while the server stops.
     last_patience: Patience,
     handler: Arc<Handler>,
     metrics: Arc<Metrics>,
@@ -76,7 +76,7 @@ impl Door {
         let mut http = auto::Builder::new(Streams);
         http.http1()
             .timer(TokioTimer::new())
-            // `Activity` times heads: a timer per connection is cheaper than one per request.
+            // `Activity` limits the time for heads: one timer per connection is cheaper than one per request.
             .header_read_timeout(None)
             .max_headers(MAX_HEADERS)
             .max_buf_size(header_size);
@@ -104,7 +104,7 @@ impl Door {
         }
     }
 
-    /// Accepts on every listener until told to stop. The tracker ends when the last connection has.
+    /// Accepts on every listener until the server stops. The tracker ends when the last connection has ended.
     pub(super) fn open(self: Arc<Self>, listeners: Vec<TcpListener>) -> Result<(Vec<SocketAddr>, TaskTracker), StartError> {
         let address = |listener: &TcpListener| listener.local_addr().map_err(|error| StartError::because("the S3 listener", error));
         let addresses = listeners.iter().map(address).collect::<Result<_, _>>()?;
@@ -114,13 +114,13 @@ impl Door {
             connections.spawn(async move { door.stop.clone().run_until_cancelled(door.accept(listener)).await });
         }
         connections.close();
-        // Goes on while the server stops, and ends with the process.
+        // Continues while the server stops, and ends with the process.
         tokio::spawn(relief::relieve(self.guests.clone(), self.peers.clone()));
         Ok((addresses, connections))
     }
 
     async fn accept(&self, listener: TcpListener) {
-        // Beyond the limit clients wait in the system's queue, where they cost nothing.
+        // Beyond the limit, clients wait in the system's queue, where they cost nothing.
         while let Some(place) = self.guests.place().await {
             match listener.accept().await {
                 Ok((stream, address)) => {
@@ -136,7 +136,8 @@ impl Door {
                     let line = Line::new(address, self.tls.is_some(), peer, self.peers.clone(), guest.activity.clone(), stop);
                     self.connections.spawn(self.welcome(stream, line, guest));
                 }
-                // Out of descriptors or memory: a connection that ends makes room. A peer that left is no matter.
+                // Out of descriptors or memory: a connection that ends makes room. A peer that disconnected
+                // needs no action.
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     self.guests.ask_one_to_leave();
@@ -152,7 +153,7 @@ impl Door {
         let (patience, last_patience) = (self.patience, self.last_patience);
         let tls = self.tls.as_ref().map(|tls| tls.acceptor());
         async move {
-            // Replies are written in one piece; waiting for more to send only delays them.
+            // Replies are written in one piece; waiting for more data only delays them.
             let _ = stream.set_nodelay(true);
             let address = line.address;
             let conversation = Conversation { http, handler, patience, last_patience, line, leave: guest.leave.clone(), stop };
@@ -185,7 +186,7 @@ struct Conversation {
 }
 
 impl Conversation {
-    /// Ready when the server stops and whoever has not begun by then is not waited for any longer.
+    /// Resolves when the server stops and requests that have not begun are no longer waited for.
     fn too_late_to_begin(&self) -> impl Future<Output = ()> + Send + 'static {
         let (stop, patience) = (self.stop.clone(), self.last_patience.head);
         async move {
@@ -218,7 +219,7 @@ impl Conversation {
                         tracing::debug!(%address, why, "a connection was cut off");
                         return;
                     }
-                    // HTTP/2 can say goodbye: a request that is under way meets no broken connection.
+                    // HTTP/2 can announce the end: a request that is on its way meets no broken connection.
                     Verdict::Over(_) => {
                         closing = true;
                         connection.as_mut().graceful_shutdown();
@@ -239,12 +240,13 @@ impl Conversation {
                 }
                 () = leave.as_mut(), if !leaving => {
                     leaving = true;
-                    // Whoever has asked for nothing loses nothing. If each of thousands could say goodbye, others would wait for that.
+                    // A peer that has sent no request loses nothing. If thousands of them were sent a GOAWAY,
+                    // others would have to wait.
                     if activity.idle_since().is_some() && !activity.has_asked() {
                         tracing::debug!(%address, "a connection gave way to other clients");
                         return;
                     }
-                    // A request may have come since.
+                    // A request may have arrived since.
                     if activity.idle_since().is_some() {
                         (closing, patience) = (true, Patience { idle: patience.idle.min(GOODBYE), head: patience.head.min(GOODBYE) });
                         connection.as_mut().graceful_shutdown();
@@ -254,7 +256,7 @@ impl Conversation {
             }
         };
         if let Err(error) = ended {
-            // What peers do to connections is their business.
+            // Connections broken by peers are not the server's problem.
             tracing::debug!(%address, %error, "a connection broke");
         }
     }

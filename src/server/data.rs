@@ -25,7 +25,7 @@ const OWN: &str = ".causeway";
 #[derive(Debug)]
 pub(super) struct DataDirectory {
     own: PathBuf,
-    /// Released by the kernel however the process ends.
+    /// The kernel releases the lock however the process ends.
     _lock: File,
 }
 
@@ -55,12 +55,12 @@ impl DataDirectory {
             }
             Err(error) => return Err(failed(error.into())),
         }
-        // Only words for the message above: the lock itself is the kernel's.
+        // The text is only for the message above: the lock itself is the kernel's.
         let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
         Ok(Self { own, _lock: lock })
     }
 
-    /// Whether a server was ever there.
+    /// Whether a server ever used the directory.
     pub(super) fn was_taken(path: &Path) -> bool {
         Self::own_of(path).join("lock").exists()
     }
@@ -74,7 +74,7 @@ impl DataDirectory {
         &self.own
     }
 
-    /// The identities of the configuration, or one that is generated.
+    /// The identities of the configuration, or a generated one.
     pub(super) fn credentials(&self, settings: &Settings) -> Result<KnownCredentials, StartError> {
         let mut generated = None;
         let mut known = configured(settings);
@@ -114,7 +114,7 @@ impl KnownCredentials {
         self.generated.as_ref()
     }
 
-    /// The lines that tell a person at a terminal of generated credentials. They are never logged.
+    /// The lines that show generated credentials to a person at a terminal. They are never logged.
     pub(super) fn announcement(&self) -> String {
         let words = |root: &RootCredentials| format!("access key: {}\nsecret key: {}\n", root.access_key, root.secret_key.expose());
         self.generated().map(words).unwrap_or_default()

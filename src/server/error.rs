@@ -1,9 +1,9 @@
-//! Why the server did not start, or a backend could not be looked at.
+//! Why the server did not start, or a backend could not be inspected.
 
 use crate::telemetry::log::Chain;
 use std::fmt;
 
-/// One clear message; its causes are told in it.
+/// One clear message, which includes its causes.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct StartError(String, Kind);
@@ -28,18 +28,18 @@ impl StartError {
         self.1 == Kind::InUse
     }
 
-    /// What an error says, with its causes.
+    /// The text of an error, with its causes.
     pub(super) fn caused(error: &(dyn std::error::Error + 'static)) -> Self {
         Self(Chain(error).to_string(), Kind::Other)
     }
 
-    /// Several problems as one error, a line for each.
+    /// Several problems as one error, with a line for each.
     pub(super) fn all(problems: Vec<Self>) -> Self {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Self(lines.join("\n"), problems.first().map_or(Kind::Other, |first| first.1))
     }
 
-    /// `what`, and why it failed.
+    /// Makes an error from what was tried and why it failed.
     pub fn because(what: impl fmt::Display, error: impl Into<Box<dyn std::error::Error>>) -> Self {
         let error = error.into();
         Self(format!("{what}: {}", Chain(&*error)), Kind::Other)

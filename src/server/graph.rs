@@ -1,4 +1,4 @@
-//! From settings to components: the one place that knows which parts there are and how they hang together.
+//! From settings to components: the one place that knows all parts and how they are connected.
 
 use super::{
     backends::{self, Opened, Opening},
@@ -30,13 +30,13 @@ pub(super) struct Graph {
     pub(super) jobs: TaskTracker,
 }
 
-/// The buckets, and what they stand on. The same parts, however often they are cloned.
+/// The buckets and the components below them. Clones share the same parts.
 #[derive(Debug, Clone)]
 pub(super) struct Stack {
     pub(super) buckets: Arc<Buckets>,
     pub(super) limits: Arc<LimitsInForce>,
     pub(super) caches: Caches,
-    /// Backends by name, below their caches: what other backends consist of.
+    /// Backends by name, below their caches: the parts of other backends.
     pub(super) opened: Opened,
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn build(
     let edge = Edge::new(edge_settings, keys);
     let service = Service::new(stack.buckets.clone(), s3_settings);
     let jobs = JobSettings {
-        // The job's words for "never again".
+        // The job's value for "never again".
         scan_interval: server.scan_interval.0.unwrap_or_default(),
         upload_expiry: server.upload_expiry.0.unwrap_or(Duration::MAX),
     };
@@ -70,7 +70,7 @@ pub(super) async fn build(
     Ok(Graph { edge, service, stack, jobs })
 }
 
-/// Writes down what is used of budgets, if there is a budget now and nobody writes yet.
+/// Starts writing the use of budgets, if there is a budget now and no task writes it yet.
 pub(super) fn keep_ledger(limits: &LimitsInForce, jobs: &TaskTracker, stop: CancellationToken) {
     if let Some(ledger) = limits.to_be_kept() {
         jobs.spawn(stop.run_until_cancelled_owned(ledger.keep()));
@@ -103,7 +103,7 @@ pub(super) async fn stack(
     Ok(Stack { buckets, limits, caches, opened })
 }
 
-/// Backends that were opened and serve nobody yet.
+/// Backends that were opened and are not used yet.
 #[derive(Debug, Default)]
 pub(super) struct NewBackends {
     pub(super) opened: Opened,
@@ -120,13 +120,13 @@ pub(super) struct OfAll<'s> {
     pub(super) data: &'s DataDirectory,
 }
 
-/// Opens backends, each behind its limits and those that it consists of, beside those that are `open` already.
+/// Opens backends, each after its limits and its parts, in addition to those that are already `open`.
 pub(super) fn open_backends(settings: &Settings, names: &[String], open: &Opened, of_all: OfAll<'_>) -> NewBackends {
     let OfAll { catalog, workers, limits, data } = of_all;
     let (mut new, mut all) = (NewBackends::default(), open.clone());
     let spool = settings.server.spool.clone().unwrap_or_else(|| data.own().join("spool"));
     for (name, backend) in names.iter().filter_map(|name| settings.backends.get_key_value(name)) {
-        // Why one of its parts is missing was told.
+        // The missing part was already reported.
         if backend.over().iter().any(|part| !all.contains_key(*part)) {
             continue;
         }
@@ -146,7 +146,7 @@ pub(super) fn open_backends(settings: &Settings, names: &[String], open: &Opened
     new
 }
 
-/// What settings say of buckets.
+/// What the settings say about buckets.
 pub(super) fn setup(settings: &Settings, credentials: &Credentials, backends: Opened) -> Setup {
     let grants = |bucket| Arc::new(grants(settings, credentials, bucket));
     Setup {
@@ -158,7 +158,7 @@ pub(super) fn setup(settings: &Settings, credentials: &Credentials, backends: Op
     }
 }
 
-/// Whom the configuration gives what in a bucket.
+/// The grants that the configuration gives in a bucket.
 fn grants(settings: &Settings, credentials: &Credentials, bucket: &config::Bucket) -> Grants {
     let right = |grant: &Grant| match grant {
         Grant::ReadOnly => Right::Read,

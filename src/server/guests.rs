@@ -1,8 +1,10 @@
-//! The connections there are, and which of them leaves when there are too few places.
+//! The open connections, and which of them is closed when there are too few places.
 //!
-//! Owns the places and who waits for one. Does not own the connections: each is asked to leave and says goodbye itself.
+//! Owns the places and the queue for them. Does not own the connections: each is asked to close and ends
+//! itself.
 //!
-//! Invariant: a connection with a request in work, or one that has just come, is never asked to leave.
+//! Invariant: a connection with a request in progress, or one that was just accepted, is never asked to
+//! close.
 
 use super::{
     idle::Activity,
@@ -23,9 +25,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// A connection that does nothing for this long is idle.
+/// A connection without activity for this long is idle.
 const IDLE: Duration = Duration::from_secs(1);
-/// How often those that wait look for one.
+/// How often waiters check for a place.
 const LOOK: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
@@ -42,7 +44,7 @@ pub(super) struct Guest {
     guests: Arc<Guests>,
     number: u64,
     pub(super) activity: Arc<Activity>,
-    /// Cancelled when it should leave, if it is idle still.
+    /// Cancelled when the connection should close, if it is still idle.
     pub(super) leave: CancellationToken,
     _place: OwnedSemaphorePermit,
     _of_peer: OwnedSemaphorePermit,
@@ -53,7 +55,7 @@ impl Guests {
         Arc::new(Self { places: Arc::new(Semaphore::new(places)), present: Mutex::default(), next: AtomicU64::new(0), metrics })
     }
 
-    /// A place, made by somebody who does nothing if there is none.
+    /// Returns a place; if there is none, an idle connection is asked to close.
     pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = self.places.clone().try_acquire_owned() {
             return Some(place);
@@ -69,7 +71,7 @@ impl Guests {
         }
     }
 
-    /// Whoever has asked for nothing goes first, then whoever is idle the longest.
+    /// A connection that has sent no request is closed first, then the one that has been idle longest.
     pub(super) fn ask_one_to_leave(&self) {
         let now = Instant::now();
         let present = self.present();
@@ -82,7 +84,7 @@ impl Guests {
         }
     }
 
-    /// Replies that hold something, and of which nothing was taken for so long.
+    /// Replies that hold memory, and of which nothing was read for this long.
     pub(super) fn still_replies(&self, long: Duration) -> Vec<Still> {
         self.present().values().flat_map(|(activity, _)| still::replies(activity, long)).collect()
     }

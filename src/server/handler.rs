@@ -1,4 +1,5 @@
-//! The life of a request: numbered, counted in, admitted by the edge, served by S3, and counted out when its reply is.
+//! The life of a request: it gets an id and is counted, the edge admits it, S3 serves it, and it is counted
+//! out when its reply was sent.
 
 use super::{
     limits::LimitsInForce,
@@ -36,7 +37,8 @@ impl Handler {
         Self { edge, service, limits, metrics, ids: RequestIds::new() }
     }
 
-    /// An error: the stream is refused. Its client may send the request again, on another connection or later (RFC 9113, 8.7).
+    /// An error refuses the stream. Its client may send the request again, on another connection or later
+    /// (RFC 9113, 8.7).
     pub(super) async fn answer<B>(&self, request: Request<B>, line: &Line) -> Result<http::Response<Recorded>, h2::Error>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -63,8 +65,8 @@ impl Handler {
             drop(request);
             About::new(&id, None, None).error(busy(asked.elapsed()))
         } else {
-            // In a box: what is left while a reply is sent is small. A defect costs its own request a 500, not the connection
-            // and those that share it.
+            // Boxed: the state that remains while a reply is sent is small. A panic costs its own request a
+            // 500, and does not end the connection and the other requests on it.
             let serving = Box::pin(self.serve(request, arrival, &mut record, &place));
             match AssertUnwindSafe(serving).catch_unwind().await {
                 Ok(response) => response,
@@ -77,7 +79,8 @@ impl Handler {
         };
         let mut response = reply.finish(response);
         if record.is_unread() && place.progress().is_none() {
-            // What the client still sends cannot be told from its next request. HTTP/2 resets the stream by itself.
+            // The rest of the body cannot be distinguished from the next request. HTTP/2 resets the stream by
+            // itself.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             line.activity.leaves_unread();
         }
@@ -118,13 +121,14 @@ impl Handler {
     }
 }
 
-/// What the head of a request takes in memory, about.
+/// The approximate memory of a request's head.
 fn head_size<B>(request: &Request<B>) -> usize {
     let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     headers + request.uri().path().len() + request.uri().query().map_or(0, str::len)
 }
 
-/// Nobody knows when a place or memory is free. Whoever has waited in vain is told to stay away as long again.
+/// It is not known when a place or memory becomes free. A client whose request has waited in vain is asked to
+/// wait as long again.
 fn busy(waited: Duration) -> S3Error {
     S3Error::from(ErrorCode::SlowDown).retry_after(waited)
 }

@@ -3,9 +3,9 @@
 use crate::store::memory::Memory;
 use std::sync::Arc;
 
-/// What drivers hand out of a reply at once.
+/// How many bytes of a reply drivers return at once.
 pub(super) const PIECE: usize = 128 << 10;
-/// A reply takes the memory of two pieces: one that was handed out, and one that is read ahead.
+/// A reply takes the memory of two pieces: one that was returned, and one that is read ahead.
 pub(super) const REPLY: usize = 2 * PIECE;
 
 /// What a reply holds of its peer's memory.

@@ -1,12 +1,15 @@
 //! Connections whose peer does nothing.
 //!
-//! - Between requests, a peer may be silent for `idle`; the head of a request, once begun, must be whole within `head`.
-//! - During a request we owe the next step, or the edge waits for the body and keeps its own time: reads are not timed.
-//! - A peer that does not take what we write for `idle` is gone, whenever. Of a stream of HTTP/2 only that stream ends, unless
-//!   what is queued for it stays.
+//! - Between requests, a peer may be silent for `idle`; the head of a request, once begun, must be complete
+//!   within `head`.
+//! - During a request, either the server has the next step, or the edge waits for the body with its own time
+//!   limit: reads are not timed here.
+//! - A peer that reads nothing of what we write for `idle` loses its connection at any time. On HTTP/2 only
+//!   that stream ends, unless the data queued for it remains.
 //!
-//! [`Watched`] and [`InWork`] only note when something happened; whoever holds the connection asks [`Activity::check`]
-//! now and then. One timer per connection, moved only when it goes off: a request costs no timer.
+//! [`Watched`] and [`InWork`] only note when something happened; the owner of the connection calls
+//! [`Activity::check`] at intervals. There is one timer per connection, moved only when it fires: a request
+//! costs no timer.
 
 use super::{holding::Holding, progress::Progress};
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -32,13 +35,14 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Nothing that happens after a check can be over before this has passed.
+    /// No time limit that starts after a check can end before this has passed.
     pub(super) fn shortest(self) -> Duration {
         self.idle.min(self.head)
     }
 }
 
-/// What a connection does. Points in time are milliseconds after its begin, `NEVER` for what is not going on.
+/// The activity of a connection. Points in time are milliseconds after its start; `NEVER` means that the
+/// activity is not in progress.
 #[derive(Debug)]
 pub(super) struct Activity {
     begun: Instant,
@@ -46,36 +50,36 @@ pub(super) struct Activity {
     silent_since: AtomicU64,
     head_since: AtomicU64,
     stalled_since: AtomicU64,
-    /// Reads between requests may be upkeep of the connection, not the head of a request.
+    /// Reads between requests may be control frames, not the head of a request.
     multiplexed: AtomicBool,
-    /// It has carried a request.
+    /// The connection has carried a request.
     asked: AtomicBool,
-    /// A request was answered before its body had come.
+    /// A request was answered before its body was received.
     left_unread: AtomicBool,
-    /// The progress of every request in work that has a stream of its own.
+    /// The progress of every request in progress that has a stream of its own.
     replies: Mutex<Vec<Arc<Progress>>>,
-    /// What the reply holds, where the connection carries one at a time.
+    /// What the reply holds, if the connection carries one request at a time.
     holding: Mutex<Option<Holding>>,
-    /// Somebody needs what is held.
+    /// Another request needs the memory that is held.
     pressed: Notify,
 }
 
-/// What is queued for a stream that has ended goes within this time, or its connection does.
+/// Data queued for an ended stream must leave within this time, or the connection is closed.
 const PURGE: Duration = Duration::from_millis(500);
 
 const NEVER: u64 = u64::MAX;
 
-/// A request in work, until dropped.
+/// A request in progress, until dropped.
 #[derive(Debug)]
 pub(super) struct InWork {
     activity: Arc<Activity>,
     reply: Option<Arc<Progress>>,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Nothing is over before then.
+    /// No time limit ends before then.
     CheckAt(Instant),
     Over(&'static str),
 }
@@ -100,7 +104,7 @@ impl Activity {
         })
     }
 
-    /// `reply` where the request has a stream of its own.
+    /// `reply` is given if the request has a stream of its own.
     pub(super) fn request(self: &Arc<Self>, reply: Option<Arc<Progress>>) -> InWork {
         self.in_work.fetch_add(1, Relaxed);
         self.asked.store(true, Relaxed);
@@ -112,23 +116,24 @@ impl Activity {
         InWork { activity: self.clone(), reply }
     }
 
-    /// The progress of the requests in work that have streams of their own.
+    /// The progress of the requests that have streams of their own.
     pub(super) fn replies(&self) -> MutexGuard<'_, Vec<Arc<Progress>>> {
         self.replies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Since when it has no request in work.
+    /// Since when the connection has had no request in progress.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let idle = self.in_work.load(Relaxed) == 0;
         idle.then(|| self.begun + Duration::from_millis(self.silent_since.load(Relaxed)))
     }
 
-    /// Whether it ever carried a request.
+    /// Whether the connection ever carried a request.
     pub(super) fn has_asked(&self) -> bool {
         self.asked.load(Relaxed)
     }
 
-    /// Ends streams whose replies nobody takes, and says when the next may have to end; `None`: ending them does not help.
+    /// Ends streams whose replies are not read, and returns when the next one may have to end; `None` means
+    /// that ending them does not help.
     fn end_still_replies(&self, now: Instant, idle: Duration) -> Option<Option<Instant>> {
         let mut next: Option<Instant> = None;
         for reply in self.replies().iter() {
@@ -145,13 +150,14 @@ impl Activity {
         Some(next)
     }
 
-    /// Since when nothing is taken of what the connection carries, and what it holds all the same, where it carries one reply at a time.
+    /// Since when nothing was read of the reply, and what it holds, if the connection carries one request at
+    /// a time.
     pub(super) fn still_plain(&self) -> Option<(Instant, Holding)> {
         let since = Some(self.stalled_since.load(Relaxed)).filter(|since| *since != NEVER)?;
         Some((self.begun + Duration::from_millis(since), self.holding().clone()?))
     }
 
-    /// Where the connection carries one request at a time.
+    /// Notes what a reply holds, if the connection carries one request at a time.
     pub(super) fn holds(&self, holding: Option<Holding>) {
         *self.holding() = holding;
     }
@@ -160,7 +166,8 @@ impl Activity {
         self.holding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for what the connection holds. It looks itself whether nothing is taken still.
+    /// Requests the memory that the connection holds. The connection checks itself whether still nothing is
+    /// read.
     pub(super) fn press(&self) {
         self.pressed.notify_one();
     }
@@ -196,7 +203,8 @@ impl Activity {
         Verdict::CheckAt(next)
     }
 
-    /// The client may still be sending a body that nobody will read. The connection carries no further request.
+    /// The client may still be sending a body that will not be read. The connection carries no further
+    /// request.
     pub(super) fn leaves_unread(&self) {
         self.left_unread.store(true, Relaxed);
     }
@@ -209,7 +217,7 @@ impl Activity {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(NEVER - 1)
     }
 
-    /// Bytes came.
+    /// Notes that bytes were received.
     fn heard(&self) {
         let between_requests = self.in_work.load(Relaxed) == 0 && !self.multiplexed.load(Relaxed);
         if between_requests && self.head_since.load(Relaxed) == NEVER {
@@ -217,7 +225,7 @@ impl Activity {
         }
     }
 
-    /// Bytes were offered, and taken or not.
+    /// Notes that bytes were offered, and whether any were taken.
     fn wrote(&self, taken: bool) {
         match (taken, self.stalled_since.load(Relaxed) == NEVER) {
             (true, false) => self.stalled_since.store(NEVER, Relaxed),
@@ -241,7 +249,7 @@ impl Drop for InWork {
     }
 }
 
-/// A connection's bytes, passing.
+/// The byte stream of a connection, which notes its activity.
 #[derive(Debug)]
 pub(super) struct Watched<I> {
     io: I,
@@ -311,7 +319,7 @@ mod tests {
         (TokioIo::new(Watched::new(TokioIo::new(ours), activity.clone())), theirs, activity)
     }
 
-    /// Why the connection would be over if nobody had any patience for silence, or for heads.
+    /// Why the connection would be closed with these time limits.
     fn over(activity: &Activity, idle: Duration, head: Duration) -> Option<&'static str> {
         match activity.check(Patience { idle, head }) {
             Verdict::Over(why) => Some(why),

@@ -1,7 +1,7 @@
-//! One backend or bucket of a configuration, opened without a server: to try out what it keeps.
+//! One backend or bucket of a configuration, opened without a server, to probe what it supports.
 //!
-//! Owns the scratch catalog that drivers want, and where on a backend is tried. Leaves nothing behind: neither on the
-//! backend, nor in any data directory.
+//! Owns the temporary catalog that drivers need, and the choice of the location for the probe. Leaves nothing
+//! behind: neither on the backend, nor in any data directory.
 
 use super::{
     backends::{self, Opening},
@@ -24,16 +24,16 @@ use crate::{
 pub use probe::{Depth, Outcome, Report, Step};
 use std::{collections::HashMap, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
 
-/// What was tried, where, and what came of it.
+/// What was probed, where, and the result.
 #[derive(Debug)]
 pub struct Inspected {
     pub backend: String,
-    /// On the backend: a bucket or container with a prefix, or a directory.
+    /// The location on the backend: a bucket or container with a prefix, or a directory.
     pub place: String,
     pub report: Report,
 }
 
-/// Tries out everything on a backend: in `place`, or where that is harmless, or else in the first bucket of the
+/// Probes everything on a backend: in `place`, or where that is harmless, or else in the first bucket of the
 /// configuration that it holds.
 pub async fn backend(settings: &Settings, name: &str, place: Option<&str>) -> Result<Inspected, StartError> {
     let configured = known(settings, name)?;
@@ -60,7 +60,7 @@ pub async fn backend(settings: &Settings, name: &str, place: Option<&str>) -> Re
     found
 }
 
-/// Tries what any use of a bucket of the configuration needs, in its own place.
+/// Probes what any use of a bucket of the configuration needs, at its own location.
 pub async fn bucket(settings: &Settings, name: &str) -> Result<Inspected, StartError> {
     let (name, backend) = known_bucket(settings, name)?;
     refuse_missing(settings, &name)?;
@@ -75,7 +75,8 @@ pub async fn bucket(settings: &Settings, name: &str) -> Result<Inspected, StartE
     found
 }
 
-/// A bucket on local disk has a directory from the first start of a server on. This can be told while a server uses it.
+/// A bucket on local disk has a directory once a server has started. The check works while a server uses the
+/// directory.
 fn refuse_missing(settings: &Settings, name: &BucketName) -> Result<(), StartError> {
     let bucket = &settings.buckets[name];
     let backend = settings.backend_of(bucket);
@@ -91,13 +92,13 @@ fn refuse_missing(settings: &Settings, name: &BucketName) -> Result<(), StartErr
     )))
 }
 
-/// Makes the bucket or container that a bucket of the configuration lies in, if it is missing.
+/// Creates the bucket or container of a bucket of the configuration, if it does not exist.
 pub async fn create(settings: &Settings, name: &str) -> Result<(), StartError> {
     let (name, backend) = known_bucket(settings, name)?;
     let visit = Visit::begin(settings, backend).await?;
     let made = async {
         let place = visit.place_of(&name)?;
-        // Object stores make what is a bucket wholly; what a prefix is below comes first in a place.
+        // Object stores create a whole bucket; in a location, the part before the prefix comes first.
         let is_object_store = settings.below(known(settings, backend)?).is_object_store();
         let remote = if is_object_store { place.shown.split('/').next().unwrap_or_default() } else { &place.shown };
         let record = visit.record(remote.to_owned()).await?;
@@ -109,7 +110,8 @@ pub async fn create(settings: &Settings, name: &str) -> Result<(), StartError> {
     made
 }
 
-/// Whether the place of a bucket of the configuration exists, on storage of files. Object stores are asked when they are tried out.
+/// Whether the location of a bucket of the configuration exists, on file storage. On object stores the probe
+/// finds out.
 pub async fn is_there(settings: &Settings, name: &str) -> Result<bool, StartError> {
     let (name, backend) = known_bucket(settings, name)?;
     let below = settings.below(known(settings, backend)?);
@@ -150,13 +152,13 @@ fn listed(names: &[&str]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// A place on a backend, and where in it is tried.
+/// A location on a backend, and where inside it is probed.
 struct Place {
     shown: String,
     tried: String,
 }
 
-/// One backend, opened for a while.
+/// One backend, opened temporarily.
 struct Visit<'s> {
     settings: &'s Settings,
     name: &'s str,
@@ -195,7 +197,7 @@ impl<'s> Visit<'s> {
         })
     }
 
-    /// Where a bucket of the configuration lies.
+    /// The location of a bucket of the configuration.
     fn place_of(&self, name: &BucketName) -> Result<Place, StartError> {
         let bucket = &self.settings.buckets[name];
         let place = self.backend.place_at(name, bucket.remote.as_deref(), bucket.place());
@@ -203,8 +205,8 @@ impl<'s> Visit<'s> {
         self.within(place)
     }
 
-    /// A place as it is named, and where in it is tried. A directory is searched before it is listed, which takes as long as
-    /// it has files: there, a new one inside will do.
+    /// A location as it is named, and where inside it is probed. A directory is scanned before it is listed,
+    /// which takes longer the more files it has: there, a new directory inside is enough.
     fn within(&self, shown: String) -> Result<Place, StartError> {
         if !self.is_directory {
             return Ok(Place { tried: shown.clone(), shown });
@@ -215,7 +217,7 @@ impl<'s> Visit<'s> {
         Ok(Place { tried: if shown.is_empty() { own } else { format!("{shown}/{own}") }, shown })
     }
 
-    /// A place that no bucket has.
+    /// A location that belongs to no bucket.
     fn beside_all(&self) -> Result<Place, StartError> {
         self.within(if self.is_directory { String::new() } else { self.backend.place_for(&trial_name()) })
     }
@@ -240,7 +242,7 @@ impl<'s> Visit<'s> {
         }
     }
 
-    /// What is in a format of its own is no bucket, whatever may be done there.
+    /// A location in a foreign format is not a bucket, whatever access it allows.
     async fn refuse_foreign(&self, place: &str) -> Result<(), StartError> {
         let failed = |error: StoreError| StartError::because(format_args!("looking at '{place}' on backend '{}'", self.name), error);
         let record = BucketRecord::new(BucketId(0), self.trial(place.to_owned()));
@@ -253,7 +255,8 @@ impl<'s> Visit<'s> {
     async fn try_out(&self, place: Place, depth: Depth) -> Result<Inspected, StartError> {
         let failed = |error: StoreError| StartError::because(format_args!("opening '{}' on backend '{}'", place.shown, self.name), error);
         let record = self.record(place.tried.clone()).await?;
-        // From before the first request: an interrupt that ended the process would leave what the trial has written.
+        // Installed before the first request: an interrupt that ended the process would leave what the probe
+        // has written.
         let (mut stopping, _) = signals::install()?;
         let store = self.backend.open(&record).await.map_err(failed)?.store;
         let stop = async || stopping.wait().await;
@@ -271,7 +274,7 @@ impl<'s> Visit<'s> {
     }
 }
 
-/// A name that is never shown: only the place counts.
+/// A name that is never shown: only the location counts.
 fn trial_name() -> BucketName {
     match BucketName::parse("causeway-trial") {
         Ok(name) => name,
@@ -279,7 +282,7 @@ fn trial_name() -> BucketName {
     }
 }
 
-/// A directory of our own that goes with its owner.
+/// A temporary directory that is removed when this is dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {

@@ -1,7 +1,7 @@
-//! Who is limited to what, as configured: backends by a layer upon them; identities and buckets here, where a request has been
-//! authenticated and before anything of it is done.
+//! Which limits apply to whom, as configured: on backends they are a layer; on identities and buckets they
+//! apply here, after a request was authenticated and before any of it is done.
 //!
-//! A request that is refused afterwards has taken its turn all the same: asking is what is limited.
+//! A request that is refused later has still used its turn: requests are limited, not successes.
 
 use super::{data::DataDirectory, error::StartError};
 use crate::{
@@ -21,7 +21,7 @@ use std::{
     },
 };
 
-/// Every limit there is, by name.
+/// All limits, by name.
 #[derive(Debug, Default)]
 pub(super) struct LimitsInForce {
     backends: Mutex<Vec<OfBackend>>,
@@ -46,7 +46,7 @@ struct OfClients {
     identities: Limiters,
 }
 
-/// With what each was made of, so that one whose limits stay goes on counting.
+/// Each with its settings, so that a limiter whose settings stay keeps its counts.
 type Limiters = HashMap<String, (Limits, Arc<Limiter>)>;
 
 impl OfClients {
@@ -84,7 +84,7 @@ impl LimitsInForce {
         Self { clients, ..Self::default() }
     }
 
-    /// Limits of identities and buckets as another configuration says them, from the next request on.
+    /// Replaces the limits of identities and buckets, from the next request on.
     pub(super) fn replace(&self, settings: &Settings) {
         let clients = OfClients::of(settings, &self.clients());
         *self.clients.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(clients);
@@ -94,7 +94,7 @@ impl LimitsInForce {
         self.clients.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A backend behind the limits that are set upon it, if any are.
+    /// Puts a backend behind its limits, if it has any.
     pub(super) fn upon(
         &self,
         name: &str,
@@ -131,7 +131,7 @@ impl LimitsInForce {
         Ok((Arc::new(limited), Some(OfBackend { name: name.to_owned(), limiter, account })))
     }
 
-    /// Backends that are served from now on.
+    /// Adds backends that are used from now on.
     pub(super) fn add(&self, backends: impl IntoIterator<Item = OfBackend>) {
         self.backends.lock().unwrap_or_else(PoisonError::into_inner).extend(backends);
     }
@@ -146,13 +146,13 @@ impl LimitsInForce {
         Ok(self.ledger.get_or_init(|| ledger).clone())
     }
 
-    /// Where what is used of budgets is kept. It is told once, to whoever writes it from then on.
+    /// Where the use of budgets is stored. Returned once, to the task that writes it from then on.
     pub(super) fn to_be_kept(&self) -> Option<Arc<Ledger>> {
         let ledger = self.ledger.get()?;
         (!self.is_ledger_kept.swap(true, Ordering::Relaxed)).then(|| ledger.clone())
     }
 
-    /// Once it is a request's turn.
+    /// Waits for the request's turn.
     pub(super) async fn admit(&self, request: &Request) -> Result<Admitted, S3Error> {
         let clients = self.clients();
         let identity = request.context.principal.identity().and_then(|identity| clients.identities.get(identity.access_key.as_str()));
@@ -181,17 +181,17 @@ impl LimitsInForce {
     }
 }
 
-/// The limits of one request that was let in.
+/// The limits of one admitted request.
 #[derive(Debug, Default)]
 pub(super) struct Admitted(Vec<(Arc<Limiter>, Slot)>);
 
 impl Admitted {
-    /// The request, its body at the pace it may have.
+    /// The request, with its body at the permitted rate.
     pub(super) fn request(&self, request: Request) -> Request {
         self.0.iter().fold(request, |request, (limiter, _)| Request { payload: limiter.upload(request.payload), ..request })
     }
 
-    /// The reply, at the pace it may have. The request is in work until its last byte.
+    /// The reply, at the permitted rate. The request is in progress until its last byte.
     pub(super) fn reply(self, response: Response) -> Response {
         if self.0.is_empty() {
             return response;

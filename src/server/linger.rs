@@ -1,14 +1,16 @@
 //! The end of a connection whose client is still sending.
 //!
-//! A request may be answered before its body was read. If the socket is closed then, the system answers what still comes
-//! with a reset, and the reset overtakes the reply: the client sees a broken connection instead of a 503. So our side of the
-//! connection ends first; what comes after is read and thrown away until the client ends its side.
+//! A request may be answered before its body was read. If the socket is closed then, the system answers
+//! further data with a reset, and the reset overtakes the reply: the client sees a broken connection instead
+//! of a 503. So our side of the connection ends first; further data is read and discarded until the client
+//! ends its side.
 //!
-//! Owns how long that goes on, and how much is read. Does not own when a reply comes early: [`Activity::leaves_unread`].
+//! Owns how long that lasts, and how much is read. Does not own when a reply comes early:
+//! [`Activity::leaves_unread`].
 //!
-//! Invariants: a connection without an early reply is closed at once; a client that goes on sending, or does nothing, costs
-//! no more than [`LONGEST`], [`SILENCE`] and [`MOST`] allow; whoever sent more than is read has as long as whoever is silent
-//! to find the reply.
+//! Invariants: a connection without an early reply is closed at once; a client that continues to send, or
+//! does nothing, costs no more than [`LONGEST`], [`SILENCE`] and [`MOST`] allow; a client that sent more than
+//! is read has as long as a silent one to find the reply.
 
 use super::idle::Activity;
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
@@ -28,7 +30,7 @@ const SILENCE: Duration = Duration::from_secs(3);
 const MOST: u64 = 64 << 20;
 const PIECE: usize = 16 << 10;
 
-/// A connection's bytes; its shutdown waits for the client, where a reply came early.
+/// The byte stream of a connection; its shutdown waits for the client if a reply came early.
 #[derive(Debug)]
 pub(super) struct Lingering<I> {
     io: I,
@@ -57,7 +59,7 @@ impl Drain {
         Self { deadline: now + LONGEST, alarm, read: 0, buffer: vec![0; PIECE].into() }
     }
 
-    /// Ready when nothing more is to be waited for.
+    /// Resolves when there is nothing more to wait for.
     fn poll(&mut self, io: &mut (impl Read + Unpin), cx: &mut Context<'_>) -> Poll<()> {
         while self.read < MOST {
             let mut buffer = ReadBuf::new(&mut self.buffer);
@@ -77,7 +79,8 @@ impl Drain {
                 Poll::Pending => return self.alarm.as_mut().poll(cx),
             }
         }
-        // The rest stays where it is: closed now, the connection would be reset under a client that reads while it sends.
+        // The rest stays unread: if the connection were closed now, it would be reset under a client that
+        // reads while it sends.
         self.alarm.as_mut().poll(cx)
     }
 }

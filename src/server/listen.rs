@@ -13,23 +13,25 @@ use std::{
 };
 use tokio::net::TcpListener;
 
-/// Where health and metrics are if nobody said so.
+/// The default address of health and metrics.
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9001);
-/// What the kernel takes of a reply beyond what is on its way to the peer. By default it takes megabytes for each client that reads
-/// nothing: memory that nobody counts, and time that all others wait for.
+/// How much of a reply the kernel buffers beyond what is on its way to the peer. By default it buffers
+/// megabytes for each client that reads nothing: memory that is not counted, and time that all others wait
+/// for.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 256 << 10;
-/// Clients that may wait to be accepted.
+/// How many clients may wait to be accepted.
 const BACKLOG: i32 = 1024;
-/// That a request has open at once, with those of what it leaves behind.
+/// Descriptors that a request has open at once, including those of work that it leaves behind.
 const FILES: u64 = 2;
-/// Descriptors beside connections and requests: directories of buckets, connections to storages, the catalog, the log.
+/// Descriptors beside connections and requests: directories of buckets, connections to storages, the catalog,
+/// the log.
 const OTHER_DESCRIPTORS: u64 = 1024;
 
 #[derive(Debug)]
 pub(super) struct Listeners {
     pub(super) s3: Vec<TcpListener>,
-    /// At least one, and so is `s3`.
+    /// Never empty; neither is `s3`.
     pub(super) admin: Vec<TcpListener>,
     pub(super) admin_address: SocketAddr,
 }
@@ -50,7 +52,7 @@ impl Listeners {
     }
 }
 
-/// What to bind for one configured address.
+/// The addresses to bind for one configured address.
 struct Wanted<'a> {
     configured: &'a Address,
     addresses: Vec<SocketAddr>,
@@ -68,11 +70,12 @@ fn bind_all(configured: &[Address]) -> Result<Vec<TcpListener>, StartError> {
     for Wanted { configured, addresses } in &wanted {
         let (mut bound, mut lacking) = (Vec::new(), None);
         for address in addresses {
-            // `[::]` takes IPv4 connections too, unless an IPv4 address of the same port is to be listened on itself.
+            // `[::]` accepts IPv4 connections too, unless an IPv4 address of the same port is configured
+            // itself.
             let only_v6 = all.iter().any(|other| other.is_ipv4() && other.port() == address.port() && address.port() != 0);
             match bind(*address, only_v6 && !matches!(configured, Address::Any(_))) {
                 Ok(listener) => bound.push(listener),
-                // A name, or every address, may mean one of a protocol that this machine does not have.
+                // A name, or every address, may include a protocol that this machine does not have.
                 Err(error) if addresses.len() > 1 && is_lacking(&error) => lacking = Some(error),
                 Err(error) => return Err(failed(configured, error)),
             }
@@ -88,8 +91,8 @@ fn bind_all(configured: &[Address]) -> Result<Vec<TcpListener>, StartError> {
     Ok(listeners)
 }
 
-/// Lists the addresses to try. A port alone means every address: an IPv6 socket takes connections of IPv4 too, and the IPv4 address is
-/// for machines without IPv6.
+/// Lists the addresses to try. A port alone means every address: an IPv6 socket accepts IPv4 connections too,
+/// and the IPv4 address is for machines without IPv6.
 fn resolve(configured: &Address) -> io::Result<Vec<SocketAddr>> {
     match configured {
         Address::Socket(address) => Ok(vec![*address]),
@@ -109,7 +112,7 @@ fn resolve(configured: &Address) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// Whether the machine has no such address, or not the protocol at all.
+/// Whether the machine does not have this address, or not the protocol at all.
 fn is_lacking(error: &io::Error) -> bool {
     let code = error.raw_os_error();
     [Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT].into_iter().any(|errno| code == Some(errno.raw_os_error()))
@@ -119,12 +122,12 @@ fn bind(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
-    // A server may start again while connections of the one before linger.
+    // A server may start again while connections of the earlier one remain in the kernel.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, only_v6)?;
     }
-    // Connections have it from their listener. A system that does not know it does without.
+    // Connections inherit this option from their listener. A system that does not know it works without.
     #[cfg(target_os = "linux")]
     let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT);
     rustix::net::bind(&socket, &address)?;
@@ -132,7 +135,8 @@ fn bind(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Most systems allow few descriptors until asked for more. Says how many connections there may be, so that files find some.
+/// Most systems allow few descriptors by default. Raises the limit, and returns how many connections there
+/// may be so that enough descriptors are left for files.
 pub(super) fn raise_descriptor_limit(server: &Server) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = server.max_connections as u64 + FILES * server.max_requests as u64 + OTHER_DESCRIPTORS;
@@ -174,7 +178,7 @@ mod tests {
     async fn an_admin_port_that_nobody_chose_gives_way() {
         let flags = vec![Flag { name: "--listen", key: "server.listen", value: "127.0.0.1:0".to_owned() }];
         let settings = Settings::load(&Sources { flags, ..Default::default() }).expect("settings");
-        // Whoever has the default port, be it the first of these or another program: the second has it not.
+        // The default port is taken, by the first of these or by another program: the second does not get it.
         let first = Listeners::bind(&settings.server).expect("bound");
         let second = Listeners::bind(&settings.server).expect("bound");
         assert_ne!(first.admin_address, second.admin_address);

@@ -1,5 +1,5 @@
-//! What the data directory remembers of buckets, while no server holds it: a bucket that the catalog knows exists, whatever
-//! the configuration says.
+//! What the data directory remembers of buckets, while no server holds it: a bucket in the catalog exists,
+//! whatever the configuration says.
 
 use super::{data::DataDirectory, error::StartError};
 use crate::{
@@ -11,10 +11,10 @@ use crate::{
 };
 use std::collections::HashMap;
 
-/// A data directory, taken.
+/// A data directory that this process holds.
 #[derive(Debug)]
 pub struct DataMemory {
-    // Closed before the directory is let go.
+    // Closed before the directory is released.
     catalog: SqliteCatalog,
     _data: DataDirectory,
 }
@@ -24,7 +24,7 @@ fn failed(error: impl Into<Box<dyn std::error::Error>>) -> StartError {
 }
 
 impl DataMemory {
-    /// `None`: no server ever ran there. An error: one does.
+    /// `None` means that no server ever used it. An error means that a server uses it now.
     pub fn open(settings: &Settings) -> Result<Option<Self>, StartError> {
         let path = &settings.server.data;
         if !DataDirectory::was_taken(path) {
@@ -35,8 +35,8 @@ impl DataMemory {
         Ok(Some(Self { catalog, _data: data }))
     }
 
-    /// Whether a bucket of the configuration can come to be: its name may be taken by one that a client made. Words if
-    /// that cannot be told.
+    /// Whether a bucket of the configuration can be created: a client's bucket may have its name. Returns
+    /// text if that cannot be found out.
     pub async fn check(settings: &Settings, name: &str) -> Result<Option<String>, StartError> {
         let memory = match Self::open(settings) {
             Ok(None) => return Ok(None),
@@ -71,7 +71,7 @@ impl DataMemory {
         Ok(self.catalog.bucket(&name).await.map_err(failed)?.is_some())
     }
 
-    /// Forgets a bucket, so that the next start does not serve it. Words about what that cost.
+    /// Forgets a bucket, so that the next start does not serve it. Returns text about what was lost.
     pub async fn forget(self, name: &str) -> Result<Option<String>, StartError> {
         let name = BucketName::parse(name).map_err(|error| StartError::because(format_args!("bucket '{name}'"), error))?;
         let mut words = None;

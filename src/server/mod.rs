@@ -1,12 +1,14 @@
-//! The running server: sockets, TLS, limits, the life of a request, and the one place that builds the graph.
+//! The running server: sockets, TLS, limits, the life of a request, and the one place that builds the
+//! components.
 //!
-//! Owns connections and the order of starting and stopping. Knows nothing of S3 beyond handing requests over.
+//! Owns connections and the order of starting and stopping. Knows nothing of S3 except to hand requests over.
 //!
-//! `inspect`, `memory` and `operate` open backends and the catalog without serving them, for the command line.
+//! `inspect`, `memory` and `operate` open backends and the catalog without serving them, for the command
+//! line.
 //!
-//! Starting: everything that can be wrong is found out first, then sockets are bound, then the data directory is taken,
-//! the graph built, and only when requests are served does anybody hear of it. Stopping goes the other way round. In between the
-//! configuration may be read again (`reload`).
+//! Starting: first everything is checked that can be wrong, then sockets are bound, then the data directory
+//! is taken and the components are built; the addresses are announced only when requests are served. Stopping
+//! is the reverse. In between the configuration may be read again (`reload`).
 
 mod address_file;
 pub mod authorize;
@@ -76,7 +78,7 @@ use std::{
 use tls::Tls;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// What of the configuration can be found wrong without starting anything.
+/// The parts of the configuration that can be checked without starting anything.
 #[derive(Debug)]
 pub struct Prepared {
     tls: Option<Arc<Tls>>,
@@ -84,7 +86,7 @@ pub struct Prepared {
 
 pub fn prepare(settings: &Settings) -> Result<Prepared, StartError> {
     address_file::check(settings.server.address_file.as_deref())?;
-    // Before anything of ours is made there.
+    // Done before anything of ours is created there.
     for (name, backend) in &settings.backends {
         if let config::Backend::Fs(fs) = backend
             && minio::is_drive(&fs.root)
@@ -95,7 +97,8 @@ pub fn prepare(settings: &Settings) -> Result<Prepared, StartError> {
     Ok(Prepared { tls: Tls::from_settings(&settings.server)? })
 }
 
-/// Serves until a signal says to stop. `load` reads the configuration again, from where `settings` came from.
+/// Serves until a signal stops the server. `load` reads the configuration again, from the sources of
+/// `settings`.
 pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> Result<(), StartError> {
     let server = &settings.server;
     let (mut stopping, hang_up) = signals::install()?;
@@ -106,7 +109,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     let metrics = Arc::new(Metrics::default());
     metrics.configured(Timestamp::now());
     let admin = Arc::new(Admin::new(metrics.clone()));
-    // Answers to the very end, and ends with the process.
+    // Answers until the very end, and ends with the process.
     for listener in listeners.admin {
         tokio::spawn(admin.clone().serve(listener));
     }
@@ -149,7 +152,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
         done = tokio::time::timeout(server.drain_timeout, drained) => done.is_ok(),
     };
     if in_time {
-        // Those that consist of others have something to end in them.
+        // Backends that consist of others may have tasks to end in them.
         let (above, below): (Vec<_>, Vec<_>) = buckets.backends().into_iter().partition(|(_, backend)| backend.replication().is_some());
         for (name, backend) in above.into_iter().chain(below) {
             if let Err(error) = backend.close().await {
@@ -157,7 +160,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
             }
         }
     } else {
-        // What is cut off may still write: the next start has to look, as after a crash.
+        // Interrupted requests may still write: the next start has to check, as after a crash.
         tracing::warn!(connections = connections.len(), "requests were cut off: they took longer than the drain timeout");
     }
     if let Err(error) = buckets.catalog().close().await {
@@ -169,7 +172,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     Ok(())
 }
 
-/// How often the room of file systems is asked for.
+/// How often the free space of file systems is read.
 const LOOKS: Duration = Duration::from_secs(5);
 
 fn watch(metrics: &Metrics, buckets: &Arc<Buckets>, limits: &Arc<LimitsInForce>, data: &DataDirectory) {
@@ -202,14 +205,14 @@ fn watch(metrics: &Metrics, buckets: &Arc<Buckets>, limits: &Arc<LimitsInForce>,
     });
 }
 
-/// Says why a backend that consists of others cannot be reached, if all of them are out.
+/// Reports why a backend that consists of others cannot be reached, if all of them are out.
 fn no_replica_answers(backend: &dyn Backend) -> Option<String> {
     let health = backend.replication()?.health();
     let are_out = !health.is_empty() && health.iter().all(|replica| replica.out.is_some());
     are_out.then(|| "none of its replicas answers".to_owned())
 }
 
-/// A file system that does not answer must not hold up whoever asks for health: it is asked in a thread of its own.
+/// A file system that does not answer must not delay a health check: it is read in a thread of its own.
 fn watch_storages(metrics: &Metrics, buckets: &Arc<Buckets>, data: &DataDirectory) {
     let seen: Arc<Mutex<Vec<Storage>>> = Arc::default();
     let (buckets, own, writing) = (Arc::downgrade(buckets), data.own().to_owned(), Arc::downgrade(&seen));
@@ -236,7 +239,7 @@ fn watch_storages(metrics: &Metrics, buckets: &Arc<Buckets>, data: &DataDirector
     metrics.storages.read_by(move || seen.lock().unwrap_or_else(PoisonError::into_inner).clone());
 }
 
-/// Answers operators until `stop`. A server without that serves S3 all the same.
+/// Answers operators until `stop`. A server without this still serves S3.
 fn operators(data: &DataDirectory, buckets: &Arc<Buckets>, identities: Arc<AddedIdentities>, stop: CancellationToken) -> TaskTracker {
     let operators = TaskTracker::new();
     match control::socket::Listener::bind(data.own()) {
@@ -247,7 +250,7 @@ fn operators(data: &DataDirectory, buckets: &Arc<Buckets>, identities: Arc<Added
     operators
 }
 
-/// What a person at a terminal needs. Never through the log: it may hold the generated secret.
+/// What a person at a terminal needs. It is never logged, because it may contain the generated secret.
 fn announce(settings: &Settings, s3: &[std::net::SocketAddr], admin: std::net::SocketAddr, tls: bool, known: &KnownCredentials) {
     let mut text = format!("Causeway {}\n", env!("CARGO_PKG_VERSION"));
     for address in s3 {
@@ -258,7 +261,7 @@ fn announce(settings: &Settings, s3: &[std::net::SocketAddr], admin: std::net::S
     tracing::info!(addresses = ?s3, %admin, "serving");
 }
 
-/// On standard output. Nobody may be reading.
+/// Prints on standard output. There may be no reader.
 fn tell(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -1,4 +1,4 @@
-//! What operators ask of a data directory: by the server that holds it if one runs, or here.
+//! Operators' requests on a data directory: answered by the server that holds it if one runs, or here.
 
 use super::{
     caches::Caches,
@@ -34,11 +34,11 @@ use std::{
 };
 use tokio::sync::mpsc::Receiver;
 
-/// How long a command waits for a server that has taken the data directory and does not answer yet.
+/// How long a command waits for a server that holds the data directory and does not answer yet.
 const PATIENCE: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Asks, and hears every reply before the last one.
+/// Sends a request, and passes on every reply before the last one.
 pub async fn ask(
     settings: &Settings,
     request: Request,
@@ -59,7 +59,8 @@ pub async fn ask(
                 visit.end().await;
                 return done;
             }
-            // It is held, and nobody answers yet: a server that starts opens its socket a little later.
+            // The directory is held and no server answers yet: a starting server opens its socket a little
+            // later.
             Err(error) if error.is_in_use() && begun.elapsed() < PATIENCE => tokio::time::sleep(RETRY).await,
             Err(error) if error.is_in_use() => {
                 return Err(StartError::new(format!(
@@ -72,7 +73,7 @@ pub async fn ask(
     }
 }
 
-/// Who an identity of the configuration is as owner of a bucket.
+/// The owner that an identity of the configuration is.
 pub fn owner(settings: &Settings, access_key: &str) -> Result<Owner, StartError> {
     let known = Credentials::new(data::configured(settings));
     let unknown = || StartError::new(format!("the configuration has no identity with the access key '{access_key}'"));
@@ -90,8 +91,7 @@ async fn drain(mut replies: Receiver<Reply>, mut hear: impl AsyncFnMut(Reply) ->
     Err(StartError::new("it was stopped before it was done"))
 }
 
-/// Brings an exported catalog into a data directory that no server uses. What listings come from is made anew by the next
-/// start.
+/// Imports an exported catalog into a data directory that no server uses. The next start rebuilds the index.
 pub async fn import(settings: &Settings, file: &Path, clash: Clash) -> Result<Imported, StartError> {
     let failed = |error: &(dyn std::error::Error + 'static)| StartError::new(format!("importing {}: {}", file.display(), Chain(error)));
     let rows =
@@ -101,7 +101,7 @@ pub async fn import(settings: &Settings, file: &Path, clash: Clash) -> Result<Im
     let checked = control::check(&catalog, rows()?).await.map_err(|error| failed(&error));
     close_catalog(catalog).await?;
     checked?;
-    // The index is removed in between: it must never say less than the catalog and look complete.
+    // The index is removed in between: it must never have less than the catalog and look complete.
     forget_index(&data)?;
     let catalog = open_catalog(&data)?;
     let imported = control::import(&catalog, clash, rows()?).await.map_err(|error| failed(&error));
@@ -117,7 +117,7 @@ async fn close_catalog(catalog: SqliteCatalog) -> Result<(), StartError> {
     catalog.close().await.map_err(|error| StartError::because("closing the catalog", error))
 }
 
-/// Makes the index of every bucket anew, from what storage and catalog say. No server may run.
+/// Rebuilds the index of every bucket, from storage and catalog. No server may run.
 pub async fn rebuild(settings: &Settings, mut hear: impl AsyncFnMut(&str, Result<Option<Scanned>, String>)) -> Result<(), StartError> {
     let data = DataDirectory::take(&settings.server.data)?;
     forget_index(&data)?;
@@ -150,11 +150,11 @@ fn forget_index(data: &DataDirectory) -> Result<(), StartError> {
     sqlite::forget_index(data.own()).map_err(|error| StartError::because("forgetting the index", error))
 }
 
-/// A data directory and all that it knows, taken for a while.
+/// A data directory with its catalog, opened temporarily.
 struct Visit {
     buckets: Arc<Buckets>,
     identities: Arc<AddedIdentities>,
-    // Let go last.
+    // Released last.
     _data: DataDirectory,
 }
 

@@ -1,9 +1,11 @@
-//! How much one peer may take: connections, streams, requests in work, memory. A peer is an address, or a client that a trusted proxy
-//! names.
+//! How much one peer may take: connections, streams, requests in progress, memory. A peer is an address, or a
+//! client that a trusted proxy names.
 //!
-//! Owns who counts as whom, and the counts. Does not own what becomes of those who want more (`connection`, `handler`).
+//! Owns which addresses count as one peer, and the counts. Does not own what happens to peers that want more
+//! (`connection`, `handler`).
 //!
-//! Invariant: what a peer holds is given back when its owner is dropped, and a peer without anything is forgotten.
+//! Invariant: what a peer holds is given back when its owner is dropped, and a peer that holds nothing is
+//! forgotten.
 
 use super::shares::{Places, Share};
 use crate::{
@@ -19,15 +21,17 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 const FORWARDED: &str = "x-forwarded-for";
-/// Only the last entries are written by proxies that anybody trusts; what is before them is the client's invention.
+/// Only the last entries are written by trusted proxies; a client may have invented those before them.
 const HOPS: usize = 16;
-/// So many streams of HTTP/2 may be open at once. Each costs up to 15 KB while it waits for its turn or for its client.
+/// Maximum number of open HTTP/2 streams. Each costs up to 15 KB while it waits for its turn or for its
+/// client.
 const STREAMS: usize = 8192;
-/// So many streams one connection may have. Each connection that a peer opens beyond some dozens may have fewer.
+/// Maximum number of streams of one connection. Each connection that a peer opens beyond some dozens may have
+/// fewer.
 const MOST_STREAMS: usize = 128;
 const LEAST_STREAMS: usize = 8;
 
-/// Everybody that is here.
+/// All peers with connections or requests.
 #[derive(Debug)]
 pub(super) struct Peers {
     trusted: Networks,
@@ -36,7 +40,7 @@ pub(super) struct Peers {
     streams: Places,
     memory: Arc<Memory>,
     known: Mutex<HashMap<IpAddr, Weak<Peer>>>,
-    /// Whoever speaks for others.
+    /// The share of trusted proxies.
     proxy: Arc<Peer>,
 }
 
@@ -45,7 +49,7 @@ pub(super) struct Peer {
     address: Option<IpAddr>,
     peers: Weak<Peers>,
     connections: Arc<Semaphore>,
-    /// How many it may have.
+    /// Maximum number of connections.
     most_connections: usize,
     requests: Share,
     streams: Share,
@@ -78,12 +82,13 @@ impl Peers {
         })
     }
 
-    /// Whoever opened a connection.
+    /// The peer that opened a connection.
     pub(super) fn of(self: &Arc<Self>, address: IpAddr) -> Arc<Peer> {
         if self.trusted.contain(address) { self.proxy.clone() } else { self.at(address) }
     }
 
-    /// For whom a request was made that came on a connection of `peer`, from `address`: for the last address that no trusted proxy has.
+    /// The peer for which a request was made that arrived on a connection of `peer`, from `address`: the last
+    /// address that is no trusted proxy.
     pub(super) fn behind(self: &Arc<Self>, peer: &Arc<Peer>, address: IpAddr, headers: &HeaderMap) -> (Arc<Peer>, IpAddr) {
         if peer.address.is_some() {
             return (peer.clone(), address);
@@ -118,9 +123,9 @@ impl Peers {
         &self.memory
     }
 
-    /// Shares of memory for which somebody waits in vain, or was refused just now.
+    /// Shares of memory for which a request waits without success, or was refused just now.
     pub(super) fn wanting(&self) -> Vec<Arc<Memory>> {
-        // Whoever is dropped last locks what is known: none may be dropped here meanwhile.
+        // The peer that is dropped last locks this table: none may be dropped here meanwhile.
         let peers: Vec<_> = self.known().values().filter_map(Weak::upgrade).collect();
         let shares = peers.iter().map(|peer| &peer.memory).chain([&self.memory]);
         shares.filter(|share| share.is_wanted()).cloned().collect()
@@ -131,7 +136,7 @@ impl Peers {
     }
 }
 
-/// Whoever has an IPv6 address has a whole network of them.
+/// The owner of an IPv6 address has a whole network of addresses.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
@@ -140,7 +145,7 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 impl Peer {
-    /// Whether it speaks for others, and is believed what it says of them.
+    /// Whether it is a trusted proxy, whose statements about clients are believed.
     pub(super) fn is_trusted_proxy(&self) -> bool {
         self.address.is_none()
     }
@@ -150,7 +155,7 @@ impl Peer {
         self.connections.clone().try_acquire_owned().ok()
     }
 
-    /// Its requests in work.
+    /// Its requests in progress.
     pub(super) fn requests(&self) -> &Share {
         &self.requests
     }
@@ -160,11 +165,12 @@ impl Peer {
         &self.streams
     }
 
-    /// How many streams one more connection may have. What a connection has room for costs memory, also if its streams are refused.
+    /// How many streams one more connection may have. Room for streams costs memory, even if they are
+    /// refused.
     pub(super) fn streams_of_a_connection(&self) -> u32 {
         let open = match self.address {
             Some(_) => self.most_connections - self.connections.available_permits(),
-            // Its connections are those of many.
+            // A proxy's connections are those of many clients.
             None => 1,
         };
         (STREAMS / 2 / open.max(1)).clamp(LEAST_STREAMS, MOST_STREAMS) as u32
@@ -179,7 +185,7 @@ impl Drop for Peer {
     fn drop(&mut self) {
         let (Some(peers), Some(address)) = (self.peers.upgrade(), self.address) else { return };
         let mut known = peers.known();
-        // Another one may have come from there since.
+        // Another connection may have come from there since.
         if known.get(&address).is_some_and(|peer| peer.strong_count() == 0) {
             known.remove(&address);
         }

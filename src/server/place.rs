@@ -1,9 +1,9 @@
-//! What a request takes up until the last byte of its reply is sent: a place among all requests and among those of its peer, its
-//! part of a connection, memory.
+//! What a request takes until the last byte of its reply is sent: a permit among all requests and among those
+//! of its peer, its part of a connection, and memory.
 //!
 //! Invariants:
-//! - a place is given back when neither the request nor a byte of its reply is left;
-//! - a request that was refused counts for its connection and its memory, but takes no place from others.
+//! - a permit is given back when neither the request nor a byte of its reply is left;
+//! - a refused request counts for its connection and its memory, but takes no permit from others.
 
 use super::{
     holding::{Holding, PIECE, REPLY},
@@ -28,15 +28,15 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 const FORWARDED_PROTOCOL: &str = "x-forwarded-proto";
-/// How long a request waits for its turn and for memory, before it is told to come back.
+/// How long a request waits for its turn and for memory, before it is answered SlowDown.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a stream waits for memory behind the others of its connection.
 const PATIENCE_OF_STREAMS: Duration = Duration::from_secs(60);
-/// The connection that a request came on.
+/// The connection on which a request arrived.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
     pub(super) address: SocketAddr,
-    /// Whether it is one of TLS.
+    /// Whether the connection uses TLS.
     is_secure: bool,
     pub(super) peer: Arc<Peer>,
     pub(super) peers: Arc<Peers>,
@@ -49,7 +49,7 @@ pub(super) struct Line {
 #[derive(Debug, Clone)]
 pub(super) struct Stop {
     pub(super) token: CancellationToken,
-    /// How long requests that wait then may go on waiting.
+    /// How long requests that wait at that time may continue to wait.
     pub(super) last_patience: Duration,
 }
 
@@ -65,13 +65,13 @@ impl Line {
         Self { address, is_secure, peer, peers, activity, stop, turn: Arc::default() }
     }
 
-    /// Whether the client of a request speaks TLS: with us, or with a trusted proxy that says so.
+    /// Whether the client of a request uses TLS: with this server, or with a trusted proxy that says so.
     pub(super) fn is_secure(&self, headers: &HeaderMap) -> bool {
         let says_so = || headers.get(FORWARDED_PROTOCOL).is_some_and(|protocol| protocol == "https");
         self.is_secure || (self.peer.is_trusted_proxy() && says_so())
     }
 
-    /// What a request waits for, unless that takes too long. `None`: it did.
+    /// Waits for what a request needs. `None` means that it took too long.
     async fn wait<T>(&self, patience: Duration, wanted: impl Future<Output = T>) -> Option<T> {
         let impatience = async {
             if timeout(patience, self.stop.token.cancelled()).await.is_ok() {
@@ -86,18 +86,18 @@ impl Line {
     }
 }
 
-/// A place among all requests that may be in work. The streams of one HTTP/2 connection share one: then those that wait hold no
-/// part of its window that those in work need.
+/// A permit among all concurrent requests. The streams of one HTTP/2 connection share one: so waiting streams
+/// hold no part of its window that active streams need.
 #[derive(Debug)]
 struct Turn {
     _place: Taken,
 }
 
-/// What a request in work has.
+/// What an admitted request holds.
 #[derive(Debug)]
 struct Entered {
     _turn: Arc<Turn>,
-    /// Where the connection is not its peer's own.
+    /// Set if the connection is not the client's own.
     _of_client: Option<Taken>,
 }
 
@@ -113,7 +113,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// `client` is whom the request is for. `None`: too many streams are open to keep one more, were it only for an error.
+    /// `client` is the peer that the request is for. `None` means that too many streams are open to keep one
+    /// more, even for an error reply.
     pub(super) fn begin(line: &Line, client: Arc<Peer>, metrics: Arc<Metrics>) -> Option<Arc<Self>> {
         let progress = streams::current().map(Progress::new);
         let stream = match progress.is_some() {
@@ -133,7 +134,7 @@ impl Place {
         }))
     }
 
-    /// Whether it is the request's turn. On a connection of its own it is told at once; streams wait.
+    /// Whether it is the request's turn. On a connection of its own the answer is immediate; streams wait.
     pub(super) async fn enter(&self, line: &Line) -> bool {
         let entered = match self.progress {
             None => self.enter_at_once(),
@@ -167,15 +168,16 @@ impl Place {
         Some(Entered { _turn: turn, _of_client: of_client })
     }
 
-    /// Leaves its place to others. What is left is the reply.
+    /// Gives its permit back. Only the reply is left.
     pub(super) fn leave(&self) {
         drop(self.entered.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// Memory for what the request is made of, and for what is read ahead of its reply if it has no body. `None`: there is none.
+    /// Memory for the request, and for what is read ahead of its reply if it has no body. `None` means that
+    /// there is none.
     ///
-    /// A stream with a body does not wait: what has come of it would stay in the window of its connection, which those that
-    /// hold the memory may need. Its body waits, piece by piece.
+    /// A stream with a body does not wait here: the received part would stay in the window of its connection,
+    /// which the holders of the memory may need. Its body waits, piece by piece.
     pub(super) async fn reserve(&self, line: &Line, head: usize, has_body: bool) -> Option<Held> {
         let memory = self.memory();
         let head = memory.hold(head);
@@ -183,7 +185,7 @@ impl Place {
             return Some(head);
         }
         if memory.is_full() {
-            // The client of a stream may have sent all that it wants at once, and takes the replies as they come.
+            // The client of a stream may have sent all its requests at once, and reads the replies in order.
             let patience = if self.progress.is_some() { PATIENCE_OF_STREAMS } else { PATIENCE };
             line.wait(patience, memory.room()).await?;
         }
@@ -194,7 +196,7 @@ impl Place {
         Some(held)
     }
 
-    /// Gives back what was reserved for a reply beyond its length: of short ones, many may wait to be taken.
+    /// Gives back memory reserved for a reply beyond its length: many short replies may wait to be read.
     pub(super) fn fit(held: &mut Held, length: u64) {
         held.shrink(REPLY.saturating_sub(usize::try_from(length).unwrap_or(REPLY)));
     }
@@ -203,7 +205,8 @@ impl Place {
         self.client.memory()
     }
 
-    /// Notes what a reply of this length holds, so that it can give way to others if nobody takes it; `None`: the length is not known.
+    /// Notes what a reply of this length holds, so that it can be ended for others if it is not read; `None`
+    /// means that the length is unknown.
     pub(super) fn holds(&self, length: Option<u64>) {
         let bytes = length.and_then(|length| usize::try_from(length).ok()).map_or(REPLY, |length| length.min(REPLY));
         let holding = (bytes > 0).then(|| Holding { memory: self.memory().clone(), bytes });
@@ -213,19 +216,19 @@ impl Place {
         }
     }
 
-    /// What is left of a reply on a stream holds nothing: it is queued.
+    /// The rest of a reply on a stream holds nothing: it is queued.
     pub(super) fn holds_nothing_more(&self) {
         if let Some(progress) = &self.progress {
             progress.holds(None);
         }
     }
 
-    /// Where the reply has a stream of its own.
+    /// Set if the reply has a stream of its own.
     pub(super) fn progress(&self) -> Option<&Arc<Progress>> {
         self.progress.as_ref()
     }
 
-    /// What a piece of the reply takes besides what was reserved.
+    /// What a piece of the reply takes beyond the reserved memory.
     pub(super) fn excess(&self, bytes: &Bytes) -> Option<Held> {
         (bytes.len() > PIECE).then(|| self.memory().hold(bytes.len() - PIECE))
     }

@@ -1,9 +1,11 @@
-//! Whether a reply on an HTTP/2 stream gets anywhere: of a window that its client keeps closed the socket knows nothing.
+//! Whether a reply on an HTTP/2 stream makes progress: the socket does not show a window that the client
+//! keeps closed.
 //!
-//! Owns when something of the reply was last taken, and what it holds meanwhile. Does not own for how long that may be ([`Patience`],
-//! `relief`).
+//! Owns when part of the reply was last taken, and what the reply holds meanwhile. Does not own how long that
+//! may last ([`Patience`], `relief`).
 //!
-//! Invariant: time counts only while the transport has something of the reply, never while it waits for us.
+//! Invariant: time counts only while the transport has part of the reply, never while it waits for the
+//! server.
 //!
 //! [`Patience`]: super::idle::Patience
 
@@ -25,14 +27,14 @@ pub(super) struct Progress {
 
 #[derive(Debug, Default)]
 struct State {
-    /// When something was last offered or taken, while there is something to be taken.
+    /// When part of the reply was last offered or taken, while there is something to take.
     since: Option<Instant>,
     /// Pieces that the transport has not sent yet.
     unsent: usize,
-    /// The transport waits for us.
+    /// The transport waits for the server.
     asked: bool,
     given_up: Option<Instant>,
-    /// What others get if it is given up.
+    /// What others get if the reply is ended.
     holding: Option<Holding>,
     waker: Option<Waker>,
 }
@@ -42,13 +44,13 @@ impl Progress {
         Arc::new(Self { state: Mutex::default(), stream })
     }
 
-    /// The head of the reply, or nothing but its end.
+    /// Notes that the head of the reply, or only its end, was offered.
     pub(super) fn offered(&self) {
         let mut state = self.state();
         (state.since, state.asked) = (Some(Instant::now()), false);
     }
 
-    /// A piece of the reply, on its way until the transport drops it, and `with` it.
+    /// A piece of the reply, which counts until the transport drops it together with `with`.
     pub(super) fn piece(self: &Arc<Self>, bytes: Bytes, with: impl Send + Sync + 'static) -> Bytes {
         let mut state = self.state();
         (state.since, state.asked) = (Some(Instant::now()), false);
@@ -65,7 +67,7 @@ impl Progress {
         }
     }
 
-    /// Ready when all pieces are sent.
+    /// Resolves when all pieces are sent.
     pub(super) fn poll_sent(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.state();
         if state.unsent == 0 {
@@ -90,7 +92,8 @@ impl Progress {
         if state.given_up.is_some() { None } else { Some((state.since?, state.holding.clone()?)) }
     }
 
-    /// Ends the stream, and says when that was first tried: what HTTP/2 has queued behind its end does not go away with it.
+    /// Ends the stream, and returns when that was first tried: data that HTTP/2 has queued does not disappear
+    /// with the stream.
     pub(super) fn give_up(&self) -> Instant {
         let first = *self.state().given_up.get_or_insert_with(Instant::now);
         self.stream.cancel();

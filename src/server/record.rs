@@ -1,7 +1,7 @@
-//! What is kept of a request until its reply is out: for the metrics, for the line in the log, for its connection.
+//! What is kept of a request until its reply is sent: for the metrics, for its log line, for its connection.
 //!
-//! Invariants: every request ends in exactly one count and at most one line, also when its client goes away; nothing
-//! of the query and of the headers is in either, because secrets are.
+//! Invariants: every request ends in exactly one count and at most one line, also when its client
+//! disconnects; neither contains any part of the query or the headers, because those may hold secrets.
 
 use super::place::Place;
 use crate::{
@@ -28,7 +28,7 @@ use std::{
     time::Instant,
 };
 
-/// The status of a request whose client did not wait for the answer, as other servers write it.
+/// The status of a request whose client did not wait for the answer, as other servers log it.
 const GONE: u16 = 499;
 
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub(super) struct Record {
     place: Arc<Place>,
 }
 
-/// What has come of the body of a request.
+/// The received part of a request's body.
 #[derive(Debug, Default)]
 struct Arrival {
     bytes: AtomicU64,
@@ -96,7 +96,7 @@ impl Record {
         }
     }
 
-    /// What is sent of the reply is recorded, and counts until it is gone.
+    /// Records the bytes of the reply as they are sent; each counts until it is gone.
     pub(super) fn answered(mut self, mut response: s3::Response, reserved: Option<Held>) -> http::Response<Recorded> {
         self.status = response.status().as_u16();
         self.error = response.extensions_mut().remove();
@@ -164,7 +164,7 @@ impl Drop for Record {
         if self.status >= 500
             && let Some(error) = &self.error
         {
-            // Being busy is an answer, not a failure.
+            // SlowDown is an answer, not a failure.
             match error.code {
                 s3::ErrorCode::SlowDown | s3::ErrorCode::NotImplemented => {}
                 _ => self.failed(&**error),
@@ -176,7 +176,7 @@ impl Drop for Record {
     }
 }
 
-/// A request body whose bytes are counted as they come.
+/// A request body whose bytes are counted as they arrive.
 #[derive(Debug)]
 pub(super) struct Counted<B> {
     body: B,
@@ -204,7 +204,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Counted<B> {
         {
             arrival.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
         }
-        // After the last byte of a known length nobody need ask for the end.
+        // After the last byte of a known length, the caller need not poll for the end.
         if frame.is_none() || self.body.is_end_stream() {
             arrival.ended.store(true, Ordering::Relaxed);
         }
@@ -220,19 +220,19 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Counted<B> {
     }
 }
 
-/// A stream is given its reply in pieces of this size, so that it is seen to get on.
+/// A stream gets its reply in pieces of this size, so that its progress is visible.
 const PIECE: usize = 16 << 10;
 
 /// The body of a reply, and the record that ends with it.
 pub(super) struct Recorded {
     body: s3::Body,
     record: Record,
-    /// Memory for what is on its way and for what is read ahead of that. Whoever has it never waits for memory, so a reply that was begun
-    /// comes to its end.
+    /// Memory for bytes in transit and for what is read ahead of them. Its holder never waits for memory, so
+    /// a reply that has begun is completed.
     _reserved: Option<Held>,
     /// The rest of the last frame, on a stream.
     rest: Bytes,
-    /// What it takes besides what was reserved.
+    /// The memory beyond what was reserved.
     excess: Option<Held>,
     ended: bool,
 }
@@ -244,7 +244,7 @@ impl Recorded {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => self.record.sent += frame.data_ref().map_or(0, Bytes::len) as u64,
-            // The status is out already: the reply is cut short, and this line is all there is to tell why.
+            // The status was already sent: the reply is cut short, and only this line shows why.
             Poll::Ready(Some(Err(error))) => self.record.failed(error),
             Poll::Ready(None) => self.record.whole = true,
             Poll::Pending => {}
@@ -252,7 +252,8 @@ impl Recorded {
         polled
     }
 
-    /// As pieces whose stream ends only when all of them are sent: until then it can be reset, and what waits on it goes.
+    /// Sends pieces, and ends the stream only when all of them are sent: until then it can be reset, which
+    /// drops what waits on it.
     fn poll_stream(&mut self, cx: &mut Context<'_>) -> Polled {
         loop {
             if !self.rest.is_empty() {
@@ -304,13 +305,13 @@ impl Body for Recorded {
     }
 
     fn is_end_stream(&self) -> bool {
-        // A reply of one piece may end with it: what is queued of it is small.
+        // A reply of one piece may end with it: little of it is queued.
         let at_once = self.record.place.progress().is_none() || self.record.sent <= PIECE as u64;
         at_once && self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        // `rest` was taken from the body: what is left of both is what the reply has left.
+        // `rest` was taken from the body: the remaining reply is what is left of both.
         match self.rest.is_empty() {
             true => self.body.size_hint(),
             false => SizeHint::default(),

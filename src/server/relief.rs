@@ -1,15 +1,18 @@
-//! Memory for those who wait, from replies that nobody takes.
+//! Frees memory for waiting requests by ending replies that are not read.
 //!
-//! A reply holds memory for as long as it lasts, and its client may leave it alone for `idle_timeout`. A client at each of ten addresses
-//! would hold all memory so, and everybody else would be refused. So a reply of which nothing was taken for [`STILL`] ends as soon as
-//! somebody waits for what it holds, or was refused for want of it.
+//! A reply holds memory for as long as it lasts, and its client may read nothing for `idle_timeout`. Clients
+//! at ten addresses could so hold all memory, and all other requests would be refused. So a reply of which
+//! nothing was read for [`STILL`] ends as soon as a request waits for its memory, or was refused for lack of
+//! it.
 //!
-//! Owns who gives way. Does not own the memory (`store::memory`), which replies stand still (`still`), nor when something was taken (`progress`, `idle`).
+//! Owns which reply is ended. Does not own the memory (`store::memory`), which replies are not read
+//! (`still`), nor when something was read (`progress`, `idle`).
 //!
 //! Invariants:
-//! - a reply of which something was taken within [`STILL`] never gives way;
-//! - nobody gives way to a peer that has more: one that keeps its own share full takes nothing from others;
-//! - no more replies end than those who wait need for a reply each; what all wait for is looked at by one task, every [`LOOK`].
+//! - a reply of which something was read within [`STILL`] is never ended;
+//! - no reply is ended for a peer that holds more: a peer that fills its own share takes nothing from others;
+//! - no more replies end than the waiters need for one reply each; one task checks for all waiters, every
+//!   [`LOOK`].
 
 use super::{
     guests::Guests,
@@ -21,11 +24,11 @@ use crate::store::memory::Memory;
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
-/// Shorter than requests wait for memory, so that they get it. `idle_timeout` counts where it is shorter still.
+/// Shorter than requests wait for memory, so that they get it. `idle_timeout` applies if it is shorter still.
 pub(super) const STILL: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Makes room for those who wait, for ever.
+/// Makes room for waiters, for ever.
 pub(super) async fn relieve(guests: Arc<Guests>, peers: Arc<Peers>) {
     loop {
         peers.memory().wanted().await;
@@ -40,7 +43,7 @@ pub(super) async fn relieve(guests: Arc<Guests>, peers: Arc<Peers>) {
     }
 }
 
-/// Those who have least come first, and those that nobody has taken anything of for longest go first.
+/// The waiters that hold least come first; the replies that were not read for longest are ended first.
 fn make_room(mut wanting: Vec<Arc<Memory>>, mut still: Vec<Still>) {
     let has = |memory: &Memory| if memory.is_whole() { 0 } else { memory.used() };
     wanting.sort_by_key(|share| has(share));
@@ -50,12 +53,13 @@ fn make_room(mut wanting: Vec<Arc<Memory>>, mut still: Vec<Still>) {
     for share in wanting {
         let (most, needed, mut own) = (has(&share), share.lacks() + promised, 0);
         while freed + own < needed
-            // Whoever comes later has no less: those that are passed over would not give way to it either.
+            // Later waiters hold no less: replies that are skipped now would not be ended for them either.
             && let Some(reply) = still.find(|still| still.holding.memory.used() >= most)
         {
             let Holding { memory, bytes } = &reply.holding;
             freed += bytes;
-            // What a peer gives back counts twice for it: it has so much less, and so much more is left.
+            // Memory that a peer gives back counts twice for it: it holds that much less, and that much more
+            // is free.
             own += if Arc::ptr_eq(memory, &share) { *bytes } else { 0 };
             reply.give_way();
         }
@@ -72,7 +76,7 @@ mod tests {
     use crate::store::memory::Held;
     use tokio_util::sync::CancellationToken;
 
-    /// A reply that holds the memory of one, and whether it has ended.
+    /// A reply that holds memory of one peer, and whether it has ended.
     struct Reply {
         progress: Arc<Progress>,
         end: CancellationToken,

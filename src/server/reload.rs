@@ -1,10 +1,14 @@
-//! SIGHUP: the configuration is read again, whole, and takes effect as far as it can while requests are served.
+//! SIGHUP: the whole configuration is read again, and takes effect as far as possible while requests are
+//! served.
 //!
 //! Invariants:
-//! - all that can be found wrong is found before anything is changed, and all of it is told; then the server goes on as it was;
-//! - a reading that fails later (the catalog cannot be written) takes back what it has changed;
-//! - `InForce` is what the server is: a setting that waits for the next start keeps its value there;
-//! - one reading at a time: a signal that comes meanwhile is followed by another reading, of the newest configuration.
+//! - every problem that can be found is found before anything is changed, and all are reported; then the
+//!   server continues as before;
+//! - a reload that fails later (the catalog cannot be written) undoes its changes;
+//! - `InForce` is the current state of the server: a setting that waits for the next start keeps its value
+//!   there;
+//! - one reload at a time: a signal that arrives meanwhile is followed by another reload, of the newest
+//!   configuration.
 
 use super::{
     Prepared,
@@ -26,14 +30,14 @@ use std::sync::Arc;
 use tokio::{signal::unix::Signal, task::JoinError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Reads the configuration from the sources that the server started with. It may wait for the disk.
+/// Reads the configuration from the sources with which the server started. It may wait for the disk.
 pub type Load = Arc<dyn Fn() -> Result<Settings, ConfigErrors> + Send + Sync>;
 
-/// What the server runs by, as far as another configuration can change it.
+/// The state of the server that another configuration can change.
 #[derive(Debug)]
 pub(super) struct InForce {
     pub(super) settings: Settings,
-    /// Whether the administrator is one that was generated.
+    /// Whether the administrator was generated.
     pub(super) is_generated: bool,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) credentials: Arc<CredentialsInForce>,
@@ -49,11 +53,11 @@ pub(super) struct Reloading {
     pub(super) stop: CancellationToken,
 }
 
-/// All that is wrong, a line for each problem.
+/// All problems, one line for each.
 type Problems = Vec<String>;
 
 impl Reloading {
-    /// Until the server stops. A reading that has begun comes to its end.
+    /// Runs until the server stops. A reload that has begun is completed.
     pub(super) async fn serve(mut self, mut hang_up: Signal) {
         let stop = self.stop.clone();
         while stop.run_until_cancelled(hang_up.recv()).await.flatten().is_some() {
@@ -106,7 +110,7 @@ impl Reloading {
         done.map(|()| waiting)
     }
 
-    /// Opens backends that are new. It may wait for the disk.
+    /// Opens new backends. It may wait for the disk.
     fn open(&self, next: &Settings, added: &[String]) -> NewBackends {
         let Stack { buckets, limits, opened, .. } = &self.in_force.stack;
         let (catalog, workers) = (buckets.catalog().clone(), buckets.workers().clone());
@@ -133,7 +137,7 @@ impl Reloading {
         let before = buckets.setup();
         let mut backends = before.backends.clone();
         backends.extend(caches.above_all(&next, new.opened));
-        // New buckets need their backends. Of rights, only owners change before the end.
+        // New buckets need their backends. Only the owners among the rights change before the end.
         buckets.replace(Setup { backends: backends.clone(), homes: candidate.homes.clone(), ..(*before).clone() });
         let settled = match settle::settle(&buckets, &wanted).await {
             Ok(settled) => settled,

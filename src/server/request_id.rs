@@ -1,16 +1,17 @@
-//! Ids of requests: 16 hexadecimal digits, unique within a process and sorted by time across its life.
+//! Request ids: 16 hexadecimal digits, unique within a process and sorted by time during its life.
 
 use crate::{model::Timestamp, s3::RequestId};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Seconds, then a counter that begins anywhere: ids of two servers, or of two lives of one, hardly ever meet.
+/// Seconds, then a counter with a random start: ids of two servers, or of two runs of one, hardly ever
+/// collide.
 #[derive(Debug)]
 pub(super) struct RequestIds(AtomicU32);
 
 impl RequestIds {
     pub(super) fn new() -> Self {
         let mut start = [0; 4];
-        // Without randomness ids are still unique within the process.
+        // Without randomness, ids are still unique within the process.
         let _ = getrandom::fill(&mut start);
         Self(AtomicU32::new(u32::from_ne_bytes(start)))
     }

@@ -1,9 +1,10 @@
-//! Buckets of the configuration: checked all together, then made and given to their owners; and directories that are buckets since
-//! somebody put them there.
+//! Buckets of the configuration: all are checked together, then created and given to their owners. Also
+//! directories that become buckets because they were created outside the gateway.
 //!
 //! Invariants:
-//! - whatever can be found wrong is found out by `check`, which changes nothing;
-//! - what `settle` has changed when it fails is told, so that a running server can take it back (`Settled::undo`).
+//! - `check` finds every problem that can be found, and changes nothing;
+//! - what `settle` has changed when it fails is reported, so that a running server can undo it
+//!   (`Settled::undo`).
 
 use super::error::StartError;
 use crate::{
@@ -16,25 +17,25 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// A bucket as the configuration says it.
+/// A bucket as the configuration describes it.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    /// The bucket that is made where none of the name exists.
+    /// The bucket that is created if none of the name exists.
     bucket: NewBucket,
-    /// The owner that the configuration names: a bucket that exists is given to this owner.
+    /// The owner that the configuration names: an existing bucket is given to this owner.
     named: Option<Owner>,
 }
 
-/// What was changed.
+/// The changes that were made.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    /// Buckets that have another owner now, with the one before.
+    /// Buckets with a new owner, and the earlier owner of each.
     given: Vec<(BucketName, Owner)>,
-    /// Buckets that are new.
+    /// Buckets that were created.
     pub(super) made: Vec<BucketName>,
 }
 
-/// The buckets of the configuration, or all that is wrong with them.
+/// The buckets of the configuration, or all problems with them.
 pub(super) async fn check(
     settings: &Settings,
     credentials: &Credentials,
@@ -47,13 +48,13 @@ pub(super) async fn check(
     if problems.is_empty() { Ok(wanted) } else { Err(problems) }
 }
 
-/// Each at its place, and why others have none.
+/// Each bucket at its location, and why others have none.
 fn placed(settings: &Settings, credentials: &Credentials, setup: &Setup) -> (Vec<Wanted>, Vec<StartError>) {
     let Some(steward) = credentials.steward() else { return (Vec::new(), vec![StartError::new("there is no identity")]) };
     let (mut all, mut problems) = (Vec::new(), Vec::new());
     for (name, configured) in &settings.buckets {
         let backend = settings.backend_of(configured);
-        // Why a backend of the configuration could not be opened was told.
+        // The backend that could not be opened was already reported.
         let Ok(on) = setup.backend(backend) else { continue };
         let named = configured.owner.as_deref().and_then(|name| owner(settings, credentials, name));
         match on.place_at(name, configured.remote.as_deref(), configured.place()) {
@@ -67,7 +68,7 @@ fn placed(settings: &Settings, credentials: &Credentials, setup: &Setup) -> (Vec
     (all, problems)
 }
 
-/// An identity that the configuration names: the names were validated.
+/// The identity that the configuration names: names were validated.
 pub(super) fn owner(settings: &Settings, credentials: &Credentials, name: &str) -> Option<Owner> {
     let (access_key, _) = *settings.identities_named(name).first()?;
     Some(credentials.find(access_key.as_str())?.0.owner.clone())
@@ -84,7 +85,7 @@ fn new_bucket(name: &BucketName, owner: &Owner, backend: &str, place: String) ->
     }
 }
 
-/// Makes those that are missing, and gives each to its owner.
+/// Creates the missing buckets, and gives each to its owner.
 pub(super) async fn settle(buckets: &Buckets, wanted: &[Wanted]) -> Result<Settled, (Settled, StartError)> {
     let mut settled = Settled::default();
     for wanted in wanted {
@@ -102,7 +103,7 @@ async fn settle_one(buckets: &Buckets, Wanted { bucket, named }: &Wanted, settle
         unless_denied(name, buckets.ensure(bucket.clone()).await).map_err(|error| failed(name, error))?;
         return Ok(());
     };
-    // A client may have made it since all was checked.
+    // A client may have created it since the check.
     refuse_move(&known.bucket, bucket).map_err(|error| StartError::caused(&error))?;
     let Some(owner) = named else { return Ok(()) };
     if let Some(before) = buckets.give(name, owner).await.map_err(|error| failed(name, error))? {
@@ -113,7 +114,7 @@ async fn settle_one(buckets: &Buckets, Wanted { bucket, named }: &Wanted, settle
 }
 
 impl Settled {
-    /// Takes all of it back. What cannot be taken back is told: the next start looks at all of it again.
+    /// Undoes all changes. What cannot be undone is reported: the next start checks everything again.
     pub(super) async fn undo(self, buckets: &Buckets) {
         for name in &self.made {
             if let Err(error) = buckets.disown(name).await {
@@ -128,7 +129,7 @@ impl Settled {
     }
 }
 
-/// Opens those that were there before: a start fails where one of them cannot be served.
+/// Opens the existing buckets: a start fails if one of them cannot be served.
 pub(super) async fn open(buckets: &Buckets, wanted: &[Wanted], settled: &Settled) -> Result<(), StartError> {
     for name in wanted.iter().map(|wanted| &wanted.bucket.name).filter(|name| !settled.made.contains(name)) {
         unless_denied(name, buckets.get(name).await).map_err(|error| failed(name, error))?;
@@ -136,7 +137,7 @@ pub(super) async fn open(buckets: &Buckets, wanted: &[Wanted], settled: &Settled
     Ok(())
 }
 
-/// What lies on the default backend already becomes buckets, which only an administrator gets.
+/// Existing directories on the default backend become buckets, which only an administrator gets.
 pub(super) async fn adopt(buckets: &Buckets) -> Result<(), StartError> {
     let setup = buckets.setup();
     let known = buckets.list(BucketsQuery { limit: usize::MAX, ..Default::default() }).await;
@@ -159,7 +160,7 @@ pub(super) async fn adopt(buckets: &Buckets) -> Result<(), StartError> {
         match unless_denied(&name, buckets.ensure(new_bucket(&name, owner, default, place)).await) {
             Ok(Some(_)) => tracing::info!(bucket = %name, owner = %owner.display_name, "adopted a bucket that was there already"),
             Ok(None) => {}
-            // It lies in a bucket of the configuration, or around one.
+            // It is inside a bucket of the configuration, or contains one.
             Err(BucketError::PlaceTaken(_)) => {}
             Err(error @ BucketError::Foreign(_)) => {
                 tracing::warn!(bucket = %name, backend = default, %error, "a directory that was there already did not become a bucket");
@@ -177,7 +178,8 @@ fn failed(name: &BucketName, error: BucketError) -> StartError {
     }
 }
 
-/// A bucket whose place we may not enter is refused to whoever asks for it, until we may. All others are served.
+/// Requests for a bucket whose location denies access are refused until access is granted. All others are
+/// served.
 fn unless_denied(name: &BucketName, opened: Result<Arc<Bucket>, BucketError>) -> Result<Option<Arc<Bucket>>, BucketError> {
     match opened {
         Err(BucketError::Store(error)) if error.kind() == StoreErrorKind::AccessDenied => {
@@ -219,7 +221,7 @@ mod tests {
         let first = [wanted("old", "old", Some("alice")), wanted("clients", "theirs", None)];
         settle(&buckets, &first).await.expect("made");
 
-        // The last one was made by a client, elsewhere, since all was checked.
+        // A client created the last one at another location, after the check.
         let second = [wanted("old", "old", Some("bob")), wanted("fresh", "fresh", None), wanted("clients", "clients", None)];
         let (settled, error) = settle(&buckets, &second).await.expect_err("a bucket does not move");
         assert!(error.to_string().contains("bucket 'clients' is at 'theirs'"), "{error}");

@@ -1,7 +1,7 @@
-//! Places that all peers share. A peer may have as many as are left to others, so that one alone gets a half, and whoever comes later
-//! finds some of the rest; or as many as somebody has set.
+//! Places that all peers share. A peer may have as many as are left to others, so that a single peer gets a
+//! half and a later peer still finds some; or as many as the configuration allows.
 //!
-//! Owns the counting and the waiting. Does not own whose share it is (`peers`).
+//! Owns the counting and the waiting. Does not own which peer a share belongs to (`peers`).
 
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-/// What others give back makes room for a waiter, and wakes nobody.
+/// How often a waiter checks again: a place given back by another peer wakes no waiter.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// All places of one kind.
@@ -17,11 +17,11 @@ const LOOK: Duration = Duration::from_millis(10);
 pub(super) struct Places {
     all: Arc<Semaphore>,
     count: usize,
-    /// What one peer may have, if that is set.
+    /// The configured maximum for one peer.
     limit: Option<usize>,
 }
 
-/// Those of one peer.
+/// The places of one peer.
 #[derive(Debug)]
 pub(super) struct Share {
     of: Places,
@@ -46,26 +46,26 @@ impl Places {
         Share { of: self.clone(), own: Arc::new(Semaphore::new(most)), most }
     }
 
-    /// The share of a proxy, which speaks for others, has no limit.
+    /// The share of a proxy has no limit, because it serves many clients.
     pub(super) fn unlimited(&self) -> Share {
         Self { limit: Some(Semaphore::MAX_PERMITS), ..self.clone() }.share()
     }
 }
 
 impl Share {
-    /// A place, if there is one.
+    /// A place, if one is free.
     pub(super) fn try_take(&self) -> Option<Taken> {
         let own = self.try_own()?;
         let of_all = self.of.all.clone().try_acquire_owned().ok()?;
         Some(Taken { _own: own, _of_all: Some(of_all) })
     }
 
-    /// Counts for the peer alone: somebody else has the place already.
+    /// Counts for the peer alone: the place itself belongs to another share.
     pub(super) fn try_count(&self) -> Option<Taken> {
         Some(Taken { _own: self.try_own()?, _of_all: None })
     }
 
-    /// A place, as soon as there is one. Whoever waits has none, so that those who wait do not fill the share.
+    /// Waits for a place. A waiter holds none, so that waiters do not fill the share.
     pub(super) async fn take(&self) -> Option<Taken> {
         loop {
             let of_all = self.of.all.clone().acquire_owned().await.ok()?;
@@ -81,7 +81,7 @@ impl Share {
         self.own_beside(self.of.all.available_permits())
     }
 
-    /// One more, while so many are left to all.
+    /// One more place for the peer, if `left` are free in total.
     fn own_beside(&self, left: usize) -> Option<OwnedSemaphorePermit> {
         let has_room = self.of.limit.is_some() || self.used() < left;
         has_room.then(|| self.own.clone().try_acquire_owned().ok())?

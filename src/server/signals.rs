@@ -1,4 +1,5 @@
-//! Signals: SIGTERM and SIGINT stop the server, a second one at once; SIGHUP makes it read its configuration again (`reload`).
+//! Signals: SIGTERM and SIGINT stop the server, a second one at once; SIGHUP reloads the configuration
+//! (`reload`).
 
 use super::error::StartError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -9,7 +10,8 @@ pub(super) struct Stopping {
     interrupt: Signal,
 }
 
-/// From here on no signal ends the process by itself. The second value is SIGHUP: several that come before it is looked at are one.
+/// From here on no signal ends the process by itself. The second value is SIGHUP: several that arrive before
+/// it is read count as one.
 pub(super) fn install() -> Result<(Stopping, Signal), StartError> {
     let listen = |kind| signal(kind).map_err(|error| StartError::because("listening for signals", error));
     let stopping = Stopping { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? };

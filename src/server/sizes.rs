@@ -1,4 +1,4 @@
-//! Counts in the background how much buckets hold, so that no scrape of the metrics waits for the catalog.
+//! Counts the content of buckets in the background, so that no scrape of the metrics waits for the catalog.
 
 use crate::{
     catalog::{BucketSize, Catalog, CatalogErrorKind},
@@ -23,7 +23,7 @@ pub(super) async fn count(catalog: Arc<dyn Catalog>, sizes: Sizes) {
                 sizes.set(Counted { at: begun.into_std(), sizes: told, others: found.others });
             }
             Err(error) if error.kind() == CatalogErrorKind::Closed => return,
-            // The metric of the age tells how old the last count is.
+            // The metric of the age shows how old the last count is.
             Err(error) => tracing::warn!(%error, "the sizes of buckets could not be counted; it is tried again"),
         }
         tokio::time::sleep(INTERVAL.max(begun.elapsed() * REST)).await;

@@ -1,12 +1,12 @@
-//! Replies of which nothing is taken, on any connection.
+//! Replies of which nothing is read, on any connection.
 //!
-//! Does not own when something was taken (`progress`, `idle`), nor who gives way (`relief`).
+//! Does not own when something was read (`progress`, `idle`), nor which reply is ended (`relief`).
 
 use super::{holding::Holding, idle::Activity, progress::Progress};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// A reply that holds something and of which nothing is taken.
+/// A reply that holds memory and of which nothing is read.
 #[derive(Debug)]
 pub(super) struct Still {
     pub(super) since: Instant,
@@ -14,7 +14,7 @@ pub(super) struct Still {
     pub(super) of: Of,
 }
 
-/// Where the reply goes.
+/// The transport of the reply.
 #[derive(Debug)]
 pub(super) enum Of {
     Stream(Arc<Progress>),
@@ -22,11 +22,11 @@ pub(super) enum Of {
 }
 
 impl Still {
-    /// Ends the reply, or asks its connection to.
+    /// Ends the reply, or asks its connection to end it.
     pub(super) fn give_way(self) {
         match self.of {
             Of::Stream(progress) => {
-                // Something may have been taken since it was found.
+                // Part of it may have been read since it was found.
                 if progress.still().is_some_and(|(since, _)| since == self.since) {
                     progress.give_up();
                 }
@@ -36,7 +36,7 @@ impl Still {
     }
 }
 
-/// Replies of a connection that hold something, and of which nothing was taken for so long.
+/// Replies of a connection that hold memory, and of which nothing was read for this long.
 pub(super) fn replies(activity: &Arc<Activity>, long: Duration) -> Vec<Still> {
     let still = |(since, holding), of| Still { since, holding, of };
     let streams = activity.replies();

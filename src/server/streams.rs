@@ -1,7 +1,7 @@
-//! The streams of HTTP/2 connections as tasks, each of which can be ended by itself.
+//! The streams of HTTP/2 connections as tasks that can be ended individually.
 //!
-//! Ending the task of a stream whose reply is not taken resets the stream: what waits to be sent on it is dropped, and the
-//! others of its connection go on.
+//! Ending the task of a stream whose reply is not read resets the stream: data queued on it is dropped, and
+//! the other streams of its connection continue.
 
 use hyper::rt::Executor;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +10,7 @@ tokio::task_local! {
     static STREAM: CancellationToken;
 }
 
-/// What ends the stream that this task serves; `None` where a connection carries one request at a time.
+/// The token that ends the stream of this task; `None` if the connection carries one request at a time.
 pub(super) fn current() -> Option<CancellationToken> {
     STREAM.try_with(CancellationToken::clone).ok()
 }
@@ -24,7 +24,8 @@ where
 {
     fn execute(&self, stream: F) {
         let end = CancellationToken::new();
-        // In a box: each future around it would have room for it twice, and thousands of streams may wait at once.
+        // Boxed: each future around it would reserve its size twice, and thousands of streams may wait at
+        // once.
         let stream = Box::pin(stream);
         tokio::spawn(STREAM.scope(end.clone(), end.run_until_cancelled_owned(stream)));
     }

@@ -1,4 +1,5 @@
-//! TLS from PEM files: HTTP/2 and HTTP/1.1 by ALPN, certificates that can be changed while connections are open.
+//! TLS from PEM files: HTTP/2 and HTTP/1.1 by ALPN, certificates that can be changed while connections are
+//! open.
 
 use super::error::StartError;
 use crate::config::Server;
@@ -12,7 +13,7 @@ use std::{
 use tokio_rustls::TlsAcceptor;
 
 pub(super) struct Tls {
-    /// The file that the server started with.
+    /// The file with which the server started.
     certificate: PathBuf,
     current: RwLock<Arc<ServerConfig>>,
 }
@@ -30,7 +31,7 @@ impl Tls {
         TlsAcceptor::from(self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
-    /// Shows another certificate from the next connection on. Connections that are open keep theirs.
+    /// Uses another certificate from the next connection on. Open connections keep theirs.
     pub(super) fn replace(&self, other: &Self) {
         let other = other.current.read().unwrap_or_else(PoisonError::into_inner).clone();
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = other;

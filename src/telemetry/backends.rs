@@ -1,4 +1,4 @@
-//! What each backend was asked and whether it can be reached, read when metrics or health are.
+//! Requests to each backend and whether it can be reached, read together with metrics or health.
 
 use prometheus_client::{
     collector::Collector,
@@ -21,9 +21,9 @@ pub struct Asked {
 #[derive(Debug, Clone)]
 pub struct Known {
     pub name: String,
-    /// `None`: it is no other machine.
+    /// `None` means that the backend is not on another machine.
     pub asked: Option<Asked>,
-    /// Why it cannot be reached, if it cannot.
+    /// Why the backend cannot be reached, if it cannot.
     pub trouble: Option<String>,
 }
 
@@ -34,7 +34,7 @@ type Read = Box<dyn Fn() -> Vec<Known> + Send + Sync>;
 pub struct Unreachable {
     /// The names of backends, with the reason.
     pub backends: Vec<(String, String)>,
-    /// There is no backend that can be reached: no request can be served.
+    /// No backend can be reached, so no request can be served.
     pub are_all: bool,
 }
 
@@ -42,7 +42,7 @@ pub struct Unreachable {
 pub struct Backends(Arc<OnceLock<Read>>);
 
 impl Backends {
-    /// Where the counts are from now on. Said once.
+    /// Sets the source of the counts. Called once.
     pub fn read_by(&self, read: impl Fn() -> Vec<Known> + Send + Sync + 'static) {
         let _ = self.0.set(Box::new(read));
     }

@@ -1,4 +1,4 @@
-//! How often caches knew the answer, read when the metrics are.
+//! How often caches had the answer, read together with the metrics.
 
 use prometheus_client::{
     collector::Collector,
@@ -14,15 +14,15 @@ use std::{
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
     pub asked: Vec<Asked>,
-    /// By what is kept.
+    /// The bytes by kind of cached data.
     pub bytes: Vec<(&'static str, u64)>,
 }
 
 /// One count, with its labels.
 ///
-/// Buckets are named here, and in no other metric: whether a cache is of use is a question about one bucket. There are as many
-/// rows as there are buckets on backends with a cache that were asked for anything. A client makes a bucket only where the
-/// operator lets him, as he makes files; its rows go when it is removed.
+/// Buckets are labels here and in `sizes` only: whether a cache is useful is a question about one bucket.
+/// There are as many rows as there are buckets with requests on backends with a cache. A client creates
+/// buckets only where the operator allows it; the rows of a bucket are removed with it.
 #[derive(Debug, Clone)]
 pub struct Asked {
     pub backend: Arc<str>,
@@ -38,7 +38,7 @@ type Read = Box<dyn Fn() -> Reading + Send + Sync>;
 pub struct Caches(Arc<OnceLock<Read>>);
 
 impl Caches {
-    /// Where the counts are from now on. Said once.
+    /// Sets the source of the counts. Called once.
     pub fn read_by(&self, read: impl Fn() -> Reading + Send + Sync + 'static) {
         let _ = self.0.set(Box::new(read));
     }

@@ -1,4 +1,4 @@
-//! What limits did, read when the metrics are.
+//! The effect of limits, read together with the metrics.
 
 use prometheus_client::{
     collector::Collector,
@@ -29,7 +29,7 @@ type Read = Box<dyn Fn() -> Vec<Limited> + Send + Sync>;
 pub struct InForce(Arc<OnceLock<Read>>);
 
 impl InForce {
-    /// Where the counts are from now on. Said once.
+    /// Sets the source of the counts. Called once.
     pub fn read_by(&self, read: impl Fn() -> Vec<Limited> + Send + Sync + 'static) {
         let _ = self.0.set(Box::new(read));
     }

@@ -1,8 +1,9 @@
 //! The log: lines on standard error, for people or for machines.
 //!
-//! Lines are written as they happen, by the thread they happen on: nothing is lost when the process dies, and a reader
-//! that stops reading slows us down rather than costing memory. For a line per request that is some microseconds and a
-//! write too many, so those are at debug level (target `access`) and cost nothing unless they are asked for.
+//! Lines are written when an event happens, by its thread: nothing is lost when the process dies, and a
+//! reader that stops reading slows the server down rather than costing memory. For a line per request that is
+//! some microseconds and a write too many, so those lines are at debug level (target `access`) and cost
+//! nothing unless they are enabled.
 
 use std::{
     fmt::{self, Write as _},
@@ -20,7 +21,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// The target of the line that each request gets.
+/// The target of the log line of each request.
 pub const ACCESS: &str = "access";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,18 +30,18 @@ pub enum Format {
     Json,
 }
 
-/// What the process's log lets through: one log, one filter.
+/// The filter of the process's log: one log, one filter.
 static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
-/// Lets other lines through from now on. `levels` was validated, as those of `start`.
+/// Changes the filter from now on. `levels` was validated, as those of `start`.
 pub fn set_levels(levels: &str) {
     if let Some(filter) = FILTER.get() {
-        // It fails only where the log is gone, and then nobody would read why.
+        // It fails only if the log is gone, and then the error could not be read either.
         let _ = filter.reload(Targets::from_str(levels).unwrap_or_default());
     }
 }
 
-/// Sets up the process's log, and lets panics speak through it. `levels` was validated: `info,access=debug`.
+/// Sets up the process's log, and sends panics through it. `levels` was validated: `info,access=debug`.
 pub fn start(format: Format, levels: &str) {
     let (filter, handle) = reload::Layer::new(Targets::from_str(levels).unwrap_or_default());
     let _ = FILTER.set(handle);
@@ -63,14 +64,14 @@ pub fn start(format: Format, levels: &str) {
     }));
 }
 
-/// Whether a character could make a line look like another, or like several: control characters, terminals' commands among
-/// them, line ends, and what turns the direction of writing.
+/// Whether a character could make a line look like another, or like several: control characters (including
+/// terminal commands), line ends, and characters that change the direction of text.
 fn is_deceptive(c: char) -> bool {
     c.is_control() || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Text of anybody's on one line of the log: what is deceptive is written as Rust escapes it. A storage's error messages and the
-/// names of objects come from outside.
+/// Text from outside on one line of the log: deceptive characters are escaped as in Rust. Error messages of
+/// storages and names of objects come from outside.
 struct Plain<T>(T);
 
 impl<T: fmt::Display> fmt::Display for Plain<T> {
@@ -117,7 +118,7 @@ impl<W: io::Write> io::Write for PlainJson<W> {
     }
 }
 
-/// An error with everything that caused it, for one line of the log. Causes that their effects already told are left out.
+/// An error with all its causes, on one line of the log. Causes that the text already contains are left out.
 pub struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
 
 impl fmt::Display for Chain<'_> {

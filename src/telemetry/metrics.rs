@@ -1,7 +1,8 @@
-//! Every metric there is, each declared once with its unit and its words.
+//! All metrics, each declared once with its unit and its description.
 //!
-//! Labels are closed sets: operations, classes of status, error codes; backends, buckets and identities of the configuration.
-//! Nothing that a client can choose is a label, with two exceptions that say why: see `caches` and `sizes`.
+//! Labels are closed sets: operations, classes of status, error codes; backends, buckets and identities of
+//! the configuration. Nothing that a client can choose is a label, with two exceptions that give their
+//! reasons: see `caches` and `sizes`.
 
 use super::{backends::Backends, caches::Caches, limits::InForce, process::Process, replicas::Replicas, sizes::Sizes, storages::Storages};
 use crate::model::Timestamp;
@@ -18,7 +19,7 @@ const DURATIONS: [f64; 11] = [0.0005, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3
 const RELOADED: &str = "ok";
 const NOT_RELOADED: &str = "failed";
 
-/// The operation of a request that names none.
+/// The label of a request that names no operation.
 pub const NO_OPERATION: &str = "none";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -42,7 +43,7 @@ struct ByResult {
     result: &'static str,
 }
 
-/// A request that has ended, as far as it is counted.
+/// A completed request, as far as it is counted.
 #[derive(Debug, Clone, Copy)]
 pub struct Ended {
     pub operation: &'static str,
@@ -55,7 +56,7 @@ pub struct Ended {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    // These are known once the server is built.
+    // These are set once the server is built.
     pub backends: Backends,
     pub replicas: Replicas,
     pub storages: Storages,
@@ -68,13 +69,13 @@ pub struct Metrics {
     bytes_out: Counter,
     refused: Family<ByCode, Counter>,
     panics: Counter,
-    /// The limit of requests is compared with this, too.
+    /// The gauge that is compared with the limit of requests.
     pub in_flight: Gauge,
     pub connections: Gauge,
     pub connections_total: Counter,
-    /// Because their address has too many.
+    /// Connections refused because their address has too many.
     pub connections_refused: Counter,
-    /// Requests answered SlowDown because too many were in work.
+    /// Requests answered SlowDown because too many were in progress.
     pub overload: Counter,
     reloads: Family<ByResult, Counter>,
     reload_succeeded: Gauge,
@@ -109,7 +110,7 @@ impl Default for Metrics {
             reload_time: Gauge::default(),
             reload_waiting: Gauge::default(),
         };
-        // Both are there before anything has happened: a rate needs a beginning.
+        // Both exist before any event: a rate needs a start value.
         for result in [RELOADED, NOT_RELOADED] {
             drop(metrics.reloads.get_or_create(&ByResult { result }));
         }
@@ -118,7 +119,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// The names. Counters get `_total` behind theirs, units come before that.
+    /// Registers the names. Counters get the suffix `_total`; units come before it.
     fn registered(mut self) -> Self {
         let mut all = Registry::default();
         // Its names are those of every Prometheus client, without our prefix.
@@ -204,20 +205,21 @@ impl Metrics {
         self.refused.get_or_create(&ByCode { code }).inc();
     }
 
-    /// The configuration that the server starts with.
+    /// Notes the configuration with which the server starts.
     pub fn configured(&self, now: Timestamp) {
         self.reload_succeeded.set(1);
         self.reload_time.set(now.millis() / 1000);
     }
 
-    /// The configuration was read again and is in force, but for so many settings that wait for the next start.
+    /// Notes that the configuration was reloaded and is in force, except for `waiting` settings that wait for
+    /// the next start.
     pub fn reloaded(&self, waiting: usize, now: Timestamp) {
         self.configured(now);
         self.reload_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         self.reloads.get_or_create(&ByResult { result: RELOADED }).inc();
     }
 
-    /// The configuration was read again and is wrong.
+    /// Notes that the configuration was read again and is wrong.
     pub fn not_reloaded(&self) {
         self.reload_succeeded.set(0);
         self.reloads.get_or_create(&ByResult { result: NOT_RELOADED }).inc();

@@ -1,6 +1,7 @@
 //! What an operator sees: the log and the metrics.
 //!
-//! Owns their form and every metric's name. What is worth a line or a count is decided where it happens.
+//! Owns their form and every metric's name. The code where an event happens decides whether it is logged or
+//! counted.
 
 pub mod backends;
 pub mod caches;

@@ -1,4 +1,5 @@
-//! What the process itself takes, read when it is asked for. Names are those that every Prometheus client uses.
+//! The resources of the process itself, read on request. The names are those that every Prometheus client
+//! uses.
 
 use prometheus_client::{
     collector::Collector,
@@ -12,7 +13,7 @@ pub(super) struct Process;
 
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        // Where the platform has no such files, the metrics are absent rather than wrong.
+        // If the platform has no such files, the metrics are absent rather than wrong.
         if let Some(bytes) = resident_bytes() {
             let gauge = ConstGauge::new(bytes);
             let help = "Resident memory of the process in bytes";

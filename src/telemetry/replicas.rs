@@ -1,4 +1,4 @@
-//! Which replicas are in use, read when metrics or health are.
+//! Which replicas are in use, read together with metrics or health.
 
 use prometheus_client::{
     collector::Collector,
@@ -10,13 +10,13 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-/// A backend that a replicated one consists of.
+/// A backend of which a replicated one consists.
 #[derive(Debug, Clone)]
 pub struct Replica {
-    /// The replicated one.
+    /// The replicated backend.
     pub backend: String,
     pub replica: String,
-    /// Why nothing is sent to it, if nothing is.
+    /// Why the replica is out, if it is.
     pub out: Option<String>,
     /// Objects whose last repair failed there.
     pub failing: u64,
@@ -28,12 +28,12 @@ type Read = Box<dyn Fn() -> Vec<Replica> + Send + Sync>;
 pub struct Replicas(Arc<OnceLock<Read>>);
 
 impl Replicas {
-    /// Who knows from now on. Said once.
+    /// Sets the source of the state. Called once.
     pub fn read_by(&self, read: impl Fn() -> Vec<Replica> + Send + Sync + 'static) {
         let _ = self.0.set(Box::new(read));
     }
 
-    /// Backends that nothing is sent to, and why.
+    /// Backends that are out, and why.
     pub fn out(&self) -> Vec<(String, String)> {
         let mut out: Vec<_> = self.all().into_iter().filter_map(|replica| Some((replica.replica, replica.out?))).collect();
         out.sort();

@@ -1,4 +1,4 @@
-//! How much buckets hold, as it was counted last, read when the metrics are.
+//! The content of buckets at the last count, read together with the metrics.
 
 use prometheus_client::{
     collector::Collector,
@@ -11,10 +11,10 @@ use std::{
     time::Instant,
 };
 
-/// The most buckets that are told: each is a label, and clients make buckets.
+/// Maximum number of buckets that are reported: each is a label, and clients create buckets.
 pub const MOST_BUCKETS: usize = 1000;
 
-/// What one bucket holds.
+/// The content of one bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Size {
     pub bucket: String,
@@ -28,7 +28,7 @@ pub struct Counted {
     pub at: Instant,
     /// At most [`MOST_BUCKETS`].
     pub sizes: Vec<Size>,
-    /// Buckets that are counted too, but are not among them.
+    /// Buckets that are counted but not listed.
     pub others: usize,
 }
 

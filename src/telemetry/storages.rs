@@ -1,4 +1,5 @@
-//! The state of what we store on: room, and entries that cannot be read. Read when metrics or health are.
+//! The state of the storage below: free space, and entries that cannot be read. Read together with metrics or
+//! health.
 
 use prometheus_client::{
     collector::Collector,
@@ -10,19 +11,19 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-/// The room of a file system.
+/// The free space of a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
     pub free: u64,
     pub low: bool,
 }
 
-/// A place that we store in.
+/// A storage location.
 #[derive(Debug, Clone)]
 pub struct Storage {
     /// The backend; `None` is the data directory.
     pub backend: Option<String>,
-    /// The room of the file system, if that is a local one.
+    /// The free space of the file system, if it is a local one.
     pub room: Option<Room>,
     pub unreadable: u64,
 }
@@ -33,12 +34,12 @@ type Read = Box<dyn Fn() -> Vec<Storage> + Send + Sync>;
 pub struct Storages(Arc<OnceLock<Read>>);
 
 impl Storages {
-    /// Who knows from now on. Said once.
+    /// Sets the source of the state. Called once.
     pub fn read_by(&self, read: impl Fn() -> Vec<Storage> + Send + Sync + 'static) {
         let _ = self.0.set(Box::new(read));
     }
 
-    /// Where little room is left, and how much, by name.
+    /// The storages with little free space, with the amount, by name.
     pub fn low(&self) -> Vec<(String, u64)> {
         let low = |storage: Storage| {
             let room = storage.room.filter(|room| room.low)?;
@@ -91,7 +92,8 @@ impl Collector for Storages {
     }
 }
 
-/// Whether it is about the data directory or about backends; the name, the help text, and how the number is read.
+/// Whether it is about the data directory or about backends; the name, the help text, and how the number is
+/// read.
 type Column = (bool, &'static str, &'static str, fn(Room) -> u64);
 
 const ROOMS: [Column; 4] = [

@@ -171,18 +171,18 @@ async fn what_is_left_over_is_swept_and_nothing_else() {
     assert_eq!(ours(raw::blobs(&container)), 5);
     // Azure tells ages in whole seconds.
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    gateway.tend("bucket").await;
+    gateway.maintain("bucket").await;
     assert_eq!(ours(raw::blobs(&container)), 2, "{:?}", raw::blobs(&container));
     assert_eq!(head(&*store, "kept").await.attributes, much());
     assert_eq!(store.head(key("kept").current(), &Default::default()).await.expect("is there").tag_count, 10);
     refused_one.complete().await;
-    gateway.tend("bucket").await;
+    gateway.maintain("bucket").await;
     assert_eq!(read(&*store, "kept").await, b"parts");
 
     let careful = Gateway::new();
     raw::put_blob(&container, ".causeway/uploads/4567", &[], b"of another gateway");
     careful.open(&container).await;
-    careful.tend("bucket").await;
+    careful.maintain("bucket").await;
     assert!(raw::blobs(&container).contains(&".causeway/uploads/4567".to_owned()), "what is young may be somebody's");
 }
 

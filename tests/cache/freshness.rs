@@ -152,16 +152,16 @@ async fn a_reading_that_meets_another_object_ends_what_was_known() {
 #[tokio::test]
 async fn what_a_driver_may_have_learned_ends_what_was_known() {
     let bed = Bed::new().await;
-    for round in ["tend", "follow"] {
+    for round in ["maintain", "follow"] {
         put(&*bed.below, "a", "1").await;
-        bed.upkeep.tend().await.expect("is tended");
+        bed.upkeep.maintain().await.expect("is tended");
         assert_eq!(head(&*bed.store, "a").await, (1, MISS));
         assert_eq!(listed(&*bed.store).await, (1, MISS));
         put(&*bed.below, "a", "22").await;
         assert_eq!(head(&*bed.store, "a").await, (1, HIT));
         match round {
-            "tend" => bed.upkeep.tend().await.expect("is tended"),
-            _ => bed.upkeep.follow().await.expect("is followed"),
+            "maintain" => bed.upkeep.maintain().await.expect("is tended"),
+            _ => bed.upkeep.read_changes().await.expect("is followed"),
         }
         assert_eq!(head(&*bed.store, "a").await, (2, MISS), "{round}");
         assert_eq!(listed(&*bed.store).await, (1, MISS), "{round}");
@@ -180,7 +180,7 @@ async fn a_walk_ends_what_was_known_if_it_found_anything() {
     let record = catalog.create_bucket(bucket).await.expect("a bucket");
     backend.create(&record).await.expect("a place");
     let OpenedBucket { store, upkeep, .. } = backend.open(&record).await.expect("opens");
-    let walk = async || upkeep.walk(&Progress::default()).await.expect("walks");
+    let walk = async || upkeep.scan_fully(&Progress::default()).await.expect("walks");
     put(&*store, "a", "1").await;
     assert!(walk().await);
     assert_eq!(listed(&*store).await, (1, MISS));

@@ -108,7 +108,7 @@ async fn what_a_driver_cannot_learn_any_more_may_be_stale() {
     let bed = old().await;
     assert_eq!(head(&bed, "a").await.expect("a head"), (1, Some(CacheUse::Miss)));
     bed.watch.fail(StoreErrorKind::Unavailable);
-    assert_eq!(refused(bed.upkeep.follow().await), StoreErrorKind::Unavailable);
+    assert_eq!(refused(bed.upkeep.read_changes().await), StoreErrorKind::Unavailable);
     assert_eq!(head(&bed, "a").await.expect("a head"), (1, Some(CacheUse::Stale)));
 }
 

@@ -302,15 +302,15 @@ impl Backend for WatchedBackend {
 
 #[async_trait]
 impl Upkeep for Watch {
-    async fn tend(&self) -> Result<()> {
-        self.enter("tend").await
+    async fn maintain(&self) -> Result<()> {
+        self.enter("maintain").await
     }
 
-    async fn walk(&self, _progress: &Progress) -> Result<bool> {
+    async fn scan_fully(&self, _progress: &Progress) -> Result<bool> {
         self.enter("walk").await.map(|()| true)
     }
 
-    async fn follow(&self) -> Result<()> {
+    async fn read_changes(&self) -> Result<()> {
         self.enter("follow").await
     }
 }

@@ -12,7 +12,7 @@ use crate::support::{
     },
     dav::{Dav, DavFolder},
     dropbox::FakeDropbox,
-    files::{Manners, MemoryFiles},
+    files::{MemoryFiles, Quirks},
     ftpd::{Ftpd, Place},
     gcs::FakeGcs,
     gdrive::FakeDrive,
@@ -61,7 +61,7 @@ pub enum Driver {
     /// Azure Blob Storage, by its emulator.
     Azblob,
     /// Files in folders.
-    Tree(Manners),
+    Tree(Quirks),
     /// SFTP, by OpenSSH's server.
     Sftp,
     /// WebDAV, by Apache's server.
@@ -342,7 +342,7 @@ impl Storage {
             Driver::S3(Server::Moto) => Some(Remote::S3(Upstream::moto())),
             Driver::Gcs => Some(Remote::Gcs(FakeGcs::start())),
             Driver::Azblob => Some(Remote::Azblob(Upstream::azurite())),
-            Driver::Tree(manners) => Some(Remote::Files(MemoryFiles::new(manners))),
+            Driver::Tree(quirks) => Some(Remote::Files(MemoryFiles::new(quirks))),
             Driver::Sftp => Some(Remote::Sftp(Box::new(Sshd::start()))),
             Driver::Webdav => Some(Remote::Webdav(Dav::apache().folder())),
             Driver::Drive => Some(Remote::Drive(FakeDrive::start())),
@@ -353,7 +353,7 @@ impl Storage {
             Driver::Swift => Some(Remote::Swift(Upstream::swift())),
             Driver::Replicated(Replicas::Alike) => None,
             Driver::Replicated(Replicas::Unlike) => {
-                Some(Remote::Several(MemoryFiles::new(Manners::Sftp), Box::new(Remote::Gcs(FakeGcs::start()))))
+                Some(Remote::Several(MemoryFiles::new(Quirks::Sftp), Box::new(Remote::Gcs(FakeGcs::start()))))
             }
         };
         Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
@@ -405,7 +405,7 @@ impl Storage {
         self.open = Some(Open::new(self.driver, self.directory.path(), self.upstream.as_ref()));
     }
 
-    /// Whether a network lies between, and a storage with manners of its own.
+    /// Whether a network lies between, and a storage with quirks of its own.
     pub fn is_remote(&self) -> bool {
         self.upstream.is_some()
     }

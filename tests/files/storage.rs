@@ -11,7 +11,7 @@ use crate::{
     dropbox::FakeDropbox,
     ftpd::{Ftpd, Place},
     gdrive::FakeDrive,
-    onedrive::{FakeOnedrive, Manners},
+    onedrive::{FakeOnedrive, Quirks},
     sshd::Sshd,
     upstream::Upstream,
 };
@@ -101,7 +101,7 @@ impl Storage {
                 Self { files: Arc::new(drive.files()), _server: Box::new(drive) }
             }
             Kind::Library => {
-                let drive = FakeOnedrive::with(Manners { replaces: false, encodes_paths: true, tells_hashes: false });
+                let drive = FakeOnedrive::with(Quirks { replaces: false, encodes_paths: true, tells_hashes: false });
                 Self { files: Arc::new(onedrive_library(&drive)), _server: Box::new(drive) }
             }
             Kind::Dropbox => {

@@ -186,9 +186,9 @@ async fn upkeep_reaches_the_driver_through_limits_and_faults() {
     let record = catalog.create_bucket(bucket(&backend)).await.expect("a bucket");
     let OpenedBucket { store, upkeep, .. } = backend.open(&record).await.expect("opens");
     client::put(&*store, "a", "1").await;
-    upkeep.tend().await.expect("is tended");
-    assert!(upkeep.walk(&Progress::default()).await.expect("is walked"), "there is an index");
+    upkeep.maintain().await.expect("is tended");
+    assert!(upkeep.scan_fully(&Progress::default()).await.expect("is walked"), "there is an index");
     faults.set(Plan::down().on(Operations::UPKEEP));
-    upkeep.walk(&Progress::default()).await.expect_err("is down");
+    upkeep.scan_fully(&Progress::default()).await.expect_err("is down");
     backend.close().await.expect("closes");
 }

@@ -1,4 +1,4 @@
-//! Storages in memory with manners of others.
+//! Storages in memory with quirks of others.
 
 use async_trait::async_trait;
 use causeway::{
@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 
 /// How a storage differs from memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manners {
+pub enum Quirks {
     /// It takes the conditions of a PUT with the head of the request, as any storage behind HTTP does.
     Early,
     /// As `Early`, and a body whose conditions do not hold is refused with its first byte.
@@ -29,20 +29,20 @@ pub enum Manners {
 #[derive(Debug)]
 pub struct Mannered {
     below: MemoryBackend,
-    manners: Manners,
+    quirks: Quirks,
     connection: Arc<Mutex<()>>,
 }
 
 impl Mannered {
-    pub fn storage(manners: Manners) -> Arc<dyn Backend> {
-        Arc::new(Self { below: MemoryBackend::new(), manners, connection: Arc::default() })
+    pub fn storage(quirks: Quirks) -> Arc<dyn Backend> {
+        Arc::new(Self { below: MemoryBackend::new(), quirks, connection: Arc::default() })
     }
 }
 
 #[async_trait]
 impl Backend for Mannered {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { late_conditions: self.manners == Manners::Locked, ..self.below.capabilities() }
+        Capabilities { late_conditions: self.quirks == Quirks::Locked, ..self.below.capabilities() }
     }
 
     fn place_for(&self, name: &BucketName) -> String {
@@ -50,9 +50,9 @@ impl Backend for Mannered {
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket> {
-        let is_slow = matches!(self.manners, Manners::Locked | Manners::Locking);
+        let is_slow = matches!(self.quirks, Quirks::Locked | Quirks::Locking);
         let connection = is_slow.then(|| self.connection.clone());
-        let is_strict = self.manners == Manners::Strict;
+        let is_strict = self.quirks == Quirks::Strict;
         let open = |below| Open { below, capabilities: self.capabilities(), connection: connection.clone(), is_strict };
         Ok(self.below.open(bucket).await?.behind(|below| Arc::new(open(below))))
     }

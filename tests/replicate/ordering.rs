@@ -2,7 +2,7 @@
 
 use super::{
     client::{Dripping, bytes, etag_of, if_absent, if_still, key, put, put_if, request},
-    doubles::{Mannered, Manners},
+    doubles::{Mannered, Quirks},
     gateway::{Gateway, World, read},
 };
 use bytes::Bytes;
@@ -57,7 +57,7 @@ impl Slow {
 fn world(early: usize) -> World {
     let mut world = World::new(1);
     for member in 0..early {
-        world.storages[member] = Mannered::storage(Manners::Early);
+        world.storages[member] = Mannered::storage(Quirks::Early);
     }
     world
 }
@@ -251,7 +251,7 @@ async fn an_older_version_is_not_deleted_when_those_that_had_the_newer_one_lost_
 #[tokio::test(start_paused = true)]
 async fn a_long_body_on_storage_that_locks_its_key_until_the_end_holds_up_no_other_change() {
     let mut world = World { write: WritePolicy::All, members: 2, ..World::new(8) };
-    world.storages[1] = Mannered::storage(Manners::Locking);
+    world.storages[1] = Mannered::storage(Quirks::Locking);
     let gateway = world.start().await;
     put(&*gateway.store, "key", "old").await;
     gateway.settled().await;
@@ -271,7 +271,7 @@ async fn a_long_body_on_storage_that_locks_its_key_until_the_end_holds_up_no_oth
 #[tokio::test(start_paused = true)]
 async fn a_long_body_that_a_storage_refuses_early_is_answered_as_overtaken_and_not_as_if_the_storage_were_away() {
     let mut world = World { write: WritePolicy::All, members: 2, ..World::new(9) };
-    world.storages[1] = Mannered::storage(Manners::Strict);
+    world.storages[1] = Mannered::storage(Quirks::Strict);
     let gateway = world.start().await;
     put(&*gateway.store, "key", "old").await;
     gateway.settled().await;
@@ -302,7 +302,7 @@ async fn a_long_body_that_a_storage_refuses_early_is_answered_as_overtaken_and_n
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_waits_for_a_writer_does_not_keep_what_the_writer_waits_for() {
     let mut world = World { read: ReadPolicy::Hedged, write: WritePolicy::All, members: 2, ..World::new(6) };
-    world.storages[1] = Mannered::storage(Manners::Locked);
+    world.storages[1] = Mannered::storage(Quirks::Locked);
     let gateway = world.start().await;
     put(&*gateway.store, "key", "0").await;
     gateway.settled().await;

@@ -1,9 +1,8 @@
 //! CopyObject over the wire.
 
 use crate::support::{
-    ALICE, BOB, Server, failure, get, is,
-    manners::{Mannered, Manners},
-    put,
+    ALICE, BOB, Server, failure, get, is, put,
+    quirks::{Mannered, Quirks},
     upstream::Upstream,
 };
 use aws_sdk_s3::{
@@ -182,7 +181,7 @@ async fn nobody_copies_what_they_may_not_read() {
 #[tokio::test]
 async fn a_copy_waits_for_one_in_the_other_direction_and_for_no_other() {
     let upstream = Upstream::causeway();
-    let storage = Mannered::before(upstream.address, Manners { locks_copies: true, ..Default::default() });
+    let storage = Mannered::before(upstream.address, Quirks { locks_copies: true, ..Default::default() });
     let sections = format!(
         "[backend.lake]\ntype = \"s3\"\nendpoint = \"http://{}\"\naccess_key = \"{}\"\nsecret_key = \"{}\"\n\
          [default]\nbackend = \"lake\"\n",

@@ -90,10 +90,10 @@ impl Gateway {
     }
 
     /// One step of upkeep of a bucket that was made or opened before.
-    pub async fn tend(&self, name: &str) {
+    pub async fn maintain(&self, name: &str) {
         let record = self.catalog.bucket(&BucketName::parse(name).expect("a bucket name")).await.expect("answers");
         let opened = self.backend.open(&record.expect("is there")).await.expect("opens");
-        opened.upkeep.tend().await.expect("is tended");
+        opened.upkeep.maintain().await.expect("is tended");
     }
 
     /// The bucket at a place that is there.

@@ -159,10 +159,10 @@ async fn what_a_crash_left_is_swept_when_it_is_old_and_nothing_else_is() {
     let lost = elsewhere.open("bucket", PLACE).await;
     Uploading::begin(&*lost, "lost").await.part(1, "part").await;
     assert_eq!((fake.names(PLACE).len(), fake.uploads(PLACE)), (2, 2));
-    gateway.tend("bucket").await;
+    gateway.maintain("bucket").await;
     assert_eq!((fake.names(PLACE).len(), fake.uploads(PLACE)), (2, 2), "it might be of another gateway");
     fake.age(9 * DAY);
-    gateway.tend("bucket").await;
+    gateway.maintain("bucket").await;
     assert_eq!((fake.names(PLACE), fake.uploads(PLACE)), (vec!["key".to_owned()], 1));
     going_on.complete().await;
     assert_eq!(names(&*store).await, ["key", "other"]);

@@ -7,11 +7,11 @@
 mod client;
 mod costs;
 mod faults;
+mod features;
 mod gateway;
 mod gcs;
 mod hostile;
 mod keeping;
-mod manners;
 mod places;
 mod quirks;
 mod summing;

@@ -4,7 +4,7 @@ use crate::{
     client::*,
     gateway::{Gateway, new_bucket},
     support::{
-        manners::{Mannered, Manners},
+        quirks::{Mannered, Quirks},
         upstream::Upstream,
     },
 };
@@ -28,7 +28,7 @@ const NEWER: [ChecksumAlgorithm; 5] = [
 ];
 
 async fn bucket(old_checksums: bool) -> (Mannered, Gateway, Arc<dyn Store>) {
-    let upstream = Mannered::before(Upstream::causeway().address, Manners { old_checksums, ..Default::default() });
+    let upstream = Mannered::before(Upstream::causeway().address, Quirks { old_checksums, ..Default::default() });
     let gateway = Gateway::at(upstream.address());
     let store = gateway.bucket("bucket", &new_bucket()).await;
     (upstream, gateway, store)

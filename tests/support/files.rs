@@ -1,4 +1,4 @@
-//! A storage of files in folders, in memory, with the manners of those it stands for: times in seconds and nothing else
+//! A storage of files in folders, in memory, with the quirks of those it stands for: times in seconds and nothing else
 //! to tell files apart, as SFTP; or revisions and hashes, told only once a file is there, as cloud drives.
 
 use async_trait::async_trait;
@@ -29,7 +29,7 @@ use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manners {
+pub enum Quirks {
     /// Seconds, and no more.
     Sftp,
     /// Milliseconds, revisions and MD5s, known when a file is there.
@@ -50,7 +50,7 @@ type Nodes = Arc<Mutex<BTreeMap<String, Node>>>;
 
 #[derive(Debug, Clone)]
 pub struct MemoryFiles {
-    manners: Manners,
+    quirks: Quirks,
     nodes: Nodes,
     revision: Arc<AtomicUsize>,
     /// Calls that ask the storage something, so far.
@@ -82,10 +82,10 @@ pub enum Stop {
 }
 
 impl MemoryFiles {
-    pub fn new(manners: Manners) -> Self {
+    pub fn new(quirks: Quirks) -> Self {
         let zero = || Arc::new(AtomicUsize::new(0));
         Self {
-            manners,
+            quirks,
             nodes: Arc::default(),
             revision: zero(),
             calls: zero(),
@@ -170,9 +170,9 @@ impl MemoryFiles {
     fn stat_of(&self, bytes: &[u8]) -> Stat {
         let now = Timestamp::now().millis();
         let revision = self.revision.fetch_add(1, Ordering::Relaxed);
-        let (modified, tag, md5) = match self.manners {
-            Manners::Sftp => (now - now.rem_euclid(1000), None, None),
-            Manners::Drive | Manners::Folding | Manners::Blind => (now, Some(format!("r{revision}")), Some(Md5::digest(bytes).into())),
+        let (modified, tag, md5) = match self.quirks {
+            Quirks::Sftp => (now - now.rem_euclid(1000), None, None),
+            Quirks::Drive | Quirks::Folding | Quirks::Blind => (now, Some(format!("r{revision}")), Some(Md5::digest(bytes).into())),
         };
         Stat { kind: Kind::File, size: bytes.len() as u64, modified: Some(Timestamp::from_millis(modified)), tag, md5 }
     }
@@ -188,7 +188,7 @@ impl MemoryFiles {
 
     /// As what is there under this name has it, if that is not the same.
     fn spelled(&self, path: &str) -> String {
-        if self.manners != Manners::Blind {
+        if self.quirks != Quirks::Blind {
             return path.to_owned();
         }
         let nodes = self.nodes.lock().expect("no panic");
@@ -217,15 +217,15 @@ fn lost() -> StoreError {
 #[async_trait]
 impl Files for MemoryFiles {
     fn service(&self) -> Service {
-        let precision = if self.manners == Manners::Sftp { 1000 } else { 1 };
-        let folds_names = self.manners == Manners::Folding;
-        let flows = if self.manners == Manners::Sftp { 0 } else { FLOWS };
+        let precision = if self.quirks == Quirks::Sftp { 1000 } else { 1 };
+        let folds_names = self.quirks == Quirks::Folding;
+        let flows = if self.quirks == Quirks::Sftp { 0 } else { FLOWS };
         Service {
             names: Names::Posix,
             folds_names,
             max_size: 5 << 40,
             precision,
-            exact_tags: self.manners != Manners::Sftp,
+            exact_tags: self.quirks != Quirks::Sftp,
             read_only: false,
             flows,
         }
@@ -246,7 +246,7 @@ impl Files for MemoryFiles {
     }
 
     async fn create(&self, _name: &DraftName, _path: &str, _size: Option<u64>) -> Result<Box<dyn Draft>> {
-        if self.manners == Manners::Blind {
+        if self.quirks == Quirks::Blind {
             self.make_folder(OWN).await?;
         }
         Ok(self.draft(Vec::new()))
@@ -333,7 +333,7 @@ impl Files for MemoryFiles {
     }
 
     fn slots(&self) -> Option<&dyn Slots> {
-        (self.manners == Manners::Sftp).then_some(self)
+        (self.quirks == Quirks::Sftp).then_some(self)
     }
 }
 
@@ -441,7 +441,7 @@ impl Draft for Writing {
     async fn finish(&mut self) -> Result<Option<Stat>> {
         let stat = self.files.stat_of(&self.bytes);
         self.stat = Some(stat.clone());
-        Ok((self.files.manners == Manners::Sftp).then_some(stat))
+        Ok((self.files.quirks == Quirks::Sftp).then_some(stat))
     }
 
     async fn publish(self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
@@ -467,7 +467,7 @@ impl Writing {
         let path = &*self.files.spelled(path);
         let nodes = self.files.nodes.clone();
         let mut nodes = nodes.lock().expect("no panic");
-        if self.files.manners == Manners::Folding {
+        if self.files.quirks == Quirks::Folding {
             let on_the_way = |known: &str| format!("{path}/").to_lowercase().starts_with(&format!("{known}/").to_lowercase());
             if nodes.keys().any(|known| on_the_way(known) && !format!("{path}/").starts_with(&format!("{known}/"))) {
                 return Published::Spelled(self);

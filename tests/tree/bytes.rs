@@ -143,8 +143,8 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new(manners: Manners) -> Self {
-        let inner = MemoryFiles::new(manners);
+    async fn new(quirks: Quirks) -> Self {
+        let inner = MemoryFiles::new(quirks);
         let files = Interposed { files: inner.clone(), next: Arc::default() };
         let directory = tempfile::tempdir().expect("a directory");
         let (catalog, backend, record, opened) = open(Arc::new(files.clone()), &directory, true).await;
@@ -192,13 +192,13 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_is_replaced_while_a_reader_looks_is_read_as_one_version() {
-    for manners in BOTH {
+    for quirks in BOTH {
         for moment in [Moment::BeforeLooking, Moment::BeforeBinding] {
-            let scene = Scene::new(manners).await;
+            let scene = Scene::new(quirks).await;
             scene.bed.put("k", "the old").await.expect("is put");
             scene.put_at(moment, "k", "the new");
             let (body, note) = scene.bed.get("k").await.expect("is read");
-            assert_eq!(Some(body.as_ref()), note.as_deref().map(str::as_bytes), "{manners:?}, {moment:?}");
+            assert_eq!(Some(body.as_ref()), note.as_deref().map(str::as_bytes), "{quirks:?}, {moment:?}");
             assert!(scene.has_happened());
             assert_eq!(scene.bed.get("k").await, told("the new"));
         }
@@ -207,7 +207,7 @@ async fn an_object_that_is_replaced_while_a_reader_looks_is_read_as_one_version(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_is_replaced_again_and_again_while_a_reader_looks_is_read_in_the_end() {
-    let scene = Scene::new(Manners::Sftp).await;
+    let scene = Scene::new(Quirks::Sftp).await;
     scene.bed.put("k", "body 0").await.expect("is put");
     let store: Weak<dyn Store> = Arc::downgrade(&scene.bed.store);
     let files = Arc::downgrade(&scene.files.next);
@@ -231,17 +231,17 @@ async fn an_object_that_is_replaced_again_and_again_while_a_reader_looks_is_read
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_object_is_never_seen_as_a_file_of_others() {
-    for manners in BOTH {
-        let scene = Scene::new(manners).await;
+    for quirks in BOTH {
+        let scene = Scene::new(quirks).await;
         scene.put_at(Moment::BeforeLooking, "head", "body");
         match scene.bed.head("head").await {
-            Ok(info) => assert_eq!((info.etag, info.attributes.user.len()), (md5(b"body"), 1), "{manners:?}"),
+            Ok(info) => assert_eq!((info.etag, info.attributes.user.len()), (md5(b"body"), 1), "{quirks:?}"),
             Err(error) => assert_eq!(error, StoreErrorKind::NoSuchKey),
         }
         assert!(scene.has_happened());
         scene.put_at(Moment::BeforeLooking, "get", "body");
         match scene.bed.get("get").await {
-            Ok(read) => assert_eq!(Ok(read), told("body"), "{manners:?}"),
+            Ok(read) => assert_eq!(Ok(read), told("body"), "{quirks:?}"),
             Err(error) => assert_eq!(error, StoreErrorKind::NoSuchKey),
         }
         assert!(scene.has_happened());
@@ -250,33 +250,33 @@ async fn a_new_object_is_never_seen_as_a_file_of_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_is_deleted_while_a_reader_looks_is_gone_or_whole() {
-    for manners in BOTH {
-        let scene = Scene::new(manners).await;
+    for quirks in BOTH {
+        let scene = Scene::new(quirks).await;
         scene.bed.put("k", "body").await.expect("is put");
         scene.delete_at(Moment::BeforeLooking, "k");
-        assert_eq!(scene.bed.get("k").await, Err(StoreErrorKind::NoSuchKey), "{manners:?}");
+        assert_eq!(scene.bed.get("k").await, Err(StoreErrorKind::NoSuchKey), "{quirks:?}");
         assert!(scene.has_happened());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_whose_source_is_replaced_meanwhile_says_what_it_holds() {
-    for manners in BOTH {
+    for quirks in BOTH {
         for moment in [Moment::BeforeLooking, Moment::BeforeCopying] {
-            let scene = Scene::new(manners).await;
+            let scene = Scene::new(quirks).await;
             scene.bed.put("k", "the old").await.expect("is put");
             scene.put_at(moment, "k", "the new");
             let etag = scene.copy("k", "copy", None).await.expect("is copied");
             assert!(scene.has_happened());
             let (body, note) = scene.bed.get("copy").await.expect("is read");
-            assert_eq!((Some(body.as_ref()), md5(&body)), (note.as_deref().map(str::as_bytes), etag), "{manners:?}, {moment:?}");
+            assert_eq!((Some(body.as_ref()), md5(&body)), (note.as_deref().map(str::as_bytes), etag), "{quirks:?}, {moment:?}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_that_are_not_those_of_their_record_are_not_copied() {
-    let scene = Scene::new(Manners::Sftp).await;
+    let scene = Scene::new(Quirks::Sftp).await;
     scene.bed.put("k", "the object").await.expect("is put");
     scene.rot("photos/k", "an ob?ect ");
     let copied = scene.copy("k", "copy", Some(ChecksumAlgorithm::Sha256)).await;
@@ -302,7 +302,7 @@ async fn bytes_that_are_not_those_of_their_record_are_not_copied() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_got_other_bytes_is_tried_again() {
-    let scene = Scene::new(Manners::Sftp).await;
+    let scene = Scene::new(Quirks::Sftp).await;
     scene.bed.put("k", "the object").await.expect("is put");
     let (stat, files, next) = (scene.bed.files.stat_at("photos/k"), scene.bed.files.clone(), Arc::downgrade(&scene.files.next));
     scene.rot("photos/k", "an ob?ect ");
@@ -325,7 +325,7 @@ async fn a_copy_that_got_other_bytes_is_tried_again() {
 /// What a change that is under way looks like to those who ask meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_waits_for_a_change_that_the_storage_shows_already() {
-    let scene = Scene::new(Manners::Sftp).await;
+    let scene = Scene::new(Quirks::Sftp).await;
     scene.bed.put("k", "the old").await.expect("is put");
     let lost = scene.bed.files.lose_replies.clone();
     lost.store(1, Ordering::Release);
@@ -337,12 +337,12 @@ async fn a_reader_waits_for_a_change_that_the_storage_shows_already() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_is_deleted_while_a_walk_goes_by_is_not_listed_again() {
-    for manners in BOTH {
-        let scene = Scene::new(manners).await;
+    for quirks in BOTH {
+        let scene = Scene::new(quirks).await;
         scene.bed.put("k", "body").await.expect("is put");
         scene.delete_at(Moment::AfterListing, "k");
-        assert!(scene.bed.upkeep.walk(&Progress::default()).await.expect("walks"));
+        assert!(scene.bed.upkeep.scan_fully(&Progress::default()).await.expect("walks"));
         assert!(scene.has_happened());
-        assert_eq!(scene.bed.names().await, [""; 0], "{manners:?}");
+        assert_eq!(scene.bed.names().await, [""; 0], "{quirks:?}");
     }
 }

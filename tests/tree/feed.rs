@@ -24,17 +24,17 @@ impl Bed {
         let directory = tempfile::tempdir().expect("a directory");
         let (catalog, _, _, OpenedBucket { store, upkeep, .. }) = open(Arc::new(drive.files()), &directory, true).await;
         let bed = Self { drive, _directory: directory, _catalog: catalog, store, upkeep };
-        bed.tend().await;
+        bed.maintain().await;
         bed.drive.take_requests();
         bed
     }
 
-    async fn tend(&self) {
-        self.upkeep.tend().await.expect("is tended");
+    async fn maintain(&self) {
+        self.upkeep.maintain().await.expect("is tended");
     }
 
-    async fn follow(&self) {
-        self.upkeep.follow().await.expect("is followed");
+    async fn read_changes(&self) {
+        self.upkeep.read_changes().await.expect("is followed");
     }
 
     async fn names(&self) -> Vec<String> {
@@ -73,12 +73,12 @@ async fn files_that_others_put_change_move_and_take_away_are_listed_right_withou
     bed.drive.delete(&deleted);
     bed.drive.relocate("elsewhere/e", "photos/d", "e");
     bed.drive.place("elsewhere/other", "x");
-    bed.follow().await;
+    bed.read_changes().await;
     assert_eq!(bed.names().await, ["d/changed=7", "d/e=1", "d/new=8", "here=5"]);
     assert_eq!(bed.asked().1, 0, "no folder was listed");
 
     bed.drive.relocate("photos/here", "elsewhere", "there");
-    bed.tend().await;
+    bed.maintain().await;
     assert_eq!(bed.names().await, ["d/changed=7", "d/e=1", "d/new=8"]);
     assert_eq!(bed.asked().1, 0, "tending is no walk either");
 }
@@ -90,9 +90,9 @@ async fn what_we_wrote_ourselves_costs_one_request_to_follow() {
         put(bed.store.clone(), name.into(), name.into()).await.expect("is put");
     }
     bed.store.delete(key("gone").current(), &Default::default()).await.expect("is deleted");
-    bed.follow().await;
+    bed.read_changes().await;
     bed.asked();
-    bed.follow().await;
+    bed.read_changes().await;
     assert_eq!(bed.asked(), (1, 0));
     assert_eq!(bed.names().await, ["a/b/c=5"]);
 }
@@ -106,14 +106,14 @@ async fn folders_that_others_move_take_their_objects_along() {
     let bed = Bed::upon(drive).await;
     // Known by nobody: what is in it is looked at.
     bed.drive.relocate("elsewhere/all", "photos", "all");
-    bed.follow().await;
+    bed.read_changes().await;
     assert_eq!(bed.names().await, ["all/one=17", "all/two=17", "d/deep/y=15", "d/x=10", "z=8"]);
     // Known elsewhere: only a walk can tell, which is not the follower's.
     bed.drive.relocate("photos/d", "photos", "e");
-    bed.tend().await;
+    bed.maintain().await;
     assert_eq!(bed.names().await, ["all/one=17", "all/two=17", "e/deep/y=15", "e/x=10", "z=8"]);
     bed.drive.trash_path("photos/e");
-    bed.tend().await;
+    bed.maintain().await;
     assert_eq!(bed.names().await, ["all/one=17", "all/two=17", "z=8"]);
 }
 
@@ -122,12 +122,12 @@ async fn a_feed_that_was_lost_is_begun_again_with_a_walk() {
     let bed = Bed::upon(FakeDrive::start()).await;
     bed.drive.place("photos/a", "x");
     bed.drive.forget_changes();
-    bed.follow().await;
+    bed.read_changes().await;
     assert_eq!(bed.names().await, Vec::<String>::new(), "followers do not walk");
-    bed.tend().await;
+    bed.maintain().await;
     assert_eq!(bed.names().await, ["a=1"]);
     assert!(bed.asked().1 > 0);
     bed.drive.place("photos/b", "x");
-    bed.follow().await;
+    bed.read_changes().await;
     assert_eq!(bed.names().await, ["a=1", "b=1"]);
 }

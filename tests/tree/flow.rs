@@ -1,7 +1,7 @@
 //! Parts that flow on to the storage before their upload is complete: that they do, and that nothing hangs on it.
 
 use super::{Bed, key};
-use crate::support::files::{Manners, Stop};
+use crate::support::files::{Quirks, Stop};
 use bytes::{Bytes, BytesMut};
 use causeway::{
     model::{Attributes, ChecksumAlgorithm, ChecksumSpec, ETag, ObjectKey, Owner, PartNumber, UploadId},
@@ -92,8 +92,8 @@ fn written(bed: &Bed) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_flow_on_before_their_upload_is_complete_and_are_not_sent_again() {
-    for (manners, order) in [(Manners::Drive, [1, 2, 3]), (Manners::Folding, [3, 2, 1]), (Manners::Drive, [2, 3, 1])] {
-        let bed = Bed::new(manners).await;
+    for (quirks, order) in [(Quirks::Drive, [1, 2, 3]), (Quirks::Folding, [3, 2, 1]), (Quirks::Drive, [2, 3, 1])] {
+        let bed = Bed::new(quirks).await;
         let mut upload = Upload::begin(&bed, "a").await;
         for number in order {
             upload.part(number, LARGE + usize::from(number)).await;
@@ -110,7 +110,7 @@ async fn parts_flow_on_before_their_upload_is_complete_and_are_not_sent_again() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn complete_sends_what_has_not_flowed_on() {
-    let bed = Bed::new(Manners::Drive).await;
+    let bed = Bed::new(Quirks::Drive).await;
     let mut upload = Upload::begin(&bed, "a").await;
     upload.part(1, LARGE).await;
     upload.part(2, LARGE).await;
@@ -124,7 +124,7 @@ async fn complete_sends_what_has_not_flowed_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_is_completed_while_a_part_flows_goes_on_within_it() {
-    let bed = Bed::new(Manners::Drive).await;
+    let bed = Bed::new(Quirks::Drive).await;
     let mut upload = Upload::begin(&bed, "a").await;
     for number in 1..=6 {
         upload.part(number, LARGE).await;
@@ -136,7 +136,7 @@ async fn an_upload_that_is_completed_while_a_part_flows_goes_on_within_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_of_one_part_is_sent_once_it_is_complete() {
-    let bed = Bed::new(Manners::Drive).await;
+    let bed = Bed::new(Quirks::Drive).await;
     let mut upload = Upload::begin(&bed, "a").await;
     upload.part(1, LARGE).await;
     upload.becomes_its_parts().await;
@@ -146,7 +146,7 @@ async fn an_upload_of_one_part_is_sent_once_it_is_complete() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_that_is_sent_again_after_it_flowed_on_counts() {
     for number in [1, 2] {
-        let bed = Bed::new(Manners::Drive).await;
+        let bed = Bed::new(Quirks::Drive).await;
         let mut upload = Upload::begin(&bed, "a").await;
         upload.part(1, LARGE).await;
         upload.part(2, LARGE).await;
@@ -162,7 +162,7 @@ async fn a_part_that_is_sent_again_after_it_flowed_on_counts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_that_is_sent_again_before_its_turn_flows_on_as_it_is_now() {
-    let bed = Bed::new(Manners::Drive).await;
+    let bed = Bed::new(Quirks::Drive).await;
     let mut upload = Upload::begin(&bed, "a").await;
     upload.part(1, LARGE).await;
     upload.part(3, LARGE).await;
@@ -176,7 +176,7 @@ async fn a_part_that_is_sent_again_before_its_turn_flows_on_as_it_is_now() {
 #[tokio::test(flavor = "multi_thread")]
 async fn complete_may_leave_out_what_has_flowed_on() {
     for left_out in [1, 2, 3] {
-        let bed = Bed::new(Manners::Drive).await;
+        let bed = Bed::new(Quirks::Drive).await;
         let mut upload = Upload::begin(&bed, "a").await;
         for number in [1, 2, 3] {
             upload.part(number, LARGE).await;
@@ -190,7 +190,7 @@ async fn complete_may_leave_out_what_has_flowed_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_draft_is_left_when_an_upload_is_aborted_or_a_bucket_closed_or_the_server_stops() {
-    let mut bed = Bed::new(Manners::Drive).await;
+    let mut bed = Bed::new(Quirks::Drive).await;
     for name in ["aborted", "closed", "stopped"] {
         let mut upload = Upload::begin(&bed, name).await;
         upload.part(1, 10).await;
@@ -213,7 +213,7 @@ async fn no_draft_is_left_when_an_upload_is_aborted_or_a_bucket_closed_or_the_se
 
 #[tokio::test(flavor = "multi_thread")]
 async fn storage_that_fails_while_parts_flow_fails_neither_them_nor_complete() {
-    let bed = Bed::new(Manners::Drive).await;
+    let bed = Bed::new(Quirks::Drive).await;
     let mut upload = Upload::begin(&bed, "a").await;
     upload.part(1, LARGE).await;
     upload.part(2, LARGE).await;
@@ -228,7 +228,7 @@ async fn storage_that_fails_while_parts_flow_fails_neither_them_nor_complete() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn storage_that_fails_while_complete_goes_on_gets_all_of_it_again() {
-    let bed = Bed::new(Manners::Drive).await;
+    let bed = Bed::new(Quirks::Drive).await;
     let mut upload = Upload::begin(&bed, "a").await;
     upload.part(1, LARGE).await;
     upload.part(2, LARGE).await;
@@ -241,7 +241,7 @@ async fn storage_that_fails_while_complete_goes_on_gets_all_of_it_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_complete_that_is_refused_leaves_what_has_flowed_on_and_one_that_fails_can_be_repeated() {
-    let bed = Bed::new(Manners::Drive).await;
+    let bed = Bed::new(Quirks::Drive).await;
     let mut upload = Upload::begin(&bed, "a").await;
     upload.part(1, LARGE).await;
     upload.part(2, LARGE).await;
@@ -262,7 +262,7 @@ async fn a_complete_that_is_refused_leaves_what_has_flowed_on_and_one_that_fails
 
 #[tokio::test(flavor = "multi_thread")]
 async fn storage_that_hangs_holds_up_no_part_and_an_upload_goes_on_after_a_kill() {
-    let bed = Bed::new(Manners::Drive).await;
+    let bed = Bed::new(Quirks::Drive).await;
     let mut upload = Upload::begin(&bed, "a").await;
     *bed.files.stop.lock().expect("no panic") = Some(Stop::BeforeWriting);
     upload.part(1, LARGE).await;
@@ -280,7 +280,7 @@ async fn storage_that_hangs_holds_up_no_part_and_an_upload_goes_on_after_a_kill(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn four_uploads_flow_at_once_and_a_place_that_becomes_free_is_taken() {
-    let bed = Bed::new(Manners::Drive).await;
+    let bed = Bed::new(Quirks::Drive).await;
     let mut uploads = Vec::new();
     for n in 1..=5usize {
         let mut upload = Upload::begin(&bed, &format!("{n}")).await;

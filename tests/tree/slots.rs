@@ -32,7 +32,7 @@ async fn broken_off(bed: &Bed, upload: &UploadId) {
 
 #[tokio::test]
 async fn a_part_that_broke_off_leaves_nothing_when_its_upload_is_aborted() {
-    let bed = Bed::new(Manners::Sftp).await;
+    let bed = Bed::new(Quirks::Sftp).await;
     let upload = begun(&bed).await;
     broken_off(&bed, &upload).await;
     bed.store.abort_upload(&key("a"), &upload).await.expect("is aborted");
@@ -41,7 +41,7 @@ async fn a_part_that_broke_off_leaves_nothing_when_its_upload_is_aborted() {
 
 #[tokio::test]
 async fn a_part_that_failed_long_ago_leaves_nothing_when_its_upload_is_aborted() {
-    let bed = Bed::new(Manners::Sftp).await;
+    let bed = Bed::new(Quirks::Sftp).await;
     let upload = begun(&bed).await;
     broken_off(&bed, &upload).await;
     // Its slot is given up by a task of its own.
@@ -54,7 +54,7 @@ async fn a_part_that_failed_long_ago_leaves_nothing_when_its_upload_is_aborted()
 
 #[tokio::test]
 async fn a_bucket_that_is_removed_leaves_no_slots() {
-    let bed = Bed::new(Manners::Sftp).await;
+    let bed = Bed::new(Quirks::Sftp).await;
     broken_off(&bed, &begun(&bed).await).await;
     assert!(bed.backend.remove(&bed.record).await.expect("is removed"));
     assert_eq!(Slots::names(&bed.files).await.expect("an answer"), [""; 0]);

@@ -27,7 +27,7 @@ fn spooled(bed: &Bed) -> usize {
 
 #[tokio::test]
 async fn parts_of_an_upload_leave_the_spool_with_their_bucket_and_no_earlier() {
-    let bed = Bed::new(Manners::Drive).await;
+    let bed = Bed::new(Quirks::Drive).await;
     begin(&bed).await;
     // As a kill leaves them.
     let bed = bed.kill().await;

@@ -1,9 +1,9 @@
-//! Which keys of a bucket are changing at this moment.
+//! The keys of a bucket that are changing at this moment.
 //!
-//! A writer announces a change before any reader can see it, and ends it when listings show it, whatever became of it. So a
-//! listing waits for the changes that a reader may have seen already.
+//! A writer announces a change before any reader can see it, and ends it when listings show the outcome,
+//! whatever it is. So a listing waits for the changes that a reader may have seen already.
 //!
-//! Owns no lock and decides nothing: the order of changes to one key comes from the key's lock.
+//! This module owns no lock and decides nothing: the order of changes to one key comes from the key's lock.
 //!
 //! Invariant: a change that is dropped has ended, wherever that happens.
 
@@ -61,7 +61,7 @@ impl Changes {
     }
 
     /// Waits until all changes of keys under `prefix` have ended that were announced before this call. Later ones do not count, so
-    /// a key that changes all the time holds up nobody.
+    /// a key that changes all the time delays no listing.
     pub async fn wait(&self, prefix: &str) -> Result<()> {
         let ends: Vec<CancellationToken> = {
             let mut state = self.state();

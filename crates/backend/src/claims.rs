@@ -1,11 +1,11 @@
-//! Who is changing what in a tree of files, within this process: for storage where removing a folder removes what is in it,
-//! and where replacing a file has a moment without one.
+//! Claims on paths in a tree of files, within this process: for storage where removing a folder removes what
+//! is in it, and where replacing a file has a moment without one.
 //!
-//! Taking a path for one's own is also the announcement that its file changes ([`Watches`]).
+//! An exclusive claim on a path is also the announcement that its file changes ([`Watches`]).
 //!
-//! A claim on a path shares the folders above it, so whoever claims one of those for itself waits for it, and it for them:
-//! no folder is removed, and no file becomes a folder, while something is on its way to below. All of a claim is taken at
-//! once or nothing of it, so there is no cycle.
+//! A claim on a path shares the folders above it. A task that claims one of those folders exclusively waits
+//! for that claim, and the reverse: no folder is removed, and no file becomes a folder, while a change below
+//! it is under way. A claim is taken all at once or not at all, so there is no cycle.
 
 use super::watches::{Change, Watch, Watches};
 use std::{
@@ -25,7 +25,7 @@ pub struct Claims {
 struct Paths {
     /// Only what somebody has. Ordered rather than hashed: paths share their beginnings, and a claim is of all of them.
     held: BTreeMap<String, Hold>,
-    /// How many wait. Whoever does not wait lets them go first.
+    /// The number of waiters. A task that does not wait lets them go first.
     wanted: BTreeMap<String, usize>,
 }
 
@@ -36,7 +36,7 @@ enum Hold {
 }
 
 impl Claims {
-    /// The file or folder of a path, to be changed by nobody else.
+    /// Claims the file or folder of a path exclusively.
     pub async fn own(self: &Arc<Self>, paths: &[&str]) -> Claim {
         self.claim(paths, &[]).await
     }
@@ -63,7 +63,7 @@ impl Claims {
         }
     }
 
-    /// As `own`, if it is to be had now and nobody waits for it.
+    /// Like `own`, but only if the path is free now and has no waiter.
     pub async fn try_own(self: &Arc<Self>, path: &str) -> Option<Claim> {
         let own = vec![path.to_owned()];
         let shared: Vec<String> = ancestors(path).map(str::to_owned).collect();
@@ -72,7 +72,7 @@ impl Claims {
             !paths.wanted.contains_key(path) && paths.take(&own, &shared)
         };
         if !taken {
-            // Those who have it may be waiting for this very thread.
+            // The holders may be waiting for this very thread.
             tokio::task::yield_now().await;
         }
         taken.then(|| self.taken(own, shared))
@@ -87,7 +87,7 @@ impl Claims {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Must be called before looking at a path: it tells whether what was seen then can be relied on.
+    /// Must be called before a path is checked: it shows whether the result can be relied on.
     pub fn watch(&self, path: &str) -> Watch<String> {
         self.watches.watch(&path.to_owned())
     }

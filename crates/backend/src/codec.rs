@@ -32,18 +32,21 @@ pub enum Names {
     Posix,
     /// No control characters either: they have no way through URLs, XML or JSON that servers agree on.
     Printable,
-    /// As `Printable`, without `\` and without blanks at either end: they have no way through libraries that tidy paths up.
+    /// Like `Printable`, without `\` and without blanks at either end: libraries that normalise paths would
+    /// change those.
     Trimmed,
-    /// What Windows takes: none of `" * : < > ? \ |`, no blank at an end, no dot at the last.
+    /// Names that Windows takes: none of `" * : < > ? \ |`, no blank at an end, no dot at the last.
     Windows,
-    /// As `Printable`, without `#`, `;` and `?`: for servers that take them for parts of addresses wherever they are.
+    /// Like `Printable`, without `#`, `;` and `?`: for servers that take them for parts of addresses wherever
+    /// they are.
     Unmarked,
-    /// What goes into a line and comes out of it again: no control characters, no blank at an end. FTP.
+    /// Names that a line carries unchanged: no control characters, no blank at an end. FTP.
     Lines,
     /// What OneDrive and SharePoint take: none of `" * : < > ? \ |`, no blank at an end, no dot at the last, no names that
     /// Windows or SharePoint have taken for themselves.
     OneDrive,
-    /// What Dropbox takes: no `\`, no blank at the end, nothing that it would spell otherwise, no names that it never keeps.
+    /// Names that Dropbox takes: no `\`, no blank at the end, nothing that it would spell otherwise, no names
+    /// that it never keeps.
     Dropbox,
 }
 
@@ -70,7 +73,7 @@ impl Names {
         }
     }
 
-    /// Whether a character is percent-escaped in an escaped name; `%` always is.
+    /// Returns whether a character is percent-escaped in an escaped name; `%` always is.
     fn escapes(self, c: char) -> bool {
         match self {
             Self::Posix => c == '\0',
@@ -87,7 +90,7 @@ impl Names {
 
 const MARKS: [char; 3] = ['#', ';', '?'];
 
-/// Whether a name or path has characters that have another meaning in addresses.
+/// Returns whether a name or path has characters that have another meaning in addresses.
 pub fn has_marks(name: &str) -> bool {
     name.contains(MARKS)
 }
@@ -114,14 +117,14 @@ fn is_respelled(c: char) -> bool {
     matches!(c, '\\' | '\u{300}'..='\u{36f}')
 }
 
-/// Where a key lives, relative to its bucket's root.
+/// The location of a key, relative to its bucket's root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyPath {
     /// The parent directory; empty for the root.
     pub dir: String,
     /// The object's name in it, unless a directory has that name.
     pub plain: String,
-    /// Its name there when a directory has taken the plain one.
+    /// The name of the object when a directory has the plain one.
     pub beside: String,
 }
 
@@ -240,12 +243,12 @@ pub fn decode(path: &str, names: Names) -> Option<ObjectKey> {
     (known.plain_path() == path || known.beside_path() == path).then_some(key)
 }
 
-/// Whether a name is one that the codec makes.
+/// Returns whether a name is one that the codec makes.
 pub fn is_escaped(name: &str) -> bool {
     name.starts_with(MARK)
 }
 
-/// As `decode`, of an apart path.
+/// Like `decode`, for an apart path.
 pub fn decode_apart(path: &str, names: Names) -> Option<ObjectKey> {
     read(path).filter(|key| apart(key, names) == path)
 }

@@ -1,9 +1,10 @@
-//! Whether a storage on another machine can be reached, as its driver found last.
+//! Whether a storage on another machine can be reached, as its driver last found.
 //!
-//! Owns the last failure to connect, and its line in the log. Does not own when a driver connects, nor how often.
+//! This module owns the last failure to connect, and its line in the log. It does not decide when a driver
+//! connects, nor how often.
 //!
-//! Invariants: a cause is logged when it appears and when it changes, not for each request that it makes fail; the next connection
-//! that comes about clears it.
+//! Invariants: a cause is logged when it appears and when it changes, not for each request that it makes
+//! fail; the next successful connection clears it.
 
 use crate::store::error::StoreError;
 use std::sync::{
@@ -46,7 +47,7 @@ impl Contact {
         }
     }
 
-    /// Whether the storage has answered, and nothing was lost since.
+    /// Returns whether the storage has answered, and no connection was lost since.
     pub fn is_made(&self) -> bool {
         self.state.load(Ordering::Acquire) == MADE
     }

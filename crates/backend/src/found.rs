@@ -1,4 +1,4 @@
-//! What lies at a place where a bucket is to be made.
+//! What exists at a location where a bucket is to be made.
 
 /// Ordered: a bucket on several backends finds the most that lies on any of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,7 +12,7 @@ pub enum Found {
 }
 
 impl Found {
-    /// Says what was found at a place that exists. `is_empty`: a listing of the place has no entry.
+    /// Reports what was found at a location that exists. `is_empty`: a listing of the location has no entry.
     pub fn in_place(is_empty: bool) -> Self {
         if is_empty { Self::Empty } else { Self::Something }
     }

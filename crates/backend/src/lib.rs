@@ -1,5 +1,6 @@
-//! Drivers: storage behind the [`Store`](crate::store::Store) contract. One folder each; adding one adds a folder and a row where the server
-//! builds backends from configuration.
+//! Backends: storage behind the [`Store`](crate::store::Store) contract, and what their drivers share. Adding
+//! a driver adds a folder in the crate of drivers, and a row where the server builds backends from
+//! configuration.
 
 #![warn(unreachable_pub)]
 
@@ -66,7 +67,7 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         None
     }
 
-    /// Where a bucket created through S3 goes: what `BucketRecord::bucket.place` will say.
+    /// Returns the location for a bucket created through S3: the later value of `BucketRecord::bucket.place`.
     fn place_for(&self, name: &BucketName) -> String;
 
     /// Where a bucket of the configuration lies. `remote` is a bucket or container of the storage itself.
@@ -80,7 +81,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Where a bucket's objects are, on a backend that keeps its buckets on several others: a place on each of them.
+    /// Returns the locations of a bucket's objects, one per replica, on a backend that keeps its buckets on
+    /// several others.
     fn parts(&self, bucket: &NewBucket) -> Result<Vec<BackendPlace>, StoreError> {
         match self.below() {
             Some(below) => below.parts(bucket),
@@ -88,7 +90,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// What lies at a place before a bucket is made there: what others put there is no client's. Changes nothing.
+    /// Reports what exists at a location before a bucket is made there: data created outside the gateway
+    /// belongs to no client. Changes nothing.
     async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
         match self.below() {
             Some(below) => below.found(bucket).await,
@@ -114,11 +117,11 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Opens a place; what is there already is served. Waits for no network: storage that is away now may be back later.
+    /// Opens a location; existing data is served. Waits for no network: an unreachable storage may return.
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError>;
 
-    /// Whether opening a bucket finds its place: `Ok(false)` of a driver whose opening would make an empty one. Once it is open,
-    /// `Upkeep::is_there` tells.
+    /// Returns whether opening a bucket finds its location: `Ok(false)` from a driver whose opening would make an
+    /// empty one. Once the bucket is open, `Upkeep::is_there` reports it.
     async fn has_place(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         match self.below() {
             Some(below) => below.has_place(bucket).await,
@@ -126,8 +129,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Fails if what holds the place is known to be gone, and only an operator can bring it back. HEAD of a key tells nothing of it on
-    /// some storages: they answer as if the key alone were missing.
+    /// Fails if the container of the location is known to be gone, and only an operator can restore it. On some
+    /// storages HEAD of a key does not show this: they answer as if the key alone were missing.
     async fn check_holder(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
         match self.below() {
             Some(below) => below.check_holder(bucket).await,
@@ -150,17 +153,18 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Whether the storage itself tells what changes in it: then `Upkeep::follow` is quick.
+    /// Returns whether the storage has a change feed: then `Upkeep::read_changes` is quick.
     fn tells_changes(&self) -> bool {
         self.below().is_some_and(|below| below.tells_changes())
     }
 
-    /// What operators may ask of it, where it keeps its buckets on several others.
+    /// Returns the operators' interface to replication, on a backend that keeps its buckets on several
+    /// others.
     fn replication(&self) -> Option<&dyn Replication> {
         self.below().and_then(|below| below.replication())
     }
 
-    /// What was asked of the storage so far. `None`: it is no other machine.
+    /// Returns the counts of requests to the storage so far. `None`: the storage is not another machine.
     fn traffic(&self) -> Option<Traffic> {
         self.below().and_then(|below| below.traffic())
     }
@@ -175,7 +179,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         self.below().map_or(0, |below| below.unreadable())
     }
 
-    /// Whether whoever has the objects elsewhere too should take them from there: this backend is over its budget.
+    /// Returns whether callers that can get the objects elsewhere should do so: this backend is over its
+    /// budget.
     fn avoid(&self) -> bool {
         self.below().is_some_and(|below| below.avoid())
     }

@@ -1,7 +1,7 @@
-//! One lock per key (or whatever else has a name), held while what it names changes.
+//! One lock per key (or per any other name), held while the named thing changes.
 //!
-//! Order: whoever holds the lock of a key may take the lock of a shorter key that is its ancestor, never the other way;
-//! so there is no cycle. Locks of keys nobody holds cost nothing.
+//! Order: the holder of the lock of a key may take the lock of a shorter key that is its ancestor, never the
+//! reverse; so there is no cycle. Locks of keys that are not held cost nothing.
 
 use std::{
     collections::HashMap,
@@ -53,7 +53,7 @@ impl<K: Clone + Eq + Hash> Drop for Guard<K> {
     fn drop(&mut self) {
         self.held = None;
         let mut shard = self.locks.shard(&self.key).lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever waits holds a clone, taken under this shard's lock.
+        // Each waiter holds a clone, taken under this shard's lock.
         if shard.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             shard.remove(&self.key);
         }

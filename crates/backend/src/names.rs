@@ -42,7 +42,7 @@ pub fn encode(key: &str) -> String {
     write(key, true)
 }
 
-/// What the names of all keys that begin with `prefix` begin with.
+/// Returns the beginning of the names of all keys that begin with `prefix`.
 pub fn encode_prefix(prefix: &str) -> String {
     write(prefix, false)
 }
@@ -105,7 +105,7 @@ fn escape_high(name: &mut String, below: char, nth: u32) {
 enum Blank {
     Plain,
     Escaped,
-    /// It depends on what follows the prefix.
+    /// The result depends on what follows the prefix.
     Open,
 }
 
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What makes trouble, what it turns into, and neighbours of both.
+    /// Characters that need encoding, those they are encoded as, and neighbours of both.
     const TROUBLE: &[char] = &[
         '\0',
         '\t',

@@ -1,15 +1,15 @@
-//! An opened bucket, as typed values: what serves its objects, and what keeps it in order. A layer wraps each of them, or passes it
-//! on as it is.
+//! An opened bucket, as typed values: one serves its objects, the other does its upkeep. A layer wraps each
+//! of them, or passes it on unchanged.
 
 use super::Progress;
 use crate::store::{Store, error::StoreError};
 use async_trait::async_trait;
 use std::{fmt, sync::Arc};
 
-/// What opening a bucket gives.
+/// The result of opening a bucket.
 #[derive(Debug, Clone)]
 pub struct OpenedBucket {
-    /// What requests are served from.
+    /// The store that serves requests.
     pub store: Arc<dyn Store>,
     /// The same without layers that keep answers for a while: it says what the storage has now.
     pub uncached: Arc<dyn Store>,
@@ -42,18 +42,18 @@ pub trait Upkeep: Send + Sync + fmt::Debug + 'static {
     }
 
     /// One step (scan, adoption, cleaning); the caller decides when.
-    async fn tend(&self) -> Result<(), StoreError> {
+    async fn maintain(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
     /// Compares every file with the index that listings come from. `Ok(false)`: there is no such index, the storage lists itself.
     /// Another walk goes on about where an interrupted one was.
-    async fn walk(&self, _progress: &Progress) -> Result<bool, StoreError> {
+    async fn scan_fully(&self, _progress: &Progress) -> Result<bool, StoreError> {
         Ok(false)
     }
 
-    /// Brings the index up to date with what the storage tells of others' changes. See `Backend::tells_changes`.
-    async fn follow(&self) -> Result<(), StoreError> {
+    /// Brings the index up to date with the change feed of the storage. See `Backend::tells_changes`.
+    async fn read_changes(&self) -> Result<(), StoreError> {
         Ok(())
     }
 }

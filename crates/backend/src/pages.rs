@@ -1,11 +1,12 @@
-//! Loops over the answers of a storage: pages of a listing, parts, uploads, a log of changes.
+//! Loops over the replies of a storage: pages of a listing, parts, uploads, a log of changes.
 //!
-//! Owns the proof that such a loop comes closer to its end, and the bound where the storage makes up new pages for ever.
-//! Does not own the requests: each driver asks, and says after each answer where it is to go on.
+//! This module owns the proof that such a loop approaches its end, and the bound where the storage makes up
+//! new pages for ever. It does not own the requests: each driver sends them, and says after each reply where
+//! to continue.
 //!
 //! Invariants:
-//! - a place that was named before ends the loop with an error, however long the circle is;
-//! - where places have an order, each one lies behind the one before it;
+//! - a position that was named before ends the loop with an error, however long the circle is;
+//! - where positions have an order, each one is after the one before it;
 //! - a loop has an end, whatever the storage answers;
 //! - the memory for the proof does not depend on the number of pages.
 
@@ -22,7 +23,7 @@ pub const MOST: u64 = 100_000;
 /// The progress of one loop.
 #[derive(Debug)]
 pub struct Pages {
-    /// What is being done, for the error: "listing a bucket".
+    /// The activity, for the error: "listing a bucket".
     doing: &'static str,
     most: u64,
     seen: u64,
@@ -40,7 +41,7 @@ impl Pages {
         Self { doing, most, seen: 0, hasher: RandomState::new(), kept: None }
     }
 
-    /// There is another page, at a place whose order nobody knows: a marker, a cursor, an address.
+    /// There is another page, at a position whose order is not known: a marker, a cursor, an address.
     pub fn next(&mut self, place: impl Hash) -> Result<()> {
         self.count()?;
         let place = self.hasher.hash_one(place);

@@ -1,4 +1,5 @@
-//! Where a bucket lies on an object store: in one of its buckets or containers, all of it or below a prefix.
+//! The location of a bucket on an object store: one of its buckets or containers, all of it or below a
+//! prefix.
 
 use crate::{
     model::{BucketName, MAX_KEY_BYTES, ObjectKey},
@@ -8,7 +9,7 @@ use crate::{
     },
 };
 
-/// As text, and so in the catalog: `remote`, or `remote/prefix`.
+/// The text form, which the catalog stores too: `remote`, or `remote/prefix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     pub remote: String,
@@ -34,7 +35,7 @@ impl Place {
         if prefix.is_empty() { remote.to_owned() } else { format!("{remote}/{prefix}") }
     }
 
-    /// Whether nothing else lies in the remote bucket.
+    /// Returns whether the bucket is all of the remote bucket.
     pub fn is_whole(&self) -> bool {
         self.prefix.is_empty()
     }

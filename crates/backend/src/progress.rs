@@ -1,4 +1,4 @@
-//! How far a walk through a bucket has come: counted by whoever walks, read by whoever asked for it.
+//! The progress of a full scan of a bucket: counted by the scan, read by the task that asked for it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

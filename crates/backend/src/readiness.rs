@@ -1,4 +1,4 @@
-//! Whether listings of a bucket can be trusted, for those who wait for it.
+//! Whether listings of a bucket can be trusted, for its waiters.
 
 use crate::store::{
     Result,
@@ -11,7 +11,7 @@ pub enum Readiness {
     /// The first look at all that is there has not ended.
     Awaited,
     Complete,
-    /// It has failed: whoever waits for it is told why, and the next who asks begins another.
+    /// The scan has failed: its waiters get the reason, and the next request begins another.
     Failed {
         kind: StoreErrorKind,
         message: String,
@@ -55,7 +55,7 @@ impl Readiness {
         *self != Self::Awaited
     }
 
-    /// Tells whoever has waited what was decided.
+    /// Returns the decision to a waiter.
     pub fn answer(&self) -> Result<()> {
         match self {
             Self::Failed { kind, message, source } => {

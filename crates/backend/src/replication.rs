@@ -1,4 +1,4 @@
-//! What operators may ask of a backend that keeps its buckets on several others.
+//! The operators' interface to a backend that keeps its buckets on several others.
 
 use crate::{
     catalog::{BackendPlace, BucketRecord},
@@ -15,7 +15,7 @@ pub struct ReplicaState {
     pub place: String,
     /// Why it is out, if it is.
     pub down: Option<String>,
-    /// It had everything once.
+    /// Whether the replica was complete once.
     pub seeded: bool,
     /// Why it could not be filled when that was tried last.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -39,7 +39,7 @@ pub struct Trouble {
     pub objects: u64,
     /// The key of one of them.
     pub example: String,
-    /// What is done about it, and when.
+    /// The next step to correct it, and when it is taken.
     pub next: String,
 }
 
@@ -48,11 +48,11 @@ pub struct Trouble {
 pub struct Lack {
     pub backend: String,
     pub key: String,
-    /// What failed last.
+    /// The last failure.
     pub why: String,
 }
 
-/// What replicas lack of one page of the queue of repairs.
+/// The objects that replicas lack, from one page of the queue of repairs.
 #[derive(Debug, Default)]
 pub struct Lacking {
     pub lacks: Vec<Lack>,
@@ -70,7 +70,7 @@ pub struct ReplicaHealth {
     pub failing: u64,
 }
 
-/// What was looked at, and what came of it.
+/// The number of objects that were checked, and the results.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicationCounts {
     pub objects: u64,
@@ -83,7 +83,7 @@ pub struct ReplicationCounts {
     pub copied: u64,
     /// Copies that are still not as they should be.
     pub failed: u64,
-    /// Replicas that could not be looked through.
+    /// Replicas that could not be scanned.
     #[serde(skip_serializing_if = "is_none", default)]
     pub unreachable: u64,
 }
@@ -104,13 +104,14 @@ type Tell<'t> = &'t (dyn Fn(ReplicationCounts) + Send + Sync);
 
 #[async_trait]
 pub trait Replication: Send + Sync {
-    /// Its backends, and what is wrong with each.
+    /// Returns its backends, and what is wrong with each.
     fn health(&self) -> Vec<ReplicaHealth>;
 
     /// In order of rank.
     async fn status(&self, bucket: &BucketRecord) -> Result<Vec<ReplicaState>, StoreError>;
 
-    /// What the replicas lack, key by key and page by page: `after` is what the page before said, and `None` for the first one.
+    /// Returns what the replicas lack, key by key and page by page: `after` is the end of the page before,
+    /// `None` for the first one.
     async fn lacking(&self, bucket: &BucketRecord, after: Option<ObjectKey>) -> Result<Lacking, StoreError>;
 
     /// Brings to replicas what they are known to lack.
@@ -119,7 +120,7 @@ pub trait Replication: Send + Sync {
     /// Finds out what replicas lack, and repairs it.
     async fn scrub(&self, bucket: &BucketRecord, how: Scrub, tell: Tell<'_>) -> Result<ReplicationCounts, StoreError>;
 
-    /// Where a replica on a backend would lie.
+    /// Returns the location that a replica on a backend would have.
     fn place_on(&self, bucket: &BucketRecord, backend: &str) -> Result<BackendPlace, StoreError>;
 
     /// Repeating it after it was cut short completes it.

@@ -1,12 +1,14 @@
-//! Where parts of uploads lie in files that can be written anywhere, so that completing an upload copies nothing.
+//! The slots of parts of uploads in files that can be written at any offset, so that completing an upload
+//! copies nothing.
 //!
-//! Parts of one size `U` share one file, part `n` at offset `(n-1)·U`; a shorter part takes its slot too, for it may be
-//! the last. So when the parts are uniform, which they nearly always are, Complete cuts that file to length and gives it
-//! its name. A part that has no free slot (sent again, or of odd size) gets a place of its own and is moved on Complete,
-//! and only it. Pure: the files are the drivers'.
+//! Parts of one size `U` share one file, part `n` at offset `(n-1)·U`; a shorter part takes its slot too, for
+//! it may be the last. So when the parts are uniform, which they nearly always are, Complete cuts that file
+//! to length and gives it its name. A part that has no free slot (sent again, or of odd size) gets a file of
+//! its own and is moved on Complete, and only it. This module is pure: the drivers own the files.
 //!
-//! Invariants: a slot that holds an acknowledged part is never given out again before the upload ends; a file becomes an object
-//! only while nothing can be on its way to any of its slots, for what arrives late would change the object.
+//! Invariants: a slot that holds an acknowledged part is never given out again before the upload ends; a file
+//! becomes an object only while no write can be on its way to any of its slots, because a late write would
+//! change the object.
 
 use crate::{
     catalog::PartRecord,
@@ -23,7 +25,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 pub struct Slots {
     /// The largest part seen: the size of the slots that new parts get.
     unit: u64,
-    /// Those that hold a recorded part or are being written.
+    /// The slots that hold a recorded part or are being written.
     taken: HashSet<(u64, u16)>,
     /// The units of all slots that ever were given out: a file of them may be there.
     units: BTreeSet<u64>,
@@ -34,7 +36,7 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// As the parts that were recorded say.
+    /// Returns the slots that the recorded parts use.
     pub fn of(recorded: &[PartRecord]) -> Self {
         let mut slots = Self::default();
         for part in recorded {
@@ -65,7 +67,7 @@ impl Slots {
         self.open.remove(&(unit, number.get()));
     }
 
-    /// Until [`Self::unseal`], whoever asks for a slot gets none.
+    /// Until [`Self::unseal`], no slot is given out.
     pub fn seal(&mut self) {
         self.are_sealed = true;
     }
@@ -74,7 +76,7 @@ impl Slots {
         self.are_sealed = false;
     }
 
-    /// Whether bytes may be on their way to a file of slots.
+    /// Returns whether bytes may be on their way to a file of slots.
     pub fn are_written_to(&self, file: &Location) -> bool {
         self.open.iter().any(|(unit, _)| Location::Slot(*unit) == *file)
     }
@@ -131,7 +133,7 @@ pub struct Move {
     pub size: u64,
 }
 
-/// What makes an object of these parts.
+/// Returns the moves that make an object of these parts.
 pub fn moves(parts: &[ObjectPart], recorded: &[PartRecord]) -> Result<Vec<Move>> {
     let recorded: HashMap<u16, &PartRecord> = recorded.iter().map(|part| (part.number.get(), part)).collect();
     let mut to = 0;

@@ -1,4 +1,4 @@
-//! The room of a file system.
+//! The free space of a file system.
 
 use crate::store::{Result, error::StoreError};
 use std::path::Path;

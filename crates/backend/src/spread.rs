@@ -1,9 +1,9 @@
-//! Pauses that differ from each other: those that failed together must not come back together.
+//! Pauses with random differences: tasks that failed together must not retry together.
 
 use std::{cell::Cell, ops::Range, time::Duration};
 
 thread_local! {
-    /// What the next pause of this thread is drawn from, where a test decides that.
+    /// The seed for the next pause of this thread, where a test sets it.
     static SEED: Cell<Option<u64>> = const { Cell::new(None) };
 }
 

@@ -1,4 +1,5 @@
-//! How much a driver asked of its storage, and whether it could be reached: what operators see of each backend.
+//! The number of requests of a driver to its storage, and whether it could be reached: operators see both for
+//! each backend.
 
 use super::contact::Contact;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,10 +1,10 @@
-//! Entries of a storage that cannot be read: files and folders that the server may not open, or that are broken. Each is refused
-//! alone, and everything around it is served.
+//! Entries of a storage that cannot be read: files and folders that the server may not open, or that are
+//! broken. Each is refused alone, and everything around it is served.
 //!
-//! Owns which of them are known, so that each is logged once and counted. Does not own how they are refused: that follows from
-//! the kind of the error ([`StoreErrorKind`]).
+//! This module owns which of them are known, so that each is logged once and counted. It does not own how
+//! they are refused: that follows from the kind of the error ([`StoreErrorKind`]).
 //!
-//! Invariant: what is remembered is bounded.
+//! Invariant: the number of remembered entries is bounded.
 
 use crate::{
     catalog::BucketId,
@@ -31,7 +31,7 @@ impl Total {
     }
 }
 
-/// Those of one bucket.
+/// The unreadable entries of one bucket.
 #[derive(Debug)]
 pub struct Unreadable {
     bucket: BucketId,
@@ -58,7 +58,7 @@ impl Unreadable {
         }
     }
 
-    /// It can be read, or is gone.
+    /// Forgets an entry that can be read, or is gone.
     pub fn forget(&self, path: &str) {
         let mut paths = self.paths();
         if !paths.is_empty() && paths.remove(path) {
@@ -66,7 +66,7 @@ impl Unreadable {
         }
     }
 
-    /// To be looked at again.
+    /// To be checked again.
     pub fn known(&self) -> Vec<String> {
         self.paths().iter().cloned().collect()
     }

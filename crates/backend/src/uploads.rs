@@ -18,12 +18,14 @@ pub fn new_id(now: Timestamp) -> Result<UploadId> {
     UploadId::parse(&id).ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "an id of hex digits was refused"))
 }
 
-/// `<bucket id>-<upload id>`: what is left of an upload can be told from a live one by its name. Ids of buckets are never used again.
+/// `<bucket id>-<upload id>`: the name distinguishes the remains of an upload from a live one. Ids of
+/// buckets are never used again.
 pub fn staged_name(bucket: BucketId, upload: &UploadId) -> String {
     format!("{}-{upload}", bucket.0)
 }
 
-/// Whether what is staged under a name is nobody's: its upload has ended, or its bucket is gone. Other names are left alone.
+/// Returns whether a staged name has no owner: its upload has ended, or its bucket is gone. Other names are
+/// left alone.
 pub async fn left(catalog: &dyn Catalog, name: &str) -> Result<Option<(BucketId, UploadId)>> {
     let upload = name.split_once('-').and_then(|(bucket, upload)| Some((BucketId(bucket.parse().ok()?), UploadId::parse(upload)?)));
     let Some((bucket, upload)) = upload else { return Ok(None) };

@@ -1,13 +1,15 @@
-//! Who looks at something that this process may be changing meanwhile.
+//! Watches of names that this process may change during a read.
 //!
-//! A reader looks twice: at what is known of a file, and at the file. Between the two, a change may come that neither size nor time
-//! shows. So the reader watches the name from before the first look; whoever changes it says so before anybody can see the change.
+//! A reader reads twice: what is known about a file, and the file. Between the two, a change may happen that
+//! neither size nor time shows. So the reader watches the name from before the first read; a writer announces
+//! its change before any reader can see it.
 //!
-//! Owns no lock on anything and decides nothing.
+//! This module owns no lock and decides nothing.
 //!
 //! Invariants:
-//! - a watch of a name is unchanged only if no change of that name was under way when it began, and none has begun since;
-//! - a name that nobody watches or changes costs nothing.
+//! - a watch of a name is unchanged only if no change of that name was under way when it began, and none has
+//!   begun since;
+//! - a name that is neither watched nor changed costs nothing.
 
 use std::{
     collections::HashMap,
@@ -18,7 +20,7 @@ use std::{
 #[derive(Debug)]
 pub struct Watches<K>(Mutex<HashMap<K, Name>>);
 
-/// What is known of a name while somebody watches or changes it.
+/// The state of a name while it is watched or changed.
 #[derive(Debug, Default)]
 struct Name {
     watches: usize,
@@ -77,12 +79,12 @@ pub struct Watch<K: Clone + Eq + Hash> {
 }
 
 impl<K: Clone + Eq + Hash> Watch<K> {
-    /// Whether no change was under way when this watch began: otherwise it is never unchanged.
+    /// Returns whether no change was under way when this watch began: otherwise it is never unchanged.
     pub fn was_quiet(&self) -> bool {
         self.was_quiet
     }
 
-    /// Whether this process changed nothing under this name since before the watch began.
+    /// Returns whether this process changed nothing under this name since before the watch began.
     pub fn is_unchanged(&self) -> bool {
         self.was_quiet && self.watches.names().get(&self.name).is_some_and(|entry| entry.begun == self.begun)
     }

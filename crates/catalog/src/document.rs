@@ -1,4 +1,5 @@
-//! Settings of a bucket, as the catalog keeps them: documents by bucket and kind. What they say is not known here.
+//! Settings of a bucket, as the catalog keeps them: documents by bucket and kind. The catalog does not know
+//! their content.
 
 use super::Revision;
 
@@ -20,7 +21,8 @@ pub struct Document {
 /// Documents of a bucket, in the order of their kinds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Documents {
-    /// It grows with each change of any document of the bucket. `NONE`: there never was one.
+    /// A number that grows with each change of any document of the bucket. `NONE`: there never was a
+    /// document.
     pub revision: Revision,
     pub all: Vec<Document>,
 }

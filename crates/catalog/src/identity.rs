@@ -11,7 +11,7 @@ pub struct NewIdentity {
     pub role: Role,
     /// Shown as owner; the access key if there is none.
     pub name: Option<String>,
-    /// The secret, sealed by whoever has the key: the catalog never sees it.
+    /// The secret, sealed by the holder of the key: the catalog never sees it in clear.
     pub sealed_secret: String,
 }
 
@@ -25,7 +25,7 @@ pub struct IdentityRecord {
 /// All identities, in the order of their access keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identities {
-    /// It grows with each change of any identity.
+    /// A number that grows with each change of any identity.
     pub revision: Revision,
     pub all: Vec<IdentityRecord>,
 }

@@ -1,8 +1,9 @@
-//! Leases: who does what only one of several processes may do, for a while.
+//! Leases: the right of one process to do, for a while, what only one of several processes may do.
 //!
-//! Whether a lease has run out is decided by one clock for all who share the catalog: the catalog's own. Callers measure how long
-//! they may rely on theirs by their own monotonic clock, beginning before they asked. A clock that jumps can end a lease early, or
-//! late; what keeps a former holder from doing harm is the fencing number, which grows with each holder and never begins anew.
+//! One clock decides whether a lease has run out, for all who share the catalog: the catalog's own. Callers
+//! measure how long they may rely on their lease by their own monotonic clock, beginning before they asked. A
+//! clock that jumps can end a lease too early or too late; the fencing number keeps a former holder from
+//! doing harm: it grows with each holder and never begins anew.
 
 use crate::model::Timestamp;
 use std::{fmt, sync::Arc};

@@ -1,18 +1,22 @@
-//! The catalog: what S3 needs to remember and storage cannot hold. A semantic port; SQL stays in its drivers.
+//! The catalog: what S3 needs to remember and storage cannot hold. It is a semantic port; SQL stays in its
+//! drivers.
 //!
-//! Two kinds of rows with two promises:
-//! - **truth** (buckets and their documents, identities, leases, uploads and their parts, what storage cannot keep of its objects):
-//!   durable when the call returns, by the durability setting;
-//! - **derived** (the ordered key index and its state): survives a killed process once committed, may lose its newest
-//!   rows to power loss, and can always be rebuilt from the backend. It must never be in the way of a backup.
+//! It has two kinds of rows with two promises:
+//! - **truth** (buckets and their documents, identities, leases, uploads and their parts, what storage cannot
+//!   keep of its objects): durable when the call returns, by the durability setting;
+//! - **derived** (the ordered key index and its state): survives a killed process once committed, may lose
+//!   its newest rows to power loss, and can always be rebuilt from the backend. It must never be in the way
+//!   of a backup.
 //!
-//! Changes that free space (deleting, aborting, and what goes with it) work also when the others find no room ([`CatalogErrorKind::Full`]).
+//! Changes that free space (deleting, aborting, and what they need) work even when other changes find no room
+//! ([`CatalogErrorKind::Full`]).
 //!
-//! Index changes of one key take effect in the order in which [`Catalog::index`] was *called*, not awaited: callers
-//! call it under their key lock and await the commit outside. Processes that share a catalog have no common order of calls: they
-//! number their changes ([`Catalog::index_numbered`]), and the newer one wins.
+//! Index changes of one key take effect in the order in which [`Catalog::index`] was *called*, not awaited:
+//! callers call it under their key lock and await the commit outside. Processes that share a catalog have no
+//! common order of calls: they number their changes ([`Catalog::index_numbered`]), and the newer one wins.
 //!
-//! What a caller overwrites it names by its revision, or says that it overwrites whatever is there: see [`Expected`].
+//! A caller names the revision of what it overwrites, or states that it overwrites any value: see
+//! [`Expected`].
 
 #![warn(unreachable_pub)]
 
@@ -62,7 +66,7 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     /// A bucket with its first documents, of different kinds. `Exists` if the name is taken within its tenant; else `Overlaps` if a
     /// bucket or a replica lies at one of the places in `apart`, inside it or around it.
     async fn create_bucket_apart(&self, bucket: NewBucket, documents: Vec<NewDocument>, apart: Vec<BackendPlace>) -> Result<BucketRecord>;
-    /// As `create_bucket_apart`, without documents and wherever other buckets lie.
+    /// Like `create_bucket_apart`, without documents and without regard to the locations of other buckets.
     async fn create_bucket(&self, bucket: NewBucket) -> Result<BucketRecord> {
         self.create_bucket_apart(bucket, Vec::new(), Vec::new()).await
     }
@@ -94,15 +98,16 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn identities(&self) -> Result<Identities>;
     /// The revision that the identity, and all identities, have then.
     async fn set_identity(&self, identity: NewIdentity, expected: Expected) -> Result<Revision>;
-    /// Whether there was one.
+    /// Returns whether the identity existed.
     async fn remove_identity(&self, access_key: &AccessKey, expected: Expected) -> Result<bool>;
 
     // Leases: truth. Times are those of the catalog's clock.
-    /// The lease if nobody else has it, for as long as `ttl` says. Whoever has it and asks again gets it with a new number.
+    /// Returns the lease if no other owner has it, for as long as `ttl` says. An owner that asks again gets
+    /// it with a new number.
     async fn acquire_lease(&self, name: &str, owner: &str, ttl: Duration) -> Result<Option<Lease>>;
     /// The same lease for longer. `None`: somebody else had it meanwhile, or it was released.
     async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<Option<Lease>>;
-    /// Whether it was still held.
+    /// Returns whether the lease was still held.
     async fn release_lease(&self, lease: &Lease) -> Result<bool>;
 
     // Replicas of a bucket: truth. Each is a bucket to its driver, with an id of its own, and none to anybody else.
@@ -120,7 +125,7 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn left_places(&self) -> Result<Vec<LeftPlace>>;
     /// Repeating it is harmless.
     async fn leave_place(&self, left: LeftPlace) -> Result<()>;
-    /// Whether it was left.
+    /// Returns whether the location was recorded as left behind.
     async fn forget_place(&self, backend: &str, place: &str) -> Result<bool>;
 
     // The ordered key index: derived.
@@ -148,19 +153,19 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     /// `None` forgets.
     async fn set_state(&self, bucket: BucketId, name: &str, value: Option<String>) -> Result<()>;
 
-    // What storage cannot keep of its objects: truth.
+    // Facts of objects that storage cannot keep: truth.
     async fn object(&self, bucket: BucketId, key: &ObjectKey) -> Result<Option<StoredObject>>;
     /// The revision that the row has then. A row that says nothing is forgotten.
     async fn set_object(&self, bucket: BucketId, expected: Expected, row: ObjectRow) -> Result<Revision>;
-    /// As `set_object`, on the way of a change that frees space: it works also where there is hardly any.
+    /// Like `set_object`, as part of a change that frees space: it works even where there is hardly any.
     async fn set_object_to_remove(&self, bucket: BucketId, expected: Expected, row: ObjectRow) -> Result<Revision> {
         self.set_object(bucket, expected, row).await
     }
-    /// What a driver remembers of versions of a key behind the current one, the newest first.
+    /// Returns what a driver remembers of versions of a key behind the current one, the newest first.
     async fn object_versions(&self, bucket: BucketId, key: &ObjectKey) -> Result<Vec<ObjectVersion>>;
-    /// As `set_object`, of a version behind the current one.
+    /// Like `set_object`, for a version behind the current one.
     async fn set_object_version(&self, bucket: BucketId, order: u64, expected: Expected, row: ObjectRow) -> Result<Revision>;
-    /// Those with keys above `after`, in order.
+    /// Returns the rows with keys above `after`, in order.
     async fn objects(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize, which: WhichObjects) -> Result<Vec<ObjectRow>>;
 
     // Multipart uploads: truth.
@@ -174,7 +179,7 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     /// Ends an upload and remembers how, for replays of Complete. `NotFound` if it had ended.
     async fn finish_upload(&self, bucket: BucketId, upload: &UploadId, completed: CompletedUpload) -> Result<()>;
     async fn completed_upload(&self, bucket: BucketId, upload: &UploadId) -> Result<Option<CompletedUpload>>;
-    /// Whether there was one to abort.
+    /// Returns whether there was an upload to abort.
     async fn abort_upload(&self, bucket: BucketId, upload: &UploadId) -> Result<bool>;
     /// Uploads begun before a time, oldest first. Not those of replicas: they end with the upload that they are part of.
     async fn stale_uploads(&self, before: Timestamp, limit: usize) -> Result<Vec<UploadRecord>>;

@@ -1,4 +1,4 @@
-//! What the catalog remembers, as plain values.
+//! The rows of the catalog, as plain values.
 
 use super::{Documents, Revision};
 use crate::{
@@ -20,7 +20,7 @@ pub struct NewBucket {
     pub created: Timestamp,
     /// The name of the backend in the configuration.
     pub backend: String,
-    /// Where the bucket lives on that backend: a directory, or a prefix.
+    /// The location of the bucket on that backend: a directory, or a prefix.
     pub place: String,
 }
 
@@ -35,7 +35,7 @@ pub struct BucketRecord {
 }
 
 impl BucketRecord {
-    /// A bucket that nobody has changed yet, without documents.
+    /// Creates the record of a bucket that was never changed, without documents.
     pub fn new(id: BucketId, bucket: NewBucket) -> Self {
         Self { id, revision: Revision::default(), bucket, documents: Documents::default() }
     }
@@ -44,22 +44,24 @@ impl BucketRecord {
 /// A replica of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaRecord {
-    /// What its driver knows it by.
+    /// The id by which its driver knows it.
     pub id: BucketId,
     pub backend: String,
     pub place: String,
     /// Lower ones are read first.
     pub rank: i64,
-    /// It had everything once, so that what it lacks now is in the queue of repairs.
+    /// The replica was complete once: what it lacks now is in the queue of repairs.
     pub seeded: bool,
-    /// It had everything once and lost its place since: it is filled anew, and whatever else is found there is old.
+    /// The replica was complete once and lost its location since: it is filled again, and everything else
+    /// found there is old.
     pub refilled: bool,
-    /// Its place could not be made with its bucket: whatever lies there by now may be others', and is looked at first.
+    /// The location could not be made with its bucket: data found there may belong to others, and is checked
+    /// first.
     pub unmade: bool,
     pub revision: Revision,
 }
 
-/// A place of a deleted bucket that could not be removed yet.
+/// A location of a deleted bucket that could not be removed yet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LeftPlace {
     pub backend: String,
@@ -68,7 +70,7 @@ pub struct LeftPlace {
     pub bucket: BucketName,
 }
 
-/// A place on a backend, as [`NewBucket::place`] says it. The empty one is all of the backend.
+/// A location on a backend, as in [`NewBucket::place`]. The empty one is all of the backend.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BackendPlace {
     pub backend: String,
@@ -84,11 +86,11 @@ pub struct NewReplica {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplicaChange {
     Seeded,
-    /// It is to be filled anew: what is there is old.
+    /// The replica is to be filled again: the data there is old.
     Refilled,
-    /// Its place could not be made yet.
+    /// The location could not be made yet.
     Unmade,
-    /// It ranks before all others.
+    /// The replica ranks before all others.
     First,
 }
 
@@ -102,7 +104,7 @@ pub struct BucketsQuery {
     pub tenant: TenantId,
     /// Only those of this owner's id.
     pub owner: Option<String>,
-    /// And those of these names, whoever owns them.
+    /// Buckets with these names are included, whoever owns them.
     pub besides: Vec<BucketName>,
     pub prefix: String,
     pub after: Option<String>,
@@ -149,7 +151,7 @@ pub struct VersionRow {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum IndexChange {
-    /// What LIST shows of the key from now on.
+    /// The row that LIST shows for the key from now on.
     Put(IndexRow),
     /// LIST shows nothing of the key any more.
     Delete(ObjectKey),
@@ -185,18 +187,19 @@ pub struct BucketSizes {
     pub others: usize,
 }
 
-/// What a driver remembers of an object that its storage cannot keep, in the driver's own words.
+/// What a driver remembers of an object that its storage cannot keep, in a format of the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectRow {
     pub key: ObjectKey,
     /// Describes what the key holds.
     pub stands: Option<String>,
-    /// Describes what the key was about to hold when this was written: nobody knows yet how that change ended.
+    /// The pending change: describes what the key was about to hold when this was written. Its outcome is not
+    /// known yet.
     pub intended: Option<String>,
 }
 
 impl ObjectRow {
-    /// Whether it says nothing. Such a row is not stored.
+    /// Returns whether the row is empty. Such a row is not stored.
     pub fn is_empty(&self) -> bool {
         self.stands.is_none() && self.intended.is_none()
     }
@@ -212,7 +215,7 @@ pub struct StoredObject {
 /// What a driver remembers of a version that is not the current one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectVersion {
-    /// As [`RowVersion::order`].
+    /// The order, as in [`RowVersion::order`].
     pub order: u64,
     pub stored: StoredObject,
 }
@@ -234,7 +237,7 @@ pub struct UploadRecord {
     pub attributes: Attributes,
     pub checksum: ChecksumSpec,
     pub explicit_checksum: bool,
-    /// What the driver knows the upload by, in its own words.
+    /// The identifier by which the driver knows the upload, in a format of the driver.
     pub location: String,
 }
 
@@ -245,7 +248,7 @@ pub struct PartRecord {
     pub md5: [u8; 16],
     pub checksum: Option<Checksum>,
     pub last_modified: Timestamp,
-    /// Where the driver put the bytes, in its own words.
+    /// Where the driver put the bytes, in a format of the driver.
     pub location: String,
 }
 

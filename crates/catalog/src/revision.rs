@@ -1,7 +1,7 @@
 //! Compare-and-swap: what a caller has read, and what it expects to overwrite.
 //!
-//! Several processes may have one catalog open. Whoever writes what it computed from something that it has read names the
-//! revision of that; whoever writes whatever is there says so.
+//! Several processes may have one catalog open. A caller that computed a value from something that it read
+//! names the revision of that; a caller that overwrites any value says so.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -30,7 +30,8 @@ impl Revision {
     }
 }
 
-/// What has to be there for a change to be made. If something else is, the change fails with `Conflict` and nothing is changed.
+/// The state that is required for a change. In any other state, the change fails with `Conflict` and nothing
+/// is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
     /// Whatever is there is overwritten.

@@ -1,13 +1,13 @@
 //! The embedded catalog: SQLite, for one process.
 //!
-//! Two files, because two promises: `catalog.sqlite` holds the truth and is synced by the durability setting,
-//! `index.sqlite` holds what is derived and never waits for a disk. Each has one writing thread that commits in groups
-//! and a few reading connections.
+//! It has two files, because there are two promises: `catalog.sqlite` holds the truth and is synced by the
+//! durability setting, `index.sqlite` holds what is derived and never waits for a disk. Each has one writing
+//! thread that commits in groups and a few reading connections.
 //!
 //! Invariants:
 //! - nothing of the driver leaves this module: no type, and no SQL;
-//! - what the index holds of a bucket that is gone cannot be seen, and is swept away in the background, at the latest
-//!   after the next start.
+//! - index rows of a deleted bucket cannot be seen, and are swept away in the background, at the latest after
+//!   the next start.
 
 mod bucket;
 mod checkpoint;
@@ -83,7 +83,7 @@ impl Gone {
     }
 }
 
-/// Removes the index of a catalog that nobody has open: the next to open it begins an empty one.
+/// Removes the index of a catalog that is not open: the next process to open it begins an empty one.
 pub fn forget_index(dir: &Path) -> Result<()> {
     file::forget_index(dir)
 }
@@ -100,7 +100,7 @@ impl SqliteCatalog {
         let reserve = Arc::new(reserve);
         loop {
             match Self::open_with(dir, durability, &reserve, clock.clone()) {
-                // It opens on a full disk, too: nothing could be deleted otherwise.
+                // The catalog opens on a full disk, too: otherwise nothing could be deleted.
                 Err(_) if reserve.is_full() && reserve.give() => {}
                 opened => return opened,
             }
@@ -110,7 +110,8 @@ impl SqliteCatalog {
     fn open_with(dir: &Path, durability: Durability, reserve: &Arc<Reserve>, clock: Clock) -> Result<Self> {
         let truth = file::open_truth(dir, durability)?;
         let mut index = file::open_index(dir)?;
-        // What the index has seen of buckets that the truth does not know: they were deleted, and sweeping was cut short.
+        // The buckets in the index that the truth does not know: they were deleted, and sweeping was cut
+        // short.
         let seen = match index::buckets(&index) {
             Err(error) if error::is_corrupt(&error) => {
                 drop(index);
@@ -191,7 +192,7 @@ impl Catalog for SqliteCatalog {
     async fn delete_bucket(&self, bucket: BucketId) -> Result<()> {
         let deleted = self.truth.writer.submit_freeing(move |db| bucket::delete(db, bucket));
         let (index, gone) = (self.index.clone(), self.gone.clone());
-        // A task of its own: once begun, it goes through even if the caller goes away.
+        // This is a task of its own: once begun, it completes even if the caller is dropped.
         let task = tokio::spawn(async move {
             let deleted = deleted.await?;
             deleted.iter().for_each(|bucket| gone.insert(*bucket));

@@ -1,4 +1,4 @@
-//! A bucket to be added to a configuration: the sections it needs, appended to the file's own text.
+//! Adds a bucket to a configuration: the sections that it needs are appended to the file's own text.
 
 mod folder;
 
@@ -15,12 +15,12 @@ use crate::model::BucketName;
 use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
 
-/// What the operator said of the new bucket.
+/// The operator's description of the new bucket.
 #[derive(Default)]
 pub struct Addition {
     pub bucket: String,
     pub url: String,
-    /// A backend there is, or the name of a new one.
+    /// An existing backend, or the name of a new one.
     pub backend: Option<String>,
     pub region: Option<String>,
     /// The access key id; on Azure the account.
@@ -34,18 +34,18 @@ pub struct Addition {
     pub project: Option<String>,
     /// Further keys of a new backend, and their values.
     pub settings: Vec<(String, String)>,
-    /// Those that are secret.
+    /// The secret ones among them.
     pub secrets: Vec<(String, SecretSource)>,
 }
 
 impl Addition {
-    /// Whether anything was said that belongs to a new backend on an object store.
+    /// Whether any credentials were given, which belong to a new backend on an object store.
     fn has_credentials(&self) -> bool {
         let texts = [&self.region, &self.access_key, &self.connection_string, &self.project];
         texts.into_iter().any(Option::is_some) || self.secret_key.is_some() || self.credentials.is_some()
     }
 
-    /// Whether keys of a new backend were said.
+    /// Whether keys of a new backend were given.
     fn has_settings(&self) -> bool {
         !self.settings.is_empty() || !self.secrets.is_empty()
     }
@@ -81,17 +81,17 @@ pub struct Added {
     pub edit: Edit,
     pub backend: String,
     pub backend_is_new: bool,
-    /// What else changes in the file, and why.
+    /// Other changes in the file, and their reasons.
     pub notes: Vec<String>,
     /// The directory of a bucket on disk.
     pub directory: Option<PathBuf>,
-    /// Whether nothing can be tried out before somebody lets the backend into a drive.
+    /// Whether nothing can be probed before a person authorizes the backend.
     pub awaits_authorization: bool,
 }
 
 /// Where the new bucket goes.
 struct Site {
-    /// A backend there is, or what a new one is called.
+    /// An existing backend, or the name of a new one.
     backend: String,
     new: Option<Keys>,
     /// Keys of the bucket.
@@ -157,7 +157,8 @@ fn twin(settings: &Settings, backend: &Backend) -> Option<String> {
     settings.backends.iter().find(|(_, other)| *other == backend).map(|(name, _)| name.clone())
 }
 
-/// Without a word about backends there is one, and it is the default. That must stay so when another is added.
+/// Without a section for a backend, the implicit backend is the default. It must stay the default when
+/// another is added.
 fn make_explicit(draft: &Draft, sections: &mut Sections) -> Result<Vec<String>, EditError> {
     let (settings, mut notes) = (&draft.settings, Vec::new());
     let variables = |section: &str| draft.has_variables(&format!("{}{section}__", environment::PREFIX));
@@ -185,7 +186,7 @@ fn settled(path: &Path) -> Result<PathBuf, EditError> {
     Ok(std::fs::canonicalize(&absolute).unwrap_or(absolute))
 }
 
-/// Puts it on a backend whose root it lies in, or on one of its own.
+/// Puts the directory on a backend whose root contains it, or on a new backend.
 fn directory(draft: &Draft, addition: &Addition, name: &BucketName, path: &Path) -> Result<Site, EditError> {
     if addition.has_credentials() {
         return refuse("a directory has neither a region nor credentials");
@@ -308,7 +309,7 @@ fn free_name(draft: &Draft, addition: &Addition, base: &str) -> String {
     std::iter::once(base.clone()).chain(numbered).find(|name| !draft.settings.backends.contains_key(name)).unwrap_or_default()
 }
 
-/// What is appended.
+/// The appended sections.
 #[derive(Debug, Clone, Default)]
 struct Sections(DocumentMut);
 

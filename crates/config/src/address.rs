@@ -1,4 +1,4 @@
-//! Addresses to listen on, as they are configured. Names are resolved by whoever listens, at start.
+//! Addresses to listen on, as they are configured. Names are resolved at start, by the code that listens.
 
 use super::{
     tree::{Node, Raw},

@@ -38,7 +38,7 @@ impl Setting for Count {
     const KIND: &'static str = "a whole number above 0";
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        // What TOML can say.
+        // The range of numbers in TOML.
         number::<Self, _>(node, 1..=i64::MAX.unsigned_abs()).map(Self)
     }
 

@@ -20,8 +20,9 @@ section! {
         prefix: Option<String> = Unset("the bucket's name, or all of a `remote` of its own"),
         /// The identity that owns it, by its access key or its name. A bucket keeps its owner until another one is named here.
         owner: Option<String> = Unset("the first administrator, or else the first identity"),
-        /// What other identities may do in it: `{ alice = "readwrite", bob = "readonly" }`. `readonly` reads objects, listings, tags
-        /// and ACLs; `readwrite` also writes and deletes objects and their tags. ACLs and the bucket itself are its owner's.
+        /// What other identities may do in it: `{ alice = "readwrite", bob = "readonly" }`. `readonly` reads
+        /// objects, listings, tags and ACLs; `readwrite` also writes and deletes objects and their tags. ACLs
+        /// and the bucket itself stay with its owner.
         access: Option<Access> = Unset("nothing but what ACLs let them"),
         /// Bytes a second that clients send to it at most. See [limits](guide/limits.md).
         upload_rate: Option<ByteRate> = Unset("any"),
@@ -29,7 +30,8 @@ section! {
         download_rate: Option<ByteRate> = Unset("any"),
         /// Requests a second at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
         request_rate: Option<Count> = Unset("any"),
-        /// Requests in work at once at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
+        /// Maximum number of concurrent requests. Further ones wait for a second at most, and are answered
+        /// 503 SlowDown then.
         concurrency: Option<usize> = Unset("any"),
     }
 }
@@ -40,13 +42,13 @@ impl Bucket {
         self.prefix.as_deref().map(|prefix| prefix.trim_end_matches('/'))
     }
 
-    /// Whom it gives what.
+    /// The grants: each identity with its rights.
     pub fn grants(&self) -> &[(String, Grant)] {
         self.access.as_ref().map_or(&[], |access| &access.0)
     }
 }
 
-/// What an identity is given in a bucket.
+/// The rights that an identity is given in a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
     ReadOnly,
@@ -61,14 +63,15 @@ impl Grant {
     }
 }
 
-/// Identities, and what each is given. In the order of the source.
+/// Identities and their rights, in the order of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access(pub Vec<(String, Grant)>);
 
 impl Setting for Access {
     const KIND: &'static str = "a table of identities, each \"readonly\" or \"readwrite\", such as { alice = \"readwrite\" }";
 
-    /// As text, for the environment: `alice=readwrite,bob=readonly`. Access keys have neither `=` nor commas.
+    /// The text form, for the environment: `alice=readwrite,bob=readonly`. Access keys have neither `=` nor
+    /// commas.
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
         let given = |text: &str| Grant::NAMES.iter().find(|(name, _)| *name == text).map(|(_, given)| *given);
         let pairs: Option<Vec<(String, Grant)>> = match &node.raw {

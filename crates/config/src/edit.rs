@@ -1,7 +1,8 @@
-//! Changing a configuration file: what it says now, what it would say, and writing that down whole or not at all.
+//! Changes a configuration file: its current text, the new text, and writing that as a whole or not at all.
 //!
-//! Invariants: what is written was read back as valid settings first; text that is not concerned stays as it is; a file
-//! that changed since it was read is not written; a new file is readable by its user only.
+//! Invariants: the new text was read back as valid settings before it is written; text that is not concerned
+//! stays as it is; a file that changed since it was read is not written; a new file is readable by its user
+//! only.
 
 use super::{
     error::{ConfigError, ConfigErrors},
@@ -82,7 +83,7 @@ impl Draft {
         self.text().parse().map_err(|error: toml_edit::TomlError| EditError::Refused(error.message().to_owned()))
     }
 
-    /// Whether the file says anything at `section.key`.
+    /// Whether the file has anything at `section.key`.
     pub(super) fn says(&self, section: &str, key: Option<&str>) -> Result<bool, EditError> {
         let document = self.document()?;
         let found = document.get(section).and_then(Item::as_table_like);
@@ -98,13 +99,13 @@ impl Draft {
         self.sources.environment.keys().any(|name| name.starts_with(prefix))
     }
 
-    /// The key to seal with; made if there is none.
+    /// The key to seal with; generated if there is none.
     pub(super) fn seal_key(&self) -> Result<SealKey, EditError> {
         let sources = seal::Sources { environment: &self.sources.environment, file: Some(&self.path), new: None };
         sources.find_or_make().map_err(EditError::Refused)
     }
 
-    /// As what another text would be read.
+    /// Reads another text as if it were this file.
     pub(super) fn read(&self, text: &str, key: Option<&SealKey>) -> Result<Settings, EditError> {
         Ok(Settings::of(&self.sources, Some(text), key)?)
     }
@@ -127,7 +128,7 @@ pub struct Edit {
 }
 
 impl Edit {
-    /// What will be in effect.
+    /// The settings that will be in effect.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -136,7 +137,7 @@ impl Edit {
         &self.path
     }
 
-    /// Says what was made besides the configuration.
+    /// Writes the change, and reports what was created besides the configuration.
     pub fn write(mut self) -> Result<Vec<String>, EditError> {
         let mut made = Vec::new();
         if let Some(key) = &mut self.key
@@ -151,7 +152,7 @@ impl Edit {
     }
 
     fn replace(&self) -> io::Result<()> {
-        // A link stays one.
+        // A symbolic link stays one.
         let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let now = match fs::read_to_string(&path) {
             Ok(text) => Some(text),

@@ -13,10 +13,10 @@ pub(super) const PREFIX: &str = "CAUSEWAY__";
 /// Variables whose name is not a path of keys.
 const SHORT: &[(&str, &[&str])] = &[("CAUSEWAY_LOG", &["server", "log_level"])];
 
-/// Keys that many would look for at the top.
+/// Keys that many people would look for at the top level.
 const SECTIONS: &[(&str, &[Row])] = &[("server", Server::ROWS), ("default", Defaults::ROWS)];
 
-/// Says what is wrong with variables. The tree has all others.
+/// Reports problems with variables. All others are put into the tree.
 pub(super) fn overlay(tree: &mut Table, environment: &BTreeMap<String, String>) -> ConfigErrors {
     let mut wrong = ConfigErrors::default();
     let mut said: Vec<(Vec<String>, &str, &str)> = Vec::new();
@@ -44,8 +44,9 @@ pub(super) fn overlay(tree: &mut Table, environment: &BTreeMap<String, String>) 
     wrong
 }
 
-/// The variable that was meant by one that lacks an underscore or the section: `CAUSEWAY_LISTEN`. Others that begin with the name
-/// of the program may hold secrets that the configuration names, or be of those who start it.
+/// The variable that was probably meant by one that lacks an underscore or the section: `CAUSEWAY_LISTEN`.
+/// Other variables with the program's name as a prefix may hold secrets that the configuration names, or
+/// belong to other software.
 fn meant(variable: &str) -> Option<String> {
     let words = variable.strip_prefix("CAUSEWAY_")?.trim_start_matches('_').replace("__", "_").to_ascii_lowercase();
     let found = SECTIONS.iter().find_map(|(section, rows)| {
@@ -59,7 +60,7 @@ fn meant(variable: &str) -> Option<String> {
     (meant != variable.to_ascii_uppercase()).then_some(meant)
 }
 
-/// As [`Node::set`], on the root, where the names of lists of tables are known.
+/// Like [`Node::set`], on the root, where the names of lists of tables are known.
 pub(super) fn set(tree: &mut Table, path: &[String], value: Node) -> Result<(), String> {
     let mut root = Node { raw: Raw::Table(std::mem::take(tree)), origin: Origin::Default };
     if let (Raw::Table(table), Some(first)) = (&mut root.raw, path.first())
@@ -97,7 +98,7 @@ mod tests {
             "CAUSEWAY_ROOT_PASSWORD",
             "CAUSEWAY_SEAL_KEY",
             "CAUSEWAY_SEAL_KEY_FILE",
-            // As Kubernetes sets for a service of that name.
+            // Kubernetes sets this variable for a service of that name.
             "CAUSEWAY_PORT",
             "CAUSEWAY_SERVICE_HOST",
             // A secret that a configuration may name.

@@ -1,8 +1,8 @@
-//! What is wrong with a configuration, and where it was said.
+//! What is wrong with a configuration, and where the value came from.
 
 use std::{fmt, path::Path, sync::Arc};
 
-/// Where a value was said. Ordered as problems are told.
+/// Where a value came from. The order is that in which problems are reported.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     File {
@@ -11,7 +11,7 @@ pub enum Origin {
     },
     Environment(Arc<str>),
     Flag(&'static str),
-    /// Nowhere: a default, or something that is missing.
+    /// No source: a default, or a missing value.
     Default,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One problem: its place, then its words.
+/// One problem: its place in the sources, then its text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}: {problem}")]
 pub struct ConfigError {
@@ -58,14 +58,14 @@ impl ConfigErrors {
         self.0.is_empty()
     }
 
-    /// What was read, or else its problems are kept for later: reading goes on.
+    /// Returns the value; or keeps its problems for later, so that reading continues.
     pub(super) fn note<T, E: Into<Self>>(&mut self, read: Result<T, E>) -> Option<T> {
         read.map_err(|error| self.0.extend(error.into().0)).ok()
     }
 
-    /// What was read, if nothing was wrong.
+    /// Returns the value if there was no problem.
     pub(super) fn or<T>(mut self, read: T) -> Result<T, Self> {
-        // What two keys are wrong about together was noted last, and belongs to its line all the same.
+        // A problem with two keys together was noted last, and still belongs to its line.
         self.0.sort_by(|a, b| a.origin.cmp(&b.origin));
         if self.is_empty() { Ok(read) } else { Err(self) }
     }
@@ -99,7 +99,7 @@ pub(super) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>)
         .map(|(name, _)| name)
 }
 
-/// Whether one is the other, mistyped.
+/// Whether one name is a mistyped form of the other.
 pub(super) fn is_like(given: &str, known: &str) -> bool {
     strsim::normalized_damerau_levenshtein(given, known) > 0.5
 }

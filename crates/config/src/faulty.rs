@@ -20,17 +20,17 @@ section! {
         seed: usize = Text("1"),
         /// Which operations fail; all others go through untouched.
         operations: Operations = Text("all"),
-        /// Every call takes so much longer.
+        /// The time by which every call takes longer.
         latency: Option<Duration> = Unset("none"),
-        /// And up to so much on top of that.
+        /// The maximum random time on top of that.
         jitter: Option<Duration> = Unset("none"),
-        /// Answered 503 ServiceUnavailable, and nothing happened.
+        /// The answer is 503 ServiceUnavailable, and nothing happened.
         unavailable: Share = Text("0"),
-        /// Answered 503 SlowDown, and nothing happened.
+        /// The answer is 503 SlowDown, and nothing happened.
         throttled: Share = Text("0"),
-        /// It happened, and 503 is answered.
+        /// The change happens, and the answer is 503.
         lost_reply: Share = Text("0"),
-        /// 503 is answered, and it happens later. Bodies wait in memory meanwhile. Writes only.
+        /// The answer is 503, and the change happens later. Bodies wait in memory meanwhile. Writes only.
         late: Share = Text("0"),
         /// How much later: from once to twice this.
         late_by: Duration = Text("1s"),
@@ -38,7 +38,7 @@ section! {
         torn_body: Share = Text("0"),
         /// A page of a listing is as it was when it was last asked for.
         stale_list: Share = Text("0"),
-        /// No answer at all, ever.
+        /// No answer, ever.
         hang: Share = Text("0"),
         /// In turns up for this time,
         up: Option<Duration> = Unset("always up"),

@@ -18,7 +18,7 @@ section! {
         host: String = Required,
         /// Its port.
         port: Option<Port> = Unset("21; with `tls = \"implicit\"` 990"),
-        /// Who to be there.
+        /// The user to log in as.
         user: String = Required,
         /// The user's password. Without TLS it is sent in clear text.
         password: Option<SecretSetting> = Unset("none"),
@@ -34,7 +34,7 @@ section! {
         timeout: Duration = Text("30s"),
         /// TCP, TLS and the login must be done within this time, all together.
         connect_timeout: Duration = Text("3s"),
-        /// How often is tried at most what may be repeated.
+        /// Maximum number of attempts, for requests that may be repeated.
         attempts: usize = Text("4"),
         /// Connections at most, at least 4. Each reads, writes, lists or looks, one at a time: some half are for those who read and as
         /// many for those who write; further ones wait, and after `timeout` are answered 503 SlowDown. Transfers need a second

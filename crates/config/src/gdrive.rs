@@ -46,9 +46,10 @@ section! {
         /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was lost, must say something
         /// within it, too.
         connect_timeout: Duration = Text("3s"),
-        /// How often a request is sent at most, where repeating it is safe.
+        /// Maximum number of times that a request is sent, if repeating it is safe.
         attempts: usize = Text("4"),
-        /// Requests in flight at most; further ones wait, and after `timeout` are answered 503 SlowDown.
+        /// Maximum number of requests in flight; further ones wait, and are answered 503 SlowDown after
+        /// `timeout`.
         max_requests: usize = Text("64"),
         /// A PEM file with certificates to trust besides the public ones.
         ca_file: Option<PathBuf> = Unset("the public authorities only"),

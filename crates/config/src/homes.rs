@@ -1,6 +1,7 @@
-//! Where each backend keeps its buckets, as far as its settings tell: so that two backends on one storage are found out.
+//! Where each backend keeps its buckets, as far as its settings show it: this detects two backends on one
+//! storage.
 //!
-//! Only what settings say is compared. A storage that is reached under two names or by two accounts is taken for two.
+//! Only settings are compared. A storage that is reached under two names or by two accounts counts as two.
 
 use super::{
     bucket::Bucket,
@@ -17,7 +18,8 @@ use std::{
 };
 
 impl Settings {
-    /// Where backends keep their buckets, by name. None of those that consist of others: their buckets lie on these.
+    /// Where backends keep their buckets, by name. Backends that consist of others are left out: their
+    /// buckets are on these.
     pub fn homes(&self) -> BTreeMap<String, Location> {
         self.backends.keys().filter_map(|name| Some((name.clone(), self.home(name)?))).collect()
     }
@@ -93,7 +95,8 @@ fn settled(path: &Path) -> String {
     std::fs::canonicalize(&absolute).unwrap_or(absolute).to_string_lossy().into_owned()
 }
 
-/// The same for every type of backend that reaches it: an object store may be configured as more than one of them.
+/// The same for every type of backend that reaches the storage: an object store may be configured as several
+/// types.
 fn at(endpoint: &Endpoint) -> String {
     let authority = endpoint.authority().to_ascii_lowercase();
     let port = if endpoint.scheme() == "https" { ":443" } else { ":80" };
@@ -128,7 +131,7 @@ fn text(setting: &Option<String>) -> &str {
     setting.as_deref().unwrap_or_default()
 }
 
-/// Tells accounts apart by what lets us into them, without holding it.
+/// Distinguishes accounts by their credentials, without keeping those.
 fn told_by(said: &[&str]) -> String {
     let mut hasher = DefaultHasher::new();
     said.hash(&mut hasher);

@@ -1,4 +1,4 @@
-//! Settings that backends of every type have: what is stacked upon their drivers.
+//! Settings that backends of every type have: the layers above their drivers.
 
 use super::{
     amount::{ByteRate, Count},
@@ -11,8 +11,9 @@ use Fallback::{Text, Unset};
 section! {
     /// These settings are for a backend of any type.
     Layers {
-        /// How long what it answered is kept: heads of objects, that there is no such key, and pages of listings. What is written
-        /// through Causeway is seen at once all the same; what others write beside it may go unseen for this long.
+        /// How long its answers are kept: heads of objects, that a key does not exist, and pages of listings.
+        /// A write through Causeway is visible at once all the same; changes made outside Causeway may stay
+        /// invisible for this long.
         metadata_ttl: Interval = Text("off"),
         /// For how much longer heads and listings are served from what was kept when the storage does not answer. Only with
         /// `metadata_ttl`.
@@ -25,20 +26,21 @@ section! {
         download_rate: Option<ByteRate> = Unset("any"),
         /// Operations a second at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
         request_rate: Option<Count> = Unset("any"),
-        /// Operations at once at most, bodies that are read among them. Further ones wait for a second at most, and are answered 503 SlowDown then.
+        /// Maximum number of concurrent operations, including bodies that are read. Further ones wait for a
+        /// second at most, and are answered 503 SlowDown then.
         concurrency: Option<usize> = Unset("any"),
         /// Requests to it within a month (of UTC) at most.
         monthly_requests: Option<Count> = Unset("any"),
         /// Bytes read from it within a month at most.
         monthly_download: Option<Size> = Unset("any"),
-        /// What becomes of requests beyond those: `stop` answers 503 SlowDown until the month is over, `avoid` serves them, but
-        /// buckets that have another replica take that.
+        /// The result of requests beyond those: `stop` answers 503 SlowDown until the month is over, `avoid`
+        /// serves them, but buckets that have another replica take that.
         at_budget: AtBudget = Text("stop"),
     }
 }
 
 impl Layers {
-    /// Nothing is stacked upon a backend that nobody configured.
+    /// The layers of a backend that is not configured: none.
     pub(super) const NONE: Self = Self {
         metadata_ttl: Interval(None),
         stale_ttl: Interval(None),

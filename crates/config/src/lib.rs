@@ -1,12 +1,12 @@
-//! Configuration: from defaults, a TOML file, the environment and the command line (each overriding the one before) to
-//! [`Settings`], which is plain, validated data. Nothing here opens or connects to anything; the only files read are the
-//! configuration itself and those that hold secrets and the key of sealed ones, and only `edit` writes: the configuration,
-//! and a new seal key.
+//! Configuration: from defaults, a TOML file, the environment and the command line (each overriding the one
+//! before) to [`Settings`], which is plain, validated data. Nothing here opens or connects to anything. The
+//! only files read are the configuration itself, those that hold secrets, and the key of sealed secrets; only
+//! `edit` writes: the configuration, and a new seal key.
 //!
 //! Invariants:
-//! - every key is declared once, in `settings`, with its type, its default and its words: reading, showing and
-//!   `docs/configuration.md` all follow from that declaration;
-//! - a key that is not declared is an error, wherever it was said;
+//! - every key is declared once, in `settings`, with its type, its default and its description: reading,
+//!   showing and `docs/configuration.md` all follow from that declaration;
+//! - a key that is not declared is an error, in whatever source;
 //! - an error says where the value came from (file and line, variable, or flag) and never repeats a secret.
 
 #![warn(unreachable_pub)]

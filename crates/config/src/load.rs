@@ -19,7 +19,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, path::PathBuf};
 
-/// Everything that can say a setting, from weakest to strongest. Defaults are below all of them.
+/// All sources of settings, from weakest to strongest. Defaults are below all of them.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     pub file: Option<PathBuf>,
@@ -53,7 +53,7 @@ impl Settings {
         }
     }
 
-    /// As `load`, had the file this text, and were there this seal key.
+    /// Like `load`, but with this text instead of the file's, and with this seal key.
     pub(super) fn of(sources: &Sources, text: Option<&str>, new: Option<&SealKey>) -> Result<Self, ConfigErrors> {
         let mut tree = match (&sources.file, text) {
             (Some(path), Some(text)) => file::parse(path, text)?,
@@ -71,13 +71,13 @@ impl Settings {
         Self::read(tree, &Context { environment, seal, key: "" }, wrong)
     }
 
-    /// `wrong` is what was found wrong before.
+    /// `wrong` has the problems found before.
     fn read(mut tree: Table, context: &Context<'_>, mut wrong: ConfigErrors) -> Result<Self, ConfigErrors> {
         note_unknown_sections(&tree, &mut wrong);
         let origins = validate::Origins::of(&tree);
         let mut broken = Broken::default();
         let server: Option<Server> = section("server", take(&mut tree, "server"), context, &mut wrong);
-        // Any will do to look at the rest: what is wrong is known by now.
+        // Any value is enough to check the rest: the problem is known by now.
         let server = match server {
             Some(server) => server,
             None => section("server", empty("server"), context, &mut wrong).ok_or_else(|| wrong.clone())?,
@@ -154,7 +154,7 @@ fn take(tree: &mut Table, section: &str) -> Node {
     at.map_or_else(|| empty(section), |at| tree.remove(at).1)
 }
 
-/// A section of which nothing was said.
+/// A section without any key.
 fn empty(section: &str) -> Node {
     let raw = if LISTS.contains(&section) { Raw::List(Vec::new()) } else { Raw::Table(Table::new()) };
     Node { raw, origin: Origin::Default }
@@ -174,7 +174,7 @@ fn named(node: Node, section: &str) -> Result<Table, ConfigError> {
     }
 }
 
-/// A backend, and what is stacked upon its driver.
+/// A backend and its layers.
 fn backend(name: &str, node: Node, context: &Context<'_>, wrong: &mut ConfigErrors) -> Option<(Backend, Layers)> {
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
         wrong.push(ConfigError::new(node.origin, format!("backend '{name}': a name has letters, digits, '-' and '_'")));

@@ -1,4 +1,4 @@
-//! The type of settings that name ranges of addresses: who is trusted to say something.
+//! The type of settings that name ranges of addresses: trusted senders.
 
 use super::{
     tree::Node,

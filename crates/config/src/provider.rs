@@ -1,8 +1,9 @@
-//! From the URL of a bucket on an object store to its provider. Data first: what is known of providers is the table of their hosts.
+//! From the URL of a bucket on an object store to its provider. The known providers are data: the table of
+//! their hosts.
 
 use crate::model::Endpoint;
 
-/// A bucket or container, and what its URL says of where it is.
+/// A bucket or container, and its location as far as its URL shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Remote {
     /// If it is known: what a backend for it is called, unless the operator says so.
@@ -79,7 +80,7 @@ const HOSTS: &[Host] = &[
     host("{bucket}.{region}.digitaloceanspaces.com", "spaces", None),
 ];
 
-/// What of a host its pattern names.
+/// The parts of a host that its pattern names.
 #[derive(Debug, Default)]
 struct Named {
     bucket: Option<String>,

@@ -141,7 +141,7 @@ pub fn reference() -> String {
 }
 
 impl Settings {
-    /// As TOML, secrets hidden.
+    /// The settings as TOML, with secrets hidden.
     pub fn show(&self) -> String {
         let mut text = String::new();
         let mut section = |heading: String, values: Vec<(&'static str, Option<String>)>| {

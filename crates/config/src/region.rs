@@ -1,4 +1,4 @@
-//! The region of the gateway, as the settings say it or leave it open.
+//! The region of the gateway, which the settings may name or leave open.
 
 use super::Server;
 

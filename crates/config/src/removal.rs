@@ -1,4 +1,4 @@
-//! A bucket to be removed from a configuration: its section, and on demand that of its backend.
+//! Removes a bucket from a configuration: its section, and on request that of its backend.
 
 use super::{
     edit::{Draft, Edit, EditError, refuse},

@@ -1,4 +1,4 @@
-//! A secret of a configuration to be replaced by another, sealed.
+//! Replaces a secret of a configuration by another one, sealed.
 
 use super::{
     edit::{Draft, Edit, EditError, refuse},
@@ -19,7 +19,7 @@ pub fn replace_secret(path: &Path, sources: Sources, backend: &str, key: &str, s
     let sealed = seal_key.seal(&format!("backend.{backend}.{key}"), secret).map_err(EditError::Refused)?;
     let sealed = Value::InlineTable(InlineTable::from_iter([("sealed", sealed)]));
     match table.get_mut(key) {
-        // What stands around it stays.
+        // The text around the value stays.
         Some(Item::Value(value)) => {
             let decor = value.decor().clone();
             *value = sealed;

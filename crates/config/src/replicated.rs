@@ -35,7 +35,7 @@ impl ReplicatedBackend {
         self.quorum.unwrap_or(self.backends.0.len() / 2 + 1)
     }
 
-    /// What makes no sense of it.
+    /// The contradiction in the settings, if there is one.
     pub(super) fn problem(&self) -> Option<String> {
         let names = &self.backends.0;
         let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));

@@ -1,15 +1,16 @@
-//! A configuration that was read again, beside the one in force: what of it takes effect at once, and what waits for the next start.
+//! Compares a configuration that was read again with the one in force: which parts take effect at once, and
+//! which wait for the next start.
 //!
 //! | takes effect at once | waits for the next start |
 //! |---|---|
 //! | the root user, identities, their limits | everything else of `[server]` |
-//! | buckets, their owners, grants and limits | backends that were changed or removed, and what is stacked upon them |
-//! | backends that are new | new buckets on a backend that lies elsewhere from the next start on |
+//! | buckets, their owners, grants and limits | backends that were changed or removed, and their layers |
+//! | backends that are new | new buckets on a backend that moves with the next start |
 //! | `default.backend`, `server.log_level`, paths of a certificate | TLS where there was none, and the other way round |
 //!
 //! Invariants:
-//! - what waits keeps the value that is in force, so that the next reading compares with that;
-//! - values are compared as they are read, secrets too; only names are ever told.
+//! - a setting that waits keeps the value that is in force, so that the next reading compares with that;
+//! - values are compared as they are read, secrets too; only names are ever reported.
 
 use super::{
     bucket::Bucket,
@@ -20,12 +21,12 @@ use super::{
 use crate::model::BucketName;
 use std::fmt;
 
-/// What becomes of a configuration that was read again.
+/// The result of reading a configuration again.
 #[derive(Debug)]
 pub struct Reread {
-    /// What is in force once it has taken effect.
+    /// The settings in force once the configuration has taken effect.
     pub next: Settings,
-    /// Backends that are new, each behind those that it consists of.
+    /// New backends, each after those that it consists of.
     pub added: Vec<String>,
     pub waiting: Vec<Waiting>,
 }
@@ -49,7 +50,7 @@ const REMOVED: &str = "was removed";
 const ELSEWHERE: &str = "is new on a backend whose settings were changed";
 
 impl Settings {
-    /// With these settings in force, and `new` wanted.
+    /// Compares these settings, which are in force, with the `new` ones.
     pub fn reread(&self, new: Self) -> Reread {
         let mut waiting = Vec::new();
         let server = self.server_until_restart(&new, &mut waiting);
@@ -84,7 +85,7 @@ impl Settings {
         if server.tls_cert.is_some() && wanted.tls_cert.is_some() {
             (server.tls_cert, server.tls_key) = (wanted.tls_cert.clone(), wanted.tls_key.clone());
         }
-        // A cache that nobody has needed is opened when somebody does.
+        // A cache that is not open yet is opened when a backend needs it.
         if !self.layers.values().any(|layers| layers.metadata_ttl.0.is_some()) {
             server.metadata_cache_size = wanted.metadata_cache_size;
         }

@@ -1,7 +1,8 @@
-//! From the URL of a bucket to the type of storage it is on. Data first: which schemes there are, and what their URLs look like,
-//! is one table; types that have no row there are written as their name with a colon.
+//! From the URL of a bucket to the type of its storage. The schemes and the forms of their URLs are data, in
+//! one table; a type without a row there is written as its name with a colon.
 //!
-//! Invariants: what looks like a URL or like `user@host:` is never taken for a path; an error never repeats what could be a password.
+//! Invariants: text that looks like a URL or like `user@host:` is never taken for a path; an error never
+//! repeats what could be a password.
 
 use super::{
     provider::{self, Kind, Remote},
@@ -29,7 +30,7 @@ pub(super) enum Target {
 pub(super) struct Folder {
     /// The type of the backend.
     pub(super) kind: &'static str,
-    /// What the URL says of the server, as settings of that type.
+    /// The parts of the URL that are settings of that type.
     pub(super) said: Vec<(&'static str, String)>,
     /// The folder itself. It begins with a `/` where the server tells it from one below the user's own folder.
     pub(super) path: String,
@@ -53,7 +54,7 @@ enum Form {
 struct Scheme {
     name: &'static str,
     form: Form,
-    /// What to write.
+    /// The form to write.
     like: &'static str,
 }
 
@@ -87,7 +88,7 @@ pub(super) fn keys_of(kind: &str) -> Option<(&'static str, Vec<Row>)> {
     built_in.or_else(|| service(kind).map(|service| (service.name, services::rows(service))))
 }
 
-/// What a URL means, or why it means nothing. A URL may hold a password: it is not repeated.
+/// The meaning of a URL, or why it has none. A URL may hold a password: it is not repeated.
 pub(super) fn target(url: &str) -> Result<Target, String> {
     if url.is_empty() {
         return Err("the URL is empty".to_owned());
@@ -226,7 +227,7 @@ fn decoded(text: &str) -> Result<String, String> {
     decoded.map(|text| text.into_owned()).map_err(|_| "the URL is not UTF-8 once its percent signs are decoded".to_owned())
 }
 
-/// Names that are steps would lead elsewhere than they seem to.
+/// Path segments such as `..` would lead elsewhere than they seem to.
 fn plain(path: &str) -> Result<(), String> {
     if path.contains('\0') || path.split('/').any(|name| matches!(name, "." | "..")) {
         return Err("the folder of a URL must not have '.' or '..' in it".to_owned());

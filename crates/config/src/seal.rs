@@ -1,9 +1,10 @@
-//! Sealed secrets: encrypted in the configuration, with a key that lies elsewhere.
+//! Sealed secrets: encrypted in the configuration, with a key that is stored elsewhere.
 //!
-//! Format `v1:` and base64 of nonce, ciphertext and tag: AES-256-GCM, a random nonce each time, and the path of the key
-//! that holds the secret (`backend.lake.secret_key`) as associated data: a sealed value is of no use in another place.
+//! Format `v1:` and base64 of nonce, ciphertext and tag: AES-256-GCM, a random nonce each time, and the path
+//! of the key that holds the secret (`backend.lake.secret_key`) as associated data: a sealed value is of no
+//! use at another key.
 //!
-//! Owns the format and where its key comes from. Invariant: no message repeats a secret or a key.
+//! Owns the format and the sources of its key. Invariant: no message repeats a secret or a key.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -25,7 +26,7 @@ const KEY_LEN: usize = 32;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sources<'a> {
     pub(super) environment: &'a BTreeMap<String, String>,
-    /// The configuration file: without a word from the environment, its key lies beside it.
+    /// The configuration file: unless the environment says otherwise, its key is beside it.
     pub(super) file: Option<&'a Path>,
     /// A key that is not on disk yet.
     pub(super) new: Option<&'a SealKey>,
@@ -35,7 +36,7 @@ pub(super) struct SealKey {
     key: LessSafeKey,
     /// How messages name the key.
     pub(super) origin: String,
-    /// Made a moment ago: this text has yet to go into this file.
+    /// Set for a new key: this text has yet to be written to this file.
     pub(super) unsaved: Option<(PathBuf, String)>,
 }
 
@@ -53,7 +54,7 @@ fn beside(configuration: &Path) -> PathBuf {
 }
 
 impl Sources<'_> {
-    /// The key there is, or words about there being none.
+    /// The existing key, or a message that there is none.
     pub(super) fn find(&self) -> Result<SealKey, String> {
         match self.look()? {
             Ok(key) => Ok(key),
@@ -64,7 +65,7 @@ impl Sources<'_> {
         }
     }
 
-    /// The key there is, or a new one.
+    /// The existing key, or a new one.
     pub(super) fn find_or_make(&self) -> Result<SealKey, String> {
         match self.look()? {
             Ok(key) => Ok(key),
@@ -73,7 +74,8 @@ impl Sources<'_> {
         }
     }
 
-    /// Outside: something is wrong. Inside: there is none, though there could be in this file.
+    /// The outer error means that something is wrong; the inner one that there is no key, though this file
+    /// could hold one.
     fn look(&self) -> Result<Result<SealKey, Option<PathBuf>>, String> {
         if let Some(new) = self.new {
             return Ok(Ok(SealKey { key: new.key.clone(), origin: new.origin.clone(), unsaved: None }));

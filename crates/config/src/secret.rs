@@ -34,7 +34,7 @@ impl Setting for SecretSetting {
     const KIND: &'static str = "a secret: \"text\", { env = \"VARIABLE\" }, { file = \"path\" } or { sealed = \"v1:…\" }";
 
     fn parse(node: &Node, context: &Context<'_>) -> Result<Self, String> {
-        // What was given may be a secret in the wrong shape: messages here never repeat it.
+        // The value may be a secret in the wrong form: messages here never repeat it.
         let wrong = || Err(format!("must be {}", Self::KIND));
         let (text, source) = match &node.raw {
             Raw::Text(text) => (text.clone(), Source::Plain),

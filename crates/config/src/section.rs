@@ -1,4 +1,4 @@
-//! Declaring a section once: a struct, how it is read, shown and compared, and its rows in the reference.
+//! Declares a section once: a struct, how it is read, shown and compared, and its rows in the reference.
 
 use super::{
     error::{ConfigError, ConfigErrors, is_like, nearest},
@@ -6,12 +6,12 @@ use super::{
     value::{Context, Setting},
 };
 
-/// What a key that nobody said is worth.
+/// The value of a key that no source sets.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fallback {
-    /// This text, read as if somebody had said it.
+    /// This text, read as if a source had set it.
     Text(&'static str),
-    /// Nothing; the words say what that means.
+    /// No value; the text says what that means.
     Unset(&'static str),
     Required,
 }
@@ -28,7 +28,7 @@ pub(super) struct Row {
 pub(super) trait Section: Sized {
     const ABOUT: &'static str;
     const ROWS: &'static [Row];
-    /// All that is wrong with it, if anything is.
+    /// Returns all problems, if there are any.
     fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigErrors>;
     /// Keys and values as TOML, secrets hidden; unset keys have none.
     fn show(&self) -> Vec<(&'static str, Option<String>)>;
@@ -36,7 +36,7 @@ pub(super) trait Section: Sized {
     fn changed(&self, other: &Self) -> Vec<&'static str>;
 }
 
-/// Declares a struct of settings; see the module's words.
+/// Declares a struct of settings; see the module's documentation.
 macro_rules! section {
     ($(#[doc = $about:literal])+ $name:ident { $($(#[doc = $help:literal])+ $field:ident: $type:ty = $fallback:expr,)* }) => {
         $(#[doc = $about])+
@@ -75,7 +75,7 @@ pub(super) use section;
 
 /// The entries of one table, being read.
 pub(super) struct Reader<'a> {
-    /// As in messages: `server`, `backend.disk`, `identity[0]`.
+    /// The path as messages show it: `server`, `backend.disk`, `identity[0]`.
     path: String,
     entries: Table,
     /// Keys that are understood here and read elsewhere.
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
         Some(self.entries.remove(at).1)
     }
 
-    /// An error without a problem: it was told already.
+    /// An error without a problem: it was reported already.
     pub(super) fn field<T: Setting>(&mut self, name: &'static str, fallback: Fallback) -> Result<T, ConfigErrors> {
         let path = format!("{}.{name}", self.path);
         let context = Context { key: &path, ..*self.context };

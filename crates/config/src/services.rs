@@ -17,7 +17,7 @@ use std::{path::PathBuf, time::Duration};
 pub(super) const ABOUT: &str =
     "Any other type: a service of [services](guide/services.md), which has the options of each. What all of them take:";
 
-/// What all of them take.
+/// The keys that all services have.
 pub(super) const COMMON: &[Row] = &[
     Row {
         name: "root",
@@ -62,7 +62,7 @@ pub(super) const COMMON: &[Row] = &[
 #[derive(Debug, Clone)]
 pub struct ServiceBackend {
     pub service: &'static Service,
-    /// Those that are said.
+    /// The options that are set.
     pub options: Vec<(&'static str, Given)>,
     pub root: String,
     pub hosts: Vec<(String, Endpoint)>,

@@ -1,4 +1,4 @@
-//! Every setting there is: names, types, defaults and words. The reference is made from this file.
+//! All settings: names, types, defaults and descriptions. The reference is generated from this file.
 
 use super::{
     address::Addresses,
@@ -37,7 +37,7 @@ pub struct Settings {
     pub identities: Vec<Identity>,
     /// By name; at least one.
     pub backends: BTreeMap<String, Backend>,
-    /// What is stacked upon each. None of the backend that is there where none is configured.
+    /// The layers of each backend. The implicit backend without configuration has none.
     pub layers: BTreeMap<String, Layers>,
     /// All backends, each behind those that it consists of.
     pub order: Vec<String>,
@@ -85,14 +85,15 @@ section! {
         tls_cert: Option<PathBuf> = Unset("no TLS"),
         /// A PEM file with the key of that certificate.
         tls_key: Option<PathBuf> = Unset("no TLS"),
-        /// Open S3 connections at most; further ones wait to be accepted, and take the place of those that do nothing.
+        /// Maximum number of open S3 connections; further ones wait to be accepted, and take the place of
+        /// idle ones.
         max_connections: usize = Text("4096"),
-        /// Requests in work at most; further ones are answered 503 SlowDown. All requests of one HTTP/2 connection count as one,
-        /// and wait for their turn.
+        /// Maximum number of concurrent requests; beyond it, 503 SlowDown. All requests of one HTTP/2
+        /// connection count as one, and wait for their turn.
         max_requests: usize = Text("1024"),
-        /// Open connections from one address (of IPv6, one /64) at most; further ones are closed.
+        /// Maximum number of open connections from one address (of IPv6, one /64); further ones are closed.
         max_connections_per_address: Option<usize> = Unset("a quarter of `max_connections`"),
-        /// As `max_requests`, for one address.
+        /// Like `max_requests`, for one address.
         max_requests_per_address: Option<usize> = Unset("as many as are left to others: half of `max_requests` for one alone"),
         /// Proxies whose `X-Forwarded-For` says who the client is. They may open any number of connections, and limits for one
         /// address are those of their clients.
@@ -114,7 +115,7 @@ section! {
         drain_timeout: Duration = Text("30s"),
         /// Multipart uploads that were not completed are aborted this long after they began.
         upload_expiry: Interval = Text("7d"),
-        /// How often backends are searched for objects that others put there or changed.
+        /// How often backends are scanned for objects that were created or changed outside Causeway.
         scan_interval: Interval = Text("10m"),
         /// A directory on local disk for parts of multipart uploads to backends that have no such uploads themselves.
         spool: Option<PathBuf> = Unset("`.causeway/spool` in the data directory"),
@@ -159,7 +160,8 @@ section! {
         download_rate: Option<ByteRate> = Unset("any"),
         /// Requests a second at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
         request_rate: Option<Count> = Unset("any"),
-        /// Requests in work at once at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
+        /// Maximum number of concurrent requests. Further ones wait for a second at most, and are answered
+        /// 503 SlowDown then.
         concurrency: Option<usize> = Unset("any"),
     }
 }
@@ -169,7 +171,7 @@ section! {
     FsBackend {
         /// The directory that holds the buckets. It is made if it does not exist.
         root: PathBuf = Required,
-        /// As `server.durability`, for this backend.
+        /// Like `server.durability`, for this backend.
         durability: Option<Durability> = Unset("that of `server`"),
         /// Whether directories that lie in `root` when the server starts, and are no buckets yet, become buckets of the first
         /// administrator. Without it, and without an administrator, only `causeway bucket adopt` makes buckets of them.
@@ -219,7 +221,7 @@ pub enum Backend {
     Dropbox(DropboxBackend),
     Faulty(FaultyBackend),
     Replicated(ReplicatedBackend),
-    /// What OpenDAL reaches.
+    /// A service that OpenDAL reaches.
     Service(ServiceBackend),
 }
 
@@ -376,7 +378,7 @@ impl Backend {
         }
     }
 
-    /// As `address`, with the one bucket or container that it is.
+    /// Like `address`, with the bucket or container if the backend has just one.
     pub fn location(&self) -> String {
         join(self.address(), self.shared().unwrap_or_default())
     }
@@ -441,13 +443,13 @@ impl Settings {
         join(backend.unwrap_or_default(), &self.place_of(name, bucket))
     }
 
-    /// Where the objects of a backend are that only stands before another.
+    /// The backend that holds the objects, below one that only adds behaviour.
     pub fn below<'s>(&'s self, backend: &'s Backend) -> &'s Backend {
         let Backend::Faulty(faulty) = backend else { return backend };
         self.backends.get(self.bottom(&faulty.backend)).unwrap_or(backend)
     }
 
-    /// The name of that.
+    /// The name of that backend.
     pub fn bottom<'s>(&'s self, mut name: &'s str) -> &'s str {
         while let Some(Backend::Faulty(faulty)) = self.backends.get(name) {
             name = &faulty.backend;

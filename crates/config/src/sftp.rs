@@ -18,7 +18,7 @@ section! {
         host: String = Required,
         /// Its port.
         port: Port = Text("22"),
-        /// Who to be there.
+        /// The user to log in as.
         user: String = Required,
         /// The user's password, for servers that take one.
         password: Option<SecretSetting> = Unset("none"),
@@ -41,11 +41,12 @@ section! {
         timeout: Duration = Text("30s"),
         /// TCP, SSH and the login must be done within this time, all together.
         connect_timeout: Duration = Text("3s"),
-        /// How often is tried at most what may be repeated.
+        /// Maximum number of attempts, for requests that may be repeated.
         attempts: usize = Text("4"),
-        /// Connections at most. Each has many requests on their way.
+        /// Maximum number of connections. Each carries many requests at once.
         max_connections: usize = Text("4"),
-        /// Operations and open files at most; further ones wait, and after `timeout` are answered 503 SlowDown.
+        /// Maximum number of operations and open files; further ones wait, and are answered 503 SlowDown
+        /// after `timeout`.
         max_requests: usize = Text("256"),
     }
 }

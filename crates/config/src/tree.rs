@@ -1,4 +1,4 @@
-//! What the sources say before it means anything: one tree of raw values, each with the place where it was said.
+//! The content of the sources before it is interpreted: one tree of raw values, each with its origin.
 
 use super::error::Origin;
 

@@ -1,4 +1,4 @@
-//! What must hold between settings. Whatever is wrong in a single value was refused when it was read.
+//! Checks between settings. Every problem within a single value was reported when it was read.
 
 use super::{
     bucket::Grant,
@@ -43,7 +43,7 @@ fn note(origins: &mut HashMap<String, Origin>, path: String, node: &Node) {
     origins.insert(path, node.origin.clone());
 }
 
-/// What was said and could not be read: nothing else is blamed for lacking it.
+/// Values that were given and could not be read: no other setting is reported as missing because of them.
 #[derive(Debug, Default)]
 pub(super) struct Broken {
     pub(super) backends: BTreeSet<String>,
@@ -207,7 +207,7 @@ impl Check<'_> {
         for (name, bucket) in &self.settings.buckets {
             match &bucket.backend {
                 Some(backend) => placed &= self.known(&format!("bucket.{name}.backend"), backend),
-                // What is wrong about the default was said.
+                // The problem with the default was already reported.
                 None => placed &= self.settings.default.backend.as_ref().is_none_or(|name| self.settings.backends.contains_key(name)),
             }
             if let Some(why) = bucket.place().and_then(bad_place) {
@@ -219,7 +219,7 @@ impl Check<'_> {
         placed
     }
 
-    /// Whoever owns a bucket, or is given something in it, is an identity that may have it.
+    /// Checks that every owner and every grantee of a bucket is an identity that may have it.
     fn access(&mut self) {
         for (name, bucket) in &self.settings.buckets {
             if let Some(owner) = &bucket.owner {
@@ -273,8 +273,8 @@ fn bad_place(place: &str) -> Option<&'static str> {
     }
 }
 
-/// Two buckets of which one is where the other is, or inside it: each would show the other's objects. A bucket on several
-/// backends that are one storage is both of them.
+/// Two buckets of which one is at or inside the other's location: each would show the other's objects. A
+/// bucket on several backends that are one storage counts as both of them.
 fn overlapping(settings: &Settings, origins: &Origins, wrong: &mut ConfigErrors) {
     let all = settings.buckets.iter().flat_map(|(name, bucket)| settings.locations_of(name, bucket).into_iter().map(move |at| (name, at)));
     let all: Vec<_> = all.collect();

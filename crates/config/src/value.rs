@@ -1,4 +1,5 @@
-//! The types that settings have: each reads itself from a raw value, whichever source said it, and shows itself as TOML.
+//! The types that settings have: each reads itself from a raw value, from any source, and shows itself as
+//! TOML.
 
 use super::{
     seal,
@@ -10,7 +11,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
-/// What reading a value may look at besides the value.
+/// The data that reading a value may use besides the value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) environment: &'a BTreeMap<String, String>,
@@ -27,13 +28,13 @@ impl<'a> Context<'a> {
 }
 
 pub(super) trait Setting: Sized {
-    /// What it must be, in words: for messages and the reference.
+    /// The required form, in words: for messages and the reference.
     const KIND: &'static str;
 
     /// The problem, as words that follow the name of the key.
     fn parse(node: &Node, context: &Context<'_>) -> Result<Self, String>;
 
-    /// As TOML; nothing if it is unset.
+    /// The value as TOML; nothing if it is unset.
     fn show(&self) -> Option<String>;
 
     /// The value of a key that nobody said and that has no default; `None`: it is required.
@@ -42,7 +43,7 @@ pub(super) trait Setting: Sized {
     }
 }
 
-/// `must be KIND, not VALUE`
+/// Formats `must be KIND, not VALUE`.
 pub(super) fn refuse<T: Setting, V>(node: &Node) -> Result<V, String> {
     let given = match &node.raw {
         Raw::Text(text) => format!("'{text}'"),
@@ -228,7 +229,7 @@ impl Setting for FileMode {
     const KIND: &'static str = "a mode in octal digits, as text: \"0640\"";
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        // A number would be read by whoever writes it as octal, and by TOML as decimal.
+        // People read such a number as octal, and TOML reads it as decimal.
         let Raw::Text(text) = &node.raw else { return refuse::<Self, _>(node) };
         match u32::from_str_radix(text, 8) {
             Ok(mode) if text.len() >= 3 && mode <= 0o777 && mode & 0o600 == 0o600 => Ok(Self(mode)),
@@ -405,7 +406,7 @@ pub enum FtpTls {
 }
 
 choice!(FtpTls, "\"none\", \"explicit\" or \"implicit\"", "none" => FtpTls::None, "explicit" => FtpTls::Explicit, "implicit" => FtpTls::Implicit);
-/// What becomes of requests beyond a month's budget.
+/// The result of requests beyond a month's budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AtBudget {
     Stop,

@@ -1,4 +1,4 @@
-//! Whether the password of the root user is one that anybody would try.
+//! Whether the password of the root user is an obvious one.
 
 use super::settings::{Root, Settings};
 
@@ -8,7 +8,8 @@ const KNOWN: &[&str] = &["minioadmin", "minio123", "password", "changeme", "caus
 const SHORTEST: usize = 8;
 
 impl Settings {
-    /// Words for an operator, if so, without the password. What was generated, and secrets of identities, are not looked at.
+    /// Returns a warning for an operator, if so, without the password. Generated passwords, and secrets of
+    /// identities, are not checked.
     pub fn weak_root_password(&self) -> Option<String> {
         let why = weakness(self.root.as_ref()?)?;
         Some(format!(

@@ -1,5 +1,5 @@
-//! The vocabulary of S3 (`model`), the syntax of its documents (`xml`), and the contract of one bucket's storage (`store`). Knows
-//! nothing of disks, networks or SQL.
+//! The vocabulary of S3 (`model`), the syntax of its documents (`xml`), and the contract of one bucket's
+//! storage (`store`). This crate knows nothing of disks, networks or SQL.
 
 #![warn(unreachable_pub)]
 

@@ -1,5 +1,5 @@
-//! What stands between a bucket and its drivers: layers over one backend (`cache`, `limits`, `faults`) and backends made of several
-//! (`replicate`). No layer uses another.
+//! The layers between a bucket and its drivers: layers over one backend (`cache`, `limits`, `faults`) and
+//! backends made of several (`replicate`). No layer uses another.
 
 #![warn(unreachable_pub)]
 

@@ -1,5 +1,5 @@
-//! S3: which buckets there are (`buckets`) and their background work (`jobs`), who may come in (`access`), what each operation means
-//! (`s3`), and the wire that clients speak (`edge`). Knows the contract of storage, and no driver.
+//! S3: the buckets (`buckets`) and their background work (`jobs`), the identities (`access`), the operations
+//! (`s3`), and the protocol that clients speak (`edge`). Knows the contract of storage, and no driver.
 
 #![warn(unreachable_pub)]
 

@@ -1,10 +1,11 @@
-//! Jobs that somebody asks for, once. They are shown while they are under way, and the newest of them afterwards.
+//! Jobs that an operator requests, once. They are shown while they are in progress, and the newest of them
+//! afterwards.
 
 use super::{Failure, Kind, Run, Subject, Workers, turns::Turn, workers::Row};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// A job under way. Dropped before its end, it was interrupted.
+/// A job in progress. If it is dropped before its end, it counts as interrupted.
 pub struct Asked {
     workers: Workers,
     row: Row,
@@ -14,7 +15,7 @@ pub struct Asked {
 }
 
 impl Workers {
-    /// Begins a job. `None`: somebody else is still at it, after all that time.
+    /// Begins a job. `None` means that another task or process still works on it after the waiting time.
     pub async fn begin(&self, kind: &'static Kind, subject: Subject, patience: Duration) -> Result<Option<Asked>, Failure> {
         let name = subject.turn(kind);
         let turn = if patience.is_zero() { self.turns().take(&name).await? } else { self.turns().wait(&name, patience).await? };
@@ -32,7 +33,7 @@ impl Asked {
         &self.run
     }
 
-    /// Resolves when somebody else has the job: the work has to end.
+    /// Resolves when another process has the job: the work has to end.
     pub async fn lost(&self) {
         self.turn.lost().await;
     }

@@ -1,8 +1,9 @@
-//! The position of a job in a bucket: what a step remembers beyond a restart.
+//! The position of a job in a bucket: what a step remembers across a restart.
 //!
-//! It lies in the catalog, beside the index of its bucket: durable against a killed process once `store` returns. Power loss may take
-//! the newest one, and an index that is made again takes all of them; then the job begins anew. A job of the whole server has a
-//! position in each bucket, and none beside: buckets come and go while it works.
+//! The cursor is stored in the catalog, beside the index of its bucket: it is durable against a killed
+//! process once `store` returns. Power loss may lose the newest cursor, and rebuilding an index removes all
+//! of them; then the job starts from the beginning. A job of the whole server has a position in each bucket
+//! and none of its own: buckets come and go while it works.
 
 use super::{Failure, Kind};
 use crate::catalog::{BucketId, Catalog, JOB};
@@ -23,7 +24,7 @@ impl Cursor {
         self.catalog.state(self.bucket, &self.name).await.map_err(|error| Failure::of(&error))
     }
 
-    /// `None`: the job has come to the end of the bucket, and begins anew.
+    /// `None` means that the job has reached the end of the bucket, and starts from the beginning next time.
     pub async fn store(&self, position: Option<String>) -> Result<(), Failure> {
         self.catalog.set_state(self.bucket, &self.name, position).await.map_err(|error| Failure::of(&error))
     }

@@ -1,4 +1,4 @@
-//! How one job is: what its loop writes down, and operators read.
+//! The state of one job: its loop writes it, and operators read it.
 
 use super::{Failure, JobState, Kind, State};
 use crate::{
@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-/// What a job is about.
+/// The subject of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// All buckets.
@@ -38,7 +38,7 @@ impl Subject {
         match self {
             Self::Server => kind.name.to_owned(),
             Self::Backend(name) => format!("{}/backend/{name}", kind.name),
-            // By its id: one of the same name that was made later is another bucket.
+            // Named by the id of the bucket: a later bucket of the same name is another bucket.
             Self::Bucket { id, .. } => format!("{}/bucket/{}", kind.name, id.0),
         }
     }
@@ -86,7 +86,7 @@ impl Entry {
         (times.phase, times.ended, times.failure) = (Phase::Resting, Some(Timestamp::now()), failure);
     }
 
-    /// The step could not begin: the turn could not be asked for.
+    /// The step could not begin: its turn could not be requested.
     pub(crate) fn fails(&self, failure: Failure) {
         let mut times = self.times();
         (times.phase, times.failure) = (Phase::Resting, Some(failure));

@@ -1,8 +1,9 @@
-//! Why a step came to nothing, in words for operators. Words and no error: what is remembered of it holds nothing else.
+//! Why a step failed, in words for operators. It holds text and no error value, so that the remembered
+//! failure keeps nothing else in memory.
 
 use std::{error::Error, fmt};
 
-/// Longer words are cut.
+/// Longer text is cut.
 const LONGEST: usize = 500;
 
 /// Errors hold no secrets, as in the log.
@@ -19,7 +20,7 @@ impl Failure {
         Self(words.into())
     }
 
-    /// An error with everything that caused it. Causes that are in the words already are left out.
+    /// Formats an error with all its causes. Causes that the text already contains are left out.
     pub fn of(error: &(dyn Error + 'static)) -> Self {
         let mut words = error.to_string();
         let mut next = error.source();

@@ -1,28 +1,29 @@
-//! Which jobs there are: one row each. `docs/guide/jobs.md` has the same table, which a test compares.
+//! The table of jobs: one row each. `docs/guide/jobs.md` has the same table, which a test compares.
 
 use serde::{Deserialize, Serialize};
 
-/// What it means that a step is dropped where it waits: the server stops, or another process has taken the job over.
+/// What it means that a step is dropped while it waits: the server stops, or another process has taken over
+/// the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Interruption {
-    /// Nothing is lost. The next step begins anew, and finds done what was done.
+    /// Nothing is lost. The next step starts from the beginning, and finds completed work done.
     Harmless,
-    /// Nothing is lost. The next step goes on about where this one was.
+    /// Nothing is lost. The next step continues near the position of this one.
     Resumes,
 }
 
 /// One kind of job.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kind {
-    /// As operators write it.
+    /// The name that operators use.
     pub name: &'static str,
-    /// A sentence for operators.
+    /// One sentence for operators.
     pub does: &'static str,
     /// When it works.
     pub pace: &'static str,
     pub interruption: Interruption,
-    /// What a step counts.
+    /// The counts that a step reports.
     pub counts: &'static [&'static str],
 }
 
@@ -104,7 +105,7 @@ pub const SCRUB: Kind = Kind {
     counts: &["objects", "bytes", "differing", "failed"],
 };
 
-/// All of them, in the order of the documents.
+/// All kinds, in the order of the documents.
 pub const KINDS: [&Kind; 11] = [
     &UPKEEP,
     &CHANGE_FEED,

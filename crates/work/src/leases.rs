@@ -1,9 +1,11 @@
 //! Turns of several processes that share a catalog: a turn is a lease there.
 //!
 //! Invariants:
-//! - who has a turn relies on it only as long as the lease that was granted last surely holds, by this process's monotonic clock, from
-//!   before it was asked for: after that the turn is lost, whatever the catalog would say;
-//! - among the tasks of one process, a turn is had by one, as with [`ProcessTurns`]: a lease does not tell them apart.
+//! - the holder of a turn relies on it only as long as its last granted lease certainly holds, by the
+//!   monotonic clock of this process, counted from before the request: after that the turn is lost, whatever
+//!   the catalog says;
+//! - among the tasks of one process, one task has a turn, as with [`ProcessTurns`]: a lease does not
+//!   distinguish them.
 
 use super::{
     Failure,
@@ -15,9 +17,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// Leases of jobs among others.
+/// The prefix of the leases of jobs among all leases.
 const PREFIX: &str = "job/";
-/// How often a turn that another process has is asked for.
+/// How often a turn that another process has is requested again.
 const POLL: Duration = Duration::from_secs(1);
 
 pub struct LeaseTurns {
@@ -28,7 +30,8 @@ pub struct LeaseTurns {
 }
 
 impl LeaseTurns {
-    /// `owner` is this process: a restarted one has another name. A process that dies keeps its turns for `ttl`.
+    /// `owner` names this process: after a restart it has another name. The turns of a process that dies stay
+    /// taken for `ttl`.
     pub fn new(catalog: Arc<dyn Catalog>, owner: String, ttl: Duration) -> Self {
         Self { catalog, owner, ttl, own: ProcessTurns::default() }
     }
@@ -67,7 +70,7 @@ async fn keep(
         let asked = Instant::now();
         match timeout_at(surely, catalog.renew_lease(&lease, ttl)).await {
             Ok(Ok(Some(renewed))) => (lease, surely) = (renewed, asked + ttl),
-            // The next try may come in time.
+            // The next attempt may succeed in time.
             Ok(Err(_)) if Instant::now() < surely => {}
             Ok(_) | Err(_) => return lost.cancel(),
         }

@@ -1,29 +1,30 @@
 //! The contract of background jobs, and what operators see of them.
 //!
-//! A job is a [`Worker`]: its kind is a row of the table in `kind`, and it works in steps. Between two steps it rests; how long, and what
-//! ends the rest early, is its pace. Each step has the turn of its job: among all who ask the same [`Turns`], one at a time works on
-//! a job of a bucket. What a step has to remember beyond a restart is its [`Cursor`].
+//! A job is a [`Worker`]: its kind is a row of the table in `kind`, and it works in steps. Between two steps
+//! it rests; its pace decides how long, and what ends the rest early. Each step has the turn of its job:
+//! among all users of the same [`Turns`], one at a time works on a job of a bucket. What a step has to
+//! remember across a restart is its [`Cursor`].
 //!
 //! | file | owns |
 //! |---|---|
 //! | `kind` | which jobs there are, what each does, and what an interruption means |
 //! | `worker` | the contract |
-//! | `run` | what a step is given |
+//! | `run` | what a step receives |
 //! | `pace` | how long a job rests |
 //! | `turns` | who works on a job now |
 //! | `leases` | turns of processes that share a catalog |
 //! | `cursor` | the position of a job in a bucket |
-//! | `entry` | how one job is |
-//! | `parts` | how the buckets of a job are that goes over all of them |
+//! | `entry` | the state of one job |
+//! | `parts` | the state of each bucket in a job over all buckets |
 //! | `workers` | all jobs of a process |
 //! | `life` | the loop: turn, step, rest |
-//! | `asked` | jobs that somebody asks for, once |
+//! | `asked` | jobs that an operator requests, once |
 //! | `state` | what is shown of a job |
 //!
 //! Invariants:
-//! - a step may be dropped wherever it waits, and nothing is lost by it: at most it is done again;
-//! - memory: a bucket that only jobs of the whole server look after costs nothing while its last upkeep went well; of those where it
-//!   failed, and of jobs that were asked for, a bounded number is remembered.
+//! - a step may be dropped wherever it waits, and nothing is lost: at most its work is repeated;
+//! - memory: a bucket that only jobs of the whole server handle costs nothing while its last upkeep
+//!   succeeded; a bounded number of buckets with failed upkeep, and of requested jobs, is remembered.
 
 #![warn(unreachable_pub)]
 

@@ -1,28 +1,28 @@
-//! The life of a worker: turn, step, rest, until it is told to stop or has nothing to do any more.
+//! The life of a worker: turn, step, rest, until the server stops or there is no more work.
 
 use super::{Ended, Failure, Outcome, Stepped, Subject, Worker, Workers, entry::Entry};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// What comes after a step.
+/// What follows a step.
 enum Next {
     Rest(Duration),
-    /// There is nothing to be done any more.
+    /// There is no more work.
     Over,
-    /// What it is about is no more, or the server stops.
+    /// The subject of the job no longer exists, or the server stops.
     Gone,
 }
 
 impl Workers {
-    /// Has a worker work until `stop`, and shows it meanwhile. To be spawned by whoever waits for its end.
+    /// Runs a worker until `stop`, and shows it meanwhile. The caller spawns this and waits for its end.
     pub async fn live(self, mut worker: Box<dyn Worker>, stop: CancellationToken) {
         let row = self.show(worker.kind(), worker.subject());
         let entry = row.entry.clone();
         let mut next = Next::Rest(worker.first_rest());
         loop {
             match next {
-                // Not even a timer: what is due at once begins at once.
+                // Sets not even a timer: work that is due at once begins at once.
                 Next::Rest(rest) if rest.is_zero() => {}
                 Next::Rest(rest) => {
                     entry.rests(rest);
@@ -35,7 +35,8 @@ impl Workers {
                 }
                 Next::Over => {
                     entry.is_over();
-                    // Jobs of a bucket or a backend go with it: they would be shown for ever.
+                    // Jobs of a bucket or a backend are removed with it: otherwise they would be shown for
+                    // ever.
                     if entry.subject == Subject::Server {
                         row.stay();
                     }
@@ -43,7 +44,7 @@ impl Workers {
                 }
                 Next::Gone => return,
             }
-            // Boxed, so that a job that rests holds no room for a step.
+            // Boxed, so that a resting job does not take the memory of a step.
             let step = Box::pin(self.step(&entry, &mut *worker, &stop));
             next = tokio::select! {
                 biased;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-/// At an interval, from the end of a step to the beginning of the next one.
+/// A fixed interval, from the end of a step to the beginning of the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Every {
     pub interval: Duration,
-    /// The rest is at least so many times as long as the step: work never takes more than its share of the time.
+    /// The rest is at least this many times as long as the step, so that the work never takes more than its
+    /// share of the time.
     pub share: u32,
 }
 
@@ -16,7 +17,7 @@ impl Every {
     }
 }
 
-/// Longer and longer while something is left to do that cannot be done now: what is left grows old.
+/// Longer and longer rests while work is left that cannot be done now.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     shortest: Duration,
@@ -29,18 +30,18 @@ impl Backoff {
         Self { shortest, longest, rest: shortest }
     }
 
-    /// After a step. Nothing was left to do, or something is: then the rest is at most `at_most`.
+    /// The rest after a step. If work is left, the rest is at most `at_most`.
     pub fn after(&mut self, is_done: bool, at_most: Duration) -> Duration {
         self.rest = if is_done { self.longest } else { (self.rest * 2).min(at_most) };
         self.rest
     }
 
-    /// Something new is to be done: rests begin anew, at most so long.
+    /// New work has arrived: rests start again at the shortest, and are at most `at_most`.
     pub fn new_work(&mut self, at_most: Duration) {
         self.rest = self.rest.min(at_most);
     }
 
-    /// What failed may work now: rests begin anew.
+    /// Failed work may succeed now: rests start again at the shortest.
     pub fn begin_anew(&mut self) {
         self.rest = self.shortest;
     }

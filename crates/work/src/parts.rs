@@ -1,7 +1,7 @@
-//! How the buckets of a job are that goes over all of them.
+//! The state of each bucket in a job that goes over all buckets.
 //!
-//! Invariant: of each kind, those that are worked on now are known, and at most [`KEPT`] of those where it failed last. Of all others
-//! nothing is kept.
+//! Invariant: for each kind, the buckets in progress are known, and at most [`KEPT`] buckets whose last work
+//! failed. Nothing is kept for any other bucket.
 
 use super::{Cursor, Failure, JobState, Kind, State, turns::Turn};
 use crate::{
@@ -13,7 +13,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Of each kind. They are what an operator looks at first; how many failed in all is a count of the job.
+/// The maximum for each kind. These are what an operator checks first; the total number of failures is a
+/// count of the job.
 const KEPT: usize = 256;
 
 type Key = (&'static str, BucketId);
@@ -50,12 +51,12 @@ impl Parts {
         Part { parts: self.clone(), kind, id, bucket: bucket.clone(), began, cursor, turn }
     }
 
-    /// The job has gone over all buckets since `began`: one that it did not meet is no more.
+    /// The job has gone over all buckets since `began`: a bucket that it did not meet no longer exists.
     pub(crate) fn went_over_all(&self, kind: &Kind, began: Timestamp) {
         self.known().failed.retain(|(name, _), part| *name != kind.name || part.ended >= began);
     }
 
-    /// The bucket was deleted.
+    /// Forgets a deleted bucket.
     pub(crate) fn forget(&self, bucket: BucketId) {
         self.known().failed.retain(|(_, id), _| *id != bucket);
     }
@@ -93,14 +94,14 @@ fn shown(
         interruption: kind.interruption,
         began: Some(began),
         ended,
-        // With the next step of the job that goes over all of them.
+        // The bucket is worked on in the next step of the job.
         next: None,
         progress: Vec::new(),
         error,
     }
 }
 
-/// One bucket that a job works on now. Dropped before its end, nothing is known of how it went.
+/// One bucket that a job works on now. If it is dropped before its end, its outcome is unknown.
 #[derive(Debug)]
 pub struct Part {
     parts: Arc<Parts>,
@@ -118,12 +119,12 @@ impl Part {
         &self.cursor
     }
 
-    /// Resolves when somebody else works on the bucket: the work has to end.
+    /// Resolves when another process works on the bucket: the work has to end.
     pub async fn lost(&self) {
         self.turn.lost().await;
     }
 
-    /// Remembers how it went.
+    /// Remembers the outcome.
     pub fn end(self, failure: Option<Failure>) {
         let mut known = self.parts.known();
         let key = (self.kind.name, self.id);

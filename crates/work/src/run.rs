@@ -1,4 +1,4 @@
-//! What a step is given: its counts, its position, and the word that the server stops.
+//! What a step receives: its counts, its position, and the signal that the server stops.
 
 use super::{Cursor, entry::Entry};
 use std::sync::{Arc, atomic::Ordering};
@@ -12,12 +12,13 @@ pub struct Run {
 }
 
 impl Run {
-    /// The position of the job in its bucket. `None`: the job is about no single bucket.
+    /// The position of the job in its bucket. `None` means that the job is not about a single bucket.
     pub fn cursor(&self) -> Option<&Cursor> {
         self.cursor.as_ref()
     }
 
-    /// Cancelled when the job is to end. The step itself is dropped then; this is for tasks that it has spawned.
+    /// Cancelled when the job is to end. The step itself is dropped then; this is for tasks that it has
+    /// spawned.
     pub fn stop(&self) -> &CancellationToken {
         &self.stop
     }

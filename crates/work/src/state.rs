@@ -1,4 +1,4 @@
-//! What is shown of a job: plain data, which travels through the control socket.
+//! What is shown of a job: plain data, which is sent through the control socket.
 
 use super::Interruption;
 use crate::model::Timestamp;
@@ -13,7 +13,7 @@ pub enum State {
     Running,
     /// Another process has the turn.
     Elsewhere,
-    /// It rests.
+    /// The job rests until its next step.
     Waiting,
     /// There will be no further step.
     Done,
@@ -28,11 +28,11 @@ pub struct JobState {
     pub interruption: Interruption,
     /// When the last step began.
     pub began: Option<Timestamp>,
-    /// When the last step that came to an end did so.
+    /// When the last completed step ended.
     pub ended: Option<Timestamp>,
-    /// When the next step begins, unless something calls for it sooner.
+    /// When the next step begins, unless an event starts it sooner.
     pub next: Option<Timestamp>,
-    /// What the step under way, or else the last one, has counted.
+    /// The counts of the step in progress, or else of the last one.
     pub progress: Vec<(String, u64)>,
     /// Why the last step failed.
     pub error: Option<String>,

@@ -1,4 +1,4 @@
-//! Who works on a job now: one at a time, among all who ask the same [`Turns`].
+//! Which task or process works on a job now: one at a time, among all users of the same [`Turns`].
 //!
 //! [`ProcessTurns`] is for one process. Processes that share a catalog put its leases behind the same trait.
 
@@ -12,26 +12,27 @@ use tokio_util::sync::CancellationToken;
 
 #[async_trait]
 pub trait Turns: Send + Sync + fmt::Debug + 'static {
-    /// The turn of what is named, if it is free. `None`: somebody else has it.
+    /// Takes the turn of that name, if it is free. `None` means that it is taken.
     async fn take(&self, name: &str) -> Result<Option<Turn>, Failure>;
 
-    /// The turn as soon as it is free. `None`: somebody else has it still, after all that time.
+    /// Takes the turn as soon as it is free. `None` means that it is still taken after `patience`.
     async fn wait(&self, name: &str, patience: Duration) -> Result<Option<Turn>, Failure>;
 }
 
-/// The right to work on a job. Dropping it gives it back.
+/// The right to work on a job. Dropping it gives the right back.
 pub struct Turn {
     lost: CancellationToken,
     _held: Box<dyn Any + Send + Sync>,
 }
 
 impl Turn {
-    /// `held` gives the turn back when it is dropped; `lost` is cancelled if somebody else has it before that.
+    /// `held` gives the turn back when it is dropped; `lost` is cancelled if the turn passes to another
+    /// process before that.
     pub fn new(held: impl Any + Send + Sync, lost: CancellationToken) -> Self {
         Self { lost, _held: Box::new(held) }
     }
 
-    /// Resolves when somebody else has the turn: the work has to end.
+    /// Resolves when the turn has passed to another process: the work has to end.
     pub async fn lost(&self) {
         self.lost.cancelled().await;
     }
@@ -43,7 +44,7 @@ impl fmt::Debug for Turn {
     }
 }
 
-/// The turns of one process. None is ever lost.
+/// The turns of one process. No turn is ever lost.
 #[derive(Debug, Default)]
 pub struct ProcessTurns(Arc<Locks<Box<str>>>);
 
@@ -56,7 +57,7 @@ impl ProcessTurns {
 #[async_trait]
 impl Turns for ProcessTurns {
     async fn take(&self, name: &str) -> Result<Option<Turn>, Failure> {
-        // Without tokio's budget, which may put off even a lock that is free.
+        // Polled without tokio's budget, which may delay even a free lock.
         let guard = unconstrained(self.0.lock(&name.into())).now_or_never();
         Ok(guard.map(Self::turn))
     }

@@ -4,12 +4,12 @@ use super::{Failure, Kind, Run, Subject};
 use async_trait::async_trait;
 use std::{fmt, time::Duration};
 
-/// A job. `Workers::live` has it work: it takes the job's turn, does a step, rests, and so on.
+/// A job. `Workers::live` runs it: it takes the job's turn, does a step, rests, and so on.
 ///
-/// What an implementation promises:
-/// - a step may be dropped wherever it waits; what that means is said by its kind (`Interruption`);
-/// - a step ends: it does as much as there is to do now, and leaves what cannot be done now to the next one;
-/// - what it writes to the log is its own affair; its failure is shown to operators, too.
+/// An implementation promises:
+/// - a step may be dropped wherever it waits; its kind says what that means (`Interruption`);
+/// - a step ends: it does as much as there is to do now, and leaves what cannot be done now to the next step;
+/// - it decides itself what it logs; its failure is also shown to operators.
 #[async_trait]
 pub trait Worker: Send + fmt::Debug + 'static {
     fn kind(&self) -> &'static Kind;
@@ -18,35 +18,35 @@ pub trait Worker: Send + fmt::Debug + 'static {
         Subject::Server
     }
 
-    /// How long it rests before its first step.
+    /// How long the job rests before its first step.
     fn first_rest(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// Does what there is to do now.
+    /// Does the work that there is now.
     async fn step(&mut self, run: &Run) -> Result<Stepped, Failure>;
 
-    /// How long it rests now. `None`: there is nothing to be done any more.
+    /// How long the job rests now. `None` means that there is no more work.
     fn rest(&mut self, ended: &Ended) -> Option<Duration>;
 
-    /// Waits for what ends a rest early. Dropping it must lose nothing.
+    /// Waits for an event that ends a rest early. Dropping the future must lose nothing.
     async fn called(&mut self) {
         std::future::pending().await
     }
 }
 
-/// What a step that did not fail has come to.
+/// The result of a step that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stepped {
-    /// Nothing is left to do.
+    /// No work is left.
     Done,
-    /// Something is left that cannot be done now.
+    /// Work is left that cannot be done now.
     Left,
-    /// What the job is about is no more: the job ends, and is not shown any more.
+    /// The subject of the job no longer exists: the job ends, and is not shown any more.
     Gone,
 }
 
-/// How a step ended, for its pace.
+/// How a step ended; the pace depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
     pub outcome: Outcome,

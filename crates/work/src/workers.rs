@@ -1,4 +1,4 @@
-//! All jobs of a process: which there are, and how each is.
+//! All jobs of a process, and the state of each.
 
 use super::{Cursor, Failure, JobState, Kind, Part, ProcessTurns, Run, State, Subject, entry::Entry, parts::Parts, turns::Turns};
 use crate::{
@@ -12,10 +12,10 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Jobs that were asked for, and have ended.
+/// The maximum number of ended jobs, among those that operators requested, that are remembered.
 const REMEMBERED: usize = 64;
 
-/// The same jobs, however often it is cloned.
+/// A handle on the jobs; clones share them.
 #[derive(Clone)]
 pub struct Workers(Arc<Inner>);
 
@@ -30,24 +30,24 @@ struct Inner {
 struct Jobs {
     next: u64,
     all: BTreeMap<u64, Arc<Entry>>,
-    /// The newest last.
+    /// Ended jobs, the newest last.
     ended: VecDeque<Arc<Entry>>,
 }
 
-/// Which jobs somebody wants to see.
+/// Which jobs an operator wants to see.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Those of this kind.
+    /// Only jobs of this kind.
     pub job: Option<String>,
-    /// Those of this bucket, and those that look after all buckets.
+    /// Only jobs of this bucket, and those that handle all buckets.
     pub bucket: Option<BucketName>,
 }
 
-/// Jobs as they are now.
+/// Jobs in their current state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listed {
     pub jobs: Vec<JobState>,
-    /// How many more there are.
+    /// The number of jobs that are not listed.
     pub left_out: usize,
 }
 
@@ -56,19 +56,20 @@ impl Workers {
         Self(Arc::new(Inner { catalog, turns, jobs: Mutex::default(), parts: Arc::default() }))
     }
 
-    /// The jobs of a process that has its catalog to itself.
+    /// The jobs of a process that does not share its catalog.
     pub fn alone(catalog: Arc<dyn Catalog>) -> Self {
         Self::new(catalog, Arc::new(ProcessTurns::default()))
     }
 
-    /// Begins to work on one bucket, as a job does that goes over all of them. `None`: somebody else works on it.
+    /// Begins work on one bucket, as part of a job over all buckets. `None` means that another process works
+    /// on it.
     pub async fn part(&self, kind: &'static Kind, id: BucketId, name: &BucketName) -> Result<Option<Part>, Failure> {
         let subject = Subject::Bucket { id, name: name.clone() };
         let turn = self.turns().take(&subject.turn(kind)).await?;
         Ok(turn.map(|turn| self.0.parts.begin(kind, id, name, Cursor::new(self.0.catalog.clone(), id, kind), turn)))
     }
 
-    /// A job has gone over all buckets since `began`.
+    /// Reports that a job has gone over all buckets since `began`.
     pub fn went_over_all(&self, kind: &Kind, began: Timestamp) {
         self.0.parts.went_over_all(kind, began);
     }
@@ -79,7 +80,8 @@ impl Workers {
         self.jobs().ended.retain(|entry| !matches!(&entry.subject, Subject::Bucket { id, .. } if *id == bucket));
     }
 
-    /// Those that failed come first, then those under way; each kind together. At most `limit`.
+    /// Failed jobs come first, then those in progress; within that they are ordered by kind. Lists at most
+    /// `limit`.
     pub fn list(&self, wanted: &Wanted, limit: usize) -> Listed {
         let is_kind = |kind: &str| wanted.job.as_deref().is_none_or(|job| job == kind);
         let of_bucket = |bucket: &BucketName| wanted.bucket.as_ref().is_none_or(|wanted| wanted == bucket);
@@ -97,7 +99,7 @@ impl Workers {
         };
         let mut shown = self.0.parts.shown(|kind, bucket| is_kind(kind) && of_bucket(bucket));
         let all = entries.len() + shown.len();
-        // Only as many as are shown are put in words.
+        // Only the jobs that are shown are formatted.
         entries.sort_by_cached_key(|entry| entry.state());
         shown.extend(entries.iter().take(limit).map(|entry| entry.shown()));
         shown.sort_by_key(|job| job.state > State::Running);
@@ -123,7 +125,7 @@ impl Workers {
         Row { workers: self.clone(), number, entry, stays: false }
     }
 
-    /// What a step of a job is given.
+    /// Makes what a step of a job receives.
     pub(crate) fn run(&self, entry: &Arc<Entry>, stop: CancellationToken) -> Run {
         let cursor = match &entry.subject {
             Subject::Bucket { id, .. } => Some(Cursor::new(self.0.catalog.clone(), *id, entry.kind)),
@@ -132,7 +134,7 @@ impl Workers {
         Run { entry: entry.clone(), cursor, stop }
     }
 
-    /// Remembers a job that was asked for, instead of the one before of the same kind and subject.
+    /// Remembers a requested job, and replaces the earlier one of the same kind and subject.
     pub(crate) fn remember(&self, entry: &Arc<Entry>) {
         let mut jobs = self.jobs();
         jobs.ended.retain(|ended| ended.kind != entry.kind || ended.subject != entry.subject);
@@ -153,7 +155,7 @@ impl fmt::Debug for Workers {
     }
 }
 
-/// A job that is shown.
+/// A job that is shown until this is dropped.
 pub(crate) struct Row {
     workers: Workers,
     number: u64,
@@ -162,7 +164,8 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Shows it for good: there will be no further step, and how the last one went is worth knowing.
+    /// Shows the job permanently: there will be no further step, and the outcome of the last one matters to
+    /// operators.
     pub(crate) fn stay(mut self) {
         self.stays = true;
     }

@@ -127,7 +127,7 @@ fn update(shared: &Shared, call: &Call, id: &str, body: &Bytes) -> Result<Reply,
     call.only(&["@microsoft.graph.conflictBehavior"])?;
     let change = document(body)?;
     let mut behaviour = call.behaviour(&change)?;
-    if !shared.manners().replaces {
+    if !shared.quirks().replaces {
         behaviour = Behaviour::Fail;
     }
     let mut state = shared.state();

@@ -24,7 +24,7 @@ use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
-pub use state::{DRIVE, Manners};
+pub use state::{DRIVE, Quirks};
 use state::{Item, ROOT, State};
 use std::{
     net::{SocketAddr, TcpListener},
@@ -59,7 +59,7 @@ struct Shared {
 /// What tests have said, and what they may ask.
 #[derive(Debug)]
 struct Told {
-    manners: Manners,
+    quirks: Quirks,
     tokens: usize,
     /// Refresh tokens that were given out so far.
     renewals: usize,
@@ -79,8 +79,8 @@ impl Shared {
         self.told.lock().expect("no panic under the lock")
     }
 
-    fn manners(&self) -> Manners {
-        self.told().manners
+    fn quirks(&self) -> Quirks {
+        self.told().quirks
     }
 
     fn endpoint(&self) -> String {
@@ -92,7 +92,7 @@ impl Shared {
     }
 
     fn show(&self, state: &State, item: &Item) -> Value {
-        state.show(item, self.manners(), Some(self.download(item)))
+        state.show(item, self.quirks(), Some(self.download(item)))
     }
 }
 
@@ -102,9 +102,9 @@ impl FakeOnedrive {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         listener.set_nonblocking(true).expect("non-blocking");
-        let manners = Manners { replaces: true, encodes_paths: false, tells_hashes: true };
+        let quirks = Quirks { replaces: true, encodes_paths: false, tells_hashes: true };
         let told = Told {
-            manners,
+            quirks,
             tokens: 0,
             renewals: 0,
             only_the_newest: false,
@@ -124,9 +124,9 @@ impl FakeOnedrive {
         Self { shared, stop: Some(stop), thread: Some(thread), dir }
     }
 
-    pub fn with(manners: Manners) -> Self {
+    pub fn with(quirks: Quirks) -> Self {
         let fake = Self::start();
-        fake.shared.told().manners = manners;
+        fake.shared.told().quirks = quirks;
         fake
     }
 

@@ -166,7 +166,7 @@ impl State {
     }
 
     /// Paths are told encoded or not, hashes or not: the service does both.
-    pub fn show(&self, item: &Item, manners: Manners, download: Option<String>) -> Value {
+    pub fn show(&self, item: &Item, quirks: Quirks, download: Option<String>) -> Value {
         let mut shown = json!({
             "id": item.id,
             "name": item.name,
@@ -180,7 +180,7 @@ impl State {
             Some(parent) => {
                 let folder = if parent.parent.is_some() { self.path(parent) } else { String::new() };
                 let encoded = |name: &str| utf8_percent_encode(name, NON_ALPHANUMERIC).to_string();
-                let told = match manners.encodes_paths {
+                let told = match quirks.encodes_paths {
                     true => folder.split('/').map(encoded).collect::<Vec<_>>().join("/"),
                     false => folder,
                 };
@@ -195,7 +195,7 @@ impl State {
             }
             Some(_) => {
                 shown["cTag"] = json!(format!("\"c:{{{}}},{}\"", item.id, item.version));
-                let hashes = if manners.tells_hashes { json!({ "quickXorHash": item.hash }) } else { json!({}) };
+                let hashes = if quirks.tells_hashes { json!({ "quickXorHash": item.hash }) } else { json!({}) };
                 shown["file"] = json!({ "mimeType": "application/octet-stream", "hashes": hashes });
                 if let Some(download) = download {
                     shown["@microsoft.graph.downloadUrl"] = json!(download);
@@ -208,7 +208,7 @@ impl State {
 
 /// In what drives differ.
 #[derive(Debug, Clone, Copy)]
-pub struct Manners {
+pub struct Quirks {
     /// Whether `replace` works when items are moved.
     pub replaces: bool,
     pub encodes_paths: bool,

@@ -1,7 +1,9 @@
-//! Buckets in memory: for tests, and for trying the server without a disk. Volatile; objects cost their size in memory.
+//! Buckets in memory: for tests, and for trying the server without a disk. They are volatile; objects cost
+//! their size in memory.
 //!
-//! It is the plainest driver that keeps every promise of the [`Store`] contract, with no catalog beside it: one lock
-//! per bucket makes publishing atomic, whole objects are shared and never changed, so readers hold theirs for nothing.
+//! This is the plainest driver that keeps every promise of the [`Store`] contract, with no catalog beside it:
+//! one lock per bucket makes publishing atomic; whole objects are shared and never changed, so readers keep
+//! theirs at no cost.
 
 mod content;
 mod cursor;

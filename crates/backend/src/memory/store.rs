@@ -1,7 +1,7 @@
 //! One bucket in memory.
 //!
-//! Invariants: what is in the maps is whole and verified; every decision that a client can observe is taken under the
-//! one lock, which is never held across an await.
+//! Invariants: the maps hold only whole and verified objects; every decision that a client can observe is
+//! taken under the one lock, which is never held across an await.
 
 use super::{
     content::Content,
@@ -44,7 +44,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     durability: Durability::Volatile,
 };
 
-/// As S3 computes for who asks for none.
+/// The checksum that S3 computes when a client asks for none.
 const DEFAULT_CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
 
 /// How many ended uploads are remembered for repeated Completes.

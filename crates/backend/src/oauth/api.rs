@@ -1,5 +1,5 @@
-//! A request on its way to a service that takes access tokens: addressed, with a token, and again when the service says
-//! that we ask too often. What it answers and refuses, its driver knows.
+//! A request on its way to a service that takes access tokens: addressed, sent with a token, and repeated
+//! when the service limits the rate of requests. Its driver interprets replies and refusals.
 
 use super::Tokens;
 use crate::{
@@ -23,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What copies of large files may take.
+/// The time limit for copies of large files.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// The first pause after a rate limit was met. Pauses grow exponentially from here.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -52,7 +52,7 @@ pub trait Refusal: Into<StoreError> + Send + Sized + 'static {
     fn retry_after(&self) -> Option<Duration>;
 }
 
-/// What a service answered, or why it did not do it.
+/// The reply of a service, or its refusal.
 type Answer<R> = std::result::Result<Reply, R>;
 
 /// The way to one service.
@@ -60,7 +60,7 @@ pub struct Api<R> {
     wire: Arc<Wire>,
     tokens: Tokens,
     endpoint: Endpoint,
-    /// Everybody waits while one was told to.
+    /// All requests wait while the service has told one of them to wait.
     not_before: Mutex<Option<Instant>>,
     refusal: PhantomData<fn() -> R>,
 }
@@ -83,7 +83,7 @@ impl<R: Refusal> Api<R> {
         self.at(&self.endpoint, method, &format!("{}{below}", self.endpoint.path()))
     }
 
-    /// What the service has named, with its query: on the API's own host, wherever it says.
+    /// Makes a request to a path that the service has named, with its query: always on the API's own host.
     pub fn named(self: &Arc<Self>, method: Method, target: &str) -> Call<R> {
         self.at(&self.endpoint, method, target)
     }

@@ -1,7 +1,8 @@
-//! How a person lets us into a drive: in a browser that comes back to this machine (RFC 8252, with PKCE, RFC 7636), or on
-//! another device with a code to type (RFC 8628). What comes of it is a refresh token.
+//! How a person authorises access to a drive: in a browser that returns to this machine (RFC 8252, with PKCE,
+//! RFC 7636), or on another device with a code to type (RFC 8628). The result is a refresh token.
 //!
-//! Owns the requests and the checks; where addresses are shown and answers come from is the caller's.
+//! This module owns the requests and the checks; the caller decides where addresses are shown and where
+//! answers come from.
 
 use super::{form, post};
 use crate::{
@@ -26,23 +27,23 @@ const LONGEST: usize = 64 << 10;
 /// The pause between two questions whether a device was let in, if the authority does not say.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Who is asked, for which application.
+/// The service that is asked for authorisation, and the application that asks.
 #[derive(Debug, Clone)]
 pub struct Asking {
     /// In words to a person.
     pub authority: &'static str,
     /// The page that asks the person.
     pub page: Endpoint,
-    /// Where tokens are got.
+    /// The endpoint for tokens.
     pub tokens: Endpoint,
-    /// Where codes for other devices are got, if there are such.
+    /// The endpoint for codes for other devices, if there is one.
     pub devices: Option<Endpoint>,
     pub client_id: String,
     pub client_secret: Option<Secret>,
     pub scope: String,
-    /// What a device with a code may be let in for.
+    /// The scope that a device with a code may ask for.
     pub device_scope: String,
-    /// What the page is told besides, so that there is a refresh token.
+    /// Further parameters of the page, so that the service gives out a refresh token.
     pub extra: &'static [(&'static str, &'static str)],
     pub wire: WireSettings,
 }

@@ -1,4 +1,4 @@
-//! OAuth 2.0 (RFC 6749), as drives in the cloud speak it: which grants there are, access tokens got with them (`tokens`),
+//! OAuth 2.0 (RFC 6749), as cloud drives use it: the grants, the access tokens obtained with them (`tokens`),
 //! requests that carry those (`api`), and how a person gives a grant (`authorize`).
 
 mod api;
@@ -21,7 +21,7 @@ use http::{HeaderValue, Method, Uri, header, request::Parts};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::path::PathBuf;
 
-/// What entitles us to tokens.
+/// The grant with which tokens are obtained.
 #[derive(Debug, Clone)]
 pub enum Grant {
     /// A person who has agreed, by `causeway backend authorize` or any other way. Clients that keep no secret have none.
@@ -32,15 +32,15 @@ pub enum Grant {
     Client { client_id: String, client_secret: Secret },
 }
 
-/// Who gives out tokens, and what for.
+/// The authority that issues tokens, and the scope.
 #[derive(Debug, Clone)]
 pub struct Authority {
     /// In words to an operator.
     pub name: &'static str,
     pub url: Endpoint,
-    /// What is asked for where the grant does not say it.
+    /// The scope that is requested where the grant does not name one.
     pub scope: String,
-    /// Where a newer refresh token is kept, of authorities that give one out with each access token.
+    /// The file for newer refresh tokens, for authorities that issue one with each access token.
     pub renewals: Option<PathBuf>,
 }
 

@@ -1,7 +1,8 @@
-//! Access tokens: got with a grant, kept until shortly before they end, and got anew when the storage says so.
+//! Access tokens: obtained with a grant, kept until shortly before they expire, and obtained again when the
+//! storage refuses them.
 //!
-//! Some authorities give out a newer refresh token each time, and the one before ends some months later: the newest is kept
-//! in a file, and used as long as the configuration says the one that it came from.
+//! Some authorities issue a newer refresh token each time, and the one before expires some months later: the
+//! newest is kept in a file, and used as long as the configuration names the token that it was derived from.
 
 use super::{Authority, Grant, form, post};
 use crate::{
@@ -105,7 +106,7 @@ impl Tokens {
             }
             Grant::Client { client_id, client_secret } => Parsed::Client { client_id, client_secret },
             Grant::ServiceAccount { key, subject } => {
-                // What the parser found wrong would quote the key.
+                // The parser's own error would quote the key.
                 let unreadable =
                     |_| StoreError::new(StoreErrorKind::InvalidRequest, "the service account's key is not the JSON that Google gives out");
                 let key = serde_json::from_str(key.expose()).map_err(unreadable)?;
@@ -203,7 +204,7 @@ impl Tokens {
     }
 }
 
-/// What replaces a refresh token of the configuration, if anything does.
+/// Returns the token that replaces a refresh token of the configuration, if there is one.
 fn renewal(path: &Path, configured: &Secret) -> Option<Secret> {
     let renewal: Renewal = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
     (renewal.of == digest(configured)).then(|| Secret::new(renewal.refresh_token))

@@ -1,8 +1,8 @@
-//! Foreign files: what others put where objects are. They are served at once; their MD5 is told by the storage, or
-//! computed when it first matters, and kept as a record like any other object's.
+//! Foreign files: files created outside Causeway where objects are. They are served at once; the storage
+//! reports their MD5, or it is computed when it first matters, and kept as a record like any other object's.
 //!
-//! Small files are adopted on first sight. Large ones answer with a provisional ETag (it ends in `-0`) while a single
-//! background task reads them, so that HEAD never waits for gigabytes.
+//! Small files are adopted when first seen. Large ones answer with a provisional ETag (it ends in `-0`) while
+//! a single background task reads them, so that HEAD never waits for gigabytes.
 
 use super::{
     bucket::{Bucket, to_the_end},
@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// Up to here the MD5 is computed while the client waits.
 const SMALL: u64 = 1024 * 1024;
 
-/// What a client is told of a found file. Adopts it if that is quick, begins to if it is not.
+/// Returns what a client sees of a found file. Adopts it if that is quick, begins to if it is not.
 pub(super) async fn describe(bucket: &Arc<Bucket>, key: &ObjectKey, found: &Found) -> Result<ObjectInfo> {
     if found.record.is_some() || found.stat.md5.is_some() {
         return Ok(found.info());
@@ -38,7 +38,7 @@ pub(super) async fn describe(bucket: &Arc<Bucket>, key: &ObjectKey, found: &Foun
     Ok(found.info())
 }
 
-/// As `describe`, by whoever holds the lock of the key and has read this row under it.
+/// Like `describe`, for a caller that holds the lock of the key and has read this row under it.
 pub(super) async fn describe_locked(bucket: &Arc<Bucket>, key: &ObjectKey, found: &Found, row: Row) -> Result<ObjectInfo> {
     if found.record.is_some() || found.stat.md5.is_some() {
         return Ok(found.info());

@@ -1,6 +1,7 @@
-//! One bucket's folder: what all its operations share, the places and the row of a key.
+//! One bucket's folder: the context that all its operations share, the locations and the row of a key.
 //!
-//! Does not own which file is that of a key (`finding`), nor what became of changes that were cut short (`settling`).
+//! This module does not decide which file belongs to a key (`finding`), nor how interrupted changes ended
+//! (`settling`).
 //!
 //! Invariant: rows of the catalog change only under their key's lock.
 
@@ -25,11 +26,11 @@ use crate::{
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// What the operations of one bucket share.
+/// The context that the operations of one bucket share.
 #[derive(Debug)]
 pub(super) struct Bucket {
     pub(super) id: BucketId,
-    /// Where its keys begin; empty for the root.
+    /// The folder where its keys begin; empty for the root.
     pub(super) folder: String,
     pub(super) files: Arc<dyn Files>,
     pub(super) catalog: Arc<dyn Catalog>,
@@ -65,23 +66,23 @@ impl Bucket {
         codec::encode(key, self.files.service().names)
     }
 
-    /// Where a new object goes.
+    /// Returns the path for a new object.
     pub(super) fn home(&self, key: &ObjectKey) -> String {
         if self.folding.confuses(key) { self.apart(key) } else { self.path_of(key).plain_path() }
     }
 
-    /// Where the file of a key may be though no record says so, in the order in which they count.
+    /// Returns the paths where the file of a key may be without a record, in order of precedence.
     pub(super) fn native_places(&self, key: &ObjectKey) -> Vec<String> {
         let path = self.path_of(key);
         let mut places = vec![path.plain_path(), path.beside_path(), self.apart(key)];
         if self.folding.confuses(key) {
-            // What answers to the plain name may have another.
+            // The file that answers to the plain name may be another key's.
             places.rotate_right(1);
         }
         places
     }
 
-    /// Where a key lies that another is spelled like.
+    /// Returns the path of a key whose spelling collides with another's.
     pub(super) fn apart(&self, key: &ObjectKey) -> String {
         codec::apart(key, self.files.service().names)
     }
@@ -98,7 +99,8 @@ impl Bucket {
         self.write_row(key, row, true).await
     }
 
-    /// Whoever writes holds the key's lock, and no other process has the bucket open: whatever is there is what was read.
+    /// The writer holds the key's lock, and no other process has the bucket open: the row is still what was
+    /// read.
     async fn write_row(&self, key: &ObjectKey, row: &Row, to_remove: bool) -> Result<()> {
         let (row, expected) = (row.write(key)?, Expected::Any);
         let written = if to_remove {

@@ -1,12 +1,13 @@
-//! The way down through the folders of a storage: it has an end, whatever the storage says is in them.
+//! The descent through the folders of a storage: it has an end, whatever the storage reports.
 //!
-//! Owns the bound on the folders of one pass, and the proof that a folder is not contained in itself. Does not own what is done
-//! with what is found.
+//! This module owns the bound on the folders of one pass, and the proof that a folder is not contained in
+//! itself. It does not own what is done with the entries.
 //!
 //! Invariants:
-//! - no path is followed that no key can have: keys have at most 1,024 bytes, so the way down is not longer;
-//! - a folder with files in it, in which the very same was seen in several folders above it, is not followed further;
-//! - a pass looks into a bounded number of folders.
+//! - a path that no key can have is not followed: keys have at most 1,024 bytes, so the depth is bounded;
+//! - a folder with files in it is not followed further if several folders above it had exactly the same
+//!   content;
+//! - a pass reads a bounded number of folders.
 
 use super::files::{Entry, Kind, Service};
 use crate::{
@@ -32,7 +33,7 @@ pub(super) struct Descent {
     here: Option<(String, Content)>,
 }
 
-/// What is in a folder, whatever the order in which it was told.
+/// The content of a folder, independent of the order of its entries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Content {
     sum: u64,
@@ -71,7 +72,7 @@ impl Descent {
         }
     }
 
-    /// Whether the folder that was looked into is one of those that it lies in.
+    /// Returns whether the folder that was read is one of its own ancestors.
     pub(super) fn is_circle(&self) -> bool {
         let Some((_, here)) = &self.here else { return false };
         here.files > 0 && self.above.iter().filter(|(_, above)| above == here).count() >= MOST_ALIKE
@@ -82,7 +83,7 @@ fn is_below(folder: &str, above: &str) -> bool {
     above.is_empty() || folder.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Whether any key can lie in a folder, by its length and spelling.
+/// Returns whether any key can be in a folder, by its length and spelling.
 pub(super) fn has_keys(folder: &str, service: Service) -> bool {
     let path = codec::join(folder, "x");
     // The beginning of an over-long name, and folders of keys that lie apart, end otherwise.
@@ -121,7 +122,7 @@ mod tests {
     #[test]
     fn a_folder_with_files_that_contains_itself_is_left_soon() {
         assert_eq!(depth(|_| vec![entry("d", Kind::Folder, 0), entry("f", Kind::File, 7)]), MOST_ALIKE);
-        // Through another folder, and told in another order.
+        // Through another folder, and listed in another order.
         let two = |depth: usize| match depth % 2 {
             0 => vec![entry("d", Kind::Folder, 0), entry("f", Kind::File, 7)],
             _ => vec![entry("g", Kind::File, 8), entry("d", Kind::Folder, 0)],

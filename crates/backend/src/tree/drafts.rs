@@ -1,5 +1,5 @@
-//! Names of drafts, and which of those that lie about are nobody's: every run of a gateway names its drafts after itself,
-//! and remembers the runs before it until what they left was removed.
+//! Names of drafts, and which of the drafts found have no owner: every run of a gateway names its drafts
+//! after itself, and remembers the runs before it until their drafts were removed.
 
 use super::files::{DraftName, Files};
 use crate::store::{
@@ -45,7 +45,7 @@ impl Drafts {
         DraftName(format!("{}-{:x}", self.run, self.next.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// What begins the names of everything that outlives a run.
+    /// Returns the beginning of the names of everything that outlives a run.
     pub(super) fn gateway(&self) -> &str {
         &self.gateway
     }

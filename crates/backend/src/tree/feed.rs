@@ -1,8 +1,8 @@
-//! Following a storage that tells what changes in it, so that its folders need no walks.
+//! Reading the change feed of a storage that has one, so that its folders need no full scans.
 //!
-//! Owns the place in the feed that the index of a bucket has come to. Invariants: what is kept is never ahead of the
-//! index; a feed is followed from before the walk that it continues, and nothing between the two is missed; once a day a
-//! walk looks whether the feed has told all.
+//! This module owns the position in the feed that the index of a bucket has reached. Invariants: the stored
+//! position is never ahead of the index; a feed is read from before the full scan that it continues, and
+//! nothing between the two is missed; once a day a full scan checks whether the feed has reported everything.
 
 use super::{
     bucket::Bucket,
@@ -30,8 +30,8 @@ struct Place {
     walked: Timestamp,
 }
 
-/// Whether the index is as the storage is now: otherwise it takes a walk.
-pub(super) async fn follow(bucket: &Arc<Bucket>) -> Result<bool> {
+/// Returns whether the index is as the storage is now: otherwise a full scan is needed.
+pub(super) async fn read(bucket: &Arc<Bucket>) -> Result<bool> {
     let Some(feed) = bucket.files.feed() else { return Ok(false) };
     let kept = bucket.catalog.state(bucket.id, STATE).await?.and_then(|text| serde_json::from_str::<Place>(&text).ok());
     let Some(mut place) = kept.filter(|place| Timestamp::now().millis() - place.walked.millis() < DAY) else { return Ok(false) };

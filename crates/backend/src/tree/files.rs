@@ -1,18 +1,22 @@
-//! What a storage of files in folders has to do, so that the rest of this folder can make S3 of it: SFTP, WebDAV, cloud
-//! drives and the like each implement [`Files`], and nothing above them knows which it is.
+//! The contract of a storage of files in folders, on which the rest of this folder builds S3: SFTP, WebDAV,
+//! cloud drives and others each implement [`Files`], and no code above them knows which it is.
 //!
-//! Paths are relative to the root that a driver was configured with: names joined by `/`, none of them empty, `.` or `..`,
-//! all of them such as the driver's [`Names`] take; the root itself is the empty path. What lies under [`OWN`] is ours.
+//! Paths are relative to the root that a driver was configured with: names joined by `/`, none of them empty,
+//! `.` or `..`, all of them such as the driver's [`Names`] take; the root itself is the empty path.
+//! Everything under [`OWN`] is ours.
 //!
 //! Invariants of every implementation:
-//! - what a [`Draft`] holds is seen by nobody before `publish`, which makes it the file of a path in one step: whoever reads
-//!   meanwhile gets the old file or the new one, and a failure leaves the old one;
-//! - a file that was opened is read to its end as it was when it was opened, or reading it fails: never a mixture;
-//! - every call ends: connecting, waiting and stalling have time limits; calls that are safe to repeat are repeated;
+//! - the content of a [`Draft`] is not visible before `publish`, which makes it the file of a path in one
+//!   step: a reader at that moment gets the old file or the new one, and a failure leaves the old one;
+//! - a file that was opened is read to its end as it was when it was opened, or reading it fails: never a
+//!   mixture;
+//! - every call ends: connecting, waiting and stalling have time limits; calls that are safe to repeat are
+//!   repeated;
 //! - connections and requests in flight are bounded; memory does not depend on the size of files or folders;
-//! - errors have the kind that S3 answers by: `Unavailable` (away, lost, timed out), `Busy` (throttled), `StorageFull` (quota),
-//!   `InvalidRequest` and `NotImplemented` (never possible there), `AccessDenied` and `Broken` (of this one entry: it is not ours to
-//!   read, or what the storage says of it cannot be), `Internal` (credentials refused, and everything else);
+//! - errors have the kind that S3 answers by: `Unavailable` (not reachable, lost, timed out), `Busy`
+//!   (throttled), `StorageFull` (quota), `InvalidRequest` and `NotImplemented` (never possible there),
+//!   `AccessDenied` and `Broken` (of this one entry: we may not read it, or what the storage reports of it is
+//!   impossible), `Internal` (credentials refused, and everything else);
 //! - a listing has an end, whatever the storage answers (`backend::pages`);
 //! - an error's text may come from the storage, but holds no secret.
 
@@ -37,7 +41,7 @@ pub const OWN: &str = crate::backend::codec::RESERVED_DIR;
 pub trait Files: Send + Sync + fmt::Debug + 'static {
     fn service(&self) -> Service;
 
-    /// What lies at a path.
+    /// Reports what exists at a path.
     async fn stat(&self, path: &str) -> Result<Option<Stat>>;
 
     /// Opens the file at a path; a folder, or anything else that is no file, is `None`. `ahead` is what will most likely be
@@ -60,20 +64,20 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
     /// Removes a file, not a folder. Whether there was one.
     async fn remove(&self, path: &str) -> Result<bool>;
 
-    /// Removes a folder if nothing is in it, and nobody uses it just now. Whether it is gone.
+    /// Removes a folder if it is empty and not in use just now. Returns whether it is gone.
     async fn remove_folder(&self, path: &str) -> Result<bool>;
 
     /// Makes a folder and those above it. What is there already is fine.
     async fn make_folder(&self, path: &str) -> Result<()>;
 
     /// What is in a folder, in any order, some at a time. A folder that is not there is empty. Entries without a
-    /// usable name are told as such.
+    /// usable name are reported as such.
     fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>>>;
 
     /// Removes drafts whose names begin with `instance`: those of a process that was killed.
     async fn tidy(&self, instance: &str) -> Result<()>;
 
-    /// What was asked of the storage so far. `None`: it is no other machine.
+    /// Returns the counts of requests to the storage so far. `None`: the storage is not another machine.
     fn traffic(&self) -> Option<Traffic> {
         None
     }
@@ -89,10 +93,11 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
     }
 }
 
-/// As many as a backend ever has: each holds a few MiB, and shares the way to the storage with all else.
+/// The most flows that a backend has: each holds a few MiB, and shares the connections to the storage with
+/// all else.
 pub const FLOWS: usize = 4;
 
-/// What is particular to a service.
+/// The properties of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Service {
     pub names: Names,
@@ -113,7 +118,7 @@ pub struct Service {
     pub flows: usize,
 }
 
-/// What a storage says of one of its files or folders.
+/// What a storage reports about one of its files or folders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stat {
     #[serde(skip)]
@@ -125,7 +130,7 @@ pub struct Stat {
     /// The storage's own word for these very bytes, if it has one: a revision, an ETag, an id.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tag: Option<String>,
-    /// The MD5 of the bytes, if the storage tells it.
+    /// The MD5 of the bytes, if the storage reports it.
     #[serde(skip)]
     pub md5: Option<[u8; 16]>,
 }
@@ -142,7 +147,7 @@ pub enum Kind {
 }
 
 impl Stat {
-    /// Whether both are of the same bytes, as far as what both say can tell.
+    /// Returns whether both are of the same bytes, as far as their fields show.
     pub fn is_same(&self, other: &Self) -> bool {
         fn agree<T: PartialEq>(a: &Option<T>, b: &Option<T>) -> bool {
             !matches!((a, b), (Some(a), Some(b)) if a != b)
@@ -167,13 +172,14 @@ impl Entry {
     }
 }
 
-/// Characters of a name that nobody can use.
+/// Characters that no name can have.
 const LONGEST_TOLD: usize = 200;
 
 /// Entries of a folder of ours that are held at once.
 const MOST_GATHERED: usize = 100_000;
 
-/// What is in a folder of ours, which is small. Of one that has grown large it is the beginning: whoever cleans it up comes again.
+/// Returns the entries of one of our own folders, which is small. If it has grown large, the result is only
+/// its beginning: cleaning up is repeated.
 pub async fn gathered(mut list: BoxStream<'_, Result<Vec<Entry>>>) -> Result<Vec<Entry>> {
     let mut all = Vec::new();
     while let Some(entries) = list.try_next().await? {
@@ -195,7 +201,7 @@ pub trait Opened: Send {
     async fn read(self: Box<Self>, span: Span) -> Result<ByteStream>;
 }
 
-/// What was opened is not there any more: who has passed nothing on yet may open what is there now.
+/// The opened file has changed or is gone: a caller that has passed no bytes on yet may open the current one.
 pub fn changed() -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, "the file changed while it was read").with_source(Changed)
 }
@@ -208,14 +214,14 @@ pub fn is_changed(error: &StoreError) -> bool {
 #[error("another one has its name")]
 struct Changed;
 
-/// A file that nobody sees yet.
+/// A draft: a file that is not visible yet.
 #[async_trait]
 pub trait Draft: Send {
     /// Goes on writing. Returns when the storage, or a buffer of bounded size, has taken it.
     async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()>;
 
     /// All of it was written, and survives what this storage survives: what may still be missing is `publish`. Says what the
-    /// file will be known by, if the storage tells before.
+    /// file will be known by, if the storage reports it in advance.
     async fn finish(&mut self) -> Result<Option<Stat>>;
 
     /// Makes it the file of a path, in place of a file that is there unless it is to be `absent`. Folders are made as needed.
@@ -264,20 +270,20 @@ pub trait Slots: Send + Sync {
 pub trait Slot: Send {
     async fn write(&mut self, offset: u64, bytes: Vec<Bytes>) -> Result<()>;
 
-    /// What was written survives what this storage survives.
+    /// Makes the written bytes as durable as this storage can.
     async fn finish(self: Box<Self>) -> Result<()>;
 
     /// Ends the writing, whatever has been written. True: nothing is on its way to the file any more.
     async fn abandon(self: Box<Self>) -> bool;
 }
 
-/// What changes in a storage, told by itself.
+/// The change feed of a storage.
 #[async_trait]
 pub trait Feed: Send + Sync {
-    /// From where on changes are told.
+    /// The position from which changes are reported.
     async fn mark(&self) -> Result<String>;
 
-    /// Some of what has changed since a mark, whoever did it. `None`: only a walk can tell.
+    /// Some of the changes since a mark, by any program. `None`: a full scan is needed.
     async fn since(&self, mark: &str) -> Result<Option<Changes>>;
 }
 
@@ -285,7 +291,7 @@ pub trait Feed: Send + Sync {
 pub struct Changes {
     /// Files that are at these paths now: new ones, changed ones, and such as were moved there.
     pub files: Vec<(String, Stat)>,
-    /// Folders that came with what is in them, of which nothing is told.
+    /// Folders that came with their content, for which no changes are reported.
     pub folders: Vec<String>,
     /// Files that are not where they were. Of storage with a feed the tag of a file is `<identity>:<version>`; these are
     /// identities.

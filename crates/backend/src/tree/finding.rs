@@ -1,6 +1,6 @@
-//! Finding the file of a key, and telling whether it is the one that the catalog knows.
+//! Finding the file of a key, and deciding whether it is the one that the catalog knows.
 //!
-//! Invariant: that a file is missing never removes its row, for storage may come and go.
+//! Invariant: a missing file never removes its row, because storage may be unreachable for a while.
 
 use super::{
     bucket::Bucket,
@@ -18,14 +18,14 @@ pub(super) struct Found {
     /// Below the bucket's folder.
     pub(super) path: String,
     pub(super) stat: Stat,
-    /// `None`: a foreign file, or one changed behind our back.
+    /// `None`: a foreign file, or one changed outside the gateway.
     pub(super) record: Option<Record>,
     /// The storage's tag proves that the file is that of the record which stands.
     pub(super) by_tag: bool,
 }
 
 impl Found {
-    /// What is known without reading the bytes.
+    /// Returns what is known without reading the bytes.
     pub(super) fn info(&self) -> ObjectInfo {
         self.record.as_ref().map_or_else(|| foreign(&self.stat), Record::info)
     }
@@ -45,14 +45,16 @@ pub(super) struct Looked {
 }
 
 impl Bucket {
-    /// What is there by whoever holds the lock of the key; and its row, with nothing intended.
+    /// Returns the current object and its row, without a pending change. The caller holds the lock of the
+    /// key.
     pub(super) async fn find_locked(&self, key: &ObjectKey) -> Result<(Option<Found>, Row)> {
         let row = self.settled(key).await?;
         let found = self.find(key, &row, Look::Only, true).await?;
         Ok((found.flatten().map(|looked| looked.found), row))
     }
 
-    /// The file of a key, as far as its row and one look tell. `None`: only whoever holds the lock can tell. Without the lock it may be
+    /// The file of a key, as far as its row and one check show. `None`: only the holder of the lock can
+    /// decide. Without the lock it may be
     /// wrong, unless it is proven by the tag or the key was not changed meanwhile.
     pub(super) async fn find(&self, key: &ObjectKey, row: &Row, look: Look, locked: bool) -> Result<Option<Option<Looked>>> {
         let exact = self.files.service().exact_tags;
@@ -85,12 +87,12 @@ impl Bucket {
             }
             return Ok(Some(Some(Looked { found: Found { path, stat, record, by_tag }, opened })));
         }
-        // What should be there may have been moved aside while we looked.
+        // The expected file may have been moved aside during the search.
         let missed = row.stands.is_some() || row.intended.is_some();
         Ok(if missed && !locked { None } else { Some(None) })
     }
 
-    /// Where the file of a key may lie, likeliest first.
+    /// Returns the paths where the file of a key may be, likeliest first.
     async fn places(&self, key: &ObjectKey, row: &Row) -> Result<Vec<String>> {
         let mut places: Vec<String> = row.stands.iter().map(|record| record.path.clone()).collect();
         if let Some(Intent::Put(record)) = &row.intended {

@@ -1,11 +1,14 @@
-//! Parts that flow on to the storage while later ones still arrive: of an upload whose parts come more or less in order, a
-//! draft is written part by part as they become recorded, and Complete has only the rest to send.
+//! Parts that flow on to the storage while later ones still arrive: if the parts of an upload come more or
+//! less in order, a draft is written part by part as they become recorded, and Complete has only the rest to
+//! send.
 //!
-//! It is never more than an acceleration. A draft does not outlive the process and an acknowledged part must, so the spool
-//! keeps every part until the upload ends; whatever goes wrong here, Complete builds the object from the spool.
+//! A flow is never more than an acceleration. A draft does not outlive the process and an acknowledged part
+//! must, so the spool keeps every part until the upload ends; whatever fails here, Complete builds the object
+//! from the spool.
 //!
-//! Invariants: nobody who puts a part waits for a flow; an upload has at most one, begun while it is known to be there and
-//! ended with it; what it hands over is what it wrote, part by part, and Complete takes it only if the object begins so.
+//! Invariants: a request that puts a part never waits for a flow; an upload has at most one, begun while it
+//! is known to exist and ended with it; a flow hands over exactly what it wrote, part by part, and Complete
+//! takes it only if the object begins so.
 
 use super::{
     files::{Draft, DraftName, Files},
@@ -45,7 +48,7 @@ pub(super) struct Flows {
 
 /// Dropped, it ends, and its draft is discarded.
 struct Flow {
-    /// It is sent again when parts have arrived.
+    /// Sent again when parts have arrived.
     wish: watch::Sender<Wish>,
     /// The part that it writes or waits for.
     at: Arc<AtomicU16>,
@@ -78,7 +81,8 @@ impl Flows {
         self.places.available_permits() > 0
     }
 
-    /// Tells the flow of an upload that a part has been recorded, perhaps in place of one before. `false`: there is no flow.
+    /// Informs the flow of an upload that a part has been recorded, perhaps in place of one before. `false`:
+    /// there is no flow.
     pub(super) fn tell(&self, id: &UploadId, number: PartNumber, again: bool) -> bool {
         let all = self.all();
         let Some(flow) = all.get(id) else { return false };
@@ -87,7 +91,8 @@ impl Flows {
         true
     }
 
-    /// Begins the flow of an upload, unless it has one or there is no room. Whoever ends the upload waits meanwhile.
+    /// Begins the flow of an upload, unless it has one or there is no room. A task that ends the upload
+    /// waits meanwhile.
     pub(super) fn begin(&self, beginning: Beginning) {
         let Beginning { catalog, spool, bucket, upload, files, draft, path } = beginning;
         let mut all = self.all();
@@ -119,7 +124,7 @@ impl Flows {
     pub(super) async fn close(&self) {
         self.places.close();
         let ending = std::mem::take(&mut *self.all()).into_values().map(|flow| flow.task);
-        // What takes longer, the next start tidies.
+        // The next start cleans up what takes longer.
         let _ = timeout(CLOSING, futures_util::future::join_all(ending.collect::<Vec<_>>())).await;
     }
 
@@ -129,7 +134,7 @@ impl Flows {
     }
 }
 
-/// What a flow is begun with.
+/// The values that a flow begins with.
 pub(super) struct Beginning {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) spool: Arc<Spool>,
@@ -138,7 +143,7 @@ pub(super) struct Beginning {
     pub(super) files: Arc<dyn Files>,
     /// The draft that it writes.
     pub(super) draft: DraftName,
-    /// Where the object will be.
+    /// The path of the future object.
     pub(super) path: String,
 }
 
@@ -175,12 +180,12 @@ async fn run(source: Source, draft: Box<dyn Draft>, mut wish: watch::Receiver<Wi
     None
 }
 
-/// What a flow has written.
+/// The parts that a flow has written.
 pub(super) struct Flowed {
     draft: Box<dyn Draft>,
     /// Names in the spool, each given once. The object's parts have to begin with these.
     written: Vec<Location>,
-    /// What is left of the last of them.
+    /// The unread rest of the last part.
     open: Option<PartReader>,
     _place: OwnedSemaphorePermit,
 }
@@ -191,7 +196,7 @@ impl Flowed {
         for number in 1.. {
             source.at.store(number, Ordering::Release);
             let part = loop {
-                // What is told from here on is told again below.
+                // Changes reported from here on are reported again below.
                 if let Some(why) = stopped(wish) {
                     return Ok(why);
                 }

@@ -1,6 +1,8 @@
-//! When the parts of an upload begin to flow on: once its first parts are recorded, if the storage is one where that helps.
+//! The moment when the parts of an upload begin to flow on: once its first parts are recorded, if that helps
+//! on the storage.
 //!
-//! Does not own the flows themselves (`flow`). Invariant: whoever has put a part waits for nothing here.
+//! This module does not own the flows themselves (`flow`). Invariant: a request that has put a part waits for
+//! nothing here.
 
 use super::{bucket::Bucket, flow::Beginning};
 use crate::{
@@ -29,7 +31,7 @@ pub(super) fn part_recorded(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadId
 }
 
 async fn begin(bucket: &Bucket, key: &ObjectKey, id: &UploadId) -> Result<()> {
-    // Whoever ends the upload waits, or has ended it: then it has no parts.
+    // A task that ends the upload waits for this lock, or has ended the upload: then it has no parts.
     let _only = bucket.completing.lock(id).await;
     let first = bucket.catalog.parts(bucket.id, id, 0, FIRST.len()).await?;
     if first.iter().map(|part| part.number.get()).eq(FIRST) {

@@ -1,9 +1,9 @@
-//! Storage to which `a` and `A`, or two spellings of an accent, are one name, and which does not say so: servers over the
-//! file systems of Windows and macOS. There, keys whose names could be taken for others' lie where nothing can be
-//! (`codec::apart`), so that no object is written over another.
+//! Storage to which `a` and `A`, or two spellings of an accent, are one name, without reporting so: servers
+//! over the file systems of Windows and macOS. There, keys whose names could collide with others' are stored
+//! under paths that cannot collide (`codec::apart`), so that no object is written over another.
 //!
-//! Invariant: it is known before the first object is published, and as soon as our own folder is there. Drivers that keep
-//! drafts elsewhere have no such folder, and have to know by themselves.
+//! Invariant: this is known before the first object is published, and as soon as our own folder exists.
+//! Drivers that keep drafts elsewhere have no such folder, and have to know it themselves.
 
 use super::files::{Files, OWN};
 use crate::{model::ObjectKey, store::Result};
@@ -15,7 +15,7 @@ pub(super) struct Folding(OnceLock<bool>);
 impl Folding {
     /// Our own folder is there: drafts lie in it.
     pub(super) async fn learn(&self, files: &dyn Files) -> Result<()> {
-        // Drivers that know of it tell spellings apart themselves.
+        // Drivers that know about it distinguish spellings themselves.
         if self.0.get().is_none() {
             let folds = !files.service().folds_names && files.stat(&OWN.to_uppercase()).await?.is_some();
             if folds && self.0.set(true).is_ok() {
@@ -34,7 +34,7 @@ impl Folding {
         }
     }
 
-    /// Whether the name of this key could be taken for another's.
+    /// Returns whether the name of this key could be taken for another's.
     pub(super) fn confuses(&self, key: &ObjectKey) -> bool {
         self.0.get() == Some(&true) && key.as_str().chars().any(|c| c.is_ascii_uppercase() || !c.is_ascii())
     }

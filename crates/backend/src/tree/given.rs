@@ -1,10 +1,11 @@
-//! The slots that parts of uploads have while they are written, on storage whose files can be written to anywhere.
+//! The slots that parts of uploads have while they are written, on storage whose files can be written at any
+//! offset.
 //!
-//! Owns who has a slot, and until when. Does not own which slots there are (`upload_slots`), where a slot lies (`backend::slots`), nor
-//! what becomes of the files (`multipart`).
+//! This module owns which writer has a slot, and until when. It does not own which slots exist
+//! (`upload_slots`), the offset of a slot (`backend::slots`), nor the files themselves (`multipart`).
 //!
-//! Invariant: a slot is free again only when nothing can be on its way to it. What is here can be told again from the catalog, but
-//! for slots that writes of a failed part may still reach.
+//! Invariant: a slot is free again only when no write can be on its way to it. This state can be rebuilt from
+//! the catalog, except for slots that writes of a failed part may still reach.
 
 use super::{bucket::Bucket, drafts::Drafts, files::Slot};
 use crate::{
@@ -30,7 +31,7 @@ enum State {
     /// Nothing was sent to it yet.
     Unused,
     Open(Box<dyn Slot>),
-    /// Whether all that was sent has arrived nobody knows yet.
+    /// It is not known yet whether all that was sent has arrived.
     Ending,
     /// All that was sent has arrived.
     Whole,
@@ -126,7 +127,7 @@ impl Bucket {
         Ok(Sealed { bucket: self.clone(), upload: id.clone() })
     }
 
-    /// Tells the slots of an upload from the catalog, if this process has not met it yet.
+    /// Loads the slots of an upload from the catalog, if this process does not know it yet.
     async fn meet(&self, id: &UploadId) -> Result<()> {
         if !self.uploads.all().contains_key(id) {
             let told = Slots::of(&self.catalog.parts(self.id, id, 0, usize::MAX).await?);
@@ -135,13 +136,13 @@ impl Bucket {
         Ok(())
     }
 
-    /// `<gateway>-<bucket>-<upload>.u<unit>`: whose it is can be told by its name.
+    /// `<gateway>-<bucket>-<upload>.u<unit>`: the name shows whose it is.
     pub(super) fn slot_file(&self, id: &UploadId, location: &Location) -> String {
         format!("{}{id}.{}", names_of(&self.drafts, self.id), location.file())
     }
 }
 
-/// What the names of a bucket's files of slots begin with.
+/// Returns the beginning of the names of a bucket's files of slots.
 pub(super) fn names_of(drafts: &Drafts, id: BucketId) -> String {
     format!("{}-{}-", drafts.gateway(), id.0)
 }

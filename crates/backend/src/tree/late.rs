@@ -1,11 +1,13 @@
-//! Drafts that could not be removed, mostly because their storage was away: they are removed when it is back.
+//! Drafts that could not be removed, mostly because their storage was unreachable: they are removed when it
+//! can be reached again.
 //!
-//! Owns the names that wait, and one task while there are any. How a draft is removed is the driver's business. What is not removed
-//! in the end is left to the next start, which tidies what earlier runs left.
+//! This module owns the names that wait, and one task while there are any. The driver knows how a draft is
+//! removed. Drafts that are never removed here are left to the next start, which cleans up after earlier
+//! runs.
 //!
 //! Invariants:
 //! - one backend asks for one removal at a time, with a pause after each that fails;
-//! - memory is bounded, and so is how long a storage that stays away is asked.
+//! - memory is bounded, and so is the time for which an unreachable storage is asked.
 
 use futures_util::future::BoxFuture;
 use std::{
@@ -32,7 +34,7 @@ struct Waiting {
 }
 
 impl Late {
-    /// Has `name` removed later. `remove` tells whether it is gone.
+    /// Has `name` removed later. `remove` returns whether it is gone.
     pub fn remove<F>(self: &Arc<Self>, name: String, remove: F)
     where
         F: Fn(String) -> BoxFuture<'static, bool> + Send + Sync + 'static,

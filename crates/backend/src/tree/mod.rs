@@ -2,28 +2,28 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `files` | what such a storage has to do: the drivers implement it |
-//! | `record` | what is known of an object beyond its file, and whether a file is the one that is known |
-//! | `bucket` | what the operations of one bucket share |
+//! | `files` | the contract of such a storage: the drivers implement it |
+//! | `record` | what is known about an object beyond its file, and whether a file matches its record |
+//! | `bucket` | the context that the operations of one bucket share |
 //! | `finding` | finding the file of a key |
-//! | `settling` | changes that were cut short |
-//! | `read` | the way of a GET and a HEAD |
-//! | `write`, `remove`, `multipart` | the way of a PUT, a DELETE, an upload |
-//! | `sink` | taking a body to where it goes, hashed on the way |
+//! | `settling` | changes that were cut short: old or new state |
+//! | `read` | the course of a GET and a HEAD |
+//! | `write`, `remove`, `multipart` | the course of a PUT, a DELETE, an upload |
+//! | `sink` | writing a body to its destination, hashed on the way |
 //! | `given`, `upload_slots` | slots that parts have while they are written |
 //! | `flow`, `flow_start` | parts of an upload that are sent on while later ones arrive |
-//! | `drafts` | names of files that nobody sees yet |
+//! | `drafts` | names of files that are not visible yet |
 //! | `late` | drafts that could not be removed |
 //! | `spool` | parts that wait on local disk |
-//! | `adopt`, `scan`, `scan_state`, `reconcile` | files that others put there |
-//! | `trail`, `descent` | how far a scan has come, and that it comes to an end |
+//! | `adopt`, `scan`, `scan_state`, `reconcile` | files created outside Causeway |
+//! | `trail`, `descent` | the progress of a full scan, and that it comes to an end |
 //! | `folding` | storage that takes two names for one |
-//! | `feed` | following a storage that tells what changes in it |
+//! | `feed` | reading the change feed of a storage |
 //! | `store` | all of it as a [`Store`] |
 //!
-//! The layout is native: object `a/b.jpg` is the file `a/b.jpg`; other keys are escaped (`backend::codec`). One gateway
-//! serves a folder: conditions hold among its clients, and what others change is noticed by the next scan, or when the
-//! key is asked for.
+//! The layout is native: object `a/b.jpg` is the file `a/b.jpg`; other keys are escaped (`backend::codec`).
+//! One gateway serves a folder: conditions hold among its clients, and changes made outside the gateway are
+//! noticed by the next full scan, or when the key is requested.
 
 mod adopt;
 mod bucket;
@@ -86,7 +86,7 @@ pub struct TreeSettings {
     pub dir: PathBuf,
     /// Bytes of parts that may wait there.
     pub spool_size: u64,
-    /// What the catalog and the spool survive; what a file survives is up to its storage.
+    /// What the catalog and the spool survive; the durability of files depends on their storage.
     pub durability: Durability,
 }
 
@@ -104,7 +104,7 @@ pub struct TreeBackend {
     /// The flows of the buckets that are open.
     flows: Mutex<Vec<Weak<Flows>>>,
     durability: Durability,
-    /// Where walks keep how far they have come.
+    /// The directory where full scans keep their progress.
     walks: PathBuf,
     unreadable: Total,
 }
@@ -222,7 +222,7 @@ impl Backend for TreeBackend {
                     let below = codec::join(&path, &entry.name);
                     match entry.stat.kind {
                         Kind::Folder if below == codec::RESERVED_DIR => {}
-                        // It is not empty of anything that we could remove.
+                        // The folder has more levels than we could remove.
                         Kind::Folder if below.len() > folder.len() + descent::MOST_ESCAPED => return Ok(false),
                         Kind::Folder => folders.push(below),
                         Kind::File | Kind::Other | Kind::Nameless => return Ok(false),
@@ -235,7 +235,7 @@ impl Backend for TreeBackend {
                 return Ok(false);
             }
         }
-        // Nobody comes back for what is left: the bucket is gone.
+        // The bucket is gone, so nothing else will remove what is left.
         if let Err(error) = multipart::sweep_all(&*self.files, &self.drafts, bucket.id).await {
             tracing::warn!(bucket = %bucket.bucket.name, %error, "parts of uploads stay in .causeway/slots of a bucket that was removed");
         }
@@ -283,7 +283,7 @@ impl Upkeep for TreeUpkeep {
         Ok(folder.is_empty() || files.stat(folder).await?.is_some())
     }
 
-    async fn tend(&self) -> Result<()> {
+    async fn maintain(&self) -> Result<()> {
         let Bucket { files, drafts, folding, .. } = &*self.bucket;
         drafts.tidy(&**files).await?;
         folding.learn_early(&**files).await?;
@@ -291,16 +291,17 @@ impl Upkeep for TreeUpkeep {
         scan::catch_up(&self.bucket).await
     }
 
-    async fn walk(&self, progress: &Progress) -> Result<bool> {
+    async fn scan_fully(&self, progress: &Progress) -> Result<bool> {
         scan::pass(&self.bucket, progress).await.map(|()| true)
     }
 
-    async fn follow(&self) -> Result<()> {
-        scan::follow(&self.bucket).await
+    async fn read_changes(&self) -> Result<()> {
+        scan::read_changes(&self.bucket).await
     }
 }
 
-/// Whether what the catalog says of an object is only what adopting its file has found out, and nothing that a client has told.
+/// Returns whether the catalog's record holds only what adopting the file has found, and nothing from a
+/// client.
 pub fn is_guess(stands: &str) -> bool {
     record::is_guess(stands)
 }

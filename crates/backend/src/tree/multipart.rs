@@ -1,9 +1,10 @@
-//! Multipart uploads on storage that has none. Where files can be written anywhere, parts go where they will lie
-//! (`backend::slots`), and Complete moves only those that had no free slot; elsewhere they wait in the spool, and Complete
-//! streams them into one file, or what has not flowed on before.
+//! Multipart uploads on storage that has none. Where files can be written at any offset, parts are written to
+//! their final offset (`backend::slots`), and Complete moves only those that had no free slot. Elsewhere they
+//! wait in the spool, and Complete streams into one file those that have not flowed on before.
 //!
-//! Invariants: a part is recorded in the catalog after its bytes are as durable as the setting says; a Complete that is
-//! refused leaves every part as it was; one that succeeded is answered the same again, also after a crash.
+//! Invariants: a part is recorded in the catalog after its bytes are as durable as the setting says; a
+//! Complete that is refused leaves every part as it was; one that succeeded gets the same answer again, also
+//! after a crash.
 
 use super::{
     bucket::{Bucket, to_the_end},
@@ -114,7 +115,7 @@ impl Bucket {
     }
 }
 
-/// Where one part is written, or waits to be recorded.
+/// The location where one part is written, or waits to be recorded.
 enum Place {
     Slot(Given),
     Spool(SpooledPart),
@@ -185,7 +186,7 @@ async fn complete_to_the_end(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadI
         return Err(write::too_large(bucket));
     }
     let moves = moves(&assembled.parts, &recorded)?;
-    // What is still written into the file that becomes the object would be written into the object.
+    // Bytes still being written into the file that becomes the object would be written into the object.
     let making = match base(&moves).filter(|base| bucket.files.slots().is_some() && !bucket.uploads.are_written_to(id, base)) {
         Some(base) => {
             let bucket = bucket.clone();
@@ -303,7 +304,7 @@ async fn published_before_a_crash(bucket: &Bucket, key: &ObjectKey, id: &UploadI
 async fn finish(bucket: &Bucket, key: &ObjectKey, id: &UploadId, recorded: &[PartRecord], written: Written) -> Result<Written> {
     let completed = CompletedUpload { key: key.clone(), written: written.clone(), at: Timestamp::now() };
     bucket.catalog.finish_upload(bucket.id, id, completed).await?;
-    // What cannot be removed now is swept later: the object is there.
+    // Files that cannot be removed now are swept later: the object exists.
     if let Err(error) = bucket.discard(id, recorded).await {
         tracing::warn!(%key, %error, "parts of an upload that was completed stay for a while");
     }

@@ -1,16 +1,19 @@
-//! The one way in which readers come by an object: its record, and bytes that are those of that record.
+//! How readers obtain an object: its record, and bytes that belong to that record.
 //!
-//! The row is read first and the file is looked at afterwards. Our own change may come in between, and size and time would not show
-//! it. So an answer counts only if one of these holds:
-//! - this process did not change the key from before the row was read until the bytes were bound (`backend::watches`);
+//! The row is read first and the file is checked afterwards. One of our own changes may happen in between,
+//! and size and time would not show it. So a result counts only if one of these holds:
+//! - this process did not change the key from before the row was read until the bytes were bound
+//!   (`backend::watches`);
 //! - the tag of the file is that of the record, and the storage's tags are exact;
 //! - the key's lock was held meanwhile.
 //!
-//! Bytes are bound when [`Opened::read`](super::files::Opened::read) has returned: from then on the stream yields them or fails.
+//! Bytes are bound when [`Opened::read`](super::files::Opened::read) has returned: from then on the stream
+//! yields them or fails.
 //!
 //! Invariants:
 //! - no lock is held while bytes flow;
-//! - whoever waits for a lock, or holds it, does so on a task of its own: nobody who stops polling a reader holds up a writer.
+//! - a lock is awaited and held on a task of its own: a client that stops polling a reader never delays a
+//!   writer.
 
 use super::{
     adopt,
@@ -36,7 +39,7 @@ const LOOKS: usize = 2;
 /// Openings with it: of a file that others replace again and again.
 const OPENINGS: usize = 3;
 
-/// What a client wants to know of an object.
+/// What a client asks about an object.
 #[derive(Debug, Clone)]
 struct Wish {
     conditions: ReadConditions,
@@ -96,14 +99,14 @@ async fn wait(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<()> {
     .await
 }
 
-/// Whether another version of the object might have had another answer.
+/// Returns whether another version of the object might have had another answer.
 fn depends_on_the_object(error: &StoreError) -> bool {
     use StoreErrorKind::*;
     matches!(error.kind(), NoSuchKey | NotModified | PreconditionFailed | InvalidRange { .. } | InvalidPart)
 }
 
-/// One look at a key with this row; and whether the storage's tag proves that the answer is right. `None`: only whoever holds the
-/// lock can tell.
+/// Checks a key once with this row, and returns whether the storage's tag proves that the answer is right.
+/// `None`: only the holder of the lock can decide.
 async fn look(bucket: &Arc<Bucket>, key: &ObjectKey, row: Row, wish: &Wish, locked: bool) -> Result<Option<(GetReply, bool)>> {
     let look = wish.selection.map_or(Look::Only, |selection| Look::Open(ahead(&row, &wish.conditions, selection)));
     let Some(found) = bucket.find(key, &row, look, locked).await? else { return Ok(None) };
@@ -126,7 +129,7 @@ async fn look(bucket: &Arc<Bucket>, key: &ObjectKey, row: Row, wish: &Wish, lock
     Ok(Some((GetReply { info, span, body }, by_tag)))
 }
 
-/// What a reader will most likely want, as far as the catalog can tell.
+/// Returns what a reader will most likely want, as far as the catalog knows.
 fn ahead(row: &Row, conditions: &ReadConditions, selection: Selection) -> Option<Span> {
     let record = match (&row.stands, &row.intended) {
         (Some(record), _) => record,

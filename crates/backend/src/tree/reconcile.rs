@@ -1,8 +1,9 @@
 //! Files that were seen in the storage, compared with the index: rows that differ are written anew.
 //!
-//! Does not own which files are looked at: a walk (`scan`) or what the storage tells of itself (`feed`) brings them.
+//! This module does not select the files: a full scan (`scan`) or the change feed (`feed`) brings them.
 //!
-//! Invariants: a row changes only under its key's lock; an entry that cannot be looked at keeps nobody from the others.
+//! Invariants: a row changes only under its key's lock; an entry that cannot be read does not stop the
+//! others.
 
 use super::{
     bucket::Bucket,
@@ -62,13 +63,13 @@ pub(super) async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<Ve
     Ok(changed)
 }
 
-/// A file that is not as the index says. One that cannot be looked at keeps nobody from the others.
+/// Handles a file that differs from the index. One that cannot be read does not stop the others.
 async fn meet(bucket: &Bucket, seen: Seen, known: bool) -> Result<()> {
     let path = seen.1.clone();
     alone(bucket, &path, meet_locked(bucket, seen, known).await)
 }
 
-/// Notes an entry that cannot be looked at, and goes on with the others.
+/// Notes an entry that cannot be read, and continues with the others.
 pub(super) fn alone(bucket: &Bucket, path: &str, looked: Result<()>) -> Result<()> {
     match looked {
         Err(error) if is_of_entry(&error) => bucket.unreadable.meet(path, &error),
@@ -78,7 +79,7 @@ pub(super) fn alone(bucket: &Bucket, path: &str, looked: Result<()>) -> Result<(
     Ok(())
 }
 
-/// What nobody knew yet is as the listing says; anything else deserves a look.
+/// A file that was unknown is taken from the listing; any other is checked.
 async fn meet_locked(bucket: &Bucket, (key, path, stat): Seen, known: bool) -> Result<()> {
     let _guard = bucket.lock(&key).await;
     let unheard_of = !known

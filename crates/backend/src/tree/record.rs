@@ -1,7 +1,8 @@
-//! What Causeway knows of an object beyond its file: kept in the catalog, since storage like this has no place for it.
+//! What Causeway knows about an object beyond its file: kept in the catalog, because such storage has no room
+//! for it.
 //!
-//! Invariant: a record counts only while the storage says of the file what it said when the record was made. A file
-//! changed behind our back is a foreign file and never served under an old ETag.
+//! Invariant: a record counts only while the storage reports the same about the file as when the record was
+//! made. A file that was changed outside the gateway is a foreign file and never served under an old ETag.
 
 use super::files::Stat;
 use crate::{
@@ -24,7 +25,8 @@ pub(super) struct Record {
     /// Below the bucket's folder.
     pub(super) path: String,
     pub(super) size: u64,
-    /// What the storage says of the file. `None` only in intentions: it was not known before publishing.
+    /// What the storage reports about the file. `None` only in pending changes: it was not known before
+    /// publishing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) stat: Option<Stat>,
     pub(super) modified: Timestamp,
@@ -40,7 +42,7 @@ pub(super) struct Record {
     pub(super) upload: Option<UploadId>,
 }
 
-/// What a file is to be published as.
+/// The identity under which a file is to be published.
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
     pub(super) size: u64,
@@ -57,7 +59,7 @@ impl Record {
         Self { v: VERSION, path, size, stat, modified, etag, attributes, checksum, parts, upload }
     }
 
-    /// Makes the record of a file that others put there.
+    /// Makes the record of a file that was created outside Causeway.
     pub(super) fn adopted(path: String, stat: Stat, md5: [u8; 16]) -> Self {
         let modified = stat.modified.unwrap_or_else(Timestamp::now);
         let of = Identity { size: stat.size, etag: ETag::from_md5(md5), attributes: Attributes::default(), checksum: None, parts: None };
@@ -68,7 +70,7 @@ impl Record {
         self.stat.as_ref().is_some_and(|known| known.is_same(stat))
     }
 
-    /// Whether the storage's own word for the file is the one that was recorded.
+    /// Returns whether the storage's own tag of the file is the one that was recorded.
     pub(super) fn has_tag_of(&self, stat: &Stat) -> bool {
         stat.tag.is_some() && self.stat.as_ref().is_some_and(|known| known.tag == stat.tag && known.size == stat.size)
     }
@@ -108,15 +110,15 @@ impl Record {
     }
 }
 
-/// Whether a stored record says no more than what adopting a file finds out again: whoever put an object with us has told more, a
-/// checksum at least.
+/// Returns whether a stored record holds no more than what adopting a file finds out again: a client that puts
+/// an object gives more, a checksum at least.
 pub(super) fn is_guess(stands: &str) -> bool {
     serde_json::from_str::<Record>(stands).is_ok_and(|record| {
         record.checksum.is_none() && record.parts.is_none() && record.upload.is_none() && record.attributes == Attributes::default()
     })
 }
 
-/// What a client is told of a foreign file. The `-0` of its tag tells that it is no MD5.
+/// Returns what a client sees of a foreign file. The `-0` of its tag shows that it is no MD5.
 pub(super) fn foreign(stat: &Stat) -> ObjectInfo {
     let provisional = || {
         let digest = ring::digest::digest(&ring::digest::SHA256, &fingerprint(stat));
@@ -140,7 +142,7 @@ pub(super) fn foreign_row(key: &ObjectKey, stat: &Stat) -> IndexRow {
     IndexRow { key, size, etag, last_modified, checksum: None, fingerprint, version: Default::default() }
 }
 
-/// As index rows remember what the storage said.
+/// Returns what the storage reported, in the form that index rows keep.
 pub(super) fn fingerprint(stat: &Stat) -> Vec<u8> {
     serde_json::to_vec(stat).unwrap_or_default()
 }
@@ -157,7 +159,7 @@ pub(super) enum Intent {
     Delete,
 }
 
-/// What the catalog knows of a key.
+/// The catalog's row of a key.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Row {
     pub(super) stands: Option<Record>,
@@ -183,7 +185,7 @@ impl Row {
         Ok(ObjectRow { key: key.clone(), stands: text(&self.stands)?, intended: text(&self.intended)? })
     }
 
-    /// Whether what it tells of came from this upload.
+    /// Returns whether the change came from this upload.
     pub(super) fn is_of_upload(&self, upload: &UploadId) -> bool {
         let intended = match &self.intended {
             Some(Intent::Put(record)) => Some(&**record),
@@ -200,7 +202,7 @@ impl Row {
         };
         let stands = self.stands.as_ref().filter(|record| record.path == path && record.is_of(stat));
         let arrived = put.filter(|record| record.is_of(stat));
-        // What will come may look the same only where nothing but size and time tells files apart.
+        // The new file may look like the old one only where nothing but size and time distinguishes files.
         let unforeseen = put.is_some_and(|record| record.stat.is_none() && record.size == stat.size && stat.tag.is_none());
         match (stands, arrived) {
             (Some(record), None) if !unforeseen => Verdict::Known(Box::new(record.clone())),
@@ -215,7 +217,7 @@ impl Row {
 pub(super) enum Verdict {
     Known(Box<Record>),
     Foreign,
-    /// A change is under way, or was cut short: whoever holds the key's lock can tell.
+    /// A change is under way, or was cut short: the holder of the key's lock can find out which.
     Unclear,
 }
 

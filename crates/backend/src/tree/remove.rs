@@ -1,7 +1,7 @@
-//! The way of one DELETE: intention, file, record, index, and the folders it leaves empty.
+//! The course of one DELETE: pending row, file, record, index, and the folders it leaves empty.
 //!
-//! Invariant: of a delete that was cut short either the object or nothing is found afterwards, never its file without
-//! what the catalog knew of it.
+//! Invariant: after an interrupted delete either the object or nothing is found, never its file without what
+//! the catalog knew of it.
 
 use super::{
     bucket::{Bucket, to_the_end},
@@ -31,7 +31,7 @@ pub(super) async fn remove(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &W
         }
         let change = bucket.change(&key);
         if let Err(error) = bucket.files.remove(&bucket.at(&path)).await {
-            // Whether it is gone or not: the row must say so.
+            // Whether the file is gone or not, the row must say so.
             if let Err(settling) = bucket.settled(&key).await {
                 tracing::warn!(%key, error = %settling, "whether a delete came true is found out later");
             }

@@ -1,9 +1,9 @@
-//! Keeping the index true to the storage: files that others put, changed or took away, and changes that a killed process
-//! had begun.
+//! Keeping the index equal to the storage: files created, changed or removed outside the gateway, and changes
+//! that a killed process had begun.
 //!
-//! Invariants: a bucket that was there before it was ours is listed only once it was walked through; a row changes only
-//! under its key's lock; memory is bounded, but for eight bytes an object and the names of the folders still to be seen. A
-//! pass that is cut short is taken up by the next one (`trail`).
+//! Invariants: a bucket that existed before it was ours is listed only after a full scan; a row changes only
+//! under its key's lock; memory is bounded, except for eight bytes per object and the names of the folders
+//! still to be read. The next pass continues one that was cut short (`trail`).
 
 use super::{
     bucket::Bucket,
@@ -36,7 +36,7 @@ const MOST_CLOSED: usize = 32;
 const STATE: &str = "scan";
 const TRAIL: &str = "trail";
 
-/// Whether the index of a bucket was complete once: from then on it follows.
+/// Returns whether the index of a bucket was complete once: from then on it is kept up to date.
 pub(super) async fn is_complete(catalog: &dyn Catalog, bucket: BucketId) -> Result<bool> {
     Ok(catalog.state(bucket, STATE).await?.as_deref() == Some("complete"))
 }
@@ -45,7 +45,7 @@ pub(super) async fn mark_complete(catalog: &dyn Catalog, bucket: BucketId) -> Re
     Ok(catalog.set_state(bucket, STATE, Some("complete".to_owned())).await?)
 }
 
-/// Waits until listings can be trusted, starting the walk that makes them so if nobody has.
+/// Waits until listings can be trusted, and starts the necessary full scan if none is running.
 pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
     let mut ready = bucket.scan.ready.subscribe();
     if ready.borrow().is_complete() {
@@ -58,7 +58,7 @@ pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
             let passed = pass(&bucket, &Progress::default()).await;
             bucket.scan.begun.store(false, Ordering::Release);
             if let Err(error) = passed {
-                // Whoever waits is told, and that a storage cannot be reached is logged where it was tried.
+                // Waiters get the error; an unreachable storage was logged where it was tried.
                 match bucket.files.traffic().and_then(|traffic| traffic.trouble) {
                     Some(_) => tracing::debug!(bucket = bucket.id.0, %error, "walking through a bucket failed"),
                     None => tracing::error!(bucket = bucket.id.0, %error, "walking through a bucket failed"),
@@ -77,28 +77,28 @@ pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
 pub(super) async fn pass(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
     let _walking = bucket.scan.walking.lock().await;
     settle(bucket).await?;
-    walk(bucket, progress).await
+    full_scan(bucket, progress).await
 }
 
-/// As `pass`, but without a walk where the storage itself tells what has changed.
+/// Like `pass`, but without a full scan where the storage has a change feed.
 pub(super) async fn catch_up(bucket: &Arc<Bucket>) -> Result<()> {
     let _walking = bucket.scan.walking.lock().await;
     settle(bucket).await?;
-    match feed::follow(bucket).await? {
+    match feed::read(bucket).await? {
         true => Ok(()),
-        false => walk(bucket, &Progress::default()).await,
+        false => full_scan(bucket, &Progress::default()).await,
     }
 }
 
-/// What the storage tells of itself, if it does and nobody walks just now: then that finds it all.
-pub(super) async fn follow(bucket: &Arc<Bucket>) -> Result<()> {
+/// Reads the change feed, if there is one and no full scan is running: a scan would find everything.
+pub(super) async fn read_changes(bucket: &Arc<Bucket>) -> Result<()> {
     match bucket.scan.walking.try_lock() {
-        Ok(_walking) => feed::follow(bucket).await.map(drop),
+        Ok(_walking) => feed::read(bucket).await.map(drop),
         Err(_) => Ok(()),
     }
 }
 
-async fn walk(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
+async fn full_scan(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
     feed::before_a_walk(bucket).await?;
     let stamp = bucket.catalog.state(bucket.id, TRAIL).await?;
     let mut trail = Trail::take_up(bucket.scan.trail.clone(), stamp.as_deref(), Timestamp::now()).await?;
@@ -112,7 +112,7 @@ async fn walk(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
         let others = trail.pending.len();
         let looked = look_into(bucket, &folder, &mut trail, &mut descent, progress).await;
         if let Err(error) = &looked {
-            // It may have named the folders in it before, or made them up.
+            // The storage may have named the folders in it before, or made them up.
             trail.pending.truncate(others);
             // If it is the bucket itself, or one folder after the other, it says something about all that is there.
             if folder.is_empty() || !is_of_entry(error) || closed.in_a_row >= MOST_CLOSED {
@@ -135,7 +135,7 @@ async fn walk(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
     trail.forget().await.map_err(trail::failed)
 }
 
-/// Says of an error which folder it is about, unless its words or its wait are meant for clients.
+/// Adds to an error which folder it is about, unless its words or its wait are meant for clients.
 fn in_folder(folder: &str, error: StoreError) -> StoreError {
     match error.kind() {
         StoreErrorKind::InvalidRequest | StoreErrorKind::NotImplemented | StoreErrorKind::Busy => error,
@@ -189,7 +189,7 @@ impl Closed {
         }
     }
 
-    /// Whether a folder is one of them, or below one.
+    /// Returns whether a folder is one of them, or below one.
     fn holds(&self, folder: &str) -> bool {
         let above = folder.match_indices('/').map(|(at, _)| &folder[..at]);
         !self.folders.is_empty() && above.chain([folder]).any(|above| self.folders.contains(above))

@@ -1,7 +1,7 @@
-//! How far the index of one bucket is known to be true: whether it is complete, whether somebody walks, and which keys changed
-//! while the storage was asked.
+//! How far the index of one bucket is known to be correct: whether it is complete, whether a full scan runs,
+//! and which keys changed while the storage was asked.
 //!
-//! Does not own the walk itself (`scan`).
+//! This module does not own the full scan itself (`scan`).
 
 use crate::{backend::readiness::Readiness, model::ObjectKey};
 use std::{
@@ -17,7 +17,7 @@ pub(super) struct Scan {
     pub(super) begun: AtomicBool,
     /// One pass at a time.
     pub(super) walking: tokio::sync::Mutex<()>,
-    /// Where its trail is kept.
+    /// The path where its trail is kept.
     pub(super) trail: PathBuf,
     /// While the storage is asked what there is: keys whose files this process has changed since then. Of these, the answer may be
     /// from before.

@@ -1,6 +1,6 @@
-//! Changes that were cut short: which of old and new came true.
+//! Changes that were cut short: this module decides whether the old or the new state is committed.
 //!
-//! Invariants: the key's lock is held; a row without an intention says all there is to say.
+//! Invariants: the key's lock is held; a row without a pending change is complete.
 
 use super::{
     bucket::Bucket,
@@ -16,7 +16,8 @@ use futures_util::StreamExt;
 use md5::{Digest, Md5};
 
 impl Bucket {
-    /// The row of a key with nothing intended any more: what was cut short is found out. The lock is held.
+    /// Returns the row of a key without a pending change: the result of an interrupted one is found out. The
+    /// lock is held.
     pub(super) async fn settled(&self, key: &ObjectKey) -> Result<Row> {
         let row = self.row(key).await?;
         let Some(intent) = row.intended.clone() else { return Ok(row) };
@@ -39,7 +40,8 @@ impl Bucket {
     }
 
     /// Makes the index say what a settled row says, and writes the row. Listings that begin meanwhile wait. A kill in between leaves the
-    /// intention, and whoever settles it comes here again: written first, the row would leave an index that is wrong for ever.
+    /// intention, and the next attempt to settle it comes here again: written first, the row would leave an
+    /// index that is wrong for ever.
     pub(super) async fn record(&self, key: &ObjectKey, row: &Row) -> Result<()> {
         let _listed = self.changes.begin(key);
         let change = row.stands.as_ref().map_or_else(|| IndexChange::Delete(key.clone()), |record| IndexChange::Put(record.row(key)));

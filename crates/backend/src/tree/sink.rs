@@ -1,8 +1,9 @@
 //! Where the bytes of a body go: a draft, or a part that waits. They are hashed on the way.
 //!
-//! Does not own what becomes of them: nothing here publishes anything.
+//! This module does not own the result: nothing here publishes anything.
 //!
-//! Invariant: a sink has the bytes in their order, and a `Verified` is given out only when all of them were taken.
+//! Invariant: a sink has the bytes in their order, and a `Verified` is given out only when all of them were
+//! taken.
 
 use super::files::Draft;
 use crate::store::{
@@ -17,7 +18,7 @@ const BATCH: usize = 256 * 1024;
 /// Larger batches than this are hashed on a thread of their own.
 const SMALL: usize = 32 * 1024;
 
-/// Where a body goes.
+/// The destination of a body.
 #[async_trait]
 pub(super) trait Sink: Send {
     async fn take(&mut self, bytes: Vec<Bytes>) -> Result<()>;

@@ -1,7 +1,7 @@
-//! Where parts wait for their Complete: a directory on local disk with a budget.
+//! The spool where parts wait for their Complete: a directory on local disk with a budget.
 //!
-//! Invariants: a part that was acknowledged is whole and as durable as the setting says; what is written never exceeds
-//! the budget; whatever lies here and belongs to no upload is removed.
+//! Invariants: a part that was acknowledged is whole and as durable as the setting says; written bytes never
+//! exceed the budget; files that belong to no upload are removed.
 
 use super::sink::Sink;
 use crate::{
@@ -40,7 +40,7 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// What a process before left in `dir` counts.
+    /// Files that an earlier process left in `dir` count against the budget.
     pub(super) fn open(dir: PathBuf, budget: u64, durable: bool) -> Result<Arc<Self>> {
         let failed = |error| StoreError::io(format!("opening the spool {}", dir.display()), error);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(failed)?;

@@ -48,7 +48,7 @@ impl TreeStore {
         let Some(Some(Looked { found, .. })) = from.find(&request.source.key, &row, Look::Only, false).await? else { return Ok(None) };
         let Some(record) = found.record else { return Ok(None) };
         if request.source.conditions.check_source(&record.etag, record.modified).is_err() {
-            // Whoever reads it finds out whether that holds.
+            // A reader of the file finds out whether that holds.
             return Ok(None);
         }
         let Some(checksum) = record.checksum.clone().filter(|sum| sum.kind == ChecksumKind::FullObject) else { return Ok(None) };
@@ -66,7 +66,7 @@ impl TreeStore {
             }
         };
         if !found.by_tag && !watch.is_unchanged() {
-            // Which bytes the storage has copied, nobody can tell.
+            // It is not known which bytes the storage has copied.
             draft.discard().await;
             return Ok(None);
         }

@@ -1,8 +1,9 @@
-//! How far a walk through a bucket has come, kept on local disk: one that was cut short goes on from there.
+//! The progress of a full scan of a bucket, kept on local disk: a scan that was cut short continues from
+//! there.
 //!
-//! Invariants: what a trail says was seen had been brought into the index before it was written down, and the index knows
-//! its stamp: one that was lost or made anew since does not. A trail that is damaged, old or of another index is no trail,
-//! and the walk begins anew.
+//! Invariants: what a trail lists as seen was brought into the index before it was written down, and the
+//! index knows its stamp: an index that was lost or made anew since does not. A trail that is damaged, old or
+//! of another index is ignored, and the scan begins anew.
 
 use crate::{
     backend::Counts,
@@ -42,7 +43,7 @@ pub(super) struct Trail {
     written_at: Instant,
 }
 
-/// What is written beside the keys that were seen.
+/// The values that are written beside the keys that were seen.
 #[derive(Serialize, Deserialize)]
 struct Written {
     seed: u64,
@@ -88,7 +89,7 @@ impl Trail {
         let age = Duration::from_millis(u64::try_from(now.millis() - written.at.millis()).unwrap_or_default());
         let Some(whole) = whole.filter(|_| age < OLDEST) else { return Ok(false) };
         self.seen = whole.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
-        // What was added after the words were written is not known to be indexed.
+        // Keys that were appended after `Written` was saved are not known to be indexed.
         let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(self.named("seen")).await?;
         file.set_len(whole.len() as u64).await?;
         self.seed = written.seed;

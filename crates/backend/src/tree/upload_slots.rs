@@ -1,6 +1,6 @@
-//! Which slots the uploads of one bucket have that are being written to.
+//! The slots of those uploads of one bucket that are being written to.
 //!
-//! Does not own who writes to a slot, and until when (`given`).
+//! This module does not own which writer has a slot, and until when (`given`).
 
 use crate::{
     backend::slots::{Location, Slots},
@@ -20,17 +20,17 @@ impl Uploads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `None`: the upload has ended, or nobody has met it.
+    /// `None`: the upload has ended, or this process does not know it.
     pub(super) fn with<T>(&self, id: &UploadId, change: impl FnOnce(&mut Slots) -> T) -> Option<T> {
         self.all().get_mut(id).map(change)
     }
 
-    /// Whether bytes may be on their way to a file of slots.
+    /// Returns whether bytes may be on their way to a file of slots.
     pub(super) fn are_written_to(&self, id: &UploadId, file: &Location) -> bool {
         self.with(id, |slots| slots.are_written_to(file)).unwrap_or(false)
     }
 
-    /// Forgets an upload, and tells what it had.
+    /// Forgets an upload, and returns what it had.
     pub(super) fn end(&self, id: &UploadId) -> Slots {
         self.all().remove(id).unwrap_or_default()
     }

@@ -1,8 +1,8 @@
-//! The way of one PUT: body into a draft, intention into the catalog, publish, record, index.
+//! The course of one PUT: body into a draft, pending row into the catalog, publish, record, index.
 //!
-//! Invariants: a draft is published only after its body was verified; what is about to be published is in the catalog,
-//! durably, before it is: whenever the process is killed, the file tells which of old and new came true; once publishing
-//! has begun it runs to its end whether or not the client still waits.
+//! Invariants: a draft is published only after its body was verified; the catalog durably holds what is about
+//! to be published before it is: whenever the process is killed, the file shows whether the old or the new
+//! state is committed; once publishing has begun it runs to its end whether or not the client still waits.
 
 use super::{
     bucket::{Bucket, to_the_end},
@@ -22,7 +22,7 @@ use crate::{
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 
-/// What S3 computes when a client names no checksum.
+/// The checksum that S3 computes when a client names none.
 pub(super) const DEFAULT_CHECKSUM: Option<ChecksumAlgorithm> = Some(ChecksumAlgorithm::Crc64Nvme);
 /// Each round fails only if folders come and go under our feet.
 const ROUNDS: usize = 8;
@@ -30,7 +30,7 @@ const ROUNDS: usize = 8;
 /// A whole draft and what it is.
 pub(super) struct Ready {
     pub(super) draft: Box<dyn Draft>,
-    /// What the storage will say of it, if it tells before.
+    /// What the storage will report of it, if it does so in advance.
     pub(super) expected: Option<Stat>,
     pub(super) identity: Identity,
 }
@@ -177,7 +177,7 @@ struct Publishing<'b> {
 impl Publishing<'_> {
     async fn run(&mut self, mut draft: Box<dyn Draft>) -> Result<Stat> {
         let way = self.bucket.path_of(self.key);
-        // Whoever could come into the way again waits until we are through.
+        // Other changes that could interfere wait until this one is done.
         let mut held = Vec::new();
         if let Err(error) = self.intend().await {
             draft.discard().await;

@@ -1,4 +1,5 @@
-//! Names in URLs. Percent-encoded once, here, and never normalised: `..`, `a//b` and control characters arrive as they are.
+//! Names in URLs. They are percent-encoded once, here, and never normalised: `..`, `a//b` and control
+//! characters arrive unchanged.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 

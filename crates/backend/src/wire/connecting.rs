@@ -1,6 +1,7 @@
 //! Connections to storages: TCP and TLS in one bounded time.
 //!
-//! Invariant: what takes the connection and does not begin TLS fails as early, and as plainly, as what takes no connection.
+//! Invariant: a server that takes the connection and does not begin TLS fails as early, and with as clear an
+//! error, as one that takes no connection.
 
 use super::{WireSettings, tls};
 use crate::store::Result;
@@ -29,7 +30,7 @@ impl Connector {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        // It shares the time among the addresses of a name.
+        // The connector shares this time among the addresses of a name.
         tcp.set_connect_timeout(Some(settings.connect_timeout));
         tcp.set_keepalive(Some(Duration::from_secs(60)));
         let below = hyper_rustls::HttpsConnectorBuilder::new()

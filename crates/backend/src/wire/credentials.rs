@@ -1,5 +1,5 @@
-//! Signing requests, and where credentials come from. The signatures and the provider chains are a library's; what it
-//! needs of the world (HTTP to token services, files, the environment, helper commands) is given to it here.
+//! Signing requests, and the sources of credentials. A library implements the signatures and the provider
+//! chains; this file gives it what it needs: HTTP to token services, files, the environment, helper commands.
 
 use super::{Chain, outgoing::Outgoing, tls};
 use crate::store::{
@@ -49,7 +49,7 @@ impl Sign for Unsigned {
     }
 }
 
-/// What credential providers may use.
+/// Returns the context that credential providers may use.
 pub fn context() -> Result<Context> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);

@@ -1,14 +1,18 @@
-//! HTTP to object stores: what their drivers share. Connections, TLS, signing, timeouts, repeats, and bodies that stream
-//! both ways. Knows nothing of any one protocol: a driver brings request heads and reads replies.
+//! HTTP to object stores: what their drivers share. Connections, TLS, signing, timeouts, repeats, and bodies
+//! that stream both ways. This module knows no protocol: a driver brings request heads and reads replies.
 //!
 //! Invariants:
-//! - every request has a place among `max_requests` of its backend, until its reply has been read or dropped: one slow
-//!   backend never takes what another needs;
-//! - nothing waits for ever: connecting has `connect_timeout`, the reply's head and every piece of its body have `timeout`; so has the
-//!   storage while it does not take a body that is there, but not the client that sends it;
-//! - a storage that has not answered yet, or was lost, and says nothing at all for `connect_timeout` is lost;
-//! - a request is repeated only if that is harmless, or if it surely was not carried out; a streamed body never is;
-//! - of a streamed body the last piece is sent only once the whole was verified: what fails is cut short on the way.
+//! - every request has a permit among `max_requests` of its backend, until its reply has been read or
+//!   dropped: one slow backend never takes what another needs;
+//! - no wait is endless: connecting has `connect_timeout`, the reply's head and every piece of its body have
+//!   `timeout`; so has the storage while it does not take a body that is there, but not the client that sends
+//!   it;
+//! - a storage that has not answered yet, or was lost, counts as lost when it sends nothing at all for
+//!   `connect_timeout`;
+//! - a request is repeated only if that is harmless, or if it surely was not carried out; a streamed body
+//!   never is;
+//! - the last piece of a streamed body is sent only once the whole was verified: a body that fails is cut
+//!   short on the way.
 
 mod address;
 mod connecting;
@@ -113,7 +117,7 @@ impl Wire {
         self.send_within(self.settings.timeout, signer, head, body, again).await
     }
 
-    /// As `send`, for what takes storages longer than other requests: copies, and completing uploads.
+    /// Like `send`, for requests that take storages longer than others: copies, and completing uploads.
     pub async fn send_within(&self, timeout: Duration, signer: &dyn Sign, head: Parts, body: Outgoing, again: Again) -> Result<Reply> {
         let place = tokio::time::timeout(self.settings.timeout, self.places.clone().acquire_owned()).await;
         let Ok(Ok(place)) = place else {
@@ -122,7 +126,7 @@ impl Wire {
         let mut body = Some(body);
         let begun = Instant::now();
         for attempt in 1.. {
-            // Who has waited in vain for a connection for so long is told.
+            // A caller that has waited this long for a connection in vain gets the error.
             let late = |failure: &Failure| !failure.is_reached && begun.elapsed() >= self.settings.connect_timeout;
             let last = attempt >= self.settings.attempts;
             let Some(sending) = body.take() else { break };
@@ -146,7 +150,7 @@ impl Wire {
         Err(StoreError::new(StoreErrorKind::Internal, "a request has no attempts"))
     }
 
-    /// The last failure of a request, for whoever has sent it. That there is no connection is everybody's affair.
+    /// Returns the last failure of a request to its caller. A missing connection concerns all callers.
     fn told(&self, failure: Failure, uri: &Uri) -> StoreError {
         if failure.is_reached {
             return failure.error;
@@ -191,7 +195,7 @@ impl Wire {
     }
 
     fn answered(&self, status: StatusCode) {
-        // Whether it accepts us, a driver may know better.
+        // A driver may know better whether the storage accepts our credentials.
         if status != StatusCode::UNAUTHORIZED {
             self.meter.contact().made();
         }
@@ -206,9 +210,9 @@ impl fmt::Debug for Wire {
 
 /// No reply.
 struct Failure {
-    /// Whether the request may have been carried out all the same.
+    /// Whether the storage may have carried out the request all the same.
     carried_out: bool,
-    /// Whether anything was there to send it to.
+    /// Whether a connection was there to send it on.
     is_reached: bool,
     error: StoreError,
 }
@@ -228,7 +232,7 @@ impl Failure {
         Self { carried_out: true, is_reached: true, error }
     }
 
-    /// It has the request, and nobody knows what became of it.
+    /// The storage has the request, and its outcome is unknown.
     fn silent(limit: Duration) -> Self {
         let error = StoreError::new(StoreErrorKind::Unavailable, "the storage says nothing")
             .with_source(format!("it took the connection, and has not answered for {limit:?} (connect_timeout)"));

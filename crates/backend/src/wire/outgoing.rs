@@ -1,5 +1,5 @@
-//! Request bodies. A short one is gathered, verified and known before it is sent, so that it can be sent again; a long
-//! one streams, digested on the way, and its last piece waits for the verdict.
+//! Request bodies. A short one is gathered, verified and known before it is sent, so that it can be sent
+//! again; a long one streams, digested on the way, and its last piece waits until it is verified.
 
 use crate::{
     model::ChecksumAlgorithm,
@@ -22,10 +22,10 @@ use std::{
 /// Bodies up to this length are held in memory whole.
 pub(super) const SHORT: u64 = 128 << 10;
 const BATCH: usize = 128 << 10;
-/// As SDKs cut their streams; the last may be shorter.
+/// The chunk size that SDKs use for their streams; the last may be shorter.
 const CHUNK: u64 = 1 << 20;
 
-/// What goes around the bytes of a streamed body.
+/// The framing around the bytes of a streamed body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     Plain,
@@ -42,7 +42,7 @@ pub enum Outgoing {
 
 pub struct Streaming {
     frames: Mutex<BoxStream<'static, Result<Bytes, PayloadError>>>,
-    /// `None`: nobody knows, and it is sent in chunks.
+    /// `None`: unknown, and the body is sent in chunks.
     left: Option<u64>,
     progress: Arc<Progress>,
 }
@@ -267,7 +267,7 @@ impl Outgoing {
         Self::Full { bytes: Some(bytes), progress: Arc::default() }
     }
 
-    /// What is there already and too long for memory: `length` bytes, sent once.
+    /// A body that is complete but too long for memory: `length` bytes, sent once.
     pub fn once(frames: BoxStream<'static, Result<Bytes, PayloadError>>, length: u64) -> Self {
         Self::stream(frames, Some(length), Arc::default())
     }
@@ -276,7 +276,7 @@ impl Outgoing {
         Self::Stream(Streaming { frames: Mutex::new(frames), left: length, progress })
     }
 
-    /// What the next attempt would send, if there can be one.
+    /// Returns the body for the next attempt, if there can be one.
     pub(super) fn again(&self) -> Option<Self> {
         match self {
             Self::Full { bytes, .. } => Some(Self::full(bytes.clone().unwrap_or_default())),

@@ -1,4 +1,4 @@
-//! Which requests may be sent again, and when.
+//! Rules on which requests may be sent again, and when.
 
 use crate::backend::spread;
 use http::{HeaderMap, StatusCode, header};
@@ -7,7 +7,7 @@ use std::time::Duration;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// What repeating a request would do.
+/// The effect of repeating a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
     /// The same once more.

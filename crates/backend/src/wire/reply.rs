@@ -1,4 +1,4 @@
-//! What a storage answered: its head at once, its body as it comes.
+//! The reply of a storage: its head at once, its body as it arrives.
 
 use super::Chain;
 use crate::store::{
@@ -34,11 +34,11 @@ pub struct Reply {
     pub headers: HeaderMap,
     body: Incoming,
     timeout: Duration,
-    /// Bytes at the beginning that nobody asked for.
+    /// Bytes at the beginning that were not requested.
     skip: u64,
-    /// The first piece, if it was waited for and nobody has taken it yet.
+    /// The first piece, if it was awaited and not taken yet.
     begun: Option<Bytes>,
-    /// Given back with the body: a reply that nobody reads to its end costs its connection, and no place.
+    /// Released with the body: a reply that is not read to its end costs its connection, but no permit.
     _place: OwnedSemaphorePermit,
 }
 
@@ -97,8 +97,8 @@ impl Reply {
         }
     }
 
-    /// As `frame`, of a document: it has to come at a pace at which it has an end. Bytes of objects may come as slowly as a
-    /// client takes them; of a document nobody has a use for a part.
+    /// Like `frame`, for a document: it has to arrive fast enough to reach its end. Bytes of objects may arrive
+    /// as slowly as a client takes them; a part of a document is of no use.
     pub async fn piece(&mut self, came: &mut Came) -> Result<Option<Bytes>> {
         let begun = *came.begun.get_or_insert_with(Instant::now);
         let deadline = begun + self.timeout + Duration::from_secs(came.bytes / SLOWEST);

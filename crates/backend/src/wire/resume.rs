@@ -1,4 +1,4 @@
-//! An object on its way out, that goes on where it stopped when the storage cuts it short.
+//! An object on its way out, which continues where it stopped when the storage cuts it short.
 
 use super::{Reply, repeat};
 use crate::store::{

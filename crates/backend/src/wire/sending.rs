@@ -1,7 +1,8 @@
 //! A request whose body is written piece by piece while it is under way.
 //!
-//! Invariants: the last piece goes out only when `finish` says that it was the last, and whatever is dropped before is cut
-//! short on the way; writing waits for the storage with bounds, and learns at once that it has refused.
+//! Invariants: the last piece is sent only when `finish` says that it was the last, and a request that is
+//! dropped before is cut short on the way; writing waits for the storage with bounds, and learns at once that
+//! it has refused.
 
 use super::{
     Outgoing, Reply,
@@ -30,7 +31,7 @@ const AHEAD: usize = 8;
 
 pub struct Sending {
     pieces: mpsc::Sender<Piece>,
-    /// What comes after this decides whether it was the last.
+    /// This piece is held back: what comes after it decides whether it was the last.
     held: Option<Bytes>,
     /// How much of the announced length is left.
     left: Option<u64>,

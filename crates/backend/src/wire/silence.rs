@@ -1,22 +1,22 @@
-//! Tells a storage that is slow from one that says nothing at all, before the time of a request is over.
+//! Distinguishes a slow storage from one that sends nothing at all, before the time of a request is over.
 //!
-//! A request may take a storage long. Saying that it is there does not: while a request has no answer from a storage that has not answered
-//! yet, or was lost, the storage is asked for nothing in particular (`HEAD /`, without credentials). Any reply will do. Storages that
-//! answer within a third of `connect_timeout` are never asked.
+//! A request may take a storage long. A sign of life does not: while a request has no reply from a storage
+//! that has not answered yet, or was lost, the storage gets a probe (`HEAD /`, without credentials). Any
+//! reply will do. Storages that answer within a third of `connect_timeout` are never probed.
 
 use super::{Outgoing, connecting::Connector};
 use http::{Method, Request, StatusCode, Uri, header};
 use hyper_util::client::legacy::Client;
 use std::time::Duration;
 
-/// What is known of a storage that was asked whether it is there.
+/// The result of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SignOfLife {
-    /// It has replied, with this status.
+    /// The storage has replied, with this status.
     Reply(StatusCode),
-    /// It said nothing for the whole time.
+    /// The storage sent nothing for the whole time.
     Silence,
-    /// The question itself failed: only the request that waits can tell more.
+    /// The probe itself failed: only the waiting request can find out more.
     Unknown,
 }
 

@@ -1,4 +1,4 @@
-//! Whom to trust: the public certificate authorities, and those the operator names.
+//! Trusted certificates: the public certificate authorities, and those the operator names.
 
 use crate::store::{
     Result,
@@ -24,7 +24,7 @@ pub fn configuration(ca_file: Option<&Path>) -> Result<ClientConfig> {
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// The same, with sessions that nobody else resumes.
+/// The same, with sessions that no other connection resumes.
 pub fn alone(configuration: &ClientConfig) -> ClientConfig {
     let mut alone = configuration.clone();
     alone.resumption = Resumption::in_memory_sessions(8);

@@ -1,5 +1,5 @@
-//! A stream whose last piece waits until what was read has been found to be what was asked for: what turns out to be
-//! something else is cut short, and never looks complete.
+//! A stream whose last piece waits until the bytes were checked to be what was asked for: a stream that turns
+//! out to be something else is cut short, and never looks complete.
 
 use crate::store::{ByteStream, Result};
 use async_trait::async_trait;

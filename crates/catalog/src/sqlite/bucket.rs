@@ -53,10 +53,11 @@ pub(super) fn create(db: &Connection, bucket: &NewBucket, documents: &[NewDocume
     Ok(BucketRecord { id, revision: FIRST, bucket: bucket.clone(), documents })
 }
 
-/// The revision of a bucket that nobody has changed, as its column's default says.
+/// The revision of a bucket that was never changed, as its column's default says.
 const FIRST: Revision = Revision(1);
 
-/// The name of a bucket or replica at a place, inside it or around it. Each step is a look into an index, however many there are.
+/// Returns the name of a bucket or replica at a location, inside it or around it. Each step is one index
+/// lookup, however many buckets there are.
 fn touching(db: &Connection, BackendPlace { backend, place }: &BackendPlace) -> rusqlite::Result<Option<String>> {
     if place.is_empty() {
         let mut any = db.prepare_cached("SELECT name FROM buckets WHERE backend = ?1 LIMIT 1")?;

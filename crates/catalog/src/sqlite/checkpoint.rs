@@ -1,9 +1,9 @@
-//! Moves what is committed from a database's log into its file, in a thread of its own.
+//! Moves committed pages from a database's log into its file, in a thread of its own.
 //!
-//! SQLite by itself checkpoints inside a commit, which then waits for the disk, and with it everybody in its group and
-//! behind it. Here commits go on meanwhile. The log begins anew only when all of it has been moved, which under steady
-//! writing never is the case after a pass beside the writer: so SQLite's own checkpoint stays on as the last resort, at a
-//! size where hardly anything is left for it to do.
+//! SQLite by itself checkpoints inside a commit, which then waits for the disk, and with it every change in
+//! its group and behind it. Here commits continue meanwhile. The log begins anew only when all of it has been
+//! moved, which under steady writing never is the case after a pass beside the writer: so SQLite's own
+//! checkpoint remains as the last resort, at a size where hardly anything is left for it to do.
 
 use super::error::internal;
 use crate::catalog::Result;
@@ -21,7 +21,7 @@ pub(super) struct Pace {
     pub(super) last_resort: i64,
 }
 
-/// Owned by the writing thread, which tells it how much it wrote.
+/// The writing thread owns it, and reports how much it wrote.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     pace: Pace,
@@ -65,7 +65,8 @@ impl Drop for Checkpointer {
 
 fn run(db: &Connection, woken: &Receiver<()>, pace: Pace) {
     while woken.recv().is_ok() {
-        // Its row: whether it was disturbed, the pages in the log, and how many of them are moved.
+        // The row of the result: whether it was disturbed, the pages in the log, and how many of them are
+        // moved.
         match db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1)) {
             // Only one at a time can checkpoint: out of the writer's way, or the log would never begin anew.
             Ok(pages) if pages >= pace.last_resort && woken.recv().is_err() => return,

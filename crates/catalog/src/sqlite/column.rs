@@ -1,4 +1,5 @@
-//! How our values are stored in columns, and read back: a value that does not parse any more is an error, never a guess.
+//! How our values are stored in columns, and read back: a value that no longer parses is an error, never a
+//! guess.
 
 use crate::{
     catalog::Generation,
@@ -23,7 +24,7 @@ where
     row.get::<_, Column<T>>(at).map(|column| column.0)
 }
 
-/// As [`get`], where the column may be NULL.
+/// Like [`get`], for a column that may be NULL.
 pub(super) fn get_option<T>(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<T>>
 where
     Column<T>: FromSql,
@@ -58,7 +59,7 @@ impl ToSql for Column<u64> {
     }
 }
 
-/// The order of a version in `deletions`; -1 stands for what LIST shows of a key.
+/// The order of a version in `deletions`; -1 means the row that LIST shows for a key.
 impl ToSql for Column<Option<u64>> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         match self.0 {

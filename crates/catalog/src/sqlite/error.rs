@@ -1,4 +1,5 @@
-//! SQLite's errors in the catalog's words. Nothing of the driver's own error types leaves `sqlite`.
+//! The mapping of SQLite's errors to those of the catalog. Nothing of the driver's own error types leaves
+//! `sqlite`.
 
 use crate::catalog::{CatalogError, CatalogErrorKind};
 use rusqlite::{Error, ErrorCode};

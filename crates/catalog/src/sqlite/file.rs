@@ -33,9 +33,9 @@ pub(super) const INDEX_PACE: Pace = Pace { pass_after: 2000, last_resort: 8000 }
 
 /// Why a file cannot be opened.
 enum Problem {
-    /// It is not, or no longer, a database with our tables.
+    /// The file is not, or no longer, a database with our tables.
     Corrupt(String),
-    /// It has a format that only a later release knows.
+    /// The file has a format that only a later release knows.
     Newer(String),
     Other(CatalogError),
 }
@@ -74,7 +74,8 @@ fn damaged_truth(path: &Path, why: &str) -> CatalogError {
     ))
 }
 
-/// The error for whoever meets damage while the files are in use. An index is begun anew by the next start.
+/// Returns the error for damage that is found while the files are in use. An index is begun anew by the next
+/// start.
 pub(super) fn damaged(path: &Path, why: &rusqlite::Error) -> CatalogError {
     if !path.ends_with(INDEX.file) {
         return damaged_truth(path, &why.to_string());
@@ -89,7 +90,7 @@ pub(super) fn damaged(path: &Path, why: &rusqlite::Error) -> CatalogError {
     ))
 }
 
-/// What stands behind the name of an index in which a reader has met damage.
+/// The suffix of the name of an index in which a reader has found damage.
 const DAMAGED: &str = "-damaged";
 
 /// The writing connection to `index.sqlite`. A damaged one is replaced by an empty one, and so is one that a later release wrote: it
@@ -111,7 +112,7 @@ pub(super) fn open_index(dir: &Path) -> Result<Connection> {
     }
 }
 
-/// An empty index in place of one that cannot be used.
+/// Creates an empty index in place of one that cannot be used.
 pub(super) fn begin_index_anew(dir: &Path, why: &str) -> Result<Connection> {
     let path = &dir.join(INDEX.file);
     tracing::warn!(path = %path.display(), why, "the key index cannot be used: an empty one is begun, to be filled from the backends");
@@ -122,7 +123,7 @@ pub(super) fn begin_index_anew(dir: &Path, why: &str) -> Result<Connection> {
     })
 }
 
-/// Removes `index.sqlite`, which nobody has open.
+/// Removes `index.sqlite`, which must not be open.
 pub(crate) fn forget_index(dir: &Path) -> Result<()> {
     remove(&dir.join(INDEX.file))
 }
@@ -168,7 +169,7 @@ fn open(path: &Path, format: &Format, synchronous: &str, checkpoint: i64) -> std
     Ok(db)
 }
 
-/// Whether the file is a new one. Refuses what is not ours to write.
+/// Returns whether the file is a new one. Refuses files that are not ours to write.
 fn recognise(db: &Connection, path: &Path, format: &Format) -> std::result::Result<bool, Problem> {
     let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;

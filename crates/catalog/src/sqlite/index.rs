@@ -63,10 +63,11 @@ pub(super) fn apply(db: &Connection, bucket: BucketId, generation: Generation, c
     }
 }
 
-/// In the place of a version's order: what LIST shows of a key.
+/// Used instead of a version's order: the row that LIST shows for a key.
 const CURRENT: Option<u64> = None;
 
-/// Whether a newer change of the same row came before. A change that is not numbered is the newest when it comes.
+/// Returns whether a newer change of the same row came before. A change without a number is the newest when
+/// it comes.
 fn is_late(
     db: &Connection,
     bucket: BucketId,
@@ -89,7 +90,7 @@ fn is_late(
     ])
 }
 
-/// What comes later and is older finds this.
+/// Records the deletion, so that an older change that arrives later finds it.
 fn note_deletion(db: &Connection, bucket: BucketId, generation: Generation, key: &ObjectKey, order: Option<u64>) -> Applied<()> {
     db.prepare_cached(
         "INSERT INTO deletions (bucket, key, version_order, generation) VALUES (?1, ?2, ?3, ?4)

@@ -19,7 +19,7 @@ pub(super) fn acquire(db: &Connection, name: &str, owner: &str, now: Timestamp, 
     Ok(fencing.map(|fencing| Lease { name: name.to_owned(), owner: owner.to_owned(), fencing, until }))
 }
 
-/// Also one that has run out, if nobody else had it since.
+/// Renews a lease, even one that has run out, if no other owner had it since.
 pub(super) fn renew(db: &Connection, lease: &Lease, until: Timestamp) -> Applied<Option<Lease>> {
     let renewed = db.prepare_cached("UPDATE leases SET until = ?4 WHERE name = ?1 AND owner = ?2 AND fencing = ?3")?.execute(params![
         lease.name,

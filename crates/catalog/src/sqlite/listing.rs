@@ -1,7 +1,8 @@
 //! Pages of keys and of uploads: cursors over ordered tables for `store::grouping`.
 //!
-//! Rows are fetched in bites. A bite never reaches above the prefix asked for nor beyond a page, and bites begin small
-//! where a delimiter may make the cursor jump: a page costs about its own number of rows, whatever the bucket's size.
+//! Rows are fetched in small batches. A batch never reaches above the requested prefix nor beyond a page, and
+//! batches begin small where a delimiter may make the cursor jump: a page costs about its own number of rows,
+//! whatever the bucket's size.
 
 use super::column::{get, get_option};
 use crate::{
@@ -68,7 +69,7 @@ trait Table {
 struct Cursor<T: Table> {
     table: T,
     bite: VecDeque<T::Item>,
-    /// Where the next bite begins; `None` at the end, and before the first seek.
+    /// The position where the next batch begins; `None` at the end, and before the first seek.
     position: Option<T::Position>,
     size: usize,
     first: usize,
@@ -180,8 +181,8 @@ struct Uploads<'a> {
 /// The upload that the page before ended with.
 struct Marker {
     key: Vec<u8>,
-    /// `None` if it has ended since: nobody knows any more where it stood, and its key's uploads are listed again, since
-    /// to list one twice is better than to miss one.
+    /// `None` if the upload has ended since: its position is no longer known, and its key's uploads are
+    /// listed again, since to list one twice is better than to miss one.
     place: Option<(Timestamp, String)>,
 }
 
@@ -289,7 +290,7 @@ mod tests {
         }
     }
 
-    /// What one page costs in steps of SQLite's machine.
+    /// Returns what one page costs in steps of SQLite's machine.
     fn steps(db: &Connection, request: &ListRequest) -> i32 {
         let statement = db.prepare_cached(KEYS).expect("prepares");
         statement.reset_status(StatementStatus::VmStep);

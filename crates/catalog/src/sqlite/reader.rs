@@ -1,6 +1,7 @@
-//! The connections that read one database: few, opened when first needed, each used by one blocking task at a time.
+//! The connections that read one database: few, opened when first needed, each used by one blocking task at a
+//! time.
 //!
-//! A read sees everything whose commit has resolved before it began.
+//! A read sees every change whose commit was reported before the read began.
 
 use super::{
     error::{closed, internal, is_corrupt},
@@ -63,7 +64,7 @@ impl Readers {
 
 impl Pool {
     fn with<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        // A statement of its own: the lock must not be held while a file is opened.
+        // This is a separate statement: the lock must not be held while a file is opened.
         let idle = self.idle().pop();
         let db = match idle {
             Some(db) => db,

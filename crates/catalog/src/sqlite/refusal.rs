@@ -1,4 +1,4 @@
-//! Answers of no: a change that is refused has changed nothing, and takes none of its group with it.
+//! Refusals: a change that is refused has changed nothing, and does not undo the others in its group.
 
 use super::writer::Failure;
 use crate::catalog::{CatalogError, CatalogErrorKind};

@@ -1,4 +1,4 @@
-//! SQL of replicas: rows among the buckets, named so that no bucket can be.
+//! SQL of replicas: rows among the buckets, with names that no bucket can have.
 
 use super::{bucket, column::get, refusal::no_such_bucket, writer::Applied};
 use crate::catalog::{BucketId, CatalogError, CatalogErrorKind, Expected, LeftPlace, NewReplica, ReplicaChange, ReplicaRecord, Revision};
@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 const COLUMNS: &str = "id, backend, place, rank, seeded, revision";
 
-/// What the column `seeded` says.
+/// Value of the column `seeded`.
 const SEEDED: i64 = 1;
 const REFILLED: i64 = 2;
 const UNMADE: i64 = 3;

@@ -1,10 +1,13 @@
-//! Space that is kept for what frees space: a file without content beside the databases, which is cut when they find no room.
+//! Space that is kept for changes that free space: a file without content beside the databases, which is cut
+//! when they find no room.
 //!
-//! Owns the file and its length. Does not own who may use it: only the writer asks, and only for changes that free something.
+//! This module owns the file and its length. It does not decide who may use it: only the writer asks, and
+//! only for changes that free something.
 //!
 //! Invariants:
-//! - the file is cut piece by piece, so that whoever else writes to a full disk finds little of it;
-//! - it is filled again only when there is room for it and as much again: filling it never makes the disk full.
+//! - the file is cut piece by piece, so that other programs that write to a full disk find little of it;
+//! - it is filled again only when there is room for it and as much again: filling it never makes the disk
+//!   full.
 
 use rustix::{
     fs::{FallocateFlags, StatVfs},
@@ -24,7 +27,7 @@ const NAME: &str = "reserve";
 const SIZE: u64 = 16 << 20;
 /// On small file systems the reserve is a sixteenth of their size.
 const SHARE: u64 = 16;
-/// What one change may need, with all the pages that it touches.
+/// The most that one change may need, with all the pages that it touches.
 const PIECE: u64 = 512 << 10;
 /// Less than this is nothing: a page, and a page of the log.
 const NOTHING: u64 = 64 << 10;
@@ -79,7 +82,7 @@ impl Reserve {
         }
     }
 
-    /// Whether the file system has no room at all.
+    /// Returns whether the file system has no room at all.
     pub(super) fn is_full(&self) -> bool {
         rustix::fs::fstatvfs(&self.file).is_ok_and(|space| free(&space) < NOTHING)
     }
@@ -101,7 +104,7 @@ impl Reserve {
         if missing > 0 && has_room {
             let filled = match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, whole) {
                 Ok(()) => Ok(whole),
-                // Where space cannot be kept without being written, there is no reserve.
+                // On file systems where space cannot be allocated without being written, there is no reserve.
                 Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(0),
                 Err(error) => Err(error),
             };

@@ -1,11 +1,11 @@
 //! The two stored formats: which tables each file has, and how a file says which format it is in.
 //!
-//! `application_id` says that a file is ours and which of the two, `user_version` is the version of its format. A change
-//! to a table is a new version with a step in `upgrades`; the golden files in `tests/golden` hold every version ever
-//! written to being readable.
+//! `application_id` identifies a file as one of ours and says which of the two it is; `user_version` is the
+//! version of its format. A change to a table is a new version with a step in `upgrades`; the golden files in
+//! `tests/golden` check that every version ever written stays readable.
 //!
-//! Keys are BLOBs, so that their order is the order of their bytes. Times are milliseconds since the epoch. Columns of
-//! the type ANY hold what `column` packs into them.
+//! Keys are BLOBs, so that their order is the order of their bytes. Times are milliseconds since the epoch.
+//! Columns of the type ANY hold what `column` packs into them.
 
 /// One stored format.
 #[derive(Debug)]
@@ -22,15 +22,15 @@ impl Format {
     }
 }
 
-/// What cannot be had again: buckets, their documents, identities, leases, uploads, their parts, how uploads ended, and what storage
-/// cannot keep of its objects.
+/// The truth, which cannot be rebuilt: buckets, their documents, identities, leases, uploads, their parts,
+/// how uploads ended, and what storage cannot keep of its objects.
 pub(super) const TRUTH: Format = Format {
     file: "catalog.sqlite",
     application_id: 0x4357_5459,
     upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3, TRUTH_4, TRUTH_5, TRUTH_6, TRUTH_7],
 };
 
-/// What can: the ordered key index, and how far its making has come.
+/// The derived rows, which can be rebuilt: the ordered key index, and the progress of building it.
 pub(super) const INDEX: Format = Format { file: "index.sqlite", application_id: 0x4357_4958, upgrades: &[INDEX_1, INDEX_2, INDEX_3] };
 
 const TRUTH_1: &str = "
@@ -121,7 +121,7 @@ CREATE TABLE left_places (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// `seeded` of replicas is 3 from now on where the place could not be made yet.
+/// From this version on, `seeded` of a replica is 3 where the location could not be made yet.
 const TRUTH_6: &str = "
 CREATE INDEX buckets_by_place ON buckets (backend, place);
 ";

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, params};
 /// Bits of a size that are stored apart from its whole GiB: see the stored format.
 const GIB: u32 = 30;
 
-/// What a bucket holds.
+/// The number and total size of the objects in a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Size {
     pub(super) bucket: BucketId,
@@ -17,7 +17,7 @@ pub(super) struct Size {
     pub(super) bytes: u64,
 }
 
-/// Counts a key that had one size and has another now. `None` stands for a key that is not there.
+/// Counts a key that had one size and has another now. `None` means that the key does not exist.
 pub(super) fn count(db: &Connection, bucket: BucketId, before: Option<u64>, now: Option<u64>) -> Applied<()> {
     if before == now {
         return Ok(());

@@ -1,14 +1,14 @@
 //! The one thread that writes to a database, with group commit.
 //!
-//! Changes are applied in the order of their submission. Whatever is waiting when the thread is free goes into one
-//! transaction: under load many changes share a commit, a lone change waits for nothing.
+//! Changes are applied in the order of their submission. All changes that wait when the thread is free go
+//! into one transaction: under load many changes share a commit, a lone change waits for nothing.
 //!
 //! Invariants:
-//! - a caller hears of success only after the commit;
-//! - a change that fails takes none of its group with it: it either refuses and has changed nothing, or the whole group
-//!   is rolled back and every change of it applied once more, alone;
+//! - success is reported to a caller only after the commit;
+//! - a change that fails does not undo the others in its group: it either refuses and has changed nothing, or
+//!   the whole group is rolled back and every change of it applied once more, alone;
 //! - where there is no room, changes that free space are given some of the reserve, and no others;
-//! - every caller hears something: if a change panics it fails alone, and if the thread itself died, all fail.
+//! - every caller gets a result: if a change panics it fails alone, and if the thread itself died, all fail.
 
 use super::{
     checkpoint::Checkpointer,
@@ -53,7 +53,7 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
-/// What a change gives: see [`Failure`] for what its errors promise.
+/// The result of a change: see [`Failure`] for what its errors promise.
 pub(super) type Applied<T> = std::result::Result<T, Failure>;
 
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl Writer {
         self.enqueue(move |db| change(db).map(Step::Done), false)
     }
 
-    /// As [`submit`](Self::submit), for a change that frees space: it works also where there is no room.
+    /// Like [`submit`](Self::submit), for a change that frees space: it works even where there is no room.
     pub(super) fn submit_freeing<T: Send + 'static>(
         &self,
         mut change: impl FnMut(&Connection) -> Applied<T> + Send + 'static,
@@ -93,7 +93,7 @@ impl Writer {
         self.enqueue(move |db| change(db).map(Step::Done), true)
     }
 
-    /// As [`submit_freeing`](Self::submit_freeing), for a change too big for one transaction.
+    /// Like [`submit_freeing`](Self::submit_freeing), for a change too big for one transaction.
     pub(super) fn submit_freeing_steps<T: Send + 'static>(
         &self,
         change: impl FnMut(&Connection) -> Applied<Step<T>> + Send + 'static,
@@ -108,7 +108,7 @@ impl Writer {
     ) -> BoxFuture<'static, Result<T>> {
         let (reply, outcome) = oneshot::channel();
         let job = Change { change, frees, outcome: None, reply };
-        // If the thread is gone the job is dropped right here, and the future tells.
+        // If the thread is gone the job is dropped right here, and the future reports that.
         let _ = self.queue.send(Message::Change(Box::new(job)));
         self.hear(outcome)
     }
@@ -133,7 +133,7 @@ trait Job: Send {
     fn is_finished(&self) -> bool;
     /// Space, in the end.
     fn frees(&self) -> bool;
-    /// Tells the caller, now that what `apply` did is committed or it failed.
+    /// Reports the result to the caller, after the changes of `apply` were committed or failed.
     fn resolve(self: Box<Self>, committed: Result<()>);
 }
 
@@ -210,7 +210,7 @@ impl Thread {
         }
     }
 
-    /// What is waiting, and whether this is the end. Blocks only if there is nothing to do.
+    /// Returns the changes that wait, and whether this is the end. Blocks only if there is nothing to do.
     fn gather(&mut self) -> (Vec<Box<dyn Job>>, Option<End>) {
         let mut group: Vec<_> = self.unfinished.pop_front().into_iter().collect();
         while group.len() < GROUP {
@@ -262,7 +262,7 @@ impl Thread {
     fn is_full(&self, error: &CatalogError) -> bool {
         match error.kind() {
             CatalogErrorKind::Full => true,
-            // What it says where not a page can be added to what the connections share.
+            // SQLite's error when no page can be added to the memory that the connections share.
             CatalogErrorKind::Unavailable => self.reserve.as_ref().is_some_and(|reserve| reserve.is_full()),
             _ => false,
         }
@@ -274,14 +274,14 @@ impl Thread {
         CatalogError::new(kind, error.to_string())
     }
 
-    /// What is in the log is moved into the file: then the log begins anew, and needs no further room. If that was not enough, a piece
-    /// of the reserve is given.
+    /// Committed pages are moved from the log into the file: then the log begins anew, and needs no further
+    /// room. If that was not enough, a piece of the reserve is given.
     fn make_room(&self, moved: &mut bool) -> bool {
         if *moved && !self.reserve.as_ref().is_some_and(|reserve| reserve.give()) {
             return false;
         }
         *moved = true;
-        // It may find no room either, and may be in somebody's way: the next attempt tells.
+        // The checkpoint may find no room either, or a reader may block it: the next attempt decides.
         let _ = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         true
     }

@@ -1,5 +1,6 @@
-//! A bucket to be added that is a folder of a storage of files: on a backend that reaches the folder already, or on one of its own
-//! whose root the folder is. Also the settings of a new backend that no URL tells.
+//! Adds a bucket that is a folder of a file storage: on a backend that reaches the folder already, or on a
+//! new one whose root is the folder. Also handles the settings of a new backend that the URL does not
+//! contain.
 
 use super::{
     super::{
@@ -31,7 +32,7 @@ pub(super) fn site(draft: &Draft, addition: &Addition, bucket: &BucketName, fold
             None => refuse(format!("backend '{name}' is {} at {}, which is not where the URL leads", known.type_name(), known.location())),
         };
     }
-    // The URL names a server only for some types; drives and services are told apart by who is let into them.
+    // The URL names a server only for some types; drives and services are distinguished by their credentials.
     let is_told = !folder.said.is_empty() && !addition.has_settings() && addition.backend.is_none();
     let reached = draft.settings.backends.iter().filter(|_| is_told).find_map(|(name, known)| Some((name, way(known, folder)?)));
     if let Some((name, way)) = reached {
@@ -84,7 +85,8 @@ fn way(known: &Backend, folder: &Folder) -> Option<String> {
     way.map(|way| if is_encoded { percent_encoding::percent_decode_str(&way).decode_utf8_lossy().into_owned() } else { way })
 }
 
-/// Adds the settings that were said besides the URL to those of a new backend, and refuses one that lacks any it must have.
+/// Adds the settings that were given besides the URL to those of a new backend, and refuses one that lacks a
+/// required setting.
 pub(super) fn complete(draft: &Draft, addition: &Addition, said: &mut Keys) -> Result<(), EditError> {
     let Some(kind) =
         said.iter().find_map(|(key, value)| if let ("type", Said::Plain(kind)) = (*key, value) { Some(kind.clone()) } else { None })
@@ -130,13 +132,13 @@ fn is_secret(row: &Row) -> bool {
     row.kind == SecretSetting::KIND
 }
 
-/// How to say it.
+/// The command-line flag of a setting.
 fn flag(row: &Row) -> String {
     let name = row.name;
     if is_secret(row) { format!("--secret-env {name}=VARIABLE") } else { format!("--set {name}=VALUE") }
 }
 
-/// Whether nobody has let us into it yet.
+/// Whether the backend still has to be authorized by a person.
 pub(super) fn awaits_authorization(backend: &Backend) -> bool {
     match backend {
         Backend::Gdrive(gdrive) => gdrive.refresh_token.is_none() && gdrive.service_account.is_none(),

@@ -11,7 +11,7 @@ pub enum CannedAcl {
     PublicRead,
     PublicReadWrite,
     AuthenticatedRead,
-    /// On objects it lets the owner of the bucket read, too. Our owners of buckets always can.
+    /// On objects this ACL lets the owner of the bucket read, too. In Causeway, bucket owners always can.
     BucketOwnerRead,
     BucketOwnerFullControl,
 }

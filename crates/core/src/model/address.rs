@@ -1,4 +1,4 @@
-//! Which object is meant: a key, and one of its versions or the current one.
+//! The address of an object: a key, and one of its versions or the current one.
 
 use super::{ObjectKey, VersionId};
 

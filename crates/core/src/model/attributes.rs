@@ -18,7 +18,7 @@ pub struct Attributes {
     pub cache_control: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_disposition: Option<String>,
-    /// As the client meant it: `aws-chunked` has been stripped.
+    /// The encoding that the client meant: `aws-chunked` has been stripped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_encoding: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,7 +45,7 @@ pub struct Attributes {
 impl Attributes {
     /// About how many bytes their texts take in memory: for caches, which are bounded by such figures.
     pub fn footprint(&self) -> usize {
-        // What an entry of user metadata or a tag takes besides its text.
+        // Bytes that an entry of user metadata or a tag takes besides its text.
         const TEXT: usize = 32;
         let user: usize = self.user.iter().map(|(name, value)| name.len() + value.len() + 3 * TEXT).sum();
         let tags: usize = self.tags.iter().map(|tag| tag.key.len() + tag.value.len() + 2 * TEXT).sum();

@@ -42,8 +42,9 @@ impl BucketName {
         &self.0
     }
 
-    /// Whether S3 lets no client give this name to a new bucket: names of other kinds of S3's, and of buckets in the namespace of an
-    /// account (`-an`). A bucket that is there, and one that an operator names, may have it.
+    /// Returns whether S3 lets no client give this name to a new bucket: such names belong to S3's other
+    /// kinds of buckets, or to buckets in the namespace of an account (`-an`). An existing bucket, and one
+    /// that an operator names, may have it.
     pub fn is_reserved(&self) -> bool {
         const PREFIXES: [&str; 2] = ["sthree-", "amzn-s3-demo-"];
         const SUFFIXES: [&str; 4] = ["-an", ".mrap", "--x-s3", "--table-s3"];

@@ -22,7 +22,7 @@ pub enum ChecksumAlgorithm {
     Xxhash128,
 }
 
-/// What S3 says of one algorithm.
+/// The facts that S3 documents about one algorithm.
 struct Facts {
     name: &'static str,
     header: &'static str,
@@ -73,7 +73,7 @@ impl ChecksumAlgorithm {
         }
     }
 
-    /// As in `x-amz-checksum-algorithm`.
+    /// Returns the name that `x-amz-checksum-algorithm` uses.
     pub const fn as_str(self) -> &'static str {
         self.facts().name
     }
@@ -143,7 +143,7 @@ impl ChecksumKind {
     }
 }
 
-/// What a multipart upload promised at its start.
+/// The checksum that a multipart upload promised at its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChecksumSpec {
     pub algorithm: ChecksumAlgorithm,
@@ -261,7 +261,7 @@ enum State {
     Sha(ring::digest::Context),
     Md5(Md5),
     Xxhash64(Xxh64),
-    /// Its buffers have half a kilobyte.
+    /// The buffers of this algorithm have half a kilobyte.
     Xxhash3(Box<Xxh3>),
     Xxhash128(Box<Xxh3>),
 }

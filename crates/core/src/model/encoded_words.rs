@@ -1,4 +1,5 @@
-//! Encoded words (RFC 2047): how text outside ASCII travels in a header, on S3 and on storages that speak like it.
+//! Encoded words (RFC 2047): how text outside ASCII travels in a header, on S3 and on storages with the same
+//! convention.
 //!
 //! Invariant: `decode(encode(text))` is the text, whatever it holds.
 
@@ -66,7 +67,7 @@ fn decode_word(word: &str) -> Option<String> {
     match charset.to_ascii_lowercase().as_str() {
         "utf-8" => String::from_utf8(bytes).ok(),
         "us-ascii" => String::from_utf8(bytes).ok().filter(|text| text.is_ascii()),
-        // Its characters are the first 256 of Unicode.
+        // The characters of this charset are the first 256 of Unicode.
         "iso-8859-1" => Some(bytes.into_iter().map(char::from).collect()),
         _ => None,
     }

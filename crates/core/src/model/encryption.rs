@@ -1,4 +1,5 @@
-//! Encryption at rest that a storage does itself with keys of its own or of a key service. With keys of clients: not here.
+//! Encryption at rest that a storage does itself, with its own keys or those of a key service. Encryption
+//! with keys of clients is not covered here.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,20 +26,21 @@ impl EncryptionAlgorithm {
         Self::NAMES.into_iter().find(|(_, algorithm)| *algorithm == self).map_or("AES256", |(name, _)| name)
     }
 
-    /// Whether a key service has the key.
+    /// Returns whether the key is held by a key service.
     pub fn has_key(self) -> bool {
         self != Self::Aes256
     }
 }
 
-/// As a client asks for it, or as a storage says that it is.
+/// Encryption, as a client asks for it or as a storage reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Encryption {
     pub algorithm: EncryptionAlgorithm,
     /// The key's name; the key itself never comes here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
-    /// What the key service is to authenticate: base64 of JSON. Only asked for, never told, never stored.
+    /// The context that the key service authenticates: base64 of JSON. Clients send it; it is never returned
+    /// and never stored.
     #[serde(skip)]
     pub context: Option<String>,
     #[serde(default)]

@@ -24,7 +24,7 @@ impl ETag {
         Self(format!("{}-{parts}", hex::encode(md5)).into())
     }
 
-    /// As a client sends it: quoted or not, perhaps weak. S3 compares them alike.
+    /// Parses a tag that a client sent: quoted or not, perhaps weak. S3 compares them alike.
     pub fn parse(text: &str) -> Self {
         let text = text.trim();
         let text = text.strip_prefix("W/").unwrap_or(text);
@@ -39,14 +39,14 @@ impl ETag {
         &self.0
     }
 
-    /// The MD5 this tag stands for, if it stands for one.
+    /// Returns the MD5 that this tag represents, if it represents one.
     pub fn as_md5(&self) -> Option<[u8; 16]> {
         let mut md5 = [0; 16];
         hex::decode_to_slice(self.0.as_bytes(), &mut md5).ok()?;
         Some(md5)
     }
 
-    /// Whether it is made of MD5s: that of the body, or those of its parts.
+    /// Returns whether the tag is made of MD5s: that of the body, or those of its parts.
     pub fn tells_bytes(&self) -> bool {
         let of_parts = |(digest, count): (&str, &str)| count.parse::<u16>().is_ok() && Self::parse(digest).as_md5().is_some();
         self.as_md5().is_some() || self.as_str().rsplit_once('-').is_some_and(of_parts)

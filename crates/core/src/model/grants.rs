@@ -1,6 +1,8 @@
-//! What an identity may do in a bucket: decided here, by its role, by whether it owns the bucket, and by what it was given there.
+//! The rights of an identity in a bucket: they follow from its role, from whether it owns the bucket, and
+//! from the grants that it has there.
 //!
-//! Invariants: each right includes those before it; a read-only identity never has more than reading, whatever it owns or is given.
+//! Invariants: each right includes those before it; a read-only identity never has more than reading,
+//! whatever it owns or is granted.
 
 use super::{Identity, Owner, Role};
 use std::{collections::BTreeMap, sync::Arc};
@@ -17,12 +19,12 @@ pub enum Right {
     Own,
 }
 
-/// Rights in one bucket, by the id of whoever has them.
+/// Rights in one bucket, by the id of the identity that has them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants(BTreeMap<Arc<str>, Right>);
 
 impl Grants {
-    /// Nobody is given a bucket itself: that is what owners are for.
+    /// Grants never make an identity the owner of a bucket.
     pub fn new(grants: impl IntoIterator<Item = (Owner, Right)>) -> Self {
         Self(grants.into_iter().map(|(owner, right)| (owner.id, right.min(Right::Write))).collect())
     }

@@ -1,4 +1,4 @@
-//! Who asks: identities from configuration, and the principal of one request.
+//! The sender of a request: identities from configuration, and the principal of one request.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
@@ -19,7 +19,8 @@ impl fmt::Display for AccessKey {
     }
 }
 
-/// What an identity may do. `Admin` acts on every bucket, the others on the buckets they own or are given: see [`Right`](super::Right).
+/// The role of an identity. `Admin` acts on every bucket, the others on the buckets they own or have a grant
+/// for: see [`Right`](super::Right).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -31,7 +32,7 @@ pub enum Role {
 impl Role {
     pub const ALL: [Self; 3] = [Self::Admin, Self::ReadWrite, Self::ReadOnly];
 
-    /// As the configuration names it. Stored: never change one.
+    /// Returns the name that the configuration uses. It is stored: never change one.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Admin => "admin",

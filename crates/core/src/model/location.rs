@@ -1,4 +1,4 @@
-//! Where something lies on a storage: for telling whether two places are the same, or one is inside the other.
+//! Locations on a storage: they show whether two are the same, or one is inside the other.
 
 /// A folder of a storage. Two locations on different storages never touch.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,12 +32,13 @@ impl Location {
         }
     }
 
-    /// Whether, in the order of locations, something inside of this one may come behind another that comes behind this one.
+    /// Returns whether, in the order of locations, something inside this one may come after another location
+    /// that comes after this one.
     pub fn may_hold_what_follows(&self, other: &Self) -> bool {
         self.storage == other.storage && other.path.starts_with(&self.path)
     }
 
-    /// Whether one of the two is the other, or inside it.
+    /// Returns whether the two are the same, or one is inside the other.
     pub fn touches(&self, other: &Self) -> bool {
         self.way_to(other).is_some() || other.way_to(self).is_some()
     }

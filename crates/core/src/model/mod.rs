@@ -1,6 +1,8 @@
-//! The vocabulary: every name and value that crosses a layer, parsed once at the edge and typed from there on.
+//! The vocabulary: every name and value that crosses a layer. Each is parsed once at the edge and typed from
+//! there on.
 //!
-//! Owns no I/O, no clock and no policy. Everything else in the crate may use it; it uses nothing of the crate.
+//! This module owns no I/O, no clock and no policy. Everything else in the crate may use it; it uses nothing
+//! of the crate.
 
 mod acl;
 mod address;

@@ -1,4 +1,4 @@
-//! What layers have to say of how a reply was had: for its headers and nobody's memory.
+//! Notes of the layers on how they obtained a reply. They are for the headers of that reply and are not kept.
 
 /// Beside what an object is; never stored, and empty where no layer had anything to say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl CacheUse {
     }
 }
 
-/// Where copies of a replicated object are.
+/// The replicas that hold copies of a replicated object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Replicas {
     /// Backends that hold it as it is now.

@@ -1,4 +1,4 @@
-//! What a store knows of one object.
+//! The facts that a store knows about one object.
 
 use super::{Attributes, Checksum, ETag, Notes, ObjectChecksum, Timestamp};
 
@@ -9,7 +9,7 @@ pub struct ObjectInfo {
     pub etag: ETag,
     pub last_modified: Timestamp,
     pub attributes: Attributes,
-    /// How many tags there are, even where `attributes` does not tell them.
+    /// The number of tags, known even where `attributes` does not list them.
     pub tag_count: usize,
     pub checksum: Option<ObjectChecksum>,
     /// The parts of an object made by multipart upload, in order; empty for any other.

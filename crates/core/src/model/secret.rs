@@ -1,4 +1,4 @@
-//! Text that must never be shown.
+//! Secret text, which must never be shown.
 
 use std::{fmt, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Where signature version 2 is accepted.
+//! The places in a request where signature version 2 is accepted.
 
 /// Which requests that are signed with version 2 are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -7,6 +7,6 @@ pub enum SignatureV2 {
     /// Presigned URLs: many SDKs still make them by default, and such a URL expires.
     #[default]
     Presigned,
-    /// Also the Authorization header.
+    /// Query parameters and the Authorization header.
     All,
 }

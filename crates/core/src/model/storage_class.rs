@@ -1,4 +1,4 @@
-//! Storage classes: a closed set of names. Which of them a storage has is its own affair.
+//! Storage classes: a closed set of names. Each storage decides which of them it offers.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
@@ -34,7 +34,7 @@ impl StorageClass {
         self.0
     }
 
-    /// What replies call it.
+    /// Returns the name that replies use.
     pub fn shown(class: Option<Self>) -> &'static str {
         class.map_or(Self::STANDARD, Self::as_str)
     }

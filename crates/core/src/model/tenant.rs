@@ -1,4 +1,4 @@
-//! Whose names they are: names of buckets and ids of owners are unique within a tenant.
+//! Tenants: names of buckets and ids of owners are unique within a tenant.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};

@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 /// S3 User Guide, "Multipart upload limits".
 pub const MAX_PART_NUMBER: u16 = 10_000;
 
-/// An upload id: url-safe, unguessable, safe as a file name because `parse` lets nothing else through.
+/// An upload id: url-safe, unguessable, and safe as a file name because `parse` refuses everything else.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UploadId(Arc<str>);

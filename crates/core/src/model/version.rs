@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 /// S3 User Guide, "Retaining multiple versions of objects": a version id has at most 1,024 bytes.
 pub const MAX_VERSION_ID_BYTES: usize = 1024;
 
-/// What S3 calls an object that was written while its bucket kept no versions.
+/// The id that S3 gives to an object that was written while its bucket kept no versions.
 const NULL: &str = "null";
 
 /// 1 to 1,024 bytes of UTF-8, otherwise opaque: only the store that gave an id out knows which version it names. Ids have no order:
@@ -14,7 +14,8 @@ const NULL: &str = "null";
 pub struct VersionId(Option<Arc<str>>);
 
 impl VersionId {
-    /// The id of an object that was written while no versions were kept. It is a value of its own: no store gives it out for another.
+    /// The id of an object that was written while no versions were kept. It is a value of its own: no store
+    /// uses it for another version.
     pub const NULL: Self = Self(None);
 
     pub fn parse(text: &str) -> Option<Self> {

@@ -73,7 +73,7 @@ impl ReadConditions {
         }
     }
 
-    /// As `check` for the source of a copy, which has no 304: every failure is 412.
+    /// Like `check`, but for the source of a copy, which has no 304: every failure is 412.
     pub fn check_source(&self, etag: &ETag, modified: Timestamp) -> Result<(), StoreErrorKind> {
         self.check(etag, modified).map_err(|_| PreconditionFailed)
     }
@@ -90,7 +90,7 @@ pub struct WriteConditions {
     pub size: Option<u64>,
 }
 
-/// What a write condition looks at.
+/// The state of the object that a write condition is checked against.
 #[derive(Debug, Clone, Copy)]
 pub struct Current<'a> {
     pub etag: &'a ETag,

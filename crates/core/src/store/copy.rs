@@ -1,7 +1,9 @@
-//! Copies between any two stores by streaming through this process: the default where no driver has a shorter way.
+//! Copies between any two stores by streaming through this process: the default where no driver has a shorter
+//! way.
 //!
-//! Invariant: a copy of a whole object is published only if its bytes have the checksum or the MD5 that the source's record tells, where
-//! it tells one. A range has no such proof: there the source's store answers for what it opened.
+//! Invariant: a copy of a whole object is published only if its bytes have the checksum or the MD5 in the
+//! source's record, where the record has one. A range has no such proof: there the source's store is
+//! responsible for the bytes that it opened.
 
 use super::{
     ByteStream, CopyPartRequest, CopyRequest, CopySource, GetReply, GetRequest, ObjectBody, PartWritten, PutRequest, Result, Selection,
@@ -35,7 +37,7 @@ impl<'s> NativeSource<'s> {
     }
 }
 
-/// How often a copy is begun whose source breaks off, or has other bytes than its record tells.
+/// The number of attempts at a copy whose source breaks off, or has other bytes than its record says.
 const ATTEMPTS: usize = 3;
 
 pub async fn stream_object<S: Store + ?Sized>(target: &S, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
@@ -76,7 +78,7 @@ pub async fn stream_part<S: Store + ?Sized>(
     Err(unread(last))
 }
 
-/// What was wrong with the source each time, the last time.
+/// Returns the error of the source in the last attempt.
 fn unread(last: Option<StoreError>) -> StoreError {
     let Some(last) = last else { return other_bytes() };
     let kind = if last.kind() == StoreErrorKind::Busy { StoreErrorKind::Busy } else { StoreErrorKind::Unavailable };
@@ -104,7 +106,8 @@ struct Opened {
     failure: Failure,
 }
 
-/// Why the bytes of a source are not what `info` says, or are not all to be had. The payload fails then, and never comes to its end.
+/// The reason why the bytes of a source differ from `info`, or cannot all be read. The payload then fails and
+/// never reaches its end.
 #[derive(Clone, Default)]
 struct Failure(Arc<Mutex<Option<StoreError>>>);
 
@@ -144,14 +147,15 @@ async fn open(
     Ok(Opened { info, payload: Payload::from_stream(frames, announced), failure })
 }
 
-/// What all bytes of an object have to come to.
+/// The digest that all bytes of an object must have.
 enum Proof {
     Checksum(Box<ChecksumHasher>, Checksum),
     Md5(Box<Md5>, [u8; 16]),
 }
 
 impl Proof {
-    /// As far as the object's record tells. Where keys of a key service encrypt, the ETag only looks like an MD5.
+    /// Returns the proof that the object's record allows. Where keys of a key service encrypt, the ETag only
+    /// looks like an MD5.
     fn of(info: &ObjectInfo) -> Option<Self> {
         let plain = info.attributes.encryption.as_ref().is_none_or(|with| with.algorithm == EncryptionAlgorithm::Aes256);
         match info.checksum.as_ref().filter(|checksum| checksum.kind == ChecksumKind::FullObject) {

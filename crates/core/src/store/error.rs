@@ -1,4 +1,4 @@
-//! What can go wrong in a store: a kind that S3 has an answer for, the words for an operator, and the source.
+//! Errors of a store: a kind that maps to an S3 error, words for an operator, and the source.
 
 use super::payload::PayloadError;
 use crate::model::NoSuchVersion;
@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 /// `ENFILE` and `EMFILE`, on every Unix.
 const NO_DESCRIPTORS: [i32; 2] = [23, 24];
 
-/// Kinds that callers tell apart. When in doubt, an error does not deserve its own.
+/// Kinds that callers distinguish. When in doubt, an error does not deserve its own kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreErrorKind {
     NoSuchKey,
@@ -43,7 +43,8 @@ pub enum StoreErrorKind {
     AclNotSupported,
     /// 403: the storage does not let us at this entry.
     AccessDenied,
-    /// 500: the storage says of this entry what cannot be, or cannot read it. Of others it may.
+    /// 500: the storage reports something impossible about this entry, or cannot read it. Other entries may
+    /// be fine.
     Broken,
     /// 501: this backend cannot hold the promise asked for.
     NotImplemented,
@@ -51,8 +52,8 @@ pub enum StoreErrorKind {
     Busy,
     /// 503 ServiceUnavailable: the storage does not answer.
     Unavailable,
-    /// 503 ServiceUnavailable: no connection to the storage comes about, and waiting does not help: it is not the one that it should
-    /// be, or does not accept us.
+    /// 503 ServiceUnavailable: no connection to the storage can be made, and waiting does not help: it is not
+    /// the expected storage, or it does not accept our credentials.
     NoConnection,
     /// 507: no space, or over a quota.
     StorageFull,
@@ -69,7 +70,7 @@ pub struct StoreError {
     message: String,
     /// How long its cause is known to last.
     wait: Option<Duration>,
-    /// What S3 tells a client with the kind, by its own names: `PartNumber`, `ETag`, …
+    /// Details that the S3 error sends to a client, under S3's names: `PartNumber`, `ETag`, …
     details: Vec<(&'static str, String)>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -104,7 +105,7 @@ impl StoreError {
     pub fn io(what: impl fmt::Display, error: impl Into<std::io::Error>) -> Self {
         let error = error.into();
         let kind = match error.kind() {
-            // Whoever ends something makes room.
+            // Temporary: descriptors become free when other requests end.
             _ if error.raw_os_error().is_some_and(|code| NO_DESCRIPTORS.contains(&code)) => StoreErrorKind::Busy,
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreErrorKind::StorageFull,
             std::io::ErrorKind::StaleNetworkFileHandle => StoreErrorKind::Unavailable,
@@ -132,7 +133,7 @@ impl StoreError {
             // Not ours to read or to change; a link that leads out of the bucket, or round in a circle.
             Some(Errno::ACCESS | Errno::PERM | Errno::XDEV | Errno::LOOP) => StoreErrorKind::AccessDenied,
             Some(Errno::NAMETOOLONG) => StoreErrorKind::KeyTooLong,
-            // What is no object of ours lies where a folder or a file would have to be.
+            // A file or folder that is no object of ours is where a folder or a file would have to be.
             Some(Errno::NOTDIR | Errno::ISDIR) => StoreErrorKind::InvalidRequest,
             // On a network file system, of a handle that its server has forgotten: asking again gets another.
             Some(Errno::STALE) => StoreErrorKind::Unavailable,
@@ -157,7 +158,7 @@ impl StoreError {
         &self.message
     }
 
-    /// How long its cause is known to last; `None` if nobody knows.
+    /// Returns how long the cause is known to last; `None` if that is unknown.
     pub fn wait(&self) -> Option<Duration> {
         self.wait
     }

@@ -1,9 +1,10 @@
-//! How S3 groups an ordered run of keys into one page: prefix, delimiter, marker, limit. Pure; each store that has its
-//! keys in order brings a cursor.
+//! How S3 groups an ordered run of keys into one page: prefix, delimiter, marker, limit. This module is pure;
+//! each store that has its keys in order brings a cursor.
 //!
-//! A page costs one step per entry and one seek per common prefix, however many keys lie below that prefix.
+//! A page costs one step per entry and one seek per common prefix, however many keys are below that prefix.
 
-/// Where a cursor goes on. Bytes, because a bound above "everything with this prefix" is no UTF-8.
+/// The position where a cursor continues. It is bytes, because a bound above "everything with this prefix" is
+/// not UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seek {
     /// The first name at or above.
@@ -37,7 +38,7 @@ pub enum Grouped<T> {
     CommonPrefix(String),
 }
 
-/// What to list.
+/// The parameters of a listing.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<'a> {
     pub prefix: &'a str,

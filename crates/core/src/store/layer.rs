@@ -1,11 +1,13 @@
-//! Layers: stores upon another store, which answers for them wherever they say nothing themselves.
+//! Layers: stores on top of another store, which handles every call that the layer does not define itself.
 //!
-//! A type that is a [`Layer`] is a [`Store`] by that, and writes only what it does otherwise than the store below. Its methods are
-//! plain `async fn`: the future of a call is boxed once per layer, whether the layer does something or passes the call on.
+//! Every [`Layer`] is a [`Store`], and defines only what it does differently from the store below. Its
+//! methods are plain `async fn`: the future of a call is boxed once per layer, whether the layer does
+//! something or passes the call on.
 //!
-//! Invariant: bytes pass by a layer only if the layer says so. A copy by the store below would read and write beneath the layer's
-//! own `get` and `put`: by default it is read from its source and written through the layer. A layer that changes no bytes passes
-//! on `copy`, `copy_part` and `native_source` explicitly; one that encrypts or keeps versions must not.
+//! Invariant: bytes bypass a layer only if the layer allows it. A copy by the store below would read and
+//! write beneath the layer's own `get` and `put`: by default an object is read from its source and written
+//! through the layer. A layer that changes no bytes passes on `copy`, `copy_part` and `native_source`
+//! explicitly; one that encrypts or keeps versions must not.
 
 use super::{
     BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply, GetRequest, ListPage, ListRequest,
@@ -105,7 +107,8 @@ pub trait Layer: Sized + Send + Sync + fmt::Debug + 'static {
         async move { self.below().list_uploads(request).await }
     }
 
-    /// What is below is offered only by a layer whose readers get the bytes that lie below.
+    /// The source below is offered only by a layer whose readers get the bytes exactly as the store below
+    /// holds them.
     fn native_source(&self) -> Option<NativeSource<'_>> {
         None
     }

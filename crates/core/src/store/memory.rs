@@ -1,13 +1,16 @@
-//! Memory for bytes on their way: bodies, documents and replies of all requests together, with a share for each peer.
+//! Memory for bytes on their way: bodies, documents and replies of all requests together, with a share for
+//! each peer.
 //!
-//! A share is full when it has as much as nobody has: one peer alone gets a half, and whoever comes later finds some of the rest
-//! (Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches").
+//! A share is full when it uses as much as is still free: one peer alone gets a half, and a peer that comes
+//! later finds some of the rest (Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory
+//! Packet Switches").
 //!
-//! Owns the counting and the waiting. Does not own the bytes, nor who has which share, nor who gives way when others wait.
+//! This module owns the counting and the waiting. It does not own the bytes, the assignment of shares to
+//! peers, or the choice of who must release memory when others wait.
 //!
 //! Invariants:
-//! - bytes are counted from the moment they are here until the last owner drops them, so the limit may be exceeded by what
-//!   arrives at once, never by what stays;
+//! - bytes are counted from the moment they arrive until the last owner drops them, so the limit may be
+//!   exceeded by what arrives at once, never by what is kept;
 //! - a share that is full makes only its own peer wait.
 
 use bytes::Bytes;
@@ -23,8 +26,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// A waiter that is woken and takes nothing wakes nobody either: so one of those who wait looks now and then, and wakes all others
-/// if there is room.
+/// A waiter that is woken and takes nothing wakes no other waiter: so one of the waiters checks at this
+/// interval, and wakes all others if there is room.
 const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
@@ -32,14 +35,14 @@ pub struct Memory {
     /// All shares together hold no more.
     limit: usize,
     used: AtomicUsize,
-    /// Wakes one waiter: whoever takes bytes then wakes the next if there is still room.
+    /// Wakes one waiter: a waiter that takes bytes wakes the next one if there is still room.
     freed: Notify,
-    /// Whoever has it looks for the others.
+    /// The holder of this lock checks for all waiters.
     looking: Mutex<()>,
     waiting: AtomicUsize,
     /// Somebody was refused since [`Memory::is_wanted`] was asked.
     refused: AtomicBool,
-    /// Wakes whoever can make others give way. One for all shares.
+    /// Wakes the tasks that can make others release memory. All shares have the same one.
     wanted: Arc<Notify>,
     /// Wakes everybody who holds bytes that can be written away. One for all shares.
     filled: Arc<Notify>,
@@ -51,7 +54,7 @@ impl Memory {
         Self::empty(limit, Arc::default(), Arc::default(), None)
     }
 
-    /// What of this memory one peer may use: what it holds counts for both.
+    /// Returns the share of this memory that one peer may use: bytes held in it count for both.
     pub fn share(self: &Arc<Self>) -> Arc<Self> {
         Self::empty(self.limit, self.wanted.clone(), self.filled.clone(), Some(self.clone()))
     }
@@ -67,18 +70,18 @@ impl Memory {
         Held { memory: self.clone(), bytes }
     }
 
-    /// Counts bytes that are to come, or refuses them: for what can be told to come back.
+    /// Counts bytes that are about to arrive, or refuses them: for clients that can be asked to retry later.
     pub fn try_hold(self: &Arc<Self>, bytes: usize) -> Option<Held> {
         (!self.is_full()).then(|| self.hold(bytes))
     }
 
-    /// Bytes that are counted until nobody needs them any more.
+    /// Counts these bytes until their last owner drops them.
     pub fn pin(self: &Arc<Self>, bytes: Bytes) -> Bytes {
         let held = self.hold(bytes.len());
         Bytes::from_owner(Pinned { bytes, _held: held })
     }
 
-    /// Whether it is all the memory, and no share of it.
+    /// Returns whether this is all the memory, not a share of it.
     pub fn is_whole(&self) -> bool {
         self.whole.is_none()
     }
@@ -93,7 +96,7 @@ impl Memory {
         (self.used() + of_all + 1).saturating_sub(self.limit)
     }
 
-    /// Whether anybody waits for it, or was refused since that was last asked.
+    /// Returns whether a waiter exists, or a request was refused since the last call.
     pub fn is_wanted(&self) -> bool {
         let was_refused = self.refused.swap(false, Relaxed);
         (was_refused || self.waiting.load(Relaxed) > 0) && self.is_full()
@@ -114,8 +117,8 @@ impl Memory {
         while self.is_full() {
             waiting.get_or_insert_with(|| Waiting::begin(&self.waiting));
             self.wanted.notify_one();
-            // What others give back makes room here, too, and wakes nobody. Thousands may wait: if each of them looked, everybody
-            // else would wait for that.
+            // Bytes that other shares release make room here, too, and wake no waiter of this share.
+            // Thousands may wait: if each of them checked, everything else would be delayed.
             let look = async {
                 let _first = self.looking.lock().await;
                 sleep(LOOK).await;
@@ -131,7 +134,7 @@ impl Memory {
         }
     }
 
-    /// Waits until it is full: whoever can write bytes away should.
+    /// Waits until the memory is full: a holder of bytes that can write them out should then do so.
     pub async fn full(&self) {
         loop {
             let mut filled = std::pin::pin!(self.filled.notified());
@@ -139,7 +142,7 @@ impl Memory {
             if self.is_full() {
                 return;
             }
-            // What others take fills it, too, and may tell nobody.
+            // Bytes taken through other shares fill this one, too, perhaps without a wake-up.
             let _ = timeout(LOOK, filled).await;
         }
     }

@@ -1,15 +1,19 @@
 //! The contract between S3 and storage: one bucket's objects, behind one object-safe trait.
 //!
-//! Every driver (`backend`) implements [`Store`], and every layer that stacks upon one (cache, limits, …) is a [`Layer`], and a
-//! store by that; the functions in `tests/contract` hold each of them to the promises written here. Nothing of an SDK, of SQL or of
-//! HTTP crosses this trait.
+//! Every driver (`backend`) implements [`Store`]. Every layer on top of a store (cache, limits, …) is a
+//! [`Layer`], and through that a store. The functions in `tests/contract` check each of them against the
+//! promises written here. No type of an SDK, of SQL or of HTTP crosses this trait.
 //!
 //! Invariants of every implementation:
-//! - an object becomes visible whole, with its attributes, or not at all; what it replaces stays readable until then;
-//! - a write is visible only after its [`Payload`](payload::Payload) was verified: publishing takes a `Verified`;
-//! - conditions are checked at the moment of publishing, under whatever makes that moment atomic, never before the body;
-//! - an address without a version means the current object of its key; a version that the key does not have is `NoSuchVersion`, on
-//!   every store. Where no versions are kept, an object is its own version `null`, and has no other;
+//! - an object becomes visible whole, with its attributes, or not at all; the object that it replaces stays
+//!   readable until then;
+//! - a write is visible only after its [`Payload`](payload::Payload) was verified: publishing takes a
+//!   `Verified`;
+//! - conditions are checked at the moment of publishing, under whatever makes that moment atomic, never
+//!   before the body;
+//! - an address without a version means the current object of its key; a version that the key does not have
+//!   is `NoSuchVersion`, on every store. Where no versions are kept, an object is its own version `null`, and
+//!   has no other;
 //! - a reader that has begun keeps the object it began with, whatever happens to the key;
 //! - listing is in byte order of keys and costs O(page);
 //! - memory is bounded by configuration, not by object or bucket size.
@@ -99,13 +103,14 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage>;
 
-    /// What a driver may copy from by itself, without reading objects through this store. `None`: objects are read.
+    /// Returns the source from which a driver may copy by itself, without reading objects through this store.
+    /// `None`: objects are read.
     fn native_source(&self) -> Option<NativeSource<'_>> {
         None
     }
 }
 
-/// What a store's guarantees rest on. The edge refuses with 501 what is `Refused`.
+/// The guarantees of a store. The edge answers 501 to requests that need something `Refused`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
     /// How far the conditions of PUT hold.
@@ -116,9 +121,9 @@ pub struct Capabilities {
     pub checksums: Keeping,
     pub tags: Keeping,
     pub object_acls: Keeping,
-    /// Whether a key may have several versions, each with an id of its own.
+    /// The keeping of several versions of a key, each with an id of its own.
     pub versions: Keeping,
-    /// Whether the parts of multipart objects are known: which there are, and the ETag that S3 makes of theirs.
+    /// The keeping of the parts of multipart objects: their sizes, and the ETag that S3 makes of their ETags.
     pub parts: Keeping,
     /// Other than `STANDARD`: where kept, any class of S3 is passed on, and refused if the storage does not have it.
     pub storage_classes: Keeping,
@@ -139,12 +144,13 @@ pub enum Guarantee {
     Refused,
 }
 
-/// What becomes of something that S3 keeps with an object.
+/// How a store treats something that S3 keeps with an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keeping {
     Kept,
-    /// Tags, ACLs, storage classes and encryption: refused. Checksums: what a client announces is verified, and then forgotten. Parts: not
-    /// told, and the ETag is the storage's own. Versions: what is overwritten or deleted is gone.
+    /// Tags, ACLs, storage classes and encryption are refused. Checksums that a client announces are verified
+    /// and then forgotten. Parts are not reported, and the ETag is the storage's own. Versions that are
+    /// overwritten or deleted are gone.
     NotKept,
 }
 
@@ -156,7 +162,7 @@ pub enum MultipartSupport {
     Staged,
 }
 
-/// What an acknowledged write survives.
+/// The failures that an acknowledged write survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
@@ -225,7 +231,8 @@ pub struct Written {
     pub version: Option<VersionId>,
 }
 
-/// What a deletion did. The default is what a store says that keeps no versions and does not know whether something was there.
+/// The result of a deletion. The default is that of a store that keeps no versions and does not know whether
+/// the object existed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deleted {
     pub removal: Removal,
@@ -235,20 +242,20 @@ pub struct Deleted {
     pub version: Option<VersionId>,
 }
 
-/// Whether there is something less than before.
+/// Whether the deletion removed an object.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Removal {
     /// An object was there, and is gone.
     Removed,
     /// There was nothing to remove.
     Absent,
-    /// The storage does not tell whether something was there.
+    /// The storage does not report whether the object existed.
     #[default]
     Unknown,
 }
 
 impl From<Removal> for Deleted {
-    /// What a store answers that keeps no versions.
+    /// The result of a store that keeps no versions.
     fn from(removal: Removal) -> Self {
         Self { removal, marker: false, version: None }
     }
@@ -269,8 +276,9 @@ impl CopySource {
         ObjectAddress::new(&self.key, self.version.as_ref())
     }
 
-    /// The bucket that the source is in, if it is one of this driver's and offers to be copied from. Drivers copy current objects:
-    /// a version with an id of its own is read through its store, which knows it or not.
+    /// Returns the bucket that the source is in, if it is one of this driver's and offers native copies.
+    /// Drivers copy current objects: a version with an id of its own is read through its store, which knows
+    /// it or not.
     pub fn native<S: Store>(&self) -> Option<&S> {
         self.address().unversioned().ok()?;
         self.store.native_source()?.of()
@@ -341,7 +349,7 @@ pub struct ListPage {
     pub entries: Vec<ListEntry>,
     /// There is more: continue after the last entry's name.
     pub truncated: bool,
-    /// As `model::Notes`: how the page was had.
+    /// How the page was obtained, as in `model::Notes`.
     pub cache: Option<CacheUse>,
 }
 

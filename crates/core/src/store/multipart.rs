@@ -1,8 +1,9 @@
-//! The rules of multipart uploads that hold wherever the parts lie: what a part may carry, which parts make an object,
-//! and what that object is called and sums up to. Pure: drivers bring their records, and keep the bytes to themselves.
+//! The rules of multipart uploads that hold wherever the parts are kept: which attributes a part may carry,
+//! which parts make an object, and its ETag and checksum. This module is pure: drivers bring their records,
+//! and keep the bytes to themselves.
 //!
-//! Invariant: an [`Assembled`] has passed every rule of S3 for CompleteMultipartUpload but the write conditions, which
-//! are checked where the object is published.
+//! Invariant: an [`Assembled`] has passed every rule of S3 for CompleteMultipartUpload but the write
+//! conditions, which are checked where the object is published.
 
 use super::{
     CompletePart, CompleteUpload, Result,
@@ -20,7 +21,7 @@ pub const MAX_PART_SIZE: u64 = 5 << 30;
 /// 48.8 TiB.
 pub const MAX_OBJECT_SIZE: u64 = MAX_PART_NUMBER as u64 * MAX_PART_SIZE;
 
-/// What a driver recorded of a part when it arrived.
+/// The record that a driver made of a part when it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedPart {
     pub number: PartNumber,
@@ -110,7 +111,8 @@ fn chosen<'r>(wanted: &CompletePart, recorded: &'r [RecordedPart]) -> Result<&'r
     if part.etag() != wanted.etag {
         return Err(invalid("has another ETag"));
     }
-    // Parts may be named without their checksums even where S3 insists: the ETag has already told them apart.
+    // Parts may be named without their checksums even where S3 insists: the ETag already identifies each
+    // part.
     if wanted.checksum.is_some() && wanted.checksum != part.checksum {
         return Err(invalid("has another checksum"));
     }

@@ -1,8 +1,8 @@
-//! The operations of storage by their names: for settings, counts and whoever chooses among them.
+//! The operations of storage by their names: for settings, counts and the code that selects among them.
 
 use std::fmt;
 
-/// What is asked of a store, and of the backend that has it.
+/// An operation of a store, or of the backend that has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Operation {
@@ -21,7 +21,7 @@ pub enum Operation {
     CopyPart,
     CompleteUpload,
     AbortUpload,
-    /// A bucket's place.
+    /// Creation of a bucket's location.
     Create,
     Remove,
     Tend,
@@ -47,7 +47,7 @@ const NAMES: [(Operation, &str); 20] = [
     (Operation::AbortUpload, "abort_upload"),
     (Operation::Create, "create"),
     (Operation::Remove, "remove"),
-    (Operation::Tend, "tend"),
+    (Operation::Tend, "maintain"),
     (Operation::Walk, "walk"),
     (Operation::Follow, "follow"),
 ];
@@ -66,7 +66,7 @@ impl Operation {
         NAMES[self as usize].1
     }
 
-    /// Whether it changes what is stored.
+    /// Returns whether the operation changes what is stored.
     pub fn is_write(self) -> bool {
         Operations::WRITES.contains(self)
     }
@@ -89,7 +89,7 @@ impl Operations {
     pub const READS: Self = Self(Self::from_to(Operation::Head, Operation::Get));
     pub const LISTS: Self = Self(Self::from_to(Operation::List, Operation::ListUploads));
     pub const WRITES: Self = Self(Self::from_to(Operation::Put, Operation::Remove));
-    /// What goes on in the background.
+    /// Operations in the background.
     pub const UPKEEP: Self = Self(Self::from_to(Operation::Tend, Operation::Follow));
 
     const fn from_to(first: Operation, last: Operation) -> u32 {

@@ -1,12 +1,14 @@
 //! A request body on its way into a store, and the proof that it arrived whole.
 //!
-//! The edge builds a [`Payload`] from the wire: framing decoded, chunk signatures checked, announced digests attached.
-//! A store reads it in batches, runs every batch through [`Digests`] (where it likes: hashing is the dearest part of a
-//! PUT and belongs beside the disk write, off the reactor), and trades both for a [`Verified`].
+//! The edge builds a [`Payload`] from the wire: framing decoded, chunk signatures checked, announced digests
+//! attached. A store reads it in batches, runs every batch through [`Digests`] (on a thread of its choice:
+//! hashing is the dearest part of a PUT and belongs beside the disk write, off the reactor), and trades both
+//! for a [`Verified`].
 //!
 //! Invariants:
-//! - `Verified` has no other constructor, and no driver of ours goes by `Arrived` but one whose storage makes ETags: nothing is published
-//!   without the end of the stream having been seen, its length compared with the declared one and every announced digest with what was read;
+//! - `Verified` has no other constructor, and only a driver whose storage makes ETags relies on `Arrived`:
+//!   nothing is published before the end of the stream was seen, its length was compared with the declared
+//!   one and every announced digest with the bytes that were read;
 //! - a `Payload` holds no more than the batch being gathered.
 
 pub use super::payload_error::PayloadError;
@@ -41,14 +43,14 @@ pub trait BodySource: Send {
         None
     }
 
-    /// What the whole came to, where whoever sends it has verified it: asked once the stream has ended, of the source of a
-    /// [`Payload::foretold`] only.
+    /// Returns the result for the whole body, where its sender has verified it. It is called once the stream
+    /// has ended, and only on the source of a [`Payload::foretold`].
     fn foretold(&self) -> Option<Arrived> {
         None
     }
 }
 
-/// What the request announced about its body.
+/// The digests and length that the request announced for its body.
 #[derive(Debug, Default)]
 pub struct Announced {
     /// Bytes of the object, framing not counted.
@@ -104,8 +106,8 @@ impl Payload {
         Self { source: Mutex::new(Box::pin(source)), announced, foretold: false, read: 0, ended: false, memory: None }
     }
 
-    /// A body that somebody else verifies, and tells what it came to at its end, not before: one of several with the same
-    /// bytes, which are digested once. `announced` says which checksum that will be.
+    /// Creates a body that its source verifies; the source gives the result at the end, not before. It is one
+    /// of several with the same bytes, which are digested once. `announced` says which checksum that will be.
     pub fn foretold(source: impl BodySource + 'static, announced: Announced) -> Self {
         Self { foretold: true, ..Self::new(source, announced) }
     }
@@ -138,12 +140,12 @@ impl Payload {
         Self { memory: Some(memory), ..self }
     }
 
-    /// Whether its end was read.
+    /// Returns whether the end of the body was read.
     pub fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// What its bytes count in.
+    /// Returns the memory in which the bytes are counted.
     pub fn memory(&self) -> Option<&Arc<Memory>> {
         self.memory.as_ref()
     }
@@ -173,7 +175,7 @@ impl Payload {
         Ok(Self { read: 0, ended: false, ..self }.through(held))
     }
 
-    /// The declared length. A store may use it to place a part, never to trust it: `verify` compares.
+    /// Returns the declared length. A store may use it to place a part, never to trust it: `verify` compares.
     pub fn length(&self) -> Option<u64> {
         self.announced.length
     }
@@ -192,7 +194,8 @@ impl Payload {
         Digests { md5: (!self.foretold).then(Md5::new), ..self.digests_sent(default) }
     }
 
-    /// As `digests`, for storage that makes the ETag itself: MD5, the dearest of them, only if it was announced.
+    /// Like `digests`, for storage that makes the ETag itself: MD5, the dearest of them, is computed only if
+    /// it was announced.
     pub fn digests_sent(&self, default: Option<ChecksumAlgorithm>) -> Digests {
         if self.foretold {
             return Digests { md5: None, sha256: None, checksum: None, size: 0 };
@@ -218,8 +221,8 @@ impl Payload {
         Ok((!batch.is_empty()).then_some(batch))
     }
 
-    /// As `read`, for whoever can use fewer bytes: waits while memory is full, and hands out what there is when it becomes full.
-    /// So those that hold bytes never wait for those that send them.
+    /// Like `read`, for callers that can use fewer bytes: waits while memory is full, and returns the bytes
+    /// at hand when it becomes full. So those that hold bytes never wait for those that send them.
     pub async fn read_some(&mut self, enough: usize) -> Result<Option<Vec<Bytes>>, PayloadError> {
         let Some(memory) = self.memory.clone() else { return self.read(enough).await };
         let mut batch = Vec::new();
@@ -276,7 +279,7 @@ impl Payload {
         Ok(Verified { size, md5: md5.ok_or(PayloadError::Incomplete)?, checksum, conditions })
     }
 
-    /// As `verify`, whether or not there was a digest for an ETag.
+    /// Like `verify`, whether or not there was a digest for an ETag.
     pub fn check(self, digests: Digests) -> Result<Arrived, PayloadError> {
         if !self.ended || digests.size != self.read || self.announced.length.is_some_and(|length| length != self.read) {
             return Err(PayloadError::Incomplete);
@@ -379,9 +382,11 @@ pub struct Digests {
 }
 
 impl Digests {
-    /// As `update`, of a whole batch and off the reactor. Begins at once, whether or not anybody waits for it.
+    /// Like `update`, for a whole batch and off the reactor. It begins at once, whether or not the future is
+    /// polled.
     ///
-    /// A runtime of one thread digests in place: what runs there runs in one order, which a test that holds the clock can repeat.
+    /// A runtime of one thread digests in place: work there runs in one order, which a test that holds the
+    /// clock can repeat.
     pub fn absorb(mut self, batch: Vec<Bytes>) -> impl Future<Output = Result<Self, StoreError>> + Send {
         let digest = move || {
             batch.iter().for_each(|frame| self.update(frame));
@@ -418,8 +423,9 @@ pub struct Arrived {
     pub size: u64,
     pub md5: Option<[u8; 16]>,
     pub checksum: Option<Checksum>,
-    /// Conditions of the write that became known only with the end of its body. They count in place of those that the write began
-    /// with, where the storage can still heed them: see [`Capabilities::late_conditions`](super::Capabilities).
+    /// Conditions of the write that became known only with the end of its body. They replace those that the
+    /// write began with, where the storage can still check them: see
+    /// [`Capabilities::late_conditions`](super::Capabilities).
     pub conditions: Option<WriteConditions>,
 }
 

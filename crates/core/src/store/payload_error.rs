@@ -1,4 +1,4 @@
-//! Why the body of a request cannot be trusted.
+//! Reasons why the body of a request cannot be trusted.
 
 use crate::model::ChecksumAlgorithm;
 
@@ -13,7 +13,8 @@ pub enum PayloadError {
     Md5Mismatch { announced: [u8; 16], computed: [u8; 16] },
     #[error("the {} you specified did not match the calculated checksum", .0.as_str())]
     ChecksumMismatch(ChecksumAlgorithm),
-    /// Its value is none that a checksum can have: told apart from one that is wrong.
+    /// The value cannot be a checksum of this algorithm: a different error from a checksum that does not
+    /// match.
     #[error("the value of the trailer {} is no {} checksum in base64", .0.header(), .0.as_str())]
     InvalidChecksum(ChecksumAlgorithm),
     #[error("a chunk's signature does not match")]

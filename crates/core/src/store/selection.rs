@@ -1,4 +1,5 @@
-//! Which bytes of an object a reader means. Pure: every driver resolves a [`Selection`] by it.
+//! The bytes of an object that a reader asks for. This module is pure: every driver resolves a [`Selection`]
+//! by it.
 
 use super::{
     Result, Selection,
@@ -15,7 +16,7 @@ pub fn select(info: &ObjectInfo, selection: Selection) -> Result<Span> {
     }
 }
 
-/// Where a part lies, by the number it was uploaded with. Without parts, part 1 is the whole.
+/// Returns the span of a part, by the number it was uploaded with. Without parts, part 1 is the whole.
 pub fn part_span(parts: &[ObjectPart], size: u64, number: PartNumber) -> Result<Span> {
     if parts.is_empty() && number.get() == 1 {
         return Ok(Span::whole(size));

@@ -1,4 +1,5 @@
-//! Reading a document that is too long to be held: the children of its root, one after the other as they arrive.
+//! Reading a document that is too long to be held in memory: the children of its root, one after the other as
+//! they arrive.
 
 use super::{
     Element, Malformed,
@@ -32,7 +33,8 @@ impl Children {
         Self { root, place: Place::Before, rest: Vec::new(), again: 0 }
     }
 
-    /// Children that are whole with these bytes. Some may be told later, at the latest by `finish`.
+    /// Returns the children that are complete with these bytes. Some may be returned later, at the latest by
+    /// `finish`.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Element>, Malformed> {
         self.rest.extend_from_slice(bytes);
         if self.rest.len() < self.again {
@@ -50,7 +52,7 @@ impl Children {
         // The end of the root has its beginning in bytes that are gone.
         reader.config_mut().allow_unmatched_ends = true;
         let mut growing: Option<Growing> = None;
-        // An error may be a piece that has not all arrived: more bytes tell, up to the limit.
+        // An error may come from a piece that has not all arrived: more bytes decide, up to the limit.
         while let Ok(event) = reader.read_event() {
             let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
             match (&self.place, event) {

@@ -12,8 +12,8 @@ pub struct Malformed;
 /// CompleteMultipartUpload: 10,000 parts of at most nine elements.
 const MAX_ELEMENTS: usize = 120_000;
 
-/// An element: its local name, its own text, its children. Attributes and namespaces carry nothing S3 reads, but for
-/// `xsi:type` of a grantee, which its content tells as well.
+/// An element: its local name, its own text, its children. S3 reads no attributes or namespaces, except for
+/// `xsi:type` of a grantee, which follows from its content as well.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Element {
     pub name: String,

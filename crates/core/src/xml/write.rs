@@ -13,7 +13,8 @@ impl Writer {
         Self(text)
     }
 
-    /// What is before and behind the content of a root that is written piece by piece, each a [`Writer::fragment`].
+    /// Returns the text before and after the content of a root that is written piece by piece, each a
+    /// [`Writer::fragment`].
     pub fn halves(root: &str) -> (Bytes, Bytes) {
         let mut writer = Self::document();
         writer.root(root, |_| {});
@@ -52,7 +53,7 @@ impl Writer {
         let _ = write!(self.0, "</{name}>");
     }
 
-    /// `<Grantee xmlns:xsi=… xsi:type="…">`: the one element of S3 with attributes of its own.
+    /// Writes `<Grantee xmlns:xsi=… xsi:type="…">`: the one element of S3 with attributes of its own.
     pub fn grantee(&mut self, kind: &str, content: impl FnOnce(&mut Self)) {
         let _ = write!(self.0, "<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"{kind}\">");
         content(self);

@@ -1,7 +1,8 @@
-//! Bodies as blocks: sent to a blob's name, and no part of the blob until a block list names them.
+//! Bodies as blocks: sent to a blob's name, and not part of the blob until a block list names them.
 //!
-//! A body of known length is one block that streams, or a few where it is longer than a block may be. Memory is what is in
-//! flight. The ids of one body are fixed-length and random, so that nobody else's block is ever replaced.
+//! A body of known length is one block that streams, or a few where it is longer than a block may be. Memory
+//! holds only what is in flight. The ids of one body are fixed-length and random, so that no block of another
+//! writer is ever replaced.
 
 use super::{headers, refusal, store::AzblobStore};
 use crate::{
@@ -35,7 +36,7 @@ pub(super) fn random() -> Result<[u8; 16]> {
 }
 
 impl Blocks {
-    /// As the catalog remembers a part's.
+    /// Returns the form that the catalog keeps for a part.
     pub(super) fn location(&self) -> String {
         format!("{}.{}", hex::encode(self.base), self.count)
     }

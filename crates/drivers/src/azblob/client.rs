@@ -18,14 +18,14 @@ use std::{fmt, sync::Arc, time::Duration};
 /// Blocks up to 4,000 MiB, and names that XML cannot hold encoded in listings.
 const VERSION: HeaderValue = HeaderValue::from_static("2021-12-02");
 
-/// What a copy or a commit of the largest blobs may take.
+/// The time limit for a copy or a commit of the largest blobs.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1800);
 
 pub(super) struct Client {
     wire: Arc<Wire>,
     signer: Arc<dyn Sign>,
     endpoint: Endpoint,
-    /// Also for the sources of copies.
+    /// The SAS token, if there is one; it is needed for the sources of copies, too.
     sas: Option<Secret>,
 }
 

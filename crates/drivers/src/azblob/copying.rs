@@ -1,8 +1,9 @@
-//! Copies within one account: Azure does them, no byte comes here. All else goes by the default, which streams.
+//! Copies within one account: Azure makes them, and no byte passes through the gateway. All other copies go
+//! by the default, which streams.
 //!
-//! Copy Blob publishes atomically, under conditions on both ends, with metadata of the request and headers of the source.
-//! Within an account it is done when it is answered, as a rule; where it is not, it is waited for, and until then the target
-//! is no object (see `headers::whole`).
+//! Copy Blob publishes atomically, under conditions on both ends, with metadata of the request and headers of
+//! the source. Within an account it is usually done when Azure replies; where it is not, we wait for it, and
+//! until then the target is no object (see `headers::whole`).
 
 use super::{
     guard::{Guard, Unwritten},
@@ -34,7 +35,7 @@ pub(super) struct Source {
     pub(super) url: String,
     /// Only if it is still this one.
     pub(super) tag: Option<String>,
-    /// Its own headers, which a copy keeps.
+    /// The blob's own headers, which a copy keeps.
     pub(super) native: Attributes,
 }
 
@@ -62,7 +63,7 @@ impl AzblobStore {
             let source = Source { url, tag: Some(found.tag), native: found.native };
             match self.publish_copy(key, &request.conditions, &source, &draft).await? {
                 Ok(reply) => return Ok(draft.written(&reply)),
-                // Replaced since it was looked at: the copy is of the new one.
+                // The source was replaced since it was checked: the copy is of the new one.
                 Err(Unwritten::Refused(refusal))
                     if refusal.is_about_source() || (request.conditions.is_empty() && refusal.is_lost_race()) => {}
                 Err(Unwritten::Blocked) => break,

@@ -1,5 +1,5 @@
-//! Which account, and who signs for it, from the settings. What is said expressly comes before the connection string,
-//! and that before what is found around us.
+//! The account, and the credentials that sign for it, from the settings. Explicit settings come before the
+//! connection string, and that before what the environment offers.
 
 use super::AzblobSettings;
 use crate::{
@@ -23,7 +23,7 @@ pub(super) struct Access {
     pub(super) sas: Option<Secret>,
 }
 
-/// What every installation of the emulator and of Azurite knows.
+/// The account and key that every installation of the emulator and of Azurite knows.
 const DEVELOPMENT: (&str, &str) =
     ("devstoreaccount1", "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==");
 
@@ -75,7 +75,7 @@ fn found(tenant: Option<&str>, client: Option<&str>) -> DefaultCredentialProvide
     DefaultCredentialProvider::builder().workload_identity(workload).imds(ImdsCredentialProvider::new()).build()
 }
 
-/// The environment, in which the settings come first: the metadata service is told there which identity is meant.
+/// The environment, overridden by the settings: the metadata service reads there which identity is meant.
 #[derive(Debug)]
 struct Around(HashMap<String, String>);
 

@@ -1,4 +1,4 @@
-//! The headers that S3 keeps with an object, and where a blob has them.
+//! The headers that S3 keeps with an object, and where a blob keeps them.
 
 use crate::model::Attributes;
 

@@ -1,7 +1,8 @@
 //! Conditions of writes, as Azure checks them at the moment of publishing.
 //!
-//! Azure compares its own ETags, not S3's. So a condition is judged here upon the blob that is there, and then the write
-//! says to Azure: only if it is still that blob. If it is not, the condition is judged again.
+//! Azure compares its own ETags, not S3's. So a condition is first evaluated here against the current blob,
+//! and then the write is made on the condition that the blob is still the same. If it is not, the condition
+//! is evaluated again.
 
 use super::{
     client::Call,
@@ -30,7 +31,7 @@ pub(super) enum Guard {
     Still(String),
 }
 
-/// Why a write whose conditions hold did not come about.
+/// The reason why a write whose conditions hold was not made.
 #[derive(Debug)]
 pub(super) enum Unwritten {
     Refused(Refusal),

@@ -1,4 +1,4 @@
-//! What Azure says of a blob, and what we say of one: headers and metadata, both ways.
+//! Headers and metadata of a blob, both ways: as Azure reports them, and as we send them.
 
 use super::{
     fields::{FIELDS, Field},
@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use md5::{Digest, Md5};
 use std::collections::BTreeMap;
 
-/// What Azure gives a blob without a type of its own.
+/// The type that Azure gives to a blob without a type of its own.
 const DEFAULT_TYPE: &str = "application/octet-stream";
 
 /// An object as it is to be written.

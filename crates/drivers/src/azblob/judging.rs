@@ -1,4 +1,5 @@
-//! Conditions of a write, judged upon the blob that was found. Does not own what holds the blob still until the write (`guard`).
+//! Conditions of a write, evaluated against the blob that was found. This module does not ensure that the
+//! blob stays the same until the write (`guard`).
 
 use super::headers::Found;
 use crate::store::{

@@ -22,7 +22,7 @@ const MOST_NAMED: usize = 5000;
 /// A thousand names with 8 KiB of metadata each, in XML.
 const LONGEST_PAGE: usize = 32 << 20;
 
-/// What to ask Azure for.
+/// The parameters of a request to Azure.
 struct Asked<'a> {
     prefix: String,
     grouped: bool,
@@ -161,7 +161,7 @@ impl AzblobStore {
     }
 }
 
-/// What a page shows for an item, if anything.
+/// Returns what a page shows for an item, if anything.
 fn shown(query: &Query<'_>, item: Item) -> Option<ListEntry> {
     if !item.name.starts_with(query.prefix) {
         return None;

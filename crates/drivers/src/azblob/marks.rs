@@ -1,9 +1,10 @@
-//! Where a listing goes on: Azure continues only from markers of its own, S3 from any name. The markers behind the pages
-//! that were given out last are remembered, so that the next page costs what a page costs.
+//! Markers where a listing continues: Azure continues only from markers of its own, S3 from any name. The
+//! markers after the pages that were given out last are remembered, so that the next page costs what a page
+//! costs.
 //!
-//! Azure's marker may be bound to the next name there was, so a name that was written between the two pages could be
-//! missed. Invariant: a marker is used only if nothing was written through here between the end of its page and that next
-//! name. Each is used once, and soon.
+//! Azure's marker may be bound to the name that came next at that time, so a name that was written between
+//! the two pages could be missed. Invariant: a marker is used only if nothing was written through this
+//! gateway between the end of its page and that next name. Each is used once, and soon.
 
 use std::{
     collections::VecDeque,

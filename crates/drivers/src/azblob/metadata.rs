@@ -1,8 +1,9 @@
-//! Names and values that blob metadata can have, and how S3's become such: readable where Azure permits, reversible always.
+//! Names and values that blob metadata can have, and how S3's are turned into them: readable where Azure
+//! permits, reversible always.
 //!
-//! Azure wants names that are identifiers of C#, and HTTP wants values in ASCII without blanks at their ends. In a name
-//! every other byte becomes `_` and two hex digits, and so does a `_` that two hex digits follow. Other values become
-//! encoded words of RFC 2047, as S3 itself shows them.
+//! Azure requires names that are identifiers of C#, and HTTP requires values in ASCII without blanks at their
+//! ends. In a name every other byte becomes `_` and two hex digits, and so does a `_` that two hex digits
+//! follow. Other values become encoded words of RFC 2047, as S3 itself shows them.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -61,7 +62,7 @@ pub(super) fn have_one_order<'n>(names: impl Iterator<Item = &'n str>) -> bool {
     sorted.is_sorted_by_key(|name| theirs(name))
 }
 
-/// Whether a text travels in a header as it is.
+/// Returns whether a text travels in a header unchanged.
 pub(super) fn is_plain(text: &str) -> bool {
     let trimmed = !text.is_empty() && !text.starts_with(' ') && !text.ends_with(' ');
     // Signatures are made over blanks, which the service may fold.

@@ -78,7 +78,7 @@ pub struct AzblobSettings {
     pub client_id: Option<String>,
     pub client_secret: Option<Secret>,
     pub wire: WireSettings,
-    /// What looks left over is removed when it is that old.
+    /// The age at which leftovers are removed.
     pub sweep_after: Duration,
 }
 
@@ -254,7 +254,7 @@ impl Upkeep for AzblobUpkeep {
         }
     }
 
-    async fn tend(&self) -> Result<(), StoreError> {
+    async fn maintain(&self) -> Result<(), StoreError> {
         self.store.sweep(self.sweep_after).await
     }
 }

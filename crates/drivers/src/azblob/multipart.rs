@@ -1,10 +1,11 @@
-//! Uploads: parts are blocks of a blob in our own folder, named after the upload, so that nobody's commit discards them.
+//! Uploads: parts are blocks of a blob in our own folder, named after the upload, so that no other commit
+//! discards them.
 //!
-//! Complete commits the chosen blocks there, with everything the object is to say, and publishes it by a copy within the
-//! account. A part is sent once, Complete costs as many bytes as its block list has.
+//! Complete commits the chosen blocks there, with all attributes of the object, and publishes it by a copy
+//! within the account. A part is sent once; Complete costs as many bytes as its block list has.
 //!
-//! Invariants: a part is in the catalog after its blocks are on the storage; conditions are judged before the commit, which
-//! discards the blocks of parts that were left out, and decided by Azure when it publishes.
+//! Invariants: a part is in the catalog after its blocks are on the storage; conditions are evaluated before
+//! the commit, which discards the blocks of parts that were left out, and decided by Azure when it publishes.
 
 use super::{
     blocks::{self, Blocks},
@@ -105,7 +106,7 @@ impl AzblobStore {
         Ok(PartsPage { upload, parts: listed.collect(), truncated })
     }
 
-    /// Completes in a task of its own: once begun, it ends, whether or not the client waits.
+    /// Completes in a task of its own: once begun, it runs to its end, whether or not the client waits.
     pub(super) async fn complete(&self, key: &ObjectKey, id: &UploadId, request: CompleteUpload) -> Result<Written> {
         let (store, key, id) = (self.share(), key.clone(), id.clone());
         let task = tokio::spawn(async move { store.complete_to_the_end(&key, &id, request).await });
@@ -135,7 +136,8 @@ impl AzblobStore {
         };
         match self.publish_upload(key, id, &request, &recorded, &draft).await {
             Ok(written) => self.finish(key, id, written).await,
-            // What stands in the way may be this very upload, published before a crash or by a reply that was lost.
+            // The conflicting object may be this very upload, published before a crash or by a reply that was
+            // lost.
             Err(error) => match self.find(&self.name(key)?).await? {
                 Some(found) if found.record.as_ref().is_some_and(|record| record.upload.as_ref() == Some(id)) => {
                     let ObjectInfo { etag, last_modified, checksum, .. } = found.info;

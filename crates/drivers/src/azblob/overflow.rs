@@ -1,7 +1,8 @@
-//! What a blob's metadata has no room for: Azure takes 8 KiB of it, S3's tags, parts and user metadata can be more.
+//! Attributes that do not fit into a blob's metadata: Azure takes 8 KiB of it, S3's tags, parts and user
+//! metadata can be more.
 //!
-//! What is too much lies in a blob of our own folder, under a random name, written before the object that refers to it
-//! becomes visible. What nothing refers to any more is swept.
+//! The rest is in a blob of our own folder, under a random name, written before the object that refers to it
+//! becomes visible. Blobs that no object refers to any more are swept.
 
 use super::{
     headers::Found,
@@ -47,7 +48,7 @@ fn weight(record: &Record, user: &BTreeMap<String, String>) -> usize {
     user.sum::<usize>() + metadata::OWN.len() + record.text().len()
 }
 
-/// What can be moved out.
+/// Attributes that can be moved out.
 #[derive(Clone, Copy)]
 enum Bulk {
     Sums,

@@ -1,7 +1,9 @@
-//! What S3 knows of an object and Azure has no place for: one entry of the blob's metadata, as JSON in ASCII.
+//! The facts that S3 keeps of an object and Azure has no field for: one entry of the blob's metadata, as JSON
+//! in ASCII.
 //!
-//! A stored format: fields are only ever added. Invariant: a record counts only for the bytes it was written for; a blob
-//! that somebody replaced or appended to, and left the entry, is one without a record.
+//! This is a stored format: fields are only ever added. Invariant: a record counts only for the bytes it was
+//! written for; a blob that another program replaced or appended to, leaving the entry, is one without a
+//! record.
 
 use super::fields::FIELDS;
 use crate::{
@@ -17,7 +19,7 @@ pub(super) struct Record {
     pub(super) size: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) checksum: Option<ObjectChecksum>,
-    /// Where Azure's own time is later: changing tags changes it.
+    /// The object's time, where Azure's own time is later: changing tags changes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) modified: Option<Timestamp>,
     /// Headers that the blob's own do not say, by field; `None` is one that is not there.
@@ -36,7 +38,7 @@ pub(super) struct Record {
     pub(super) elsewhere: Option<Elsewhere>,
 }
 
-/// What metadata had no room for lies in a blob of our own.
+/// Refers to a blob of our own, with the attributes that did not fit into metadata.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Elsewhere {
     pub(super) id: String,
@@ -75,7 +77,7 @@ impl Record {
         text
     }
 
-    /// Whether it speaks of a blob of this size and, where Azure knows it, this MD5.
+    /// Returns whether the record is for a blob of this size and, where Azure knows it, this MD5.
     pub(super) fn fits(&self, size: u64, md5: Option<[u8; 16]>) -> bool {
         let same = |mine: [u8; 16]| md5.is_none_or(|theirs| theirs == mine);
         self.size == size && self.etag.as_md5().is_none_or(same)

@@ -1,4 +1,4 @@
-//! Error replies of Azure: read once, told apart by one table.
+//! Error replies of Azure: read once, and mapped to error kinds by one table.
 
 use crate::{
     backend::wire::Reply,
@@ -27,7 +27,7 @@ pub(super) async fn read(reply: Reply) -> Refusal {
     let document = reply.bytes(LONGEST).await.unwrap_or_default();
     let error = xml::parse(&document, "Error").unwrap_or_default();
     let value = |name| error.value(name).unwrap_or_default().trim().to_owned();
-    // What follows the first line names the request.
+    // The lines after the first name the request.
     let message = value("Message").lines().next().unwrap_or_default().to_owned();
     Refusal { status, code: code.unwrap_or_else(|| value("Code")), message }
 }
@@ -104,7 +104,7 @@ impl Refusal {
     }
 }
 
-/// What Azure said, for the operator.
+/// Azure's own message, for the operator.
 #[derive(Debug)]
 struct Said(Refusal);
 
@@ -116,7 +116,7 @@ impl fmt::Display for Said {
 
 impl std::error::Error for Said {}
 
-/// Whether an error is Azure's, with this code.
+/// Returns whether an error is Azure's, with this code.
 pub(super) fn is_of(error: &StoreError, code: &str) -> bool {
     let said = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Said>());
     said.is_some_and(|said| said.0.code == code)

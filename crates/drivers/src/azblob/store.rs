@@ -1,4 +1,5 @@
-//! One bucket: what reads it, changes it and empties it. Writing, copying, listing and uploads are in files of their own.
+//! One bucket: reading, deleting and describing its objects. Writing, copying, listing and uploads are in
+//! files of their own.
 
 use super::{
     client::{Call, Client},
@@ -74,7 +75,7 @@ impl AzblobStore {
         Self { client, catalog, bucket, place, marks: Arc::default(), completing: Arc::default() }
     }
 
-    /// As one that a task of its own can hold.
+    /// Returns a handle that a task of its own can hold.
     pub(super) fn share(&self) -> Arc<Self> {
         Arc::new(Self {
             client: self.client.clone(),
@@ -95,7 +96,7 @@ impl AzblobStore {
         Ok(name)
     }
 
-    /// Where it has no name, there is no object.
+    /// A key that has no name there has no object.
     pub(super) fn name_of_existing(&self, key: &ObjectKey) -> Result<String> {
         self.name(key).map_err(|_| StoreErrorKind::NoSuchKey.into())
     }
@@ -145,7 +146,7 @@ impl AzblobStore {
         Ok(found)
     }
 
-    /// Where it lies has to be known first; then it has to be the same object still.
+    /// The part's location has to be known first; then the object has to be the same still.
     async fn get_known(&self, name: &str, request: &GetRequest) -> Result<GetReply> {
         for _ in 0..ROUNDS {
             let found = self.look_for(name, matches!(request.selection, Selection::Part(_))).await?;
@@ -168,7 +169,7 @@ impl AzblobStore {
         Err(StoreError::new(StoreErrorKind::Conflict, "the object changes faster than it can be read"))
     }
 
-    /// What one request can tell.
+    /// Gets the object with a single request.
     async fn get_at_once(&self, name: &str, range: Option<String>, request: &GetRequest) -> Result<GetReply> {
         let mut call = self.blob(Method::GET, name);
         if let Some(range) = &range {
@@ -192,7 +193,7 @@ impl AzblobStore {
         found.info.parts.clear();
         match self.reader(name, &found.tag, size).body(reply, span).await {
             Ok(body) => Ok(GetReply { info: found.info, span, body }),
-            // Replaced before all of it had come, and nobody has seen any of it yet.
+            // The object was replaced before all of it had arrived, and no byte of it was passed on yet.
             Err(error) if error.kind() == StoreErrorKind::PreconditionFailed => self.get_known(name, request).await,
             Err(error) => Err(error),
         }
@@ -228,7 +229,8 @@ impl Reader {
         }
     }
 
-    /// A short body is read here: `PreconditionFailed` if it was replaced meanwhile, and nobody has seen any of it.
+    /// A short body is read here: `PreconditionFailed` if it was replaced meanwhile, and no byte of it was
+    /// passed on.
     async fn body(self, first: Reply, span: Span) -> Result<ObjectBody> {
         let (attempts, short) = (self.client.attempts(), span.len() <= SHORT);
         let reopen: wire::Reopen = Box::new(move |read| {
@@ -343,7 +345,7 @@ impl Store for AzblobStore {
             let refusal = refusal::read(reply).await;
             match refusal.kind() {
                 StoreErrorKind::NoSuchKey if conditions.is_empty() => return Ok(Removal::Absent.into()),
-                // It changed since it was judged.
+                // The blob changed since its conditions were evaluated.
                 StoreErrorKind::NoSuchKey | StoreErrorKind::PreconditionFailed => {}
                 _ => return Err(refusal.into()),
             }

@@ -1,6 +1,8 @@
-//! Removes from our own folder what a crash left: blobs of uploads that have ended, and overflows nothing refers to.
+//! Removes from our own folder what a crash left: blobs of uploads that have ended, and overflows without an
+//! object.
 //!
-//! Blocks that no commit named are not seen here; Azure drops them a week after the last of their blob was sent.
+//! Blocks that no commit named are not seen here; Azure drops them a week after the last of their blob was
+//! sent.
 
 use super::{headers::Found, multipart::FOLDER, refusal, store::AzblobStore};
 use crate::{
@@ -43,7 +45,7 @@ impl AzblobStore {
                     Ok(true) => self.remove_blob(&blob.name).await?,
                     Ok(false) => {}
                     Err(error) if error.is_temporary() => return Err(error),
-                    // One that nobody understands does not keep the others.
+                    // A blob that cannot be understood does not keep the others.
                     Err(error) => tracing::warn!(%error, blob = blob.name, "a blob of our own folder cannot be judged; it is left there"),
                 }
             }
@@ -82,7 +84,7 @@ impl AzblobStore {
             if next.is_none() || blobs.is_empty() {
                 return Ok(());
             }
-            // What was removed is not listed again.
+            // Removed blobs are not listed again.
             pages.next(blobs.first().map(|blob| &blob.name))?;
         }
     }

@@ -1,5 +1,5 @@
-//! Files that nobody sees yet: an upload session that is open, which becomes the file of a path when it is finished, or few
-//! bytes that are sent when they are published. Copies that Dropbox makes lie in our own folder until they are moved.
+//! Drafts: an open upload session, which becomes the file of a path when it is finished, or few bytes that
+//! are sent when they are published. Copies that Dropbox makes are in our own folder until they are moved.
 
 use super::{
     drive::{Drive, Look, Way},
@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 /// The size of the chunks of a session. One is held in memory.
 const CHUNK: usize = 4 << 20;
-/// How often publishing is tried while others put things there.
+/// The number of attempts to publish while other programs create files at the path.
 const ROUNDS: usize = 4;
 
 pub(super) struct DropboxDraft {
@@ -34,7 +34,7 @@ pub(super) struct DropboxDraft {
     hash: ContentHash,
     written: u64,
     state: State,
-    /// What has to be removed if this becomes no file.
+    /// The path to remove if this draft becomes no file.
     path: Option<String>,
 }
 
@@ -46,7 +46,7 @@ enum State {
     Failed,
 }
 
-/// What is published.
+/// The source of what is published.
 enum Source {
     Bytes(Bytes),
     Session(String),
@@ -119,7 +119,7 @@ impl DropboxDraft {
         Err(StoreError::new(StoreErrorKind::Busy, "others change this folder all the time"))
     }
 
-    /// What becomes of it, and only if nothing has come between.
+    /// Returns the arguments for a commit that succeeds only if nothing has changed since.
     fn commit(&self, path: &str, replaces: bool) -> Value {
         let mode = if replaces { "overwrite" } else { "add" };
         json!({ "path": self.drive.whole(path), "mode": mode, "autorename": false, "mute": true, "strict_conflict": true })
@@ -164,7 +164,7 @@ fn failed() -> StoreError {
     StoreError::new(StoreErrorKind::Internal, "writing this file has failed before")
 }
 
-/// A copy can be moved where nothing is; in place of a file only a session can be.
+/// A copy can be moved only to a free path; to replace a file, a session is needed.
 async fn download_into_session(drive: &Arc<Drive>, item: &Item) -> Result<String> {
     let (rev, size) = (item.rev.clone().unwrap_or_default(), item.stat().size);
     let mut session = Session::new(drive.clone());
@@ -221,7 +221,7 @@ impl Draft for DropboxDraft {
     }
 
     async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
-        // Once begun it is ended, whoever waits for it.
+        // Once begun it runs to its end, whether or not the caller waits.
         let path = path.to_owned();
         let publishing = async move {
             let _claim = self.drive.claims.own(&[&path]).await;
@@ -244,7 +244,7 @@ impl Draft for DropboxDraft {
         tokio::spawn(publishing).await.map_err(given_up)?
     }
 
-    /// Sessions end by themselves, and nobody sees them.
+    /// Sessions end by themselves, and are not visible.
     async fn discard(mut self: Box<Self>) {
         if let Some(path) = self.path.take() {
             clear(&self.drive, &path).await;
@@ -261,7 +261,7 @@ impl Drop for DropboxDraft {
     }
 }
 
-/// What cannot be removed now, the next start tidies.
+/// The next start removes what cannot be removed now.
 async fn clear(drive: &Drive, path: &str) {
     if let Err(error) = drive.delete(path, None).await {
         tracing::debug!(%error, "a draft was not removed");
@@ -274,7 +274,7 @@ struct Session {
     id: Option<String>,
     pieces: Vec<Bytes>,
     held: usize,
-    /// Where they begin in the file.
+    /// The offset of these bytes in the file.
     offset: u64,
 }
 
@@ -303,7 +303,7 @@ impl Session {
         Ok(())
     }
 
-    /// Its id: all that was written is in it.
+    /// Returns the session's id: all that was written is in it.
     async fn finish(mut self) -> Result<String> {
         let rest: Bytes = std::mem::take(&mut self.pieces).concat().into();
         if !rest.is_empty() || self.id.is_none() {
@@ -315,7 +315,7 @@ impl Session {
     async fn put(&mut self, mut chunk: Bytes) -> Result<()> {
         let octets = "application/octet-stream";
         let Some(id) = self.id.clone() else {
-            // One whose reply is lost is nobody's, and ends by itself.
+            // A session whose reply is lost is not used, and ends by itself.
             let call = self.drive.content("upload_session/start", &json!({ "close": false })).header("content-type", octets);
             let Begun { session_id } = call.body(Outgoing::full(chunk.clone())).read(Again::Harmless).await??;
             self.id = Some(session_id);

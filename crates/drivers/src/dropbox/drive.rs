@@ -1,5 +1,6 @@
-//! Paths and what lies there. Dropbox finds `A` under `a`, while objects are told apart by it, and of the folders on the way
-//! it only promises to spell the last name right: so each is looked at by itself, and remembered for a while.
+//! Paths and their entries. Dropbox finds `A` under `a`, while the two are different objects, and of the
+//! folders in a path it only promises to spell the last name right: so each is checked by itself, and
+//! remembered for a while.
 
 use super::{item::Item, refusal::Refusal};
 use crate::{
@@ -51,7 +52,7 @@ pub(super) enum Look {
     Item(Item),
 }
 
-/// What is on the way to a path.
+/// The state of the folders in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// Folders, or nothing.
@@ -75,7 +76,7 @@ impl Page {
     }
 }
 
-/// What moves, copies, deletions and new folders answer.
+/// The reply to moves, copies, deletions and new folders.
 #[derive(Deserialize)]
 pub(super) struct Changed {
     pub(super) metadata: Item,
@@ -86,7 +87,7 @@ impl Drive {
         Self { api, content, claims: Arc::default(), root, spelled: Mutex::default() }
     }
 
-    /// As Dropbox writes paths.
+    /// Returns the path as Dropbox writes it.
     pub(super) fn whole(&self, path: &str) -> String {
         if path.is_empty() { self.root.clone() } else { format!("{}/{path}", self.root) }
     }
@@ -101,7 +102,7 @@ impl Drive {
         self.api.at(&self.content, Method::POST, &path).header("dropbox-api-arg", &ascii(argument))
     }
 
-    /// What is there under a name that may be spelled otherwise. Not the root.
+    /// Returns the entry at a path, perhaps with another spelling. Not for the root.
     async fn any(&self, path: &str) -> Result<Option<Item>> {
         found(self.call("get_metadata", &json!({ "path": self.whole(path) })).read::<Item>(Again::Harmless).await?)
     }
@@ -147,7 +148,7 @@ impl Drive {
         self.spelled().get(folder).is_some_and(|since| since.elapsed() < FRESH)
     }
 
-    /// Whether a folder and those above it are spelled so.
+    /// Returns whether a folder and those above it have exactly this spelling.
     async fn is_exact(&self, folder: &str) -> Result<bool> {
         Ok(self.way_to(&join(folder, "x")).await? == Way::Free)
     }
@@ -169,7 +170,7 @@ impl Drive {
         Ok(Way::Free)
     }
 
-    /// What is in a folder; `cursor` is what the page before named.
+    /// Returns a page of a folder's entries; `cursor` is the one that the page before named.
     pub(super) async fn page(&self, folder: &str, cursor: Option<&str>) -> Result<Option<Page>> {
         let call = match cursor {
             Some(cursor) => self.call("list_folder/continue", &json!({ "cursor": cursor })),

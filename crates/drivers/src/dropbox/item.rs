@@ -1,4 +1,4 @@
-//! A file or folder as Dropbox tells of it (`Metadata`), and the hash that it has of a file's bytes.
+//! A file or folder as Dropbox reports it (`Metadata`), and Dropbox's hash of a file's bytes.
 
 use crate::{
     backend::tree::files::{Kind, Stat},
@@ -12,7 +12,7 @@ pub(super) struct Item {
     /// Answers that can only be of files leave it out.
     #[serde(rename = ".tag", default)]
     tag: Option<String>,
-    /// As it is spelled. Of the folders above, no answer says that for sure.
+    /// The name with its exact spelling. For the folders above, no reply gives that reliably.
     #[serde(default)]
     pub(super) name: String,
     #[serde(default)]

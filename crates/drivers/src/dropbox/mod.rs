@@ -1,17 +1,18 @@
 //! Files in folders of Dropbox, by its API v2.
 //!
-//! A draft is an upload session that is open: nobody sees it, and finishing it makes it the file of a path in one step, in
-//! place of a file or only where nothing is, which Dropbox decides (`mode`, `strict_conflict`). If that is refused, the session
-//! is as it was, and can be finished elsewhere. Few bytes are held and sent when they are published. Sessions that become no
-//! file end by themselves, after days.
+//! A draft is an open upload session: it is not visible, and finishing it makes it the file of a path in one
+//! step, in place of a file or only where nothing exists, which Dropbox decides (`mode`, `strict_conflict`).
+//! If that is refused, the session is unchanged, and can be finished elsewhere. Few bytes are held and sent
+//! when they are published. Sessions that become no file end by themselves, after days.
 //!
-//! What is read is a revision, which nobody can change; what is removed is a revision too, or it stays.
+//! Every read is of one revision, which cannot change; every removal is of one revision too, or nothing is
+//! removed.
 //!
-//! Dropbox takes `a` and `A` for one name. What is spelled otherwise than asked is not found here, and is in the way of a
-//! draft; between looking and finishing, another program could still give the name another spelling.
+//! Dropbox takes `a` and `A` for one name. An entry with another spelling is not found here, and conflicts
+//! with a draft; between a check and finishing, another program could still change the spelling.
 //!
-//! Removing a folder removes what is in it: in this process nothing comes between looking and removing, and what another
-//! writer put there in that very moment can be restored at Dropbox.
+//! Removing a folder removes what is in it: in this process no change happens between the check and the
+//! removal, and a file that another program created in that very moment can be restored at Dropbox.
 //!
 //! | file | owns |
 //! |---|---|
@@ -63,7 +64,7 @@ pub struct DropboxSettings {
     pub endpoint: Endpoint,
     /// The address of the functions that take or give bytes.
     pub content_endpoint: Endpoint,
-    /// Where tokens are got.
+    /// The endpoint for tokens.
     pub token_endpoint: Endpoint,
     /// The application, and what it got for a person.
     pub app_key: String,
@@ -152,7 +153,7 @@ impl Files for DropboxFiles {
             }
         };
         let draft = DropboxDraft::stored(self.drive.clone(), name, made.clone());
-        // The hash tells, whatever the source is by now.
+        // The hash of the copy decides, whatever the source is by now.
         let stat = source.stat();
         if stat.tag.as_deref().is_some_and(|hash| made.is_of(hash, stat.size)) {
             return Ok(Some(Box::new(draft)));
@@ -185,7 +186,7 @@ impl Files for DropboxFiles {
         let _claim = self.drive.claims.own(&[path]).await;
         for _ in 0..ROUNDS {
             let Some(item) = self.drive.file(path).await? else { return Ok(false) };
-            // Gone is gone, whoever did it.
+            // A file that is gone counts as removed, whoever removed it.
             if self.drive.delete(path, item.rev.as_deref()).await? != Some(false) {
                 return Ok(true);
             }

@@ -1,4 +1,4 @@
-//! Files on their way out: by the revision that was seen, which nobody can change any more.
+//! Files on their way out: by the revision that was found, which cannot change any more.
 
 use super::{drive::Drive, item::Item};
 use crate::{

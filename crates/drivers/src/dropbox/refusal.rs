@@ -1,4 +1,4 @@
-//! Replies that are refusals, by the summaries that Dropbox gives: `path/not_found/...`, from the outside in.
+//! Error replies, by the summaries that Dropbox gives: `path/not_found/...`, from the outside in.
 
 use crate::{
     backend::oauth,
@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     summary: String,
-    /// Where an upload session goes on, if that is what is wrong.
+    /// The offset where an upload session continues, if the offset was the error.
     pub(super) correct_offset: Option<u64>,
     retry_after: Option<Duration>,
 }
@@ -72,7 +72,7 @@ impl Refusal {
         self.status.is_client_error() && self.summary.split(['/', ' ']).any(|word| word == tag)
     }
 
-    /// Also below what is no folder.
+    /// True also for a path below something that is no folder.
     pub(super) fn is_not_found(&self) -> bool {
         self.says("not_found") || self.says("not_folder")
     }
@@ -84,7 +84,7 @@ impl Refusal {
         match self.status.as_u16() {
             429 => StoreErrorKind::Busy,
             400 => StoreErrorKind::InvalidRequest,
-            // What somebody else changed under our feet.
+            // Another program changed the file during the request.
             409 => StoreErrorKind::Unavailable,
             500..=599 => StoreErrorKind::Unavailable,
             _ => StoreErrorKind::Internal,

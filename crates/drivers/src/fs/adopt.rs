@@ -1,8 +1,8 @@
-//! Foreign files: what others put where objects are. They are served at once; their MD5 is computed when it first
-//! matters and kept as a record like any other object's.
+//! Foreign files: files created outside Causeway where objects are. They are served at once; their MD5 is
+//! computed when it first matters and kept as a record like any other object's.
 //!
-//! Small files are adopted on first sight. Large ones answer with a provisional ETag (it ends in `-0`) while a single
-//! background task reads them, so that HEAD never waits for gigabytes.
+//! Small files are adopted when first seen. Large ones answer with a provisional ETag (it ends in `-0`) while
+//! a single background task reads them, so that HEAD never waits for gigabytes.
 
 use super::{Inner, blocking, record::Fingerprint, recording::recorded, volume::Found, write::row};
 use crate::{
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Up to here the MD5 is computed while the client waits: some milliseconds.
 const SMALL: u64 = 4 * 1024 * 1024;
 
-/// What a client is told of a found file. Adopts it if that is quick, begins to if it is not.
+/// Returns what a client sees of a found file. Adopts it if that is quick, begins to if it is not.
 pub(super) async fn describe(inner: &Arc<Inner>, key: &ObjectKey, found: &Found) -> Result<ObjectInfo> {
     if found.record.is_some() {
         return Ok(found.info());

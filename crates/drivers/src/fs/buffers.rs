@@ -1,4 +1,5 @@
-//! Reading a file out in chunks, through buffers that are used again: fresh ones would cost a page fault per 4 KiB.
+//! Reading a file in chunks, through buffers that are used again: fresh ones would cost a page fault per 4
+//! KiB.
 
 use crate::model::Span;
 use crate::store::{ByteStream, ObjectBody, Result, error::StoreError};

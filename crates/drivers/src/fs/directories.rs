@@ -1,9 +1,10 @@
-//! The directories of buckets, of which only so many are open: whoever needs another one opens it, and one that was not used
-//! lately is closed.
+//! The directories of buckets, of which only a limited number is open: an operation that needs another one
+//! opens it, and one that was not used lately is closed.
 //!
 //! Invariants:
 //! - an operation that has a directory keeps it, whatever is closed meanwhile;
-//! - a directory that is opened again is the one that was there first, or none: never another one of its name.
+//! - a directory that is opened again is the same one as at first, or opening fails: never another one of its
+//!   name.
 
 use super::root::Root;
 use crate::store::error::{StoreError, StoreErrorKind};
@@ -22,7 +23,7 @@ use std::{
 /// Buckets in use at a time are few, and opening one again takes microseconds.
 const OPEN: usize = 256;
 
-/// Those that are open, in the order in which they are looked at.
+/// The open directories, in the order in which they are checked.
 #[derive(Debug, Default)]
 pub(super) struct Directories(Mutex<VecDeque<Weak<Slot>>>);
 
@@ -57,7 +58,7 @@ impl Directory {
         self.identity
     }
 
-    /// Whether it was removed. A removed directory answers as one in which there has never been anything.
+    /// Returns whether it was removed. A removed directory answers like an empty one.
     pub(super) fn is_removed(&self) -> Result<bool, Errno> {
         match self.root() {
             Ok(root) => Ok(rustix::fs::fstat(root.fd())?.st_nlink == 0),
@@ -66,7 +67,7 @@ impl Directory {
         }
     }
 
-    /// The error for whoever needs the directory after it was removed.
+    /// Returns the error for an operation that needs the directory after it was removed.
     pub(super) fn removed(&self) -> StoreError {
         let words = "is gone: it was removed or moved away while the server ran. It is not made again before the next start, so that \
                      nothing is written beside a file system that is only not mounted: bring it back, and restart the server";
@@ -92,7 +93,7 @@ impl Directory {
     }
 
     pub(super) fn prune(&self, path: &str) {
-        // What stays is empty.
+        // The directory that remains is empty.
         if let Ok(root) = self.root() {
             root.prune(path);
         }
@@ -143,7 +144,7 @@ impl Directories {
         while open.len() > OPEN {
             let Some(next) = open.pop_front() else { return };
             let Some(slot) = next.upgrade() else { continue };
-            // Whoever was used since the last look may stay for another round.
+            // A directory that was used since the last check may stay for another round.
             match slot.used.swap(false, Relaxed) {
                 true => open.push_back(next),
                 false => *slot.open() = None,
@@ -192,7 +193,7 @@ mod tests {
         std::fs::create_dir(dir.path().join("bucket")).expect("made");
         let directory = Directory::open(home, "bucket".to_owned(), Arc::default()).expect("opens");
         *directory.slot.open() = None;
-        // It stays, so that the other one cannot have its inode.
+        // The old directory is kept, so that the other one cannot get its inode.
         std::fs::rename(dir.path().join("bucket"), dir.path().join("moved")).expect("moved");
         std::fs::create_dir(dir.path().join("bucket")).expect("made");
         assert_eq!(directory.open_dir("").err(), Some(Errno::NOENT));

@@ -1,8 +1,9 @@
-//! Directories in MinIO's own format, which must not be taken for buckets: an object is a directory there, with its bytes and
-//! metadata in files that only MinIO reads.
+//! Directories in MinIO's own format, which must not be taken for buckets: an object is a directory there,
+//! with its bytes and metadata in files that only MinIO reads.
 //!
-//! Owns how such a directory is recognised. Only reads, and looks at few entries however large a directory is; what cannot be read
-//! is not recognised. MinIO's former file-system mode (`"format":"fs"`) kept objects as plain files: those are served.
+//! This module owns how such a directory is recognised. It only reads, and reads few entries however large a
+//! directory is; a directory that cannot be read is not recognised. MinIO's former file-system mode
+//! (`"format":"fs"`) kept objects as plain files: those are served.
 
 use super::{
     codec::RESERVED_DIR,
@@ -11,7 +12,7 @@ use super::{
 use rustix::{fs::FileType, io::Errno};
 use std::{fs::File, io::Read, path::Path};
 
-/// What it is, and what to do about it.
+/// The message for operators: the format, and what to do about it.
 pub const WORDS: &str = "it is in MinIO's own format, in which files are not objects and only MinIO can read them. Start MinIO on that \
                          directory, add its buckets here with 'causeway bucket add NAME http://HOST:PORT/BUCKET', and copy the objects \
                          from there with any S3 client";
@@ -22,14 +23,14 @@ const SYSTEM: &str = ".minio.sys";
 const META: &str = "xl.meta";
 const MAGIC: &[u8; 4] = b"XL2 ";
 
-/// Only so many entries of a directory are looked at.
+/// The number of entries of a directory that are checked.
 const MOST_ENTRIES: usize = 16;
 /// Only so many folders around an object are looked into.
 const DEEPEST: usize = 8;
 /// Only so many bytes of `format.json` are read; it has some hundred.
 const MOST_BYTES: u64 = 16 << 10;
 
-/// Whether MinIO keeps buckets in a directory.
+/// Returns whether MinIO keeps buckets in a directory.
 pub fn is_drive(path: &Path) -> bool {
     path.join(SYSTEM).is_dir() && !File::open(path.join(FORMAT)).is_ok_and(is_plain)
 }
@@ -41,7 +42,8 @@ fn is_plain(format: File) -> bool {
     format.is_some_and(|format| format.get("format").and_then(serde_json::Value::as_str) == Some("fs"))
 }
 
-/// Whether a directory is a drive of MinIO's, or a bucket of one: all that is in it leads to `xl.meta`, as far as is looked.
+/// Returns whether a directory is a drive of MinIO's, or a bucket of one: every entry that was checked leads
+/// to `xl.meta`.
 pub(super) fn is_foreign(root: &Root, place: &str) -> bool {
     let is_drive = root.open_dir(&join(place, SYSTEM)).is_ok()
         && !root.open_file(&join(place, FORMAT)).is_ok_and(|format| is_plain(File::from(format)));
@@ -131,7 +133,7 @@ mod tests {
         write(dir.path(), "theirs/cat.jpg/xl.meta", b"XL2 1 0");
         write(dir.path(), "theirs/2024/summer/dog.jpg/xl.meta", b"XL2 1 0");
         assert!(is("theirs"));
-        // As soon as anything else is there, it is nobody's format.
+        // With any other file beside it, the format is not recognised.
         write(dir.path(), "mixed/cat.jpg/xl.meta", b"XL2 1 0");
         write(dir.path(), "mixed/notes.txt", b"hello");
         write(dir.path(), "other/cat.jpg/xl.meta", b"an object of that name");

@@ -5,15 +5,15 @@
 //! | `root` | directories that nothing leaves |
 //! | `directories` | which of the buckets' are open |
 //! | `record` | metadata in the extended attribute |
-//! | `private` | keeping others out of `.causeway/` |
+//! | `private` | closing `.causeway/` to other users |
 //! | `staging` | `.causeway/`: bytes that are no object yet |
 //! | `volume` | finding, publishing, removing the file of a key |
-//! | `write`, `multipart` | the way of a PUT, of an upload |
-//! | `buffers` | the way of a GET |
-//! | `adopt`, `scan` | files that others put there |
+//! | `write`, `multipart` | the course of a PUT, of an upload |
+//! | `buffers` | the course of a GET |
+//! | `adopt`, `scan` | files created outside Causeway |
 //! | `minio` | directories that are in MinIO's own format |
 //! | `store` | all of it as a [`Store`](crate::store::Store) |
-//! | `upkeep` | what is done for a bucket in the background |
+//! | `upkeep` | the upkeep of a bucket |
 //!
 //! Every call that could wait for the disk runs on the blocking pool: a small PUT takes one trip there, a small GET none
 //! if the kernel has it in memory (`RESOLVE_CACHED`, `RWF_NOWAIT`) and one if not.
@@ -74,7 +74,7 @@ pub struct FsSettings {
     /// The directory that holds the buckets.
     pub root: PathBuf,
     pub durability: Durability,
-    /// Whether directories that lie in it already are offered as buckets.
+    /// Whether existing directories in it are offered as buckets.
     pub adopt: bool,
     /// Permission bits of the files that hold objects.
     pub file_mode: u32,
@@ -116,7 +116,8 @@ impl Home {
         Ok(Arc::new(Self { root: Arc::new(root), staging }))
     }
 
-    /// Device and number of the directory at a place, while this home is the one that lies at `path`.
+    /// Returns device and number of the directory at a location, while the root is still the directory at
+    /// `path`.
     fn directory(&self, path: &Path, place: &str) -> Result<Option<(u64, u64)>> {
         let failed = |e: Errno| StoreError::of_entry("looking for the directory of a bucket", e);
         if !self.staging.is_at(path).map_err(failed)? {
@@ -144,7 +145,7 @@ impl Homes {
     }
 }
 
-/// What the operations of one bucket share.
+/// The context that the operations of one bucket share.
 #[derive(Debug)]
 struct Inner {
     bucket: BucketId,

@@ -1,7 +1,9 @@
-//! Multipart uploads on local disk: parts are written where they will lie in the finished object, which `slots` tells.
+//! Multipart uploads on local disk: parts are written to their offsets in the finished object, which `slots`
+//! computes.
 //!
-//! Invariants: parts are recorded in the catalog after their bytes are as durable as the setting says; conditions are
-//! checked before the staging file is touched, so a refused Complete leaves every part as it was.
+//! Invariants: parts are recorded in the catalog after their bytes are as durable as the setting says;
+//! conditions are checked before the staging file is touched, so a refused Complete leaves every part as it
+//! was.
 
 use super::{
     Inner, blocking,
@@ -35,7 +37,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// The uploads of a bucket that are being written to. What is here can be told again from the catalog.
+/// The uploads of a bucket that are being written to. This state can be rebuilt from the catalog.
 #[derive(Debug, Default)]
 pub(super) struct Uploads(Mutex<HashMap<UploadId, Arc<Upload>>>);
 
@@ -47,7 +49,8 @@ struct Upload {
     completing: tokio::sync::Mutex<()>,
 }
 
-/// A place being written. Dropped with the last task that writes to it; unless kept, it is free again then.
+/// A slot or file being written. Dropped with the last task that writes to it; unless kept, it is free again
+/// then.
 struct Reservation {
     upload: Arc<Upload>,
     staging: Arc<Staging>,
@@ -57,7 +60,7 @@ struct Reservation {
 }
 
 impl Reservation {
-    /// Where the longest part that fits its slot ends.
+    /// Returns the offset where the longest part that fits its slot ends.
     fn end(&self) -> u64 {
         match self.location {
             Location::Slot(unit) => self.location.offset(self.number) + unit,
@@ -77,7 +80,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.kept.load(std::sync::atomic::Ordering::Acquire) {
-            // Its bytes first: afterwards the slot may be somebody else's.
+            // The bytes are removed first: afterwards the slot may belong to another part.
             self.upload.empty(&self.staging, self.number, &self.location);
             self.upload.free(&self.staging, self.number, &self.location);
         }
@@ -107,7 +110,7 @@ impl Upload {
             Location::Slot(unit) => {
                 self.slots().free(number, *unit);
             }
-            // What cannot be removed now goes with the upload's directory.
+            // Files that cannot be removed now are removed with the upload's directory.
             Location::Own(name) => {
                 let _ = staging.uploads.remove_tree(&format!("{}/{name}", self.dir));
             }
@@ -134,7 +137,7 @@ pub(super) async fn begin(inner: &Inner, key: &ObjectKey, request: BeginUpload) 
     Ok(upload)
 }
 
-/// The upload's state, told from the catalog if this process has not met it yet.
+/// Returns the upload's state, loaded from the catalog if this process does not know it yet.
 async fn load(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<Arc<Upload>> {
     let known = inner.uploads.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
     if let Some(upload) = known {
@@ -144,7 +147,7 @@ async fn load(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<Arc<Uploa
     let slots = Slots::of(&inner.catalog.parts(inner.bucket, id, 0, usize::MAX).await?);
     let dir = directory(inner, id);
     let upload = Arc::new(Upload { record, dir, slots: Mutex::new(slots), completing: Default::default() });
-    // Whoever was first stays: its reservations are the ones that count.
+    // The first state to be inserted stays: its reservations are the ones that count.
     Ok(inner.uploads.0.lock().unwrap_or_else(PoisonError::into_inner).entry(id.clone()).or_insert(upload).clone())
 }
 
@@ -184,7 +187,8 @@ pub(super) async fn put_part(
         location: reservation.location.file(),
     };
     let written = PartWritten { etag: verified.etag(), checksum: part.checksum.clone(), last_modified: part.last_modified };
-    // From here on it goes to its end, whatever becomes of the client: the catalog and the reservation must agree.
+    // From here on it runs to its end, even if the client disconnects: the catalog and the reservation must
+    // agree.
     let (inner, id) = (inner.clone(), id.clone());
     let task = tokio::spawn(async move {
         let replaced = inner.catalog.put_part(inner.bucket, &id, part).await?;
@@ -237,12 +241,13 @@ fn reserve(upload: Arc<Upload>, staging: Arc<Staging>, number: PartNumber, slot:
     open().map_err(|e| StoreError::io("staging a part", e))
 }
 
-/// Whether the file system takes a file of this size: ext4 ends at 16 TiB. Asked of the file, so that a part is not written in vain.
+/// Returns whether the file system takes a file of this size: ext4 ends at 16 TiB. The file itself is asked,
+/// so that a part is not written in vain.
 fn holds(file: &OwnedFd, size: u64) -> bool {
     rustix::fs::seek(file, SeekFrom::Start(size)).is_ok()
 }
 
-/// Completes in a task of its own: once begun, it ends, whether or not the client waits.
+/// Completes in a task of its own: once begun, it runs to its end, whether or not the client waits.
 pub(super) async fn complete(inner: &Arc<Inner>, key: &ObjectKey, id: &UploadId, request: CompleteUpload) -> Result<Written> {
     let (inner, key, id) = (inner.clone(), key.clone(), id.clone());
     let task = tokio::spawn(async move { complete_to_the_end(&inner, &key, &id, request).await });
@@ -369,7 +374,7 @@ impl Building {
             error => StoreError::io("assembling an object", error),
         };
         let dir = staging.uploads.sub(&self.upload.dir).map_err(gone)?;
-        // What is still written into the file that becomes the object would be written into the object.
+        // Bytes still being written into the file that becomes the object would be written into the object.
         let in_place = base(&moves).filter(|base| !self.upload.slots().are_written_to(base));
         let temp = match &in_place {
             Some(base) => {

@@ -1,4 +1,5 @@
-//! Keeping our own directories to ourselves: whoever can open a file in one can hold its lock, and so keep a server from starting.
+//! Access to our own directories, closed to other users: a user who can open a file in one can hold its lock,
+//! and so keep a server from starting.
 
 use rustix::{
     fd::AsFd,
@@ -13,8 +14,8 @@ pub(super) const DIRECTORY: Mode = Mode::from_raw_mode(0o700);
 const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 
-/// Takes rights of others off a directory or file of ours, which older versions made readable. What others could write to is told:
-/// they may have.
+/// Removes rights of other users from a directory or file of ours, which older versions made readable. The
+/// log reports what others could write to: they may have done so.
 pub fn keep_private(ours: impl AsFd, path: &Path) -> Result<(), Errno> {
     let stat = fstat(&ours)?;
     let mode = stat.st_mode & 0o7777;

@@ -1,12 +1,13 @@
-//! What Causeway knows of a file beyond its bytes: the record, kept in the extended attribute `user.causeway` of the
-//! file itself, written before the file gets its name, so that one rename publishes both. Backups and `mv` carry it.
+//! What Causeway knows of a file beyond its bytes: the record, kept in the extended attribute `user.causeway`
+//! of the file itself, written before the file gets its name, so that one rename publishes both. Backups and
+//! `mv` carry it.
 //!
-//! Where the attribute cannot be (no xattrs, or the record is larger than the file system takes) it is a sidecar file
-//! named after the inode and modification time of its data file: it too is there before the rename, and replacing a
-//! file can never leave it with the record of another.
+//! Where the attribute is not possible (no xattrs, or the record is larger than the file system takes) the
+//! record is a sidecar file named after the inode and modification time of its data file: it too exists
+//! before the rename, and replacing a file can never leave it with the record of another.
 //!
-//! Invariant: a record counts only while the file has the size and modification time it names. A file edited behind our
-//! back is a foreign file again and never served under an old ETag.
+//! Invariant: a record counts only while the file has the size and modification time that the record names. A
+//! file that was edited outside the gateway is a foreign file again and never served under an old ETag.
 
 use super::root::{Root, entries};
 use crate::{
@@ -30,7 +31,7 @@ const XATTR: &str = "user.causeway";
 const MAX_XATTR: usize = 3800;
 const VERSION: u8 = 1;
 
-/// What of a file tells it from another of the same name.
+/// The properties that distinguish a file from another of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fingerprint {
     pub(super) inode: u64,
@@ -149,7 +150,7 @@ impl Records {
             Err(Errno::NODATA | Errno::NOTSUP) => self.read_sidecar(fingerprint)?,
             Err(error) => return Err(error),
         };
-        // A record nobody can read is as good as none: the bytes are still the object.
+        // A record that cannot be read is treated as absent: the bytes are still the object.
         Ok(text.and_then(|text| serde_json::from_slice::<Record>(&text).ok()).filter(|record| record.holds(fingerprint)))
     }
 

@@ -1,6 +1,6 @@
 //! The record of a found file. A foreign file has none: it is made from the file's bytes.
 //!
-//! For those that hold the key's lock and may block. Does not own when that is done (`adopt`).
+//! Callers hold the key's lock and may block. This module does not decide when a record is made (`adopt`).
 
 use super::{
     record::Record,
@@ -13,7 +13,7 @@ use crate::{
 use md5::{Digest, Md5};
 use rustix::{fd::OwnedFd, io::Errno};
 
-/// What a client is told of a found file: never provisional. For those that hold the lock and may block.
+/// Returns what a client sees of a found file: never provisional. The caller holds the lock and may block.
 pub(super) fn described(volume: &Volume, found: Found) -> Result<ObjectInfo> {
     Ok(recorded(volume, found)?.info())
 }

@@ -1,8 +1,8 @@
-//! A directory and what lies beneath it: opening, making and removing, without ever leaving it.
+//! A directory and its contents: opening, making and removing, without ever leaving it.
 //!
 //! Invariant: every look-up is relative to an open directory and refuses to leave it, symlinks included
-//! (`openat2` with `RESOLVE_BENEATH`; where the kernel has no `openat2`, no symlink is followed at all). A symlink that
-//! leads out is `XDEV`, one that leads round in a circle `LOOP`.
+//! (`openat2` with `RESOLVE_BENEATH`; where the kernel has no `openat2`, no symlink is followed at all). A
+//! symlink that leads out is `XDEV`, one that leads round in a circle `LOOP`.
 
 use super::private;
 use crate::backend::Found;
@@ -33,7 +33,7 @@ impl Root {
         Ok(Self { fd, directories, no_openat2: AtomicBool::new(false) })
     }
 
-    /// A directory beneath this one, as a root of its own.
+    /// Returns a directory beneath this one, as a root of its own.
     pub(super) fn sub(&self, path: &str) -> Result<Self, Errno> {
         Ok(Self { fd: self.open_dir(path)?, directories: self.directories, no_openat2: AtomicBool::new(false) })
     }
@@ -47,7 +47,7 @@ impl Root {
         self.beneath(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty())
     }
 
-    /// As `open_file`, only if no step of the look-up could wait for the disk; else `AGAIN`.
+    /// Like `open_file`, but only if no step of the look-up could wait for the disk; else `AGAIN`.
     pub(super) fn open_cached(&self, path: &str) -> Result<OwnedFd, Errno> {
         if path.len() >= MAX_PATH || self.no_openat2.load(Ordering::Relaxed) {
             return Err(Errno::AGAIN);
@@ -114,7 +114,7 @@ impl Root {
         self.open_dir(path)
     }
 
-    /// What lies at `path`, if only a symlink.
+    /// Returns what exists at `path`, even a symlink.
     pub(super) fn found(&self, path: &str) -> Result<Found, Errno> {
         if !path.is_empty() {
             let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));

@@ -1,8 +1,9 @@
-//! Keeping the index true to the disk: files that others put, changed or took away, and what a killed process had
-//! published but not yet indexed.
+//! Keeping the index equal to the disk: files created, changed or removed outside the gateway, and those that
+//! a killed process had published but not yet indexed.
 //!
-//! Invariants: a listing is served only once the bucket was scanned since the last unclean stop; a row changes only
-//! under its key's lock, from what the disk says at that moment; memory is bounded (batches, and 16 bytes a directory).
+//! Invariants: a listing is served only once the bucket was scanned since the last unclean stop; a row
+//! changes only under its key's lock, from the state of the disk at that moment; memory is bounded (batches,
+//! and 16 bytes a directory).
 
 use super::{
     Inner, blocking,
@@ -69,7 +70,7 @@ impl Scan {
     }
 }
 
-/// Whether the index of a bucket was complete when it was last closed.
+/// Returns whether the index of a bucket was complete when it was last closed.
 pub(super) async fn is_complete(catalog: &dyn Catalog, bucket: BucketId) -> Result<bool> {
     Ok(catalog.state(bucket, STATE).await?.as_deref() == Some("complete"))
 }
@@ -78,7 +79,7 @@ pub(super) async fn mark_complete(catalog: &dyn Catalog, bucket: BucketId) -> Re
     Ok(catalog.set_state(bucket, STATE, Some("complete".to_owned())).await?)
 }
 
-/// Waits until listings can be trusted, starting the scan that makes them so if nobody has.
+/// Waits until listings can be trusted, and starts the necessary scan if none is running.
 pub(super) async fn ready(inner: &Arc<Inner>) -> Result<()> {
     let mut ready = inner.scan.ready.subscribe();
     if ready.borrow().is_complete() {
@@ -109,7 +110,7 @@ fn begin(inner: &Arc<Inner>) {
 pub(super) enum Depth {
     /// Directories that did not change since the last pass are not looked into again.
     Changed,
-    /// Files that were changed in place are found, too.
+    /// Finds files that were changed in place, too.
     Everything,
 }
 
@@ -131,7 +132,7 @@ pub(super) async fn pass(inner: &Arc<Inner>, depth: Depth, progress: &Progress) 
     }
     let walked = walking.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "a scan failed").with_source(e))?;
     let Walked { directories, changed } = walked.map_err(|e| StoreError::of_entry("scanning a bucket", e))?;
-    // What could not be read may be readable by now, and its directory says nothing of that.
+    // Files that could not be read may be readable by now, and their directories do not show it.
     let again: Vec<ObjectKey> = inner.unreadable.known().iter().filter_map(|path| decode(path, Names::Posix)).collect();
     refresh_all(inner, again).await?;
     if !changed.is_empty() {
@@ -148,7 +149,7 @@ pub(super) async fn pass(inner: &Arc<Inner>, depth: Depth, progress: &Progress) 
     Ok(())
 }
 
-/// What is not there any more says nothing of the objects: a disk may only not be mounted.
+/// A missing directory says nothing about the objects: perhaps a disk is not mounted.
 fn is_removed(volume: &Volume) -> Result<bool> {
     volume.root.is_removed().map_err(|e| StoreError::of_entry("scanning a bucket", e))
 }
@@ -168,7 +169,7 @@ async fn sweep(inner: &Arc<Inner>, suspect: impl Fn(&ObjectKey) -> bool) -> Resu
                 match volume.find(&key).map_err(|e| StoreError::of_entry("looking for an object", e)) {
                     Ok(Some(_)) => {}
                     Ok(None) => missing.push(key),
-                    // Nobody knows: what is known of it stands.
+                    // The state is unknown: the existing row stays.
                     Err(error) if is_of_entry(&error) => {}
                     Err(error) => return Err(error),
                 }
@@ -215,7 +216,7 @@ async fn refresh(inner: &Arc<Inner>, key: ObjectKey) -> Result<()> {
             inner.unreadable.forget(&path);
             found.map(|found| (found.fingerprint, found.record))
         }
-        // What is in a folder that cannot be entered is no entry of its own, and what is known of it stands.
+        // A folder that cannot be entered gives no entries, and existing rows below it stay.
         Err((Err(_), _)) => return Ok(()),
         Err((Ok(glimpse), error)) => {
             inner.unreadable.meet(&path, &error);
@@ -266,7 +267,7 @@ impl Walk {
         &self.inner.volume
     }
 
-    /// Something in the bucket cannot be looked at: the walk goes on without it. Its rows are looked at one by one.
+    /// An entry in the bucket cannot be read: the scan continues without it. Its rows are checked one by one.
     fn pass_over(&self, path: &str, error: Errno) -> std::result::Result<(), Errno> {
         let told = StoreError::of_entry("scanning a bucket", error);
         if path.is_empty() || !is_of_entry(&told) {
@@ -309,7 +310,7 @@ impl Walk {
             for entry in found {
                 let (name, kind) = match entry {
                     Ok(entry) => entry,
-                    // What was not told of it is found one by one, when its rows are looked at.
+                    // Entries that were not reported are found one by one, when their rows are checked.
                     Err(error) => {
                         self.pass_over(&path, error)?;
                         walked.changed.insert(hash);
@@ -352,7 +353,7 @@ impl Walk {
                 }
             }
         }
-        // Nobody listens only if the pass failed already.
+        // The receiver is gone only if the pass failed already.
         let _ = self.send.blocking_send(batch);
         Ok(walked)
     }

@@ -1,12 +1,12 @@
 //! `.causeway/` in a backend's root: where bytes wait until they are an object.
 //!
-//! `tmp/` holds writes in flight, `uploads/` the parts of multipart uploads, `records/` the records that do not fit
-//! beside their bytes. All on the file system of the buckets, so that publishing is a rename.
+//! `tmp/` holds writes in flight, `uploads/` the parts of multipart uploads, `records/` the records that do
+//! not fit beside their bytes. All are on the file system of the buckets, so that publishing is a rename.
 //!
-//! Invariants: nobody else may look into it, for whoever opens `backend.lock` can hold it; one process owns a root (an exclusive
-//! lock on that file); whatever is in `tmp/` when it starts is rubbish of a killed one and is removed; a `TempFile` that is dropped
-//! unpublished is removed. The file `clean` is there only between an orderly stop and the next start: without it the index may have
-//! missed the last writes.
+//! Invariants: no other user may open it, because a user who can open `backend.lock` can hold it; one process
+//! owns a root (an exclusive lock on that file); files in `tmp/` at the start were left by a killed process
+//! and are removed; a `TempFile` that is dropped unpublished is removed. The file `clean` exists only between
+//! an orderly stop and the next start: without it the index may have missed the last writes.
 
 use super::{
     FsSettings,
@@ -104,7 +104,7 @@ impl Staging {
         }))
     }
 
-    /// Whether this is still what lies in a root directory.
+    /// Returns whether this is still the staging directory of a root.
     pub(super) fn is_at(&self, root: &Path) -> std::result::Result<bool, Errno> {
         let ours = rustix::fs::fstat(&self.lock)?;
         match rustix::fs::stat(root.join(RESERVED_DIR).join(LOCK)) {

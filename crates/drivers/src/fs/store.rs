@@ -86,7 +86,8 @@ impl Store for FsStore {
 
     async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
         let key = address.unversioned()?;
-        // What the kernel has in memory is served on the spot: a trip to another thread costs more than the reading.
+        // A file in the kernel's cache is served on the spot: a trip to another thread costs more than the
+        // reading.
         let cached = self.inner.volume.find_cached(key);
         if let Some(found) = &cached
             && let (info, span) = select_from(found, &request)?

@@ -1,4 +1,4 @@
-//! What is done for a bucket on local disk in the background: looking whether its directory is still the one that was opened, and
+//! The upkeep of a bucket on local disk: checking whether its directory is still the one that was opened, and
 //! bringing its index up to date.
 
 use super::{
@@ -18,7 +18,7 @@ pub(super) struct FsUpkeep {
     /// The directory of the bucket, below the root.
     pub(super) place: String,
     pub(super) home: Arc<Homes>,
-    /// Where the root lies.
+    /// The path of the root.
     pub(super) path: PathBuf,
 }
 
@@ -33,11 +33,11 @@ impl Upkeep for FsUpkeep {
         .await
     }
 
-    async fn tend(&self) -> Result<()> {
+    async fn maintain(&self) -> Result<()> {
         scan::pass(&self.inner, Depth::Changed, &Progress::default()).await
     }
 
-    async fn walk(&self, progress: &Progress) -> Result<bool> {
+    async fn scan_fully(&self, progress: &Progress) -> Result<bool> {
         scan::pass(&self.inner, Depth::Everything, progress).await.map(|()| true)
     }
 }

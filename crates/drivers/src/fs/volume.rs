@@ -1,7 +1,9 @@
-//! One bucket's directory: finding, publishing and removing the files of keys. Blocking; no conditions, no index.
+//! One bucket's directory: finding, publishing and removing the files of keys. It blocks, and knows no
+//! conditions and no index.
 //!
-//! Invariants: of the plain and the beside path of a key the plain one wins, and a reader that looks at plain, beside,
-//! plain again misses no object that was there all along. Callers of everything that changes a key hold its lock.
+//! Invariants: of the plain and the beside path of a key the plain one wins, and a reader that checks plain,
+//! beside, plain again misses no object that existed all along. Callers of everything that changes a key hold
+//! its lock.
 
 use super::{
     directories::Directory,
@@ -32,14 +34,14 @@ pub(super) struct Volume {
 pub(super) struct Found {
     pub(super) file: OwnedFd,
     pub(super) fingerprint: Fingerprint,
-    /// `None`: a foreign file, or one changed behind our back.
+    /// `None`: a foreign file, or one changed outside the gateway.
     pub(super) record: Option<Record>,
-    /// It lies at the beside path: its plain name is a directory, or was.
+    /// The file is at the beside path: its plain name is a directory, or was.
     pub(super) beside: bool,
 }
 
 impl Found {
-    /// What is known without reading the bytes.
+    /// Returns what is known without reading the bytes.
     pub(super) fn info(&self) -> ObjectInfo {
         match &self.record {
             Some(record) => record.info(),
@@ -121,7 +123,8 @@ impl Volume {
         self.describe(file)
     }
 
-    /// What is known of the file of a key that cannot be opened; `None` if there is no file. An error: not even that is told.
+    /// Returns what is known about the file of a key that cannot be opened; `None` if there is no file. An
+    /// error: not even that is known.
     pub(super) fn glimpse(&self, key: &ObjectKey) -> Result<Option<Fingerprint>, Errno> {
         let path = encode(key, Names::Posix);
         let dir = match self.root.open_dir(&path.dir) {
@@ -160,7 +163,7 @@ impl Volume {
                 Err(Errno::NOENT) => continue,
                 Err(error) => return Err(error.into()),
             };
-            // What we may not read is not ours to replace, though the directory would let us.
+            // A file that we may not read is not ours to replace, though the directory would permit it.
             if replace && rustix::fs::accessat(&dir, &path.plain, Access::READ_OK, AtFlags::empty()) == Err(Errno::ACCESS) {
                 return Err(Errno::ACCESS.into());
             }

@@ -1,8 +1,8 @@
-//! The way of one PUT: body to disk, record beside it, publish, index.
+//! The course of one PUT: body to disk, record beside it, publish, index.
 //!
-//! Invariants: bytes reach their name only after the payload was verified; once publishing has begun it runs to its end
-//! whether or not the client still waits (it is a task of its own), so the index always learns of it; the index change
-//! is enqueued under the key's lock, so its order is that of publishing.
+//! Invariants: bytes get their name only after the payload was verified; once publishing has begun it runs to
+//! its end whether or not the client still waits (it is a task of its own), so the index always gets the
+//! change; the index change is enqueued under the key's lock, so its order is that of publishing.
 
 use super::{
     Inner, blocking,
@@ -30,7 +30,7 @@ use tokio::sync::OwnedSemaphorePermit;
 const SMALL: usize = 64 * 1024;
 /// Larger ones are hashed and written in batches of this size while the next batch arrives.
 pub(super) const BATCH: usize = 128 * 1024;
-/// What S3 computes when a client names no checksum.
+/// The checksum that S3 computes when a client names none.
 const DEFAULT_CHECKSUM: Option<ChecksumAlgorithm> = Some(ChecksumAlgorithm::Crc64Nvme);
 
 /// A body on its way. One a request, moved twice: a box would cost more than the bytes it saves.
@@ -48,7 +48,7 @@ pub(super) enum Staged {
     },
 }
 
-/// What a file is published as.
+/// The file and record to publish.
 pub(super) struct Draft {
     pub(super) temp: TempFile,
     pub(super) etag: ETag,
@@ -149,7 +149,7 @@ pub(super) fn write_at(file: &OwnedFd, frames: &[Bytes], mut offset: u64) -> std
 }
 
 impl Staged {
-    /// Those that came with the end of the body, or else those that its write began with.
+    /// Returns the conditions that came with the end of the body, or else those that the write began with.
     fn conditions(&mut self, begun_with: WriteConditions) -> WriteConditions {
         match self {
             Self::Disk { verified, .. } => verified.conditions(begun_with),
@@ -238,7 +238,7 @@ pub(super) async fn publish_locked(
     Ok(written)
 }
 
-/// What the key holds must satisfy the conditions, now, under its lock.
+/// Checks the conditions against the current object of the key, under its lock.
 pub(super) fn check(volume: &Volume, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
     let found = volume.look_up(key)?;
     // A swap must never hang on a provisional tag: the MD5 is computed here if it has to be.

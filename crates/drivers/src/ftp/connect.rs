@@ -1,7 +1,7 @@
-//! From nothing to a session that is logged in: TCP, TLS, who we are, and what the server can do.
+//! Connecting to a server: TCP, TLS, the login, and the server's features.
 //!
-//! Invariant: `connect_timeout` is the time for all of it, so that a server that takes the connection and says nothing is found out as
-//! soon as one that takes none.
+//! Invariant: `connect_timeout` is the time for all of it, so that a server that takes the connection and
+//! sends nothing is found out as soon as one that takes none.
 
 use super::{
     FtpSettings, Tls,
@@ -30,7 +30,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(45);
 /// Preliminary greetings: a server that says again and again that it will be ready is not.
 const MOST_GREETINGS: usize = 20;
 
-/// What cannot be sent in a command is no setting; names of servers are checked where TLS will need them.
+/// Refuses settings that cannot be sent in a command; names of servers are checked where TLS will need them.
 pub(super) fn check(settings: &FtpSettings) -> Result<()> {
     let password = settings.password.as_ref().map(|password| password.expose()).unwrap_or_default();
     for (name, value) in [("user", settings.user.as_str()), ("password", password), ("root", &settings.root)] {

@@ -1,7 +1,7 @@
 //! Data connections: always made by us, to the host of the control connection.
 //!
-//! Invariant: after `begin` the control connection owes a reply, which only `finish`, `stored` and `cut` wait for; whoever does
-//! neither leaves it out of sync, and so closed.
+//! Invariant: after `begin` the control connection owes a reply, which only `finish`, `stored` and `cut` wait
+//! for; a caller that uses none of them leaves it out of sync, and so closed.
 
 use super::{
     failure::Failure,
@@ -26,7 +26,7 @@ use tokio::{
 
 /// Pieces that are read at once.
 const PIECE: usize = 128 << 10;
-/// How long a server may take to notice that nobody wants the rest.
+/// How long a server may take to notice that the rest is not wanted.
 const NOTICING: Duration = Duration::from_secs(2);
 /// How long the other side may take to say goodbye when all else is said.
 const GOODBYE: Duration = Duration::from_millis(250);
@@ -39,7 +39,7 @@ pub(super) struct Data {
     last: Option<Reply>,
 }
 
-/// Whether EPSV is of use; servers and what lies between are alike for all connections.
+/// Whether EPSV works; servers and the network between are the same for all connections.
 #[derive(Debug)]
 pub(super) struct Passive(AtomicBool);
 
@@ -129,7 +129,7 @@ impl Data {
     /// The next bytes; none at the end. Without TLS's goodbye an end looks like any other: the length tells, or the reply.
     pub(super) async fn read(&mut self) -> Result<Option<Bytes>, Failure> {
         let mut piece = BytesMut::with_capacity(PIECE);
-        // As much as there is, up to a piece: frames of TLS and TCP are small.
+        // Reads as much as there is, up to a piece: frames of TLS and TCP are small.
         while piece.len() < PIECE / 2 {
             let wait = if piece.is_empty() { self.within } else { Duration::from_millis(1) };
             match timeout(wait, self.link.read_buf(&mut piece)).await {
@@ -173,7 +173,7 @@ impl Data {
         });
         let ended = ended.await.is_ok_and(|ended| ended.is_ok());
         let (last, link) = (self.last, &mut self.link);
-        // What the server still has to say over TLS are tickets, without which it may refuse the next data connection.
+        // The server may still send TLS tickets, without which it may refuse the next data connection.
         let drained = pin!(async {
             let mut rest = [0; 1024];
             while matches!(link, Link::Secure(_)) && matches!(link.read(&mut rest).await, Ok(1..)) {}
@@ -197,7 +197,7 @@ impl Data {
         if ended { Ok(()) } else { Err(Failure::Lost("the data connection was lost")) }
     }
 
-    /// Nobody wants the rest. Whether the session can be used further: if it is in sync.
+    /// Ends a transfer whose rest is not wanted. The session can be used further if it is in sync.
     pub(super) async fn cut(self, session: &mut Session) {
         let last = self.last;
         drop(self.link);

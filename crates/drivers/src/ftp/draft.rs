@@ -1,10 +1,11 @@
-//! Files that nobody sees yet: stored in our folder, published by a rename.
+//! Drafts: stored in our folder, published by a rename.
 //!
-//! - What replaces a file is RNTO onto it, on servers that were found to do so. Others get no objects replaced: the answer is
-//!   `NotImplemented`. Moving the old file aside first would leave a moment, or after a crash more than that, without either.
-//! - Where nothing may be, looking and renaming are one step among our own clients, by a lock. The protocol has nothing that would
-//!   hold against others.
-//! - When the answer is lost, the draft tells: its name is gone, and its file is there.
+//! - A file is replaced by RNTO onto it, on servers that were found to do so. On others no object is
+//!   replaced: the answer is `NotImplemented`. Moving the old file aside first would leave a moment, or after
+//!   a crash more than that, without either.
+//! - Where no file may exist, checking and renaming are one step among our own clients, by a lock. The
+//!   protocol has nothing that would hold against other programs.
+//! - When the reply is lost, the draft shows the outcome: its name is gone, and its file exists.
 
 use super::{
     data::Data,
@@ -34,12 +35,12 @@ const SETTLING: [Duration; 4] = [Duration::from_millis(20), Duration::from_milli
 
 pub(super) struct FtpDraft {
     remote: Arc<Remote>,
-    /// Where it is, below the root.
+    /// The path of the draft, below the root.
     at: String,
     writing: Option<Writing>,
     /// Once it is whole.
     seen: Option<Seen>,
-    /// It has another name now, or none.
+    /// The draft has another name now, or none.
     is_gone: bool,
 }
 
@@ -49,7 +50,7 @@ struct Writing {
     position: u64,
 }
 
-/// What became of an attempt to give a draft its name.
+/// The result of an attempt to give a draft its name.
 enum Placed {
     There(Seen),
     IsFolder,
@@ -94,7 +95,7 @@ impl FtpDraft {
                 // Perhaps an attempt whose answer was lost took it there.
                 Some(seen) if repeated && self.is_same(&seen) && look(lease, &self.at).await?.is_none() => return Ok(Placed::There(seen)),
                 Some(_) if absent => return Ok(Placed::Exists),
-                Some(_) if !self.remote.manners.get().is_some_and(|manners| manners.replaces) => {
+                Some(_) if !self.remote.quirks.get().is_some_and(|quirks| quirks.replaces) => {
                     return Err(Failure::Unsupported("it renames no file onto another, so nothing can be replaced".to_owned()));
                 }
                 Some(_) | None => {}
@@ -129,7 +130,7 @@ impl FtpDraft {
         Err(last)
     }
 
-    /// As far as the server tells; renaming is no change, but some servers date it.
+    /// Compares as far as the server reports; renaming is no change, but some servers date it.
     fn is_same(&self, found: &Seen) -> bool {
         self.seen.as_ref().is_some_and(|seen| {
             let differ = matches!((&seen.unique, &found.unique), (Some(a), Some(b)) if a != b);
@@ -194,8 +195,8 @@ impl Draft for FtpDraft {
     async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
         self.finish().await?;
         if !absent {
-            // Whether it may replace what is there.
-            self.remote.manners().await?;
+            // Checks whether the server can replace a file.
+            self.remote.quirks().await?;
         }
         let attempts = self.remote.pool.settings().attempts;
         for attempt in 1.. {
@@ -261,7 +262,7 @@ async fn discard(remote: &Arc<Remote>, at: &str) {
     }
 }
 
-/// Whether it is gone.
+/// Returns whether the file is gone.
 async fn remove(remote: &Remote, at: &str) -> bool {
     let removed = remote.repeat(Use::Short, "removing a draft", |mut lease, _| async move {
         let path = lease.at(at);

@@ -1,14 +1,15 @@
-//! What MLST and MLSD say, RFC 3659: `type=file;size=1024;modify=20071029155301;unique=8g2; name`.
+//! The lines of MLST and MLSD, RFC 3659: `type=file;size=1024;modify=20071029155301;unique=8g2; name`.
 
 use super::reply::time;
 use crate::backend::tree::files::{Kind, Stat};
 
-/// What lies somewhere.
+/// An entry at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) stat: Stat,
-    /// Which file it is, if the server tells: two files of one name, one after the other, are not the same. Good for comparing
-    /// what was seen a moment ago, but nothing to remember: servers number files anew when it suits them.
+    /// The identity of the file, if the server reports it: two files of one name, one after the other, are
+    /// not the same. It is good for comparison with what was seen a moment ago, but must not be stored:
+    /// servers renumber files.
     pub(super) unique: Option<String>,
 }
 
@@ -54,7 +55,7 @@ pub(super) fn seen(facts: &str) -> Option<Seen> {
     Some(Seen { stat, unique: fact("unique").map(str::to_owned) })
 }
 
-/// Whether a line of MLSD is about the folder itself, or the one above.
+/// Returns whether a line of MLSD is about the folder itself, or the one above.
 pub(super) fn is_itself(facts: &[u8]) -> bool {
     let lower = facts.to_ascii_lowercase();
     [&b"type=cdir;"[..], b"type=pdir;"].iter().any(|kind| lower.windows(kind.len()).any(|window| window == *kind))

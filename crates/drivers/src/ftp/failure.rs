@@ -1,4 +1,4 @@
-//! What can go wrong with a command, and what S3 says of it.
+//! Errors of a command, and the S3 errors that they map to.
 
 use super::reply::Reply;
 use crate::{
@@ -22,10 +22,10 @@ pub(super) enum Failure {
     LongName,
     #[error("no space is left, or a quota is used up")]
     Full,
-    /// Which of all other reasons, servers do not tell in a way that could be relied upon: looking does.
+    /// Refused for another reason: servers do not report it reliably, so the path is checked.
     #[error("the server refused: {0}")]
     Refused(String),
-    /// A file that was looked at is another one, or none, by now.
+    /// A file that was checked is another one, or none, by now.
     #[error("the file was changed while it was read")]
     Changed,
     /// Nothing was done; it may be asked again.
@@ -34,7 +34,7 @@ pub(super) enum Failure {
     /// No connection came about.
     #[error("{0}")]
     Unreached(String),
-    /// Whether it was carried out nobody knows.
+    /// It is not known whether the command was carried out.
     #[error("{0}")]
     Lost(&'static str),
 }

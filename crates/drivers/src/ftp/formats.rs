@@ -1,7 +1,7 @@
-//! What LIST says, which is for people: the formats of `ls -l` and of DOS.
+//! The output of LIST, which is made for people: the formats of `ls -l` and of DOS.
 //!
-//! Its times are in a zone that nobody tells, of minutes or days: they are left alone. A line that is not understood is an error
-//! for its folder: passing it over would make a file vanish.
+//! Its times are in an unknown zone, with the precision of minutes or days: they are not used. A line that is
+//! not understood is an error for its folder: passing it over would make a file vanish.
 
 use crate::backend::tree::files::Kind;
 
@@ -120,7 +120,7 @@ impl<'l> Iterator for Words<'l> {
         let rest = &self.line[begin..];
         let length = rest.iter().position(|c| *c == b' ').unwrap_or(rest.len());
         self.at = begin + length;
-        // What is no text can be the owner's name, or the name that comes last.
+        // Bytes that are no text can be the owner's name, or the name that comes last.
         Some((std::str::from_utf8(&rest[..length]).unwrap_or("?"), begin))
     }
 }

@@ -20,8 +20,9 @@ pub(super) enum Link {
     Secure(Box<TlsStream<TcpStream>>),
 }
 
-/// How the TLS of one control connection and its data connections is done. They share sessions, and nobody else has these:
-/// servers want to see on a data connection that whoever makes it is the one who asked for it.
+/// The TLS settings of one control connection and its data connections. They share sessions, and no other
+/// connection has these: servers want to see on a data connection that it comes from the client that asked
+/// for it.
 #[derive(Clone)]
 pub(super) struct Security {
     connector: TlsConnector,

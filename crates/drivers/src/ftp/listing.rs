@@ -1,9 +1,10 @@
-//! What is in a folder: by MLSD, or by LIST and then looking at each file for its time.
+//! The entries of a folder: by MLSD, or by LIST and then a request for the time of each file.
 //!
-//! Entries whose names are not UTF-8, or no names at all, are told as nameless: they stay where they are, and keep their folder. So is
-//! an entry whose name has a line end in it, which makes two lines of one. A listing of which nothing is understood fails. Up to some ten
-//! thousand entries are read whether or not somebody takes them, so that whoever looks at each does not hold a connection
-//! meanwhile; of larger folders the server waits with the rest.
+//! Entries whose names are not UTF-8, or no names at all, are reported as nameless: they stay where they are,
+//! and keep their folder. So is an entry whose name has a line end in it, which makes two lines of one. A
+//! listing of which nothing is understood fails. Up to some ten thousand entries are read whether or not the
+//! caller takes them, so that a caller that checks each does not hold a connection meanwhile; of larger
+//! folders the server waits with the rest.
 
 use super::{
     data::Data,
@@ -36,7 +37,8 @@ const BATCH: usize = 256;
 const AHEAD: usize = 64;
 /// Batches of one listing.
 const MOST_BATCHES: u64 = 400_000;
-/// The most bytes of lines without an entry in them: a server that sends more of those has nothing to tell.
+/// The most bytes of lines without an entry in them: a server that sends more of those has no entries to
+/// report.
 const MOST_IDLE: usize = 256 << 20;
 /// The longest line, in bytes.
 const LONGEST_LINE: usize = 16 << 10;
@@ -101,7 +103,7 @@ async fn begin(remote: &Arc<Remote>, mut lease: Lease, folder: &str) -> std::res
         match Data::begin(&mut lease, &remote.passive, ("LIST", "-a"), 0).await {
             Err(Failure::Refused(_) | Failure::Unsupported(_) | Failure::Later(_)) => {
                 match Data::begin(&mut lease, &remote.passive, ("LIST", ""), 0).await {
-                    // That nothing is there some servers call a failure.
+                    // Some servers report an empty folder as a failure.
                     Err(Failure::Refused(_) | Failure::Later(_)) => return Ok(None),
                     begun => begun?,
                 }
@@ -189,7 +191,7 @@ fn endless(why: &str) -> Failure {
     Failure::Unsupported(format!("its listing of a folder has no end: {why}"))
 }
 
-/// Adds what a line tells to the entries before it.
+/// Adds the entry of a line to the entries before it.
 fn take(line: &[u8], has_facts: bool, is_understood: &mut bool, entries: &mut Vec<Entry>) -> std::result::Result<(), Failure> {
     match entry(line, has_facts) {
         Ok(found) => {

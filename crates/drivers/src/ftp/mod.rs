@@ -1,13 +1,16 @@
-//! FTP servers, with TLS or without: files over a control connection and one more for each transfer, by a client of our own.
+//! FTP servers, with TLS or without: files over a control connection and one more for each transfer, by a
+//! client of our own.
 //!
-//! Owns connections and what commands mean; TLS is `rustls`'s. Knows nothing of S3.
+//! This driver owns connections and what commands mean; TLS is `rustls`'s. It knows nothing of S3.
 //!
-//! What holds, and how far:
-//! - a file is replaced in one step, with servers whose RNTO does that; with others not at all (see [`draft`], [`probe`]);
-//! - a file is read as it was when it was opened, or fails, as far as its size and second tell others' changes (see [`reading`]);
-//! - links are the server's business: it follows them or not, and mostly does not say which names are any. It has to keep its users
-//!   where they belong;
-//! - nothing can be flushed: that the server has a file when it says so is all that is known.
+//! Guarantees and their limits:
+//! - a file is replaced in one step, with servers whose RNTO does that; with others not at all (see
+//!   [`draft`], [`probe`]);
+//! - a file is read as it was when it was opened, or reading fails, as far as its size and second show
+//!   changes made outside the gateway (see [`reading`]);
+//! - the server decides whether it follows links, and mostly does not report which names are links. It has to
+//!   confine its users;
+//! - nothing can be flushed: all that is known is that the server has a file when it says so.
 
 mod connect;
 mod data;
@@ -17,9 +20,9 @@ mod failure;
 mod formats;
 mod link;
 mod listing;
-mod manners;
 mod pool;
 mod probe;
+mod quirks;
 mod readers;
 mod reading;
 mod remote;
@@ -192,7 +195,7 @@ impl Files for FtpFiles {
             Some(_) => {}
         }
         // A server that would remove what is in it as well is not asked.
-        if !self.remote.manners().await?.keeps_full_folders {
+        if !self.remote.quirks().await?.keeps_full_folders {
             return Ok(false);
         }
         let removed = self.remote.repeat(Use::Short, "removing a folder", |mut lease, _| async move {

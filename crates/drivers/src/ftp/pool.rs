@@ -1,11 +1,13 @@
-//! The connections to one server. Each does one thing at a time, so there are as many as there are things to do, up to a limit.
+//! The connections to one server. Each does one thing at a time, so there are as many as there are requests,
+//! up to a limit.
 //!
 //! Invariants:
-//! - never more than `max_connections`, of which one is left to what is short: looking, renaming, removing;
-//! - readers and writers have shares of their own, so that copies which read and write never all wait for each other. Whoever
-//!   needs both reads first;
-//! - what is not in sync is closed, not used again;
-//! - those who wait for a connection that cannot be made are told together.
+//! - never more than `max_connections`, of which one is reserved for short requests: checking, renaming,
+//!   removing;
+//! - readers and writers have shares of their own, so that copies which read and write never all wait for
+//!   each other. A task that needs both reads first;
+//! - a connection that is not in sync is closed, not used again;
+//! - all waiters for a connection that cannot be made get the error at once.
 
 use super::{FtpSettings, connect, session::Session};
 use crate::{
@@ -33,7 +35,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// One reader, one writer, one listing, and one for what is short.
 pub(super) const FEWEST_CONNECTIONS: usize = 4;
 
-/// What a connection is wanted for.
+/// The purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     Short,
@@ -129,7 +131,7 @@ impl Pool {
     async fn dial(&self) -> Result<Session> {
         let asked = Instant::now();
         for attempt in 1.. {
-            // Somebody else was told meanwhile.
+            // Another waiter got this error meanwhile.
             if let Some((when, kind, message)) = &*self.failed()
                 && *when > asked
             {

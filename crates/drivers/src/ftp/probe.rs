@@ -1,11 +1,12 @@
-//! What no server says of itself: tried out once, with files of a few bytes in our own folder, when it first matters.
+//! Quirks that no server reports: tried out once, with files of a few bytes in our own folder, when they
+//! first matter.
 
 use super::{
     data::Data,
     drafts,
     failure::Failure,
-    manners::Manners,
     pool::{Lease, Use},
+    quirks::Quirks,
     remote::{Remote, look},
 };
 use crate::{
@@ -21,10 +22,10 @@ use std::sync::Arc;
 const CONTENT: &[u8] = b"0123456789";
 
 impl Remote {
-    pub(super) async fn manners(self: &Arc<Self>) -> Result<Manners> {
-        let found = self.manners.get_or_try_init(|| async {
+    pub(super) async fn quirks(self: &Arc<Self>) -> Result<Quirks> {
+        let found = self.quirks.get_or_try_init(|| async {
             let remote = self.clone();
-            // It runs to its end, whoever waits: it removes what it has made.
+            // The probe runs to its end, even without a waiter: it removes what it has made.
             let trying = tokio::spawn(async move { remote.try_out().await });
             let died = |error| StoreError::new(StoreErrorKind::Internal, "FTP: trying a server out failed").with_source(error);
             trying.await.map_err(died)?
@@ -32,22 +33,22 @@ impl Remote {
         found.await.copied()
     }
 
-    /// Whether a transfer may begin in the middle of a file.
+    /// Returns whether a transfer may begin in the middle of a file.
     pub(super) async fn restarts(self: &Arc<Self>) -> Result<bool> {
-        match self.manners().await {
-            Ok(manners) => Ok(manners.restarts),
+        match self.quirks().await {
+            Ok(quirks) => Ok(quirks.restarts),
             Err(error) if error.is_temporary() => Err(error),
             // Nothing can be written there: what the server says of itself has to do.
             Err(_) => Ok(self.pool.lease(Use::Short).await?.features.restarts),
         }
     }
 
-    async fn try_out(&self) -> Result<Manners> {
+    async fn try_out(&self) -> Result<Quirks> {
         let mut random = [0; 8];
         let unlucky = |error| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(format!("{error}"));
         getrandom::fill(&mut random).map_err(unlucky)?;
         let name = join(&drafts(), &format!("probe-{}", hex::encode(random)));
-        let manners = self.repeat(Use::Writing, "trying the server out", |mut lease, _| {
+        let quirks = self.repeat(Use::Writing, "trying the server out", |mut lease, _| {
             let name = &name;
             async move {
                 let [one, two, folder] = ["one", "two", "folder"].map(|part| format!("{name}-{part}"));
@@ -60,15 +61,15 @@ impl Remote {
                 found
             }
         });
-        let manners = manners.await?;
-        tracing::debug!(?manners, "an FTP server was tried out");
-        if !manners.replaces {
+        let quirks = quirks.await?;
+        tracing::debug!(?quirks, "an FTP server was tried out");
+        if !quirks.replaces {
             tracing::warn!(host = %self.pool.settings().host, "this FTP server does not rename a file onto another: objects are not replaced");
         }
-        Ok(manners)
+        Ok(quirks)
     }
 
-    async fn attempt(&self, lease: &mut Lease, [one, two, folder]: [&str; 3]) -> std::result::Result<Manners, Failure> {
+    async fn attempt(&self, lease: &mut Lease, [one, two, folder]: [&str; 3]) -> std::result::Result<Quirks, Failure> {
         self.prepare(lease).await?;
         self.store(lease, one, CONTENT).await?;
         self.store(lease, two, &CONTENT[..3]).await?;
@@ -80,7 +81,7 @@ impl Remote {
         let filled = rename(lease, one, &inside).await?;
         let removed = lease.ask("RMD", &at).await?;
         let keeps_full_folders = filled && !removed.is_positive() && look(lease, &inside).await?.is_some();
-        Ok(Manners { replaces, restarts, keeps_full_folders })
+        Ok(Quirks { replaces, restarts, keeps_full_folders })
     }
 
     async fn store(&self, lease: &mut Lease, path: &str, content: &'static [u8]) -> std::result::Result<(), Failure> {
@@ -109,7 +110,7 @@ impl Remote {
     }
 }
 
-/// Whether it was done.
+/// Returns whether the rename was done.
 async fn rename(lease: &mut Lease, from: &str, to: &str) -> std::result::Result<bool, Failure> {
     match lease.rename(from, to).await {
         Ok(()) => Ok(true),

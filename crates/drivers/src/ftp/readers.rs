@@ -1,7 +1,8 @@
-//! Who reads which file, and what became of it meanwhile through ourselves.
+//! The readers of each file, and what this process did to the file meanwhile.
 //!
-//! FTP names files by their paths alone: a reader's file can be replaced between looking and reading, in the same second and of
-//! the same size. Among our own clients this tells; it also tells a reader whose file we replace that this is no reason to fail.
+//! FTP names files by their paths alone: a reader's file can be replaced between checking and reading, in the
+//! same second and with the same size. Among our own clients these records show it; they also show a reader
+//! that its file was replaced by us, which is no reason to fail.
 
 use std::{
     collections::HashMap,
@@ -18,7 +19,7 @@ pub(super) struct Readers(Mutex<HashMap<String, Vec<Weak<AtomicU8>>>>);
 const LOOKING: u8 = 0;
 /// The server has the file open.
 const READING: u8 = 1;
-/// Another file has its name since it was looked at.
+/// Another file has the name since the file was checked.
 const MISSED: u8 = 2;
 /// Another file, or none, has its name since it was opened.
 const LEFT: u8 = 3;
@@ -56,7 +57,7 @@ impl Readers {
 }
 
 impl Reader {
-    /// The server has opened the file. Whether it is the one that was looked at.
+    /// The server has opened the file. Returns whether it is the one that was checked.
     pub(super) fn begins(&self) -> bool {
         let begun = self.state.compare_exchange(LOOKING, READING, Ordering::AcqRel, Ordering::Acquire);
         matches!(begun, Ok(_) | Err(READING))

@@ -1,11 +1,12 @@
 //! Reading a file: one RETR for all that is wanted, from the server's handle.
 //!
 //! Invariants:
-//! - the server has opened the file that was looked at: both happen under our lock of the path, and what others do to it is told by
-//!   looking again at the end. The last bytes are given away only then;
-//! - a file that we ourselves replace or remove is read on: the server has it open. What others replace or change while it is read
-//!   fails the reading;
-//! - a stream that ends early has an error at its end: bytes are counted, and the server has to say that it sent all.
+//! - the server has opened the file that was checked: both happen under our lock of the path, and a second
+//!   check at the end shows changes made outside the gateway. The last bytes are passed on only then;
+//! - reading continues when we ourselves replace or remove the file: the server has it open. A change outside
+//!   the gateway while it is read fails the reading;
+//! - a stream that ends early has an error at its end: bytes are counted, and the server has to confirm that
+//!   it sent all.
 
 use super::{
     data::Data,
@@ -28,7 +29,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use std::sync::Arc;
 
-/// So much that nobody wants is cheaper to read than a connection to make.
+/// This many unwanted bytes are cheaper to read than a new connection is to make.
 const CHEAP: u64 = 256 << 10;
 
 pub(super) struct Reading {
@@ -209,7 +210,7 @@ impl Sending {
         self.verify().await
     }
 
-    /// The file is what it was, as far as the server tells.
+    /// Checks that the file is unchanged, as far as the server reports.
     async fn verify(&mut self) -> std::result::Result<(), Failure> {
         let Reading { remote, path, seen, reader, .. } = &*self.reading;
         if reader.is_left() {

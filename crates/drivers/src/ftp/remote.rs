@@ -1,4 +1,4 @@
-//! What all operations share: looking, making folders, repeating what was lost.
+//! The steps that all operations share: checking, making folders, repeating what was lost.
 //!
 //! Invariant: only what is harmless to repeat goes through `repeat`.
 
@@ -8,8 +8,8 @@ use super::{
     drafts,
     facts::{self, Seen},
     failure::Failure,
-    manners::Manners,
     pool::{Lease, Pool, Use},
+    quirks::Quirks,
     readers::Readers,
     reply::time,
     session::present,
@@ -47,10 +47,10 @@ pub(super) struct Remote {
     /// Our own folder was made. Not all servers refuse a file in a folder that is not there before they have taken it.
     pub(super) is_prepared: AtomicBool,
     /// Found out when it first matters.
-    pub(super) manners: OnceCell<Manners>,
+    pub(super) quirks: OnceCell<Quirks>,
 }
 
-/// What lies on the way to a path.
+/// The state of the folders in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// Folders.
@@ -69,7 +69,7 @@ impl Remote {
             readers: Arc::default(),
             late: Arc::default(),
             is_prepared: AtomicBool::new(false),
-            manners: OnceCell::new(),
+            quirks: OnceCell::new(),
         }))
     }
 
@@ -95,7 +95,7 @@ impl Remote {
         Err(Failure::Lost("it has no attempts").told(what))
     }
 
-    /// What a folder and those above it are. The root is whatever it is.
+    /// Returns the state of a folder and those above it. The root is accepted as it is.
     pub(super) async fn way(&self, lease: &mut Lease, folder: &str) -> std::result::Result<Way, Failure> {
         for part in prefixes(folder) {
             match look(lease, part).await? {
@@ -127,7 +127,7 @@ impl Remote {
             match lease.tell("MKD", &at).await {
                 Ok(_) => {}
                 Err(failure @ (Failure::Lost(_) | Failure::BadName | Failure::LongName | Failure::Full)) => return Err(failure),
-                // That it is there servers do not say, or in many words: looking tells.
+                // Servers do not report that it exists, or in many different words: checking decides.
                 Err(failure) => match look(lease, part).await? {
                     Some(seen) if seen.is_folder() => {}
                     Some(_) => return Ok(Way::Barred),
@@ -157,7 +157,7 @@ impl Remote {
         let root = lease.root.clone();
         let ends = root.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).chain((!root.is_empty()).then_some(root.len()));
         for end in ends {
-            // What cannot be made is there, or will be missed in a moment.
+            // A folder that cannot be made exists, or its absence fails the next step.
             if let Err(failure @ Failure::Lost(_)) = lease.tell("MKD", &root[..end]).await {
                 return Err(failure);
             }
@@ -166,7 +166,7 @@ impl Remote {
     }
 }
 
-/// What lies at a path.
+/// Returns the entry at a path.
 pub(super) async fn look(lease: &mut Lease, path: &str) -> std::result::Result<Option<Seen>, Failure> {
     let at = lease.at(path);
     if lease.features.facts {
@@ -195,13 +195,13 @@ pub(super) async fn look(lease: &mut Lease, path: &str) -> std::result::Result<O
 pub(super) async fn modified(lease: &mut Lease, at: &str) -> std::result::Result<Option<crate::model::Timestamp>, Failure> {
     match lease.tell("MDTM", at).await {
         Ok(reply) => Ok(time(&reply.words())),
-        // Not all servers have it: then sizes tell files apart, and nothing else.
+        // Not all servers have it: then only sizes distinguish files.
         Err(Failure::Unsupported(_) | Failure::Refused(_)) => Ok(None),
         Err(failure) => Err(failure),
     }
 }
 
-/// Most likely `root` lies where nothing can lie, so all of the path is told.
+/// Most likely `root` is at a location where nothing can be made, so the error names the whole path.
 pub(super) fn unmakable(lease: &Lease, folder: &str) -> Failure {
     Failure::Refused(format!("the folder {} cannot be made", lease.at(folder)))
 }

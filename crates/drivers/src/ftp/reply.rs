@@ -1,4 +1,4 @@
-//! What servers say on the control connection: replies, and what is in some of them.
+//! Replies of servers on the control connection, and the values in some of them.
 
 use crate::model::Timestamp;
 use std::net::Ipv4Addr;

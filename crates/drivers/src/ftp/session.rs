@@ -1,9 +1,10 @@
 //! One control connection: commands out, replies in, one at a time.
 //!
 //! Invariants:
-//! - a command is one line of bounded length: what has a line end or NUL in it is never sent, nor what a server could cut in two;
-//! - a connection on which a reply is still due, or one came that nobody asked for, is not `in_sync` and is not used again: whoever
-//!   goes away while he waits leaves it so;
+//! - a command is one line of bounded length: a command with a line end or NUL in it is never sent, nor one
+//!   that a server could cut in two;
+//! - a connection on which a reply is still due, or an unexpected one came, is not `in_sync` and is not used
+//!   again: a task that is dropped while it waits leaves it so;
 //! - replies have limits in size and time.
 
 use super::{
@@ -30,7 +31,7 @@ const LONGEST_COMMAND: usize = 2000;
 /// Storing what was sent, checking it for viruses: some servers answer late.
 pub(super) const PATIENCE: u32 = 10;
 
-/// What the server says it does beyond RFC 959.
+/// The features that the server announces beyond RFC 959.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Features {
     /// MLST and MLSD: what lies somewhere, in words for machines.
@@ -87,13 +88,14 @@ impl Session {
         self.is_in_sync && self.unread.is_empty() && self.link.is_some()
     }
 
-    /// Whether the server has said nothing since the last reply. Some give two where one is due, or say that they leave.
+    /// Returns whether the server has sent nothing since the last reply. Some send two where one is due, or
+    /// announce that they close.
     pub(super) fn is_quiet(&mut self) -> bool {
         let Some(link) = &mut self.link else { return false };
         link.read_buf(&mut self.unread).now_or_never().is_none()
     }
 
-    /// As the server takes it.
+    /// Returns the path as the server takes it.
     pub(super) fn at(&self, path: &str) -> String {
         match (self.root.as_str(), path) {
             ("", "") => "/".to_owned(),
@@ -196,7 +198,7 @@ impl Session {
     }
 }
 
-/// Where there may be nothing: what the server refuses is not there.
+/// For paths that may not exist: a refusal by the server means that nothing is there.
 pub(super) fn present<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match answer {
         Ok(found) => Ok(Some(found)),

@@ -43,7 +43,7 @@ impl Client {
         self.0.call(Method::POST, "/upload/drive/v3/files").query("supportsAllDrives", "true").query("uploadType", kind)
     }
 
-    /// What Drive has named: an upload that was begun.
+    /// Makes a request to an address that Drive has named: an upload that was begun.
     pub(super) fn session(&self, method: Method, target: &str) -> Call<Refusal> {
         self.0.named(method, target)
     }

@@ -1,4 +1,4 @@
-//! Files that nobody sees yet: in our own folder until one request moves them to their folder, under their name.
+//! Drafts: in our own folder until one request moves them to their folder, under their name.
 
 use super::{
     drive::{Drive, Made, split},
@@ -21,7 +21,8 @@ use http::{Method, StatusCode, Uri};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// The size of the chunks of a file whose length nobody knows: a multiple of 256 KiB, as Drive wants it. One is held in memory.
+/// The size of the chunks of a file of unknown length: a multiple of 256 KiB, as Drive wants it. One is held
+/// in memory.
 const CHUNK: usize = 4 << 20;
 /// How often a file is moved into folders that somebody else removes.
 const ROUNDS: usize = 4;
@@ -32,7 +33,7 @@ pub(super) struct GdriveDraft {
     size: Option<u64>,
     written: u64,
     state: State,
-    /// What has to be removed if this becomes no file.
+    /// The file to remove if this draft becomes no file.
     id: Option<String>,
 }
 
@@ -57,7 +58,7 @@ impl GdriveDraft {
         Self { drive, name: name.0.clone(), size: None, written: item.stat().size, state: State::Stored(item), id }
     }
 
-    /// What the new file is called, and where it lies.
+    /// Returns the name and the parent of the new file.
     async fn description(&mut self) -> Result<Value> {
         let parent = own_folder(&self.drive).await?;
         let id = self.drive.fresh_id().await?;
@@ -313,7 +314,7 @@ struct Chunks {
     session: String,
     pieces: Vec<Bytes>,
     held: usize,
-    /// Where they begin in the file.
+    /// The offset of these bytes in the file.
     offset: u64,
 }
 

@@ -1,7 +1,8 @@
 //! From paths to ids: folders found and made, names looked up, files removed.
 //!
-//! Drive's searches may lag behind its changes by seconds, while asking for an id does not: what was just written is found
-//! by its id, and what was just removed is left out of what searches still show.
+//! Drive's searches may lag behind its changes by seconds, while a request for an id does not: a file that
+//! was just written is found by its id, and one that was just removed is left out of what searches still
+//! show.
 
 use super::{
     client::Client,
@@ -36,7 +37,7 @@ const PAGE: &str = "1000";
 pub(super) const DEEPEST: usize = 100;
 /// Ids that are got at once.
 const BATCH: &str = "100";
-/// Pages of files that have one name, in one folder: nobody has made so many.
+/// Pages of files that have one name, in one folder: real folders have fewer.
 const MOST_OF_ONE_NAME: u64 = 100;
 
 #[derive(Debug)]
@@ -55,7 +56,7 @@ pub(super) struct Drive {
     pub(super) trash: bool,
 }
 
-/// Where the root is.
+/// The location of the root.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Beginning {
     /// A folder's id; else the top of the drive.
@@ -154,7 +155,7 @@ impl Drive {
         Ok(Some(id))
     }
 
-    /// What lies at a path other than the root.
+    /// Returns the entry at a path other than the root.
     pub(super) async fn resolve(&self, path: &str) -> Result<Option<Item>> {
         let (parent, name) = split(path);
         let Some(parent) = self.folder(parent).await? else { return Ok(None) };
@@ -278,7 +279,7 @@ impl Drive {
         Ok(Made::Folder(id))
     }
 
-    /// Into the trash, or out of the world. Of a file that was there; whoever was faster has done our work.
+    /// Moves a file to the trash, or deletes it. A file that is already gone counts as removed.
     pub(super) async fn remove(&self, id: &str, trash: bool) -> Result<()> {
         let mut outcome = match trash {
             true => self.trash(id).await?,

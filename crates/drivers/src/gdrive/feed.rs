@@ -1,8 +1,9 @@
-//! What others change, by Drive's log of changes ("Retrieve changes" of its documentation).
+//! The change feed of Drive: its log of changes ("Retrieve changes" of its documentation).
 //!
-//! The log names files by id and tells what they are now, not what they were. A file's path is found from its parents; where
-//! it was before is told by its id alone. A folder that was renamed or moved brings its files along without a word of them,
-//! and one that is gone takes them: of such as we have known elsewhere only a walk can tell.
+//! The log names files by id and reports what they are now, not what they were. A file's path is found from
+//! its parents; its former path is known by its id alone. A folder that was renamed or moved takes its files
+//! along without entries for them, and so does one that was removed: for files that were known elsewhere only
+//! a full scan can decide.
 
 use super::{
     GdriveFiles,
@@ -95,7 +96,7 @@ struct Ways<'d> {
 }
 
 impl Ways<'_> {
-    /// `false`: what this change means only a walk can tell.
+    /// `false`: only a full scan can find out what this change means.
     async fn sort(&mut self, change: Change, changes: &mut Changes) -> Result<bool> {
         let Some(id) = change.file_id.filter(|id| !self.drive.ids.is_gone(id)) else { return Ok(true) };
         let place = self.drive.ids.place_of(&id);
@@ -125,7 +126,7 @@ impl Ways<'_> {
         Ok(true)
     }
 
-    /// A folder that we knew at another place.
+    /// Returns whether this is a folder that was known at another path.
     fn is_lost(&self, id: &str, place: Option<&str>) -> bool {
         if let Some(place) = place {
             self.drive.ids.moved(id, place);
@@ -164,7 +165,7 @@ impl Ways<'_> {
     }
 }
 
-/// Where something lies.
+/// The path of an item.
 enum Way {
     /// Below the root.
     At(String),

@@ -1,5 +1,5 @@
-//! What ids are known for paths, for a while: a bounded memory that saves requests, and helps where Drive's listings lag
-//! behind its own changes.
+//! The ids that are known for paths, for a while: a bounded memory that saves requests, and helps where
+//! Drive's listings lag behind its own changes.
 
 use std::{
     collections::HashMap,
@@ -89,14 +89,14 @@ impl Ids {
         self.moved.lock().unwrap_or_else(PoisonError::into_inner).get(id).is_some()
     }
 
-    /// A folder is not where it was; whether those above it are, nobody knows.
+    /// Forgets a folder that is not where it was; for those above it this is not known.
     pub(super) fn forget_along(&self, folder: &str) {
         let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         paths.remove(folder);
         folder.match_indices('/').for_each(|(at, _)| paths.remove(&folder[..at]));
     }
 
-    /// Whether something was put or seen below a path just now.
+    /// Returns whether something was put or seen below a path just now.
     pub(super) fn has_fresh_below(&self, folder: &str) -> bool {
         let paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         let below = |(path, known): (&String, &Known)| {
@@ -105,7 +105,7 @@ impl Ids {
         paths.young.iter().any(below) || paths.old.iter().any(below)
     }
 
-    /// Where a folder was last, however long ago; of several places, some.
+    /// Returns the last known path of a folder, however long ago; of several paths, any one.
     pub(super) fn place_of(&self, id: &str) -> Option<String> {
         let paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         let all = paths.young.iter().chain(&paths.old);

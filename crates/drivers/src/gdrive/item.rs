@@ -1,4 +1,4 @@
-//! A file or folder as Drive tells of it, and which of several with one name is the one.
+//! A file or folder as Drive reports it, and the rule that selects one of several with one name.
 
 use crate::{
     backend::tree::files::{Kind, Stat},
@@ -10,7 +10,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 pub(super) const FOLDER: &str = "application/vnd.google-apps.folder";
 const NATIVE: &str = "application/vnd.google-apps.";
 
-/// What is asked for of every file.
+/// The fields that are requested for every file.
 pub(super) const FIELDS: &str = "id,name,mimeType,size,md5Checksum,modifiedTime,createdTime,headRevisionId,trashed,parents,properties";
 
 /// The property of what we published: a number that is higher than that of what it replaced.
@@ -75,7 +75,7 @@ impl Item {
         Stat { kind, size: self.size.unwrap_or(0), modified, tag, md5 }
     }
 
-    /// 0: others put it there.
+    /// The generation; 0 for files created outside Causeway.
     pub(super) fn generation(&self) -> u64 {
         self.properties.get(GENERATION).and_then(|text| text.parse().ok()).unwrap_or(0)
     }
@@ -84,8 +84,9 @@ impl Item {
         self.properties.get(REPLACES).map(String::as_str)
     }
 
-    /// Drive lets any number of files in a folder have one name. The one is what we published last, else the oldest, else the
-    /// one with the smallest id: everybody who knows this rule sees the same, and publishing is one step.
+    /// Drive lets any number of files in a folder have one name. The file of a path is the one that we
+    /// published last, else the oldest, else the one with the smallest id: all who know this rule see the
+    /// same, and publishing is one step.
     pub(super) fn rank(&self) -> impl Ord + '_ {
         (Reverse(self.generation()), self.created_time.as_str(), self.id.as_str())
     }

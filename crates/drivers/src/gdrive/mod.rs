@@ -1,20 +1,24 @@
 //! Files in folders of Google Drive (REST API v3): of My Drive, a shared drive, or one folder.
 //!
-//! Drive knows ids, not paths, and lets any number of files in a folder have one name. Which of them is the file of a path
-//! is one rule ([`item::Item::rank`]): what we published last, else the oldest, else the smallest id. So publishing is one
-//! request that moves a whole draft into its folder under its name and with a higher number: from then on it is the file,
-//! for every reader that knows the rule. What it replaced is trashed or deleted after that; if that fails it stays hidden,
-//! and goes when the file does. The other way, new content for the id that is there, is one step for everybody else too, but
-//! has to name its target before the first byte is sent, cannot take what Drive has copied, and leaves nothing that could be
-//! published elsewhere. Its price: a replaced file has another id, so links to it lead to the trash.
+//! Drive knows ids, not paths, and lets any number of files in a folder have one name. Which of them is the
+//! file of a path is one rule ([`item::Item::rank`]): the one that we published last, else the oldest, else
+//! the smallest id. So publishing is one request that moves a whole draft into its folder under its name and
+//! with a higher number: from then on it is the file, for every reader that knows the rule. The file that it
+//! replaced is trashed or deleted after that; if that fails it stays hidden, and is removed when the file is.
+//! The alternative, new content for the existing id, is one step for all other programs too, but has to name
+//! its target before the first byte is sent, cannot take what Drive has copied, and leaves nothing that could
+//! be published elsewhere. The price of our way: a replaced file has another id, so links to it lead to the
+//! trash.
 //!
-//! Others' files that have one name are never removed because of it. A key whose file is deleted shows the next of them.
+//! Foreign files that have one name are never removed because of it. A key whose file is deleted shows the
+//! next of them.
 //!
-//! For `absent` Drive has no condition: this process looks first, and lets nobody else publish meanwhile. Two gateways at
-//! once may both succeed; then the one that published last is seen.
+//! For `absent` Drive has no condition: this process checks first, and publishes nothing else there
+//! meanwhile. Two gateways at once may both succeed; then the object that was published last is visible.
 //!
-//! Folders are always trashed, never deleted: both take with them whatever is in them, in this process nothing comes
-//! between, and what another writer put there in that very moment can be had back.
+//! Folders are always trashed, never deleted: both take with them whatever is in them. In this process no
+//! change happens between the check and the removal, and a file that another program created in that very
+//! moment can be restored.
 //!
 //! | file | owns |
 //! |---|---|
@@ -64,16 +68,17 @@ use std::{
     sync::Arc,
 };
 
-/// To see and change what lies in a drive, whoever put it there.
+/// The scope to see and change all files of a drive, whoever created them.
 pub const SCOPE: &str = "https://www.googleapis.com/auth/drive";
-/// To see and change what this application has put there: all that Google lets devices in for.
+/// The scope to see and change files that this application has created: the only one that Google permits for
+/// devices.
 pub const DEVICE_SCOPE: &str = "https://www.googleapis.com/auth/drive.file";
 
 #[derive(Debug, Clone)]
 pub struct GdriveSettings {
     /// The address of the API.
     pub endpoint: Endpoint,
-    /// Where tokens are got.
+    /// The endpoint for tokens.
     pub token_endpoint: Endpoint,
     pub grant: Grant,
     /// The id of a shared drive; else My Drive.
@@ -82,7 +87,7 @@ pub struct GdriveSettings {
     pub folder: Option<String>,
     /// Folders from there to the root, made if they are missing.
     pub root: String,
-    /// What is deleted or replaced goes to the trash.
+    /// Whether deleted and replaced files go to the trash.
     pub trash: bool,
     pub wire: WireSettings,
 }
@@ -120,7 +125,7 @@ impl GdriveFiles {
     }
 }
 
-/// Whether it can be one of a path: Drive takes any text.
+/// Returns whether the name can be part of a path: Drive takes any text.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.contains('/') && !matches!(name, "." | "..")
 }
@@ -177,7 +182,7 @@ impl Files for GdriveFiles {
             return Ok(None);
         };
         let (parent, id) = (draft::own_folder(&self.drive).await?, self.drive.fresh_id().await?);
-        // A copy has the properties of its source, unless told otherwise.
+        // A copy has the properties of its source, unless the request sets others.
         let copy = json!({ "id": id, "name": name.0, "parents": [parent], "properties": { GENERATION: null, REPLACES: null } });
         let below = format!("/{}/copy", crate::backend::wire::encode_path(&source.id));
         let call = self.drive.client.files(Method::POST, &below).query("fields", FIELDS).json(&copy).patiently();
@@ -194,7 +199,7 @@ impl Files for GdriveFiles {
         };
         let (made, told) = (copied.stat(), source.stat());
         let draft = GdriveDraft::stored(self.drive.clone(), name, copied);
-        // What the source is after it was copied, it was while it was copied.
+        // If the source is unchanged after the copy, it was unchanged during the copy.
         let still = self.drive.get(&source.id).await?.is_some_and(|item| item.stat().is_same(&told));
         if still && made.size == told.size && (made.md5.is_none() || told.md5.is_none() || made.md5 == told.md5) {
             return Ok(Some(Box::new(draft)));

@@ -1,5 +1,6 @@
-//! Files on their way out. Drive has no conditions for downloads, so what was sent is checked before its last piece is
-//! passed on: by its MD5 if it is the whole file, else by asking whether the file still is that revision.
+//! Files on their way out. Drive has no conditions for downloads, so the received bytes are checked before
+//! the last piece is passed on: by their MD5 if they are the whole file, else by asking whether the file
+//! still is that revision.
 
 use super::drive::Drive;
 use crate::{
@@ -122,7 +123,7 @@ impl Drop for Revision {
 }
 
 async fn ask(drive: Arc<Drive>, id: String, stat: Stat) -> Result<()> {
-    // It may have been moved or trashed since: these are its bytes all the same.
+    // The file may have been moved or trashed since: these are its bytes all the same.
     match super::drive::found(
         drive.client.file(Method::GET, &id).query("fields", super::item::FIELDS).read::<super::item::Item>(Again::Harmless).await?,
     )? {

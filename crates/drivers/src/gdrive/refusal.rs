@@ -1,4 +1,4 @@
-//! Replies that are refusals, by the reasons that Drive gives ("Resolve errors" of its documentation).
+//! Error replies, by the reasons that Drive gives ("Resolve errors" of its documentation).
 
 use crate::{
     backend::oauth,
@@ -90,7 +90,7 @@ impl Refusal {
             429 => StoreErrorKind::Busy,
             413 => StoreErrorKind::EntityTooLarge,
             400 => StoreErrorKind::InvalidRequest,
-            // What somebody else removed under our feet.
+            // Another program removed the file during the request.
             404 | 409 | 410 | 412 => StoreErrorKind::Unavailable,
             500..=599 => StoreErrorKind::Unavailable,
             _ => StoreErrorKind::Internal,

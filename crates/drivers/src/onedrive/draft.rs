@@ -1,4 +1,4 @@
-//! Files that nobody sees yet: in our own folder until one request moves them to their folder, under their name.
+//! Drafts: in our own folder until one request moves them to their folder, under their name.
 
 use super::{
     drive::{Drive, Look, Made, split},
@@ -34,7 +34,7 @@ pub(super) struct OnedriveDraft {
     size: Option<u64>,
     written: u64,
     state: State,
-    /// What has to be removed if this becomes no file.
+    /// The file to remove if this draft becomes no file.
     id: Option<String>,
 }
 
@@ -126,7 +126,7 @@ impl OnedriveDraft {
                 Made::Obstructed => return Ok(Outcome::Obstructed),
                 Made::Spelled => return Ok(Outcome::Spelled),
             };
-            // What a folder would lose must never depend on what `replace` does with folders.
+            // A folder's content must never depend on what `replace` does with folders.
             let replaces = match self.drive.look(path).await? {
                 Look::Nothing => false,
                 Look::Spelled => return Ok(Outcome::Spelled),
@@ -259,7 +259,7 @@ impl Draft for OnedriveDraft {
     }
 
     async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
-        // Once begun it is ended, whoever waits for it.
+        // Once begun it runs to its end, whether or not the caller waits.
         let path = path.to_owned();
         let publishing = async move {
             let _claim = self.drive.claims.own(&[&path]).await;
@@ -302,7 +302,7 @@ impl Drop for OnedriveDraft {
     }
 }
 
-/// What cannot be removed now, the next start tidies; sessions end by themselves.
+/// The next start removes what cannot be removed now; sessions end by themselves.
 async fn clear(drive: &Drive, id: Option<String>, state: State) {
     if let State::Session(session) = state {
         session.cancel().await;

@@ -1,6 +1,7 @@
-//! Paths and what lies there: items looked at, folders found and made, changes that take the service a while.
+//! Paths and their entries: items looked up, folders found and made, changes that take the service a while.
 //!
-//! OneDrive finds `A` under `a`, while objects are told apart by it: what is spelled otherwise is not what was asked for.
+//! OneDrive finds `A` under `a`, while the two are different objects: an entry with another spelling is not
+//! the one that was asked for.
 
 use super::{
     item::{FIELDS, Item},
@@ -50,14 +51,14 @@ pub(super) struct Drive {
     root: String,
     found: OnceCell<Root>,
     folders: Mutex<HashMap<String, String>>,
-    /// For bytes whose number nobody knows.
+    /// The spool for bodies of unknown length.
     pub(super) spool: PathBuf,
 }
 
 #[derive(Debug)]
 struct Root {
     id: String,
-    /// As it is spelled there.
+    /// The path with its exact spelling.
     path: String,
 }
 
@@ -106,7 +107,7 @@ impl Drive {
         self.call(method, &format!("/items/{}{below}", wire::encode_path(id)))
     }
 
-    /// What lies in a folder that is there, or will.
+    /// Makes a request for an entry of a folder that exists, or will.
     pub(super) fn child(&self, method: Method, folder: &str, name: &str, below: &str) -> Call<Refusal> {
         self.item(method, folder, &format!(":/{}:{below}", wire::encode_path(name)))
     }
@@ -173,7 +174,7 @@ impl Drive {
         found(self.item(Method::GET, id, "").read::<Item>(Again::Harmless).await?)
     }
 
-    /// What is in a folder; `next` is what the page before named.
+    /// Returns a page of a folder's entries; `next` is what the page before named.
     pub(super) async fn page(&self, folder: &str, next: Option<&str>) -> Result<Page> {
         let Some(whole) = self.whole(folder).await? else { return Ok(Page { value: Vec::new(), next: None }) };
         let call = match next {
@@ -204,7 +205,7 @@ impl Drive {
         folders.insert(path.to_owned(), id.to_owned());
     }
 
-    /// What was known of a folder, those above it and those below.
+    /// Forgets a folder, those above it and those below.
     pub(super) fn forget_along(&self, path: &str) {
         let is_along = |known: &str| {
             let below = |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));

@@ -1,5 +1,5 @@
-//! QuickXorHash, as OneDrive tells it of files: every byte is XORed into a ring of 160 bits, 11 bits after the one before,
-//! and at the end the length into its last 64.
+//! QuickXorHash, as OneDrive reports it for files: every byte is XORed into a ring of 160 bits, 11 bits after
+//! the one before, and at the end the length into its last 64.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -11,7 +11,7 @@ const ROUND: usize = BITS;
 
 #[derive(Debug)]
 pub(super) struct QuickXor {
-    /// All bytes that fall on one place.
+    /// The XOR of all bytes with the same position in the ring.
     round: [u8; ROUND],
     length: u64,
 }
@@ -33,7 +33,7 @@ impl QuickXor {
         self.length += bytes.len() as u64;
     }
 
-    /// As Graph writes it.
+    /// Returns the hash as Graph writes it.
     pub(super) fn finish(self) -> String {
         let mut ring = [0u8; BYTES];
         for (n, byte) in self.round.iter().enumerate() {

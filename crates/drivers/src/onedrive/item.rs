@@ -1,4 +1,4 @@
-//! A file or folder as Microsoft Graph tells of it (`driveItem`).
+//! A file or folder as Microsoft Graph reports it (`driveItem`).
 
 use crate::{
     backend::tree::files::{Kind, Stat},
@@ -7,7 +7,7 @@ use crate::{
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-/// What listings are asked for.
+/// The fields that listings request.
 pub(super) const FIELDS: &str = "id,name,size,eTag,cTag,lastModifiedDateTime,file,folder,package,remoteItem,parentReference";
 
 #[derive(Debug, Clone, Deserialize)]
@@ -26,7 +26,7 @@ pub(super) struct Item {
     folder: Option<Facet>,
     /// Notebooks: folders that are shown as one thing.
     package: Option<Facet>,
-    /// What others share, by a link of ours.
+    /// Set for an item of another drive that is shared with us, by a link in ours.
     remote_item: Option<Facet>,
     root: Option<Facet>,
     #[serde(default)]
@@ -88,13 +88,13 @@ impl Item {
         self.file.as_ref()?.hashes.quick_xor_hash.as_deref()
     }
 
-    /// The path of its folder, below the top of the drive. `None` means that it was not told.
+    /// Returns the path of its folder, below the top of the drive. `None` means that it was not reported.
     fn folder_path(&self) -> Option<String> {
         let path = self.parent_reference.path.as_deref()?;
         Some(path.split_once("root:")?.1.trim_matches('/').to_owned())
     }
 
-    /// Whether a path below the top is spelled as the item's names are.
+    /// Returns whether a path below the top has the same spelling as the item's names.
     pub(super) fn is_at(&self, path: &str) -> bool {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         self.name == name && self.is_in(folder)

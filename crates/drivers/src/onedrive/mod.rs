@@ -6,11 +6,12 @@
 //! docs/decisions/0014 says why not the other ways. Drives that replace nothing on a move are asked for a copy in place
 //! of the file, which Graph documents for libraries and OneDrive for work.
 //!
-//! OneDrive takes `a` and `A` for one name. What is spelled otherwise than asked is not found here, and is in the way of a
-//! draft ([`Published::Spelled`]).
+//! OneDrive takes `a` and `A` for one name. An entry with another spelling is not found here, and conflicts
+//! with a draft ([`Published::Spelled`]).
 //!
-//! Removing a folder removes what is in it: in this process nothing comes between looking and removing, and what another
-//! writer put there in that very moment can be had back from the recycle bin, where all goes that is removed.
+//! Removing a folder removes what is in it: in this process no change happens between the check and the
+//! removal, and a file that another program created in that very moment can be restored from the recycle bin,
+//! where all removed files go.
 //!
 //! | file | owns |
 //! |---|---|
@@ -56,7 +57,7 @@ use std::{path::PathBuf, sync::Arc};
 /// "All that the application was granted", as applications that act for themselves have to ask.
 pub const SCOPE: &str = "https://graph.microsoft.com/.default";
 
-/// As applications that act for a person ask.
+/// The scope for applications that act for a person.
 pub const PERSONS_SCOPE: &str = "Files.ReadWrite.All offline_access";
 
 /// "Files up to 250 GB."
@@ -69,7 +70,7 @@ const ROUNDS: usize = 4;
 pub struct OnedriveSettings {
     /// The address of the API, with its version.
     pub endpoint: Endpoint,
-    /// Where tokens are got.
+    /// The endpoint for tokens.
     pub token_endpoint: Endpoint,
     pub grant: Grant,
     /// The id of a drive; else that of the person who has agreed.
@@ -156,7 +157,7 @@ impl Files for OnedriveFiles {
         let agree = copied.stat().size == source.stat().size
             && !matches!((copied.quick_xor(), source.quick_xor()), (Some(copied), Some(source)) if copied != source);
         let draft = OnedriveDraft::stored(self.drive.clone(), name, copied);
-        // What the source is after it was copied, it was while it was copied.
+        // If the source is unchanged after the copy, it was unchanged during the copy.
         if agree && self.drive.get(&source.id).await?.is_some_and(|item| item.stat().is_same(&source.stat())) {
             return Ok(Some(Box::new(draft)));
         }
@@ -178,7 +179,7 @@ impl Files for OnedriveFiles {
         let _claim = self.drive.claims.own(&[path]).await;
         for _ in 0..ROUNDS {
             let Some(item) = self.drive.file(path).await? else { return Ok(false) };
-            // Gone is gone, whoever did it.
+            // A file that is gone counts as removed, whoever removed it.
             if self.drive.delete(&item.id, item.e_tag.as_deref()).await? != Some(false) {
                 return Ok(true);
             }

@@ -1,6 +1,7 @@
-//! Files on their way out. Downloads have no conditions, so what was sent is judged before its last piece is passed on: by
-//! its hash if it is the whole file, else by asking whether the file still has these bytes. Of a long one that is asked before its
-//! first byte is passed on, too: OneDrive has chosen the bytes when its reply begins, and until then another file can still be read.
+//! Files on their way out. Downloads have no conditions, so the received bytes are checked before the last
+//! piece is passed on: by their hash if they are the whole file, else by asking whether the file still has
+//! these bytes. For a long file this is asked before its first byte is passed on, too: OneDrive has chosen
+//! the bytes when its reply begins, and until then another file can still be read.
 
 use super::{drive::Drive, hash::QuickXor, item::Item};
 use crate::{
@@ -24,7 +25,7 @@ use std::sync::{
 };
 use tokio::task::JoinHandle;
 
-/// So many bytes are judged as a whole before the first is passed on.
+/// This many bytes are checked as a whole before the first is passed on.
 const HELD: u64 = 256 << 10;
 
 #[derive(Debug)]

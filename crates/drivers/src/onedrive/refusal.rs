@@ -1,4 +1,5 @@
-//! Replies that are refusals, by the codes that Microsoft Graph gives ("Microsoft Graph error responses and resource types").
+//! Error replies, by the codes that Microsoft Graph gives ("Microsoft Graph error responses and resource
+//! types").
 
 use crate::{
     backend::oauth,
@@ -80,7 +81,7 @@ impl Refusal {
             403 => StoreErrorKind::AccessDenied,
             413 => StoreErrorKind::EntityTooLarge,
             400 => StoreErrorKind::InvalidRequest,
-            // What somebody else changed under our feet.
+            // Another program changed the file during the request.
             404 | 409 | 410 | 412 => StoreErrorKind::Unavailable,
             500..=599 => StoreErrorKind::Unavailable,
             _ => StoreErrorKind::Internal,

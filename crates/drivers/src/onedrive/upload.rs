@@ -1,4 +1,4 @@
-//! Upload sessions: ranges one after the other, each as often as it takes.
+//! Upload sessions: ranges one after the other, each repeated until it succeeds or the attempts end.
 
 use super::{drive::Drive, item::Item, refusal::Refusal};
 use crate::{
@@ -23,12 +23,12 @@ const RANGE: usize = 16 * STEP;
 
 pub(super) struct Session {
     drive: Arc<Drive>,
-    /// Whoever knows it may write.
+    /// The address of the session: no other credential is needed to write to it.
     address: String,
     size: u64,
     pieces: Vec<Bytes>,
     held: usize,
-    /// Where they begin in the file.
+    /// The offset of these bytes in the file.
     offset: u64,
 }
 
@@ -101,7 +101,7 @@ impl Session {
                     unfinished()
                 }
                 Ok(Err(refusal)) if refusal.status.is_server_error() && !refusal.is_rate_limit() => refusal.into(),
-                // It has this range already: a reply was lost.
+                // The session has this range already: a reply was lost.
                 Ok(Err(refusal)) if refusal.status == StatusCode::RANGE_NOT_SATISFIABLE => refusal.into(),
                 Ok(Err(refusal)) => return Err(refusal.into()),
                 Err(error) if error.is_temporary() => error,
@@ -117,7 +117,7 @@ impl Session {
                         return Ok(None);
                     }
                 }
-                // Whether because it is whole, or because it is gone, the file tells.
+                // The session is gone or complete: the file shows which.
                 Err(refusal) if refusal.is_not_found() && end == self.size => return Ok(None),
                 Err(refusal) => return Err(refusal.into()),
             }
@@ -125,7 +125,7 @@ impl Session {
         Err(unfinished())
     }
 
-    /// Whether all of the range is there.
+    /// Returns whether all of the range has arrived.
     fn advance(&mut self, range: &mut Bytes, progress: &Progress) -> Result<bool> {
         let end = self.offset + range.len() as u64;
         let next = progress.next_expected_ranges.first().and_then(|range| range.split('-').next()?.parse::<u64>().ok());

@@ -1,8 +1,9 @@
-//! Files that nobody sees yet: they wait in the spool, and go to the service when they are published.
+//! Drafts: they wait in the spool, and go to the service when they are published.
 //!
-//! How a draft takes a name: nothing else of ours changes that name meanwhile (a lock), what is there is looked at, and then it is
-//! uploaded in one step ([`Writing::Direct`]), or into our folder and renamed ([`Writing::Renamed`]). Others who write the same
-//! name in the moment between looking and uploading are not seen: these services offer nothing that would.
+//! How a draft gets a name: no other task of ours changes that name meanwhile (a lock), the current file is
+//! checked, and then the draft is uploaded in one step ([`Writing::Direct`]), or into our folder and renamed
+//! ([`Writing::Renamed`]). Other programs that write the same name between the check and the upload are not
+//! noticed: these services offer no means to notice them.
 
 use super::{
     remote::{Limit, Remote, Twice},
@@ -71,7 +72,7 @@ impl OpenDalDraft {
         put?;
         match remote.look(path).await? {
             Some(stat) if stat.kind == Kind::File && stat.size == self.file.size() => {
-                remote.ways.cleared(parent(path), Instant::now());
+                remote.known_folders.cleared(parent(path), Instant::now());
                 Ok(Placed::There(stat))
             }
             // Another came at once, or what was stored is not what was sent.

@@ -1,5 +1,6 @@
-//! What went wrong, in the kinds that S3 has answers for. Texts of OpenDAL's are not passed on: they hold URLs and headers, and
-//! those hold secrets. What the storage itself said is, without what we know to be secret.
+//! Errors, in the kinds that S3 has answers for. OpenDAL's own texts are not passed on: they hold URLs and
+//! headers, and those hold secrets. The storage's own message is passed on, without what we know to be
+//! secret.
 
 use super::transport::Seen;
 use crate::{
@@ -28,7 +29,7 @@ const CAPS: &[&str] = &["download_cap_exceeded", "transaction_cap_exceeded"];
 pub(super) struct Failure {
     pub(super) kind: StoreErrorKind,
     text: String,
-    /// Whether it surely was not carried out.
+    /// Whether the operation surely was not carried out.
     pub(super) is_refused: bool,
     /// Whether new credentials may help.
     pub(super) is_unauthorised: bool,

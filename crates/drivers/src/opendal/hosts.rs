@@ -1,4 +1,4 @@
-//! Other ways to hosts that OpenDAL's drivers have written into them: a proxy, a private link, a test.
+//! Replacements for hosts that are fixed in OpenDAL's drivers: a proxy, a private link, a test.
 
 use crate::model::Endpoint;
 use http::Uri;
@@ -8,7 +8,7 @@ use http::Uri;
 pub(super) struct Hosts(pub(super) Vec<(String, Endpoint)>);
 
 impl Hosts {
-    /// Where a URL really leads. What was signed of it stays.
+    /// Returns the address to connect to. The signed address is unchanged.
     pub(super) fn direct(&self, uri: &Uri) -> Option<Uri> {
         let authority = uri.authority()?;
         let Some((_, endpoint)) = self.0.iter().find(|(host, _)| authority.as_str().eq_ignore_ascii_case(host)) else {

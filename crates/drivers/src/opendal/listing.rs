@@ -1,4 +1,5 @@
-//! What is in a folder, some at a time. Always one folder: what OpenDAL makes of whole trees is not to be trusted.
+//! The entries of a folder, some at a time. Each listing is of one folder: OpenDAL's listings of whole trees
+//! are not reliable.
 
 use super::remote::{Limit, MARKER, Remote, Twice};
 use crate::{
@@ -13,7 +14,7 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt, stream::BoxStream};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 const BATCH: usize = 500;
-/// As many as all services take, and none charges more for.
+/// The page size that all services take, at no extra charge.
 const PAGE: usize = 1000;
 /// A page takes no longer than this, whatever a service does between pages.
 const PATIENCE: Duration = Duration::from_secs(300);

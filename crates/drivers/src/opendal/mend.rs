@@ -1,5 +1,5 @@
-//! What OpenDAL's drivers get wrong on the wire, put right on the way; and what they leave out of replies that we need to know a
-//! file by. Each has its reason; an upgrade of OpenDAL looks here first.
+//! Corrections of what OpenDAL's drivers send and receive, and fields that they leave out of replies and that
+//! we need to identify a file. Each has its reason; review this file first when OpenDAL is upgraded.
 
 use crate::model::Timestamp;
 use ::opendal::{Buffer, Metadata};
@@ -14,10 +14,11 @@ const FACTS: &str = "causeway-facts;";
 pub(super) enum Mend {
     Nothing,
     /// - The name of a large file goes percent-encoded into JSON, where it means itself.
-    /// - Neither SHA-1, id nor time of a file come through: they take the place of its content type, which nobody here asks for.
+    /// - Neither SHA-1, id nor time of a file come through: they take the place of its content type, which
+    /// is not used here.
     B2,
-    /// - Listings tell the ETag of a large object's manifest, where looking tells that of the object.
-    /// - Looking rounds times up to the second, listings do not.
+    /// - Listings report the ETag of a large object's manifest, while HEAD reports that of the object.
+    /// - HEAD rounds times up to the second, listings do not.
     Swift,
 }
 
@@ -42,7 +43,7 @@ impl Mend {
         Buffer::from(said.to_string())
     }
 
-    /// Whether a reply has to be seen whole.
+    /// Returns whether the whole reply has to be read.
     pub(super) fn wants_reply(self, parts: &Parts) -> bool {
         match self {
             Self::Nothing => false,
@@ -74,7 +75,7 @@ impl Mend {
         said.to_string().into()
     }
 
-    /// What the storage calls these bytes; when they came; their MD5.
+    /// Returns the storage's tag for these bytes, their time, and their MD5.
     pub(super) fn facts(self, meta: &Metadata) -> (Option<String>, Option<Timestamp>, Option<[u8; 16]>) {
         let modified = meta.last_modified().map(|time| time.into_inner().as_millisecond());
         let tag = meta.etag().or(meta.content_md5()).map(unquoted);
@@ -111,7 +112,7 @@ fn unquoted(tag: &str) -> String {
     tag.trim_start_matches("W/").trim_matches('"').to_owned()
 }
 
-/// As hex, or base64. In quotes it is another's.
+/// Parses hex, or base64. A value in quotes is of another kind.
 fn md5(text: &str) -> Option<[u8; 16]> {
     use base64::{Engine, engine::general_purpose::STANDARD};
     let hex = || hex::decode(text).ok();

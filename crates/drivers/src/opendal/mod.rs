@@ -7,7 +7,7 @@
 //! | `transport`, `hosts`, `pace` | HTTP by our own client |
 //! | `mend` | what OpenDAL's drivers get wrong |
 //! | `remote` | one operation: fence, limits, repeats, credentials |
-//! | `ways` | what needs no second look |
+//! | `known_folders` | what needs no second look |
 //! | `spool`, `draft` | writing |
 //! | `reading`, `listing` | reading |
 //! | `failure` | errors |
@@ -19,6 +19,7 @@ mod draft;
 mod failure;
 mod guide;
 mod hosts;
+mod known_folders;
 mod listing;
 mod mend;
 mod operators;
@@ -29,7 +30,6 @@ mod services;
 mod spool;
 mod swift;
 mod transport;
-mod ways;
 
 pub use guide::page;
 pub use services::{Evidence, Service, ServiceOption, service, services};
@@ -105,7 +105,7 @@ impl OpenDalFiles {
     async fn doubled(&self, from: &str, to: &str) -> Result<bool> {
         if self.remote.service.renaming == Renaming::Copied {
             self.remote.check(to)?;
-            self.remote.ways.taken(to);
+            self.remote.known_folders.taken(to);
             let copied = self
                 .remote
                 .call("copying a file", Twice::Harmless, Limit::Flowing, |operator| async move { operator.copy(from, to).await.map(drop) });
@@ -204,13 +204,13 @@ impl Files for OpenDalFiles {
         if remote.service.is_flat() {
             remote.delete(&join(path, MARKER)).await?;
         }
-        // Where folders are prefixes, it may have a marker of others' as well.
+        // Where folders are prefixes, it may have a marker of another program as well.
         if !remote.service.is_flat() || remote.look(path).await?.is_some() {
             let removed = remote.delete(&format!("{path}/")).await;
             return match (remote.look(path).await?, removed) {
                 (None, _) => Ok(true),
                 (Some(_), Ok(())) => Ok(false),
-                // Something came into it meanwhile, and services say that in many ways.
+                // Something came into it meanwhile, and services say that in many known_folders.
                 (Some(_), Err(error)) => {
                     if self.is_empty(path).await? {
                         Err(error)

@@ -1,4 +1,4 @@
-//! From options to OpenDAL's operators. The only list of its types; each belongs to a cargo feature.
+//! From options to OpenDAL's operators. This is the only list of its types; each belongs to a cargo feature.
 
 use ::opendal::{Error, ErrorKind, Operator, Result};
 

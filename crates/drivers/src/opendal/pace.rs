@@ -1,4 +1,4 @@
-//! No more requests a second than a provider allows.
+//! The limit on requests per second that a provider allows.
 
 use std::time::Duration;
 use tokio::{sync::Mutex, time::Instant};

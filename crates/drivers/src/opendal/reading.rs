@@ -1,8 +1,9 @@
 //! A file that is read as it was when it was opened, or not to its end.
 //!
-//! How that is known: by the tag that comes with the bytes; where none does, all of them come in one reply, which tells the size of
-//! the file, and it is looked at again before the last piece is handed on.
-//! A service whose only mark is the time (or the size) does not show a change within its precision: see the table.
+//! This is known by the tag that comes with the bytes. Where there is none, all bytes come in one reply,
+//! which gives the size of the file, and the file is checked again before the last piece is passed on. A
+//! service that only reports the time (or the size) does not show a change within its precision: see the
+//! table.
 
 use super::{
     failure::is_gone,
@@ -33,7 +34,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 /// In a row, without a byte between.
 const FAILURES: u32 = 4;
 
-/// As often a file may be replaced while it is opened.
+/// The number of times that a file may be replaced while it is opened.
 const ROUNDS: usize = 8;
 
 pub(super) struct Reading {
@@ -41,7 +42,7 @@ pub(super) struct Reading {
     begun: Option<Begun>,
 }
 
-/// The file that was looked at.
+/// The file that was checked.
 struct Source {
     remote: Arc<Remote>,
     path: String,
@@ -54,7 +55,7 @@ type Frames = BoxStream<'static, Result<Bytes>>;
 struct Begun {
     span: Span,
     frames: Frames,
-    /// Whether it said that it is of the file that was looked at.
+    /// Whether the reply confirmed that it is of the file that was checked.
     is_told: bool,
 }
 
@@ -62,12 +63,12 @@ struct Begun {
 struct Way {
     source: Source,
     frames: Option<Frames>,
-    /// What is still to come.
+    /// The bytes still to come.
     span: Span,
     failures: u32,
-    /// Whether all that came so far was surely of this file.
+    /// Whether all bytes so far were surely of this file.
     is_told: bool,
-    /// Held back until the file was looked at again.
+    /// The last piece, held back until the file was checked again.
     last: Option<Bytes>,
     is_over: bool,
 }
@@ -154,7 +155,7 @@ impl Source {
             _ => false,
         };
         let remote = remote.clone();
-        // What began well may be asked for again, whatever ended it.
+        // A reading that began well may be continued, whatever ended it.
         let failed = move |error: ::opendal::Error| {
             let passing = ::opendal::Error::new(ErrorKind::Unexpected, error.message().to_owned()).set_temporary();
             remote.failure(&passing, &transport).into_error("reading a file")
@@ -225,7 +226,7 @@ impl Way {
         Ok(self.last.take())
     }
 
-    /// What comes next; `None` when all was there.
+    /// Returns the next piece; `None` after the last.
     async fn piece(&mut self) -> Result<Option<Bytes>> {
         if self.span.is_empty() {
             return Ok(None);

@@ -1,13 +1,15 @@
-//! One operation on a service: within its time, behind a fence, repeated where that is safe, with new credentials if the old ended.
+//! One operation on a service: within its time limit, isolated from panics, repeated where that is safe, with
+//! new credentials if the old ones expired.
 //!
 //! Invariants:
 //! - a panic in OpenDAL's code ends the operation, not the request or the process;
-//! - what may have been carried out is repeated only if the caller says that this is harmless.
+//! - an operation that may have been carried out is repeated only if the caller says that this is harmless.
 
 use super::{
     OpenDalSettings,
     failure::Failure,
     hosts::Hosts,
+    known_folders::KnownFolders,
     mend::Mend,
     operators,
     pace::Pace,
@@ -15,7 +17,6 @@ use super::{
     spool::{Spool, Spooled},
     swift,
     transport::{Line, Transport, Upload},
-    ways::Ways,
 };
 use crate::{
     backend::{
@@ -52,7 +53,7 @@ pub(super) enum Twice {
     OnlyIfRefused,
 }
 
-/// What the first of the names is that begin with a path.
+/// The first of the names that begin with a path.
 enum First {
     Nothing,
     File(Stat),
@@ -65,7 +66,7 @@ enum First {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limit {
     Short,
-    /// As long as bytes flow: each request has its own limits.
+    /// No limit of its own while bytes flow: each request has its own limits.
     Flowing,
 }
 
@@ -77,7 +78,7 @@ pub(super) struct Remote {
     /// Held for writing while a folder goes with all that is in it, for reading while something comes.
     pub(super) gate: RwLock<()>,
     pub(super) root: String,
-    pub(super) ways: Ways,
+    pub(super) known_folders: KnownFolders,
     line: Arc<Line>,
     options: Vec<(String, Secret)>,
     secrets: Vec<Secret>,
@@ -113,7 +114,7 @@ impl Remote {
             locks: Arc::default(),
             gate: RwLock::new(()),
             root,
-            ways: Ways::default(),
+            known_folders: KnownFolders::default(),
             line: Arc::new(line),
             secrets: options.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.clone()).collect(),
             options,
@@ -122,7 +123,7 @@ impl Remote {
             patience,
         };
         if !swift::gets_tokens(&remote.options) {
-            // What is wrong in the options is said at once.
+            // Errors in the options are reported at once.
             remote.build(None)?;
         }
         Ok(Arc::new(remote))
@@ -171,7 +172,7 @@ impl Remote {
         Ok(())
     }
 
-    /// What `work` yields; `None` if what it is about is not there.
+    /// Returns the result of `work`; `None` if its subject does not exist.
     pub(super) async fn call<T, W, F>(&self, what: &str, twice: Twice, limit: Limit, work: W) -> Result<Option<T>>
     where
         W: Fn(Operator) -> F + Send + Sync,
@@ -238,7 +239,7 @@ impl Remote {
         }
     }
 
-    /// Whether there can be such a name.
+    /// Returns whether the service can have such a name.
     fn fits(&self, path: &str) -> bool {
         let longest = self.service.longest;
         let root = self.root.trim_matches('/');
@@ -253,7 +254,7 @@ impl Remote {
         }
     }
 
-    /// What has a name. On flat storage a file goes before a folder of the same name.
+    /// Returns the entry at a path. On flat storage a file goes before a folder of the same name.
     pub(super) async fn look(&self, path: &str) -> Result<Option<Stat>> {
         let folder = || Stat { kind: Kind::Folder, size: 0, modified: None, tag: None, md5: None };
         if path.is_empty() {
@@ -317,7 +318,7 @@ impl Remote {
         Ok(self.look_at_file(path).await?.is_some_and(|stat| stat.kind == Kind::File))
     }
 
-    /// Whether a prefix has anything below it, on flat storage.
+    /// Returns whether a prefix has anything below it, on flat storage.
     async fn holds_something(&self, folder: &str) -> Result<bool> {
         if !self.fits(folder) {
             return Ok(false);
@@ -329,20 +330,20 @@ impl Remote {
         });
         let holds = found.await?.unwrap_or_default();
         if holds {
-            self.ways.cleared(folder, Instant::now());
+            self.known_folders.cleared(folder, Instant::now());
         }
         Ok(holds)
     }
 
-    /// Whether a path is a folder, if it is no file.
+    /// Returns whether a path is a folder, if it is no file.
     async fn is_folder(&self, path: &str) -> Result<bool> {
         match self.service.is_flat() {
-            true => Ok(self.ways.is_clear(path, Instant::now()) || self.holds_something(path).await?),
+            true => Ok(self.known_folders.is_clear(path, Instant::now()) || self.holds_something(path).await?),
             false => Ok(self.look(path).await?.is_some_and(|stat| stat.kind == Kind::Folder)),
         }
     }
 
-    /// Whether one of the folders on the way to a path is a file.
+    /// Returns whether one of the folders in a path is a file.
     pub(super) async fn obstacle(&self, path: &str) -> Result<bool> {
         let folders: Vec<&str> = path.match_indices('/').map(|(at, _)| &path[..at]).collect();
         // Above a folder are only folders: so one file at most can be on the way, right below the last of them.
@@ -365,7 +366,7 @@ impl Remote {
     /// Puts a file there, in one step or not at all.
     pub(super) async fn upload(&self, path: &str, file: &Arc<Spooled>) -> Result<()> {
         self.check(path)?;
-        self.ways.taken(path);
+        self.known_folders.taken(path);
         let in_parts = self.service.upload.parts_above.is_some_and(|above| file.size() > above);
         let wrote = match (in_parts, self.service.upload.is_streamed) {
             (true, _) => self.upload_parts(path, file).await?,
@@ -376,7 +377,8 @@ impl Remote {
                     let stand_in = stand_in.clone();
                     async move {
                         match operator.write(path, stand_in).await {
-                            // It knows of the stand-in only. What lies there is looked at when it is published.
+                            // OpenDAL counts the stand-in only. The uploaded file is checked when it is
+                            // published.
                             Err(error) if error.message().starts_with("writer got too ") && transport.has_succeeded() => Ok(()),
                             written => written.map(drop),
                         }
@@ -417,7 +419,7 @@ impl Remote {
             match written.await {
                 Ok(_) => Ok(()),
                 Err(error) => {
-                    // What went there already is nobody's, if this fails as well.
+                    // If this fails as well, the uploaded bytes have no owner.
                     let _ = writer.abort().await;
                     Err(error)
                 }
@@ -445,7 +447,7 @@ impl Remote {
         let folder = &format!("{path}/");
         let made = self.call("making a folder", Twice::Harmless, Limit::Short, |operator| async move { operator.create_dir(folder).await });
         let made = made.await;
-        // Another may have made it meanwhile, and services answer that in many ways.
+        // Another may have made it meanwhile, and services answer that in many known_folders.
         match self.look(path).await? {
             Some(stat) if stat.kind == Kind::Folder => Ok(()),
             Some(_) => Err(refused()),

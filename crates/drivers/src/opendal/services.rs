@@ -1,5 +1,5 @@
-//! The services that OpenDAL's drivers reach: one row for each, and all that is known of it. Settings, the driver and the page
-//! `docs/guide/services.md` follow this table; what is said nowhere here is said nowhere.
+//! The services that OpenDAL's drivers reach: one row for each, with all that is known of it. Settings, the
+//! driver and the page `docs/guide/services.md` follow this table; there is no other source.
 
 use crate::backend::codec::Names;
 
@@ -26,7 +26,7 @@ pub struct Service {
     /// Largest file.
     pub max_size: u64,
     pub identity: Identity,
-    /// The precision of times, in milliseconds, everywhere the service tells one.
+    /// The precision of times, in milliseconds, wherever the service reports one.
     pub precision: i64,
     pub removal: Removal,
     /// How files get another name in their folder.
@@ -34,7 +34,7 @@ pub struct Service {
     /// Whether listings come in the order of names. Nothing depends on it.
     pub is_sorted: bool,
     pub evidence: Evidence,
-    /// What operators should know, in words.
+    /// Notes for operators.
     pub notes: &'static str,
 }
 
@@ -47,16 +47,17 @@ pub struct ServiceOption {
     pub help: &'static str,
 }
 
-/// What folders are.
+/// The kind of folders that a service has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Space {
     /// Prefixes of names, and empty objects `name/`. A file `a` may be beside `a/b`: we do not make such.
     Flat,
-    /// As `Flat`, where asking for an object answers with whatever begins with its name: looking is listing.
+    /// Like `Flat`, where a request for an object returns whatever begins with its name: a check is a
+    /// listing.
     FlatByListing,
     /// Folders. Looking at one needs a `/` behind its name.
     Folders,
-    /// Folders, which are looked at by name as files are.
+    /// Real folders, found by name as files are.
     FoldersByName,
 }
 
@@ -93,12 +94,12 @@ pub struct Upload {
     pub parts_above: Option<u64>,
 }
 
-/// What tells that a file is still the same.
+/// The property that shows that a file is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
-    /// A tag of the bytes, also told with them when they are read.
+    /// A tag of the bytes, also reported with them when they are read.
     Tag,
-    /// A tag of the bytes, told only when looking.
+    /// A tag of the bytes, reported only by HEAD.
     TagAside,
     /// Time and size.
     Time,
@@ -106,7 +107,7 @@ pub enum Identity {
     Size,
 }
 
-/// What removing a folder does.
+/// The effect of removing a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
     /// Only the folder goes: what came into it meanwhile keeps it.
@@ -124,7 +125,7 @@ pub enum Renaming {
     Rewritten,
 }
 
-/// What the row was held to.
+/// The evidence by which the row was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
     /// The suites ran against a real server.

@@ -1,7 +1,7 @@
-//! Where files wait on their way to services that want them whole: in memory while they are small, else on local disk, in files
-//! without names, so that nothing is left when the process ends, however it ends.
+//! The spool for files on their way to services that want them whole: in memory while they are small, else on
+//! local disk, in files without names, so that nothing is left when the process ends, however it ends.
 //!
-//! Invariant: what lies on disk never exceeds the budget.
+//! Invariant: the bytes on disk never exceed the budget.
 
 use crate::store::{
     Result,

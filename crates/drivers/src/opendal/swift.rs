@@ -1,4 +1,5 @@
-//! Tokens for OpenStack Object Storage, whose OpenDAL driver takes one and never gets another: from TempAuth or Keystone.
+//! Tokens for OpenStack Object Storage, from TempAuth or Keystone: its OpenDAL driver takes one token and
+//! never renews it.
 
 use super::transport::Line;
 use crate::{
@@ -16,7 +17,7 @@ const OURS: &[&str] = &["auth_url", "username", "password", "project", "user_dom
 
 type Options = [(String, Secret)];
 
-/// Whether an option is none of OpenDAL's. Only Swift has any of the name `auth_url`.
+/// Returns whether an option is ours, not OpenDAL's. Only Swift has one named `auth_url`.
 pub(super) fn gets_tokens(options: &Options) -> bool {
     option(options, "auth_url").is_some()
 }

@@ -1,9 +1,11 @@
-//! HTTP for OpenDAL's drivers, by our own client: bounded, with time limits, and watched. One transport serves one operation, and
-//! remembers what was answered: OpenDAL's errors say too little of that, and its readers nothing.
+//! HTTP for OpenDAL's drivers, by our own client: bounded, with time limits, and observed. One transport
+//! serves one operation, and remembers the replies: OpenDAL's errors report too little of them, and its
+//! readers nothing.
 //!
 //! Invariants:
-//! - what has a body is sent once: whether it may be sent again is decided where the operation is known;
-//! - a body may come from the spool: OpenDAL is given a short text that stands for it, and here the text is replaced;
+//! - a request with a body is sent once: whether it may be sent again is decided where the operation is
+//!   known;
+//! - a body may come from the spool: OpenDAL gets a short text in its place, which is replaced here;
 //! - credentials do not follow a redirect to another host.
 
 use super::{hosts::Hosts, mend::Mend, pace::Pace, spool::Spooled};
@@ -30,7 +32,7 @@ const SHORT: usize = 16 << 20;
 const EXCERPT: usize = 400;
 const REDIRECTS: usize = 5;
 
-/// What all operations on a backend share.
+/// The context that all operations on a backend share.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) wire: Arc<Wire>,
@@ -39,23 +41,23 @@ pub(super) struct Line {
     pub(super) mend: Mend,
 }
 
-/// A file of the spool, and the text that stands for it.
+/// A file of the spool, and the text that is replaced by it.
 #[derive(Debug, Clone)]
 pub(super) struct Upload {
     pub(super) file: Arc<Spooled>,
     pub(super) stand_in: Bytes,
 }
 
-/// What was answered last.
+/// The last reply.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// The status of the last reply, if there was one.
     pub(super) status: Option<StatusCode>,
-    /// What an error reply says.
+    /// The beginning of an error reply.
     pub(super) excerpt: String,
     /// Why there was no reply.
     pub(super) lost: Option<StoreErrorKind>,
-    /// The headers of the last reply that told no error.
+    /// The headers of the last reply without an error.
     pub(super) headers: HeaderMap,
 }
 
@@ -112,7 +114,7 @@ impl Transport {
         Err(Error::new(ErrorKind::Unexpected, "the storage sends from one address to another"))
     }
 
-    /// Where it really goes.
+    /// Returns the head with the address to connect to.
     fn head(&self, parts: &Parts, length: u64) -> Result<Parts> {
         let mut head = Request::new(()).into_parts().0;
         head.method = parts.method.clone();
@@ -147,7 +149,8 @@ fn once(pieces: Vec<Bytes>, length: u64) -> Outgoing {
     Outgoing::once(stream::iter(pieces.into_iter().map(Ok::<_, PayloadError>)).boxed(), length)
 }
 
-/// Where to ask instead. Only what has no body is asked again: OpenDAL's services expect no more.
+/// Returns the target of a redirect. Only a request without a body is repeated: OpenDAL's services expect no
+/// more.
 fn redirect(parts: &Parts, reply: &Reply) -> Option<Uri> {
     if !matches!(reply.status.as_u16(), 301 | 302 | 303 | 307 | 308) || !matches!(parts.method, Method::GET | Method::HEAD) {
         return None;
@@ -214,7 +217,7 @@ fn full(bytes: Bytes) -> HttpBody {
     HttpBody::new(stream::iter([Ok(Buffer::from(bytes))]), Some(size))
 }
 
-/// Shared by nobody, which the compiler cannot know.
+/// The value is not shared, which the compiler cannot know.
 struct Lone<S>(Mutex<Pin<Box<S>>>);
 
 impl<S: Stream> Stream for Lone<S> {

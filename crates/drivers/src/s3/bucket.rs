@@ -1,12 +1,12 @@
-//! One bucket: what everything that is done with it shares.
+//! One bucket: the context that all its operations share.
 //!
-//! Does not own any operation: `store` is the bucket as a `Store`.
+//! This module does not own any operation: `store` is the bucket as a `Store`.
 
 use super::{
     client::{Call, Client},
     dialect::Dialect,
-    oddity::Names,
-    promises::Promises,
+    features::Features,
+    quirk::Names,
     refusal::{self, Asked},
     wish::Tried,
 };
@@ -50,8 +50,8 @@ impl S3Store {
         self.client.call(method, &self.place.remote, Some(name))
     }
 
-    pub(super) async fn promises(&self) -> Result<Promises> {
-        self.client.promises(&self.place).await
+    pub(super) async fn features(&self) -> Result<Features> {
+        self.client.features(&self.place).await
     }
 
     /// The document of a successful reply.

@@ -1,6 +1,6 @@
 //! A request on its way to the storage: addressed, signed, sent.
 
-use super::{Dialect, S3Settings, credentials, known_sums::KnownSums, promises::Promises};
+use super::{Dialect, S3Settings, credentials, features::Features, known_sums::KnownSums};
 use crate::{
     backend::{
         Traffic,
@@ -17,7 +17,7 @@ use md5::{Digest, Md5};
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
 
-/// What storages need for a copy or a Complete of the largest objects.
+/// The time limit for a copy or a Complete of the largest objects.
 const PATIENCE: Duration = Duration::from_secs(1800);
 
 pub(super) struct Client {
@@ -25,7 +25,7 @@ pub(super) struct Client {
     signer: Arc<dyn Sign>,
     endpoint: Endpoint,
     settings: S3Settings,
-    tried: OnceCell<Promises>,
+    tried: OnceCell<Features>,
     sums: KnownSums,
 }
 
@@ -50,8 +50,8 @@ impl Client {
         &self.settings
     }
 
-    /// What trying found out.
-    pub(super) fn tried(&self) -> &OnceCell<Promises> {
+    /// The features that the probe found.
+    pub(super) fn tried(&self) -> &OnceCell<Features> {
         &self.tried
     }
 
@@ -157,7 +157,7 @@ impl Call<'_> {
         self
     }
 
-    /// What a new bucket has to say of itself.
+    /// Adds the headers that describe a new bucket.
     pub(super) fn create_bucket(self) -> Self {
         let settings = &self.client.settings;
         let (region, project) = (settings.region.clone(), settings.project.clone());

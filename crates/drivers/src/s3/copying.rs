@@ -1,4 +1,5 @@
-//! Copies inside one storage: it does them, no byte comes here. Between storages the default streams.
+//! Copies inside one storage: it makes them, and no byte passes through the gateway. Between storages the
+//! default streams.
 
 use super::{
     Dialect,
@@ -28,7 +29,8 @@ impl S3Store {
         let Some(from) = self.here(&request.source).await? else { return copy::stream_object(self, key, request).await };
         let attributes = &request.attributes;
         let replaces_tags = attributes.tags.as_ref().is_some_and(|tags| !tags.is_empty());
-        // What the storage cannot do in one step goes through the gateway, where it can be done right.
+        // A copy that the storage cannot make in one step goes through the gateway, which can make it
+        // correctly.
         let plain = request.conditions.is_empty();
         // S3 refuses a copy onto itself that changes nothing.
         let changes = attributes.metadata.is_some()
@@ -36,14 +38,15 @@ impl S3Store {
             || request.checksum.is_some()
             || request.source.key != *key
             || !self.is(&request.source);
-        let promises = self.promises().await?;
-        let tags_are_kept = self.dialect() == Dialect::S3 && promises.tags;
+        let features = self.features().await?;
+        let tags_are_kept = self.dialect() == Dialect::S3 && features.tags;
         let sums = self.sums_copies(request.checksum).await?;
-        if !promises.copies || !plain || !changes || !sums || (replaces_tags && !tags_are_kept) {
+        if !features.copies || !plain || !changes || !sums || (replaces_tags && !tags_are_kept) {
             return copy::stream_object(self, key, request).await;
         }
         for _ in 0..PATIENCE {
-            // What belongs to the source alone (an ACL, on GCS more) lies in its metadata, and would travel with them.
+            // Attributes that belong to the source alone (an ACL, on GCS more) are in its metadata, and would
+            // be copied with it.
             let pinned = match &attributes.metadata {
                 None => Some(request.source.store.head(request.source.address(), &Default::default()).await?),
                 Some(_) => None,
@@ -122,9 +125,9 @@ impl S3Store {
         // GCS has no UploadPartCopy.
         let here = self.here(&request.source).await?.filter(|_| self.dialect() == Dialect::S3);
         let record = self.upload(key, upload).await?;
-        let promises = self.promises().await?;
-        let summed = promises.summed_part_copies && self.keeps(record.checksum.algorithm).await?;
-        let kept = promises.part_copies && (!record.explicit_checksum || summed || !promises.checksums);
+        let features = self.features().await?;
+        let summed = features.summed_part_copies && self.keeps(record.checksum.algorithm).await?;
+        let kept = features.part_copies && (!record.explicit_checksum || summed || !features.checksums);
         let Some(from) = here.filter(|_| kept) else { return copy::stream_part(self, key, upload, number, request).await };
         self.check_source(&request.source).await?;
         let n = number.get().to_string();
@@ -176,7 +179,7 @@ fn wish(attributes: &CopyAttributes) -> Wish {
     Wish { class: attributes.storage_class, encryption: attributes.encryption.clone() }
 }
 
-/// A copy may fail behind a 200: the document tells.
+/// A copy may fail behind a 200: the document shows it.
 pub(super) async fn copied(reply: Reply) -> Result<xml::Element> {
     let (status, document) = (reply.status, reply.bytes(1 << 20).await?);
     match xml::parse_reply(&document) {

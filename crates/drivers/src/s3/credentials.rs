@@ -1,4 +1,4 @@
-//! Who signs requests, from the settings.
+//! The credentials that sign requests, from the settings.
 
 use super::{Credentials, Dialect, S3Settings};
 use crate::{

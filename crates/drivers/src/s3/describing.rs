@@ -1,4 +1,4 @@
-//! What S3 does not say of an object in its headers: tags, and the parts it was made of.
+//! The facts about an object that S3 does not report in headers: tags, and the parts it was made of.
 
 use super::{bucket::S3Store, refusal::Asked};
 use crate::{

@@ -1,6 +1,7 @@
-//! Conditions of a write, in the words of the storage.
+//! Conditions of a write, as the storage's headers express them.
 //!
-//! Invariant: a storage is given only conditions that it was found to keep; others are refused before anything is written.
+//! Invariant: a storage is given only conditions that it was found to keep; others are refused before
+//! anything is written.
 
 use super::{bucket::S3Store, client::Call, dialect::Dialect};
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 };
 use http::HeaderMap;
 
-/// What must be true of a key at the moment of a write, in the words of the storage.
+/// What must be true of a key at the moment of a write, in the storage's terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Guard {
     None,
@@ -35,13 +36,14 @@ impl Guard {
 }
 
 impl S3Store {
-    /// What the storage is to check when it publishes. Only what it promised to check.
+    /// Returns the conditions that the storage checks when it publishes: only those that it promises to
+    /// check.
     pub(super) async fn guard(&self, name: &str, conditions: &WriteConditions, deleting: bool) -> Result<Guard> {
         if conditions.is_empty() {
             return Ok(Guard::None);
         }
-        let promises = self.promises().await?;
-        let kept = if deleting { promises.conditional_deletes } else { promises.create && promises.swap };
+        let features = self.features().await?;
+        let kept = if deleting { features.conditional_deletes } else { features.create && features.swap };
         if !kept {
             let what = if deleting { "deletes" } else { "writes" };
             return Err(StoreError::new(

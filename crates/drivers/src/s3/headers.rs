@@ -1,7 +1,8 @@
-//! What is known of an object, as the storage's headers say it: both ways.
+//! The facts about an object as the storage's headers, both ways.
 //!
-//! User metadata travels as it is where it is ASCII, and otherwise as encoded words (RFC 2047), which is also how S3 shows
-//! it. What would read as an encoded word is encoded too, so that the same text always comes back.
+//! User metadata travels unchanged where it is ASCII, and otherwise as encoded words (RFC 2047), which is
+//! also how S3 shows it. Text that would read as an encoded word is encoded too, so that the same text always
+//! comes back.
 
 use super::Dialect;
 use crate::{
@@ -51,8 +52,8 @@ pub(super) fn of_attributes(attributes: &Attributes, dialect: Dialect) -> Result
     Ok(headers)
 }
 
-/// What begins so in the user metadata there is ours: what S3 knows of an object and the storage does not, or should not.
-/// An ACL opens our door, never the storage's own.
+/// Entries of user metadata with this prefix are ours: what S3 keeps of an object and the storage does not,
+/// or should not. An ACL opens access through Causeway, never the storage's own.
 pub(super) const OWN: &str = "causeway-";
 
 pub(super) fn redirect(dialect: Dialect) -> HeaderName {
@@ -76,7 +77,7 @@ pub(super) fn acl(dialect: Dialect) -> HeaderName {
     }
 }
 
-/// Where a storage drops `Expires`, it goes with what is ours.
+/// Where a storage drops `Expires`, it is kept among our own entries.
 pub(super) const OWN_EXPIRES: HeaderName = HeaderName::from_static("x-amz-meta-causeway-expires");
 
 pub(super) fn keep_expires(described: &mut HeaderMap) {
@@ -128,7 +129,8 @@ pub(super) fn answered(reply: &Reply) -> Timestamp {
     reply.header("date").and_then(Timestamp::parse_http_date).unwrap_or_else(Timestamp::now)
 }
 
-/// `base64`, or `base64-N` of a composite. Storage that does not say which tells it by the form.
+/// Parses `base64`, or `base64-N` of a composite. Where a storage does not report the type, the form shows
+/// it.
 pub(super) fn object_checksum(algorithm: ChecksumAlgorithm, text: &str, kind: Option<ChecksumKind>) -> Option<ObjectChecksum> {
     let (value, parts) = match text.trim().split_once('-') {
         Some((value, parts)) => (value, parts.parse().ok()?),

@@ -1,7 +1,8 @@
-//! Storage class and encryption: asked for by a client, tried out on an object of ours, passed on, and confirmed.
+//! Storage class and encryption: requested by a client, tried out on an object of ours, passed on, and
+//! confirmed.
 //!
-//! What a storage drops without a word would be a promise broken: so nothing of a client's is written with it before the
-//! storage has shown that it keeps exactly that, and what is written is looked at again.
+//! A storage that silently drops them would break a promise: so no object of a client is written with them
+//! before the storage has shown that it keeps exactly that, and each written object is checked again.
 
 use super::{
     bucket::S3Store,
@@ -53,13 +54,13 @@ impl S3Store {
 
     async fn try_wish(&self, wish: &Wish, headers: &HeaderMap) -> Result<bool> {
         let name = self.place.below(&scratch::name());
-        // Removed in any case: whoever wished for it may leave in the middle.
+        // The object is removed in any case: the client that asked may disconnect in the middle.
         let trial = Scratch::new(&self.client, &self.place, vec![name.clone()]);
         let put = self.call(Method::PUT, &name).headers(headers.clone()).text(PARROT.as_str(), "1");
         let put = put.body(Outgoing::full("x".into())).send(Again::Harmless).await?;
         if !put.status.is_success() {
             let refused = refusal::read(put, Asked::Bucket).await;
-            // Its words are about an object of ours.
+            // The error's words are about an object of ours.
             return Err(match refused.kind() {
                 StoreErrorKind::InvalidRequest => {
                     StoreError::new(StoreErrorKind::InvalidRequest, format!("{}: {}", not_kept(wish).message(), refused.code))

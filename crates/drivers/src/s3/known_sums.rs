@@ -1,4 +1,5 @@
-//! Which checksum algorithms the storage was found to keep. Does not own how that is tried out (`summing`).
+//! The checksum algorithms that the storage was found to keep. This module does not own how that is tried out
+//! (`summing`).
 
 use crate::model::ChecksumAlgorithm;
 use std::{
@@ -6,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// What trying the newer algorithms found out.
+/// The results of trying the newer algorithms.
 #[derive(Debug, Default)]
 pub(super) struct KnownSums(Mutex<HashMap<ChecksumAlgorithm, bool>>);
 

@@ -27,7 +27,7 @@ impl S3Store {
             return Ok(ListPage::default());
         }
         let grouped = request.delimiter.as_deref().is_some_and(|delimiter| !delimiter.is_empty() && delimiter != "/");
-        if grouped && !self.promises().await?.delimiters {
+        if grouped && !self.features().await?.delimiters {
             let words = "The storage behind this bucket groups listings by / alone";
             return Err(StoreError::new(StoreErrorKind::NotImplemented, words));
         }
@@ -69,7 +69,7 @@ impl S3Store {
         let encoded = root.value("EncodingType") == Some("url");
         let mut entries = Vec::new();
         let mut last = None::<String>;
-        // What was not asked for says nothing of where to go on, and is not passed on.
+        // Names that were not asked for give no position to continue from, and are not passed on.
         let asked = |name: &str| name.starts_with(&request.prefix);
         let mut met = |name: &str| {
             if last.as_deref().is_none_or(|last| last < name) {
@@ -110,8 +110,8 @@ pub(super) struct RemotePage {
     pub(super) last: Option<String>,
 }
 
-/// Where to go on after a name. After a common prefix that is behind everything that begins with it: storages start after
-/// a key, and would show the prefix again for the keys it stands for.
+/// Returns where to continue after a name. After a common prefix that is behind everything that begins with
+/// it: storages start after a key, and would show the prefix again for the keys below it.
 pub(super) fn beyond(after: &str, prefix: &str, delimiter: Option<&str>) -> String {
     let is_group = delimiter.is_some_and(|delimiter| {
         let rest = after.strip_prefix(prefix).unwrap_or_default();
@@ -124,7 +124,7 @@ fn name(text: &str, encoded: bool) -> Result<String> {
     if !encoded {
         return Ok(text.to_owned());
     }
-    // As forms are encoded: `+` is a blank, a plus is `%2B`.
+    // Form encoding: `+` is a blank, a plus is `%2B`.
     let text = text.replace('+', " ");
     Ok(percent_decode_str(&text).decode_utf8().map_err(|_| strange("UTF-8"))?.into_owned())
 }

@@ -12,11 +12,11 @@
 //! | `credentials` | who signs |
 //! | `headers`, `object_info` | object facts as headers, and as replies show them |
 //! | `refusal` | error replies as our kinds |
-//! | `promises`, `probe` | what this storage keeps of S3's promises |
+//! | `features`, `probe` | what this storage keeps of S3's promises |
 //! | `scratch` | objects of our own that something is tried out on |
 //! | `known_sums`, `summing` | checksums that this storage keeps |
 //! | `wish`, `keeping` | storage class and encryption, kept or refused |
-//! | `oddity`, `names` | keys that this storage takes for other keys |
+//! | `quirk`, `names` | keys that this storage takes for other keys |
 //! | `gcs` | what GCS lacks, kept in metadata of ours |
 //! | `describing` | tags and parts, which no header says |
 //! | `bucket` | what the operations of one bucket share |
@@ -31,6 +31,7 @@ mod copying;
 mod credentials;
 mod describing;
 mod dialect;
+mod features;
 mod gcs;
 mod guard;
 mod headers;
@@ -40,9 +41,8 @@ mod listing;
 mod multipart;
 mod names;
 mod object_info;
-mod oddity;
 mod probe;
-mod promises;
+mod quirk;
 mod reading;
 mod refusal;
 mod scratch;
@@ -86,7 +86,7 @@ pub struct S3Settings {
     pub credentials: Credentials,
     /// The project of new buckets, on GCS.
     pub project: Option<String>,
-    /// What the operator knows of it; `None` is found out.
+    /// The operator's setting; `None`: it is probed.
     pub conditional_writes: Option<bool>,
     pub checksums: Option<bool>,
     pub wire: WireSettings,
@@ -154,7 +154,7 @@ impl Backend for S3Backend {
             let refusal = refusal::read(reply, Asked::Bucket).await;
             return match refusal.code.as_str() {
                 _ if refusal.is_no_bucket() => Ok(Found::Nothing),
-                // It is there, and not ours, or not here.
+                // The remote bucket exists, but is not ours, or is in another region.
                 "AccessDenied" | "AllAccessDisabled" | "PermanentRedirect" => Ok(Found::Something),
                 _ => Err(refusal.into()),
             };
@@ -190,7 +190,8 @@ impl Backend for S3Backend {
         Ok(OpenedBucket::new(store.clone(), Arc::new(S3Upkeep { store, is_own })))
     }
 
-    /// Whoever may not ask for the remote bucket may still use what is below a prefix: that it is gone is all that counts.
+    /// Credentials that may not ask for the remote bucket may still use what is below a prefix: only its
+    /// absence counts.
     async fn check_holder(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
         let place = Place::parse(&bucket.bucket.place);
         if self.own(&place).is_some() {
@@ -221,7 +222,7 @@ impl Backend for S3Backend {
         if self.remove_remote(remote).await? {
             return Ok(true);
         }
-        // What a trial has left is no client's: it must not keep a bucket that looks empty.
+        // Objects left by a trial belong to no client: they must not keep a bucket that looks empty.
         if scratch::sweep(&self.client, &place, Sweep::All).await? > 0 && self.remove_remote(remote).await? {
             return Ok(true);
         }
@@ -229,7 +230,7 @@ impl Backend for S3Backend {
         if self.client.dialect() != Dialect::Gcs || !store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty() {
             return Ok(false);
         }
-        // What is left is what a crash left.
+        // The remaining uploads were left by a crash.
         store.drop_all_staged().await?;
         self.remove_remote(remote).await
     }
@@ -262,16 +263,16 @@ impl Upkeep for S3Upkeep {
     }
 
     /// Finds out what the storage keeps before a client has to wait for it, and removes what a crash left.
-    async fn tend(&self) -> Result<(), StoreError> {
+    async fn maintain(&self) -> Result<(), StoreError> {
         if self.store.dialect() == Dialect::Gcs {
             return self.store.sweep().await;
         }
         scratch::sweep(&self.store.client, &self.store.place, Sweep::Abandoned).await?;
-        self.store.promises().await.map(drop)
+        self.store.features().await.map(drop)
     }
 }
 
-/// Whether there is a remote bucket: by the least that can be asked of one.
+/// Returns whether the remote bucket exists, by the smallest request for one.
 async fn ask_for(client: &Client, remote: &str) -> Result<Reply, StoreError> {
     let query = [("list-type", Some("2")), ("max-keys", Some("1"))];
     client.call(Method::GET, remote, None).query(&query).send(Again::Harmless).await

@@ -1,7 +1,9 @@
-//! Multipart uploads: the storage's own carry ours. A part crosses once, completing one moves no bytes.
+//! Multipart uploads, each carried by an upload of the storage. A part is sent once, completing one moves no
+//! bytes.
 //!
-//! The catalog remembers who began an upload, for which checksum, and by which id the storage knows it; the parts are the
-//! storage's to keep. A Complete whose answer was lost is recognised by the ETag that only those parts can make.
+//! The catalog remembers who began an upload, for which checksum, and by which id the storage knows it; the
+//! storage keeps the parts. A Complete whose reply was lost is recognised by the ETag that only those parts
+//! can make.
 
 use super::{
     bucket::S3Store,
@@ -40,7 +42,7 @@ impl S3Store {
             let spec = request.checksum;
             call = call.vendor("checksum-algorithm", spec.algorithm.as_str()).vendor("checksum-type", spec.kind.as_str());
         }
-        // A second one begun by accident would be paid for until it expires, and nobody would know it.
+        // A second upload begun by accident would be paid for until it expires, and would not be known.
         let reply = call.send(Again::OnlyIfRefused).await?;
         let promised = self.promises_to(&wish, &reply);
         let document = self.document(reply, Asked::Bucket).await?;
@@ -74,7 +76,7 @@ impl S3Store {
     pub(super) async fn write_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
         let record = self.upload(key, upload).await?;
         let wanted = multipart::part_algorithm(record.checksum, record.explicit_checksum, payload.checksum_algorithm())?;
-        // What nobody asked for is the storage's own affair.
+        // A checksum that was not requested is the storage's own affair.
         let algorithm = payload.checksum_algorithm().or(record.explicit_checksum.then_some(wanted));
         let Announced { body, headers, verification, .. } = self.announce(payload, algorithm, None).await?;
         let number = number.get().to_string();
@@ -88,7 +90,7 @@ impl S3Store {
             }
         };
         let (reply, arrived) = match sent.await {
-            // Whoever ended the upload may have ended the connection with it.
+            // The request that ended the upload may have ended the connection with it.
             Err(error) if error.is_temporary() => return Err(self.upload(key, upload).await.err().unwrap_or(error)),
             other => other?,
         };
@@ -138,7 +140,7 @@ impl S3Store {
         }
         let name = self.name(key).await?;
         let guard = self.guard(&name, &request.conditions, false).await?;
-        if guard != Guard::None && !self.promises().await?.complete {
+        if guard != Guard::None && !self.features().await?.complete {
             let what = "The storage behind this bucket completes no upload under a condition";
             return Err(StoreError::new(StoreErrorKind::NotImplemented, what));
         }
@@ -169,7 +171,7 @@ impl S3Store {
                 let said = ETag::parse(root.value("ETag").ok_or_else(strange)?);
                 // Some forget that it was an upload as soon as they have said so.
                 let etag = match self.client.known() {
-                    Some(promises) if !promises.upload_etags => self.look(&name, HeaderMap::new()).await?.0.etag,
+                    Some(features) if !features.upload_etags => self.look(&name, HeaderMap::new()).await?.0.etag,
                     _ => said,
                 };
                 Written { etag, last_modified: at, checksum: whole_checksum(&root), version: None }
@@ -300,7 +302,7 @@ impl S3Store {
     }
 }
 
-/// What the storage said to a Complete.
+/// The reply of the storage to a Complete.
 struct Answer {
     at: Timestamp,
     status: StatusCode,

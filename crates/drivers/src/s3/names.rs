@@ -1,13 +1,13 @@
-//! Names that a storage may take for others. Two keys that are one object there are refused before either is touched, as
-//! is what could climb out of the prefix that is ours.
+//! Names that a storage may take for others. Two keys that are one object there are refused before either is
+//! touched, and so is a key that could leave our prefix.
 //!
-//! Tried once per bucket, and only if a key of that kind comes: most never do.
+//! This is tried once per bucket, and only if a key of that kind comes: most never do.
 
 use super::{
     Dialect,
     bucket::S3Store,
     gcs,
-    oddity::Oddity,
+    quirk::NameQuirk,
     refusal::{self, Asked},
     scratch::{self, Scratch},
 };
@@ -30,16 +30,16 @@ impl S3Store {
         let name = self.place.name(key)?;
         // AWS itself keeps every name.
         let trusted = self.client.settings().endpoint.is_none();
-        for (oddity, apart) in Oddity::ALL.into_iter().zip(&self.names.0) {
-            if !trusted && oddity.is_in(&name) && !*apart.get_or_try_init(|| self.keeps_apart(oddity)).await? {
-                let words = format!("The storage behind this bucket {}", oddity.words());
+        for (quirk, apart) in NameQuirk::ALL.into_iter().zip(&self.names.0) {
+            if !trusted && quirk.is_in(&name) && !*apart.get_or_try_init(|| self.keeps_apart(quirk)).await? {
+                let words = format!("The storage behind this bucket {}", quirk.words());
                 return Err(StoreError::new(StoreErrorKind::NotImplemented, words));
             }
         }
         Ok(name)
     }
 
-    /// As `name`, of an object that is to be there: under a name that would mean another there is none.
+    /// Like `name`, for an existing object: a key whose name would mean another object has none.
     pub(super) async fn name_of_existing(&self, key: &ObjectKey) -> Result<String> {
         self.name(key).await.map_err(|error| match error.kind() {
             StoreErrorKind::NotImplemented => StoreErrorKind::NoSuchKey.into(),
@@ -47,14 +47,14 @@ impl S3Store {
         })
     }
 
-    async fn keeps_apart(&self, oddity: Oddity) -> Result<bool> {
-        let (odd, plain) = oddity.pair(&self.place.below(&scratch::name()));
-        // Removed in any case: whoever asked for the key may leave in the middle.
+    async fn keeps_apart(&self, quirk: NameQuirk) -> Result<bool> {
+        let (odd, plain) = quirk.pair(&self.place.below(&scratch::name()));
+        // The object is removed in any case: the client that asked for the key may disconnect in the middle.
         let trial = Scratch::new(&self.client, &self.place, vec![odd.clone(), plain.clone()]);
         let kept = self.are_apart(&odd, &plain).await;
         trial.remove().await;
         let kept = kept?;
-        tracing::info!(remote = self.place.remote, ?oddity, kept, "tried out what a storage makes of names");
+        tracing::info!(remote = self.place.remote, ?quirk, kept, "tried out what a storage makes of names");
         Ok(kept)
     }
 
@@ -66,7 +66,8 @@ impl S3Store {
                 StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                     return Err(refusal::read(reply, Asked::Bucket).await.into());
                 }
-                // Who refuses the name takes it for no other. Where nothing can be written, nothing can be found out.
+                // A storage that refuses the name takes it for no other. Where nothing can be written,
+                // nothing can be found out.
                 _ => return Ok(name == odd),
             }
         }

@@ -1,4 +1,4 @@
-//! What a reply shows of an object, in either dialect.
+//! The facts about an object that a reply shows, in either dialect.
 
 use super::{
     Dialect, gcs,
@@ -33,7 +33,7 @@ pub(super) fn object_info(headers: &HeaderMap, size: u64, dialect: Dialect) -> R
         encryption: wish::encryption(headers),
         ..Default::default()
     };
-    // What S3 and GCS say where nobody said a type.
+    // The type that S3 and GCS report where the client gave none.
     attributes.content_type =
         attributes.content_type.filter(|kind| !matches!(kind.as_str(), "binary/octet-stream" | "application/x-unknown"));
     for (name, value) in headers {

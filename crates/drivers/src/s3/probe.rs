@@ -1,13 +1,15 @@
-//! What a storage keeps of S3's promises: known, told by the operator, or found out by trying it on objects of our own.
+//! The promises of S3 that a storage keeps: known, set by the operator, or found out by a probe on objects of
+//! our own.
 //!
-//! What is found out holds until the process ends. Trying takes two dozen requests on [`scratch`] objects; a storage that
-//! lets us write nothing keeps no promise about writing, and one that is away in the middle of it is tried again later.
+//! The result holds until the process ends. A probe takes two dozen requests on [`scratch`] objects; a
+//! storage where we may not write keeps no promise about writing, and one that becomes unreachable during the
+//! probe is probed again later.
 
 use super::{
     client::{Call, Client},
     dialect::Dialect,
+    features::Features,
     headers,
-    promises::Promises,
     refusal::{self, Asked},
     scratch::{self, LONGEST_TRIAL, Scratch},
 };
@@ -29,7 +31,7 @@ use tracing::Instrument;
 /// No object of ours has it.
 const NO_TAG: &str = "\"00000000000000000000000000000000\"";
 
-const ALL: Promises = Promises {
+const ALL: Features = Features {
     create: true,
     swap: true,
     complete: true,
@@ -44,7 +46,7 @@ const ALL: Promises = Promises {
     delimiters: true,
 };
 
-const NONE: Promises = Promises {
+const NONE: Features = Features {
     create: false,
     swap: false,
     complete: false,
@@ -64,20 +66,20 @@ pub(super) fn hoped_for(dialect: Dialect) -> Capabilities {
     capabilities(dialect, None)
 }
 
-pub(super) fn capabilities(dialect: Dialect, known: Option<Promises>) -> Capabilities {
-    let promises = known.unwrap_or(ALL);
+pub(super) fn capabilities(dialect: Dialect, known: Option<Features>) -> Capabilities {
+    let features = known.unwrap_or(ALL);
     let guarantee = |kept| if kept { Guarantee::Native } else { Guarantee::Refused };
     let keeping = |kept| if kept { Keeping::Kept } else { Keeping::NotKept };
     Capabilities {
-        conditional_writes: guarantee(promises.create && promises.swap),
-        conditional_completes: guarantee(promises.complete),
-        conditional_deletes: guarantee(promises.conditional_deletes),
-        checksums: keeping(promises.checksums),
-        tags: keeping(promises.tags),
+        conditional_writes: guarantee(features.create && features.swap),
+        conditional_completes: guarantee(features.complete),
+        conditional_deletes: guarantee(features.conditional_deletes),
+        checksums: keeping(features.checksums),
+        tags: keeping(features.tags),
         object_acls: keeping(dialect == Dialect::Gcs),
         versions: Keeping::NotKept,
         parts: Keeping::Kept,
-        // Whether it really has one is tried out when it is asked for.
+        // A class is tried out when a client asks for it.
         storage_classes: keeping(dialect == Dialect::S3),
         encryption: keeping(dialect == Dialect::S3),
         late_conditions: false,
@@ -87,8 +89,8 @@ pub(super) fn capabilities(dialect: Dialect, known: Option<Promises>) -> Capabil
 }
 
 impl Client {
-    /// What is known already.
-    pub(super) fn known(&self) -> Option<Promises> {
+    /// Returns the features that are known already.
+    pub(super) fn known(&self) -> Option<Features> {
         match (self.dialect(), &self.settings().endpoint) {
             // By its preconditions on generations, and by metadata of ours: see `gcs`.
             (Dialect::Gcs, _) => Some(ALL),
@@ -98,12 +100,13 @@ impl Client {
         }
     }
 
-    pub(super) async fn promises(self: &Arc<Self>, place: &Place) -> Result<Promises> {
+    pub(super) async fn features(self: &Arc<Self>, place: &Place) -> Result<Features> {
         if let Some(known) = self.known() {
             return Ok(known);
         }
         let tried = self.tried().get_or_try_init(|| async {
-            // A task of its own: whoever asked first may leave, and others wait for the same answer.
+            // This is a task of its own: the first caller may be dropped, and others wait for the same
+            // result.
             let (client, place) = (self.clone(), place.clone());
             let trial = tokio::spawn(async move { try_out(&client, &place).await }.in_current_span());
             trial.await.unwrap_or_else(|panic| {
@@ -114,21 +117,21 @@ impl Client {
     }
 }
 
-async fn try_out(client: &Arc<Client>, place: &Place) -> Result<Promises> {
+async fn try_out(client: &Arc<Client>, place: &Place) -> Result<Features> {
     let name = place.below(&scratch::name());
     let scratch = Scratch::new(client, place, vec![name.clone(), format!("{name}-copy")]);
     let mut trial = Trial { client, place, name, scratch };
     let found = tokio::time::timeout(LONGEST_TRIAL, trial.run()).await;
     trial.scratch.remove().await;
-    let mut promises =
+    let mut features =
         found.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Unavailable, "the storage took too long to show what it keeps")))?;
     if let Some(told) = client.settings().conditional_writes {
-        (promises.create, promises.swap) = (told, told);
-        promises.complete &= told;
-        promises.conditional_deletes &= told;
+        (features.create, features.swap) = (told, told);
+        features.complete &= told;
+        features.conditional_deletes &= told;
     }
-    promises.checksums = client.settings().checksums.unwrap_or(promises.checksums);
-    tracing::info!(remote = place.remote, ?promises, "tried out what a storage keeps");
+    features.checksums = client.settings().checksums.unwrap_or(features.checksums);
+    tracing::info!(remote = place.remote, features = ?features, "tried out what a storage keeps");
     Ok(promises)
 }
 
@@ -160,11 +163,11 @@ impl Trial<'_> {
         format!("/{}/{}", encode_path(&self.place.remote), encode_path(&self.name))
     }
 
-    async fn run(&mut self) -> Result<Promises> {
+    async fn run(&mut self) -> Result<Features> {
         let first = self.put().text("if-none-match", "*").send(Again::Harmless).await?;
         if !first.status.is_success() && first.status != StatusCode::NOT_IMPLEMENTED {
             let refused = refusal::read(first, Asked::Bucket).await;
-            // A storage that is away is asked again; one that lets us write nothing is not.
+            // A storage that cannot be reached is probed again; one where we may not write is not.
             let kind = refused.kind();
             if refused.status.is_server_error() || refused.code == "NoSuchBucket" || kind != StoreErrorKind::Internal {
                 return Err(StoreError::from(refused));
@@ -195,7 +198,7 @@ impl Trial<'_> {
         let tags = tagged.status.is_success() && String::from_utf8_lossy(&tagged.bytes(64 << 10).await?).contains("<Key>a</Key>");
         let deletes = ask(self.call(Method::DELETE).text("if-match", NO_TAG), Again::OnlyIfRefused).await?;
         let conditional_deletes = refuses(&deletes);
-        Ok(Promises { create, swap, conditional_deletes, checksums, tags, copies, summed_part_copies, expires, delimiters, ..uploads })
+        Ok(Features { create, swap, conditional_deletes, checksums, tags, copies, summed_part_copies, expires, delimiters, ..uploads })
     }
 
     /// Our name grouped by its own end, in front of which nothing else begins as it does.
@@ -269,7 +272,7 @@ impl Trial<'_> {
     }
 
     /// An upload of one part, copied if that can be. It must not replace what is there, unless nothing was asked of it.
-    async fn uploads(&mut self, conditions: bool) -> Result<Promises> {
+    async fn uploads(&mut self, conditions: bool) -> Result<Features> {
         let Some(id) = self.begin(None).await? else { return Ok(NONE) };
         let copied = self.copy_part(&id).await?;
         let part_copies = copied.is_some();
@@ -305,12 +308,12 @@ impl Trial<'_> {
         let seen = ask(self.call(Method::HEAD), Again::Harmless).await?;
         let upload_etags = said.is_some() && said == seen.header("etag").map(ETag::parse);
         self.abort(&id).await;
-        Ok(Promises { complete: refused, part_copies, upload_etags, ..NONE })
+        Ok(Features { complete: refused, part_copies, upload_etags, ..NONE })
     }
 }
 
-/// A reply that says something of the storage. What is away, or too busy, says nothing of what it keeps: a trial that took
-/// that for a refusal would refuse clients until the process ends.
+/// Returns a reply that shows what the storage does. A storage that cannot be reached, or is too busy, shows
+/// nothing: a trial that took that for a refusal would refuse clients until the process ends.
 pub(super) async fn ask(call: Call<'_>, again: Again) -> Result<Reply> {
     let reply = call.send(again).await?;
     match reply.status.as_u16() {
@@ -323,7 +326,7 @@ fn refuses(reply: &Reply) -> bool {
     reply.status == StatusCode::PRECONDITION_FAILED
 }
 
-/// What a reply says, which may be nothing.
+/// Returns the document of a reply, which may be empty.
 async fn document(reply: Reply) -> Result<crate::xml::Element> {
     Ok(crate::xml::parse_reply(&reply.bytes(1 << 20).await?).unwrap_or_default())
 }

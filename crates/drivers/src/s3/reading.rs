@@ -1,6 +1,6 @@
 //! HEAD and GET of an object, whole or a range, and reading on where a reply breaks off.
 //!
-//! Invariant: what is read is the very object that was begun.
+//! Invariant: all bytes of one read are of the same object.
 
 use super::{
     bucket::S3Store,
@@ -136,7 +136,8 @@ impl Reader {
     }
 }
 
-/// The size of the object, and which bytes of it a reply holds. The header tells: some answer ranges with 200.
+/// Returns the size of the object, and which bytes of it a reply holds. The header decides: some storages
+/// answer ranges with 200.
 fn extent(reply: &Reply) -> Result<(u64, Span)> {
     let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no length");
     if reply.status == StatusCode::OK && reply.header(header::CONTENT_RANGE).is_none() {
@@ -146,8 +147,8 @@ fn extent(reply: &Reply) -> Result<(u64, Span)> {
     reply.header("content-range").and_then(content_range).ok_or_else(strange)
 }
 
-/// `bytes FIRST-LAST/SIZE`. An empty object has no last byte, and storages that answer a range of it all the same write
-/// `bytes 0--1/0`: its size alone tells what the reply holds.
+/// Parses `bytes FIRST-LAST/SIZE`. An empty object has no last byte, and storages that answer a range of it
+/// all the same write `bytes 0--1/0`: its size alone shows what the reply holds.
 fn content_range(text: &str) -> Option<(u64, Span)> {
     let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
     let size = size.parse().ok()?;

@@ -1,4 +1,5 @@
-//! Error replies of the storage: read once, told apart by one table, and by what the storage was asked about.
+//! Error replies of the storage: read once, and mapped to error kinds by one table and by the kind of thing
+//! that was requested.
 
 use crate::{
     backend::wire::Reply,
@@ -10,10 +11,11 @@ use http::StatusCode;
 /// Error documents are short; whatever is longer is none.
 const LONGEST: usize = 64 << 10;
 
-/// What the storage was asked about. A 404 without words is about just that, and no storage can say of a bucket that a key is missing.
+/// The subject of a request. A 404 without words is about this subject, and no storage can report for a
+/// bucket that a key is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// The bucket itself, its listings, or a place for something new in it.
+    /// The bucket itself, its listings, or the location of something new in it.
     Bucket,
     /// An object, or the source of a copy.
     Object,
@@ -45,7 +47,7 @@ pub(super) async fn read(reply: Reply, asked: Asked) -> Refusal {
     refusal
 }
 
-/// Also for documents behind a 200, which is how S3 ends long operations that failed.
+/// Reads a document, also one behind a 200, which is how S3 ends long operations that failed.
 pub(super) fn of_document(status: StatusCode, document: &[u8], asked: Asked) -> Refusal {
     let error = xml::parse(document, "Error").unwrap_or_default();
     let value = |name| error.value(name).unwrap_or_default().trim().to_owned();

@@ -1,11 +1,11 @@
 //! Scratch objects: objects of our own, on which the driver tries out what a storage does.
 //!
-//! Owns their names, their removal, and the sweep of what a crash left. Does not own what is tried on them (`probe`,
-//! `keeping`, `names`), nor that listings hide them (`listing`).
+//! This module owns their names, their removal, and the sweep of what a crash left. It does not own what is
+//! tried on them (`probe`, `keeping`, `names`), nor that listings hide them (`listing`).
 //!
 //! Invariants:
-//! - a trial that ends removes what it made, also when whoever waited for it has gone;
-//! - a sweep takes only what no trial can still use, unless the bucket itself is about to go.
+//! - a trial that ends removes what it made, also when its caller was dropped;
+//! - a sweep takes only what no trial can still use, unless the bucket itself is about to be removed.
 
 use super::{
     client::Client,
@@ -34,7 +34,8 @@ const PREFIX: &str = ".causeway-probe-";
 
 /// The longest that a trial may take.
 pub(super) const LONGEST_TRIAL: Duration = Duration::from_secs(120);
-/// A scratch object of this age belongs to a trial that ended without removing it. Storages tell time in seconds.
+/// A scratch object of this age belongs to a trial that ended without removing it. Storages report time in
+/// seconds.
 const ABANDONED: Duration = Duration::from_secs(LONGEST_TRIAL.as_secs() + 60);
 
 /// The length of a page of what is swept.
@@ -47,7 +48,8 @@ pub(super) fn name() -> String {
     format!("{PREFIX}{}", hex::encode(random))
 }
 
-/// Whether a name in a listing is one of ours. What a storage makes of leading slashes is among what is tried.
+/// Returns whether a name in a listing is one of ours. How a storage treats leading slashes is among what is
+/// tried.
 pub(super) fn is_scratch(name: &str) -> bool {
     name.trim_start_matches('/').starts_with(PREFIX)
 }
@@ -65,7 +67,7 @@ impl Scratch {
         Self { client: client.clone(), remote: place.remote.clone(), objects, upload: None }
     }
 
-    /// The upload that is under way, in place of the one before.
+    /// Records the upload that is under way, in place of the one before.
     pub(super) fn began(&mut self, name: &str, id: &str) {
         self.upload = Some((name.to_owned(), id.to_owned()));
     }
@@ -112,7 +114,7 @@ pub(super) enum Sweep {
     All,
 }
 
-/// Removes scratch objects from a place. The answer is how many there were.
+/// Removes scratch objects from a location, and returns how many there were.
 pub(super) async fn sweep(client: &Client, place: &Place, which: Sweep) -> Result<usize> {
     let plain = place.below(PREFIX);
     let mut removed = 0;

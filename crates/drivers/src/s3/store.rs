@@ -1,4 +1,4 @@
-//! One bucket as a [`Store`]: what describes it, deletes from it and changes it. The rest is in files of their own.
+//! One bucket as a [`Store`]: describing, deleting and changing. The rest is in files of their own.
 
 use super::{
     bucket::S3Store,
@@ -33,7 +33,7 @@ impl Store for S3Store {
     }
 
     async fn tried_capabilities(&self) -> Result<Capabilities> {
-        Ok(probe::capabilities(self.dialect(), Some(self.promises().await?)))
+        Ok(probe::capabilities(self.dialect(), Some(self.features().await?)))
     }
 
     async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
@@ -49,7 +49,7 @@ impl Store for S3Store {
         if self.dialect() == Dialect::Gcs {
             return Ok(info);
         }
-        if info.tag_count > 0 || self.promises().await?.tags {
+        if info.tag_count > 0 || self.features().await?.tags {
             info.attributes.tags = self.tags(&name).await?;
             info.tag_count = info.attributes.tags.len();
         }
@@ -69,7 +69,7 @@ impl Store for S3Store {
         let Selection::Part(number) = request.selection else {
             return self.get_span(&name, &request, range_header(request.selection)).await;
         };
-        // Where the part lies is known first; then it has to be the same object still.
+        // The part's location is found first; then the object has to be the same still.
         let (info, same, forgotten) = match self.dialect() {
             Dialect::Gcs => {
                 let (info, headers) = self.look(&name, HeaderMap::new()).await?;
@@ -151,7 +151,7 @@ impl Store for S3Store {
             }
             Change::Tags(tags) => tags,
         };
-        if !self.promises().await?.tags {
+        if !self.features().await?.tags {
             return Err(no_tags());
         }
         let call = match tags.is_empty() {

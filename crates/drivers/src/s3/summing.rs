@@ -1,8 +1,8 @@
-//! Checksums: which algorithms this storage compares with what it is sent, and keeps.
+//! Checksums: which algorithms this storage verifies and keeps.
 //!
-//! `probe` asks about CRC32, and a storage that keeps it keeps the five algorithms that S3 had before April 2026. Each newer one is tried
-//! out when a client first uses it: most storages do not know it, and say yes to a header that they ignore. A checksum that the storage
-//! does not keep is verified here, and forgotten.
+//! `probe` asks about CRC32, and a storage that keeps it keeps the five algorithms that S3 had before April
+//! 2026. Each newer one is tried out when a client first uses it: most storages do not know it, and accept a
+//! header that they ignore. A checksum that the storage does not keep is verified here, and forgotten.
 
 use super::{
     bucket::S3Store,
@@ -29,12 +29,12 @@ const NEWER: [ChecksumAlgorithm; 5] = [
 ];
 
 impl S3Store {
-    /// Whether the storage keeps checksums at all.
+    /// Returns whether the storage keeps checksums at all.
     pub(super) async fn keeps_checksums(&self) -> Result<bool> {
-        Ok(self.dialect() == Dialect::S3 && self.promises().await?.checksums)
+        Ok(self.dialect() == Dialect::S3 && self.features().await?.checksums)
     }
 
-    /// Whether the storage compares a checksum of this algorithm with the body, and shows it again.
+    /// Returns whether the storage compares a checksum of this algorithm with the body, and shows it again.
     pub(super) async fn keeps(&self, algorithm: ChecksumAlgorithm) -> Result<bool> {
         if !self.keeps_checksums().await? {
             return Ok(false);
@@ -52,7 +52,7 @@ impl S3Store {
         Ok(kept)
     }
 
-    /// Whether the storage keeps every checksum that a Complete names, if it names any.
+    /// Returns whether the storage keeps every checksum that a Complete names, if it names any.
     pub(super) async fn keeps_named(&self, request: &CompleteUpload) -> Result<bool> {
         let of_parts = request.parts.iter().filter_map(|part| part.checksum.as_ref()).map(Checksum::algorithm);
         let named: HashSet<_> = of_parts.chain(request.checksum.iter().map(|(algorithm, _)| *algorithm)).collect();
@@ -64,8 +64,8 @@ impl S3Store {
         Ok(!named.is_empty())
     }
 
-    /// Whether a copy that the storage makes has the checksum that is asked for. A storage that does not know a newer algorithm would
-    /// copy without it.
+    /// Returns whether a copy that the storage makes has the requested checksum. A storage that does not know
+    /// a newer algorithm would copy without it.
     pub(super) async fn sums_copies(&self, asked: Option<ChecksumAlgorithm>) -> Result<bool> {
         match asked {
             Some(algorithm) if NEWER.contains(&algorithm) => self.keeps(algorithm).await,

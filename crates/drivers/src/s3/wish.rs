@@ -1,6 +1,6 @@
 //! The storage class and the encryption that a client asks for: as headers, and as replies show them.
 //!
-//! Does not own whether a storage keeps them (`keeping`).
+//! This module does not own whether a storage keeps them (`keeping`).
 
 use crate::{
     model::{Encryption, EncryptionAlgorithm, StorageClass},
@@ -52,7 +52,7 @@ impl Wish {
         Ok(headers)
     }
 
-    /// Whether an object with these headers is kept as was wished.
+    /// Returns whether an object with these headers is kept as requested.
     pub(super) fn is_kept(&self, shown: &HeaderMap) -> bool {
         (self.class.is_none() || class(shown) == self.class) && self.encryption.as_ref().is_none_or(|wanted| encrypts(wanted, shown))
     }

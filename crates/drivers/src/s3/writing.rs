@@ -1,4 +1,5 @@
-//! PUT: of an object, and of a part. The body streams through, and its last piece follows the verdict.
+//! PUT of an object, and of a part. The body streams through, and its last piece is sent only after
+//! verification.
 
 use super::{
     bucket::S3Store,
@@ -34,7 +35,8 @@ pub(super) enum Verification {
 }
 
 impl Verification {
-    /// What was sent, if it was what the client announced: asked before any reply is believed.
+    /// Returns the digests of the sent body, if it was what the client announced: checked before any reply is
+    /// believed.
     pub(super) fn settle(self, reply: Result<Reply>) -> Result<(Reply, Option<Arrived>)> {
         match self {
             Self::Done(arrived) => Ok((reply?, Some(arrived))),
@@ -55,8 +57,9 @@ impl S3Store {
         let mut described = self.described(&attributes).await?;
         described.extend(self.kept_as(&wish).await?);
         let guard = self.guard(&name, &conditions, false).await?;
-        // What nobody asked for guards the way to the storage: it is what S3 itself would compute.
-        let guarding = self.client.known().filter(|promises| promises.checksums).map(|_| ChecksumAlgorithm::Crc64Nvme);
+        // A checksum that was not requested protects the transfer to the storage: it is what S3 itself would
+        // compute.
+        let guarding = self.client.known().filter(|features| features.checksums).map(|_| ChecksumAlgorithm::Crc64Nvme);
         let algorithm = payload.checksum_algorithm().or(guarding);
         let announced = self.announce(payload, algorithm, attributes.content_encoding.as_deref()).await?;
         let Announced { body, headers: announcing, verification } = announced;
@@ -70,19 +73,20 @@ impl S3Store {
         let Some(arrived) = arrived else { return Err(unread()) };
         self.confirm(&name, &wish, &reply.headers).await?;
         let etag = reply_etag(&reply, &arrived)?;
-        // Kept or not, it was verified: that is what the reply says. A storage that does not know it may tell another.
+        // Kept or not, it was verified: the reply says so. A storage that does not know it may report
+        // another.
         let checksum = arrived.checksum.map(ObjectChecksum::full).or_else(|| headers::checksum(&reply.headers));
         Ok(Written { etag, last_modified: answered(&reply), checksum, version: None })
     }
 
-    /// What a new object has besides its bytes, as this storage keeps it.
+    /// Returns the headers of a new object, as this storage keeps them.
     pub(super) async fn described(&self, attributes: &Attributes) -> Result<HeaderMap> {
         let mut described = headers::of_attributes(attributes, self.dialect())?;
-        if attributes.expires.is_some() && self.dialect() == Dialect::S3 && !self.promises().await?.expires {
+        if attributes.expires.is_some() && self.dialect() == Dialect::S3 && !self.features().await?.expires {
             headers::keep_expires(&mut described);
         }
         if !attributes.tags.is_empty() {
-            if !self.promises().await?.tags {
+            if !self.features().await?.tags {
                 return Err(no_tags());
             }
             described.extend(self.tagging(&headers::tagging(&attributes.tags)));
@@ -159,7 +163,7 @@ pub(super) fn unread() -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, "the storage answered before it had the whole body")
 }
 
-/// As the storage says, or what it would have to say.
+/// Returns the ETag that the storage reported, or the one that it should have.
 pub(super) fn reply_etag(reply: &Reply, arrived: &Arrived) -> Result<ETag> {
     let none = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no ETag");
     reply.header("etag").map(ETag::parse).or_else(|| arrived.md5.map(ETag::from_md5)).ok_or_else(none)

@@ -1,7 +1,8 @@
-//! From an address to a session: TCP, SSH, who the server is, who we are, and its SFTP subsystem.
+//! From an address to a session: TCP, SSH, the server's host key, our login, and the SFTP subsystem.
 //!
-//! Invariants: nothing is told to a server whose key is not trusted; secrets are in no error text; `connect_timeout` is the time for all
-//! of it, so that a server that takes the connection and says nothing is found out as soon as one that takes none.
+//! Invariants: no credential is sent to a server whose key is not trusted; secrets are in no error text;
+//! `connect_timeout` is the time for all of it, so that a server that takes the connection and sends nothing
+//! is found out as soon as one that takes none.
 
 use super::{
     SftpSettings,
@@ -29,7 +30,7 @@ use std::{
 };
 use tokio::net::{TcpStream, UnixStream};
 
-/// As many rounds of questions as any server asks.
+/// The number of rounds of questions; no server asks more.
 const ROUNDS: usize = 8;
 
 /// Reads the key once: it may be costly to decrypt.
@@ -118,14 +119,14 @@ fn configuration(settings: &SftpSettings, trusted: &Trusted) -> client::Config {
         preferred: Preferred { key: algorithms.into(), ..Preferred::DEFAULT },
         keepalive_interval: Some((settings.timeout / 2).min(Duration::from_secs(15))),
         keepalive_max: 2,
-        // What waits here is in nobody's window.
+        // Messages that wait here are counted in no window.
         channel_buffer_size: 16,
         nodelay: true,
         ..client::Config::default()
     }
 }
 
-/// What each configured way of proving who we are says, in turn, until the server is content.
+/// Sends each configured credential in turn, until the server accepts the login.
 async fn authenticate(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, handle: &mut Handle<Client>) -> Result<()> {
     let user = settings.user.as_str();
     let failed = |error| ssh("authenticating", error);
@@ -230,7 +231,7 @@ struct Socket {
 
 impl Line for Socket {
     fn cut(&self) {
-        // It may be gone already.
+        // The connection may be gone already.
         let _ = self.cut.shutdown(Shutdown::Both);
     }
 }

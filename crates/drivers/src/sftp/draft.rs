@@ -1,11 +1,13 @@
-//! Files that nobody sees yet: written in our folder, published by a rename or a link.
+//! Drafts: written in our folder, published by a rename or a link.
 //!
-//! How a draft takes a name:
-//! - replacing what is there: `posix-rename@openssh.com`, one step. A server without it renames only to a name that is free (or,
-//!   against the protocol, replaces): what is there then stays, and the answer is `NotImplemented`. Moving the old file aside
-//!   first would leave a moment, or after a crash more than that, without either;
-//! - where nothing may be: `hardlink@openssh.com`, which fails if the name is taken. Without it: looking, then a rename, one at a
-//!   time in this process. Against other processes that holds only on servers whose rename refuses, as the protocol demands.
+//! How a draft gets a name:
+//! - replacing a file: `posix-rename@openssh.com`, one step. A server without it renames only to a name that
+//!   is free (or, against the protocol, replaces): the existing file then stays, and the answer is
+//!   `NotImplemented`. Moving the old file aside first would leave a moment, or after a crash more than that,
+//!   without either;
+//! - where no file may exist: `hardlink@openssh.com`, which fails if the name is taken. Without it: a check,
+//!   then a rename, one at a time in this process. Against other processes that holds only on servers whose
+//!   rename refuses, as the protocol demands.
 
 use super::{
     failure::Failure,
@@ -28,17 +30,17 @@ use std::{sync::Arc, time::Duration};
 
 pub(super) struct SftpDraft {
     remote: Arc<Remote>,
-    /// Where it is, below the root.
+    /// The path of the draft, below the root.
     at: String,
     writing: Option<Writing>,
     stat: Option<Stat>,
     /// Unpublished, it stays what it was before it became a draft.
     stays: bool,
-    /// It has another name now, or none.
+    /// The draft has another name now, or none.
     is_gone: bool,
 }
 
-/// What became of an attempt to give a draft its name.
+/// The result of an attempt to give a draft its name.
 enum Placed {
     There,
     IsFolder,
@@ -96,7 +98,7 @@ impl SftpDraft {
             // Why, the server does not say: looking does.
             let draft = lease.lstat(&from).await?;
             let found = match lease.lstat(&to).await {
-                // As below what is no folder any more.
+                // Refused, as below a path that is no folder any more.
                 Err(Failure::Refused(_)) => None,
                 found => found?,
             };
@@ -127,7 +129,7 @@ impl SftpDraft {
         }
     }
 
-    /// Whether both are names of one file: then the time of one is that of the other.
+    /// Returns whether both are names of one file: then the time of one is that of the other.
     async fn is_linked(&self, lease: &Lease, from: &[u8], to: &[u8]) -> std::result::Result<bool, Failure> {
         let seconds = |stat: &Stat| stat.modified.and_then(|time| u32::try_from(time.seconds()).ok()).unwrap_or(0);
         let Some(was) = self.stat.as_ref().map(seconds) else { return Ok(false) };
@@ -157,7 +159,8 @@ impl Draft for SftpDraft {
             let size = writing.position();
             let (synced, stat) = futures_util::future::join(writing.open.sync(), async { writing.open.stat_later().await?.await }).await;
             explained(&self.remote, &writing, synced, 1).await?;
-            // Asked for behind the sync, but servers may answer in any order: the size tells whether all was counted.
+            // This was requested after the sync, but servers may answer in any order: the size shows whether
+            // all was counted.
             let stat = stat.and_then(super::requests::stat).map_err(|failure| failure.told("writing a file"))?;
             writing.open.close().await.map_err(|failure| failure.told("writing a file"))?;
             if stat.size != size {
@@ -180,7 +183,7 @@ impl Draft for SftpDraft {
             let lease = self.remote.pool.lease().await?;
             match self.place(&lease, path, absent, attempt > 1).await {
                 Ok(Placed::There) => {
-                    // What was linked has its old name still, and loses it now or soon.
+                    // A linked draft has its old name still, and loses it now or soon.
                     self.is_gone = !(absent && lease.features.hardlink) || lease.remove(&self.remote.at(&self.at)).await.is_ok();
                     return Ok(Published::As(stat));
                 }
@@ -229,7 +232,7 @@ async fn discard(remote: &Arc<Remote>, at: &str) {
     }
 }
 
-/// Whether it is gone.
+/// Returns whether the file is gone.
 async fn remove(remote: &Remote, at: &str) -> bool {
     let path = &remote.at(at);
     let removed = remote.repeat("removing a draft", |lease, _| async move {
@@ -256,7 +259,7 @@ pub(super) async fn open_own(remote: &Remote, at: &str, flags: u32) -> Result<Op
             }
             match Open::file(lease, path, flags).await {
                 Err(Failure::Missing) if flags & MADE_IF_MISSING != 0 => {
-                    // Removed behind our back: looked at anew, it is made again.
+                    // Another program removed the folder: after a new check, it is made again.
                     remote.forget_way(parent(at));
                     Err(Failure::Lost("our own folder was removed"))
                 }
@@ -266,7 +269,7 @@ pub(super) async fn open_own(remote: &Remote, at: &str, flags: u32) -> Result<Op
         .await
 }
 
-/// The answer to what was written: a full disk has no code of its own in version 3.
+/// Explains the failure of a write: a full disk has no code of its own in version 3.
 pub(super) async fn explained<T>(remote: &Remote, writing: &Writing, result: std::result::Result<T, Failure>, bytes: usize) -> Result<T> {
     let failure = match result {
         Ok(done) => return Ok(done),
@@ -276,7 +279,7 @@ pub(super) async fn explained<T>(remote: &Remote, writing: &Writing, result: std
     Err(failure.told("writing a file"))
 }
 
-/// Most likely `root` lies where nothing can lie, so all of the path is told.
+/// Most likely `root` is at a location where nothing can be made, so the error names the whole path.
 pub(super) fn unmakable(remote: &Remote, folder: &str) -> Failure {
     Failure::Refused(format!("the folder {} cannot be made", String::from_utf8_lossy(&remote.at(folder))))
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a request to the server, and what S3 says of it.
+//! Errors of a request to the server, and the S3 errors that they map to.
 
 use crate::{
     backend::tree::files::changed,
@@ -19,10 +19,10 @@ pub(super) enum Failure {
     Full,
     #[error("the file was changed while it was read")]
     Changed,
-    /// Which of all other reasons, servers do not tell.
+    /// Refused for another reason, which servers do not report.
     #[error("the server refused: {0}")]
     Refused(String),
-    /// Whether it was carried out nobody knows.
+    /// It is not known whether the request was carried out.
     #[error("{0}")]
     Lost(&'static str),
 }

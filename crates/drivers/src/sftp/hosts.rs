@@ -1,7 +1,7 @@
-//! Whether a server is the one it should be: its host key against `known_hosts` files or fingerprints.
+//! The check of a server's host key against `known_hosts` files or fingerprints.
 //!
-//! Reads what `ssh` writes: hashed names, patterns, `[host]:port`, `@revoked`. Certificates of host authorities are not
-//! understood: such lines are passed over.
+//! This module reads what `ssh` writes: hashed names, patterns, `[host]:port`, `@revoked`. Certificates of
+//! host authorities are not understood: such lines are passed over.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use russh::keys::{Algorithm, HashAlg, PublicKey};
@@ -10,15 +10,15 @@ use std::path::PathBuf;
 /// Which host keys are trusted.
 #[derive(Debug, Clone)]
 pub enum HostKeys {
-    /// Those that a file of this kind has for the host.
+    /// The keys that a `known_hosts` file has for the host.
     KnownHosts(PathBuf),
     /// These: `SHA256:…` as `ssh-keygen -l` prints it, or whole keys as in `.pub` files.
     Pinned(Vec<String>),
-    /// Whoever answers. What is sent can be read and changed by whoever sits between.
+    /// Any server is accepted. An attacker between the two can read and change what is sent.
     Any,
 }
 
-/// What is trusted for one host, read once for each connection.
+/// The keys that are trusted for one host, read once for each connection.
 #[derive(Debug)]
 pub(super) enum Trusted {
     Keys {
@@ -41,7 +41,7 @@ impl HostKeys {
                 let whence = path.display().to_string();
                 let text = match tokio::fs::read_to_string(path).await {
                     Ok(text) => text,
-                    // As long as nobody has noted a host, there need not be such a file.
+                    // The file may be missing as long as no host was noted.
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
                     Err(error) => return Err(format!("reading {whence}: {error}")),
                 };
@@ -123,7 +123,7 @@ impl<'l> Line<'l> {
     }
 }
 
-/// Whether a list of patterns is for a name.
+/// Returns whether a list of patterns matches a name.
 fn is_for(hosts: &str, name: &str) -> bool {
     let mut is_for = false;
     for pattern in hosts.split(',') {

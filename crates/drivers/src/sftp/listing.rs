@@ -1,6 +1,7 @@
-//! What is in a folder, as the server hands it out.
+//! The entries of a folder, as the server sends them.
 //!
-//! Entries whose names are not UTF-8, or no names at all, are told as nameless: they stay where they are, and keep their folder.
+//! Entries whose names are not UTF-8, or no names at all, are reported as nameless: they stay where they are,
+//! and keep their folder.
 
 use super::{
     failure::Failure,

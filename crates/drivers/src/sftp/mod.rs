@@ -1,11 +1,14 @@
-//! SFTP servers: files over SSH, by a client of our own that speaks version 3 of the protocol and OpenSSH's extensions.
+//! SFTP servers: files over SSH, by a client of our own that speaks version 3 of the protocol and OpenSSH's
+//! extensions.
 //!
-//! Owns connections, who is trusted on either side, and what the requests mean; SSH itself is `russh`'s. Knows nothing of S3.
+//! This driver owns connections, trust on either side, and what the requests mean; SSH itself is `russh`'s.
+//! It knows nothing of S3.
 //!
-//! What holds, and how far:
-//! - paths never follow a link (see [`remote`]), reading a file looks again after opening it;
+//! Guarantees and their limits:
+//! - paths never follow a link (see [`remote`]), and a file is checked again after it was opened for reading;
 //! - a file is replaced in one step, or with servers that cannot do that not at all (see [`draft`]);
-//! - times have seconds: a file that was changed in place, keeping size and second, is not noticed while it is read.
+//! - times have seconds: a file that was changed in place, keeping size and second, is not noticed while it
+//!   is read.
 
 mod connect;
 mod draft;
@@ -43,7 +46,7 @@ use requests::Open;
 use slots::SftpSlots;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-/// What the server is asked to copy at once: it answers nothing else meanwhile.
+/// The number of bytes in one copy request: the server answers nothing else meanwhile.
 const COPIED_AT_ONCE: u64 = 32 << 20;
 
 #[derive(Debug, Clone)]
@@ -115,10 +118,10 @@ impl SftpFiles {
         for _ in 0..ROUNDS {
             let (way, found) = futures_util::future::join(self.remote.way(lease, parent(path)), lease.lstat(&at)).await;
             match (way?, found) {
-                // As when a folder that was one a moment ago is a file now.
+                // This happens when a path that was a folder a moment ago is a file now.
                 (Way::Clear, Err(failure @ Failure::Refused(_))) => last = failure,
                 (Way::Clear, found) => return found,
-                // What lies behind a link is not looked at, whatever it is.
+                // Entries behind a link are not read.
                 (Way::Missing | Way::File | Way::Barred, _) => return Ok(None),
             }
             self.remote.forget_way(parent(path));

@@ -1,6 +1,7 @@
-//! SFTP version 3 as bytes: requests are put together and replies taken apart here, nowhere else. Knows no connection.
+//! SFTP version 3 as bytes: only this module encodes requests and decodes replies. It knows no connection.
 //!
-//! Invariants: names are bytes, whatever they are; a reply that is not as the protocol says is refused, never guessed at.
+//! Invariants: names are bytes, whatever they are; a reply that does not follow the protocol is refused,
+//! never guessed at.
 
 use super::failure::Failure;
 use crate::{
@@ -88,14 +89,14 @@ impl Request {
         self.number(HAS_TIMES).number(seconds).number(seconds)
     }
 
-    /// What is written: it comes last.
+    /// Adds the data to write: it comes last.
     pub(super) fn data(mut self, data: Bytes) -> Self {
         self.fields.extend_from_slice(&length(data.len()));
         self.data = data;
         self
     }
 
-    /// As sent. What is small goes in one piece.
+    /// Returns the packet in the form to send. A small one is one piece.
     pub(super) fn framed(self, id: u32) -> [Bytes; 2] {
         let whole = 5 + self.fields.len() + self.data.len();
         let mut head = Vec::with_capacity(9 + self.fields.len() + if self.data.len() < 4096 { self.data.len() } else { 0 });
@@ -220,7 +221,7 @@ pub(super) fn reply(kind: u8, packet: Bytes) -> Result<(u32, Reply), Failure> {
     Ok((id, reply))
 }
 
-/// What a server that has said `VERSION` can do beyond it.
+/// Returns the extensions that a server announced with `VERSION`.
 pub(super) fn extensions(packet: Bytes) -> Result<Vec<String>, Failure> {
     let mut fields = Fields(packet);
     if fields.number()? < 3 {

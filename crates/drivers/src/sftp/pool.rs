@@ -1,7 +1,7 @@
-//! The connections to one server: few, shared, made when they are needed and closed when nobody uses them.
+//! The connections to one server: few, shared, made when they are needed and closed when they are idle.
 //!
-//! Invariants: never more than `max_connections`; a connection that was lost is never handed out again; those who wait for a
-//! connection that cannot be made are told together, not one after another.
+//! Invariants: never more than `max_connections`; a connection that was lost is never handed out again; all
+//! waiters for a connection that cannot be made get the error at once, not one after another.
 
 use super::{SftpSettings, connect, session::Session};
 use crate::{
@@ -102,7 +102,7 @@ impl Pool {
     async fn dial(&self) -> Result<Arc<Session>> {
         let begun = Instant::now();
         for attempt in 1.. {
-            // Who has waited in vain for so long is told.
+            // A caller that has waited this long in vain gets the error.
             let is_last = || attempt >= self.settings.attempts || begun.elapsed() >= self.settings.connect_timeout;
             match connect::dial(&self.settings, self.key.as_ref(), &self.meter).await {
                 Ok(session) => {

@@ -1,8 +1,9 @@
 //! Reading a file that is open, several requests ahead.
 //!
-//! Invariant: the last bytes are given away only after the server has said that the file is still what it was when it was
-//! opened, as far as size and second of its change tell, but for files of slots: other parts are written to them. A connection that is lost ends the reading: another file of that name
-//! could not be told from this one.
+//! Invariant: the last bytes are passed on only after the server has confirmed that the file is unchanged
+//! since it was opened, as far as its size and the second of its change show. Files of slots are exempt:
+//! other parts are written to them. A connection that is lost ends the reading: another file of that name
+//! could not be distinguished from this one.
 
 use super::{
     failure::Failure,

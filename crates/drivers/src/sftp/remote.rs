@@ -1,9 +1,9 @@
-//! The root on the server: from our paths to the server's, what lies on the way to them, and repeating what was lost.
+//! The root on the server: from our paths to the server's, the folders in them, and repeating what was lost.
 //!
 //! Invariants:
-//! - nothing is done to a path on whose way there is a link: a link may lead out of the root. Servers have no way to say "and do
-//!   not follow", so folders are looked at before, and again after a few seconds: who can make links on the server itself can
-//!   still win that race, clients of ours cannot make any;
+//! - no request is made for a path with a link in it: a link may lead out of the root. The protocol has no
+//!   way to say "and do not follow", so folders are checked before, and again after a few seconds: users who
+//!   can make links on the server itself can still win that race, clients of ours cannot make any;
 //! - only what is harmless to repeat goes through `repeat`.
 
 use super::{
@@ -41,13 +41,13 @@ pub(super) struct Remote {
     /// With a slash at its end, unless it is empty.
     root: String,
     folders: Mutex<HashMap<String, Instant>>,
-    /// Held where a server can only be asked first and told then.
+    /// Held where a server needs a check and then a change, in two requests.
     pub(super) one_by_one: tokio::sync::Mutex<()>,
     /// Drafts that could not be removed.
     pub(super) late: Arc<Late>,
 }
 
-/// What lies on the way to a path.
+/// The state of the folders in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// Folders.
@@ -74,7 +74,7 @@ impl Remote {
         Ok(Arc::new(Self { pool, root, folders, one_by_one, late: Arc::default() }))
     }
 
-    /// As the server takes it.
+    /// Returns the path as the server takes it.
     pub(super) fn at(&self, path: &str) -> Vec<u8> {
         // The root may be a link: its own `.` is none.
         format!("{}{}", self.root, if path.is_empty() { "." } else { path }).into_bytes()
@@ -99,10 +99,10 @@ impl Remote {
         Err(Failure::Lost("it has no attempts").told(what))
     }
 
-    /// What a folder and those above it are. The root is whatever it is.
+    /// Returns the state of a folder and those above it. The root is accepted as it is.
     pub(super) async fn way(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {
         match self.look(lease, folder).await {
-            // As below what was a folder when it was looked at last.
+            // Refused, as below a path that was a folder at the last check.
             Err(Failure::Refused(_)) => {
                 self.forget_way(folder);
                 self.look(lease, folder).await
@@ -116,7 +116,7 @@ impl Remote {
         for part in prefixes(folder).filter(|part| !self.is_trusted(part)) {
             asked.push((part, lease.send(Request::new(packet::LSTAT).text(&self.at(part))).await?));
         }
-        // What lies behind something else than a folder is of no interest.
+        // Entries behind something that is no folder are not used.
         for (part, answer) in asked {
             match present(answer.await.and_then(stat))?.map(|stat| stat.kind) {
                 Some(Kind::Folder) => self.trust(part),
@@ -151,12 +151,12 @@ impl Remote {
                 Ok(()) => self.trust(part),
                 Err(Failure::Missing) if !part.contains('/') => {
                     self.make_root(lease).await?;
-                    // Somebody else may have been quicker: the way tells.
+                    // Another task may have made it first: the next check decides.
                     let _ = lease.make_folder(&self.at(part)).await;
                 }
                 Err(Failure::Missing) => return Ok(Way::Missing),
                 Err(failure @ (Failure::Lost(_) | Failure::BadName | Failure::Full)) => return Err(failure),
-                // Servers do not say that it is there: looking tells.
+                // Servers do not report that it exists: checking decides.
                 Err(failure) => match self.way(lease, part).await? {
                     Way::Clear => {}
                     Way::Missing => return Err(failure),
@@ -171,7 +171,7 @@ impl Remote {
         let root = self.root.trim_end_matches('/').as_bytes();
         let ends = root.iter().enumerate().filter(|(at, c)| **c == b'/' && *at > 0).map(|(at, _)| at).chain([root.len()]);
         for end in ends {
-            // What cannot be made is there, or will be missed in a moment.
+            // A folder that cannot be made exists, or its absence fails the next step.
             if let Err(failure @ Failure::Lost(_)) = lease.make_folder(&root[..end]).await {
                 return Err(failure);
             }
@@ -179,7 +179,7 @@ impl Remote {
         Ok(())
     }
 
-    /// It may not be a folder any more: nor then what was below.
+    /// Forgets a folder that may not be one any more, and all folders below it.
     pub(super) fn forget(&self, folder: &str) {
         let below = |path: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         self.folders().retain(|path, _| !below(path));

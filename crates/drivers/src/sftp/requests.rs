@@ -1,4 +1,4 @@
-//! The requests that we make of a server, by their names. Paths are as the server takes them.
+//! The requests to a server, by their names. Paths are in the form that the server takes.
 
 use super::{
     failure::Failure,
@@ -45,7 +45,7 @@ pub(super) fn data(reply: Reply) -> Result<Option<Bytes>> {
     }
 }
 
-/// What can have no name there is not there.
+/// A path that can have no name there does not exist.
 pub(super) fn present<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
@@ -55,7 +55,7 @@ pub(super) fn present<T>(result: Result<T>) -> Result<Option<T>> {
 }
 
 impl Session {
-    /// What is there, without following a link.
+    /// Returns the entry at a path, without following a link.
     pub(super) async fn lstat(&self, path: &[u8]) -> Result<Option<Stat>> {
         present(self.call(Request::new(packet::LSTAT).text(path)).await.and_then(stat))
     }
@@ -91,7 +91,7 @@ impl Session {
         self.call(Request::new(packet::SETSTAT).text(path).modified(seconds)).await.and_then(done)
     }
 
-    /// Whether the server says that nothing more fits. Failures are not told apart in version 3.
+    /// Returns whether the server reports that nothing more fits. Version 3 does not distinguish failures.
     pub(super) async fn is_full(&self, path: &[u8], bytes: u64) -> bool {
         if !self.features.statvfs {
             return false;

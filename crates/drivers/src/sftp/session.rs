@@ -1,10 +1,11 @@
-//! One SFTP session: many requests on their way at once, each answer brought to who waits for it.
+//! One SFTP session: many requests on their way at once, each reply delivered to its waiter.
 //!
 //! Invariants:
-//! - requests in flight are bounded; an answer that nobody waits for any more is taken and dropped, and a handle in it closed;
-//! - whatever is asked ends: nothing from the server for as long as the most patient request waits ends the session, and all
-//!   that is on its way in it fails with it;
-//! - a request is sent whole or not at all, also if its asker goes away.
+//! - requests in flight are bounded; a reply without a waiter is taken and dropped, and a handle in it
+//!   closed;
+//! - every request ends: if the server sends nothing for as long as the most patient request waits, the
+//!   session ends, and all requests on their way in it fail;
+//! - a request is sent whole or not at all, also if its caller is dropped.
 
 use super::{
     failure::Failure,
@@ -28,14 +29,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// Requests on their way in one session.
 const IN_FLIGHT: usize = 64;
-/// A session that nobody uses is closed.
+/// A session that is idle for this long is closed.
 const IDLE: Duration = Duration::from_secs(60);
 /// How many times longer than others a request may take that makes the server work through a whole file.
 const LONG: u32 = 20;
 
 const LOST: Failure = Failure::Lost("the connection to the server was lost");
 
-/// What a server does beyond version 3, and how much at a time.
+/// The features of a server beyond version 3, and its size limits.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Features {
     pub(super) posix_rename: bool,
@@ -47,7 +48,7 @@ pub(super) struct Features {
     pub(super) chunk: usize,
 }
 
-/// What keeps the connection open, and closes it.
+/// The connection: keeps it open, and closes it.
 pub(super) trait Line: Send + Sync {
     fn cut(&self);
 }
@@ -123,7 +124,7 @@ impl Session {
             line,
             meter,
         });
-        // Small: what waits here is in nobody's window.
+        // Small: messages that wait here are counted in no window.
         let (outgoing, requests) = mpsc::channel(4);
         let writer = tokio::spawn(send(requests, write));
         let core = Core { outgoing, shared };
@@ -136,7 +137,7 @@ impl Session {
                 fsync: has("fsync@openssh.com"),
                 copy_data: has("copy-data"),
                 statvfs: has("statvfs@openssh.com"),
-                // What every server takes.
+                // The chunk size that every server takes.
                 chunk: 32 << 10,
             },
         };
@@ -175,7 +176,7 @@ impl Session {
         self.send(request).await?.await
     }
 
-    /// As `call`, for what makes the server work through a whole file.
+    /// Like `call`, for requests that make the server work through a whole file.
     pub(super) async fn call_long(&self, request: Request) -> Result<Reply, Failure> {
         let patience = self.core.shared.timeout * LONG;
         self.core.queue(request, self.core.place().await?, patience).await?.await
@@ -186,7 +187,7 @@ impl Session {
         self.core.send(request).await
     }
 
-    /// As `send`, unless too much is on its way already.
+    /// Like `send`, unless too much is on its way already.
     pub(super) async fn send_more(&self, request: impl FnOnce() -> Request) -> Result<Option<Answer>, Failure> {
         let shared = &self.core.shared;
         match shared.places.clone().try_acquire_owned() {
@@ -196,7 +197,7 @@ impl Session {
         }
     }
 
-    /// Sends it when there is time, whatever comes of it.
+    /// Sends it when there is time, and ignores the result.
     pub(super) fn send_later(&self, request: Request) {
         self.core.send_later(request);
     }
@@ -219,7 +220,7 @@ impl Core {
     }
 
     async fn queue(&self, request: Request, place: OwnedSemaphorePermit, patience: Duration) -> Result<Answer, Failure> {
-        // From here to the queue nothing waits: whoever goes away before has sent nothing.
+        // From here to the queue nothing waits: a caller that is dropped before has sent nothing.
         let room = self.outgoing.reserve().await.map_err(|_| LOST)?;
         let (answer, wait) = oneshot::channel();
         let mut state = self.shared.state();
@@ -271,7 +272,7 @@ impl Future for Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        // An answer that comes later finds nobody, and is seen to there.
+        // A reply that comes later finds no waiter, and is handled there.
         self.wait.close();
         if let Ok(Ok(Reply::Handle(handle))) = self.wait.try_recv() {
             self.core.send_later(Request::new(packet::CLOSE).text(&handle));

@@ -1,4 +1,4 @@
-//! Files in our folder that are written to anywhere: parts of uploads lie there where they will be in the whole.
+//! Files in our folder that are written at any offset: parts of uploads are at their offsets in the whole.
 
 use super::{
     draft::{SftpDraft, explained, open_own},

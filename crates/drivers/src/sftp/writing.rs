@@ -1,6 +1,6 @@
 //! Writing to a file that is open, several requests ahead.
 //!
-//! Invariant: `settle` says that all was taken only if the server has said so of every piece.
+//! Invariant: `settle` reports success only if the server has confirmed every piece.
 
 use super::{
     failure::Failure,
@@ -16,12 +16,12 @@ const AHEAD: usize = 16;
 #[derive(Debug)]
 pub(super) struct Writing {
     pub(super) open: Open,
-    /// Where `held` goes.
+    /// The offset of `held`.
     offset: u64,
     /// Pieces too small to be sent alone.
     held: BytesMut,
     sent: VecDeque<Answer>,
-    /// After a failure nobody knows what is in the file: it stays a failure.
+    /// After a failure the content of the file is unknown: it stays a failure.
     failure: Option<Failure>,
 }
 
@@ -30,7 +30,7 @@ impl Writing {
         Self { open, offset: 0, held: BytesMut::new(), sent: VecDeque::new(), failure: None }
     }
 
-    /// Where the next byte goes.
+    /// Returns the offset of the next byte.
     pub(super) fn position(&self) -> u64 {
         self.offset + self.held.len() as u64
     }

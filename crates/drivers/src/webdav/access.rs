@@ -1,4 +1,5 @@
-//! Who we are to the server: a name and password, or a token. Sent with every request, so the server needs no challenge.
+//! Our credentials for the server: a name and password, or a token. They are sent with every request, so the
+//! server needs no challenge.
 
 use crate::{
     backend::wire::{Sign, Unsigned},

@@ -16,7 +16,7 @@ use crate::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use std::{fmt, sync::Arc, time::Duration};
 
-/// What moving, copying and listing much may take.
+/// The time limit for moving, copying and listing much.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 pub(super) struct Client {
@@ -91,7 +91,7 @@ impl Call {
         self
     }
 
-    /// Where MOVE and COPY go.
+    /// Sets the destination of MOVE and COPY.
     pub(super) fn to(self, path: &str, replacing: bool) -> Self {
         let endpoint = &self.client.endpoint;
         let address = format!("{}://{}{}", endpoint.scheme(), endpoint.authority(), self.client.target(path));

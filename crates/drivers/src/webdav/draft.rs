@@ -1,4 +1,4 @@
-//! Files that nobody sees yet: below our own folder until MOVE makes them the file of a path.
+//! Drafts: below our own folder until MOVE makes them the file of a path.
 
 use super::{WebdavFiles, refusal};
 use crate::{
@@ -25,7 +25,7 @@ const CUT: [Duration; 4] = [Duration::from_millis(50), Duration::from_millis(500
 
 pub(super) struct WebdavDraft {
     files: WebdavFiles,
-    /// Where it lies; `None` once it lies elsewhere or nowhere.
+    /// The draft's path; `None` once it was moved or removed.
     at: Option<String>,
     size: Option<u64>,
     written: u64,
@@ -42,7 +42,7 @@ enum State {
 }
 
 impl State {
-    /// Whether a request that was cut short may still write. It is over on our side after this.
+    /// Returns whether a request that was cut short may still write. It is over on our side after this.
     async fn cut(self) -> bool {
         match self {
             Self::Gathering(_) | Self::Stored => false,
@@ -104,7 +104,8 @@ impl WebdavDraft {
         Err(refused)
     }
 
-    /// Servers whose application is told the length before it gets the body, as with FastCGI, may answer that all is well and
+    /// Servers whose application gets the length before it gets the body, as with FastCGI, may answer that
+    /// all is well and
     /// keep an empty file.
     async fn kept(&self) -> Result<()> {
         if self.size.is_none() && self.files.look(self.at()?).await?.is_none_or(|stat| stat.size != self.written) {
@@ -115,7 +116,7 @@ impl WebdavDraft {
     }
 
     async fn refused(&self, reply: Reply) -> StoreError {
-        // What RFC 9112 has for it, and what others say.
+        // The status that RFC 9112 has for it, and those that other servers send.
         if self.size.is_none() && matches!(reply.status.as_u16(), 400 | 411 | 501) {
             self.files.wants_lengths.store(true, Ordering::Release);
         }
@@ -138,9 +139,9 @@ impl WebdavDraft {
             ));
         }
         let mut replacing = false;
-        // Whether a MOVE may have been carried out though nobody said so.
+        // Whether a MOVE may have been carried out without a reply.
         let mut doubtful = false;
-        // Whether somebody else has made the folders, since they were missing or from the start.
+        // Whether another program has made the folders, since they were missing or from the start.
         let mut folders_there = false;
         for _ in 0..ROUNDS {
             let reply = match self.files.client.file("MOVE", at).to(path, replacing).send(Again::OnlyIfRefused).await {
@@ -164,13 +165,13 @@ impl WebdavDraft {
             if matches!(refusal.status.as_u16(), 401 | 413 | 423 | 429 | 503 | 507) {
                 return Err(refusal.into());
             }
-            // Servers mean different things by all other statuses: what is there tells which.
+            // Servers mean different things by all other statuses: a check of the path decides.
             let found = self.files.look(path).await?;
             match found.map(|found| found.kind) {
                 Some(Kind::Folder) => return Ok(Outcome::IsFolder),
                 Some(_) if absent => return Ok(Outcome::Exists),
                 Some(_) if !replacing => replacing = true,
-                // It went away while it was to be replaced.
+                // The file disappeared before it was replaced.
                 None if status == StatusCode::PRECONDITION_FAILED => replacing = false,
                 Some(_) => return Err(refusal.into()),
                 None => match self.files.make_parents(path).await? {
@@ -196,7 +197,7 @@ enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Folders {
     Made,
-    /// They had been there.
+    /// The folders existed before.
     There,
     /// One of them is a file.
     Obstructed,
@@ -229,7 +230,7 @@ impl Draft for WebdavDraft {
         }
     }
 
-    /// A rename changes what some servers say of a file, so nothing is told before.
+    /// A rename changes what some servers report of a file, so nothing is reported before.
     async fn finish(&mut self) -> Result<Option<Stat>> {
         match std::mem::replace(&mut self.state, State::Failed) {
             State::Stored => {}
@@ -254,7 +255,7 @@ impl Draft for WebdavDraft {
         if !matches!(self.state, State::Stored) {
             return Err(failed());
         }
-        // Once begun it is ended: a MOVE half done would leave nobody to look after it.
+        // Once begun it runs to its end: after a half-done MOVE nothing else would clean up.
         let path = path.to_owned();
         let publishing = async move {
             let claim: Claim = self.files.claims.own(&[&path]).await;
@@ -295,7 +296,7 @@ impl Drop for WebdavDraft {
     }
 }
 
-/// Removes a draft, now or later. One that was cut off may come to light only after it was found missing.
+/// Removes a draft, now or later. A draft that was cut off may appear only after it was found missing.
 async fn discard(files: &WebdavFiles, at: String, cut: bool) {
     match remove(files, &at).await {
         Removed::Yes => {}
@@ -308,7 +309,7 @@ async fn discard(files: &WebdavFiles, at: String, cut: bool) {
 enum Removed {
     Yes,
     Missing,
-    /// The server is away, or refuses.
+    /// The server cannot be reached, or refuses.
     Unknown,
 }
 
@@ -337,7 +338,7 @@ fn remove_late(files: &WebdavFiles, at: String) {
     });
 }
 
-/// Looks again later, for what comes to light only then.
+/// Checks again later, for drafts that appear only then.
 async fn look_again(files: WebdavFiles, at: String) {
     for pause in CUT {
         tokio::time::sleep(pause).await;

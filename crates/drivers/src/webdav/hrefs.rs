@@ -1,5 +1,5 @@
-//! Addresses in replies: absolute or only a path, encoded in any way. What is not below our root is refused, so that no
-//! server makes us act on anything outside of it.
+//! Addresses in replies: absolute or only a path, encoded in any way. An address that is not below our root
+//! is refused, so that no server makes us act on anything outside of it.
 
 use crate::store::{
     Result,
@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Base(Vec<String>);
 
-/// What an address is, seen from a folder.
+/// The relation of an address to a folder.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Relation {
     Itself,

@@ -1,14 +1,16 @@
 //! Files in folders of a WebDAV server (RFC 4918): Nextcloud, ownCloud, Apache, rclone, WsgiDAV and the like.
 //!
-//! A file is written below our own folder, and MOVE makes it the file of a path. How atomic that is, the server decides: RFC
-//! 4918 lets it delete what is replaced before it moves, and most do, so for a moment there is no file. Who reads through
-//! this process does not notice ([`Claims`]): not finding a file is believed only if nobody was publishing it meanwhile. Others
-//! may see that moment, and a server that dies in it has lost the file that was replaced.
+//! A file is written below our own folder, and MOVE makes it the file of a path. The server decides how
+//! atomic that is: RFC 4918 lets it delete the replaced file before it moves, and most do, so for a moment
+//! there is no file. Readers through this process do not notice ([`Claims`]): a missing file is believed only
+//! if no publishing was under way meanwhile. Other programs may see that moment, and a server that crashes in
+//! it has lost the file that was replaced.
 //!
-//! DELETE of a folder, and MOVE onto one, remove what is in it. So nothing is removed or replaced before PROPFIND has said
-//! what it is, in this process nothing comes between, and of files with a strong tag the server is asked to check it. Against
-//! other writers that is all there is: one who puts a file into an empty folder in the very moment when we remove that
-//! folder loses it. For `absent` the server is asked not to overwrite, which most look up before they move.
+//! DELETE of a folder, and MOVE onto one, remove what is in it. So nothing is removed or replaced before
+//! PROPFIND has reported what it is, in this process no change happens in between, and for files with a
+//! strong tag the server is asked to check it. Against other writers there is no further protection: a
+//! program that puts a file into an empty folder in the very moment when we remove that folder loses it. For
+//! `absent` the server is asked not to overwrite, which most check before they move.
 //!
 //! | file | owns |
 //! |---|---|
@@ -78,12 +80,13 @@ pub struct WebdavSettings {
 pub struct WebdavFiles {
     client: Arc<Client>,
     claims: Arc<Claims>,
-    /// Whether our own folder has been there. Servers may refuse to make it twice at once.
+    /// Whether our own folder was made or found. Servers may refuse to make it twice at once.
     own_folder: Arc<AtomicBool>,
     making_own_folder: Arc<tokio::sync::Mutex<()>>,
     /// Whether the server has been seen to read addresses with marks in them.
     marks: Arc<OnceCell<bool>>,
-    /// Whether the server has been seen to take no body of unknown length: it refuses those, or keeps files without them.
+    /// Whether the server has been seen to take no body of unknown length: it refuses those, or keeps files
+    /// without them.
     wants_lengths: Arc<AtomicBool>,
     /// Drafts that could not be removed.
     late: Arc<Late>,
@@ -109,7 +112,7 @@ impl WebdavFiles {
         })
     }
 
-    /// What the server says now.
+    /// Returns what the server reports now.
     async fn look(&self, path: &str) -> Result<Option<Stat>> {
         properties::stat(&self.client, path).await
     }
@@ -234,7 +237,7 @@ impl Files for WebdavFiles {
         self.look(path).await
     }
 
-    /// What is there and its first bytes are asked for at once; a reply that does not fit what is there is dropped.
+    /// The entry and its first bytes are requested at once; a reply that does not match the entry is dropped.
     async fn open(&self, path: &str, ahead: Option<Span>) -> Result<Option<Box<dyn Opened>>> {
         for attempt in 1.. {
             let watch = Arc::new(self.claims.watch(path));
@@ -268,7 +271,7 @@ impl Files for WebdavFiles {
             let refusal = refusal::read(reply).await;
             return if matches!(refusal.status.as_u16(), 423 | 429 | 503 | 507) { Err(refusal.into()) } else { Ok(None) };
         }
-        // What the source is after it was copied, it was while it was copied.
+        // If the source is unchanged after the copy, it was unchanged during the copy.
         let (source, copy) = tokio::try_join!(self.look(from), self.look(&to))?;
         let whole = copy.is_some_and(|copy| copy.kind == Kind::File && copy.size == expected.size);
         match source.is_some_and(|source| source.kind == Kind::File && source.is_same(expected)) && whole {

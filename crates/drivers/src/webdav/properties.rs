@@ -1,4 +1,5 @@
-//! PROPFIND: what a server says of its files and folders. Long replies are read piece by piece.
+//! PROPFIND: the properties that a server reports for its files and folders. Long replies are read piece by
+//! piece.
 
 use super::{client::Client, hrefs::Relation, refusal};
 use crate::{
@@ -25,14 +26,14 @@ const ASKED: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><D:propfind xmlns
 const LONGEST_LOOK: u64 = 1 << 20;
 /// The longest reply about a folder, in bytes: some ten million entries.
 const LONGEST_LISTING: u64 = 16 << 30;
-/// What servers answer whose program has met what it did not expect.
+/// Statuses of servers whose program met something unexpected.
 const BREAKS_DOWN: [StatusCode; 2] = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::NOT_IMPLEMENTED];
 const BREAKS: &str = "the server fails when it lists this folder, and tells of the folder itself: a name in it is most likely none that it \
      can send";
 /// The most batches of entries that came together: some servers send one entry after the other.
 const MOST_BATCHES: u64 = 100_000_000;
 
-/// What is there is told without looking at the address: servers that fold names answer with theirs.
+/// The reply is used without regard to its address: servers that fold names answer with their own spelling.
 pub(super) async fn stat(client: &Arc<Client>, path: &str) -> Result<Option<Stat>> {
     let mut reply = propfind(client, path, false, "0").await?;
     if reply.status.is_redirection() && leads_to_folder(client, path, &reply) {
@@ -70,7 +71,8 @@ pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Re
             State::Begin => {
                 let reply = propfind(&client, &folder, true, "1").await?;
                 if BREAKS_DOWN.contains(&reply.status) {
-                    // Read to its end, so that its place among the requests is free for the next.
+                    // The reply is read to its end, so that its permit among the requests is free for the
+                    // next.
                     let refusal = refusal::read(reply).await;
                     return Err(match stat(&client, &folder).await {
                         Ok(Some(_)) => StoreError::new(StoreErrorKind::Broken, BREAKS).with_source(refusal.status.to_string()),
@@ -94,7 +96,7 @@ pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Re
                 (Relation::Itself, _) | (_, None) => {}
             }
         }
-        // Names that were told before would be told for ever.
+        // Names that were reported before would be repeated for ever.
         if let Some(first) = entries.first() {
             pages.next(&first.name)?;
         }
@@ -129,7 +131,7 @@ async fn is_below_file(client: &Arc<Client>, path: &str, status: StatusCode) -> 
         match reply.status {
             StatusCode::BAD_REQUEST => not = middle,
             StatusCode::MULTI_STATUS => (understood, innermost) = (middle + 1, only(reply).await?),
-            // It has just gone, or is a folder.
+            // The file has just disappeared, or is a folder.
             status => return Ok(is_nothing(status)),
         }
     }
@@ -199,7 +201,7 @@ fn stat_of(response: &Element) -> Option<Stat> {
     let kind = match (types.is_some_and(|types| types.child("collection").is_some()), size) {
         (true, _) => Kind::Folder,
         (false, Some(_)) => Kind::File,
-        // A length that nobody knows before: nothing that S3 could serve.
+        // The length is not known in advance: S3 could not serve it.
         (false, None) => Kind::Other,
     };
     if kind == Kind::Folder {
@@ -209,7 +211,8 @@ fn stat_of(response: &Element) -> Option<Stat> {
     Some(Stat { kind, size: size.unwrap_or(0), modified, tag: value("getetag").and_then(strong), md5: None })
 }
 
-/// The text of a strong entity tag, with or without its quotes. A weak one does not tell bytes apart.
+/// Returns the text of a strong entity tag, with or without its quotes. A weak one does not distinguish
+/// bytes.
 pub(super) fn strong(tag: &str) -> Option<String> {
     let tag = tag.trim();
     let bare = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(tag);

@@ -1,10 +1,12 @@
-//! Files on their way out. Every reply is held to what PROPFIND said of the file: size, time and strong tag.
+//! Files on their way out. Every reply is compared with what PROPFIND reported of the file: size, time and
+//! strong tag.
 //!
-//! Some servers (rclone) say in a reply's head what a file is before they open it, and send what is there by then. So a reply
-//! counts only if we have replaced nothing until its first bytes came, or if the file still is what the head says.
+//! Some servers (rclone) describe a file in a reply's head before they open it, and send its content at that
+//! later moment. So a reply counts only if we have replaced nothing until its first bytes came, or if the
+//! file still is what the head says.
 //!
-//! When a connection is lost, the rest is asked for again only if this process has not changed the file since it was looked at. Size
-//! and second may be the same for two files, and so may tags that are made of them.
+//! When a connection is lost, the rest is requested only if this process has not changed the file since it
+//! was checked. Size and second may be the same for two files, and so may tags that are made of them.
 
 use super::{WebdavFiles, client::Client, properties::strong, refusal};
 use crate::{
@@ -28,9 +30,9 @@ pub(super) struct WebdavOpened {
     pub(super) files: WebdavFiles,
     pub(super) path: String,
     pub(super) stat: Stat,
-    /// From before the file was looked at.
+    /// A watch that began before the file was checked.
     pub(super) watch: Arc<Watch<String>>,
-    /// What was asked for at once, and what the reply holds of it.
+    /// The span that was requested at once, and the reply with it.
     pub(super) ahead: Option<(Span, Reply)>,
 }
 

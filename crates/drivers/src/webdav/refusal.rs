@@ -1,4 +1,4 @@
-//! Replies that are refusals, by their status: WebDAV has few words beyond it.
+//! Error replies, by their status: WebDAV has few codes beyond it.
 
 use crate::{
     backend::wire::Reply,
@@ -16,11 +16,11 @@ const LONGEST: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
-    /// As servers built on sabre say it: Nextcloud, ownCloud.
+    /// The message, in the form of servers built on sabre: Nextcloud, ownCloud.
     message: String,
 }
 
-/// Also of a 207, which tells of errors within: `None` if there are none.
+/// Reads a refusal, also from a 207, which reports errors within. A 207 without one counts as a server error.
 pub(super) async fn read(reply: Reply) -> Refusal {
     let status = reply.status;
     let document = reply.bytes(LONGEST).await.unwrap_or_default();
@@ -44,7 +44,7 @@ pub(super) fn status(line: &str) -> Option<StatusCode> {
     line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// Whether what was asked for is done. A multistatus in answer to a change holds what was not.
+/// Returns whether the request was carried out. A multistatus in reply to a change lists what was not.
 pub(super) fn is_done(reply: &Reply) -> bool {
     reply.status.is_success() && reply.status != StatusCode::MULTI_STATUS
 }
@@ -64,7 +64,7 @@ impl Refusal {
             400 | 415 | 422 => StoreErrorKind::InvalidRequest,
             405 | 501 => StoreErrorKind::NotImplemented,
             507 => StoreErrorKind::StorageFull,
-            // What a lost race with other writers looks like.
+            // Statuses that a lost race with other writers has.
             404 | 409 | 410 | 412 => StoreErrorKind::Unavailable,
             500..=599 => StoreErrorKind::Unavailable,
             401 | 407 => StoreErrorKind::NoConnection,

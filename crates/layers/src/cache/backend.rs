@@ -25,12 +25,13 @@ pub struct CachedBackend {
     name: Arc<str>,
     metadata: Option<(Arc<MetadataCache>, Freshness)>,
     data: Option<Arc<DataCache>>,
-    /// The space of each bucket that was opened. However often one is opened, its writers and readers know of each other.
+    /// The space of each opened bucket. Every opening of a bucket shares one space, so its writers and
+    /// readers see each other.
     spaces: Mutex<HashMap<(BucketId, String), Arc<Space>>>,
 }
 
 impl CachedBackend {
-    /// `name` is that of the configuration.
+    /// `name` is the backend's name in the configuration.
     pub fn new(
         below: Arc<dyn Backend>,
         name: &str,
@@ -51,7 +52,8 @@ fn identity(record: &BucketRecord) -> (BucketId, String) {
     (record.id, record.bucket.place.clone())
 }
 
-/// Ends the time of what is kept, also where the work that may have changed something is given up half way.
+/// Ends the lifetime of all cached answers when dropped, also if the work that may have changed something is
+/// cancelled.
 struct Elapsing<'s, F: Fn() -> bool>(&'s Space, F);
 
 impl<F: Fn() -> bool> Drop for Elapsing<'_, F> {
@@ -101,7 +103,7 @@ impl Backend for CachedBackend {
     }
 }
 
-/// What upkeep finds out ends the time of what is kept.
+/// Upkeep that finds changes ends the lifetime of cached answers.
 #[derive(Debug)]
 struct CachedUpkeep {
     below: Arc<dyn Upkeep>,
@@ -114,19 +116,19 @@ impl Upkeep for CachedUpkeep {
         self.below.is_there().await
     }
 
-    async fn tend(&self) -> Result<(), StoreError> {
+    async fn maintain(&self) -> Result<(), StoreError> {
         let _elapsing = Elapsing(&self.space, || true);
-        self.below.tend().await
+        self.below.maintain().await
     }
 
-    async fn walk(&self, progress: &Progress) -> Result<bool, StoreError> {
+    async fn scan_fully(&self, progress: &Progress) -> Result<bool, StoreError> {
         let before = progress.counts().changed;
         let _elapsing = Elapsing(&self.space, || progress.counts().changed != before);
-        self.below.walk(progress).await
+        self.below.scan_fully(progress).await
     }
 
-    async fn follow(&self) -> Result<(), StoreError> {
+    async fn read_changes(&self) -> Result<(), StoreError> {
         let _elapsing = Elapsing(&self.space, || true);
-        self.below.follow().await
+        self.below.read_changes().await
     }
 }

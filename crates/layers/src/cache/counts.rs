@@ -1,4 +1,4 @@
-//! How often each bucket's cache knew the answer.
+//! How often each bucket's cache had the answer.
 
 use crate::model::{BucketName, CacheUse};
 use std::sync::{
@@ -6,16 +6,16 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// What was asked.
+/// The kind of request that a cache was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Head,
-    /// With parts and tags.
+    /// A head with parts and tags.
     Describe,
     /// A hit was answered without the storage: 304, 412 or 404.
     Get,
     List,
-    /// Bytes. A hit was answered without reading them from the storage.
+    /// Bytes of objects. A hit was answered without reading them from the storage.
     Data,
 }
 
@@ -53,7 +53,7 @@ impl Counts {
         self.0[kind as usize][outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// All that are not zero.
+    /// Returns all counts that are not zero.
     pub(super) fn read(&self, backend: &Arc<str>, bucket: &BucketName) -> impl Iterator<Item = Count> {
         let all = Kind::ALL.into_iter().flat_map(|kind| OUTCOMES.map(|outcome| (kind, outcome)));
         all.filter_map(move |(kind, outcome)| {

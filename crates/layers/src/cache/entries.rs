@@ -1,4 +1,4 @@
-//! Answers that are kept in memory: what they are, what they weigh, and for how long.
+//! Answers that are kept in memory: their types, their weight, and their lifetime.
 //!
 //! Does not own which buckets keep them (`metadata`), nor whether an answer is fresh (`space`).
 
@@ -16,10 +16,11 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Windows that all keys share. A write shuts one of them: this many keep the others' cost small, and cost 64 KiB themselves.
+/// The number of windows, which all keys share. A write closes one of them. This number keeps the effect on
+/// other keys small, and costs 64 KiB.
 const WINDOWS: usize = 1024;
 
-/// An object as it was seen; `None`: there was none.
+/// An object as the storage answered; `None` means that there was none.
 pub(super) type Seen = Option<Arc<ObjectInfo>>;
 
 /// How much of an object was asked for.
@@ -45,9 +46,9 @@ pub(super) enum Subject {
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) said: Said,
-    /// From before the storage was asked.
+    /// Drawn before the storage was asked.
     pub(super) drawn: Drawn,
-    /// After this long it is of no use even to those who take what is stale.
+    /// After this time the entry is of no use, not even as a stale answer.
     pub(super) keep: Duration,
 }
 
@@ -67,7 +68,7 @@ pub(super) struct Drawn {
     pub(super) era: u64,
 }
 
-/// A question: the same only if it is asked at what counts as the same moment.
+/// A question. Two questions are equal only if they are asked in the same window number and era.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Question {
     pub(super) name: Name,
@@ -86,7 +87,7 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    /// Keeps about `size` bytes at most.
+    /// Keeps at most about `size` bytes.
     pub(super) fn new(size: u64) -> Self {
         let entries = Cache::builder().name("metadata").max_capacity(size).weigher(weigh).expire_after(Kept).build();
         Self {
@@ -112,12 +113,12 @@ impl Entries {
         self.entries.get(name)
     }
 
-    /// Under the lock of its window.
+    /// The caller holds the lock of the entry's window.
     pub(super) fn keep(&self, name: Name, entry: Entry) {
         self.entries.insert(name, entry);
     }
 
-    /// Under the lock of its window.
+    /// The caller holds the lock of the entry's window.
     pub(super) fn take_out(&self, name: &Name) {
         self.entries.invalidate(name);
     }
@@ -133,7 +134,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives memory back. Whether an entry is fresh is asked of its own moment, by the clock that timers of ours go by.
+/// Frees memory after an entry's lifetime. Whether an entry is fresh is decided elsewhere, from the entry's
+/// own time and the clock of our timers.
 struct Kept;
 
 impl Expiry<Name, Entry> for Kept {
@@ -146,7 +148,8 @@ impl Expiry<Name, Entry> for Kept {
     }
 }
 
-/// About the memory that an entry takes: what it points to, itself, and the map's own.
+/// The approximate memory of an entry: the data that it points to, the entry itself, and the overhead of the
+/// map.
 fn weigh(name: &Name, entry: &Entry) -> u32 {
     const OWN: usize = 400;
     let named = match &name.subject {
@@ -162,7 +165,7 @@ fn weigh(name: &Name, entry: &Entry) -> u32 {
 }
 
 fn listed(entry: &ListEntry) -> usize {
-    // Keys and entity tags are counted texts, each with a header of its own.
+    // Keys and entity tags are reference-counted texts, each with its own header.
     size_of::<ListEntry>() + entry.name().len() + 80
 }
 

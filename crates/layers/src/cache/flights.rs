@@ -1,7 +1,8 @@
-//! One question at a time: who asks what is being asked already waits for that answer.
+//! One question at a time: a caller that asks what is already being asked waits for that answer.
 //!
-//! A flight belongs to all who wait for it: any of them may go away without the others noticing, and the last one takes it
-//! along. A question names the moment too (see `space`), so nobody joins a flight that began before a write he has seen.
+//! A flight belongs to all its waiters: any of them may be dropped without an effect on the others, and the
+//! last one ends it. A question contains its moment too (see `space`), so no caller joins a flight that began
+//! before a write that the caller has seen.
 
 use crate::store::{Result, error::StoreError};
 use futures_util::future::{BoxFuture, FutureExt, Shared, WeakShared};
@@ -38,7 +39,8 @@ impl<Q, A: Clone> fmt::Debug for Flights<Q, A> {
 }
 
 impl<Q: Clone + Eq + Hash + Send + 'static, A: Clone + Send + Sync + 'static> Flights<Q, A> {
-    /// `ask` is called if nobody is asking. It has to look first whether the answer has come meanwhile.
+    /// `ask` is called if no flight for the question is under way. It must first check whether the answer has
+    /// arrived meanwhile.
     pub(super) async fn join(&self, question: Q, ask: impl FnOnce() -> BoxFuture<'static, Result<A>>) -> Result<A> {
         let flight = self.board(question, ask);
         flight.await.map_err(|error| again(&error))
@@ -62,7 +64,7 @@ impl<Q: Clone + Eq + Hash + Send + 'static, A: Clone + Send + Sync + 'static> Fl
     }
 }
 
-/// Clears the row, be it that the flight has landed or that nobody waits for it any more.
+/// Clears the row when the flight has landed or when its last waiter is dropped.
 struct Landing<Q: Eq + Hash, A: Clone> {
     air: Arc<InTheAir<Q, A>>,
     question: Q,
@@ -72,7 +74,7 @@ struct Landing<Q: Eq + Hash, A: Clone> {
 impl<Q: Eq + Hash, A: Clone> Drop for Landing<Q, A> {
     fn drop(&mut self) {
         let mut air = lock(&self.air);
-        // A later flight with the same question has the row to itself.
+        // A later flight with the same question owns the row.
         if air.get(&self.question).is_some_and(|(number, _)| *number == self.number) {
             air.remove(&self.question);
         }
@@ -83,7 +85,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The same error for one more of those who waited.
+/// Copies the error for one more waiter.
 pub(super) fn again(error: &StoreError) -> StoreError {
     let same = StoreError::new(error.kind(), error.message());
     match error.source() {

@@ -1,4 +1,4 @@
-//! The one cache of metadata: its memory, and the buckets that keep answers in it.
+//! The one metadata cache: its memory, and the buckets that keep answers in it.
 
 use super::{
     counts::Count,
@@ -11,7 +11,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// What all backends' answers are kept in, bounded by bytes.
+/// Holds the answers of all backends, bounded by bytes.
 #[derive(Debug)]
 pub struct MetadataCache {
     entries: Arc<Entries>,
@@ -25,18 +25,19 @@ impl MetadataCache {
         Arc::new(Self { entries: Arc::new(Entries::new(size)), next_space: AtomicU64::new(0), spaces: Mutex::default() })
     }
 
-    /// What one bucket keeps in it.
+    /// The part of the cache that belongs to one bucket.
     pub(super) fn space(self: &Arc<Self>, backend: &Arc<str>, bucket: &BucketName, freshness: Freshness) -> Arc<Space> {
         let number = self.next_space.fetch_add(1, Ordering::Relaxed);
         let space = Arc::new(Space::new(self.entries.clone(), number, backend.clone(), bucket.clone(), freshness));
         let mut spaces = lock(&self.spaces);
-        // One row each: a bucket that was removed and made again may have readers of before still.
+        // One row for each bucket: a bucket that was removed and created again may still have readers of the
+        // earlier one.
         spaces.retain(|known| known.upgrade().is_some_and(|known| !known.is_of(backend, bucket)));
         spaces.push(Arc::downgrade(&space));
         space
     }
 
-    /// Returns the counts of every bucket that there is.
+    /// Returns the counts of every existing bucket.
     pub fn counts(&self) -> Vec<Count> {
         let spaces: Vec<_> = lock(&self.spaces).iter().filter_map(Weak::upgrade).collect();
         spaces.iter().flat_map(|space| space.counted()).collect()

@@ -21,7 +21,7 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// How long an answer counts.
+/// How long an answer counts as fresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Freshness {
     pub ttl: Duration,
@@ -32,7 +32,7 @@ pub struct Freshness {
 #[derive(Debug)]
 pub(super) struct Space {
     cache: Arc<Entries>,
-    /// Never used twice.
+    /// A number that is never used twice.
     number: u64,
     backend: Arc<str>,
     bucket: BucketName,
@@ -42,20 +42,20 @@ pub(super) struct Space {
     counts: Counts,
 }
 
-/// What is kept.
+/// The result of a lookup in the cache.
 #[derive(Debug)]
 pub(super) enum Found<T> {
     Fresh(T),
-    /// Better than nothing.
+    /// A stale answer, for use if the storage does not answer.
     Old(T),
     Nothing,
 }
 
-/// What of a bucket a write changes.
+/// The parts of a bucket that a write changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Touched {
     ObjectAndListing,
-    /// What no listing shows.
+    /// Something that no listing shows.
     Object,
 }
 
@@ -81,14 +81,14 @@ impl Space {
         self.counts.read(&self.backend, &self.bucket)
     }
 
-    /// Something may have changed without us: nothing that was asked before is fresh any more.
+    /// Something may have changed outside this layer: no earlier answer is fresh any more.
     pub(super) fn elapse(&self) {
         self.era.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(super) fn object(&self, key: &ObjectKey, depth: Depth) -> Found<Seen> {
         match self.cache.find(&self.named(key)) {
-            // There is no more to know about what is not there.
+            // For a key that does not exist, there is nothing more to know.
             Some(Entry { said: Said::Object(seen, known), drawn, .. })
                 if seen.is_none() || known == Depth::Whole || depth == Depth::Head =>
             {
@@ -98,14 +98,15 @@ impl Space {
         }
     }
 
-    /// The moment before the storage is asked for an object; `None`: its answer is not for keeping.
+    /// Draws the moment before the storage is asked for an object; `None` means that its answer must not be
+    /// kept.
     pub(super) fn draw(&self, key: &ObjectKey) -> Option<Drawn> {
         let now = Instant::now();
         let number = self.cache.window(self.number, key).draw(now)?;
         Some(Drawn { at: now, number, era: self.era.load(Ordering::Acquire) })
     }
 
-    /// Keeps an answer, if nothing has happened to the object since `drawn`.
+    /// Keeps an answer, unless the object was changed since `drawn`.
     pub(super) fn keep_object(&self, key: &ObjectKey, drawn: Drawn, seen: &Seen, depth: Depth) {
         let name = self.named(key);
         let window = self.cache.window(self.number, key);
@@ -126,14 +127,14 @@ impl Space {
         self.cache.keep(name, self.entry(Said::Object(seen.clone(), depth), drawn));
         drop(window);
         if changed {
-            // Somebody else's doing, of which pages know nothing.
+            // The change was made outside the gateway, and the kept pages do not contain it.
             lock(&self.listing).changed();
         }
     }
 
     pub(super) fn page(&self, request: &Arc<ListRequest>) -> Found<Arc<ListPage>> {
         match self.cache.find(&self.listed(request)) {
-            // A page from before a write of ours is none, whatever the storage does.
+            // A page from before a write through this layer is not used, even if the storage does not answer.
             Some(Entry { said: Said::Page(page), drawn, .. }) if lock(&self.listing).admits(drawn.number) => self.aged(drawn, page),
             _ => Found::Nothing,
         }
@@ -152,7 +153,7 @@ impl Space {
         }
     }
 
-    /// Keeps nothing of what a write touches, from now on until the write has its outcome.
+    /// From now on, keeps no answer that this write affects, until the write has its outcome.
     pub(super) fn write(self: &Arc<Self>, key: &ObjectKey, touched: Touched) -> Writing {
         let mut window = self.cache.window(self.number, key);
         window.begin();
@@ -204,7 +205,7 @@ fn differ(before: &Seen, now: &Seen, same: impl Fn(&ObjectInfo, &ObjectInfo) -> 
     }
 }
 
-/// A write on its way. Dropped without an outcome, it may still take effect.
+/// A write in progress. If it is dropped without an outcome, it may still take effect.
 #[derive(Debug)]
 pub(super) struct Writing {
     space: Arc<Space>,
@@ -230,7 +231,7 @@ impl Drop for Writing {
     }
 }
 
-/// Whether the storage may have done it all the same, or may do it yet.
+/// Whether the storage may have made the change despite the error, or may still make it.
 fn is_doubtful(error: &StoreError) -> bool {
     error.is_temporary() || matches!(error.kind(), StoreErrorKind::Internal | StoreErrorKind::NoConnection | StoreErrorKind::Broken)
 }

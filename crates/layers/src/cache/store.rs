@@ -36,7 +36,7 @@ impl CachedStore {
         let (seen, used) = match self.space.object(key, depth) {
             Found::Fresh(seen) => (Ok(seen), CacheUse::Hit),
             older => match (self.ask(key, depth).await, older) {
-                // Tags are copied from what `describe` says: no write is to depend on what is stale.
+                // Tags are copied from `describe`, and no write may depend on stale data.
                 (Err(error), Found::Old(seen @ Some(_))) if error.is_temporary() && depth == Depth::Head => (Ok(seen), CacheUse::Stale),
                 (asked, _) => (asked, CacheUse::Miss),
             },
@@ -47,14 +47,14 @@ impl CachedStore {
         Ok(ObjectInfo { notes: Notes { cache: Some(used), ..info.notes.clone() }, ..(*info).clone() })
     }
 
-    /// The storage's answer, kept if it may be; one question for all who ask it at a time.
+    /// Returns the storage's answer and keeps it if that is allowed. Concurrent callers share one question.
     async fn ask(&self, key: &ObjectKey, depth: Depth) -> Result<Seen> {
         let Some(drawn) = self.space.draw(key) else { return ask(&*self.below, key, depth).await };
         let question = self.space.asks_object(key, depth, drawn);
         let ask = || {
             let (below, space, key) = (self.below.clone(), self.space.clone(), key.clone());
             Box::pin(async move {
-                // It may have come between our look and our asking.
+                // The answer may have arrived between the check and this question.
                 if let Found::Fresh(seen) = space.object(&key, depth) {
                     return Ok(seen);
                 }
@@ -97,7 +97,7 @@ async fn ask(below: &dyn Store, key: &ObjectKey, depth: Depth) -> Result<Seen> {
     }
 }
 
-/// As it is kept: how a reply was had is of that reply only.
+/// The form in which a reply is kept: notes on how it was obtained belong to that reply only.
 fn seen(info: &ObjectInfo) -> Seen {
     Some(Arc::new(ObjectInfo { notes: Notes::default(), ..info.clone() }))
 }
@@ -190,7 +190,7 @@ impl Layer for CachedStore {
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {
         if request.limit == 0 {
-            // No question at all.
+            // This request cannot be cached.
             return self.below.list(request).await;
         }
         let request = Arc::new(request);

@@ -1,22 +1,25 @@
-//! When an answer of a storage may be kept: never one from before a write of ours.
+//! Decides when an answer of a storage may be kept: never an answer from before a write through this layer.
 //!
-//! A reader draws a number before it asks the storage, and hands it in with the answer. A write shuts the window, takes out
-//! what was kept, asks the storage, and opens the window when it has its outcome.
+//! A reader draws a number before it asks the storage, and hands it in with the answer. A write closes the
+//! window, removes what was kept, asks the storage, and opens the window when it has its outcome.
 //!
 //! Invariants:
-//! - numbers are drawn only while the window is open, and every write changes the number when it begins. So an answer is
-//!   admitted only if no write has begun since before the storage was asked, and none was on its way then;
-//! - what is kept was admitted, and a write takes it out when it begins. So from the beginning of a write on, nothing kept is
-//!   older than the write, and while it lasts nothing is kept at all: readers see what the storage says;
-//! - a write whose outcome nobody knows (it was given up half way, or the storage did not answer) may still take effect.
-//!   The window stays shut for [`DOUBT`] more.
+//! - numbers are drawn only while the window is open, and every write changes the number when it begins. So
+//!   an answer is admitted only if no write has begun since before the storage was asked, and none was in
+//!   progress then;
+//! - a kept answer was admitted, and a write removes it when it begins. So from the beginning of a write on,
+//!   nothing kept is older than the write, and while the write lasts nothing is kept at all: readers get the
+//!   storage's answer;
+//! - a write whose outcome is unknown (it was cancelled, or the storage did not answer) may still take
+//!   effect. The window stays closed for [`DOUBT`] longer.
 //!
-//! Several keys share a window: then a write to one costs the others a fill, nothing else.
+//! Several keys share a window: a write to one of them costs the others one more read of the storage, nothing
+//! else.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a storage may take to do what we have stopped waiting for.
+/// How long a storage may take to complete a request that we have stopped waiting for.
 pub(super) const DOUBT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
@@ -27,7 +30,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// `None`: a write is on its way, and what the storage says now is not for keeping.
+    /// Returns `None` while a write is in progress: an answer from that time must not be kept.
     pub(super) fn draw(&self, now: Instant) -> Option<u64> {
         let doubtful = self.doubtful_until.is_some_and(|until| now < until);
         (self.writing == 0 && !doubtful).then_some(self.number)
@@ -37,7 +40,7 @@ impl Window {
         self.number == drawn
     }
 
-    /// Whoever calls it takes out what is kept, under the same lock.
+    /// The caller removes what is kept, under the same lock.
     pub(super) fn begin(&mut self) {
         self.number += 1;
         self.writing += 1;
@@ -50,7 +53,7 @@ impl Window {
         }
     }
 
-    /// Somebody else has written.
+    /// Reports a change made outside this layer.
     pub(super) fn changed(&mut self) {
         self.number += 1;
     }

@@ -1,5 +1,5 @@
-//! Bodies on their way through a storage that fails: they are torn, stand still while it hangs, and break off when it goes
-//! down.
+//! Bodies on their way through a storage that fails: they are torn, they pause while the storage hangs, and
+//! they break off when it goes down.
 
 use super::{
     handle::{Fate, Faults, unavailable},
@@ -25,10 +25,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// Where a body of unknown length is torn: before this.
+/// A body of unknown length is torn before this position.
 const UNKNOWN: u64 = 64 << 10;
 
-/// A GET's body. What is at hand already goes on untouched, unless it is torn.
+/// The body of a GET. A body that is already in memory passes unchanged, unless it is torn.
 pub(super) fn outgoing(body: ObjectBody, len: u64, fate: &Fate) -> ObjectBody {
     let tear = fate.tear(len);
     let frames: ByteStream = match body {
@@ -54,7 +54,7 @@ pub(super) fn outgoing(body: ObjectBody, len: u64, fate: &Fate) -> ObjectBody {
     })))
 }
 
-/// What of a frame comes before the tear, which is that much nearer then.
+/// Returns the part of a frame before the tear, and moves the tear closer by its length.
 fn shortened(mut frame: Bytes, tear: &mut Option<u64>) -> Bytes {
     if let Some(left) = tear {
         frame.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
@@ -63,8 +63,8 @@ fn shortened(mut frame: Bytes, tear: &mut Option<u64>) -> Bytes {
     frame
 }
 
-/// A body that the storage receives, and whether it broke off by our doing. For what is late all of it is waited for: its
-/// sender will be gone by then.
+/// A body that the storage receives, and whether a fault broke it off. For a late write the whole body is
+/// collected first: its sender will be gone by then.
 pub(super) async fn incoming(payload: Payload, fate: &Fate) -> Result<(Payload, Broken)> {
     let broken = Broken::default();
     if fate.is(Kind::Late) {
@@ -79,7 +79,7 @@ pub(super) async fn incoming(payload: Payload, fate: &Fate) -> Result<(Payload, 
 pub(super) struct Broken(Arc<AtomicBool>);
 
 impl Broken {
-    /// What the caller is answered, where the body broke off on the way.
+    /// The answer that the caller gets if the body broke off on its way.
     pub(super) fn answer<T>(&self, answer: Result<T>) -> Result<T> {
         if self.0.load(Ordering::Relaxed) { Err(unavailable("a fault: the body was torn")) } else { answer }
     }

@@ -1,7 +1,8 @@
-//! The handle on the faults of one backend: the plan in force, what each call meets, and what was done so far.
+//! The handle on the faults of one backend: the plan in force, the fate of each call, and the record of past
+//! faults.
 //!
-//! A call is numbered when it comes; its number and the seed decide. Who calls one after another, on a clock that is held
-//! still, meets the same again.
+//! A call gets a number when it arrives; its number and the seed decide its fate. Calls that come one after
+//! another, with a clock that is held still, get the same fates again.
 
 use super::{
     plan::{Draws, Kind, LATENESS, Plan},
@@ -26,7 +27,7 @@ use tokio::{
     time::Instant,
 };
 
-/// Shared by all who hold it: whoever drives a test, and the stores that fail.
+/// Shared by everything that uses it: the code that drives a test, and the stores that fail.
 #[derive(Clone)]
 pub struct Faults(Arc<Inner>);
 
@@ -34,9 +35,10 @@ struct Inner {
     seed: u64,
     calls: AtomicU64,
     plan: Mutex<InForce>,
-    /// Another plan is in force. Whoever waits is woken in the order of waiting, which `watch` leaves to chance.
+    /// Notifies that another plan is in force. Waiters are woken in the order of waiting, which `watch`
+    /// leaves to chance.
     changed: Notify,
-    /// Writes that were answered and did not happen yet.
+    /// The number of writes that were answered and have not happened yet.
     late: watch::Sender<usize>,
     record: Mutex<Record>,
     recorded: Notify,
@@ -77,18 +79,18 @@ impl Faults {
         }))
     }
 
-    /// Sets the plan from now on. Calls that hang go on when the new plan has nothing that hangs.
+    /// Sets the plan from now on. Calls that hang continue when the new plan has no hanging.
     pub fn set(&self, plan: Plan) {
         *self.plan() = InForce::of(plan);
         self.0.changed.notify_waiters();
     }
 
-    /// Nothing goes wrong any more, and what hangs goes on. What is late still happens in its time: see `settled`.
+    /// Ends all faults; calls that hang continue. Late writes still happen at their time: see `settled`.
     pub fn heal(&self) {
         self.set(Plan::default());
     }
 
-    /// Conditions that the storage does not know.
+    /// Refuses conditions that the simulated storage does not know.
     pub(super) fn refuse_condition(&self, operation: Operation, conditions: &WriteConditions) -> Result<()> {
         if conditions.is_empty() || !self.plan().plan.lacks.contains(operation) {
             return Ok(());
@@ -96,7 +98,7 @@ impl Faults {
         Err(StoreError::new(StoreErrorKind::NotImplemented, format!("the storage knows no conditions of {operation}")))
     }
 
-    /// What trying out would find.
+    /// Removes the capabilities that a probe would find missing.
     pub(super) fn without_lacks(&self, below: Capabilities) -> Capabilities {
         let plan = self.plan().plan.clone();
         let is_lacking = |operation| plan.lacks.contains(operation) && !plan.hides_lacks;
@@ -113,12 +115,12 @@ impl Faults {
         self.record().counts.clone()
     }
 
-    /// What was done to whom, oldest first: the last of it, where there was much.
+    /// The record of faults, oldest first. If there were many, it has the latest ones only.
     pub fn journal(&self) -> Vec<Done> {
         self.record().journal.iter().cloned().collect()
     }
 
-    /// Once the counts are as `wanted`.
+    /// Waits until the counts are as `wanted`.
     pub async fn seen(&self, wanted: impl Fn(&Counts) -> bool) {
         loop {
             let mut recorded = std::pin::pin!(self.0.recorded.notified());
@@ -130,13 +132,13 @@ impl Faults {
         }
     }
 
-    /// Once nothing is late any more.
+    /// Waits until no write is late any more.
     pub async fn settled(&self) {
-        // Its sender is in `self`.
+        // `self` holds the sender, so this cannot fail.
         let _ = self.0.late.subscribe().wait_for(|late| *late == 0).await;
     }
 
-    /// Whether both are one handle.
+    /// Whether both are the same handle.
     pub(super) fn are(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
@@ -149,7 +151,8 @@ impl Faults {
         self.0.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What becomes of a call. Whatever happens before it is done is over when this answers.
+    /// Decides the fate of a call. Everything that happens before the call reaches the storage is over when
+    /// this returns.
     pub(super) async fn meet(&self, operation: Operation, subject: &str) -> Result<Fate> {
         let call = self.0.calls.fetch_add(1, Ordering::Relaxed);
         let draws = Draws { seed: self.0.seed, call };
@@ -191,7 +194,7 @@ impl Faults {
         }
     }
 
-    /// Whether a body that is on its way may go on: `None`, not yet.
+    /// Whether a body in progress may continue; `None` means not yet.
     pub(super) fn lets_pass(&self, operation: Operation) -> Option<Result<()>> {
         let now = self.plan();
         if now.is_down(operation) {
@@ -200,7 +203,7 @@ impl Faults {
         (!now.plan.stands_still(operation)).then_some(Ok(()))
     }
 
-    /// As `lets_pass`, once that is known.
+    /// Like `lets_pass`, but waits until the answer is known.
     pub(super) async fn pass(&self, operation: Operation) -> Result<()> {
         loop {
             if let Some(passed) = self.lets_pass(operation) {
@@ -211,7 +214,7 @@ impl Faults {
     }
 }
 
-/// What becomes of one call that was let in.
+/// The fate of one call that was let in.
 #[derive(Debug)]
 pub(super) struct Fate {
     kind: Option<Kind>,
@@ -231,13 +234,13 @@ impl Fate {
         self.is(Kind::TornBody).then(|| self.draws.cut(len))
     }
 
-    /// Asks what is below. Dropping it gives the question up.
+    /// Sends a request to the store below. Dropping the future cancels the request.
     pub(super) async fn ask<T>(&self, question: impl Future<Output = Result<T>>) -> Result<T> {
         let answer = question.await;
         if self.is(Kind::LostReply) { Err(unavailable("a fault: the reply was lost")) } else { answer }
     }
 
-    /// Has what is below do something: now, or after the answer.
+    /// Makes the store below do something: now, or after the answer.
     pub(super) async fn act<T: Send + 'static>(&self, deed: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
         if !self.is(Kind::Late) {
             return self.ask(deed).await;
@@ -255,7 +258,7 @@ impl Fate {
     }
 }
 
-/// A late write, counted until it has happened.
+/// A late write, which is counted until it has happened.
 struct Outstanding(Faults);
 
 impl Outstanding {

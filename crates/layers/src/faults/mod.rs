@@ -1,10 +1,13 @@
-//! A backend that fails on purpose, over any other: slow, hanging, away, throttled, losing replies, tearing bodies, late, and
-//! listing what was. For trying out whatever must live with that.
+//! A backend that fails on purpose, on top of any other: slow, hanging, down, throttled, losing replies,
+//! tearing bodies, applying writes late, and returning stale listings. It is for testing everything that must
+//! survive such faults.
 //!
-//! What goes wrong is a [`Plan`], which whoever holds the [`Faults`] changes while calls go on. Invariants:
-//! - a call meets at most one kind of fault, by the seed and its own number: no clock and no other randomness decides;
-//! - what is not answered with an error is what the storage below answered;
-//! - a body never ends as if it were whole when it is not.
+//! The faults are described by a [`Plan`], which the holder of [`Faults`] can change while calls are in
+//! progress. Invariants:
+//! - a call meets at most one kind of fault, chosen by the seed and the call's number: no clock and no other
+//!   randomness decides;
+//! - an answer that is not an error is the answer of the storage below;
+//! - a truncated body never ends as if it were complete.
 
 mod body;
 mod handle;
@@ -57,7 +60,7 @@ impl Backend for FaultyBackend {
         self.below.place_for(name)
     }
 
-    /// As a listing: that is what most storages are asked for it.
+    /// Counts as a listing, because most storages are asked for one here.
     async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
         let fate = self.faults.meet(Operation::List, &bucket.bucket.place).await?;
         fate.ask(self.below.found(bucket)).await
@@ -69,7 +72,7 @@ impl Backend for FaultyBackend {
         fate.act(async move { below.create(&bucket).await }).await
     }
 
-    /// Without faults: opening is ours, and asks no storage.
+    /// Has no faults: opening is local and asks no storage.
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
         let opened = self.below.open(bucket).await?;
         let (faults, place) = (self.faults.clone(), bucket.bucket.place.clone());
@@ -78,7 +81,7 @@ impl Backend for FaultyBackend {
         Ok(opened.behind(|below| Arc::new(FaultyStore::new(below, self.faults.clone()))))
     }
 
-    /// As a listing: that is what most storages are asked for it.
+    /// Counts as a listing, because most storages are asked for one here.
     async fn has_place(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         let fate = self.faults.meet(Operation::List, &bucket.bucket.place).await?;
         fate.ask(self.below.has_place(bucket)).await
@@ -90,7 +93,7 @@ impl Backend for FaultyBackend {
         fate.act(async move { below.remove(&bucket).await }).await
     }
 
-    /// Without faults: it is asked at start, which would fail.
+    /// Has no faults: it is called at start, which would fail.
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
         self.below.discover().await
     }
@@ -105,24 +108,24 @@ struct FaultyUpkeep {
 
 #[async_trait]
 impl Upkeep for FaultyUpkeep {
-    /// As a listing: that is what most storages are asked for it.
+    /// Counts as a listing, because most storages are asked for one here.
     async fn is_there(&self) -> Result<bool, StoreError> {
         let fate = self.faults.meet(Operation::List, &self.place).await?;
         fate.ask(self.below.is_there()).await
     }
 
-    async fn tend(&self) -> Result<(), StoreError> {
+    async fn maintain(&self) -> Result<(), StoreError> {
         let fate = self.faults.meet(Operation::Tend, &self.place).await?;
-        fate.ask(self.below.tend()).await
+        fate.ask(self.below.maintain()).await
     }
 
-    async fn walk(&self, progress: &Progress) -> Result<bool, StoreError> {
+    async fn scan_fully(&self, progress: &Progress) -> Result<bool, StoreError> {
         let fate = self.faults.meet(Operation::Walk, &self.place).await?;
-        fate.ask(self.below.walk(progress)).await
+        fate.ask(self.below.scan_fully(progress)).await
     }
 
-    async fn follow(&self) -> Result<(), StoreError> {
+    async fn read_changes(&self) -> Result<(), StoreError> {
         let fate = self.faults.meet(Operation::Follow, &self.place).await?;
-        fate.ask(self.below.follow()).await
+        fate.ask(self.below.read_changes()).await
     }
 }

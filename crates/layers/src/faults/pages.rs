@@ -1,4 +1,4 @@
-//! Listings as they were: the page that each request was answered with last.
+//! Stale listings: the page that each request was last answered with.
 
 use crate::store::{ListPage, ListRequest};
 use std::{
@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Pages kept at most; beyond that all are forgotten, and the next answers are right.
+/// Maximum number of pages that are kept; beyond it all are dropped, and the next answers are correct.
 const KEPT: usize = 100;
 
 type Asked = (String, Option<String>, Option<String>, usize);

@@ -1,33 +1,34 @@
-//! What goes wrong, as data: the kinds of faults there are, how often each, and to which operations.
+//! Faults as data: the kinds of faults, the rate of each, and the operations that they apply to.
 
 use crate::store::operation::{Operation, Operations};
 use std::time::Duration;
 
-/// What can be done to a call.
+/// The kinds of faults that a call can meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// Unavailable at once: the storage is down for all.
+    /// Unavailable at once: the storage is down for all calls.
     Down,
-    /// No answer until the faults are healed; then the call goes on as if nothing had happened.
+    /// No answer until the faults are healed; then the call continues as if nothing had happened.
     Hang,
-    /// Unavailable, and nothing happened.
+    /// Answers Unavailable, and nothing happened.
     Unavailable,
-    /// Busy, and nothing happened.
+    /// Answers Busy, and nothing happened.
     Throttled,
-    /// It happened, and Unavailable is answered.
+    /// The change happened, and the answer is Unavailable.
     LostReply,
-    /// Unavailable is answered, and it happens some time later. Writes of objects only.
+    /// The answer is Unavailable, and the change happens some time later. Only for writes of objects.
     Late,
-    /// A GET's body ends in an error amid its bytes; that of a PUT or of a part too, and Unavailable is answered.
+    /// The body of a GET ends with an error in the middle. The body of a PUT or of a part does too, and the
+    /// answer is Unavailable.
     TornBody,
-    /// A page of a listing as it was when it was last asked for. Its first time is right.
+    /// A page of a listing as it was when it was last requested. The first request gets the correct page.
     StaleList,
 }
 
 type Rate = fn(&Plan) -> f64;
 
 impl Kind {
-    /// Which of them there are for an operation, in the order in which they are looked for.
+    /// The kinds that an operation can meet, in the order in which they are drawn.
     const CHANCES: [(Kind, Rate); 7] = [
         (Kind::Hang, |plan| plan.hang),
         (Kind::Unavailable, |plan| plan.unavailable),
@@ -40,7 +41,7 @@ impl Kind {
 
     fn concerns(self, operation: Operation) -> bool {
         match self {
-            // A bucket's place that goes or comes when nobody expects it is no storage that there is.
+            // No real storage creates or removes a bucket's location late.
             Self::Late => operation.is_write() && !matches!(operation, Operation::Create | Operation::Remove),
             Self::TornBody => matches!(operation, Operation::Get | Operation::Put | Operation::PutPart),
             Self::StaleList => operation == Operation::List,
@@ -52,27 +53,27 @@ impl Kind {
 /// How a storage fails. Rates are shares of the calls, from 0 to 1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Whom it concerns; all others go through untouched.
+    /// The operations that fail; all others pass unchanged.
     pub operations: Operations,
-    /// The storage knows no conditions of these: a PUT, DELETE or CompleteUpload with any is refused as not implemented, though
-    /// the storage seems to know them until it is tried out.
+    /// The storage knows no conditions of these operations: a PUT, DELETE or CompleteUpload with a condition
+    /// is refused as not implemented, although the storage claims to know them until it is probed.
     pub lacks: Operations,
-    /// Trying the storage out does not find what it lacks.
+    /// A probe of the storage does not find what it lacks.
     pub hides_lacks: bool,
-    /// Every call takes so much longer,
+    /// The time by which every call takes longer.
     pub latency: Duration,
-    /// and up to so much on top of that.
+    /// The maximum random time on top of `latency`.
     pub jitter: Duration,
     pub down: bool,
-    /// In turns up and down, from the moment the plan is set.
+    /// Alternates between up and down, from the moment the plan is set.
     pub flapping: Option<Flapping>,
-    /// With 1, bodies on their way stand still too.
+    /// The share of calls that hang. At 1, bodies in progress pause too.
     pub hang: f64,
     pub unavailable: f64,
     pub throttled: f64,
     pub lost_reply: f64,
     pub late: f64,
-    /// How much later `late` is: from once to twice as much.
+    /// The delay of a late write: between once and twice this time.
     pub late_by: Duration,
     pub torn_body: f64,
     pub stale_list: f64,
@@ -85,7 +86,7 @@ pub struct Flapping {
 }
 
 impl Default for Plan {
-    /// Nothing goes wrong.
+    /// A plan without faults.
     fn default() -> Self {
         Self {
             operations: Operations::ALL,
@@ -116,7 +117,7 @@ impl Plan {
         Self { hang: 1.0, ..Self::default() }
     }
 
-    /// Always this one.
+    /// A plan in which every call meets this fault.
     pub fn always(kind: Kind) -> Self {
         Self::default().with(kind, 1.0)
     }
@@ -135,17 +136,17 @@ impl Plan {
         self
     }
 
-    /// A storage without conditions of these operations. It is well otherwise.
+    /// A storage without conditions for these operations, and without other faults.
     pub fn lacking(operations: &[Operation]) -> Self {
         Self { lacks: Operations::of(operations), ..Self::default() }
     }
 
-    /// For these operations only.
+    /// Limits the plan to these operations.
     pub fn on(self, operations: Operations) -> Self {
         Self { operations, ..self }
     }
 
-    /// So long after it was set.
+    /// Whether the storage is down, this long after the plan was set.
     pub(super) fn is_down(&self, operation: Operation, after: Duration) -> bool {
         let is_off = |Flapping { up, down }: Flapping| {
             let period = (up + down).as_nanos().max(1);
@@ -154,7 +155,7 @@ impl Plan {
         self.operations.contains(operation) && (self.down || self.flapping.is_some_and(is_off))
     }
 
-    /// Whether calls that hang go on doing so.
+    /// Whether calls that hang continue to hang.
     pub(super) fn hangs(&self) -> bool {
         self.hang > 0.0
     }
@@ -163,7 +164,7 @@ impl Plan {
         self.operations.contains(operation) && self.hang >= 1.0
     }
 
-    /// What becomes of a call besides being down, and how much longer it takes.
+    /// The fate of a call apart from being down, and its extra delay.
     pub(super) fn fate(&self, operation: Operation, draws: Draws) -> (Option<Kind>, Duration) {
         if !self.operations.contains(operation) {
             return (None, Duration::ZERO);
@@ -174,12 +175,13 @@ impl Plan {
     }
 }
 
-/// Further things that are drawn for a call, besides the kinds.
+/// Numbers of the other values that are drawn for a call, besides the kinds.
 const JITTER: u64 = 100;
 pub(super) const LATENESS: u64 = 101;
 pub(super) const TEAR: u64 = 102;
 
-/// The chances of one call: by the seed and its number alone, so that no rate changes what another one meets.
+/// The random draws of one call: they depend on the seed and the call's number only, so that no rate changes
+/// the fate of another call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Draws {
     pub(super) seed: u64,
@@ -187,9 +189,9 @@ pub(super) struct Draws {
 }
 
 impl Draws {
-    /// From 0 up to but not including 1.
+    /// Returns a number from 0 up to but not including 1.
     pub(super) fn share(self, what: u64) -> f64 {
-        // SplitMix64, thrice: neighbours are as unlike as strangers.
+        // Three rounds of SplitMix64: adjacent inputs give unrelated outputs.
         let bits = mix(mix(mix(self.seed) ^ self.call) ^ what);
         (bits >> 11) as f64 / (1u64 << 53) as f64
     }
@@ -198,7 +200,7 @@ impl Draws {
         whole.mul_f64(self.share(what))
     }
 
-    /// Chooses where `len` bytes are cut: before the last one, and behind the first if there are two.
+    /// Chooses where `len` bytes are cut: before the last byte, and after the first one if there are two.
     pub(super) fn cut(self, len: u64) -> u64 {
         let inner = len.saturating_sub(1);
         if inner == 0 { 0 } else { 1 + (self.share(TEAR) * (inner as f64)) as u64 % inner }
@@ -225,7 +227,7 @@ mod tests {
         let plan = Plan { unavailable: 0.05, lost_reply: 0.2, ..Plan::default() };
         let of = |kind| draws().filter(|draws| plan.fate(Operation::Put, *draws).0 == Some(kind)).count();
         assert!((4_700..5_300).contains(&of(Kind::Unavailable)));
-        // What is unavailable has no reply to lose.
+        // A call that is unavailable has no reply to lose.
         assert!((18_500..19_500).contains(&of(Kind::LostReply)));
         assert_eq!(of(Kind::Late), 0);
     }

@@ -1,19 +1,19 @@
-//! What was done to whom: counts of all of it, and the last calls one by one.
+//! The record of faults: counts of all of them, and the latest calls one by one.
 
 use super::plan::Kind;
 use crate::store::operation::Operation;
 use std::collections::{BTreeMap, VecDeque};
 
-/// How many calls are remembered one by one.
+/// How many calls are recorded one by one.
 const REMEMBERED: usize = 10_000;
 
-/// One call and what was done to it.
+/// One call, and the fault that it met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
-    /// From 0.
+    /// The number of the call, from 0.
     pub call: u64,
     pub operation: Operation,
-    /// A key, the prefix of a listing, or the place of a bucket.
+    /// A key, the prefix of a listing, or the location of a bucket.
     pub subject: String,
     pub kind: Option<Kind>,
 }

@@ -1,4 +1,4 @@
-//! A store that fails by its plan, over one that does not.
+//! A store that fails by its plan, on top of one that does not.
 
 use super::{body, handle::Faults, pages::Pages, plan::Kind};
 use crate::{
@@ -25,7 +25,8 @@ impl FaultyStore {
         Self { below, faults, pages: Pages::default() }
     }
 
-    /// A source of the same faults is copied from below them, as one call: others are read through theirs.
+    /// A source behind the same faults is copied by the store below, as one call; any other source is read
+    /// through its own faults.
     fn source(&self, source: CopySource) -> CopySource {
         match source.native::<Self>() {
             Some(other) if self.faults.are(&other.faults) => CopySource { store: other.below.clone(), ..source },
@@ -144,7 +145,7 @@ impl Layer for FaultyStore {
         fate.ask(self.below.list_uploads(request)).await
     }
 
-    /// Itself, not what is below: no driver goes around its faults.
+    /// Offers itself, not the store below, so that no driver bypasses its faults.
     fn native_source(&self) -> Option<NativeSource<'_>> {
         Some(NativeSource::new(self))
     }

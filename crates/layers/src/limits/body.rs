@@ -1,4 +1,5 @@
-//! Bodies at the pace of their limits: cut into slices, each of which waits for its turn among those of all other bodies.
+//! Bodies at the rate of their limits: they are cut into slices, and each slice waits for its turn among
+//! those of all other bodies.
 
 use super::{
     budget::Account,
@@ -22,7 +23,7 @@ use std::{
 use tokio::time::{Instant, Sleep};
 
 impl Limiter {
-    /// A body on its way in.
+    /// Limits the body of a request.
     pub fn upload(self: &Arc<Self>, payload: Payload) -> Payload {
         match self.upload {
             Some(_) => {
@@ -33,12 +34,13 @@ impl Limiter {
         }
     }
 
-    /// A body on its way out, whose request is in work until it ends.
+    /// Limits the body of a reply. Its request counts as in progress until the body ends.
     pub fn download(self: &Arc<Self>, frames: ByteStream, slot: Slot) -> ByteStream {
         self.counted(frames, slot, None)
     }
 
-    /// As `download`, of a store. What is at hand already has left the storage, and waits only for its pace.
+    /// Like `download`, but for the body of a store. A body that is already in memory has left the storage,
+    /// and waits only for its rate.
     pub(super) fn outgoing(self: &Arc<Self>, body: ObjectBody, slot: Slot, account: Option<Arc<Account>>) -> ObjectBody {
         match body {
             ObjectBody::Full(bytes) => {
@@ -63,16 +65,16 @@ impl Limiter {
 
 type Way = fn(&Limiter) -> Option<&Rate>;
 
-/// The slices of one body.
+/// Cuts one body into slices.
 struct Pace {
     limiter: Arc<Limiter>,
     way: Way,
-    /// The part of the last frame that is still to be cut.
+    /// The part of the last frame that is not cut yet.
     rest: Bytes,
     turn: Option<Turn>,
 }
 
-/// A slice that waits.
+/// A slice that waits for its turn.
 struct Turn {
     slice: Bytes,
     since: Instant,
@@ -84,7 +86,7 @@ impl Pace {
         Self { limiter: limiter.clone(), way, rest: Bytes::new(), turn: None }
     }
 
-    /// The next slice in its turn; `None`: the next frame is wanted.
+    /// Returns the next slice when its turn has come; `None` means that the next frame is needed.
     fn poll_slice(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let Some(turn) = &mut self.turn {
             ready!(turn.until.as_mut().poll(cx));
@@ -156,7 +158,7 @@ impl Outgoing {
                     account.downloaded(frame.len());
                 }
             }
-            // The storage is done with it, however long the last slices take.
+            // The storage has finished with the request, however long the last slices take.
             Some(Err(_)) | None => self.slot = Slot::default(),
         }
         Poll::Ready(polled)

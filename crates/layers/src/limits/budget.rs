@@ -1,7 +1,7 @@
-//! What a backend may be asked within a month, and how much of that is used: kept in one small file of the data directory.
+//! The monthly budget of a backend and how much of it is used, kept in one small file of the data directory.
 //!
-//! Invariants: months are those of UTC; the file is replaced as a whole. It is written every few seconds and at an orderly
-//! stop: a crash forgets what came since.
+//! Invariants: months are those of UTC; the file is replaced as a whole. It is written every few seconds and
+//! at an orderly stop: a crash loses what was counted since.
 
 use crate::{
     model::Timestamp,
@@ -22,16 +22,16 @@ use std::{
 
 const WRITTEN_EVERY: Duration = Duration::from_secs(5);
 
-/// What becomes of requests beyond the budget.
+/// The result of requests beyond the budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AtBudget {
-    /// SlowDown, until the month is over.
+    /// They are answered SlowDown until the month is over.
     Stop,
-    /// Served, but whoever has another replica takes that.
+    /// They are served, but a bucket with another replica uses that one.
     Avoid,
 }
 
-/// What a backend may use in one month. A field that is absent sets no limit.
+/// The maximum use of a backend in one month. An absent field sets no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     pub requests: Option<u64>,
@@ -40,10 +40,10 @@ pub struct Budget {
     pub at_budget: AtBudget,
 }
 
-/// What of a month's budget is gone.
+/// The used part of a month's budget.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Used {
-    /// `2026-11`
+    /// The month, such as `2026-11`.
     pub month: String,
     pub requests: u64,
     pub download: u64,
@@ -59,9 +59,9 @@ pub struct Account {
 #[derive(Debug)]
 struct State {
     used: Used,
-    /// When the month is over, in milliseconds.
+    /// The end of the month, in milliseconds.
     until: i64,
-    /// What the backend had counted by itself when that was last looked at.
+    /// The backend's own count when it was last read.
     traffic: u64,
 }
 
@@ -75,8 +75,8 @@ impl Account {
         Self { budget, state: Mutex::new(State { used, until, traffic: 0 }) }
     }
 
-    /// Counts a request that is about to be made, or refuses it. `traffic` is what the backend has counted itself, which is
-    /// better: one request of ours may be several of its.
+    /// Counts a request that is about to be made, or refuses it. `traffic` is the backend's own count, which
+    /// is more exact: one of our requests may be several of the backend's.
     pub(super) fn enter(&self, traffic: Option<u64>, downloads: bool, now: Timestamp) -> Result<()> {
         let mut state = self.state(now);
         let requests = state.look(traffic);
@@ -97,7 +97,7 @@ impl Account {
         self.state(Timestamp::now()).used.download += bytes as u64;
     }
 
-    /// Takes over what the backend has counted itself.
+    /// Takes over the backend's own count.
     pub(super) fn look(&self, traffic: Option<u64>) {
         self.state(Timestamp::now()).look(traffic);
     }
@@ -132,7 +132,7 @@ impl State {
     }
 }
 
-/// A month's name, and the moment when it is over.
+/// The name of a month, and the moment when it is over.
 fn month(now: Timestamp) -> (String, i64) {
     let text = now.iso8601();
     let month = text.get(..7).unwrap_or_default();
@@ -143,7 +143,7 @@ fn month(now: Timestamp) -> (String, i64) {
     (month.to_owned(), end.map_or(i64::MAX, Timestamp::millis))
 }
 
-/// The file, and the accounts that are in it.
+/// The file, and the accounts in it.
 #[derive(Debug)]
 pub struct Ledger {
     path: PathBuf,
@@ -159,7 +159,7 @@ struct Document {
 }
 
 impl Ledger {
-    /// A file that is not there is made when there is something to keep.
+    /// Opens the file. A missing file is created when there is something to write.
     pub fn open(path: PathBuf) -> io::Result<Self> {
         let text = match std::fs::read_to_string(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -181,13 +181,13 @@ impl Ledger {
         account
     }
 
-    /// Writes what changed.
+    /// Writes the file if anything changed.
     pub fn flush(&self) -> io::Result<()> {
         let mut written = lock(&self.written);
         let used = |(name, account): (&String, &Arc<Account>)| (name.clone(), account.used());
         let mut backends: BTreeMap<_, _> = lock(&self.accounts).iter().map(used).collect();
         let this = backends.values().map(|used| used.month.clone()).max().unwrap_or_default();
-        // Whoever is not configured just now may be again before the month is over.
+        // A backend that is not configured now may be configured again before the month is over.
         for (name, used) in self.kept.iter().filter(|(_, used)| used.month >= this) {
             backends.entry(name.clone()).or_insert_with(|| used.clone());
         }
@@ -205,7 +205,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes now and then, for as long as it is awaited.
+    /// Writes the file regularly, for as long as this future is polled.
     pub async fn keep(self: Arc<Self>) {
         loop {
             tokio::time::sleep(WRITTEN_EVERY).await;

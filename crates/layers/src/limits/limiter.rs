@@ -1,7 +1,8 @@
-//! The limits of one backend, bucket or identity, held to: who may come in, and how fast bodies go.
+//! Enforces the limits of one backend, bucket or identity: which requests may start, and how fast bodies
+//! pass.
 //!
-//! Requests that have to wait do so in order of arrival, for a second at most: whoever would wait longer is told at once to
-//! come back. Bodies wait as long as it takes.
+//! Requests wait in order of arrival, for a second at most: a request that would have to wait longer is
+//! answered SlowDown at once. Bodies wait as long as necessary.
 
 use super::rate::Rate;
 use crate::store::{
@@ -20,18 +21,18 @@ use tokio::{
     time::Instant,
 };
 
-/// How long a request waits for its turn.
+/// Maximum time that a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// As configured; what is absent is not limited.
+/// The configured limits; an absent field sets no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes a second.
+    /// Bytes per second.
     pub upload: Option<u64>,
     pub download: Option<u64>,
-    /// A second.
+    /// Requests per second.
     pub requests: Option<u64>,
-    /// Requests in work at once.
+    /// Maximum number of concurrent requests.
     pub concurrency: Option<usize>,
 }
 
@@ -44,12 +45,12 @@ pub struct Limiter {
     pub(super) meter: Meter,
 }
 
-/// What the limits did, from the start.
+/// The effect of the limits, since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Throttled {
-    /// Requests that were told to come back later.
+    /// Requests that were answered SlowDown.
     pub refused: u64,
-    /// How long requests and bodies have waited, all together.
+    /// The time that requests and bodies have waited, in total.
     pub waited: Duration,
 }
 
@@ -59,7 +60,7 @@ pub(super) struct Meter {
     micros: AtomicU64,
 }
 
-/// A request that is in work, until dropped.
+/// A request in progress, until this is dropped.
 #[derive(Debug, Default)]
 pub struct Slot(#[expect(dead_code, reason = "held, not read")] Option<OwnedSemaphorePermit>);
 
@@ -74,7 +75,7 @@ impl Limiter {
         })
     }
 
-    /// Once it is a request's turn, or SlowDown.
+    /// Waits for the request's turn, or returns SlowDown.
     pub async fn admit(&self) -> Result<Slot> {
         let begun = Instant::now();
         if let Some(rate) = &self.requests {
@@ -86,7 +87,7 @@ impl Limiter {
         }
         let slot = match &self.slots {
             Some(slots) => match tokio::time::timeout_at(begun + PATIENCE, slots.clone().acquire_owned()).await {
-                // The semaphore is never closed.
+                // The semaphore is never closed, so this cannot fail.
                 Ok(permit) => permit.ok(),
                 Err(_) => return Err(self.meter.refuse("too many requests at once")),
             },
@@ -106,7 +107,7 @@ impl Limiter {
 
 impl Meter {
     pub(super) fn waited(&self, time: Duration) {
-        // What took microseconds was no wait.
+        // A few microseconds do not count as a wait.
         if time >= Duration::from_millis(1) {
             self.micros.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         }

@@ -1,9 +1,10 @@
-//! Limits: how fast bodies go, how many requests a second and at once, and how much of it a month. For backends as a layer
-//! upon them; for buckets and identities wherever requests are served.
+//! Limits: the rate of bodies, the number of requests per second and at once, and the use per month. For
+//! backends they are a layer on top; for buckets and identities they apply where requests are served.
 //!
-//! Owns the counting and the waiting, not who is limited to what. Limits are those of one process.
+//! Owns the counting and the waiting, not which limits apply to whom. Limits are those of one process.
 //!
-//! What is limited of a backend are the operations of its stores. Upkeep is not: it goes on in the background, at its own pace.
+//! On a backend, the operations of its stores are limited. Upkeep is not limited: it runs in the background
+//! at its own pace.
 
 mod body;
 mod budget;
@@ -31,7 +32,7 @@ pub struct LimitedBackend {
 }
 
 impl LimitedBackend {
-    /// `budget` with the ledger that it is in.
+    /// `budget` comes with the ledger that contains it.
     pub fn new(below: Arc<dyn Backend>, limiter: Arc<Limiter>, budget: Option<(Arc<Account>, Arc<Ledger>)>) -> Self {
         let (account, ledger) = budget.unzip();
         Self { gate: Arc::new(Gate { below, limiter, account }), ledger }
@@ -77,7 +78,7 @@ impl Backend for LimitedBackend {
         self.gate.below.discover().await
     }
 
-    /// This holds also in the mode that stops: it would refuse.
+    /// True also in the mode that stops: the backend would refuse the request.
     fn avoid(&self) -> bool {
         self.look();
         self.gate.below.avoid() || self.gate.account.as_ref().is_some_and(|account| account.is_over(Timestamp::now()))

@@ -1,7 +1,7 @@
-//! So much a second: a bucket of tokens that holds a second's worth, kept as the moment at which all that was taken is paid
-//! for. What does not fit now has its turn in order of asking.
+//! A rate per second: a token bucket that holds the tokens of one second, stored as the moment at which
+//! everything taken is paid for. A request that does not fit now gets its turn in order of asking.
 //!
-//! Invariant: in any span of time, no more is given out than the rate allows for that span and one second.
+//! Invariant: in any span of time, no more is given out than the rate allows for that span plus one second.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -22,12 +22,13 @@ impl Rate {
         Self { per_second: per_second.max(1), paid: Mutex::new(Instant::now()) }
     }
 
-    /// How many bytes of a body are taken at once at most: those of a sixteenth of a second, so that bodies take turns.
+    /// Maximum number of bytes of a body that are taken at once: those of a sixteenth of a second, so that
+    /// bodies take turns.
     pub(super) fn slice(&self) -> usize {
         (self.per_second / 16).clamp(512, 64 << 10) as usize
     }
 
-    /// Takes so many, and says how long to wait for them.
+    /// Takes `count` tokens and returns how long to wait for them.
     pub(super) fn take(&self, count: usize) -> Duration {
         let now = Instant::now();
         let mut paid = self.paid();
@@ -35,7 +36,8 @@ impl Rate {
         wait(*paid, now)
     }
 
-    /// Does what `take` does, unless the wait would be longer than `patience`: then it takes nothing and returns that wait as an error.
+    /// Does what `take` does, unless the wait would be longer than `patience`: then it takes nothing and
+    /// returns that wait as an error.
     pub(super) fn take_within(&self, count: usize, patience: Duration) -> Result<Duration, Duration> {
         let now = Instant::now();
         let mut paid = self.paid();
@@ -48,7 +50,7 @@ impl Rate {
         Ok(wait)
     }
 
-    /// What was taken and not waited for is there for those who come next.
+    /// Gives back tokens that were taken and not waited for.
     pub(super) fn give_back(&self, count: usize) {
         let mut paid = self.paid();
         if let Some(earlier) = paid.checked_sub(self.cost(count)) {

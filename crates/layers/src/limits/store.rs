@@ -16,7 +16,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// What all stores of a limited backend share.
+/// The state that all stores of a limited backend share.
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) below: Arc<dyn Backend>,
@@ -25,7 +25,8 @@ pub(super) struct Gate {
 }
 
 tokio::task_local! {
-    /// The gate that a copy is in already: it reads its source and writes its target as one request, and would wait for itself.
+    /// The gate that a copy has already passed: a copy reads its source and writes its target as one request,
+    /// and would otherwise wait for itself.
     static WITHIN: usize;
 }
 
@@ -136,7 +137,7 @@ impl Layer for LimitedStore {
         self.below.list_uploads(request).await
     }
 
-    /// What is copied natively is none of the bytes that are limited.
+    /// A native copy moves no bytes that are limited.
     fn native_source(&self) -> Option<NativeSource<'_>> {
         self.below.native_source()
     }

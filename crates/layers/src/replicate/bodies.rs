@@ -1,11 +1,12 @@
-//! Long bodies on their way, and the first change of their key that was decided since each began.
+//! Long bodies in progress, and for each the first change of its key that was decided since the body began.
 //!
-//! A body is on its way to a storage before its turn comes. Where that turns out to be in vain, because the key changed meanwhile,
-//! the write may still be answered as overwritten at once: it takes its place right before the first of those changes. That is
-//! true only if that change was blind, so that neither what it made nor what its client was told depends on what was there.
+//! A body is on its way to a storage before its turn comes. If the key changed meanwhile and the body can no
+//! longer be published, the write may still be answered as overwritten at once: its position is directly
+//! before the first of those changes. That is correct only if that change was blind, so that neither its
+//! result nor its reply depends on the earlier state.
 //!
-//! Invariant: a body is registered before anything is found out about its key; changes are reported under the key's lock, at the
-//! moment when readers begin to see them.
+//! Invariant: a body is registered before anything about its key is read; changes are reported under the
+//! key's lock, at the moment when readers begin to see them.
 
 use crate::model::ObjectKey;
 use std::{
@@ -16,9 +17,9 @@ use std::{
 /// How a change was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sight {
-    /// Whatever was there, it would have been the same.
+    /// The result is the same whatever the key held before.
     Blind,
-    /// What was there mattered.
+    /// The result depends on what the key held before.
     Looked,
 }
 
@@ -31,7 +32,7 @@ struct Entry {
     first: Option<Sight>,
 }
 
-/// One body on its way, until this is dropped.
+/// One body in progress, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Underway {
     bodies: Arc<Bodies>,
@@ -48,7 +49,7 @@ impl Bodies {
         Underway { bodies: self.clone(), key: key.clone(), number }
     }
 
-    /// What `key` holds has changed.
+    /// Reports that a change of `key` was decided.
     pub(super) fn decided(&self, key: &ObjectKey, sight: Sight) {
         if let Some(entries) = self.lock().get_mut(key) {
             for entry in entries {
@@ -63,7 +64,7 @@ impl Bodies {
 }
 
 impl Underway {
-    /// The first change that was decided since this body began, if there was one.
+    /// Returns the first change that was decided since this body began, if there was one.
     pub(super) fn first(&self) -> Option<Sight> {
         let bodies = self.bodies.lock();
         bodies.get(&self.key)?.iter().find(|entry| entry.number == self.number)?.first

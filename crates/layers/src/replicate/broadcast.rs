@@ -1,11 +1,12 @@
-//! One body to several replicas: read once, digested once, passed on without being copied.
+//! One body to several replicas: it is read once, digested once, and passed on without being copied.
 //!
 //! Invariants:
-//! - no replica can publish anything before the body was verified and its turn has come ([`Leg::release`]): of a long body the
-//!   last bytes are kept back until then, of a short one all of them;
-//! - the pace is that of as many replicas as the write needs; one that falls too far behind them is left behind, and gets the
-//!   object later from the others;
-//! - a leg holds no more than [`BEHIND`] bytes, and but for a first time nobody waits for one that holds so many.
+//! - no replica can publish anything before the body is verified and its turn has come ([`Leg::release`]):
+//!   until then, the last bytes of a long body and all bytes of a short one are held back;
+//! - the body is read at the pace of as many replicas as the write needs; a replica that falls too far behind
+//!   them is dropped from the write, and gets the object later from the others;
+//! - a leg holds at most [`BEHIND`] bytes, and except for one grace period no replica waits for a leg that is
+//!   full.
 
 use super::{member::too_few, pace::Pace};
 use crate::{
@@ -28,42 +29,42 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// Read at once.
+/// How much is read at once.
 const BATCH: usize = 128 << 10;
-/// How far a replica that the write needs may be ahead of what was taken from it.
+/// How many bytes a replica that the write needs may still have to take while reading continues.
 const AHEAD: usize = 1 << 20;
-/// How far any replica may be behind.
+/// How many bytes any replica may be behind.
 const BEHIND: usize = 8 << 20;
-/// How long all of a body may wait for one that is that far behind, and was not before.
+/// How long the whole body may wait once for a replica that falls that far behind.
 const GRACE: Duration = Duration::from_millis(250);
-/// Bodies up to here are short: digested where they are read, and held until all of them has come.
+/// Bodies up to this size are short: they are digested where they are read, and held until they are complete.
 pub(super) const SMALL: u64 = 64 << 10;
 
-/// What S3 computes when a client names no checksum.
+/// The checksum that S3 computes when a client names none.
 const DEFAULT_CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
 
-/// A body on its way.
+/// A body in progress.
 pub(super) struct Broadcast {
     pub(super) legs: Vec<Arc<Leg>>,
     shared: Arc<Notify>,
     length: Option<u64>,
     checksum: ChecksumAlgorithm,
-    /// The end of the body, so far.
+    /// The end of the body received so far.
     last: VecDeque<Bytes>,
     grace: Duration,
 }
 
-/// A whole body but for its last bytes, which nobody has yet.
+/// A complete body whose last bytes no replica has yet.
 #[derive(Debug, Clone)]
 pub(super) struct Ended {
     last: VecDeque<Bytes>,
     pub(super) verified: Verified,
 }
 
-/// The way to one replica.
+/// The queue of bytes to one replica.
 pub(super) struct Leg {
     state: Mutex<State>,
-    /// Something was taken, or the leg is over.
+    /// Notifies that bytes were taken, or that the leg is over.
     room: Arc<Notify>,
     changed: Notify,
     pace: Arc<Pace>,
@@ -75,15 +76,17 @@ struct State {
     waiting: usize,
     begun: bool,
     end: Option<std::result::Result<Arrived, PayloadError>>,
-    /// Nobody takes any more.
+    /// The replica takes no more bytes.
     over: bool,
-    /// Others changed the key before this body's turn. It goes on being read at the pace of the others: it may still be answered.
+    /// Another change of the key was decided before this body's turn. The body is still read at the pace of
+    /// the others, because it may still be answered.
     gave_way: bool,
     waker: Option<Waker>,
 }
 
 impl Broadcast {
-    /// A leg for each of those that are to have it. `checksum` is what is computed where the client chose none.
+    /// Makes a leg for each replica that is to have the body. `checksum` is computed if the client chose
+    /// none.
     pub(super) fn new(payload: &Payload, to: impl Iterator<Item = Arc<Pace>>, checksum: Option<ChecksumAlgorithm>) -> Self {
         let shared = Arc::new(Notify::new());
         let leg = |pace| Arc::new(Leg { state: Mutex::default(), room: shared.clone(), changed: Notify::new(), pace });
@@ -97,15 +100,15 @@ impl Broadcast {
         }
     }
 
-    /// What the replica at the end of `leg` reads.
+    /// The payload that the replica at the end of `leg` reads.
     pub(super) fn payload(&self, leg: &Arc<Leg>) -> Payload {
         let announced = Announced { length: self.length, checksum: AnnouncedChecksum::Algorithm(self.checksum), ..Default::default() };
         Payload::foretold(Source { leg: leg.clone(), arrived: None }, announced)
     }
 
-    /// Reads the body to its end. At least `needed` legs are kept up with.
+    /// Reads the body to its end. Waits for at least `needed` legs.
     pub(super) async fn send(mut self, mut payload: Payload, needed: usize) -> Result<Ended> {
-        // One batch is digested while the next one comes.
+        // One batch is digested while the next one arrives.
         let mut digests: BoxFuture<'_, Result<Digests>> = Box::pin(ready(Ok(payload.digests(Some(self.checksum)))));
         let mut read = 0;
         while let Some(batch) = payload.read(BATCH).await? {
@@ -125,19 +128,19 @@ impl Broadcast {
             }
         }
         if read > BEHIND as u64 && needed < self.legs.len() {
-            // One that took nothing yet may only not have come to its bounds.
+            // A leg that has taken nothing yet may only not have reached its bounds.
             self.legs.iter().filter(|leg| leg.waiting().is_some_and(|waiting| waiting <= AHEAD)).for_each(|leg| leg.pace.note(true));
         }
         Ok(Ended { last: self.last, verified: payload.verify(digests.await?)? })
     }
 
-    /// Waits until enough legs have taken enough, and leaves behind those that take too long.
+    /// Waits until enough legs have taken enough, and drops those that take too long.
     async fn room(&mut self, needed: usize) -> Result<()> {
         let begun = tokio::time::Instant::now();
         let patience = tokio::time::sleep(self.grace);
         tokio::pin!(patience);
         loop {
-            // Before looking, so that nothing is missed.
+            // Registered before the check, so that no change is missed.
             let changed = self.shared.notified();
             let waiting: Vec<usize> = self.legs.iter().filter_map(|leg| leg.waiting()).collect();
             if waiting.len() < needed {
@@ -168,7 +171,7 @@ impl Broadcast {
 }
 
 impl Leg {
-    /// Resolves when there is something to send; `false`: there never will be.
+    /// Resolves when there is something to send; `false` means that there never will be.
     pub(super) async fn begun(&self) -> bool {
         loop {
             let changed = self.changed.notified();
@@ -182,7 +185,7 @@ impl Leg {
         }
     }
 
-    /// Resolves when the last bytes may go; `false`: they never will.
+    /// Resolves when the last bytes may be sent; `false` means that they never may.
     pub(super) async fn ended(&self) -> bool {
         loop {
             let changed = self.changed.notified();
@@ -193,7 +196,8 @@ impl Leg {
         }
     }
 
-    /// The last bytes, what the whole came to, and the conditions under which it counts, where they were not known before.
+    /// Releases the last bytes, the digests of the whole body, and its conditions if they were not known
+    /// before.
     pub(super) fn release(&self, ended: &Ended, conditions: Option<WriteConditions>) {
         let mut state = self.state();
         if state.end.is_none() {
@@ -216,7 +220,7 @@ impl Leg {
         self.wake();
     }
 
-    /// What was sent is taken back, so that the storage lets go of the key.
+    /// Withdraws a body that is being sent, so that the storage releases the key.
     pub(super) fn give_way(&self) {
         self.state().gave_way = true;
         self.fail(PayloadError::Source);
@@ -237,7 +241,7 @@ impl Leg {
         }
     }
 
-    /// Bytes that wait here; `None` where nobody takes them.
+    /// The number of bytes that wait here; `None` if the replica takes no more.
     fn waiting(&self) -> Option<usize> {
         let state = self.state();
         match state.gave_way {
@@ -267,12 +271,12 @@ impl fmt::Debug for Leg {
 }
 
 impl Ended {
-    /// Some of it is on its way already.
+    /// Whether part of the body was already sent.
     pub(super) fn is_under_way(&self) -> bool {
         self.verified.size() > self.last.iter().map(|frame| frame.len() as u64).sum::<u64>()
     }
 
-    /// The whole of a body of which nothing was sent yet, as often as it is wanted.
+    /// Makes a payload of a body of which nothing was sent yet; it can be made several times.
     pub(super) fn payload(&self) -> Payload {
         let checksum = self.verified.checksum().map_or(AnnouncedChecksum::None, |sum| AnnouncedChecksum::Algorithm(sum.algorithm()));
         let announced = Announced { length: Some(self.verified.size()), checksum, ..Default::default() };
@@ -343,7 +347,7 @@ mod tests {
 
     const LONG: usize = 3 * BEHIND + 1;
 
-    /// How long a body takes to two legs of which one is never read from.
+    /// Measures how long a body takes to two legs, one of which is never read from.
     async fn past_one_that_stands_still(length: usize, pace: &Arc<Pace>) -> Duration {
         let sizes = std::iter::once(length % BATCH).chain(std::iter::repeat_n(BATCH, length / BATCH));
         let frames = futures_util::stream::iter(sizes).map(|size| Ok(Bytes::from(vec![0; size])));
@@ -372,7 +376,8 @@ mod tests {
     async fn one_that_stands_still_is_waited_for_once() {
         let pace = Arc::default();
         assert!(past_one_that_stands_still(LONG, &pace).await >= GRACE);
-        // Of a body that is hardly longer than what it may be behind it holds all but the end, which nobody has yet.
+        // A leg with a body slightly longer than its bound holds all of it except the end, which no replica
+        // has yet.
         for length in [LONG, BEHIND + 1, LONG] {
             assert_eq!(past_one_that_stands_still(length, &pace).await, Duration::ZERO, "{length}");
         }

@@ -1,9 +1,10 @@
-//! A replicated bucket: its members, and what everything that happens in it shares.
+//! A replicated bucket: its members, and the state that all its operations share.
 //!
 //! Does not own what a key holds (`finding`).
 //!
-//! Order of locks: a key's lock first, a place in a lane under it, and nothing that waits for another key. Whoever is in a lane
-//! never waits for a key's lock, so a lane may be waited for under it.
+//! Lock order: first the key's lock, then a position in a lane under it; no holder of these waits for another
+//! key. The holder of a position in a lane never waits for a key's lock, so a task may wait for a lane under
+//! that lock.
 
 use super::{
     ReadPolicy, WritePolicy,
@@ -42,7 +43,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// What a gateway had sent before it was killed is taken to take effect within so long after the next one has opened the bucket.
+/// Requests that a gateway sent before it was killed are assumed to take effect within this time after the
+/// next one has opened the bucket.
 const LATE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Bucket {
@@ -50,7 +52,7 @@ pub(super) struct Bucket {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) write: WritePolicy,
     pub(super) read: ReadPolicy,
-    /// Between two scrubs; zero: none.
+    /// The time between two scrubs; zero means none.
     pub(super) scrub: Duration,
     pub(super) records: Arc<Records>,
     pub(super) locks: Arc<Locks<ObjectKey>>,
@@ -60,32 +62,32 @@ pub(super) struct Bucket {
     pub(super) changes: Arc<Changes>,
     pub(super) uploads: Uploads,
     pub(super) parts: Arc<Locks<(UploadId, PartNumber)>>,
-    /// One repair of a key on a member, by its number, at a time.
+    /// Allows one repair of a key on a member (by its number) at a time.
     pub(super) repairing: Arc<Locks<(usize, ObjectKey)>>,
-    /// Repairs are wanted.
+    /// Notifies that repairs are needed.
     pub(super) wake: Arc<Notify>,
-    /// A look at the places of members is wanted, or at what they keep of uploads.
+    /// Notifies that the members' locations, or the uploads on the members, need a check.
     pub(super) look: Arc<Notify>,
-    /// When what could not be repaired is tried again.
+    /// The time at which failed repairs are tried again.
     next_repair: Mutex<Option<Instant>>,
-    /// What was told of already.
+    /// The events that were already reported.
     told: Mutex<HashSet<&'static str>>,
-    /// A backend came back.
+    /// Notifies that a backend can be reached again.
     pub(super) recovered: Since,
-    /// What goes on after its request was answered.
+    /// Tasks that continue after their request was answered.
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
     opened: Instant,
     members: RwLock<Arc<[Arc<Member>]>>,
-    /// Set once the changes that a crash left begun were looked for.
+    /// Set once the changes that a crash left pending were looked for.
     pub(super) caught_up: OnceCell<()>,
-    /// A client deletes it, or did.
+    /// A client is deleting the bucket, or has deleted it.
     being_removed: AtomicBool,
-    /// Counts replicas that came to have everything.
+    /// Counts replicas that have become complete.
     pub(super) seeded: Tally,
 }
 
-/// What a bucket is made from.
+/// The parts from which a bucket is opened.
 pub(super) struct Opening {
     pub(super) record: BucketRecord,
     pub(super) catalog: Arc<dyn Catalog>,
@@ -98,7 +100,7 @@ pub(super) struct Opening {
     pub(super) stop: CancellationToken,
 }
 
-/// A member that takes part in a change, and its place among those on their way there.
+/// A member that takes part in a change, with its permit among the changes in progress.
 pub(super) type Writer = (Arc<Member>, OwnedSemaphorePermit);
 
 impl Bucket {
@@ -141,7 +143,7 @@ impl Bucket {
         self.being_removed.store(is_being_removed, Ordering::Release);
     }
 
-    /// In order of rank.
+    /// The members in order of rank.
     pub(super) fn members(&self) -> Arc<[Arc<Member>]> {
         self.members.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -154,7 +156,7 @@ impl Bucket {
         *members = changed.into();
     }
 
-    /// Puts another opening of a member in its place.
+    /// Replaces a member by a newly opened one.
     pub(super) fn replace(&self, member: &Member, fresh: Arc<Member>) {
         self.change_members(|members| {
             if let Some(place) = members.iter_mut().find(|known| known.number == member.number) {
@@ -170,14 +172,14 @@ impl Bucket {
     /// How many replicas must have a change before it is acknowledged.
     pub(super) fn needed(&self) -> usize {
         match self.write {
-            // One that is being filled does not count yet.
+            // A replica that is being filled does not count yet.
             WritePolicy::All => self.members().iter().filter(|member| member.is_seeded()).count().max(1),
             WritePolicy::Quorum(count) => count,
             WritePolicy::First | WritePolicy::BestEffort => 1,
         }
     }
 
-    /// Who takes part in a change now.
+    /// The members that take part in a change now.
     pub(super) fn writers(&self) -> Result<Vec<Writer>> {
         let writers: Vec<_> = self
             .members()
@@ -192,7 +194,7 @@ impl Bucket {
         self.locks.lock(key).await
     }
 
-    /// Settles what is left to do for a row, by who the members are now.
+    /// Updates what is left to do for a row, based on the current members.
     pub(super) fn settle(&self, row: &mut Row) {
         row.settle(self.members().iter().map(|member| member.name.as_str()), self.is_early());
     }
@@ -202,7 +204,8 @@ impl Bucket {
         self.opened.elapsed() < LATE
     }
 
-    /// Enqueues what listings shall show. Under the key's lock, and after the change was announced to `changes`.
+    /// Enqueues what listings must show. Called under the key's lock, after the change was announced to
+    /// `changes`.
     pub(super) fn index(&self, key: &ObjectKey, record: &Record) -> Commit {
         let change = match record.object() {
             Some(object) => IndexChange::Put(object.row(key)),
@@ -211,7 +214,7 @@ impl Bucket {
         self.catalog.index(self.record.id, change)
     }
 
-    /// Looks at members soon.
+    /// Requests a check of the members soon.
     pub(super) fn call_for_look(&self) {
         self.look.notify_one();
     }
@@ -220,24 +223,24 @@ impl Bucket {
         *self.next_repair.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 
-    /// How long it is until what could not be repaired is tried again. `None`: that is going on.
+    /// The time until failed repairs are tried again. `None` means that it is already happening.
     pub(super) fn next_repair(&self) -> Option<Duration> {
         let at = *self.next_repair.lock().unwrap_or_else(PoisonError::into_inner);
         at.map(|at| at.saturating_duration_since(Instant::now())).filter(|rest| !rest.is_zero())
     }
 
-    /// Whether nobody was told of it yet.
+    /// Returns true the first time it is called for `what`: then the event is to be reported.
     pub(super) fn tells_once(&self, what: &'static str) -> bool {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(what)
     }
 
-    /// Looks for repairs soon.
+    /// Requests repairs soon.
     pub(super) fn call_for_repair(&self) {
         self.wake.notify_one();
     }
 
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // Boxed: a task is copied several times before it ends, and those of changes are large.
+        // Boxed: a task is copied several times before it ends, and tasks of changes are large.
         self.tasks.spawn(Box::pin(task));
     }
 }

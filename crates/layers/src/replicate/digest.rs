@@ -1,6 +1,6 @@
-//! Reads what a replica holds of a key, to tell by its bytes what it is.
+//! Reads the bytes that a replica holds of a key, to identify the object by its bytes.
 //!
-//! Owns no decision: what follows from the bytes is for `resolve` and `survey`.
+//! Owns no decision: `resolve` and `survey` draw the conclusions.
 
 use super::{
     member::{ANSWER, Member, nothing, one, timely},
@@ -18,7 +18,8 @@ use crate::{
 use futures_util::StreamExt;
 use std::sync::{Arc, OnceLock};
 
-/// Whether what a replica holds under an ETag of its own are the bytes of an object. Not, if the object has no digest to tell by.
+/// Whether the bytes that a replica holds under an ETag of its own are those of an object. False if the
+/// object has no digest to compare.
 pub(super) async fn has_bytes(member: &Arc<Member>, key: &ObjectKey, etag: &ETag, object: &Object) -> Result<bool> {
     let body = timely(ANSWER, body(member, key, etag)).await?;
     if !object.has_digest() {
@@ -30,7 +31,7 @@ pub(super) async fn has_bytes(member: &Arc<Member>, key: &ObjectKey, etag: &ETag
     }
 }
 
-/// The ETag that the bytes of an object have by S3, whatever a replica calls it.
+/// The ETag that S3 gives to the bytes of an object, whatever ETag the replica has.
 pub(super) async fn md5(member: &Arc<Member>, key: &ObjectKey, etag: &ETag, size: u64) -> Result<ETag> {
     let body = timely(ANSWER, body(member, key, etag)).await?;
     let announced = Announced { length: Some(size), ..Default::default() };
@@ -45,7 +46,8 @@ async fn body(member: &Arc<Member>, key: &ObjectKey, etag: &ETag) -> Result<Obje
     Ok(member.store().await?.get(key.current(), GetRequest { conditions, ..Default::default() }).await?.body)
 }
 
-/// What arrives of a body, if it is what was announced. It is an error if the body cannot be read: that says nothing of what is there.
+/// Returns the digests of a body if it is as announced. It is an error if the body cannot be read: that says
+/// nothing about the content.
 async fn digested(
     body: ObjectBody,
     announced: Announced,

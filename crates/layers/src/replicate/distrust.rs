@@ -1,19 +1,19 @@
-//! A replica that turned out not to hold what the record says of it: what is noted then, and what is repaired.
+//! A replica that does not hold what the record says: this is noted, and the replica is repaired.
 //!
-//! Does not own what becomes of an object that no replica holds any more (`resolve`).
+//! Does not own the result for an object that no replica holds any more (`resolve`).
 
 use super::{bucket::Bucket, member::Member, record::Wrong, resolve};
 use crate::{model::ObjectKey, store::Result};
 use std::sync::Arc;
 
-/// A replica turned out not to have what the record says it has.
+/// Notes that a replica does not have what the record says.
 pub(super) async fn distrust(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, member: &Member, wrong: Wrong) -> Result<()> {
     let guard = bucket.lock(key).await;
     let hold = bucket.hold(key, &guard).await?;
     let stands = hold.row().stands.filter(|record| record.change.generation == generation);
     let Some(record) = stands.filter(|record| record.copies.contains_key(&member.name)) else { return Ok(()) };
     if record.copies.len() == 1 {
-        // The last that had it: whatever is there has to be looked at before anything is given up.
+        // This was the last replica that had it: all others are asked before the object is given up.
         return resolve::lost(bucket, key, &hold).await;
     }
     tracing::warn!(%key, backend = member.name, "a replica does not have what it had: it is repaired");
@@ -34,7 +34,8 @@ pub(super) async fn distrust(bucket: &Arc<Bucket>, key: &ObjectKey, generation: 
     Ok(())
 }
 
-/// Does the same in the background for replicas that hold another object, or none: the client who met them does not wait for it.
+/// Does the same in the background for replicas that hold another object, or none: the client that met them
+/// does not wait.
 pub(super) fn distrust_later(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, wrong: Vec<Arc<Member>>) {
     if wrong.is_empty() {
         return;

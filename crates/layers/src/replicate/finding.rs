@@ -20,16 +20,17 @@ use crate::{
 use futures_util::StreamExt;
 use std::{sync::Arc, time::Duration};
 
-/// Changes in a row that may be superseded before the key is found out about.
+/// Maximum number of superseded changes in a row before the key is resolved.
 const SUPERSEDED: usize = 8;
-/// Rows read from the catalog at once, and keys that are found out about at once.
+/// How many rows are read from the catalog at once, and how many keys are resolved at once.
 const PAGE: usize = 1000;
 const AT_ONCE: usize = 16;
-/// A listing waits this long for the first walk over what was there before.
+/// How long a listing waits for the first full scan of existing objects.
 const FIRST_WALK: Duration = Duration::from_secs(20);
 
 impl Bucket {
-    /// The row of a key, to be changed; what a crash left of it is resolved. The guard is of that key.
+    /// The row of a key, to be changed; a pending change that a crash left is resolved first. The guard is
+    /// that of the key.
     pub(super) async fn hold(self: &Arc<Self>, key: &ObjectKey, _guard: &Guard<ObjectKey>) -> Result<Hold> {
         let hold = self.records.hold(key).await?;
         if hold.row().begun.is_some() {
@@ -40,8 +41,8 @@ impl Bucket {
         Ok(hold)
     }
 
-    /// As `hold`, for a change that is the same whatever was there: a change begun that nobody knows the end of is left as it is. It
-    /// is superseded, and need not be found out about.
+    /// Like `hold`, for a change whose result does not depend on the earlier state: a pending change with an
+    /// unknown outcome is left as it is. It is superseded and need not be resolved.
     pub(super) async fn hold_blindly(self: &Arc<Self>, key: &ObjectKey, _guard: &Guard<ObjectKey>) -> Result<Hold> {
         let hold = self.records.hold(key).await?;
         if hold.row().begun.is_some_and(|begun| begun.chain().count() >= SUPERSEDED) {
@@ -52,7 +53,7 @@ impl Bucket {
         Ok(hold)
     }
 
-    /// What a key is known to hold at once, without asking anybody.
+    /// What a key is known to hold, without asking any replica.
     pub(super) async fn glance(&self, key: &ObjectKey) -> Result<Option<Row>> {
         Ok(match self.records.see(key).await? {
             Seen::Row(row) if !self.may_be_foreign(&row) => Some(row),
@@ -75,12 +76,12 @@ impl Bucket {
         stands.filter(|record| record.object().is_some()).ok_or_else(|| StoreErrorKind::NoSuchKey.into())
     }
 
-    /// Nothing is known of the key, and some replica was never looked through.
+    /// Nothing is known about the key, and some replica was never scanned.
     fn may_be_foreign(&self, row: &Row) -> bool {
         row.stands.is_none() && row.begun.is_none() && self.members().iter().any(|member| member.is_unexplored())
     }
 
-    /// Waits until what was there before is known, which it is for good after the first walk.
+    /// Waits until the existing objects are known, which they are for good after the first full scan.
     pub(super) async fn looked_through(&self) -> Result<()> {
         let mut seeded = self.seeded.since_now();
         let known = async {
@@ -96,8 +97,9 @@ impl Bucket {
         }
     }
 
-    /// Finds out, once and before the first listing, about the changes that a crash left begun: readers may have seen them before it,
-    /// and the index never heard of them. A listing does not wait for replicas that are away.
+    /// Resolves, once and before the first listing, the changes that a crash left pending: readers may have
+    /// seen them before the crash, and the index does not contain them. A listing does not wait for replicas
+    /// that cannot be reached.
     pub(super) async fn caught_up(self: &Arc<Self>) {
         let catch_up = || async {
             match tokio::time::timeout(FIRST_WALK, self.resolve_all()).await {

@@ -1,7 +1,7 @@
-//! Whether a backend answers: what keeps requests from waiting for one that does not.
+//! Whether a backend answers: keeps requests from waiting for a backend that does not.
 //!
-//! Not being there, answering too late, failing: those are strikes, and some in a row take a backend out until a probe is
-//! answered. That there is no such key, or that it is too much at once, are answers.
+//! A connection failure, a late answer and an internal error are strikes. Several strikes in a row take a
+//! backend out until a probe is answered. "No such key" and "too many requests" are answers, not strikes.
 
 use super::tally::Tally;
 use crate::{
@@ -17,14 +17,14 @@ use std::{
 use tokio::time::Instant;
 
 const STRIKES: u32 = 3;
-/// Before the first probe, and at most before the next.
+/// The time before the first probe, and the maximum time before the next one.
 const RESTS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
-/// Answers whose time is remembered.
+/// How many response times are remembered.
 const REMEMBERED: usize = 64;
-/// So many answers pass before their times are sorted again: every read asks for what sorting tells.
+/// Response times are sorted again after this many answers, because every read uses the sorted result.
 const SORTED_EVERY: usize = 8;
 
-/// Through whom a backend can be asked whether it answers.
+/// A way to ask a backend whether it answers.
 #[async_trait]
 pub(super) trait Probe: Send + Sync + fmt::Debug {
     async fn probe(&self) -> bool;
@@ -34,7 +34,7 @@ pub(super) trait Probe: Send + Sync + fmt::Debug {
 pub(super) struct Health {
     state: Mutex<State>,
     probes: Mutex<Vec<Weak<dyn Probe>>>,
-    /// Counts recoveries of any backend: what waits for one looks again.
+    /// Counts recoveries of any backend: tasks that wait for one check again.
     recovered: Tally,
 }
 
@@ -42,13 +42,13 @@ pub(super) struct Health {
 struct State {
     strikes: u32,
     down: Option<Down>,
-    /// Probes since it was last well for some time.
+    /// The number of probes since the backend was last healthy for some time.
     probes: u32,
     recovered: Option<Instant>,
-    /// The latest, oldest first once it is full.
+    /// The latest response times, oldest first once it is full.
     times: Vec<Duration>,
     next: usize,
-    /// 95 of 100 of `times` were shorter, as they were a few answers ago.
+    /// 95 of 100 of `times` were shorter. The value may be a few answers old.
     p95: Option<Duration>,
 }
 
@@ -56,17 +56,18 @@ struct State {
 struct Down {
     since: Instant,
     why: String,
-    /// The kind of the error that says why. `None`: the backend was only late, which says nothing of the cause.
+    /// The kind of the error that is the cause. `None` means that the backend was only late, which does not
+    /// show the cause.
     kind: Option<StoreErrorKind>,
 }
 
-/// What became of a strike.
+/// The result of a strike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     AsBefore,
-    /// Somebody has to probe it now.
+    /// The backend went down, and the caller has to start probing it.
     WentDown,
-    /// It is out because it was late, and has told the cause by now.
+    /// The backend was out because it was late, and has reported the cause by now.
     Explained,
 }
 
@@ -79,12 +80,12 @@ impl Health {
         self.state().down.is_none()
     }
 
-    /// Since when, and why.
+    /// How long the backend has been down, and why.
     pub(super) fn down(&self) -> Option<(Duration, String)> {
         self.state().down.as_ref().map(|down| (down.since.elapsed(), down.why.clone()))
     }
 
-    /// It answered, after this time if somebody waited for it.
+    /// Reports an answer, with its response time if a request waited for it.
     pub(super) fn answered(&self, after: Option<Duration>) {
         let mut state = self.state();
         state.strikes = 0;
@@ -111,7 +112,7 @@ impl Health {
         self.strike(1, why, None)
     }
 
-    /// It kept others waiting for so long that nobody should wait for it again.
+    /// Reports that the backend kept requests waiting for so long that it must be taken out at once.
     pub(super) fn struck_out(&self, why: &str) -> Verdict {
         self.strike(STRIKES, why, None)
     }
@@ -121,7 +122,7 @@ impl Health {
         state.strikes = state.strikes.saturating_add(strikes);
         if let Some(down) = &mut state.down {
             let was_late = down.kind.is_none();
-            // The first error of a kind stays: what a probe meets says less than what a change has met.
+            // The first error of a kind is kept: the error of a probe says less than that of a change.
             if kind.is_some() && down.kind != kind {
                 (down.why, down.kind) = (why.to_owned(), kind);
                 return if was_late { Verdict::Explained } else { Verdict::AsBefore };
@@ -144,7 +145,8 @@ impl Health {
         probes.push(probe);
     }
 
-    /// Whether it answers. `None`: there is nobody to ask through, so it stays as it is until there is.
+    /// Whether the backend answers. `None` means that no member is left to probe through, so the state stays
+    /// until there is one.
     async fn probe(&self) -> Option<bool> {
         let probe = self.probes.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().find_map(Weak::upgrade);
         match probe {
@@ -153,7 +155,8 @@ impl Health {
         }
     }
 
-    /// Probes a backend that went down until it answers. By whom does not matter: members come and go with their buckets.
+    /// Probes a backend that went down until it answers. Any member may do it: members come and go with their
+    /// buckets.
     pub(super) fn watch(self: &Arc<Self>, name: &str) {
         let (health, name) = (Arc::downgrade(self), name.to_owned());
         tokio::spawn(async move {
@@ -161,7 +164,7 @@ impl Health {
                 let Some(rest) = health.upgrade().map(|health| health.rest()) else { return };
                 tokio::time::sleep(rest).await;
                 let Some(health) = health.upgrade() else { return };
-                // A real request may have brought it back.
+                // A real request may have brought the backend back.
                 if health.is_up() {
                     break;
                 }
@@ -174,8 +177,8 @@ impl Health {
         });
     }
 
-    /// How long to wait before the next probe: twice as long as before the last, give or take a fifth. One that answers probes and
-    /// fails again at once is not asked more often than one that answers none.
+    /// The time before the next probe: twice the last one, plus or minus a fifth. A backend that answers
+    /// probes and fails again at once is not probed more often than one that answers none.
     pub(super) fn rest(&self) -> Duration {
         let (first, longest) = RESTS;
         let mut state = self.state();
@@ -184,13 +187,13 @@ impl Health {
         spread(rest, 0.8..1.2)
     }
 
-    /// What an outcome says of the backend.
+    /// Evaluates what an outcome says about the backend.
     pub(super) fn judge(&self, error: Option<&StoreError>) -> Verdict {
         match error.map(|error| (error, error.kind())) {
             Some((error, StoreErrorKind::Unavailable | StoreErrorKind::NoConnection | StoreErrorKind::Internal)) => {
                 self.strike(1, &error.to_string(), Some(error.kind()))
             }
-            // Neither: it is there, and cannot.
+            // Neither a strike nor a success: the backend can be reached, and refuses the request.
             Some((_, StoreErrorKind::Busy | StoreErrorKind::Payload | StoreErrorKind::Broken)) => Verdict::AsBefore,
             _ => {
                 self.answered(None);
@@ -199,7 +202,7 @@ impl Health {
         }
     }
 
-    /// Within which time 95 of 100 answers came, lately.
+    /// The time within which 95 of 100 recent answers arrived.
     pub(super) fn p95(&self) -> Option<Duration> {
         self.state().p95
     }

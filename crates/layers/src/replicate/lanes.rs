@@ -1,12 +1,15 @@
-//! The order of changes to one key on one replica: each waits until those before have ended, however they ended.
+//! The order of changes to one key on one replica: each change waits until the earlier ones have ended, with
+//! whatever result.
 //!
-//! Turns are taken under the key's lock, so their order is that of the changes, and waited for outside of it.
+//! Turns are taken under the key's lock, so their order is that of the changes; tasks wait for them outside
+//! that lock.
 //!
-//! A long body is on its way before its turn comes. Some storage (MinIO) locks the key from the first byte of a conditional PUT to the
-//! last, which waits for the turn: then everybody before it would wait for it. So a body that was told its conditions early begins when
-//! nobody is in the lane, and gives way as soon as a change takes its turn there, over which its conditions could not hold any more.
-//! Invariant: whoever takes a turn of [`Lanes::change`] finds no early body but its own in the lane, and none begins before that turn
-//! has ended.
+//! A long body is sent before its turn comes. Some storage (MinIO) locks the key from the first byte of a
+//! conditional PUT to the last one, which waits for the turn: all earlier changes would then wait for that
+//! lock. So a body that is sent with its conditions begins when the lane is empty, and is withdrawn as soon
+//! as a change takes its turn after which those conditions could not hold.
+//! Invariant: a task that takes a turn by [`Lanes::change`] finds no early body in the lane except its own,
+//! and none begins before that turn has ended.
 
 use super::broadcast::Leg;
 use crate::{
@@ -29,7 +32,7 @@ pub(super) struct Lanes {
     early: Arc<Mutex<HashMap<Lane, Vec<Arc<Leg>>>>>,
 }
 
-/// A body that may be on its way before its turn, until this is dropped.
+/// A body that may be sent before its turn, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Early {
     lanes: Lanes,
@@ -37,7 +40,7 @@ pub(super) struct Early {
     leg: Arc<Leg>,
 }
 
-/// One's place in a lane, kept until it is dropped.
+/// A position in a lane, held until it is dropped.
 pub(super) struct Turn(Place);
 
 enum Place {
@@ -46,16 +49,16 @@ enum Place {
 }
 
 impl Lanes {
-    /// Behind everybody who is in the lane now, to change the key there. `own` is the leg of the change's body.
+    /// Takes a turn behind all others in the lane, to change the key. `own` is the leg of the change's body.
     pub(super) fn change(&self, member: usize, key: &ObjectKey, own: Option<&Arc<Leg>>) -> Turn {
-        // In this order: a body that comes to the lane after this look finds the turn taken.
+        // In this order, a body that arrives after this check finds the turn taken.
         let turn = self.join(member, key);
         let early = self.early().remove(&(member, key.clone())).unwrap_or_default();
         early.iter().filter(|leg| !own.is_some_and(|own| Arc::ptr_eq(own, leg))).for_each(|leg| leg.give_way());
         turn
     }
 
-    /// Announces a body that is to be on its way before its turn.
+    /// Announces a body that is to be sent before its turn.
     pub(super) fn before_turn(&self, member: usize, key: &ObjectKey, leg: &Arc<Leg>) -> Early {
         let lane = (member, key.clone());
         self.early().entry(lane.clone()).or_default().push(leg.clone());
@@ -66,12 +69,12 @@ impl Lanes {
         self.early.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Behind everybody who is in the lane now.
+    /// Takes a turn behind all others in the lane.
     pub(super) fn join(&self, member: usize, key: &ObjectKey) -> Turn {
         let (locks, lane) = (self.locks.clone(), (member, key.clone()));
-        // Without tokio's budget, which may put off even the queueing.
+        // Polled without tokio's budget, which may delay even the queueing.
         let mut waiting = unconstrained(async move { locks.lock(&lane).await }).boxed();
-        // The lock is fair: whoever was polled first is first.
+        // The lock is fair: waiters get it in the order of their first poll.
         Turn(match (&mut waiting).now_or_never() {
             Some(guard) => Place::Come { _guard: guard },
             None => Place::Waiting(waiting),
@@ -89,8 +92,9 @@ impl Turn {
 }
 
 impl Early {
-    /// Waits until nobody who came before is in the lane any more, or until the body's own turn has come: that turn may have been taken
-    /// before this was called, and whoever waits behind it would wait for himself. `false`: there is no body any more.
+    /// Waits until all earlier turns in the lane have ended, or until the body's own turn has come: that turn
+    /// may have been taken before this call, and a body that waited behind its own turn would wait for
+    /// itself. Returns `false` if the body is gone.
     pub(super) async fn may_begin(&self) -> bool {
         let mut behind = self.lanes.join(self.lane.0, &self.lane.1);
         tokio::select! {

@@ -1,4 +1,4 @@
-//! Copying what is too large for one request: in parts, as a client would.
+//! Copies an object that is too large for one request: in parts, as a client would.
 
 use super::{
     bucket::Bucket,
@@ -13,10 +13,10 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// At least; there are 10,000 at most.
+/// The minimum size of a part; there are at most 10,000 parts.
 const PART: u64 = 64 << 20;
 
-/// Whether it was; else something else stands by now.
+/// Returns whether the object was copied; `false` means that the key has changed.
 pub(super) async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Arc<Record>) -> Result<bool> {
     let object = record.object().ok_or_else(nothing)?;
     let store = member.store().await?;

@@ -1,9 +1,13 @@
-//! Places of deleted buckets that could not be removed: a member did not answer when its bucket was deleted.
+//! Locations of deleted buckets that could not be removed, because a member did not answer when its bucket
+//! was deleted.
 //!
-//! They are in the catalog, and are tried again when a backend comes back, and now and then. Invariants:
-//! - a place is written down before its bucket is forgotten, and forgotten only once it is gone or belongs to a bucket again;
-//! - a place that a bucket has is not touched: removing one and making one there take turns;
-//! - only an empty place is removed.
+//! They are in the catalog. Removal is tried again when a backend can be reached again, and at intervals.
+//! Invariants:
+//! - a location is written down before its bucket is forgotten, and is forgotten only once it is gone or
+//!   belongs to a bucket again;
+//! - a location that belongs to a bucket is not touched: removing a location and creating one there take
+//!   turns;
+//! - only an empty location is removed.
 
 use super::{
     member::{Member, timely},
@@ -28,9 +32,9 @@ use std::{
 };
 use tokio::{sync::Notify, task::unconstrained};
 
-/// What removing one may take.
+/// Maximum time to remove one location.
 const STEP: Duration = Duration::from_secs(20);
-/// Between two rounds, at first and at most.
+/// The time between two rounds: at first, and at most.
 const RESTS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 const PAGE: usize = 1000;
 
@@ -42,7 +46,7 @@ pub(super) struct LeftPlaces {
     backends: HashMap<String, Arc<dyn Backend>>,
     turns: Arc<Locks<At>>,
     wake: Notify,
-    /// Those that somebody was told of.
+    /// The locations that were already reported.
     told: Mutex<HashSet<At>>,
 }
 
@@ -51,7 +55,7 @@ impl LeftPlaces {
         Arc::new(Self { catalog, backends, turns: Arc::default(), wake: Notify::new(), told: Mutex::default() })
     }
 
-    /// Durable when it returns.
+    /// The location is written down durably when this returns.
     pub(super) async fn leave(&self, bucket: &BucketRecord, members: impl Iterator<Item = Arc<Member>>) -> store::Result<()> {
         for member in members {
             let (backend, place, name) = (member.name.clone(), member.record.bucket.place.clone(), bucket.bucket.name.clone());
@@ -61,15 +65,16 @@ impl LeftPlaces {
         Ok(())
     }
 
-    /// Takes a place for a bucket. Nobody removes it while the turn is held. `None`: somebody is just doing so.
+    /// Takes a location for a bucket. It is not removed while the turn is held. `None` means that it is being
+    /// removed now.
     pub(super) async fn reclaim(&self, backend: &str, place: &str) -> store::Result<Option<Guard<At>>> {
-        // Without tokio's budget, which may put off even a lock that is free.
+        // Polled without tokio's budget, which may delay even a free lock.
         let turn = unconstrained(self.turns.lock(&(backend.to_owned(), place.to_owned()))).now_or_never();
         self.catalog.forget_place(backend, place).await?;
         Ok(turn)
     }
 
-    /// Whether a deleted bucket has left a place.
+    /// Whether a location was left by a deleted bucket.
     pub(super) async fn was_left(&self, backend: &str, place: &str) -> store::Result<bool> {
         Ok(self.catalog.left_places().await?.iter().any(|left| left.backend == backend && left.place == place))
     }
@@ -78,7 +83,7 @@ impl LeftPlaces {
         self.wake.notify_one();
     }
 
-    /// Whether any is left.
+    /// Returns whether any location is left.
     async fn round(&self, run: &Run) -> Result<bool, Failure> {
         let left = self.catalog.left_places().await.map_err(|error| {
             tracing::debug!(%error, "the places of deleted buckets could not be read");
@@ -107,7 +112,7 @@ impl LeftPlaces {
         Ok(some_left)
     }
 
-    /// `Ok(false)`: it stays, for a reason that was told.
+    /// Returns `Ok(false)` if the location stays, for a reason that was reported.
     async fn remove(&self, left: &LeftPlace) -> store::Result<bool> {
         let Some(backend) = self.backends.get(&left.backend) else { return Ok(false) };
         let at = (left.backend.clone(), left.place.clone());
@@ -125,7 +130,7 @@ impl LeftPlaces {
         Ok(true)
     }
 
-    /// Whether a bucket has the place by now.
+    /// Whether a bucket has the location by now.
     async fn has_owner(&self, left: &LeftPlace) -> store::Result<bool> {
         if let Some(bucket) = self.catalog.bucket(&left.bucket).await? {
             let replicas = self.catalog.replicas(bucket.id).await?;
@@ -152,7 +157,7 @@ impl LeftPlaces {
     }
 }
 
-/// Removes those of the buckets of one backend, as long as it is open.
+/// Removes the locations of deleted buckets on one backend, which it keeps open.
 #[derive(Debug)]
 pub(super) struct Removing {
     left: Arc<LeftPlaces>,
@@ -196,7 +201,7 @@ impl Worker for Removing {
     }
 }
 
-/// As its driver wants to hear of it. Nothing of it is in the catalog any more.
+/// The record in the form that the driver needs. The catalog has no record of the bucket any more.
 fn record(left: &LeftPlace) -> BucketRecord {
     let nobody = Owner { id: "".into(), display_name: "".into() };
     let bucket = NewBucket {

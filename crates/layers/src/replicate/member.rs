@@ -1,4 +1,4 @@
-//! One replica of a bucket, as its siblings see it.
+//! One replica of a bucket, as the other replicas see it.
 
 use super::{
     health::{Health, Probe, Verdict},
@@ -27,21 +27,22 @@ use std::{
 use tokio::sync::{Mutex, OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// Changes on their way to one replica: one that is slow must not gather all there are.
+/// Maximum number of changes in progress to one replica: a slow replica must not collect all of them.
 const AT_ONCE: usize = 64;
-/// What a replica may take to publish, besides a second for each MiB: longer than drivers take to find out that nobody answers.
+/// Maximum time for a replica to publish, plus a second for each MiB: longer than drivers take to detect that
+/// the storage does not answer.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What a replica may take to say what it has of a key.
+/// Maximum time for a replica to report what it has of a key.
 const LOOK: Duration = Duration::from_secs(5);
-/// What it may take to begin an answer with more than that.
+/// Maximum time for a replica to begin any larger answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
-/// A probe that takes longer is not answered.
+/// A probe that takes longer counts as not answered.
 const PROBE: Duration = Duration::from_secs(5);
-/// Missing objects that call for a look at all of a replica.
+/// The number of missing objects that causes a full scan of a replica.
 const BURST: usize = 8;
 const PROBED: &str = "causeway-probe";
 
-/// Changes whose conditions a storage may or may not know.
+/// The kinds of changes whose conditions a storage may or may not support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Guarded {
     Put,
@@ -51,30 +52,31 @@ pub(super) enum Guarded {
 
 #[derive(Debug)]
 pub(super) struct Member {
-    /// Its backend's.
+    /// The name of its backend.
     pub(super) name: String,
-    /// Tells it from others of this process.
+    /// Distinguishes the member from others of this process.
     pub(super) number: usize,
-    /// The bucket that it is to its driver.
+    /// The bucket as its driver knows it.
     pub(super) record: BucketRecord,
     pub(super) health: Arc<Health>,
     pub(super) backend: Arc<dyn Backend>,
     opened: OnceCell<OpenedBucket>,
     stop: CancellationToken,
     slots: Arc<Semaphore>,
-    /// Held while its place is made or removed.
+    /// Held while its location is created or removed.
     pub(super) placing: Arc<Mutex<()>>,
     pub(super) pace: Arc<Pace>,
-    /// What could not be repaired here.
+    /// The repairs that failed on this replica.
     pub(super) troubles: Arc<Troubles>,
-    /// By `Guarded`: conditions that the storage refused when it was asked for them.
+    /// By `Guarded`: the storage has refused conditions of this kind.
     refused: [AtomicBool; 3],
     seeded: AtomicBool,
-    /// It lost its place once, and was not filled again when it was opened.
+    /// The replica had lost its location before, and was not yet filled again when it was opened.
     refilled: bool,
-    /// Its place could not be made with its bucket: nothing is asked of it before somebody has looked what lies there.
+    /// Its location could not be created with its bucket: it is not used before the worker has checked what
+    /// is at that location.
     unmade: AtomicBool,
-    /// Objects that it should have had and did not, since it was last looked at.
+    /// The number of objects missing on this replica since its last scan.
     missed: AtomicUsize,
     rank: AtomicI64,
 }
@@ -122,8 +124,8 @@ impl Member {
         member
     }
 
-    /// The same replica, to be opened anew as what the catalog says of it now. It has the same number: changes through both keep one
-    /// order.
+    /// The same replica, opened again with the current data of the catalog. It has the same number, so that
+    /// changes through both keep one order.
     pub(super) fn renewed(&self, bucket: &BucketRecord, replica: ReplicaRecord) -> Arc<Self> {
         let mut record = bucket.clone();
         record.id = replica.id;
@@ -150,19 +152,20 @@ impl Member {
         })
     }
 
-    /// Opened when it is first needed: storage that is away when the bucket is opened may be back later. Whoever waited for a turn
-    /// until we were told to stop begins nothing any more: after him comes who does not know of it.
+    /// Opened at first use: storage that cannot be reached when the bucket is opened may be reachable later.
+    /// A task that waited for its turn until the server stops begins nothing: the next process does not know
+    /// of it.
     pub(super) async fn opened(&self) -> Result<&OpenedBucket> {
         if self.stop.is_cancelled() {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "the server is being stopped"));
         }
         if self.is_unmade() {
-            // Of a kind that says nothing against the backend, where other buckets may be well.
+            // The error does not count against the backend, where other buckets may work.
             return Err(StoreError::new(StoreErrorKind::Busy, "the place of the replica could not be made yet"));
         }
         let open = || async {
-            // Opening may make a place anew, and then nobody would know that all that was in it is gone. Whoever opens a replica may hold a
-            // key's lock: one that hangs is not waited for.
+            // Opening may create a location again, which would hide that its content is gone. The caller may
+            // hold a key's lock, so a backend that hangs is not waited for.
             if self.is_seeded() && !timely(ANSWER, self.backend.has_place(&self.record)).await? {
                 return Err(StoreError::new(StoreErrorKind::Unavailable, "the place of the replica is gone: it is made again soon"));
             }
@@ -175,7 +178,7 @@ impl Member {
         Ok(self.opened().await?.store.clone())
     }
 
-    /// Whether its place is there, and is the one that it was opened on.
+    /// Whether its location exists, and is the one on which it was opened.
     pub(super) async fn has_place(&self) -> Result<bool> {
         if self.opened.get().is_none() && !timely(ANSWER, self.backend.has_place(&self.record)).await? {
             return Ok(false);
@@ -183,17 +186,18 @@ impl Member {
         timely(ANSWER, self.opened().await?.upkeep.is_there()).await
     }
 
-    /// A place among the changes on their way, if there is one.
+    /// A permit among the changes in progress, if one is free.
     pub(super) fn slot(&self) -> Option<OwnedSemaphorePermit> {
         self.slots.clone().try_acquire_owned().ok()
     }
 
-    /// As far as they are known.
+    /// Its capabilities, as far as they are known.
     pub(super) fn capabilities(&self) -> Capabilities {
         self.opened.get().map_or_else(|| self.backend.capabilities(), |opened| opened.store.capabilities())
     }
 
-    /// Whether the storage checks conditions of such a change. It is asked before the first one, where that has to be tried out.
+    /// Whether the storage checks conditions of such a change. If that has to be probed, it is done before
+    /// the first change.
     async fn checks(&self, guarded: Guarded) -> Result<bool> {
         if self.refused.get(guarded as usize).is_some_and(|refused| refused.load(Ordering::Relaxed)) {
             return Ok(false);
@@ -207,13 +211,14 @@ impl Member {
         Ok(guarantee != Guarantee::Refused)
     }
 
-    /// As far as that is known, without asking.
+    /// The known answer, without asking the storage.
     pub(super) fn may_check_puts(&self) -> bool {
         let is_refused = self.refused.get(Guarded::Put as usize).is_some_and(|refused| refused.load(Ordering::Relaxed));
         !is_refused && self.capabilities().conditional_writes != Guarantee::Refused
     }
 
-    /// It answered that it knows no conditions of such a change, whatever it was taken for: it is asked for none any more.
+    /// Notes that the storage refused conditions of such a change, whatever was assumed: no more are sent to
+    /// it.
     pub(super) fn checks_not(&self, guarded: Guarded) {
         if let Some(refused) = self.refused.get(guarded as usize)
             && !refused.swap(true, Ordering::Relaxed)
@@ -222,27 +227,27 @@ impl Member {
         }
     }
 
-    /// It had everything once.
+    /// The replica was complete once.
     pub(super) fn is_seeded(&self) -> bool {
         self.seeded.load(Ordering::Acquire)
     }
 
-    /// It had everything, lost its place and is filled anew: what nobody knows there is old.
+    /// The replica was complete, lost its location, and is being filled again: unknown objects in it are old.
     pub(super) fn is_refilled(&self) -> bool {
         self.refilled && !self.is_seeded()
     }
 
-    /// It was never looked through: others may have put something there before.
+    /// The replica was never scanned: it may contain objects created outside Causeway.
     pub(super) fn is_unexplored(&self) -> bool {
         !self.is_seeded() && !self.refilled
     }
 
-    /// It did not have an object that it should. Whether so many in a row that all of it has to be looked at.
+    /// Notes a missing object. Returns whether so many are missing that the whole replica must be scanned.
     pub(super) fn missed(&self) -> bool {
         (self.missed.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(BURST)
     }
 
-    /// As many objects were missing as call for a look at all of it; counting begins anew.
+    /// Returns whether so many objects are missing that the replica must be scanned, and restarts the count.
     pub(super) fn take_missed(&self) -> bool {
         self.missed.swap(0, Ordering::Relaxed) >= BURST
     }
@@ -267,7 +272,7 @@ impl Member {
         self.rank.store(rank, Ordering::Relaxed);
     }
 
-    /// What is known of a key here, by its record.
+    /// What the record says that this replica holds of a key.
     pub(super) fn known(&self, record: Option<&Record>) -> Known {
         match record {
             Some(record) => record.known(&self.name),
@@ -276,7 +281,7 @@ impl Member {
         }
     }
 
-    /// As `known`, by asking where nobody knows.
+    /// Like `known`, but asks the storage if the record does not say.
     pub(super) async fn find(&self, key: &ObjectKey, known: Known) -> Result<Known> {
         match known {
             Known::Unknown => Ok(self.look(key).await?.map_or(Known::Absent, |info| Known::Held(info.etag))),
@@ -284,20 +289,21 @@ impl Member {
         }
     }
 
-    /// What its storage says, or that there is nothing.
+    /// What its storage reports; `None` if there is no object.
     pub(super) async fn look(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>> {
         let head = async { self.store().await?.head(key.current(), &Default::default()).await };
         there(timely(LOOK, head).await)
     }
 
-    /// As `look`, with parts and tags.
+    /// Like `look`, but with parts and tags.
     pub(super) async fn describe(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>> {
         let describe = async { self.store().await?.describe(key.current(), &Default::default()).await };
         there(timely(LOOK, describe).await)
     }
 
-    /// Conditions under which a change finds what it expects: one that comes late, after others, finds something else and does
-    /// nothing. Where the storage has no such conditions there are none: the key's lane alone keeps the order then.
+    /// Conditions under which a change finds the state that it expects: a change that arrives late, after
+    /// others, finds another state and does nothing. If the storage supports no such conditions, there are
+    /// none: then only the key's lane keeps the order.
     pub(super) async fn guard(&self, guarded: Guarded, known: &Known) -> Result<WriteConditions> {
         let none = WriteConditions::default();
         let conditions = match known {
@@ -321,17 +327,18 @@ impl Member {
         kept
     }
 
-    /// What an outcome says of the backend.
+    /// Evaluates what an outcome says about the backend.
     pub(super) fn judge<T>(self: &Arc<Self>, outcome: &Result<T>) {
         self.heed(self.health.judge(outcome.as_ref().err()));
     }
 
-    /// It keeps others waiting.
+    /// Reports that the replica keeps other requests waiting.
     pub(super) fn lagged(self: &Arc<Self>) {
         self.heed(self.health.struck("it did not answer in time"));
     }
 
-    /// It kept everybody waiting so long that nobody should wait for it again before it answers a probe.
+    /// Takes the replica out: it kept all requests waiting for so long that none should wait for it again
+    /// before it answers a probe.
     pub(super) fn take_out(self: &Arc<Self>, why: &str) {
         self.heed(self.health.struck_out(why));
     }
@@ -351,7 +358,7 @@ impl Member {
 
 #[async_trait]
 impl Probe for Member {
-    /// By a key that is hardly there: no index of ours and no cache can answer for the storage.
+    /// Probes with a key that hardly exists: no index and no cache can then answer for the storage.
     async fn probe(&self) -> bool {
         if self.is_unmade() {
             return timely(PROBE, self.backend.found(&self.record)).await.is_ok();
@@ -368,7 +375,7 @@ impl Probe for Member {
                 false
             }
             Ok(Err(error)) if matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Internal | StoreErrorKind::Broken) => {
-                // The storage answers, and only our place in it is gone: that is for us to set right.
+                // The storage answers, and only our location in it is gone: the worker repairs that.
                 let is_gone = matches!(timely(PROBE, self.has_place()).await, Ok(false));
                 if !is_gone {
                     self.heed(self.health.judge(Some(&error)));
@@ -389,7 +396,7 @@ fn there(found: Result<ObjectInfo>) -> Result<Option<ObjectInfo>> {
     }
 }
 
-/// A replica that never answers must keep nobody waiting for ever.
+/// A replica that never answers must not block a caller for ever.
 pub(super) async fn timely<T>(limit: Duration, answer: impl Future<Output = Result<T>>) -> Result<T> {
     let late = |_| StoreError::new(StoreErrorKind::Unavailable, "a replica did not answer in time");
     tokio::time::timeout(limit, answer).await.map_err(late)?
@@ -405,7 +412,7 @@ pub(super) fn one(etag: &ETag) -> ETagMatch {
     ETagMatch::OneOf(vec![etag.clone()])
 }
 
-/// Too few replicas can be had.
+/// Too few replicas can be reached.
 pub(super) fn too_few(had: usize, needed: usize) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, format!("{had} replicas answer, and {needed} are needed"))
 }

@@ -1,16 +1,19 @@
-//! Replicated buckets: one bucket on several backends of any kinds, with one truth about it.
+//! Replicated buckets: one bucket on several backends of any types, with one record of its state.
 //!
-//! A backend of its own, upon others: `type = "replicated"`. Each replica is an ordinary bucket to its driver. What an object
-//! is, and which replica holds it, is a record in the catalog (`record`); a PUT is read once and goes to all replicas at once
-//! (`broadcast`, `write`), takes effect under the key's lock (`publish`), and is acknowledged when enough have it. Reads ask one
-//! replica for the very ETag that the record has of it, and go on with another where that one fails (`read`, `relay`). What was
-//! left behind is repaired (`repair`, `worker`), and what replicas have is compared with the records (`survey`).
+//! This is a backend of its own on top of others: `type = "replicated"`. Each replica is an ordinary bucket
+//! to its driver. What an object is, and which replicas hold it, is a record in the catalog (`record`). A PUT
+//! is read once and sent to all replicas at once (`broadcast`, `write`), takes effect under the key's lock
+//! (`publish`), and is acknowledged when enough replicas have it. A read asks one replica for exactly the
+//! ETag that the record has for it, and continues with another replica if that one fails (`read`, `relay`).
+//! Missing copies are repaired (`repair`, `worker`), and the content of replicas is compared with the records
+//! (`survey`).
 //!
 //! Owns no protocol and no storage. Invariants:
-//! - an acknowledged change is never lost while one replica that has it is there, and never comes back once it was replaced;
-//! - no client reads what a replica shows under another ETag than the record has of it, however late, torn or changed by others
-//!   that copy is; bytes that rot under the right one are found by scrubs;
-//! - a replica that is slow or away delays nobody who does not need it.
+//! - an acknowledged change is never lost while one replica that has it exists, and never returns once it was
+//!   replaced;
+//! - no client reads a copy whose ETag differs from the record's, however late, torn or changed outside the
+//!   gateway that copy is; bytes that are corrupt under the right ETag are found by scrubs;
+//! - a replica that is slow or cannot be reached delays only requests that need it.
 
 mod bodies;
 mod broadcast;
@@ -77,13 +80,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// When a write is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WritePolicy {
-    /// Every replica has it.
+    /// When every replica has it.
     All,
-    /// So many have it.
+    /// When this many replicas have it.
     Quorum(usize),
-    /// One has it; the others get it in the background.
+    /// When one replica has it; the others get it in the background.
     First,
-    /// All have answered or are late, and one has it.
+    /// When all replicas have answered or are late, and at least one has it.
     BestEffort,
 }
 
@@ -92,23 +95,23 @@ pub enum WritePolicy {
 pub enum ReadPolicy {
     /// The first that answers, in order of rank.
     Ordered,
-    /// The one that was fastest lately.
+    /// The replica that was fastest recently.
     Fastest,
-    /// As `Fastest`, and another one too if it takes longer than it nearly always does.
+    /// Like `Fastest`, and also a second replica when the first takes longer than nearly all its answers.
     Hedged,
 }
 
 #[derive(Debug)]
 pub struct ReplicatedSettings {
-    /// Its own name.
+    /// The name of the replicated backend.
     pub name: String,
-    /// Names of those that it consists of, in order.
+    /// The names of the backends that it consists of, in order.
     pub members: Vec<String>,
-    /// Those it may ever consist of.
+    /// The backends that it may ever consist of.
     pub backends: HashMap<String, Arc<dyn Backend>>,
     pub write: WritePolicy,
     pub read: ReadPolicy,
-    /// Between two scrubs of a bucket that nobody asks for. Zero: there are none.
+    /// The time between two automatic scrubs of a bucket. Zero means that there are none.
     pub scrub: Duration,
 }
 
@@ -127,7 +130,7 @@ pub struct ReplicatedBackend {
 }
 
 impl ReplicatedBackend {
-    /// What goes on in the background is shown by `workers`.
+    /// Background work is shown by `workers`.
     pub fn open(settings: ReplicatedSettings, catalog: Arc<dyn Catalog>, workers: Workers) -> Result<Self, StoreError> {
         let wrong = |why: String| Err(StoreError::new(StoreErrorKind::InvalidRequest, why));
         let distinct: BTreeSet<_> = settings.members.iter().collect();
@@ -170,7 +173,7 @@ impl ReplicatedBackend {
         self.settings.members.iter().filter_map(|name| self.settings.backends.get_key_value(name))
     }
 
-    /// One for all buckets: what one finds out spares the others.
+    /// One state for all buckets: what one bucket learns helps the others.
     fn health_of(&self, name: &str) -> Arc<Health> {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         health.entry(name.to_owned()).or_insert_with(|| Arc::new(Health::new(self.recovered.clone()))).clone()
@@ -180,7 +183,7 @@ impl ReplicatedBackend {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where a bucket lies on one of the backends.
+    /// The location of a bucket on one of the backends.
     fn place_of(backend: &dyn Backend, bucket: &NewBucket) -> Result<String, StoreError> {
         let prefix = (bucket.place != bucket.name.as_str()).then_some(bucket.place.as_str());
         backend.place_at(&bucket.name, None, prefix)
@@ -191,7 +194,7 @@ impl ReplicatedBackend {
         Ok(Member::new(bucket, replica, backend, health, self.stop.clone()))
     }
 
-    /// The replicas that the catalog knows, and those of the configuration that it does not, which are filled.
+    /// The replicas in the catalog, and those that only the configuration names, which are filled.
     async fn replicas(&self, bucket: &BucketRecord) -> Result<Vec<ReplicaRecord>, StoreError> {
         let mut known = self.catalog.replicas(bucket.id).await?;
         for (name, backend) in self.members() {
@@ -228,7 +231,7 @@ impl ReplicatedBackend {
         let (record, catalog, stop) = (bucket.clone(), self.catalog.clone(), self.stop.child_token());
         let scrub = self.settings.scrub;
         let open = Bucket::new(Opening { record, catalog, write, read, scrub, recent: self.recent.clone(), recovered, members, stop });
-        // Another may have come first: then that is the one.
+        // Another task may have opened it first: then that one is used.
         let mut opened = self.opened();
         if let Some(first) = opened.get(&bucket.id).and_then(Weak::upgrade) {
             return Ok(first);
@@ -256,7 +259,7 @@ impl Backend for ReplicatedBackend {
         self.members().map(part).collect()
     }
 
-    /// On the replicas that answer. What lies on the others is looked at when they do, before they are used.
+    /// Checks the replicas that answer. The others are checked when they answer, before they are used.
     async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
         let mut members = Vec::new();
         for BackendPlace { backend, place } in self.parts(&bucket.bucket)? {
@@ -288,7 +291,7 @@ impl Backend for ReplicatedBackend {
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         let open = self.opened_bucket(bucket).await?;
-        // Objects whose removal some replica has not heard of.
+        // Objects whose deletion has not reached every replica.
         if queue::drain(&open, |_| ()).await?.left > 0 {
             return Err(places::still_has_deleted());
         }

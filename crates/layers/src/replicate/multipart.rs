@@ -1,7 +1,8 @@
-//! Multipart uploads: one of ours in the catalog, one of its own on every member, part by part the same bytes.
+//! Multipart uploads: one upload of ours in the catalog, one upload on every member, with the same bytes in
+//! every part.
 //!
-//! Invariants: what an upload is and which parts it has is what the catalog says; a part is acknowledged when every member that
-//! goes on with the upload has it, and at least as many as a write needs.
+//! Invariants: the catalog decides what an upload is and which parts it has; a part is acknowledged when
+//! every member that stays in the upload has it, and at least as many as a write needs.
 
 use super::{
     bodies::Sight,
@@ -27,14 +28,14 @@ use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{task::JoinHandle, time::timeout};
 
-/// How much longer than those that are needed others may take with a part.
+/// How much longer than the members that are needed the others may take with a part.
 const LAG: Duration = Duration::from_millis(500);
-/// Parts read from the catalog at once.
+/// How many parts are read from the catalog at once.
 const PAGE: usize = 1000;
 
 type Answers<T> = FuturesUnordered<BoxFuture<'static, (Arc<Member>, Result<T>)>>;
 
-/// What members answer, until as many did as are needed, and a little longer.
+/// Collects the answers of members until as many as needed have answered, and for a short time after that.
 async fn gather<T>(mut asked: Answers<T>, needed: usize) -> (BTreeMap<String, T>, Option<StoreError>) {
     let (mut got, mut failure) = (BTreeMap::new(), None);
     while let Some((member, answer)) = match got.len() >= needed {
@@ -54,13 +55,13 @@ pub(super) async fn begin(bucket: &Arc<Bucket>, key: &ObjectKey, request: BeginU
     let initiated = Timestamp::now();
     let upload = crate::backend::uploads::new_id(initiated)?;
     let in_hand = Arc::new(bucket.uploads.in_hand());
-    // What is begun on a member and not written down is aborted there.
+    // An upload that was begun on a member and not written down is aborted there.
     let mut leaving = Leaving { bucket, settled: false };
     let asked = Answers::new();
     for (member, slot) in bucket.writers()? {
         let request = BeginUpload { attributes: member.keeps(&request.attributes), ..request.clone() };
         let (own, key, in_hand) = (member.clone(), key.clone(), in_hand.clone());
-        // A task: one that is late comes to its end, so that its driver knows of what it has begun.
+        // Spawned as a task: a late member still completes, so that its driver knows what it has begun.
         let task = tokio::spawn(async move {
             let _held = (slot, in_hand);
             timely(ANSWER, async { own.store().await?.begin_upload(&key, request).await }).await
@@ -91,7 +92,7 @@ pub(super) async fn begin(bucket: &Arc<Bucket>, key: &ObjectKey, request: BeginU
     Ok(upload)
 }
 
-/// Looks for what was left on members, unless all of it was settled.
+/// Starts a search for uploads left on members when dropped, unless all of them were settled.
 struct Leaving<'b> {
     bucket: &'b Bucket,
     settled: bool,
@@ -115,7 +116,7 @@ async fn find(bucket: &Bucket, key: &ObjectKey, upload: &UploadId) -> Result<Upl
     record.filter(|record| record.key == *key).ok_or_else(|| StoreErrorKind::NoSuchUpload.into())
 }
 
-/// Who goes on with an upload, and its id there.
+/// The members that stay in an upload, and its id on each.
 async fn members(bucket: &Bucket, record: &UploadRecord) -> Result<Places> {
     if let Some(members) = bucket.uploads.members(&record.upload) {
         return Ok(members);
@@ -163,7 +164,7 @@ pub(super) async fn put_part(
     for ((member, slot), leg) in writers.into_iter().zip(&legs) {
         let there = places.0.get(&member.name).and_then(|id| UploadId::parse(id)).ok_or(StoreErrorKind::NoSuchUpload)?;
         let (payload, key, leg) = (broadcast.payload(leg), key.clone(), leg.clone());
-        // A task: the body must flow while nobody looks at the answers.
+        // Spawned as a task: the body must flow while no caller polls the answers.
         let own = member.clone();
         let task = tokio::spawn(async move {
             let _slot = slot;
@@ -179,18 +180,19 @@ pub(super) async fn put_part(
     let ended = match broadcast.send(payload, needed).await {
         Ok(ended) => ended,
         Err(error) => {
-            // Members take no more of an upload that has ended.
+            // Members take no more parts of an upload that has ended.
             find(bucket, key, upload).await?;
             return Err(error);
         }
     };
-    // Parts of one number come one after the other: what a member has then is what the catalog says.
+    // Parts of one number are uploaded one after the other, so that the members have the part that the
+    // catalog has.
     let _turn = bucket.parts.lock(&(upload.clone(), number)).await;
     legs.iter().for_each(|leg| leg.release(&ended, None));
     let (sent, failure) = gather(asked, needed).await;
     let having = Places(sent.into_iter().map(|(name, part)| (name, part.etag.as_str().to_owned())).collect());
     if !bucket.uploads.narrow(upload, &having, needed) {
-        // It may have ended meanwhile.
+        // The upload may have ended meanwhile.
         find(bucket, key, upload).await?;
         return Err(failure.filter(|error| !error.is_temporary()).unwrap_or_else(|| too_few(having.0.len(), needed)));
     }
@@ -210,7 +212,7 @@ pub(super) async fn put_part(
     }
 }
 
-/// A body that breaks off reaches nobody. One that was let go has its end already.
+/// Fails the body on all legs when dropped. A body that was released already has its end.
 struct FailOnDrop<'l>(&'l [Arc<Leg>]);
 
 impl Drop for FailOnDrop<'_> {
@@ -219,7 +221,7 @@ impl Drop for FailOnDrop<'_> {
     }
 }
 
-/// A member's share of a part, given up when nobody waits for it any more.
+/// A member's share of a part, cancelled when dropped.
 struct Sending {
     member: Arc<Member>,
     task: JoinHandle<Result<PartWritten>>,
@@ -277,7 +279,7 @@ pub(super) async fn complete(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &Upl
         .of_parts(&assembled.parts, upload.clone());
     let own = upload.clone();
     let make = Box::new(move |row: &Row| match row.object() {
-        // Somebody else completed it meanwhile.
+        // Another request completed it meanwhile.
         Some(there) if there.upload.as_ref() == Some(&own) => Ok(Outcome::Stays),
         _ => Ok(Outcome::Becomes(Some(Box::new(object)))),
     });
@@ -285,7 +287,7 @@ pub(super) async fn complete(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &Upl
         publish::publish(bucket, key, Plan { conditions: request.conditions, sight: Sight::Looked, make, steps, body: None }).await;
     let written = match published {
         Ok(Some(record)) => record.object().map(Object::written).ok_or_else(nothing)?,
-        // The one that stands; conditions were those of the other.
+        // Returns the current object; the conditions were those of the other request.
         Ok(None) => bucket.find(key).await?.object().map(Object::written).ok_or_else(nothing)?,
         Err(error) => match completed(bucket, key, upload).await? {
             Some(done) => return Ok(done),
@@ -303,7 +305,7 @@ pub(super) async fn complete(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &Upl
     Ok(written)
 }
 
-/// How an upload ended, whether the catalog was told or not.
+/// Ends an upload, whether or not its end was written to the catalog.
 async fn completed(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &UploadId) -> Result<Option<Written>> {
     if let Some(done) = bucket.catalog.completed_upload(bucket.record.id, upload).await?.filter(|done| done.key == *key) {
         return Ok(Some(done.written));
@@ -350,8 +352,8 @@ pub(super) async fn abort(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &Upload
     Ok(())
 }
 
-/// What members keep of an upload that is over takes room and does no harm: nobody waits for it to go. What a member does not abort
-/// now, or is not there to abort, is aborted later.
+/// Aborts what members keep of an upload that has ended. It takes room and does no harm, so no request waits
+/// for it. Members that cannot abort now are asked again later.
 fn abandon(bucket: &Arc<Bucket>, key: &ObjectKey, places: Places) {
     for (name, id) in places.0 {
         let (Some(member), Some(there)) = (bucket.member(&name), UploadId::parse(&id)) else { continue };

@@ -1,4 +1,4 @@
-//! Which replica is asked for bytes, and who next where that one fails, or takes its time.
+//! Which replica is asked for bytes, and which one next if it fails or is slow.
 
 use super::{
     ReadPolicy,
@@ -19,10 +19,11 @@ use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// Who is asked first may take so long before the next is asked too: where nobody knows better, and at least and at most.
+/// The time after which the next replica is asked too: the default without measurements, and the minimum and
+/// maximum.
 const PATIENCE: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(5);
-/// An ordered read is patient for this many times what nearly all answers take.
+/// An ordered read waits this many times as long as nearly all answers take.
 const ORDERED: u32 = 4;
 const ORDERED_SHORTEST: Duration = Duration::from_millis(250);
 
@@ -35,11 +36,11 @@ pub(super) struct Opened {
 type Asking = BoxFuture<'static, (Arc<Member>, Instant, Result<GetReply>)>;
 type Doubt = BoxFuture<'static, Result<bool>>;
 
-/// The bytes of `span` from whoever has them. `Conflict`: those that answered have something else, and the record was seen to, or
-/// was another one by then.
+/// Opens the bytes of `span` from a replica that has them. `Conflict` means that the replicas that answered
+/// have something else, and that the record was corrected or had changed by then.
 ///
-/// Whoever is asked may hold a lock of its driver until it has answered, and a writer that has the key's lock may wait for that one:
-/// so those that were asked are polled along with whatever is waited for here.
+/// A replica may hold a lock of its driver until it has answered, and a writer that holds the key's lock may
+/// wait for that lock: so the requests already sent are polled while this waits for anything else.
 pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, span: Span, without: &[usize]) -> Result<Opened> {
     let size = record.object().map(|object| object.size).unwrap_or_default();
     let mut next = order(bucket, record, without).into_iter().peekable();
@@ -49,7 +50,8 @@ pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record,
     let (mut doubt, mut is_dispelled): (Option<Doubt>, bool) = (None, false);
     loop {
         if doubt.is_none() && (asked.is_empty() || waits.is_zero()) {
-            // Before anybody is waited for who may not answer: perhaps those that did have what came after the record.
+            // Checked before waiting for a replica that may not answer: perhaps the replicas that answered
+            // have a change newer than the record.
             let is_doubtful = next.peek().is_none_or(|(member, _)| !member.health.is_up());
             if is_doubtful && !wrong.is_empty() && !std::mem::take(&mut is_dispelled) {
                 doubt = Some(Box::pin(is_replaced(bucket.clone(), key.clone(), record.change.generation)));
@@ -66,7 +68,7 @@ pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record,
             }
         }
         tokio::select! {
-            // Who answers in the last moment is heard before another is asked.
+            // An answer that arrives at the last moment is used before another replica is asked.
             biased;
             Some(replaced) = maybe(&mut doubt), if doubt.is_some() => {
                 if replaced? {
@@ -104,7 +106,7 @@ pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record,
         distrust(bucket, key, record.change.generation, &member, Wrong::Object).await?;
     }
     match failure {
-        // Others may have it.
+        // Other replicas may have it.
         Some(failure) => Err(unavailable(Some(failure))),
         None => Err(StoreErrorKind::Conflict.into()),
     }
@@ -117,15 +119,16 @@ async fn maybe(doubt: &mut Option<Doubt>) -> Option<Result<bool>> {
     }
 }
 
-/// Under the key's lock: a change that is taking effect, which replicas may show already, is waited for.
+/// Checks under the key's lock, so it waits for a change that is taking effect, which replicas may show
+/// already.
 async fn is_replaced(bucket: Arc<Bucket>, key: ObjectKey, generation: u64) -> Result<bool> {
     let guard = bucket.lock(&key).await;
     let stands = bucket.hold(&key, &guard).await?.row().stands;
     Ok(stands.is_none_or(|now| now.change.generation != generation))
 }
 
-/// Those that were asked before and let another one answer first. They get the rest of their time: it tells how fast they are, or
-/// that they do not answer at all.
+/// Waits in the background for replicas that were asked first but were overtaken. Their remaining time shows
+/// how fast they are, or that they do not answer.
 fn hear_out(bucket: &Bucket, mut asked: FuturesUnordered<Asking>, slow: Vec<(Arc<Member>, Instant)>) {
     let (late, mut slow): (Vec<_>, Vec<_>) = slow.into_iter().partition(|(member, since)| since.elapsed() >= overdue(member));
     late.iter().for_each(|(member, _)| member.lagged());
@@ -133,7 +136,7 @@ fn hear_out(bucket: &Bucket, mut asked: FuturesUnordered<Asking>, slow: Vec<(Arc
     bucket.spawn(async move {
         let answers = async {
             while let Some((member, begun, reply)) = asked.next().await {
-                // Else it came too late already.
+                // Otherwise the answer came too late.
                 if let Some(at) = slow.iter().position(|(waiting, _)| waiting.number == member.number) {
                     slow.swap_remove(at);
                     match reply {
@@ -161,7 +164,8 @@ fn unavailable(failure: Option<StoreError>) -> StoreError {
     }
 }
 
-/// Those that have the object: by the policy, those that do not answer last, and those over their budget before them.
+/// The replicas that have the object, ordered by the policy; replicas that do not answer come last, preceded
+/// by those over their budget.
 fn order(bucket: &Bucket, record: &Record, without: &[usize]) -> Vec<(Arc<Member>, ETag)> {
     let mut holders: Vec<_> = bucket
         .members()
@@ -186,7 +190,7 @@ fn patience(policy: ReadPolicy, member: &Member) -> Duration {
     }
 }
 
-/// An answer that takes longer is no answer of a replica that is well.
+/// The time after which an answer counts as too late for a healthy replica.
 fn overdue(member: &Member) -> Duration {
     member.health.p95().map_or(PATIENCE, |p95| (p95 * ORDERED).clamp(ORDERED_SHORTEST, PATIENCE))
 }

@@ -1,4 +1,4 @@
-//! What operators ask of a replicated bucket: how it is, and to change who is in it.
+//! Operators' requests on a replicated bucket: its status, and changes of its members.
 
 use super::{
     ReplicatedBackend,
@@ -27,19 +27,19 @@ fn refuse<T>(why: String) -> Result<T> {
     Err(StoreError::new(StoreErrorKind::InvalidRequest, why))
 }
 
-/// What a member lacks of what the queue knows.
+/// The objects in the queue that a member lacks.
 #[derive(Debug, Clone, Copy, Default)]
 struct Lacks {
     objects: u64,
-    /// Of changes that somebody is about to make.
+    /// The number of changes in progress among them.
     in_flight: u64,
 }
 
-/// A key of the queue, and what is known of it now.
+/// A key of the queue, and what is known about it now.
 struct Queued {
     key: ObjectKey,
     row: Row,
-    /// Somebody is about to change it.
+    /// A change of the key is in progress.
     is_in_flight: bool,
 }
 
@@ -54,7 +54,7 @@ impl Queued {
         self.row.begun.is_none() && self.row.stands.as_ref().is_some_and(|record| record.is_at(&member.name))
     }
 
-    /// What kept a member from being given it, or what keeps it from that now.
+    /// Why a member did not get the object, or cannot get it now.
     fn why_not_at(&self, member: &Member) -> String {
         if let Some((_, why)) = member.health.down() {
             return why;
@@ -74,7 +74,7 @@ impl Queued {
     }
 }
 
-/// A page of the queue, and the key after which the next one begins.
+/// A page of the queue, and the key after which the next page begins.
 async fn queue(bucket: &Bucket, after: Option<ObjectKey>) -> Result<(Vec<Queued>, Option<ObjectKey>)> {
     let page = bucket.catalog.objects(bucket.record.id, after, PAGE, WhichObjects::Unsettled).await?;
     let next = page.last().filter(|_| page.len() == PAGE).map(|row| row.key.clone());
@@ -82,7 +82,7 @@ async fn queue(bucket: &Bucket, after: Option<ObjectKey>) -> Result<(Vec<Queued>
     Ok((queued?, next))
 }
 
-/// Objects that each member lacks, of those that the queue knows.
+/// The objects in the queue that each member lacks.
 async fn pending(bucket: &Bucket) -> Result<Vec<(Arc<Member>, Lacks)>> {
     let mut lacking: Vec<_> = bucket.members().iter().map(|member| (member.clone(), Lacks::default())).collect();
     let mut after = None;
@@ -108,7 +108,7 @@ fn find(bucket: &Bucket, backend: &str) -> Result<Arc<Member>> {
 }
 
 impl ReplicatedBackend {
-    /// Of a backend that a replica is to be on.
+    /// The backend on which a replica is to be placed.
     fn driver(&self, name: &str) -> Result<&dyn Backend> {
         match self.settings.backends.get(name) {
             Some(driver) => Ok(&**driver),
@@ -197,7 +197,7 @@ impl Replication for ReplicatedBackend {
     ) -> Result<ReplicationCounts> {
         let open = self.opened_bucket(bucket).await?;
         let member = match open.member(backend) {
-            // Begun before, and cut short.
+            // The fill was begun before and interrupted.
             Some(member) if !member.is_seeded() => member,
             Some(_) => return refuse(format!("there is a replica on backend '{backend}' already")),
             None => {
@@ -212,7 +212,7 @@ impl Replication for ReplicatedBackend {
                 member
             }
         };
-        // New changes go there from now on; this brings what was there before.
+        // New changes go to the replica from now on; this copies the existing objects.
         survey::survey(&open, &member, Depth::Listing, Strangers::Adopted, Pace::Full, |seen| tell(seen.into())).await.map(Into::into)
     }
 
@@ -232,7 +232,7 @@ impl Replication for ReplicatedBackend {
         if others.len() < promised {
             return refuse(format!("{} replicas would be left that have everything, and {promised} are promised", others.len()));
         }
-        // Every object has to have as many copies elsewhere.
+        // Every object must have enough copies on other replicas.
         let lacking: u64 = pending(&open)
             .await?
             .iter()

@@ -1,11 +1,12 @@
-//! Uploads on members that belong to no upload of ours: what a Begin that failed or was late left there, what a member kept of an
-//! upload that ended without it, and what a killed gateway had begun.
+//! Uploads on members that belong to no upload of ours: left by a Begin that failed or was late, kept by a
+//! member that missed the end of an upload, or begun by a gateway that was killed.
 //!
-//! A driver lists the uploads that were begun through it. Those that no upload of the catalog names, and nobody has in hand, are
-//! aborted: again and again until the member has done so. Invariants:
-//! - an upload of a member is not touched while whoever began it may still write it down (`Uploads::in_hand`);
-//! - nothing is asked of members unless something may have been left there, or may still come: a request that was given up may begin
-//!   an upload late, so members are looked at again for a while.
+//! A driver lists the uploads that were begun through it. Those that no upload of the catalog names, and that
+//! no task is working on, are aborted, repeatedly until the member has done so. Invariants:
+//! - an upload of a member is not touched while the task that began it may still write it down
+//!   (`Uploads::in_hand`);
+//! - members are asked only if an upload may have been left there, or may still appear: a cancelled request
+//!   may begin an upload late, so members are checked again for a while.
 
 use super::{
     bucket::Bucket,
@@ -21,7 +22,7 @@ use tokio::time::Instant;
 
 const PAGE: usize = 1000;
 
-/// Whether nothing is left, or nothing was.
+/// Returns whether nothing is left.
 pub(super) async fn sweep(bucket: &Arc<Bucket>) -> bool {
     if bucket.uploads.may_have_orphans().is_none() {
         return true;
@@ -43,7 +44,8 @@ pub(super) async fn sweep(bucket: &Arc<Bucket>) -> bool {
     is_done
 }
 
-/// Whether it could be told what is nobody's: not while somebody begins something, which the member may have and the catalog not yet.
+/// Returns whether it was possible to decide which uploads are orphans: it is not while a task begins an
+/// upload, which the member may have before the catalog.
 async fn member_sweep(bucket: &Arc<Bucket>, member: &Arc<Member>) -> Result<bool> {
     if !member.health.is_up() {
         return Err(StoreErrorKind::Unavailable.into());
@@ -76,7 +78,7 @@ async fn member_sweep(bucket: &Arc<Bucket>, member: &Arc<Member>) -> Result<bool
     Ok(true)
 }
 
-/// What the uploads of the catalog have on a member.
+/// The uploads on a member that the catalog names.
 async fn known(bucket: &Bucket, member: &Member) -> Result<HashSet<UploadId>> {
     let (mut known, mut request) = (HashSet::new(), first_page());
     loop {
@@ -98,7 +100,7 @@ fn first_page() -> ListUploadsRequest {
     ListUploadsRequest { limit: PAGE, ..Default::default() }
 }
 
-/// Each page goes on behind the one before it.
+/// The request for the next page.
 fn next_page(page: &UploadsPage) -> Option<ListUploadsRequest> {
     match page.entries.last() {
         Some(UploadEntry::Upload(last)) if page.truncated => Some(ListUploadsRequest {

@@ -1,8 +1,9 @@
-//! Whether a replica keeps up with bodies that several take. Does not own what follows from that (`broadcast`).
+//! Whether a replica keeps up with bodies that several replicas take. Does not own the consequences
+//! (`broadcast`).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether a replica kept up with the others at the last body that was long enough to tell.
+/// Whether a replica kept up with the others at the last body that was long enough to measure.
 #[derive(Debug)]
 pub(super) struct Pace(AtomicBool);
 

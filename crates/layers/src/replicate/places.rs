@@ -1,11 +1,14 @@
-//! The places of a bucket's replicas: made with the bucket, removed with it, and made again where they were taken away.
+//! The locations of a bucket's replicas: created with the bucket, removed with it, and created again if they
+//! were removed outside the gateway.
 //!
 //! Invariants:
-//! - every step on a member is a task of its own with a deadline: one that hangs keeps neither the client nor the others waiting
-//!   once enough have answered;
-//! - what was begun comes to an end: a place that could not be made is made by the worker, one that could not be removed is written
-//!   down first and removed later (`left`), and what was removed of a bucket that stays is given back;
-//! - a member whose place is gone counts as new from then on, but what is found there is old: nothing of it comes back.
+//! - every step on a member is a task of its own with a deadline: once enough members have answered, a member
+//!   that hangs blocks neither the client nor the others;
+//! - what was begun is completed: the worker creates a location that could not be created; a location that
+//!   could not be removed is written down first and removed later (`left`); and a location removed for a
+//!   bucket that stays is created again;
+//! - a member whose location is gone counts as new from then on, but unknown objects found there are old and
+//!   are not adopted.
 
 use super::{
     bucket::{Bucket, interrupted},
@@ -28,19 +31,20 @@ use futures_util::{
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until};
 
-/// What a member may take with its place.
+/// Maximum time for one step on a location.
 const STEP: Duration = Duration::from_secs(20);
-/// How much longer than those that are needed others may take before nobody waits for them.
+/// How much longer than the members that are needed the others may take before the caller stops waiting.
 const LAG: Duration = Duration::from_secs(2);
 
-/// What became of a step on every member.
+/// The result of one step on every member.
 struct Round<T> {
     ended: Vec<(Arc<Member>, Result<T>)>,
-    /// Those that nobody waited for any longer. They go on until their deadline.
+    /// The members that were no longer waited for. Their steps continue until their deadline.
     late: Vec<Arc<Member>>,
 }
 
-/// A step on all members at once. Those that are out are not waited for, once the others are `enough`.
+/// Runs a step on all members at once. Members that are out are not waited for once `enough` others have
+/// answered.
 async fn on_all<T: Send + 'static>(
     members: &[Arc<Member>],
     enough: impl Fn(&[(Arc<Member>, Result<T>)]) -> bool,
@@ -80,15 +84,15 @@ async fn on_all<T: Send + 'static>(
     Round { ended, late }
 }
 
-/// How a place was when its bucket was made.
+/// The state of a location when its bucket was created.
 #[derive(Debug, Clone, Copy)]
 struct Made {
     was_there: bool,
     is_empty: bool,
 }
 
-/// What lies where the replicas of a new bucket would: the most that any of those has that answer. An empty place that a deleted
-/// bucket has left counts for nothing.
+/// What exists at the locations for the replicas of a new bucket: the strongest answer of the members that
+/// reply. An empty location that a deleted bucket has left counts as free.
 pub(super) async fn found(left: &LeftPlaces, members: &[Arc<Member>], needed: usize) -> Result<Found> {
     let enough = |ended: &[(Arc<Member>, Result<Found>)]| ended.iter().filter(|(_, found)| found.is_ok()).count() >= needed;
     let step =
@@ -103,8 +107,8 @@ pub(super) async fn found(left: &LeftPlaces, members: &[Arc<Member>], needed: us
     Ok(most)
 }
 
-/// Makes the places of a new bucket, which has nothing in it that nobody knows where they are empty. Without enough of them, none
-/// is left that was not there before.
+/// Creates the locations of a new bucket; in empty locations there are no unknown objects. If too few can be
+/// created, every location that did not exist before is removed again.
 pub(super) async fn make(
     catalog: &Arc<dyn Catalog>,
     left: &Arc<LeftPlaces>,
@@ -115,9 +119,10 @@ pub(super) async fn make(
     let (mut turns, mut ready) = (Vec::new(), Vec::new());
     for member in members {
         let turn = left.reclaim(&member.name, &member.record.bucket.place).await?;
-        // Until its place was made, what lies there is others', or what a deleted bucket has left. Durable before anything is made.
+        // Until its location is created, anything found there is foreign or was left by a deleted bucket.
+        // Durable before anything is created.
         catalog.update_replica(member.record.id, Expected::Any, ReplicaChange::Unmade).await?;
-        // Where somebody is about to remove what was left, the worker makes the place afterwards.
+        // If a task is about to remove the old location, the worker creates the new one afterwards.
         if let Some(turn) = turn {
             turns.push(turn);
             ready.push(member.clone());
@@ -161,8 +166,9 @@ async fn make_one(member: Arc<Member>) -> Result<Made> {
     Ok(Made { was_there, is_empty: page.entries.is_empty() })
 }
 
-/// Removes the places of an emptied bucket from all members. `Ok(false)`: something is still in one of them, and the bucket stays.
-/// Those that do not answer are written down, once as many as are `needed` have removed theirs.
+/// Removes the locations of an emptied bucket from all members. `Ok(false)` means that one still contains
+/// something, and the bucket stays. Once as many members as are `needed` have removed theirs, those that do
+/// not answer are written down.
 pub(super) async fn remove(left: &Arc<LeftPlaces>, bucket: &Arc<Bucket>, needed: usize) -> Result<bool> {
     let members = bucket.members();
     let gone = |ended: &[(Arc<Member>, Result<bool>)]| ended.iter().filter(|(_, outcome)| matches!(outcome, Ok(true))).count();
@@ -173,7 +179,7 @@ pub(super) async fn remove(left: &Arc<LeftPlaces>, bucket: &Arc<Bucket>, needed:
             member.backend.remove(&member.record).await
         })
     };
-    // From here on no upkeep makes a place again that was just removed.
+    // From here on, no upkeep creates a location again that was just removed.
     bucket.set_being_removed(true);
     let round = on_all(&members, |ended| refused(ended) || gone(ended) >= needed, step).await;
     if !refused(&round.ended) && gone(&round.ended) >= needed {
@@ -185,7 +191,7 @@ pub(super) async fn remove(left: &Arc<LeftPlaces>, bucket: &Arc<Bucket>, needed:
     bucket.set_being_removed(false);
     let removed = round.ended.iter().filter(|(_, outcome)| matches!(outcome, Ok(true))).map(|(member, _)| member.clone());
     join_all(removed.map(|member| give_back(bucket.clone(), member))).await;
-    // One that is late may still remove its own: the worker looks.
+    // A late member may still remove its location: the worker checks.
     bucket.call_for_look();
     if refused(&round.ended) {
         return Ok(false);
@@ -194,7 +200,7 @@ pub(super) async fn remove(left: &Arc<LeftPlaces>, bucket: &Arc<Bucket>, needed:
     Err(error.unwrap_or_else(|| too_few(had, needed)))
 }
 
-/// A bucket stays that was removed from a member already.
+/// A bucket stays whose location was already removed from a member: it is created again.
 async fn give_back(bucket: Arc<Bucket>, member: Arc<Member>) {
     if let Err(error) = renew(&bucket, &member).await {
         let name = &bucket.record.bucket.name;
@@ -202,8 +208,8 @@ async fn give_back(bucket: Arc<Bucket>, member: Arc<Member>) {
     }
 }
 
-/// Looks whether the places of all members are there, and begins those anew that are not. Not if all are gone: whoever took
-/// everything away may bring it back, and then nothing of it must count as old.
+/// Checks whether the locations of all members exist, and starts again those that do not. Does nothing if all
+/// are gone: an operator may bring them back, and then their content must not count as old.
 pub(super) async fn look(bucket: &Arc<Bucket>) {
     if bucket.is_being_removed() {
         return;
@@ -225,9 +231,9 @@ pub(super) async fn look(bucket: &Arc<Bucket>) {
     }
 }
 
-/// Whether its place is there, as far as anybody can tell.
+/// Whether its location exists, as far as that can be found out.
 async fn look_at(member: Arc<Member>) -> (Arc<Member>, bool) {
-    // One that is filled may have no place yet.
+    // A member that is being filled may have no location yet.
     if !member.is_seeded() || !member.health.is_up() {
         return (member, true);
     }
@@ -243,13 +249,13 @@ async fn renew(bucket: &Arc<Bucket>, member: &Arc<Member>) -> Result<()> {
     );
     let replica = bucket.catalog.renew_replica(member.record.id, Expected::Any).await?;
     let fresh = member.renewed(&bucket.record, replica);
-    // Before anything is sent there. If this fails, whoever fills it tries again.
+    // Done before anything is sent there. If this fails, the fill tries again.
     let prepared = prepare(bucket, &fresh).await;
     bucket.replace(member, fresh);
     prepared
 }
 
-/// Makes the place of a replica that is to be filled, where it is not there.
+/// Creates the location of a replica that is to be filled, if it does not exist.
 pub(super) async fn prepare(bucket: &Bucket, member: &Arc<Member>) -> Result<()> {
     let prepared = timely(STEP, async {
         let _placing = member.placing.lock().await;
@@ -260,7 +266,7 @@ pub(super) async fn prepare(bucket: &Bucket, member: &Arc<Member>) -> Result<()>
             if member.backend.found(&member.record).await? == Found::Something {
                 return Err(occupied());
             }
-            // What lies there from now on is ours, and old where nobody knows it.
+            // From now on the content there is ours, and unknown objects are old.
             bucket.catalog.update_replica(member.record.id, Expected::Any, ReplicaChange::Refilled).await?;
             member.set_made();
         }
@@ -276,13 +282,13 @@ pub(super) async fn prepare(bucket: &Bucket, member: &Arc<Member>) -> Result<()>
 
 const OCCUPIED: &str = "something that was there before lies in the place of the replica";
 
-/// Of a kind that says nothing against the backend: other buckets may be well there.
+/// The error does not count against the backend: other buckets may work there.
 fn occupied() -> StoreError {
     let words = format!("{OCCUPIED}: move it away, or take the replica off with 'causeway replicate remove'");
     StoreError::new(StoreErrorKind::Busy, words)
 }
 
-/// What has to be forgotten everywhere before a bucket may go is not: a member that has it does not answer.
+/// A bucket may not be removed while a member that still has a deleted object does not answer.
 pub(super) fn still_has_deleted() -> StoreError {
     StoreError::new(
         StoreErrorKind::Unavailable,

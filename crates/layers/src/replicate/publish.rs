@@ -1,16 +1,18 @@
 //! The moment at which a change takes effect, on every replica.
 //!
-//! Under the key's lock: the conditions are checked against the record, the change is written down in the catalog, and the
-//! replicas are let go, all at once. It is acknowledged when it is written down durably and as many replicas have it as the
-//! policy wants; whoever is slower goes on behind it (`tail`), in the order of the lanes.
+//! Under the key's lock, the conditions are checked against the record, the change is written to the catalog,
+//! and all replicas are released at once. The change is acknowledged when it is durable in the catalog and as
+//! many replicas have it as the policy requires; slower replicas continue after that (`tail`), in the order
+//! of the lanes.
 //!
 //! Invariants:
-//! - an acknowledged change stands in the catalog, begun at least: after a crash `resolve` finds it where the replicas are;
-//! - a change that reached any replica stands, whether or not its client was told so, unless it is superseded before anybody found
-//!   out: what was there before may be gone;
-//! - some order of all changes explains all answers: a change that is not decided here is refused, or takes its place right before
-//!   one that was, which was the same whatever was there;
-//! - nothing here ends with the client's request: this runs in a task of its own.
+//! - an acknowledged change is in the catalog, at least as pending: after a crash `resolve` determines its
+//!   outcome from the replicas;
+//! - a change that reached any replica is committed, whether or not its client got the reply, unless it is
+//!   superseded before its outcome was determined: the earlier state may be gone;
+//! - some order of all changes explains all answers: a change that is not decided here is refused, or its
+//!   position is directly before a decided change that would have been the same whatever was there;
+//! - nothing here ends with the client's request: it runs in a task of its own.
 
 use super::{
     WritePolicy,
@@ -40,50 +42,50 @@ use tokio::{
     time::sleep,
 };
 
-/// A replica that is this much slower than those a change needed has a strike.
+/// A replica that is this much slower than those a change needed gets a strike.
 const LAG: Duration = Duration::from_secs(2);
 
-/// One replica's share of a change: a task that waits for its `go`, and gives up without.
+/// One replica's share of a change: a task that waits for its `go`, and ends without effect if there is none.
 pub(super) struct Step {
     pub(super) member: Arc<Member>,
     pub(super) go: oneshot::Sender<Go>,
     pub(super) outcome: JoinHandle<Result<Copy>>,
-    /// Set for a long body whose storage cannot be told at its end what to put the body over.
+    /// Set for a long body whose storage cannot receive the conditions at the end of the body.
     early: Option<Bound>,
 }
 
-/// What a long body was sent over.
+/// The state that a long body was sent to replace.
 pub(super) struct Bound {
     pub(super) known: Known,
     pub(super) leg: Arc<Leg>,
 }
 
-/// What a step is told when its change is decided.
+/// What a step receives when its change is decided.
 pub(super) struct Go {
     pub(super) turn: Turn,
     /// What the replica holds now, as far as that is known.
     pub(super) known: Known,
-    /// Of a change with a body.
+    /// Set for a change with a body.
     pub(super) ended: Option<Ended>,
 }
 
 type Make = Box<dyn FnOnce(&Row) -> Result<Outcome> + Send>;
 
-/// What becomes of a key.
+/// The change to be made to a key.
 pub(super) struct Plan {
     pub(super) conditions: WriteConditions,
-    /// What the change looks at besides its conditions.
+    /// What the change depends on besides its conditions.
     pub(super) sight: Sight,
-    /// From what is there.
+    /// Makes the new state from the current one.
     pub(super) make: Make,
     pub(super) steps: Vec<Step>,
     pub(super) body: Option<Body>,
 }
 
-/// A body that has come to its end.
+/// A body that was received completely.
 pub(super) struct Body {
     pub(super) ended: Ended,
-    /// Of one that may be on its way before it has come to its end.
+    /// Set for a body that may be sent before it was received completely.
     pub(super) underway: Option<Underway>,
 }
 
@@ -109,13 +111,14 @@ impl Step {
         Self { member, go, outcome: tokio::spawn(run(going)), early }
     }
 
-    /// Whether it can be done over what the replica holds now. Where that is not known, its storage decides.
+    /// Whether the step can be done over what the replica holds now. If that is not known, its storage
+    /// decides.
     fn fits(&self, now: &Known) -> bool {
         let fits = |known: &Known| known == now || *known == Known::Unknown || *now == Known::Unknown;
         self.early.as_ref().is_none_or(|bound| !bound.leg.has_given_way() && fits(&bound.known))
     }
 
-    /// A change without a body: `act` hears what the replica holds as far as the record knows.
+    /// A change without a body: `act` receives what the replica holds as far as the record knows.
     pub(super) fn act<F>(
         (member, slot): (Arc<Member>, OwnedSemaphorePermit),
         key: ObjectKey,
@@ -157,7 +160,7 @@ impl Running {
         self.members.len()
     }
 
-    /// The next to end; never, if there is none.
+    /// Returns the next step that ends; never resolves if there is none.
     pub(super) async fn next(&mut self) -> (Arc<Member>, Result<Copy>) {
         let Some((member, outcome)) = self.outcomes.next().await else { return std::future::pending().await };
         self.members.retain(|waiting| waiting.number != member.number);
@@ -166,11 +169,12 @@ impl Running {
     }
 }
 
-/// The record that stands then. `None`: nothing had to be done, or what was done was overwritten at once.
+/// Returns the record that is committed then. `None` means that there was nothing to do, or that the change
+/// was overwritten at once.
 pub(super) async fn publish(bucket: &Arc<Bucket>, key: &ObjectKey, plan: Plan) -> Result<Option<Arc<Record>>> {
     let (own, key) = (bucket.clone(), key.clone());
     let (tell, told) = oneshot::channel();
-    // A task of the bucket's: it ends in order when the server stops.
+    // A task of the bucket: it ends in order when the server stops.
     bucket.spawn(async move {
         let _ = tell.send(run(own, key, plan).await);
     });
@@ -194,7 +198,7 @@ async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<A
         && ended.is_under_way()
     {
         let had = steps.len();
-        // Those that were told too early are left behind, and repaired from the others.
+        // Replicas that were sent conditions that no longer fit are left out, and repaired from the others.
         steps.retain(|step| step.fits(&known(&step.member)));
         if steps.len() < had && steps.len() < bucket.needed() {
             return match underway.as_ref().and_then(Underway::first) {
@@ -220,7 +224,7 @@ async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<A
         let Step { member, go, outcome, early } = step;
         let turn = bucket.lanes.change(member.number, &key, early.as_ref().map(|bound| &bound.leg));
         let known = known(&member);
-        // A step that has failed already is heard of below.
+        // A step that has already failed is reported below.
         let _ = go.send(Go { turn, known, ended: body.as_ref().map(|body| body.ended.clone()) });
         running.push(member, outcome);
     }
@@ -260,7 +264,7 @@ struct Listing {
 }
 
 impl Listing {
-    /// Waits until they do, and lets those know who wait for it.
+    /// Waits until listings show the change, and wakes its waiters.
     async fn shown(self) -> bool {
         let shown = self.indexed.await;
         drop(self.changing);
@@ -270,14 +274,14 @@ impl Listing {
     }
 }
 
-/// A body of which too many replicas were told to put it over what is not there any more.
+/// A body for which too many replicas were sent conditions that no longer hold.
 pub(super) fn overtaken() -> StoreError {
     let why = "the key was changed while this body was on its way to storage that cannot be told of it any more: send it again";
     StoreError::new(StoreErrorKind::Busy, why)
 }
 
 struct Round {
-    /// Those that have not ended yet.
+    /// The steps that have not ended yet.
     running: Running,
     saved: Result<()>,
     errors: Vec<StoreError>,
@@ -310,7 +314,7 @@ async fn gather(bucket: &Bucket, hold: &Hold, mut running: Running, record: &mut
     }
 }
 
-/// What a client should hear: what cannot be rather than what is away.
+/// The error for the client: an error that cannot be retried comes before unavailability.
 pub(super) fn telling(mut errors: Vec<StoreError>, had: usize, needed: usize) -> StoreError {
     let firm = |error: &StoreError| {
         !error.is_temporary()
@@ -325,7 +329,8 @@ pub(super) fn telling(mut errors: Vec<StoreError>, had: usize, needed: usize) ->
                     | StoreErrorKind::Payload
             )
     };
-    // These are there, and were left behind or had to give way: the same change has better chances a little later.
+    // These replicas can be reached but were left behind or had to withdraw: the same change has better
+    // chances a little later.
     let left_behind = errors.iter().filter(|error| error.kind() == StoreErrorKind::Payload).count();
     match errors.iter().position(firm) {
         Some(at) => errors.swap_remove(at),
@@ -344,9 +349,9 @@ fn left_behind_too_many() -> StoreError {
     StoreError::new(StoreErrorKind::Busy, why)
 }
 
-/// Hears the rest out, and writes down how it ended.
+/// Waits for the remaining steps, and writes down how they ended.
 async fn tail(bucket: Arc<Bucket>, key: ObjectKey, (hold, generation): (Hold, u64), mut running: Running, listing: Option<Listing>) {
-    // Those that run are tasks of their own, and go on meanwhile.
+    // The running steps are tasks of their own, and continue meanwhile.
     if let Some(listing) = listing
         && listing.shown().await
     {
@@ -364,7 +369,7 @@ async fn tail(bucket: Arc<Bucket>, key: ObjectKey, (hold, generation): (Hold, u6
             },
             () = &mut late, if !late.is_elapsed() => {
                 running.members.iter().for_each(Member::lagged);
-                // What is known so far must not wait for those that may never answer.
+                // What is known so far is written down without waiting for replicas that may never answer.
                 write_down(&bucket, &key, &hold, std::mem::take(&mut ended), generation).await;
             }
         }

@@ -1,6 +1,7 @@
-//! The queue of repairs: the rows in the catalog that say that a replica has to catch up, or that a change was begun.
+//! The queue of repairs: the rows in the catalog that say that a replica has to catch up, or that a change is
+//! pending.
 //!
-//! Does not own when the queue is looked at (`worker`), nor the repair of one key (`repair`).
+//! Does not own when the queue is processed (`worker`), nor the repair of one key (`repair`).
 
 use super::{
     bucket::Bucket,
@@ -11,7 +12,7 @@ use futures_util::{StreamExt, stream};
 use std::sync::Arc;
 
 const PAGE: usize = 256;
-/// Keys at once.
+/// How many keys are repaired at once.
 const AT_ONCE: usize = 8;
 
 /// One round over the queue.

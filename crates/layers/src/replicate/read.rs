@@ -2,8 +2,8 @@
 //!
 //! Does not own which replica is asked (`opening`).
 //!
-//! The record says what the object is; a replica only has the bytes, and is asked for those of the very ETag that the record
-//! has of it. So it does not matter to a client who answers.
+//! The record says what the object is; a replica only has the bytes, and is asked for exactly the ETag that
+//! the record has for it. So a client gets the same answer from every replica.
 
 use super::{
     bucket::Bucket,
@@ -22,7 +22,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// How often a record that no replica goes by is looked up again.
+/// How often a record is looked up again when no replica matches it.
 const TRIES: usize = 10;
 
 pub(super) async fn head(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
@@ -57,7 +57,7 @@ pub(super) async fn get(bucket: &Arc<Bucket>, key: &ObjectKey, request: GetReque
                 };
                 return Ok(GetReply { info, span, body });
             }
-            // What the record says may have changed meanwhile, or was set right just now.
+            // The record may have changed meanwhile, or was just corrected.
             Err(error) if error.kind() == StoreErrorKind::Conflict && tries < TRIES => {}
             Err(error) if error.kind() == StoreErrorKind::Conflict => {
                 return Err(StoreError::new(StoreErrorKind::Unavailable, "no replica has the object as it was written").with_source(error));

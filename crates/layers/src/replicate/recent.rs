@@ -1,14 +1,16 @@
-//! Rows that were read or saved lately, of all buckets of a replicated backend: most reads of hot keys ask no catalog.
+//! Recently read or saved rows of all buckets of a replicated backend: most reads of hot keys need no catalog
+//! access.
 //!
-//! Owns the room that they take, not whether they are right: `records` takes a row out before anybody changes it, and puts in only
-//! what the catalog has. One process owns the catalog; where several shared one, these rows would need its word that they still hold.
+//! Owns the memory that they take, not whether they are correct: `records` removes a row before it is
+//! changed, and inserts only what the catalog has. One process owns the catalog; if several shared one, these
+//! rows would need its confirmation that they are still current.
 
 use super::record::{Object, Record, Row};
 use crate::{catalog::BucketId, model::ObjectKey};
 use moka::sync::Cache;
 use std::mem::size_of;
 
-/// Bytes of all rows together, as they are weighed here.
+/// Maximum size of all rows together, in estimated bytes.
 const MOST: u64 = 16 << 20;
 
 #[derive(Debug, Clone)]
@@ -30,7 +32,7 @@ impl Recent {
         self.0.get(&(bucket, key.clone()))
     }
 
-    /// Nothing is kept of a key that holds nothing: there is no end of those.
+    /// Keeps nothing for a key that holds no object: there are unlimited numbers of those.
     pub(super) fn keep(&self, bucket: BucketId, key: &ObjectKey, row: &Row) {
         if row.stands.is_some() {
             self.0.insert((bucket, key.clone()), row.clone());
@@ -43,7 +45,7 @@ impl Recent {
 }
 
 fn weigh(key: &ObjectKey, row: &Row) -> usize {
-    // An entry of the cache, and a copy with its backend's name and its ETag.
+    // The size of a cache entry, plus a copy with its backend's name and its ETag.
     const ENTRY: usize = 200;
     const COPY: usize = 200;
     let (object, copies) = (row.object().map_or(0, Object::footprint), row.stands.as_ref().map_or(0, |record| record.copies.len()));

@@ -1,9 +1,10 @@
-//! What is known of a replicated object: the stored form, and what it means.
+//! What is known about a replicated object: the stored form, and its meaning.
 //!
 //! Invariants:
-//! - the record, not any replica, says what an object is; a replica holds the object only while its own ETag is the one that
-//!   the record has of it, so that a copy that came late, or was changed by others, is never served;
-//! - a deleted object keeps its record until every replica has confirmed that it is gone.
+//! - the record, not any replica, says what an object is; a replica holds the object only while its own ETag
+//!   is the one that the record has for it, so a copy that arrived late or was changed outside the gateway is
+//!   never served;
+//! - a deleted object keeps its record until every replica has confirmed the deletion.
 
 use crate::{
     backend::parts::Parts,
@@ -33,34 +34,35 @@ const VERSION: u8 = 1;
 pub(super) struct Record {
     v: u8,
     pub(super) change: Change,
-    /// Who has made the change, by backend.
+    /// The replicas that have made the change, by backend.
     pub(super) copies: BTreeMap<String, Copy>,
-    /// Backends that have other bytes under the right ETag, as reading them showed: what they say of themselves counts for nothing
-    /// until they were written again.
+    /// Backends with corrupt bytes under the right ETag, as reading them showed: their own reports do not
+    /// count until they were written again.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub(super) rotten: BTreeSet<String>,
-    /// Backends among `copies` that were not seen to hold theirs since a change was begun that never took effect: a write of that
-    /// change may have come to them meanwhile. Repair looks at them.
+    /// Backends among `copies` that were not seen to hold their copy since a change began that never took
+    /// effect: a write of that change may have reached them meanwhile. Repair checks them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub(super) doubtful: BTreeSet<String>,
-    /// A deletion was begun upon it, and was found to have had no effect yet: it may still come late. Where all copies are gone then, the
-    /// deletion tells why.
+    /// A deletion was begun on this object and had no effect so far: it may still arrive late. If all copies
+    /// are gone then, the deletion is the reason.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub(super) may_be_deleted: bool,
 }
 
-/// What a key came to hold.
+/// The state that a key changed to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Change {
-    /// Above that of whatever was there before.
+    /// Higher than the generation of any earlier state.
     pub(super) generation: u64,
-    /// `None`: it was deleted.
+    /// `None` means that the object was deleted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) object: Option<Box<Object>>,
-    /// Nobody decided it: it is what replicas were found to hold.
+    /// The change was not decided by a request: it is what replicas were found to hold.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub(super) found: bool,
-    /// Of a change begun: the one that it supersedes, whose end was not known then. A replica may have either.
+    /// For a pending change: the pending change that it supersedes, whose outcome was not known then. A
+    /// replica may have either.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     over: Option<Box<Change>>,
 }
@@ -76,25 +78,26 @@ pub(super) struct Object {
     pub(super) checksum: Option<ObjectChecksum>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     parts: Option<Parts>,
-    /// The upload it was completed from: a Complete repeated after a crash finds its work done.
+    /// The upload from which the object was completed: a Complete that is repeated after a crash finds its
+    /// work done.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) upload: Option<UploadId>,
 }
 
-/// What one replica has of a change. Of a deletion: nothing.
+/// What one replica has of a change. Empty for a deletion.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Copy {
-    /// As that replica's storage says it.
+    /// The ETag that the replica's storage reports.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) etag: Option<ETag>,
 }
 
-/// What is wrong with what a replica has, where it should have the object.
+/// What is wrong with a replica that should have the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrong {
-    /// It is another one, or none, as its storage says.
+    /// Its storage reports another object, or none.
     Object,
-    /// The bytes are others, under the right ETag.
+    /// The bytes differ under the right ETag.
     Bytes,
 }
 
@@ -142,12 +145,12 @@ impl Object {
         Current { etag: &self.etag, size: self.size, last_modified: self.modified }
     }
 
-    /// About how many bytes it takes in memory.
+    /// The approximate size in memory, in bytes.
     pub(super) fn footprint(&self) -> usize {
         size_of::<Self>() + self.attributes.footprint() + self.parts.as_ref().map_or(0, Parts::footprint)
     }
 
-    /// How listings show it.
+    /// The row that listings show.
     pub(super) fn row(&self, key: &ObjectKey) -> IndexRow {
         IndexRow {
             key: key.clone(),
@@ -160,17 +163,17 @@ impl Object {
         }
     }
 
-    /// Of all its bytes in one.
+    /// The checksum over all bytes of the object.
     pub(super) fn whole_checksum(&self) -> Option<&ObjectChecksum> {
         self.checksum.as_ref().filter(|sum| sum.kind == ChecksumKind::FullObject)
     }
 
-    /// Whether its bytes can be told from others.
+    /// Whether there is a digest that identifies the bytes.
     pub(super) fn has_digest(&self) -> bool {
         self.etag.as_md5().is_some() || self.whole_checksum().is_some()
     }
 
-    /// Of a span of its bytes, by which whoever reads them finds out whether they are the right ones.
+    /// The digests of a span, by which its reader checks the bytes.
     pub(super) fn announced(&self, span: Span) -> Announced {
         let is_whole = span == Span::whole(self.size);
         let checksum = self.whole_checksum().filter(|_| is_whole);
@@ -186,7 +189,7 @@ impl Object {
     pub(super) fn may_be(&self, size: u64, etag: &ETag) -> bool {
         let same = match (self.etag.as_md5(), etag.as_md5()) {
             (Some(ours), Some(theirs)) => ours == theirs,
-            // Made of parts, here or there, or by a storage with ETags of its own.
+            // Made of parts, here or there, or by a storage with its own form of ETag.
             _ => true,
         };
         size == self.size && same
@@ -194,22 +197,22 @@ impl Object {
 }
 
 impl Change {
-    /// Whether it was begun upon another one whose end was not known.
+    /// Whether the change was begun on top of another one with an unknown outcome.
     pub(super) fn supersedes(&self) -> bool {
         self.over.is_some()
     }
 
-    /// As it stands from now on.
+    /// The record of this change once it is committed.
     pub(super) fn decided(&self) -> Self {
         Self { over: None, ..self.clone() }
     }
 
-    /// As it was found in replicas, not decided.
+    /// The record of this change if it was found in replicas, not decided.
     pub(super) fn found(&self) -> Self {
         Self { found: true, ..self.decided() }
     }
 
-    /// Itself, and those that it supersedes, the latest first.
+    /// This change, and those that it supersedes, the latest first.
     pub(super) fn chain(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |change| change.over.as_deref())
     }
@@ -220,7 +223,8 @@ impl Record {
         Self { v: VERSION, change, copies: BTreeMap::new(), rotten: BTreeSet::new(), doubtful: BTreeSet::new(), may_be_deleted: false }
     }
 
-    /// That of a change upon what stood: a replica whose bytes have rotted is not trusted until it was written again.
+    /// The record of a change to the current state: a replica with corrupt bytes is not trusted until it was
+    /// written again.
     pub(super) fn after(stands: Option<&Self>, change: Change) -> Self {
         Self { rotten: stands.map(|record| record.rotten.clone()).unwrap_or_default(), ..Self::new(change) }
     }
@@ -230,14 +234,14 @@ impl Record {
         self.object().is_some_and(|object| object.etag == *etag)
     }
 
-    /// A replica has made the change.
+    /// Notes that a replica has made the change.
     pub(super) fn made_by(&mut self, member: String, copy: Copy) {
         self.rotten.remove(&member);
         self.doubtful.remove(&member);
         self.copies.insert(member, copy);
     }
 
-    /// A replica turned out not to have what it should.
+    /// Notes that a replica does not have what it should.
     pub(super) fn lost_by(&mut self, member: &str) {
         self.doubtful.remove(member);
         self.copies.remove(member);
@@ -261,7 +265,7 @@ impl Record {
         }
     }
 
-    /// Who of `members` has it, and who will.
+    /// Which of `members` have it, and which will get it.
     pub(super) fn replicas<'m>(&self, members: impl Iterator<Item = &'m str>) -> Replicas {
         let (current, pending) = members.map(str::to_owned).partition(|name| self.is_at(name));
         Replicas { current, pending }
@@ -272,15 +276,15 @@ impl Record {
     }
 }
 
-/// What the catalog knows of a key.
+/// What the catalog knows about a key.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Row {
     pub(super) stands: Option<Arc<Record>>,
-    /// A change whose end is not known.
+    /// A pending change, whose outcome is not known.
     pub(super) begun: Option<Change>,
     /// Some replica has to catch up.
     pub(super) wants_repair: bool,
-    /// A gateway that was killed left it so, and may have had requests on their way to replicas.
+    /// A gateway that was killed left the row so, and may have had requests on their way to replicas.
     pub(super) was_left: bool,
 }
 
@@ -300,7 +304,7 @@ impl Row {
             None => (None, false),
         };
         let stands = row.stands.as_deref().map(read::<Record>).transpose()?;
-        // One that was found to be a deletion, and was not looked at again before the next kill.
+        // The outcome was found to be a deletion, and was not checked again before the next kill.
         let is_doubtful = |record: &Record| record.object().is_none() && !record.doubtful.is_empty();
         let was_left = begun.is_some() || stands.as_ref().is_some_and(is_doubtful);
         Ok(Self { stands: stands.map(Arc::new), begun, wants_repair, was_left })
@@ -333,7 +337,7 @@ impl Row {
         stands && self.begun == before.begun && self.wants_repair == before.wants_repair
     }
 
-    /// What stands, to be changed, if it is the change of this generation.
+    /// The committed record, to be changed, if it is that of this generation.
     pub(super) fn stands_of(&mut self, generation: u64) -> Option<&mut Record> {
         let stands = self.stands.as_mut().filter(|record| record.change.generation == generation)?;
         Some(Arc::make_mut(stands))
@@ -348,8 +352,8 @@ impl Row {
         Ok(conditions.check(self.object().map(Object::current))?)
     }
 
-    /// The change that follows: later than all before, also by the clock, so that nothing is taken for older after its row
-    /// was forgotten.
+    /// The next change: later than all earlier ones, also by the clock, so that nothing is mistaken for older
+    /// after its row was forgotten.
     pub(super) fn next(&self, object: Option<Box<Object>>) -> Change {
         let clock = u64::try_from(Timestamp::now().millis()).unwrap_or_default() << 8;
         let object = object.map(|mut object| {
@@ -359,8 +363,9 @@ impl Row {
         Change { generation: clock.max(self.generation() + 1), object, found: false, over: self.begun.clone().map(Box::new) }
     }
 
-    /// Settles what is left to do: nothing is remembered of an object that is gone everywhere. `is_early`: what a killed gateway has
-    /// sent may still take effect, so that replicas that have nothing may get something.
+    /// Updates what is left to do: the row of an object that is gone everywhere is forgotten. `is_early`
+    /// means that requests of a killed gateway may still take effect, so that replicas that have nothing may
+    /// get something.
     pub(super) fn settle<'m>(&mut self, members: impl Iterator<Item = &'m str>, is_early: bool) {
         if is_early
             && self.was_left

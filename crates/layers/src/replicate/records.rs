@@ -1,12 +1,13 @@
-//! The records of a bucket: in the catalog, and before it what is changing now.
+//! The records of a bucket: in the catalog, and in front of it the rows that are being changed.
 //!
 //! Invariants:
-//! - a row that is held here is at least as new as the catalog's, and is let go only after it was saved;
-//! - rows of one key reach the catalog in the order of their changes;
-//! - a row is stored as one with a change begun until listings show that change: a crash before that leaves something to resolve,
-//!   and so to list;
-//! - a row with a change begun that nobody holds is what a crash left, or a write whose end is not known: see `resolve`;
-//! - a row that is kept as a recent one is what the catalog has: it is taken out before anybody can change it.
+//! - a row that is held here is at least as new as the catalog's, and is released only after it was saved;
+//! - rows of one key are written to the catalog in the order of their changes;
+//! - a row is stored with a pending change until listings show that change: a crash before that leaves
+//!   something to resolve, and so to list;
+//! - a row with a pending change that no task holds was left by a crash, or by a write with an unknown
+//!   outcome: see `resolve`;
+//! - a row in the recent rows equals the catalog's: it is removed there before it can be changed.
 
 use super::{
     recent::Recent,
@@ -33,7 +34,7 @@ pub(super) struct Records {
 #[derive(Debug, Default)]
 struct Changing {
     held: HashMap<ObjectKey, Arc<Held>>,
-    /// How often somebody began to hold a row: what was read before may be old by then.
+    /// How often a task began to hold a row: data that was read before may be old by then.
     count: u64,
 }
 
@@ -46,24 +47,25 @@ struct Held {
 #[derive(Debug)]
 struct Now {
     row: Row,
-    /// The change begun is in somebody's hands, and what it was begun upon is known: that stands until it is decided.
+    /// A task holds the pending change, and the state on which it was begun is known: that state is current
+    /// until the change is decided.
     in_hand: bool,
-    /// What was decided last and is not in listings yet.
+    /// The last decided record, if listings do not show it yet.
     unshown: Option<Arc<Record>>,
-    /// The catalog may say of a change that it was begun, and not how it ended.
+    /// The catalog may say that a change is pending, and not how it ended.
     unsettled: bool,
     /// The catalog has the row as it is.
     saved: bool,
 }
 
 impl Now {
-    /// Whether the catalog has the row, and there is nothing to find out about it.
+    /// Whether the catalog has the row, and nothing about it has to be resolved.
     fn is_settled(&self) -> bool {
         self.saved && !self.unsettled && self.unshown.is_none() && self.row.begun.is_none()
     }
 }
 
-/// A row that somebody changes. Changed under the key's lock only.
+/// A row that is being changed. It is changed only under the key's lock.
 #[derive(Debug)]
 pub(super) struct Hold {
     records: Arc<Records>,
@@ -75,7 +77,7 @@ pub(super) struct Hold {
 #[derive(Debug)]
 pub(super) enum Seen {
     Row(Row),
-    /// Nobody knows what stands, until it is resolved.
+    /// The current state is unknown until it is resolved.
     Unresolved,
 }
 
@@ -107,12 +109,12 @@ impl Records {
         Ok(changing.seen(key).unwrap_or(Seen::Unresolved))
     }
 
-    /// The row of a key that somebody is changing.
+    /// The row of a key that is being changed.
     pub(super) fn in_flight(&self, key: &ObjectKey) -> Option<Row> {
         Some(self.changing().held.get(key)?.now().row.clone())
     }
 
-    /// Under the key's lock.
+    /// The caller holds the key's lock.
     pub(super) async fn hold(self: &Arc<Self>, key: &ObjectKey) -> Result<Hold> {
         let held = |held: Arc<Held>| Hold { records: self.clone(), key: key.clone(), held };
         if let Some(known) = self.changing().held.get(key) {
@@ -159,22 +161,22 @@ impl Held {
 }
 
 impl Hold {
-    /// A change that readers see nothing of until it is decided.
+    /// Begins a change that readers do not see until it is decided.
     pub(super) fn begin(&self, change: Change) {
         let mut now = self.held.now();
-        // What it supersedes may have taken effect, and its client may know that.
+        // The superseded change may have taken effect, and its client may know that.
         (now.in_hand, now.saved) = (!change.supersedes(), false);
         now.row.begun = Some(change);
     }
 
-    /// What stands from now on. Listings have to be told, and `shown` to be called then.
+    /// Commits `stands`. The caller has to update listings, and then call `shown`.
     pub(super) fn decide(&self, stands: Arc<Record>) {
         let mut now = self.held.now();
         now.unshown = Some(stands.clone());
         (now.row.stands, now.row.begun, now.in_hand, now.saved) = (Some(stands), None, false, false);
     }
 
-    /// Listings show the change of this generation.
+    /// Reports that listings show the change of this generation.
     pub(super) fn shown(&self, generation: u64) {
         let mut now = self.held.now();
         if now.unshown.as_ref().is_some_and(|record| record.change.generation == generation) {
@@ -182,7 +184,7 @@ impl Hold {
         }
     }
 
-    /// Whether the change begun took effect is for others to find out.
+    /// Leaves the pending change; `resolve` finds out whether it took effect.
     pub(super) fn leave(&self) {
         self.held.now().in_hand = false;
     }
@@ -197,13 +199,13 @@ impl Hold {
         change(&mut now.row)
     }
 
-    /// Whether whoever finds the key in the catalog after a crash would look for another change than the latest: what came after that
-    /// must not reach any replica before it is written down.
+    /// Whether a gateway that reads the key from the catalog after a crash would look for another change than
+    /// the latest: the later change must not reach any replica before it is written down.
     pub(super) fn is_unsettled(&self) -> bool {
         self.held.now().unsettled
     }
 
-    /// Durable when it returns: the row as it is then.
+    /// Saves the current row durably.
     pub(super) async fn save(&self) -> Result<()> {
         let _saving = self.held.saving.lock().await;
         let (row, is_settled) = {
@@ -213,7 +215,8 @@ impl Hold {
             let is_settled = begun.is_none();
             (Row { begun, ..now.row.clone() }, is_settled)
         };
-        // One process has the bucket open, and this is the only hold of the key: nobody else writes the row.
+        // One process has the bucket open, and this is the only hold on the key: there is no other writer of
+        // the row.
         self.records.catalog.set_object(self.records.bucket, Expected::Any, row.store(&self.key)?).await?;
         let mut now = self.held.now();
         now.unsettled &= !is_settled;
@@ -225,7 +228,7 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         let mut changing = self.records.changing();
-        // One is the map's, the other ours.
+        // One reference is the map's, the other is ours.
         if Arc::strong_count(&self.held) == 2 {
             changing.held.remove(&self.key);
             let now = self.held.now();

@@ -1,4 +1,4 @@
-//! A body that goes on from another replica, at the same byte, where one breaks off.
+//! A body that continues from another replica, at the same byte, when one breaks off.
 
 use super::{bucket::Bucket, member::Member, opening::open, record::Record};
 use crate::{
@@ -13,10 +13,10 @@ use futures_util::StreamExt;
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
-/// Without a byte for this long, another replica is asked for the rest.
+/// After this long without a byte, another replica is asked for the rest.
 const STALL: Duration = Duration::from_secs(2);
 
-/// What is read, and from whom.
+/// The bytes to be read, and the replicas to read from.
 pub(super) struct Wanted {
     pub(super) span: Span,
     pub(super) member: Arc<Member>,
@@ -30,7 +30,7 @@ pub(super) struct Relay {
     member: Arc<Member>,
     rest: Span,
     body: ByteStream,
-    /// Those that broke off.
+    /// The replicas that broke off.
     failed: Vec<usize>,
 }
 
@@ -68,7 +68,8 @@ impl Relay {
         self.failed.push(self.member.number);
         let outcome = Err(error);
         self.member.judge::<()>(&outcome);
-        // What broke off must not go on holding what its storage gave it, a place among its requests for one, while others are asked.
+        // The broken body must not hold resources of its storage, such as a permit among its requests, while
+        // other replicas are asked.
         self.body = futures_util::stream::empty().boxed();
         let opened = open(&self.bucket, &self.key, &self.record, self.rest, &self.failed).await;
         match (opened, outcome) {
@@ -77,7 +78,7 @@ impl Relay {
                 self.body = opened.body.into_stream();
                 Ok(())
             }
-            // Nobody is left: the first to break off says why.
+            // No replica is left: the error of the first that broke off is reported.
             (Err(_), Err(first)) => Err(first),
             (Err(error), Ok(())) => Err(error),
         }

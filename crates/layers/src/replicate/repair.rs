@@ -1,10 +1,11 @@
 //! Brings the replicas of one key up to date with its record.
 //!
 //! Invariants:
-//! - a replica gets what stands at the moment when it is let go, or nothing: by then no newer change has begun;
-//! - what is copied is verified against the record's digests on the way, so that bytes that have rotted in one replica do not
-//!   spread to another;
-//! - a replica that has the object already is not sent it again.
+//! - a replica gets the state that is current when the write is released, or nothing: no newer change has
+//!   begun by then;
+//! - copied bytes are verified against the record's digests on the way, so that corrupt bytes in one replica
+//!   do not spread to another;
+//! - a replica that already has the object is not sent it again.
 
 use super::{
     broadcast::Broadcast,
@@ -27,14 +28,14 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Above this, an object is copied in parts.
+/// Objects above this size are copied in parts.
 pub(super) const LARGE: u64 = 1 << 30;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Repaired {
     pub(super) copied: u64,
     pub(super) removed: u64,
-    /// Replicas that had it already, it turned out.
+    /// Replicas that turned out to have it already.
     pub(super) found: u64,
     /// Replicas that still lack it.
     pub(super) left: u64,
@@ -53,7 +54,7 @@ pub(super) async fn key(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Repaire
             Ok(Done::Overtaken) => {}
             Ok(Done::Later) => {
                 repaired.left += 1;
-                // Not tried: what failed last is still what failed last.
+                // Not tried, so the last failure is still the last failure.
                 member.troubles.keep(key);
                 continue;
             }
@@ -67,7 +68,7 @@ pub(super) async fn key(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Repaire
         member.troubles.forget(key);
     }
     if repaired == Repaired::default() {
-        // Nobody lacks it any more: only its row does not say so yet.
+        // No replica lacks it any more; only its row does not say so yet.
         let guard = bucket.lock(key).await;
         let hold = bucket.hold(key, &guard).await?;
         let before = hold.row();
@@ -82,7 +83,7 @@ pub(super) async fn key(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Repaire
     }
 }
 
-/// The first key that meets a cause tells of it in the log.
+/// Logs a cause at the first key that meets it.
 fn failed(bucket: &Bucket, key: &ObjectKey, member: &Member, error: &StoreError) {
     match member.troubles.note(key, error) {
         Some(why) => {
@@ -97,15 +98,15 @@ enum Done {
     Copied,
     Removed,
     Found,
-    /// Something else stands by now, and is seen to by itself.
+    /// The key has changed, and the new state is handled by itself.
     Overtaken,
     Later,
 }
 
 async fn one(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Result<Done> {
-    // The worker's queue, a fill and a scrub may come to the same key at once, and would all copy it.
+    // The queue, a fill and a scrub may reach the same key at once, and would all copy it.
     let _repairing = bucket.repairing.lock(&(member.number, key.clone())).await;
-    // Whoever is on the way to it may be about to do what is to be done here.
+    // A change that is on its way to the replica may already do what is needed here.
     bucket.lanes.join(member.number, key).come().await;
     let row = bucket.see(key).await?;
     let was_left = row.was_left;
@@ -114,7 +115,7 @@ async fn one(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Res
     };
     let generation = record.change.generation;
     let outcome = match record.object() {
-        // That there is nothing now does not say yet that nothing comes.
+        // That the replica has nothing now does not mean that nothing will arrive.
         None if was_left && bucket.is_early() => return Ok(Done::Later),
         None => match turn(bucket, key, member, generation, None).await? {
             None => return Ok(Done::Overtaken),
@@ -146,14 +147,14 @@ fn done(copied: bool) -> Done {
 
 /// What a replica that should have an object turns out to have.
 enum Held {
-    /// The object as it is, only that nobody heard of it.
+    /// The right object; only its success was not reported.
     It(Copy),
     Else(Known),
 }
 
 async fn look(member: &Member, key: &ObjectKey, record: &Record, object: &Object) -> Result<Held> {
     let Some(info) = member.look(key).await? else { return Ok(Held::Else(Known::Absent)) };
-    // One that had it, and was in doubt since.
+    // The replica had the object, and was unconfirmed since.
     if let Some(copy) = record.copies.get(&member.name)
         && copy.etag.as_ref() == Some(&info.etag)
         && info.size == object.size
@@ -169,7 +170,7 @@ async fn look(member: &Member, key: &ObjectKey, record: &Record, object: &Object
     Ok(if same { Held::It(Copy { etag: Some(info.etag) }) } else { Held::Else(Known::Held(info.etag)) })
 }
 
-/// Over what the replica is known to hold. `None`: something else stands by now.
+/// Copies over what the replica is known to hold. `None` means that the key has changed by now.
 async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Arc<Record>, known: Known) -> Result<Option<Copy>> {
     let object = record.object().ok_or_else(nothing)?;
     let (source, payload) = bytes(bucket, key, record, Span::whole(object.size)).await?;
@@ -184,7 +185,7 @@ async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, recor
         Err(error) => {
             suspect(bucket, key, record, &source, &error).await;
             drop(go);
-            // The member says better why it took no more.
+            // The member's own error explains better why it took no more.
             return match outcome.await {
                 Ok(Err(own)) if own.payload().is_none() && own.kind() != StoreErrorKind::Payload => Err(own),
                 _ => Err(StoreError::new(StoreErrorKind::Unavailable, "copying from another replica failed").with_source(error)),
@@ -196,7 +197,7 @@ async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, recor
     outcome.await.unwrap_or_else(|error| Err(interrupted(error))).map(Some)
 }
 
-/// A replica that sends other bytes than were written has lost them, whatever its ETag says.
+/// A replica that returns other bytes than were written has lost the object, whatever its ETag says.
 async fn suspect(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, source: &Member, error: &StoreError) {
     let rotten = matches!(error.payload(), Some(PayloadError::Md5Mismatch { .. } | PayloadError::ChecksumMismatch(_)));
     if rotten && record.copies.len() > 1 {

@@ -1,4 +1,5 @@
-//! What every repair of a replica is made of: its turn, the bytes from other replicas, and the note of what the replica has then.
+//! The parts of every repair of a replica: its turn, the bytes from other replicas, and the note of what the
+//! replica then has.
 
 use super::{
     broadcast::Leg,
@@ -19,7 +20,7 @@ use crate::{
 use futures_util::StreamExt;
 use std::sync::Arc;
 
-/// A place behind all changes so far, if what is to be copied still stands.
+/// A turn behind all earlier changes, if the record to be copied is still current.
 pub(super) async fn turn(
     bucket: &Arc<Bucket>,
     key: &ObjectKey,
@@ -33,7 +34,7 @@ pub(super) async fn turn(
     Ok(stands.then(|| bucket.lanes.change(member.number, key, own)))
 }
 
-/// Notes in the record what a replica has now, if the record still stands.
+/// Notes in the record what a replica has now, if the record is still current.
 pub(super) async fn confirm(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, member: &Member, copy: Copy) -> Result<()> {
     let guard = bucket.lock(key).await;
     let hold = bucket.hold(key, &guard).await?;

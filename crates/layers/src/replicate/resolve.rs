@@ -1,11 +1,14 @@
-//! What stands, where the record does not say: after a crash amid a change, a change whose end nobody heard of, objects that
-//! others put into a replica, and replicas that all hold something else than they should.
+//! Determines the current state where the record does not say it: after a crash during a change, after a
+//! change with an unknown outcome, for objects created outside the gateway, and for replicas that all hold
+//! something else than they should.
 //!
-//! Under the key's lock, always. Invariants:
-//! - a replica that a change of this process is still on its way to is not believed: what it shows may not be the end;
-//! - a record that was found out names as holders only replicas that were seen to hold what stands; all others are in doubt, or
-//!   lack it, and are repaired, which looks at them when nothing is on its way to them any more;
-//! - nothing is given up before every replica has answered that it has nothing.
+//! Always runs under the key's lock. Invariants:
+//! - a replica that still has a change of this process in progress is not believed: its answer may not be
+//!   final;
+//! - a resolved record names as holders only replicas that were seen to hold the current state; all others
+//!   are unconfirmed or lack it, and are repaired: repair checks them when nothing is on its way to them any
+//!   more;
+//! - no object is given up before every replica has answered that it has nothing.
 
 use super::{
     bodies::Sight,
@@ -26,21 +29,23 @@ use futures_util::future::join_all;
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
-/// What replicas that were never looked through may take to say what they have of a key that another one has not.
+/// How long replicas that were never scanned may take to report a key that another one does not have.
 const UNEXPLORED: Duration = Duration::from_secs(1);
-/// How long what is on its way to a replica may take to end, where nothing can be told without that replica.
+/// How long a change in progress to a replica may take to end, if nothing can be decided without that
+/// replica.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a replica says of a key.
+/// What a replica reports about a key.
 struct Seen {
     member: Arc<Member>,
-    /// `None` inside: there is nothing.
+    /// `None` inside means that there is no object.
     found: Result<Option<ObjectInfo>>,
-    /// Something is still on its way to it.
+    /// A change is still on its way to it.
     is_busy: bool,
 }
 
-/// Asks each replica, once what is on its way to it has ended, or not at all if that takes longer than `patience`.
+/// Asks each replica once the changes on their way to it have ended, or not at all if that takes longer than
+/// `patience`.
 async fn look(bucket: &Bucket, members: impl Iterator<Item = &Arc<Member>>, key: &ObjectKey, patience: Duration) -> Vec<Seen> {
     let look = |member: &Arc<Member>| {
         let (member, key) = (member.clone(), key.clone());
@@ -66,11 +71,11 @@ fn unavailable(why: &str) -> StoreError {
 enum Verdict {
     Has(Copy),
     HasNot,
-    /// It does not answer.
+    /// The replica does not answer.
     Unknown,
-    /// The change keeps the bytes, and so does their ETag: only tags and the ACL tell.
+    /// The change keeps the bytes, and so their ETag: only the tags and the ACL show whether it was made.
     Untold(ETag),
-    /// Only its bytes tell.
+    /// Only the bytes show whether it was made.
     Unclear(ETag),
 }
 
@@ -80,7 +85,8 @@ impl Verdict {
     }
 }
 
-/// Whether a replica has made a change that was begun upon what stood, and perhaps upon others that were begun.
+/// Whether a replica has made a change that was begun on the committed state, and perhaps on other pending
+/// ones.
 fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change, is_only: bool) -> Verdict {
     let Ok(found) = &seen.found else { return Verdict::Unknown };
     let (info, object) = match (found, &change.object) {
@@ -92,23 +98,25 @@ fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change, is_only: bool)
     let known = if is_only { seen.member.known(stands) } else { Known::Unknown };
     match known {
         _ if !object.may_be(info.size, &info.etag) => Verdict::HasNot,
-        // What it shows may be what has rotted.
+        // The replica may report the corrupt object.
         _ if stands.is_some_and(|record| record.rotten.contains(&seen.member.name) && record.shows(&info.etag)) => Verdict::HasNot,
-        // It may be what it was, and what was changed of it is not told by its ETag.
+        // It may be the earlier object, because the ETag does not show what was changed.
         Known::Held(before) if before == info.etag && keeps_bytes(stands, object) => Verdict::Untold(before),
-        // The same bytes, whichever change brought them.
+        // The same bytes, whichever change wrote them.
         _ if object.etag == info.etag && is_digest(&info.etag) => has,
         Known::Held(before) if before == info.etag => Verdict::HasNot,
-        // It is new there. Its bytes tell whether it came late from a change before: storage names them as it likes.
+        // The object is new there. Its bytes show whether it arrived late from an earlier change: storage
+        // chooses its ETags freely.
         Known::Absent | Known::Held(_) if !object.has_digest() => has,
         Known::Absent | Known::Held(_) => Verdict::Unclear(info.etag.clone()),
-        // Perhaps it is something else of the same size.
+        // Perhaps it is another object of the same size.
         Known::Unknown => Verdict::Unclear(info.etag.clone()),
     }
 }
 
-/// A change was begun, and nobody knows whether it took effect. If any replica has it, it stands; if so many replicas do not
-/// that it cannot have been acknowledged, it never was. So it is with those that it supersedes, none of which was acknowledged.
+/// A change is pending and its outcome is unknown. If any replica has it, it is committed; if so many
+/// replicas do not have it that it cannot have been acknowledged, it never took effect. The same applies to
+/// those that it supersedes, none of which was acknowledged.
 pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let row = hold.row();
     let Some(change) = &row.begun else { return Ok(()) };
@@ -122,7 +130,8 @@ pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
             without.get_or_insert(verdicts.iter().filter(|verdict| **verdict == Verdict::HasNot).count());
             is_unclear |= seen.iter().zip(&verdicts).any(|(seen, verdict)| seen.found.is_ok() && *verdict == Verdict::Unknown);
             let mut record = Record::after(row.stands.as_deref(), change.found());
-            // It stands on, whatever came after it and was given up. What is told late of that does not count for this record.
+            // The earlier state stays current, although a later change was given up. Late reports about that
+            // change do not count for this record.
             if change.generation < row.generation() {
                 record.change.generation = row.generation() + 1;
             }
@@ -153,7 +162,7 @@ fn keeps_bytes(stands: Option<&Record>, object: &Object) -> bool {
 async fn has_notes(member: &Member, key: &ObjectKey, object: &Object, etag: &ETag) -> Verdict {
     let kept = member.keeps(&object.attributes);
     match member.describe(key).await {
-        // A write came meanwhile, late: what it brought says nothing about what was seen.
+        // A write arrived late meanwhile: its result says nothing about what was seen.
         Ok(found) if found.as_ref().map(|info| &info.etag) != Some(etag) => Verdict::Unknown,
         Ok(Some(info)) if info.attributes.tags == kept.tags && info.attributes.acl == kept.acl => {
             Verdict::Has(Copy { etag: Some(info.etag) })
@@ -163,7 +172,7 @@ async fn has_notes(member: &Member, key: &ObjectKey, object: &Object, etag: &ETa
     }
 }
 
-/// Whether each has made a change. Where only the bytes tell, they are read.
+/// Whether each replica has made a change. If only the bytes show it, they are read.
 async fn verdicts(key: &ObjectKey, seen: &[Seen], stands: Option<&Record>, change: &Change, is_only: bool) -> Vec<Verdict> {
     let mut verdicts = Vec::with_capacity(seen.len());
     for seen in seen {
@@ -183,19 +192,19 @@ async fn verdicts(key: &ObjectKey, seen: &[Seen], stands: Option<&Record>, chang
     verdicts
 }
 
-/// What stood before a change that never took effect stands on, as of now. A write of that change may still come to those that were
-/// not seen to hold what stands.
+/// The state before a change that never took effect is current again. A write of that change may still reach
+/// replicas that were not seen to hold the current state.
 async fn as_before(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Record> {
     let Some(mut record) = row.stands.as_deref().cloned() else {
-        // In a replica that was never looked through something else may have been all the time.
+        // A replica that was never scanned may have held another object all the time.
         if let Some(foreign) = newest(key, seen.iter().filter(|seen| !seen.member.is_seeded()), row).await? {
             return Ok(foreign);
         }
-        // One that does not answer and was never looked through is looked through when it does.
+        // A replica that does not answer and was never scanned is scanned when it answers.
         let is_gone = |seen: &&Seen| matches!(seen.found, Ok(None)) || (seen.found.is_err() && !seen.member.is_seeded());
         return Ok(gone(&row.next(None).found(), seen.iter().filter(is_gone)));
     };
-    // What an earlier change is told late does not count for this record any more.
+    // Late reports about an earlier change do not count for this record any more.
     record.change.generation = row.generation() + 1;
     record.may_be_deleted |= row.begun.as_ref().is_some_and(|change| change.chain().any(|change| change.object.is_none()));
     for seen in seen {
@@ -209,7 +218,7 @@ async fn as_before(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Record> 
     if record.object().is_none() || !record.copies.is_empty() {
         return Ok(record);
     }
-    // What stood is nowhere any more.
+    // No replica has the committed object any more.
     if seen.iter().any(|seen| seen.found.is_err()) {
         return Err(unavailable("no replica that answers has what the key held: the others are waited for"));
     }
@@ -220,22 +229,22 @@ async fn as_before(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Record> 
     }
 }
 
-/// Those that have nothing.
+/// The replicas that have nothing.
 fn without(seen: &[Seen]) -> impl Iterator<Item = &Seen> {
     seen.iter().filter(|seen| matches!(seen.found, Ok(None)))
 }
 
-/// Nothing stands, and these replicas have nothing.
+/// The record of a key that holds nothing, as these replicas confirm.
 fn gone<'s>(change: &Change, confirmed: impl Iterator<Item = &'s Seen>) -> Record {
     let mut gone = Record::new(change.clone());
     gone.copies = confirmed.map(|seen| (seen.member.name.clone(), Copy::default())).collect();
     gone
 }
 
-/// Nobody knows the key, and some replicas were not looked through yet: what is there is ours from now on.
+/// The key is unknown, and some replicas were not scanned yet: an object found there is adopted.
 pub(super) async fn adopt(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let members = bucket.members();
-    // One that is out is not waited for, if another knows what there is.
+    // A replica that is out is not waited for if another one knows the answer.
     let has_seeded = members.iter().any(|member| member.is_seeded());
     let strangers: Vec<_> =
         members.iter().filter(|member| member.is_unexplored() && (member.health.is_up() || !has_seeded)).cloned().collect();
@@ -247,20 +256,21 @@ pub(super) async fn adopt(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
     });
     match newest(key, seen.iter(), &hold.row()).await? {
         Some(record) => settle(bucket, key, hold, record).await,
-        // One that does not answer is looked through when it does.
+        // A replica that does not answer is scanned when it does.
         None if seen.iter().any(|seen| seen.found.is_ok()) || has_seeded => Ok(()),
         None => Err(unavailable("no replica answers")),
     }
 }
 
-/// The last replica that is known to have what the record says turned out not to have it. The others are asked, all of them: one that
-/// was never told of this object may have it, or an older one, which is all that is left then.
+/// The last replica that was known to have the recorded object does not have it. All others are asked: one
+/// that was not known to have this object may have it, or an older one, which is then all that is left.
 pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let row = hold.row();
     let Some((record, object)) = row.stands.as_deref().and_then(|record| Some((record, record.object()?))) else { return Ok(()) };
     let members = bucket.members();
     let seen = look(bucket, members.iter(), key, PATIENCE).await;
-    // As it was recorded, or the same bytes under another name for them: a storage that tells its own ETag only later.
+    // The object as recorded, or the same bytes under another ETag: some storage reports its own ETag only
+    // later.
     let has = |seen: &&Seen| {
         let Ok(Some(info)) = &seen.found else { return false };
         let as_recorded = record.copies.get(&seen.member.name).is_some_and(|copy| copy.etag.as_ref() == Some(&info.etag));
@@ -274,7 +284,7 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
             match &seen.found {
                 Ok(Some(info)) if has(&seen) => same.made_by(seen.member.name.clone(), Copy { etag: Some(info.etag.clone()) }),
                 Ok(_) => same.lost_by(&seen.member.name),
-                // What it is recorded to have it may have, or not.
+                // The replica may or may not have what is recorded.
                 Err(_) => {}
             }
         }
@@ -320,24 +330,24 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
     settle(bucket, key, hold, becomes).await
 }
 
-/// The newest of what replicas have, with all who have it.
+/// The newest object that replicas have, with all replicas that have it.
 async fn newest(key: &ObjectKey, seen: impl Iterator<Item = &Seen> + Clone, row: &Row) -> Result<Option<Record>> {
     let found = seen.filter_map(|seen| Some((&seen.member, seen.found.as_ref().ok()?.as_ref()?)));
-    // Of those that are equally new the first: by rank.
+    // Among equally new objects, the one of the first replica by rank is taken.
     let Some((member, info)) = found.clone().reduce(|best, next| if next.1.last_modified > best.1.last_modified { next } else { best })
     else {
         return Ok(None);
     };
-    // We wrote it, and nobody heard of it. Clients know what they write by its MD5, however the storage names it; what others put there
-    // before keeps its name.
+    // We wrote it, and its success was not reported. Clients identify what they write by its MD5, whatever
+    // ETag the storage has; an object that existed before keeps its ETag.
     let etag = match member.is_unexplored() || info.etag.tells_bytes() {
         true => info.etag.clone(),
         false => in_time(Some(info.size), digest::md5(member, key, &info.etag, info.size)).await?,
     };
     let same = |other: &ObjectInfo| other.size == info.size && other.etag == etag && is_digest(&etag);
-    // A storage that names bytes by their MD5 keeps more of an object, too.
+    // A storage whose ETags are MD5s keeps more of an object, too.
     let (teller, told) = found.clone().find(|(_, other)| same(other)).unwrap_or((member, info));
-    // It was there a moment ago: that it is not any more says nothing about the others.
+    // The object was there a moment ago: its absence now says nothing about the other replicas.
     let Some(described) = teller.describe(key).await?.filter(|now| now.etag == told.etag) else {
         return Err(unavailable("a replica was changed by others while it was looked at: try again"));
     };
@@ -375,7 +385,8 @@ async fn settle(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, becomes: Rec
     Ok(())
 }
 
-/// A replica lists an object that no record knew: it is ours, unless there is a record by now, or the object is gone.
+/// A replica lists an object that no record had: it is adopted, unless there is a record by now, or the
+/// object is gone.
 pub(super) async fn found(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Result<bool> {
     let guard = bucket.lock(key).await;
     let hold = bucket.records.hold(key).await?;
@@ -383,7 +394,7 @@ pub(super) async fn found(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Me
     if row.stands.is_some() || row.begun.is_some() {
         return Ok(false);
     }
-    // Others may have it too: of several the newest.
+    // Other replicas may have it too: the newest copy is taken.
     let members = bucket.members();
     let seen = look(bucket, members.iter(), key, PATIENCE).await;
     if seen.iter().any(|seen| seen.member.number == member.number && seen.found.is_err()) {

@@ -1,8 +1,8 @@
-//! Scrubbing: all replicas of a bucket are compared with its records, and what differs is repaired.
+//! Scrubbing: all replicas of a bucket are compared with its records, and differences are repaired.
 //!
 //! Invariants:
-//! - what is compared is what the storage has, not what an index of ours remembers of it: such an index is brought up to date first;
-//! - one that does not answer keeps no other from being scrubbed, and is counted.
+//! - the storage itself is compared, not our index of it: such an index is updated first;
+//! - a replica that does not answer does not keep the others from being scrubbed, and is counted.
 
 use super::{
     bucket::Bucket,
@@ -44,14 +44,14 @@ pub(super) async fn all(bucket: &Arc<Bucket>, depth: Depth, pace: Pace, mut tell
     if let Some(error) = last.filter(|_| sum.unreachable == members.len() as u64) {
         return Err(error);
     }
-    // What was found in one may be lacking in others that were looked at before.
+    // An object found in one replica may be missing in others that were scanned before.
     let drained = queue::drain(bucket, |_| ()).await?;
     sum.copied += drained.copied;
     sum.failed += drained.left;
     Ok(sum)
 }
 
-/// One replica. Objects in it that nobody knows are left alone, unless it was never looked through.
+/// Scrubs one replica. Unknown objects in it are left alone, unless it was never scanned.
 pub(super) async fn one(
     bucket: &Arc<Bucket>,
     member: &Arc<Member>,
@@ -63,7 +63,7 @@ pub(super) async fn one(
         return Err(StoreError::new(StoreErrorKind::Unavailable, format!("the replica is out: {why}")));
     }
     if member.is_seeded() {
-        let walked = member.opened().await?.upkeep.walk(&Progress::default()).await;
+        let walked = member.opened().await?.upkeep.scan_fully(&Progress::default()).await;
         member.judge(&walked);
         walked?;
     }

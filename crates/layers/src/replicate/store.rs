@@ -16,7 +16,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct ReplicatedStore(pub(super) Arc<Bucket>);
 
-/// The record keeps what some storage cannot. Where and how storage keeps objects is its own.
+/// The record keeps what some storage cannot. Where and how the storage keeps objects is its own concern.
 pub(super) fn capabilities(members: impl Iterator<Item = Capabilities>) -> Capabilities {
     let rank = |durability: Durability| match durability {
         Durability::Volatile => 0,

@@ -1,14 +1,15 @@
-//! Compares what a replica lists with what the records say it has, and sees to what differs: seeding, scrubbing and adopting
-//! are this one walk.
+//! Compares what a replica lists with what the records say it has, and handles the differences: filling,
+//! scrubbing and adopting are this one full scan.
 //!
 //! | the replica lists | the records say | then |
 //! |---|---|---|
 //! | the ETag it should | it has it | nothing, or its bytes are read and digested (`Depth::Bytes`) |
 //! | nothing, or another ETag | it has it | it is asked once more, and repaired from the others |
-//! | anything | it lacks the object | it is repaired; what is there already is not sent again |
-//! | an object | nothing of it | the object is ours from now on, and goes to the others |
+//! | anything | it lacks the object | it is repaired; an object that is there already is not sent again |
+//! | an object | nothing of it | the object is adopted, and copied to the others |
 //!
-//! Listings may be old: nothing is done before the replica was asked about the key itself, under the key's lock.
+//! Listings may be old: nothing is done before the replica was asked about the key itself, under the key's
+//! lock.
 
 use super::{
     bucket::Bucket,
@@ -29,50 +30,51 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 const PAGE: usize = 1000;
-/// Keys that are seen to at once.
+/// How many keys are handled at once.
 const AT_ONCE: usize = 16;
-/// A walk in the background rests this many times as long as it took for a page, at most so long.
+/// A full scan in the background rests this many times as long as a page took, up to a maximum.
 const REST: u32 = 4;
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
-    /// By what the replica lists.
+    /// Compares what the replica lists.
     Listing,
-    /// By its bytes too.
+    /// Compares the bytes too.
     Bytes,
 }
 
-/// What becomes of objects that nobody knows. In a replica that had everything once they are left alone, unless somebody asks:
-/// a write that was given up may come late, and would come back after it was deleted.
+/// What to do with unknown objects. In a replica that was complete once they are left alone unless an
+/// operator asks: they may come from a cancelled write that arrived late, and would reappear after they were
+/// deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strangers {
     LeftAlone,
     Adopted,
 }
 
-/// How much of the time a walk may take.
+/// How much of the time a full scan may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
     Full,
-    /// It rests between pages, for several times as long as a page took.
+    /// The scan rests between pages, for several times as long as a page took.
     Background,
 }
 
-/// What was found in a replica, and what came of it.
+/// What was found in a replica, and what was done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Surveyed {
     pub objects: u64,
-    /// Objects that nobody knew.
+    /// Unknown objects that were adopted.
     pub adopted: u64,
-    /// Those that were left alone.
+    /// Unknown objects that were left alone.
     pub strangers: u64,
-    /// Replicas that were not as they should be.
+    /// Replicas of objects that differed from their records.
     pub differing: u64,
     pub copied: u64,
-    /// Left as they are: another replica does not answer, or this one does not take them.
+    /// Objects that could not be repaired: another replica does not answer, or this one refuses them.
     pub failed: u64,
-    /// Replicas that could not be looked through.
+    /// Replicas that could not be scanned.
     pub unreachable: u64,
 }
 
@@ -88,7 +90,7 @@ impl std::ops::AddAssign for Surveyed {
     }
 }
 
-/// One walk over a replica.
+/// One full scan of a replica.
 pub(super) async fn survey(
     bucket: &Arc<Bucket>,
     member: &Arc<Member>,
@@ -98,7 +100,7 @@ pub(super) async fn survey(
     mut tell: impl FnMut(Surveyed),
 ) -> Result<Surveyed> {
     if !member.is_seeded() {
-        // It may have been away when the bucket was made, or its place is gone.
+        // The replica may not have been reachable when the bucket was created, or its location is gone.
         places::prepare(bucket, member).await?;
     }
     let strangers = match () {
@@ -111,7 +113,7 @@ pub(super) async fn survey(
     let cases = stream::try_unfold((listed, rows), |(mut listed, mut rows)| async move {
         Result::Ok(next(&mut listed, &mut rows).await?.map(|case| (case, (listed, rows))))
     });
-    // Polled together: what is under way may hold what the next case waits for.
+    // Polled together: a case in progress may hold what the next case waits for.
     let seen =
         cases.map_ok(|case| async { Result::Ok(see_to(bucket, member, (depth, strangers), case).await) }).try_buffer_unordered(AT_ONCE);
     tokio::pin!(seen);
@@ -135,7 +137,7 @@ struct Case {
     known: Option<ObjectRow>,
 }
 
-/// The next key that either side has, with what both say of it.
+/// The next key that either side has, with both entries.
 async fn next(listed: &mut Listed, rows: &mut Rows) -> Result<Option<Case>> {
     let (there, known) = (listed.peek().await?.cloned(), rows.peek().await?.cloned());
     let key = match (&there, &known) {
@@ -178,7 +180,7 @@ async fn examine(
         && let Some(wrong) = wrong(member, depth, &key, record, there.as_ref()).await?
     {
         seen.differing += 1;
-        // There is nothing to set the last one right from.
+        // There is no other copy from which the last one could be repaired.
         seen.failed += u64::from(wrong == Wrong::Bytes && record.copies.len() == 1);
         distrust(bucket, &key, record.change.generation, member, wrong).await?;
     }
@@ -186,7 +188,7 @@ async fn examine(
     if lacks {
         let repaired = repair::key(bucket, &key).await?;
         seen.copied += repaired.copied;
-        // The others are seen to when it is their turn.
+        // The other replicas are handled when they are scanned.
         let stands = bucket.see(&key).await?.stands;
         seen.failed += u64::from(stands.is_some_and(|record| !record.is_at(&member.name)));
     }
@@ -240,7 +242,7 @@ async fn index(bucket: &Bucket, key: &ObjectKey, object: &Object) -> Result<()> 
     let expected = object.row(key);
     if shown.as_ref() != Some(&expected) {
         let guard = bucket.lock(key).await;
-        // What stands now, which may be newer than what was expected.
+        // The current state, which may be newer than the expected one.
         let row = bucket.records.hold(key).await?.row();
         let change = row.object().map_or_else(|| IndexChange::Delete(key.clone()), |object| IndexChange::Put(object.row(key)));
         let indexed = bucket.catalog.index(bucket.record.id, change);
@@ -257,7 +259,7 @@ struct Listed {
     after: Option<String>,
     ended: bool,
     pace: Pace,
-    /// When the page was had.
+    /// When the page was obtained.
     since: Option<Instant>,
 }
 

@@ -1,5 +1,5 @@
-//! A count, and those who wait until it has grown. All are woken in the order in which they began to wait: tokio's `watch` wakes them
-//! in a random one, and a seed of the simulation would not give the same history again.
+//! A count, and waiters for its growth. Waiters are woken in the order in which they began to wait: tokio's
+//! `watch` wakes them in random order, and a seed of the simulation would not reproduce the same history.
 
 use std::sync::{
     Arc,
@@ -16,7 +16,7 @@ struct Counted {
     grown: Notify,
 }
 
-/// How much of it somebody has seen.
+/// How much of the count a waiter has seen.
 #[derive(Debug, Clone)]
 pub(super) struct Since {
     tally: Tally,
@@ -39,7 +39,7 @@ impl Tally {
 }
 
 impl Since {
-    /// It has grown since the last time.
+    /// Whether the count has grown since the last call.
     pub(super) fn has_grown(&mut self) -> bool {
         let before = std::mem::replace(&mut self.count, self.tally.count());
         before != self.count
@@ -48,7 +48,7 @@ impl Since {
     pub(super) async fn grown(&mut self) {
         loop {
             let tally = self.tally.clone();
-            // Before looking, so that nothing is missed.
+            // Registered before the check, so that no growth is missed.
             let grown = tally.0.grown.notified();
             if self.has_grown() {
                 return;

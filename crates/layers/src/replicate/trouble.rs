@@ -1,10 +1,11 @@
-//! Why a replica lacks what it lacks: for each key that could not be repaired what failed last, and since when; and why it could not be
-//! looked through.
+//! Why a replica lacks objects: for each key that could not be repaired, the last failure and since when; and
+//! why the replica could not be scanned.
 //!
-//! In memory only: after a start the next round of repairs finds out again. Invariants:
+//! Kept in memory only: after a start the next round of repairs finds out again. Invariants:
 //! - a cause is logged once, not for each key that it keeps from being repaired;
-//! - a key whose repair succeeded, or that nobody has to repair any more, is forgotten after the round that found so;
-//! - memory is bounded: beyond so many keys, further ones are not noted one by one.
+//! - a key whose repair succeeded, or that needs no repair any more, is forgotten after the round that found
+//!   so;
+//! - memory is bounded: beyond a maximum number of keys, further ones are not noted individually.
 
 use crate::{
     backend::Trouble,
@@ -20,21 +21,21 @@ use std::{
 };
 
 const KEYS: usize = 10_000;
-/// Of the words for a cause.
+/// Maximum length of the text of a cause.
 const LONGEST: usize = 300;
 
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     round: AtomicU64,
     state: Mutex<State>,
-    /// Why the last look through the replica failed, if it did.
+    /// Why the last scan of the replica failed, if it did.
     unseen: Mutex<Option<String>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     keys: BTreeMap<ObjectKey, Noted>,
-    /// Since when.
+    /// Each cause, and since when it lasts.
     causes: BTreeMap<String, Timestamp>,
 }
 
@@ -45,7 +46,7 @@ struct Noted {
 }
 
 impl Troubles {
-    /// How a look through the replica ended. Whether its failure is one that nobody has heard of yet.
+    /// Notes how a scan of the replica ended. Returns whether its failure was not reported yet.
     pub(super) fn looked_through(&self, failure: Option<&StoreError>) -> bool {
         let told = failure.map(ToString::to_string);
         let mut unseen = self.unseen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,22 +55,22 @@ impl Troubles {
         is_news
     }
 
-    /// Why the last look through the replica failed, if it did.
+    /// Why the last scan of the replica failed, if it did.
     pub(super) fn unseen(&self) -> Option<String> {
         self.unseen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A round of repairs, to be ended with what is given here.
+    /// Begins a round of repairs. The caller passes the returned number to `end_round`.
     pub(super) fn begin_round(&self) -> u64 {
         self.round.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    /// What was not noted again since the round began is none any more.
+    /// Removes all causes that were not noted again since the round began.
     pub(super) fn end_round(&self, round: u64) {
         self.state().retain(|noted| noted.round >= round);
     }
 
-    /// A key was not repaired. The words for a cause that nobody has heard of yet.
+    /// Notes that a key was not repaired. Returns the text of the cause if it was not reported yet.
     pub(super) fn note(&self, key: &ObjectKey, error: &StoreError) -> Option<String> {
         let mut cause = error.to_string();
         if let Some((end, _)) = cause.char_indices().nth(LONGEST) {
@@ -85,7 +86,7 @@ impl Troubles {
         is_new.then_some(cause)
     }
 
-    /// A key was not tried in this round: what was noted of it stands.
+    /// A key was not tried in this round: its note stays.
     pub(super) fn keep(&self, key: &ObjectKey) {
         let round = self.round.load(Ordering::Acquire);
         if let Some(noted) = self.state().keys.get_mut(key) {
@@ -93,7 +94,7 @@ impl Troubles {
         }
     }
 
-    /// It was repaired.
+    /// The key was repaired.
     pub(super) fn forget(&self, key: &ObjectKey) {
         let mut state = self.state();
         if state.keys.remove(key).is_some() {
@@ -106,12 +107,12 @@ impl Troubles {
         self.state().keys.get(key).map(|noted| noted.cause.clone())
     }
 
-    /// How many keys there are whose last repair failed.
+    /// The number of keys whose last repair failed.
     pub(super) fn count(&self) -> u64 {
         self.state().keys.len() as u64
     }
 
-    /// By cause, the one with most keys first.
+    /// The failures by cause, the most frequent one first.
     pub(super) fn list(&self, next: &str) -> Vec<Trouble> {
         let state = self.state();
         let mut troubles: Vec<Trouble> = Vec::new();

@@ -1,7 +1,8 @@
-//! Why too few replicas took a body: found out after the fact, from those that stopped taking it.
+//! Why too few replicas took a body: found out afterwards, from those that stopped taking it.
 //!
-//! Storage that hears conditions with the first byte of a long body refuses it early when another change has come to the key since.
-//! That says nothing against the storage: the client hears that its own condition does not hold, or that it has to try again.
+//! Storage that receives conditions with the first byte of a long body refuses the body early when another
+//! change has reached the key since. That does not count against the storage: the client gets the error that
+//! its own condition does not hold, or that it has to try again.
 
 use super::{
     bucket::Bucket,
@@ -20,11 +21,11 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
-/// How long replicas may take to say why, which they knew before they stopped.
+/// How long replicas may take to report the reason, which they knew before they stopped.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What the client hears of a body that could not come to its end. The replicas that still take it give it up. `before` is what the key
-/// held when they were told what to put it over.
+/// The error for the client if a body could not be sent completely. The replicas that still take the body
+/// stop. `before` is what the key held when the conditions were sent.
 pub(super) async fn reason(
     bucket: &Arc<Bucket>,
     key: &ObjectKey,
@@ -52,7 +53,7 @@ pub(super) async fn reason(
             () = &mut late => break,
         }
     }
-    // What those say that had to give it up now is no reason.
+    // The errors of replicas that had to stop now are not the reason.
     errors.retain(|error| error.kind() != StoreErrorKind::Payload);
     if surprised.is_empty() {
         let stopped = errors.len();
@@ -62,7 +63,7 @@ pub(super) async fn reason(
         };
     }
     if let Some(record) = before.and_then(|row| row.stands) {
-        // Unless another change came, a replica that was surprised does not hold what the record says.
+        // Unless there was another change, a replica that refused does not hold what the record says.
         distrust_later(bucket, key, record.change.generation, surprised);
     }
     let seen = bucket.glance(key).await.ok().flatten();
@@ -73,7 +74,7 @@ pub(super) async fn reason(
     }
 }
 
-/// The replica did not hold what was expected.
+/// Whether the error says that the replica did not hold what was expected.
 pub(super) fn is_surprise(error: &StoreError) -> bool {
     matches!(error.kind(), StoreErrorKind::PreconditionFailed | StoreErrorKind::NoSuchKey | StoreErrorKind::Conflict)
 }

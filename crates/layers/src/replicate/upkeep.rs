@@ -1,5 +1,5 @@
-//! What is done for a replicated bucket without being asked by a client: what each member's driver does for its own bucket, and a
-//! look at what members list.
+//! Work on a replicated bucket that no client requests: the upkeep of each member's driver for its own
+//! bucket, and a check of what members list.
 
 use super::{
     bucket::Bucket,
@@ -16,7 +16,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct ReplicatedUpkeep(pub(super) Arc<Bucket>);
 
-/// How it went on the members so far: one that fails does not keep the others from theirs.
+/// The outcome on the members so far: a member that fails does not keep the others from their upkeep.
 struct Round<'b> {
     bucket: &'b Bucket,
     last: Result<()>,
@@ -40,19 +40,19 @@ impl ReplicatedUpkeep {
 
 #[async_trait]
 impl Upkeep for ReplicatedUpkeep {
-    async fn tend(&self) -> Result<()> {
+    async fn maintain(&self) -> Result<()> {
         let (members, mut round) = self.round();
         for member in members {
-            let tended = async { member.opened().await?.upkeep.tend().await };
+            let tended = async { member.opened().await?.upkeep.maintain().await };
             round.went(&member, tended.await);
         }
         round.last
     }
 
-    async fn walk(&self, progress: &Progress) -> Result<bool> {
+    async fn scan_fully(&self, progress: &Progress) -> Result<bool> {
         let (members, mut round) = self.round();
         for member in members {
-            let walked = async { member.opened().await?.upkeep.walk(progress).await.map(drop) };
+            let walked = async { member.opened().await?.upkeep.scan_fully(progress).await.map(drop) };
             round.went(&member, walked.await);
         }
         round.last?;
@@ -62,10 +62,10 @@ impl Upkeep for ReplicatedUpkeep {
         Ok(true)
     }
 
-    async fn follow(&self) -> Result<()> {
+    async fn read_changes(&self) -> Result<()> {
         let (members, mut round) = self.round();
         for member in members.into_iter().filter(|member| member.backend.tells_changes()) {
-            let followed = async { member.opened().await?.upkeep.follow().await };
+            let followed = async { member.opened().await?.upkeep.read_changes().await };
             round.went(&member, followed.await);
         }
         round.last

@@ -1,7 +1,8 @@
-//! What is remembered of uploads on their way: which members still have all the parts.
+//! The state of uploads in progress: which members still have all the parts.
 //!
-//! A member that misses one part is out of the upload for good, and gets the object by repair. Enough stay, or the part is not
-//! taken: so a Complete finds as many members with every part as it needs. The catalog says who has each part; this is its sum.
+//! A member that misses one part is out of the upload permanently, and gets the object by repair. If too few
+//! members would stay, the part is refused: so a Complete finds as many members with every part as it needs.
+//! The catalog records which members have each part; this state is the sum of it.
 
 use crate::model::UploadId;
 use serde::{Deserialize, Serialize};
@@ -15,17 +16,17 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// How much later than its sender gave up, or was killed, a request may still begin an upload on a member.
+/// How long after its sender gave up, or was killed, a request may still begin an upload on a member.
 const LATE: Duration = Duration::from_secs(60);
 
-/// By backend: an upload's id there, or a part's ETag. The stored form.
+/// By backend: an upload's id there, or a part's ETag. This is the stored form.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Places(pub(super) BTreeMap<String, String>);
 
 impl Places {
     pub(super) fn parse(text: &str) -> Self {
-        // What nobody can read names nobody: the upload is then too short of members, and says so.
+        // Text that cannot be parsed names no member: the upload is then short of members, and reports so.
         serde_json::from_str(text).unwrap_or_default()
     }
 
@@ -38,16 +39,17 @@ impl Places {
     }
 }
 
-/// Those that have all the parts so far, with the upload's id there.
+/// The members that have all the parts so far, with the upload's id on each.
 #[derive(Debug)]
 pub(super) struct Uploads {
     members: Mutex<HashMap<UploadId, Places>>,
     hands: Arc<Hands>,
-    /// Members may have uploads that nobody knows, or may get them until then. What was before is not known at first.
+    /// Members may have unknown uploads, or may get them until this time. At first, the earlier history is
+    /// not known.
     orphans: Mutex<Option<Instant>>,
 }
 
-/// How many have uploads of members in hand that the catalog does not know, and how many had before.
+/// How many tasks hold uploads of members that the catalog does not know, and how many did before.
 #[derive(Debug, Default)]
 struct Hands {
     now: AtomicUsize,
@@ -60,7 +62,8 @@ impl Default for Uploads {
     }
 }
 
-/// What somebody begins on members is his while this lives, whether or not the catalog knows it.
+/// While this exists, uploads that its holder begins on members count as known, whether or not the catalog
+/// has them.
 #[derive(Debug)]
 pub(super) struct InHand(Arc<Hands>);
 
@@ -77,22 +80,24 @@ impl Uploads {
         InHand(self.hands.clone())
     }
 
-    /// Nobody has anything in hand. The same answer again: nor had anybody in between.
+    /// Returns a number if no task holds an upload. The same number again means that no task did in between
+    /// either.
     pub(super) fn rests(&self) -> Option<usize> {
         (self.hands.now.load(Ordering::Acquire) == 0).then(|| self.hands.ever.load(Ordering::Acquire))
     }
 
-    /// Something may have been left on a member, or may come to it late.
+    /// Notes that an upload may have been left on a member, or may appear there late.
     pub(super) fn leave_orphans(&self) {
         *self.orphans() = Some(Instant::now() + LATE);
     }
 
-    /// Until when members may get uploads that nobody knows, if they may have any.
+    /// Until when members may get unknown uploads, if they may have any.
     pub(super) fn may_have_orphans(&self) -> Option<Instant> {
         *self.orphans()
     }
 
-    /// A look that began at `begun` found all members without any, unless something was left meanwhile.
+    /// A check that began at `begun` found no orphans on any member; this counts unless one was left
+    /// meanwhile.
     pub(super) fn has_no_orphans(&self, begun: Instant) {
         self.orphans().take_if(|until| *until <= begun);
     }
@@ -109,7 +114,7 @@ impl Uploads {
         self.lock().insert(upload.clone(), members);
     }
 
-    /// Only `having` go on, if that leaves at least `needed`. Says whether it did.
+    /// Keeps only the members `having` in the upload, if at least `needed` stay. Returns whether it did.
     pub(super) fn narrow(&self, upload: &UploadId, having: &Places, needed: usize) -> bool {
         let mut uploads = self.lock();
         let Some(members) = uploads.get_mut(upload) else { return false };

@@ -1,9 +1,9 @@
-//! What a bucket does for its replicas without being asked. Three jobs, so that none waits for another:
+//! Background work for the replicas of a bucket. There are three jobs, so that none waits for another:
 //!
 //! | job | what it does | when |
 //! |---|---|---|
-//! | repair | drains the queue of repairs | when something was left behind, when a backend comes back, now and then |
-//! | care | looks for places that are gone, fills replicas, ends uploads that nobody knows | when a backend comes back, when many objects are missing, now and then |
+//! | repair | drains the queue of repairs | when a replica was left behind, when a backend can be reached again, at intervals |
+//! | care | looks for locations that are gone, fills replicas, ends unknown uploads | when a backend can be reached again, when many objects are missing, at intervals |
 //! | scrub | compares all that replicas list with the records | by the setting |
 
 use super::{
@@ -33,9 +33,9 @@ use std::{
 };
 use tokio::{sync::Notify, time::Instant};
 
-/// Between two looks at what could not be done: at first, and at most.
+/// The time between two attempts at work that failed: at first, and at most.
 const RESTS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
-/// The longest rest while all replicas answer: nothing else would tell that what failed may be done now.
+/// The longest rest while all replicas answer: no event would report that a failed repair may work now.
 const BRIEF: Duration = Duration::from_secs(5);
 
 pub(super) fn start(bucket: &Arc<Bucket>, workers: &Workers) {
@@ -62,7 +62,7 @@ enum Chore {
     Care,
 }
 
-/// Until the bucket is no more.
+/// Runs until the bucket is deleted.
 #[derive(Debug)]
 struct Chores {
     bucket: Weak<Bucket>,
@@ -95,7 +95,7 @@ impl Worker for Chores {
         Ok(if is_done { Stepped::Done } else { Stepped::Left })
     }
 
-    /// What is left grows old: it is looked at less often, unless something happens.
+    /// Work that keeps failing is tried less often, unless an event occurs.
     fn rest(&mut self, ended: &Ended) -> Option<Duration> {
         let own = self.bucket.upgrade();
         let answer = |own: &Arc<Bucket>| own.members().iter().all(|member| member.health.is_up());
@@ -116,7 +116,7 @@ impl Worker for Chores {
     }
 }
 
-/// Whether nothing is left to be repaired.
+/// Returns whether nothing is left to be repaired.
 async fn repairs(bucket: Arc<Bucket>, run: &Run) -> Result<bool, Failure> {
     let counted = |Repaired { copied, removed, found, left }| {
         let counts = [("copied", copied), ("removed", removed), ("found", found), ("left", left)];
@@ -131,10 +131,10 @@ async fn repairs(bucket: Arc<Bucket>, run: &Run) -> Result<bool, Failure> {
     }
 }
 
-/// Whether every replica is there and has everything, or will get it from the queue.
+/// Returns whether every replica exists and is complete, or will be completed by the queue.
 async fn care(bucket: Arc<Bucket>, run: &Run) -> Result<bool, Failure> {
     places::look(&bucket).await;
-    // One that is slow, or large, keeps no other waiting.
+    // A replica that is slow, or large, does not block the others.
     let up: Vec<_> = bucket.members().iter().filter(|member| member.health.is_up()).cloned().collect();
     let cares = up.into_iter().map(|member| care_for(bucket.clone(), member, run).boxed());
     let cares: Vec<BoxFuture<'_, Result<bool, Failure>>> = cares.collect();
@@ -161,7 +161,7 @@ async fn care_for(bucket: Arc<Bucket>, member: Arc<Member>, run: &Run) -> Result
     Ok(true)
 }
 
-/// Adds to the counts of a run what a walk has found since it told of it last.
+/// Adds to the counts of a run what a scan has found since its last report.
 fn counting(run: &Run) -> impl FnMut(Surveyed) {
     let mut before = Surveyed::default();
     move |now| {
@@ -190,7 +190,7 @@ async fn fill(bucket: &Arc<Bucket>, member: &Arc<Member>, run: &Run) -> Result<b
     }
 }
 
-/// All replicas, one after the other, at a pace that leaves the backends to their clients.
+/// Scrubs all replicas, one after the other, at a pace that leaves the backends to their clients.
 #[derive(Debug)]
 struct Scrubs {
     bucket: Weak<Bucket>,
@@ -209,7 +209,7 @@ impl Worker for Scrubs {
         Subject::Bucket { id: self.id, name: self.name.clone() }
     }
 
-    /// Buckets that were opened together are not scrubbed together.
+    /// Buckets that were opened together are not scrubbed at the same time.
     fn first_rest(&self) -> Duration {
         spread(self.every, 0.1..1.0)
     }

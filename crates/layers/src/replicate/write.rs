@@ -23,17 +23,18 @@ use futures_util::future::BoxFuture;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::oneshot;
 
-/// How often a change is tried over what a replica turns out to hold.
+/// How often a change is tried again when a replica turns out to hold another state.
 const TRIES: usize = 3;
 
 pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutRequest) -> Result<Written> {
     let PutRequest { attributes, conditions, payload } = request;
     let is_short = payload.length().is_some_and(|length| length <= SMALL);
-    // Before anything is found out about the key.
+    // Registered before anything about the key is read.
     let underway = (!is_short).then(|| bucket.bodies.begin(key));
     let writers = bucket.writers()?;
     let broadcast = Broadcast::new(&payload, writers.iter().map(|(member, _)| member.pace.clone()), None);
-    // A short body goes when it is known what is there then. So does the end of a long one, but not all storage can be told then.
+    // A short body is sent once the state that it replaces is known. So is the end of a long one, but not
+    // every storage accepts conditions then.
     let is_told_early = |writer: &Writer| !writer.0.capabilities().late_conditions;
     let before = if is_short || !writers.iter().any(is_told_early) { None } else { bucket.glance(key).await? };
     let step = |(writer, leg): (Writer, &Arc<Leg>)| {
@@ -58,9 +59,10 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
     Ok(record.as_ref().and_then(|record| record.object()).map_or(overwritten, Object::written))
 }
 
-/// A body goes only over what it expects: one that is late, after others, finds something else and does nothing. A short one waits
-/// until its turn has come. A long one is on its way before that; nothing of it counts without its end, which waits. What it expects
-/// goes with its end, or, to storage that cannot be told so late, is what is `known` when it begins.
+/// A body replaces only the state that it expects: a body that arrives late, after others, finds another
+/// state and does nothing. A short body waits until its turn has come. A long body is sent before that; it
+/// has no effect without its end, which waits. The expected state is sent with the end, or, for storage that
+/// needs it earlier, is what is `known` when the body begins.
 pub(super) fn put_step(
     lanes: &Lanes,
     (member, slot): Writer,
@@ -79,7 +81,7 @@ pub(super) fn put_step(
         Box::pin(async move {
             let _slot = slot;
             tokio::select! {
-                // A long body may have come to its end before this is first looked at: it was sent on its way all the same.
+                // A long body may have ended before this is first polled: it was sent all the same.
                 biased;
                 _ = leg.begun() => {
                     let early = lanes.map(|lanes| lanes.before_turn(own.number, &key, &leg));
@@ -92,12 +94,13 @@ pub(super) fn put_step(
                         }
                         let conditions = if is_told_late { WriteConditions::default() } else { expect(&own, &key, known).await? };
                         let sent = send(&own, &key, PutRequest { attributes, conditions, payload }).await;
-                        // It gets the object by repair, without conditions from now on.
+                        // The replica gets the object by repair, from now on without conditions.
                         sent.inspect_err(|error| if error.kind() == StoreErrorKind::NotImplemented { own.checks_not(Guarded::Put) })
                     };
                     let passing = pass(going, &own, &key, &leg);
                     tokio::pin!(put, passing);
-                    // A client may take as long as it likes: the storage is waited for from the moment when it has all of the body.
+                    // A client may take as long as it likes: the time limit for the storage starts when it
+                    // has the whole body.
                     let (early, passed) = tokio::select! {
                         biased;
                         passed = &mut passing => (None, passed),
@@ -108,7 +111,7 @@ pub(super) fn put_step(
                         None => in_time(length, put).await,
                     };
                     match (put, passed) {
-                        // The storage says better why it took no more.
+                        // The storage's own error explains better why it took no more.
                         (Err(error), _) if error.kind() != StoreErrorKind::Payload => Err(error),
                         (_, Err(error)) => Err(error),
                         (copy, Ok(_turn)) => copy,
@@ -129,8 +132,9 @@ pub(super) fn put_step(
     })
 }
 
-/// Changes what a replica holds, over what it is known to hold or, where that turns out to be something else by now, over that: what
-/// was there came late, or from others, and is older than what is to be.
+/// Changes what a replica holds, based on what it is known to hold. If that turns out to be something else,
+/// the change is made over that: the other state arrived late or was made outside the gateway, and is older
+/// than the new one.
 pub(super) async fn over(
     member: &Member,
     key: &ObjectKey,
@@ -151,13 +155,13 @@ pub(super) async fn over(
     Err(nothing())
 }
 
-/// Conditions under which a PUT finds what it expects.
+/// Conditions under which a PUT finds the state that it expects.
 async fn expect(member: &Member, key: &ObjectKey, known: Known) -> Result<WriteConditions> {
     let known = member.find(key, known).await?;
     member.guard(Guarded::Put, &known).await
 }
 
-/// Lets a body that is on its way come to its end, when its turn has come, over what is there then.
+/// Lets a body in progress end when its turn has come, over the state that is current then.
 async fn pass(going: oneshot::Receiver<Go>, member: &Member, key: &ObjectKey, leg: &Leg) -> Result<Turn> {
     let Ok(Go { mut turn, known, ended: Some(ended) }) = going.await else {
         leg.fail(PayloadError::Disconnected);
@@ -202,7 +206,7 @@ pub(super) async fn delete(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &W
     Ok(removal.get().copied().unwrap_or_default().into())
 }
 
-/// What a replica holds, gone.
+/// Removes what a replica holds.
 pub(super) async fn remove(member: &Arc<Member>, key: &ObjectKey, known: Known) -> Result<Copy> {
     over(member, key, Guarded::Delete, known, |known, conditions| {
         let (member, key) = (member.clone(), key.clone());
@@ -216,7 +220,7 @@ pub(super) async fn remove(member: &Arc<Member>, key: &ObjectKey, known: Known) 
     .await
 }
 
-/// A replica's own upload, made an object of `size` of its parts.
+/// Completes a replica's own upload into an object of `size`.
 pub(super) async fn complete(
     member: &Arc<Member>,
     key: &ObjectKey,
@@ -234,7 +238,7 @@ pub(super) async fn complete(
     .await
 }
 
-/// Of tags or the ACL: the record has them, and replicas that keep such things.
+/// Changes tags or the ACL: in the record, and on replicas that keep such data.
 pub(super) async fn update(bucket: &Arc<Bucket>, key: &ObjectKey, change: Change) -> Result<()> {
     let step = |writer: Writer| {
         let change = change.clone();
@@ -256,7 +260,7 @@ pub(super) async fn update(bucket: &Arc<Bucket>, key: &ObjectKey, change: Change
 
 async fn alter(member: &Member, key: &ObjectKey, known: Known, change: Change) -> Result<Copy> {
     let Known::Held(etag) = known else {
-        // What it has is older, if it has anything: it gets all of it by repair.
+        // The replica has an older object, if any: it gets the whole object by repair.
         return Err(StoreError::new(StoreErrorKind::NoSuchKey, "the replica does not have the object"));
     };
     let capabilities = member.capabilities();

@@ -1,12 +1,13 @@
-//! Identities that are added, changed and removed while a server runs: in the catalog, their secrets sealed, and in force at once.
+//! Identities that are added, changed and removed while a server runs: they are in the catalog, with sealed
+//! secrets, and in force at once.
 //!
-//! Owns the way from the catalog to [`CredentialsInForce`] and back. Does not own those of the configuration, which win: a key that the
-//! configuration has cannot be added.
+//! Owns the way from the catalog to [`CredentialsInForce`] and back. Does not own the identities of the
+//! configuration, which win: a key that the configuration has cannot be added.
 //!
 //! Invariants:
-//! - whoever is told of a change finds it in force;
-//! - readings of the catalog come into force in their order;
-//! - an identity whose secret cannot be unsealed is nobody: it is left out, and the log says so.
+//! - a change is in force before its caller gets the result;
+//! - states read from the catalog come into force in their order;
+//! - an identity whose secret cannot be unsealed is left out, and the log says so.
 
 use super::{Credential, Credentials, CredentialsInForce, data_key::DataKey, root::generated_keys};
 use crate::{
@@ -22,14 +23,14 @@ const LONGEST: usize = 128;
 #[derive(Debug)]
 pub struct AddedIdentities {
     catalog: Arc<dyn Catalog>,
-    /// Where the key of sealed secrets is.
+    /// The directory of the key that seals secrets.
     dir: PathBuf,
     in_force: Arc<CredentialsInForce>,
-    /// What is in force. Readings and changes take turns.
+    /// The revision in force. Refreshes and changes take turns.
     revision: Mutex<Revision>,
 }
 
-/// An identity as an operator gives it. What is not said is made up.
+/// An identity as an operator gives it. Fields that are not given are generated.
 #[derive(Debug, Clone)]
 pub struct Addition {
     pub access_key: Option<AccessKey>,
@@ -44,7 +45,7 @@ pub struct AddedIdentity {
     pub access_key: AccessKey,
     pub role: Role,
     pub name: Option<String>,
-    /// Whether it counts: the configuration has another one of this key, or its secret cannot be read.
+    /// False if the configuration has another identity with this key, or if its secret cannot be unsealed.
     pub is_in_force: bool,
 }
 
@@ -65,12 +66,12 @@ pub enum IdentityError {
 }
 
 impl AddedIdentities {
-    /// Nobody is in force before `refresh`.
+    /// No added identity is in force before `refresh`.
     pub fn new(catalog: Arc<dyn Catalog>, dir: impl Into<PathBuf>, in_force: Arc<CredentialsInForce>) -> Self {
         Self { catalog, dir: dir.into(), in_force, revision: Mutex::new(Revision::NONE) }
     }
 
-    /// Puts in force what the catalog has, if it has changed since.
+    /// Puts the catalog's identities in force, if they have changed since.
     pub async fn refresh(&self) -> Result<(), IdentityError> {
         let mut revision = self.revision.lock().await;
         if self.catalog.identities_revision().await? != *revision {
@@ -79,7 +80,7 @@ impl AddedIdentities {
         Ok(())
     }
 
-    /// An identity of the default tenant, in force when it returns.
+    /// Adds an identity of the default tenant, which is in force when this returns.
     pub async fn add(&self, addition: Addition) -> Result<Credential, IdentityError> {
         let generated = generated_keys()?;
         let Addition { access_key, secret_key, role, name } = addition;
@@ -101,7 +102,7 @@ impl AddedIdentities {
         Ok(Credential { access_key, secret_key, role, name })
     }
 
-    /// From the next request on, the identity is nobody. Its buckets stay whose they are.
+    /// From the next request on, the key belongs to no identity. Its buckets keep their owner.
     pub async fn remove(&self, access_key: &AccessKey) -> Result<(), IdentityError> {
         let mut revision = self.revision.lock().await;
         if !self.catalog.remove_identity(access_key, Expected::Any).await? {
@@ -112,7 +113,7 @@ impl AddedIdentities {
         self.read(&mut revision).await
     }
 
-    /// All that were added, in the order of their access keys.
+    /// All added identities, in the order of their access keys.
     pub async fn list(&self) -> Result<Vec<AddedIdentity>, IdentityError> {
         self.refresh().await?;
         let seen = |IdentityRecord { identity, .. }: IdentityRecord| AddedIdentity {
@@ -147,7 +148,7 @@ impl AddedIdentities {
     }
 }
 
-/// What clients can sign with, and what a request can name.
+/// Checks that clients can sign with the key, and that requests can name it.
 fn check(access_key: &AccessKey, secret_key: &Secret, name: Option<&str>) -> Result<(), IdentityError> {
     let is_sound = |text: &str| (1..=LONGEST).contains(&text.len());
     if !is_sound(access_key.as_str()) || access_key.as_str().bytes().any(|b| !b.is_ascii_graphic() || b == b'/' || b == b',') {
@@ -173,7 +174,7 @@ mod tests {
         in_force: Arc<CredentialsInForce>,
     }
 
-    /// As a server starts in a data directory.
+    /// Like a server that starts in a data directory.
     async fn start(dir: &TempDir, configured: &[&str]) -> Server {
         let catalog = Arc::new(SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("a catalog"));
         let credential = |key: &&str| Credential {

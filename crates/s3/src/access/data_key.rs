@@ -1,8 +1,10 @@
-//! The key that seals secrets in the catalog: made when it is first needed, kept in a file that only its user can read.
+//! The key that seals secrets in the catalog: generated when it is first needed, kept in a file that only its
+//! user can read.
 //!
-//! Owns the file and the sealed form: `v1:` and base64 of nonce, ciphertext and tag, AES-256-GCM, with what the secret belongs to as
-//! associated data. A sealed secret is of no use to another identity. The catalog without the key, an export or a backup of its file,
-//! gives no secret away; the data directory as a whole does.
+//! Owns the file and the sealed form: `v1:` and base64 of nonce, ciphertext and tag, AES-256-GCM, with the
+//! identity of the secret as associated data. A sealed secret is of no use for another identity. The catalog
+//! without the key (an export, or a backup of its file) reveals no secret; the data directory as a whole
+//! does.
 //!
 //! Invariants: no message repeats a secret or a key; a key is never replaced.
 
@@ -34,7 +36,7 @@ impl fmt::Debug for DataKey {
 }
 
 impl DataKey {
-    /// The key in `dir`. `None`: there is none.
+    /// The key in `dir`. `None` means that there is none.
     pub(super) fn find(dir: &Path) -> io::Result<Option<Self>> {
         let path = dir.join(FILE);
         match std::fs::read_to_string(&path) {
@@ -44,13 +46,13 @@ impl DataKey {
         }
     }
 
-    /// The key in `dir`, made if there is none. The directory is held by one server at a time.
+    /// The key in `dir`, generated if there is none. The directory is held by one server at a time.
     pub(super) fn find_or_make(dir: &Path) -> io::Result<Self> {
         if let Some(key) = Self::find(dir)? {
             return Ok(key);
         }
         let (path, text) = (dir.join(FILE), STANDARD.encode(random::<KEY_LEN>()?) + "\n");
-        // Whole or not at all, and never readable by others, not even for a moment.
+        // The file appears as a whole or not at all, and is never readable by others, not even for a moment.
         let new = path.with_extension("new");
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         file.write_all(text.as_bytes())?;
@@ -77,7 +79,7 @@ impl DataKey {
         Ok(format!("{VERSION}{}", STANDARD.encode([nonce.as_slice(), &sealed].concat())))
     }
 
-    /// `None`: it was sealed with another key, belongs to something else, or is damaged.
+    /// `None` means that the secret was sealed with another key, belongs to another identity, or is damaged.
     pub(super) fn unseal(&self, of: &str, sealed: &str) -> Option<Secret> {
         let bytes = STANDARD.decode(sealed.strip_prefix(VERSION)?).ok()?;
         let (nonce, rest) = bytes.split_at_checked(NONCE_LEN)?;

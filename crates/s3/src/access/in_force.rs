@@ -1,8 +1,10 @@
-//! The identities in force: one handle for all who ask. Those of the configuration, and those that were added while the server runs.
+//! The identities in force, in one handle: those of the configuration, and those that were added while the
+//! server runs.
 //!
 //! Invariants:
-//! - whoever asks sees all of one configuration or all of another, never some identities of each; and so of those that were added;
-//! - an access key of the configuration is the configuration's, whatever was added under the same one.
+//! - a caller sees all of one configuration or all of another, never some identities of each; the same is
+//!   true of added identities;
+//! - an access key of the configuration belongs to the configuration, whatever was added under the same key.
 
 use super::Credentials;
 use crate::model::{Identity, Secret};
@@ -19,7 +21,7 @@ impl CredentialsInForce {
         Self { configured: RwLock::new(configured), added: RwLock::default() }
     }
 
-    /// Once for each request: nothing is copied but what was found.
+    /// Called once for each request: it copies nothing but the identity that it finds.
     pub fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
         let find = |all: &RwLock<Arc<Credentials>>| all.read().unwrap_or_else(PoisonError::into_inner).find(access_key);
         find(&self.configured).or_else(|| find(&self.added))
@@ -29,12 +31,13 @@ impl CredentialsInForce {
         self.configured.read().unwrap_or_else(PoisonError::into_inner).find(access_key).is_some()
     }
 
-    /// Those of the configuration, from the next request on. Requests in work keep the identity that they began with.
+    /// Replaces the identities of the configuration from the next request on. Requests in progress keep the
+    /// identity that they began with.
     pub fn replace(&self, configured: Arc<Credentials>) {
         *self.configured.write().unwrap_or_else(PoisonError::into_inner) = configured;
     }
 
-    /// Those that were added, from the next request on.
+    /// Replaces the added identities, from the next request on.
     pub(super) fn replace_added(&self, added: Arc<Credentials>) {
         *self.added.write().unwrap_or_else(PoisonError::into_inner) = added;
     }

@@ -1,6 +1,6 @@
-//! Who may ask: the identities there are, by access key, and their secrets.
+//! The identities of clients, by access key, and their secrets.
 //!
-//! Invariants: a secret leaves only through [`Credentials::find`], to whoever verifies a signature; the id of an owner
+//! Invariants: a secret is returned only by [`Credentials::find`], to verify a signature; the id of an owner
 //! depends on the access key alone, so that buckets keep their owner whatever else is configured.
 
 mod added;
@@ -27,9 +27,9 @@ pub struct Credential {
 #[derive(Debug, Default)]
 pub struct Credentials {
     identities: HashMap<Arc<str>, (Arc<Identity>, Secret)>,
-    /// Owns what the configuration names.
+    /// The owner of what the configuration names.
     steward: Option<Owner>,
-    /// Owns what was there already.
+    /// The owner of what existed before.
     administrator: Option<Owner>,
 }
 

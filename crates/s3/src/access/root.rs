@@ -1,4 +1,5 @@
-//! The administrator of a server that was told of nobody: generated once, kept in a file that only its user can read.
+//! The administrator of a server without configured identities: generated once, kept in a file that only its
+//! user can read.
 
 use crate::model::{AccessKey, Secret};
 use rustix::fs::{Mode, OFlags};
@@ -16,7 +17,7 @@ pub struct RootCredentials {
     pub secret_key: Secret,
 }
 
-/// Those in `dir`, made if there are none. The directory is held by one server at a time.
+/// The credentials in `dir`, generated if there are none. The directory is held by one server at a time.
 pub fn generated_root(dir: &Path) -> io::Result<RootCredentials> {
     let path = dir.join(FILE);
     match std::fs::File::open(&path) {
@@ -39,7 +40,7 @@ fn parse(text: &str) -> Option<RootCredentials> {
     Some(RootCredentials { access_key: AccessKey(value("access_key")?.into()), secret_key: Secret::new(value("secret_key")?) })
 }
 
-/// Whole or not at all, and never readable by others, not even for a moment.
+/// The file appears as a whole or not at all, and is never readable by others, not even for a moment.
 fn write(path: &Path, root: &RootCredentials) -> io::Result<()> {
     let new = path.with_extension("new");
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
@@ -50,12 +51,12 @@ fn write(path: &Path, root: &RootCredentials) -> io::Result<()> {
     std::fs::rename(&new, path)
 }
 
-/// An access key and a secret key that nobody has.
+/// A new access key and secret key.
 pub(super) fn generated_keys() -> io::Result<RootCredentials> {
     Ok(RootCredentials { access_key: AccessKey(random::<20>(UPPER)?.into()), secret_key: Secret::new(random::<40>(ALL)?) })
 }
 
-/// 32 and 64 characters: a byte's low bits choose among them without favour.
+/// 32 and 64 characters: the low bits of a byte choose among them without bias.
 const UPPER: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 const ALL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

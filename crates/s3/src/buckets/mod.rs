@@ -1,8 +1,9 @@
-//! Which buckets there are, who owns them, and the stack of stores behind each.
+//! The buckets, their owners, and the stack of stores behind each.
 //!
-//! The catalog is the truth; what is kept here are the opened stacks. What the configuration says (`setup`) is replaced as a whole
-//! while requests are served. What clients have set of a bucket is in its documents (`settings`). Creating, opening and deleting one bucket are serialised, so
-//! that a bucket is never opened while its place is being removed.
+//! The catalog is the truth; only the opened stacks are kept here. The data from the configuration (`setup`)
+//! is replaced as a whole while requests are served. Settings made by clients are in the bucket's documents
+//! (`settings`). Creating, opening and deleting one bucket are serialised, so that a bucket is never opened
+//! while its location is being removed.
 
 mod places;
 pub mod probe;
@@ -38,15 +39,15 @@ use sweeping::Sweeping;
 pub enum BucketError {
     #[error("no such bucket")]
     NoSuchBucket,
-    /// The name is taken, by this owner.
+    /// This owner already has a bucket of that name.
     #[error("the bucket exists")]
     Exists(Arc<Bucket>),
-    /// Something lies there already: another bucket, or what nobody made through us.
+    /// The location is taken: by another bucket, or by data created outside the gateway.
     #[error("the place of the bucket is taken")]
     PlaceTaken(#[source] Taken),
     #[error("nothing lies there that could become a bucket")]
     NothingThere,
-    /// Another program keeps it in a format of its own.
+    /// Another program keeps the location in a format of its own.
     #[error("{0}")]
     Foreign(&'static str),
     #[error("the bucket is not empty")]
@@ -59,7 +60,7 @@ pub enum BucketError {
     Store(#[from] StoreError),
 }
 
-/// Why a place cannot be a new bucket's.
+/// Why a location cannot become a new bucket's.
 #[derive(Debug, thiserror::Error)]
 pub enum Taken {
     #[error(transparent)]
@@ -86,7 +87,8 @@ impl From<CatalogError> for BucketError {
 /// An open bucket.
 pub struct Bucket {
     record: BucketRecord,
-    /// Shared with the bucket that takes its place when owner or grants change: nobody sets something of one and not of the other.
+    /// Shared with the bucket that replaces this one when its owner or grants change, so that no setting is
+    /// lost.
     settings: Arc<SettingsInForce>,
     grants: Arc<Grants>,
     opened: OpenedBucket,
@@ -113,7 +115,7 @@ impl Bucket {
         self.record.bucket.created
     }
 
-    /// What clients have set, as it is now. A request that asks for it once sees one state of it.
+    /// The current settings made by clients. A request that calls this once sees one state of them.
     pub fn settings(&self) -> Arc<BucketSettings> {
         self.settings.now()
     }
@@ -126,7 +128,7 @@ impl Bucket {
         self.settings.read(|settings| *settings.get::<Acl>())
     }
 
-    /// Who may do what in it besides its owner.
+    /// The rights of others than the owner.
     pub fn grants(&self) -> &Grants {
         &self.grants
     }
@@ -135,7 +137,7 @@ impl Bucket {
         &self.opened.store
     }
 
-    /// The store without caches: it says what the storage has now.
+    /// The store without caches: it returns the current state of the storage.
     pub fn uncached(&self) -> &Arc<dyn Store> {
         &self.opened.uncached
     }
@@ -144,7 +146,7 @@ impl Bucket {
         &*self.opened.upkeep
     }
 
-    /// The same open bucket, to be changed where it differs.
+    /// A copy of the open bucket, to be changed where it differs.
     fn again(&self) -> Self {
         let Self { record, settings, grants, opened } = self;
         Self { record: record.clone(), settings: settings.clone(), grants: grants.clone(), opened: opened.clone() }
@@ -172,7 +174,8 @@ pub struct Buckets {
     /// Replaced only while `open` is locked for writing.
     setup: RwLock<Arc<Setup>>,
     open: RwLock<HashMap<BucketName, Arc<Bucket>>>,
-    /// Creating, opening and deleting one bucket take turns. Those of others do not wait: a backend that hangs hangs for one.
+    /// Creating, opening and deleting one bucket take turns. Other buckets do not wait: a backend that hangs
+    /// blocks only one.
     changing: Arc<Locks<BucketName>>,
     workers: Workers,
     sweeping: Arc<Sweeping>,
@@ -183,13 +186,13 @@ impl Buckets {
         Self::of(catalog, Setup { backends, default_backend: default_backend.into(), ..Setup::default() })
     }
 
-    /// With jobs of their own.
+    /// Makes buckets with a job registry of their own.
     pub fn of(catalog: Arc<dyn Catalog>, setup: Setup) -> Self {
         let workers = Workers::alone(catalog.clone());
         Self::with_workers(catalog, setup, workers)
     }
 
-    /// `workers` are those of the backends, too.
+    /// `workers` also show the jobs of the backends.
     pub fn with_workers(catalog: Arc<dyn Catalog>, setup: Setup, workers: Workers) -> Self {
         let (open, changing) = Default::default();
         let sweeping = Sweeping::new(workers.clone());
@@ -208,7 +211,7 @@ impl Buckets {
         self.open(record).await
     }
 
-    /// Goes on to its end if the caller goes away: what was begun on a backend is finished, or undone.
+    /// Continues if the caller is dropped: work begun on a backend is finished, or undone.
     pub async fn create(self: &Arc<Self>, request: CreateBucket) -> Result<Arc<Bucket>, BucketError> {
         let own = self.clone();
         to_the_end(async move { own.create_now(request).await }).await
@@ -243,7 +246,7 @@ impl Buckets {
         }
     }
 
-    /// A bucket in a place that nobody had before. `None`: the name is taken.
+    /// Creates a bucket at an unused location. `None` means that the name is taken.
     async fn make(
         &self,
         backend: &Arc<dyn Backend>,
@@ -253,7 +256,8 @@ impl Buckets {
         if self.catalog.bucket(&bucket.name).await?.is_some() {
             return Ok(None);
         }
-        // Before it is anybody's: a server that is killed later has not given away what others have there.
+        // Checked before the bucket has an owner: so a server that is killed later has not given away foreign
+        // data.
         let was_left = self.refuse_taken(&**backend, &bucket).await?;
         let Some(record) = self.write_down(bucket, documents).await? else { return Ok(None) };
         let (id, left) = (record.id, left_place(&record.bucket));
@@ -267,12 +271,14 @@ impl Buckets {
         match made.await {
             Ok(bucket) => Ok(Some(bucket)),
             Err(error) => {
-                // The storage may have made it all the same: whoever tries again finds a place of ours.
+                // The storage may have created it despite the error: a second attempt finds a location of
+                // ours.
                 let may_be_made = matches!(&error, BucketError::Store(error) if error.is_temporary());
                 if may_be_made && backend.replication().is_none() {
                     self.catalog.leave_place(left).await?;
                 }
-                // Without its place the bucket does not exist; the client is told so and may try again.
+                // Without its location the bucket does not exist; the client gets the error and may try
+                // again.
                 self.catalog.delete_bucket(id).await?;
                 Err(match error {
                     BucketError::Store(error) if error.kind() == StoreErrorKind::Conflict => {
@@ -284,7 +290,8 @@ impl Buckets {
         }
     }
 
-    /// Refuses a place where something lies that we did not make. Whether a creation that failed has left an empty one.
+    /// Refuses a location with content that the gateway did not create. Returns whether a failed creation has
+    /// left an empty one.
     async fn refuse_taken(&self, backend: &dyn Backend, bucket: &NewBucket) -> Result<bool, BucketError> {
         if self.setup().homes.is_around_another(&places::parts(backend, bucket)?) {
             return Err(BucketError::PlaceTaken(Taken::ByBackend));
@@ -300,13 +307,13 @@ impl Buckets {
         }
     }
 
-    /// Refuses what is not a bucket yet and never can be one.
+    /// Refuses a location that is not a bucket yet and never can be one.
     async fn refuse_foreign(&self, bucket: &NewBucket) -> Result<(), BucketError> {
         let foreign = self.backend(&bucket.backend)?.foreign_format(&unwritten(bucket)).await?;
         foreign.map_or(Ok(()), |words| Err(BucketError::Foreign(words)))
     }
 
-    /// Writes a bucket down, apart from all others. `None`: the name is taken.
+    /// Writes a bucket to the catalog, serialised with all others. `None` means that the name is taken.
     async fn write_down(&self, bucket: NewBucket, documents: Vec<NewDocument>) -> Result<Option<BucketRecord>, BucketError> {
         let parts = places::parts(&*self.backend(&bucket.backend)?, &bucket)?;
         let around = self.setup().homes.around(&parts);
@@ -317,7 +324,8 @@ impl Buckets {
         }
     }
 
-    /// A bucket of the configuration or one found on a backend: made if it is not known yet, opened in any case.
+    /// A bucket of the configuration, or one found on a backend: created if it is unknown, and opened in any
+    /// case.
     pub async fn ensure(&self, bucket: NewBucket) -> Result<Arc<Bucket>, BucketError> {
         let name = bucket.name.clone();
         let changing = self.changing.lock(&name).await;
@@ -333,7 +341,7 @@ impl Buckets {
         }
     }
 
-    /// Makes a bucket of what lies on a backend already.
+    /// Makes a bucket of existing data on a backend.
     pub async fn adopt(&self, bucket: NewBucket) -> Result<Arc<Bucket>, BucketError> {
         let name = bucket.name.clone();
         let changing = self.changing.lock(&name).await;
@@ -356,7 +364,7 @@ impl Buckets {
         }
     }
 
-    /// Goes on to its end if the caller goes away, as `create` does.
+    /// Continues if the caller is dropped, like `create`.
     pub async fn delete(self: &Arc<Self>, name: &BucketName) -> Result<(), BucketError> {
         let (own, name) = (self.clone(), name.clone());
         to_the_end(async move { own.delete_now(&name).await }).await
@@ -366,7 +374,7 @@ impl Buckets {
         let bucket = self.get(name).await?;
         let _changing = self.changing.lock(name).await;
         if self.opened(name).is_none_or(|open| open.id() != bucket.id()) {
-            // Somebody else deleted it meanwhile.
+            // Another request deleted it meanwhile.
             return Err(BucketError::NoSuchBucket);
         }
         let page = bucket.store().list(ListRequest { limit: 1, ..Default::default() }).await?;
@@ -376,19 +384,21 @@ impl Buckets {
         self.catalog.delete_bucket(bucket.id()).await?;
         self.write().remove(name);
         self.workers.forget(bucket.id());
-        // Not before: until then the parts of its uploads are acknowledged parts of a bucket that is there.
+        // Only now: until then the parts of its uploads are acknowledged parts of an existing bucket.
         self.sweep();
         Ok(())
     }
 
-    /// Has every backend remove what it has staged for uploads that nobody can complete any more, in the background.
+    /// Starts a sweep on every backend, in the background: it removes staged parts of uploads that can no
+    /// longer be completed.
     pub fn sweep(&self) {
         for (name, backend) in self.backends() {
             self.sweeping.begin(&name, &backend);
         }
     }
 
-    /// Makes a bucket another's, and tells whose it was. `None`: it is his already, or there is none.
+    /// Changes the owner of a bucket, and returns the earlier one. `None` means that nothing changes or the
+    /// bucket does not exist.
     pub async fn give(&self, name: &BucketName, owner: &Owner) -> Result<Option<Owner>, BucketError> {
         let _changing = self.changing.lock(name).await;
         match self.catalog.bucket(name).await? {
@@ -405,7 +415,7 @@ impl Buckets {
         }
     }
 
-    /// The buckets in which somebody was given a right.
+    /// The buckets in which an identity has a grant.
     pub fn given_to(&self, owner: &Owner) -> Vec<BucketName> {
         self.setup().grants.iter().filter(|(_, grants)| grants.names(owner)).map(|(name, _)| name.clone()).collect()
     }
@@ -418,12 +428,12 @@ impl Buckets {
         &self.catalog
     }
 
-    /// What goes on in the background.
+    /// The background jobs.
     pub fn workers(&self) -> &Workers {
         &self.workers
     }
 
-    /// Refuses a further place for a bucket where another bucket lies.
+    /// Refuses another location for a bucket if another bucket is there.
     pub async fn refuse_shared(&self, name: &BucketName, place: BackendPlace) -> Result<(), BucketError> {
         let setup = self.setup();
         let (mut all, new) = (all_places(&*self.catalog, &setup.backends).await?, (name.clone(), place));
@@ -453,7 +463,8 @@ impl Buckets {
         let opened = self.backend(&record.bucket.backend)?.open(&record).await?;
         let settings = Arc::new(SettingsInForce::of(&record.documents)?);
         let mut open = self.write();
-        // Under the lock: a setup that is put in force now finds the bucket open, or is the one that gives it its grants.
+        // Under the lock: a setup that is put in force now finds the bucket open, or is the one that gives it
+        // its grants.
         let grants = self.setup().grants_in(&record.bucket.name);
         let bucket = Arc::new(Bucket { record, settings, grants, opened });
         open.insert(bucket.name().clone(), bucket.clone());
@@ -473,7 +484,7 @@ fn left_place(bucket: &NewBucket) -> LeftPlace {
     LeftPlace { backend: bucket.backend.clone(), place: bucket.place.clone(), bucket: bucket.name.clone() }
 }
 
-/// As a driver wants to hear of a bucket that is not in the catalog.
+/// The record of a bucket that is not in the catalog, in the form that drivers need.
 fn unwritten(bucket: &NewBucket) -> BucketRecord {
     BucketRecord::new(BucketId(0), bucket.clone())
 }

@@ -1,7 +1,9 @@
-//! Which place belongs to which bucket: no two share one, and none lies inside another's, whatever backends reach it.
+//! Which location belongs to which bucket: no two share one, and none is inside another's, through whatever
+//! backends.
 //!
-//! Whoever gives a place out asks here what has to be free of other buckets (`around`); the catalog refuses in the same change
-//! that makes the bucket. `clash` looks at all buckets at once, at start: settings may have changed since.
+//! Code that assigns a location asks here what must be free of other buckets (`around`); the catalog refuses
+//! conflicts in the same transaction that creates the bucket. `clash` checks all buckets at once, at start,
+//! because settings may have changed since.
 
 use crate::{
     backend::Backend,
@@ -14,11 +16,12 @@ use std::{
     sync::Arc,
 };
 
-/// Where each backend keeps its buckets, by its name. One that is not named shares its storage with no other.
+/// Where each backend keeps its buckets, by its name. A backend that is not listed shares its storage with no
+/// other.
 #[derive(Debug, Clone, Default)]
 pub struct Homes(BTreeMap<String, Location>);
 
-/// Two buckets that share a place, or two replicas of one.
+/// Two buckets that share a location, or two replicas of one bucket.
 #[derive(Debug, thiserror::Error)]
 #[error("bucket '{}' ('{}' on backend '{}') and bucket '{}' ('{}' on backend '{}') share a place", .0.0, .0.1.place, .0.1.backend, .1.0, .1.1.place, .1.1.backend)]
 pub struct Clash(pub (BucketName, BackendPlace), pub (BucketName, BackendPlace));
@@ -28,7 +31,7 @@ impl Homes {
         Self(homes)
     }
 
-    /// Places, on whatever backend, that have to be free of other buckets for a bucket to be in these.
+    /// The locations, on any backend, that must be free of other buckets for a bucket at these locations.
     pub(super) fn around(&self, parts: &[BackendPlace]) -> Vec<BackendPlace> {
         let mut around: BTreeSet<BackendPlace> = parts.iter().cloned().collect();
         for location in parts.iter().filter_map(|part| self.location(part)) {
@@ -45,7 +48,7 @@ impl Homes {
         around.into_iter().collect()
     }
 
-    /// Whether a place holds all that another backend has: no client may have that.
+    /// Whether a location contains all of another backend: no client may have that.
     pub(super) fn is_around_another(&self, parts: &[BackendPlace]) -> bool {
         let holds = |part: &BackendPlace| {
             let (Some(location), Some(own)) = (self.location(part), self.0.get(&part.backend)) else { return false };
@@ -58,13 +61,14 @@ impl Homes {
         Some(self.0.get(&part.backend)?.below(&part.place))
     }
 
-    /// Two of these that share a place.
+    /// Two of these that share a location.
     pub fn clash(&self, all: impl IntoIterator<Item = (BucketName, BackendPlace)>) -> Option<Clash> {
         let alone = |part: &BackendPlace| Location::new(format!("backend {}", part.backend), &part.place);
         let located = |(name, part): (BucketName, BackendPlace)| (self.location(&part).unwrap_or_else(|| alone(&part)), name, part);
         let mut all: Vec<_> = all.into_iter().map(located).collect();
         all.sort();
-        // What is inside of a location follows it. Names with characters before '/' may come in between.
+        // Locations inside another one follow it in the order. Names with characters before '/' may come in
+        // between.
         let mut outer: Vec<(Location, BucketName, BackendPlace)> = Vec::new();
         for (location, name, part) in all {
             outer.retain(|(around, ..)| around.may_hold_what_follows(&location));
@@ -77,7 +81,7 @@ impl Homes {
     }
 }
 
-/// Every place of every bucket that a catalog knows.
+/// All locations of all buckets in a catalog.
 pub async fn all_places(
     catalog: &dyn Catalog,
     backends: &HashMap<String, Arc<dyn Backend>>,
@@ -90,7 +94,7 @@ pub async fn all_places(
     Ok(all)
 }
 
-/// Every place of a bucket: that of itself, or those of its replicas, with those that it is about to have.
+/// All locations of a bucket: its own, or those of its replicas, including those that it is about to have.
 async fn parts_of(
     catalog: &dyn Catalog,
     backends: &HashMap<String, Arc<dyn Backend>>,
@@ -110,7 +114,7 @@ async fn parts_of(
     Ok(parts)
 }
 
-/// Every place of a bucket that is to be made.
+/// All locations of a bucket that is to be created.
 pub(super) fn parts(backend: &dyn Backend, bucket: &NewBucket) -> Result<Vec<BackendPlace>, StoreError> {
     let parts = backend.parts(bucket)?;
     Ok(if parts.is_empty() { vec![own(bucket)] } else { parts })
@@ -128,7 +132,7 @@ mod tests {
         BackendPlace { backend: backend.into(), place: place.into() }
     }
 
-    /// Two roots of one disk, one inside the other, the same storage behind two names, and one of its own.
+    /// Two roots of one disk, one inside the other, the same storage behind two names, and a separate one.
     fn homes() -> Homes {
         let homes = [("outer", "disk", "srv"), ("inner", "disk", "srv/deep/inner"), ("lake", "s3", ""), ("alias", "s3", "")];
         Homes::new(homes.map(|(name, storage, path)| (name.to_owned(), Location::new(storage, path))).into())

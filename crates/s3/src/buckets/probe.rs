@@ -1,13 +1,13 @@
-//! Trying out what a storage keeps of S3's promises, step by step, through the [`Store`] that serves it: what is found is
-//! what clients get.
+//! Probes which of S3's promises a storage keeps, step by step, through the [`Store`] that serves it: the
+//! result is what clients get.
 //!
-//! Everything lies under one random prefix and is removed at the end, also after failures and when it is interrupted. Keys
-//! that are known are removed by name, and what a listing still shows by its listing.
+//! All test objects have one random prefix and are removed at the end, also after failures and interrupts.
+//! Known keys are removed by name, and the rest by a listing.
 //!
 //! | file | owns |
 //! |---|---|
-//! | `report` | what is found, and its words |
-//! | `trial` | the objects on trial, and removing them |
+//! | `report` | the results, and their text |
+//! | `trial` | the test objects, and removing them |
 //! | `reading` | reach, list, write, read, overwrite, delete |
 //! | `conditions` | atomic create, compare-and-swap, conditional delete |
 //! | `keys` | order of listings, alphabet of keys |
@@ -29,7 +29,7 @@ use report::Found;
 use std::{future::Future, sync::Arc, time::Instant};
 use trial::Trial;
 
-/// How much is tried.
+/// How much is probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
     /// What any use needs: listing, writing, reading, deleting.
@@ -37,7 +37,7 @@ pub enum Depth {
     Everything,
 }
 
-/// Tries `store` until it is done, or until `stop`: asked again while everything is being removed.
+/// Probes `store` until it is done, or until `stop`, which is polled again while the objects are removed.
 pub async fn probe(store: Arc<dyn Store>, depth: Depth, mut stop: impl AsyncFnMut()) -> Report {
     let trial = match Trial::new(store.clone()) {
         Ok(trial) => trial,
@@ -57,7 +57,7 @@ pub async fn probe(store: Arc<dyn Store>, depth: Depth, mut stop: impl AsyncFnMu
             () = stop() => run.steps.push(Step::interrupted(format!("something may be left under {}", trial.prefix))),
         }
     }
-    // What a driver promises before it was tried is only a hope.
+    // A driver's promise before the probe is only an assumption.
     let tried = (complete && depth == Depth::Everything).then_some(&*store);
     Report::of(std::mem::take(&mut run.steps), complete, tried)
 }
@@ -68,7 +68,7 @@ struct Run<'t> {
 }
 
 impl Run<'_> {
-    /// Whether it is as it should be.
+    /// Runs a step, and returns whether it succeeded.
     async fn step(&mut self, name: &str, found: impl Future<Output = Found>) -> bool {
         let begun = Instant::now();
         let found = found.await;
@@ -77,7 +77,8 @@ impl Run<'_> {
         self.steps.last().is_some_and(|step| step.outcome == Outcome::Ok)
     }
 
-    /// Whether everything was tried: of storage that cannot be listed or written, nothing else is worth knowing.
+    /// Returns whether everything was probed: if a storage cannot be listed or written, nothing else is worth
+    /// knowing.
     async fn run(&mut self, depth: Depth) -> bool {
         let trial = self.trial;
         if !self.step("reach and list", reading::list(trial)).await || !self.step("write", reading::write(trial)).await {

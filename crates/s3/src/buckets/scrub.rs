@@ -1,12 +1,16 @@
-//! Whether a bucket says what is so: each row of its listing compared with its object, and each object with its bytes.
+//! Whether a bucket is consistent: each row of its listing is compared with its object, and each object with
+//! its bytes.
 //!
-//! Owns what is compared, and what counts as a difference. Does not own how bytes are digested (`digest`), who is told
-//! (`control`), nor what lies in the storage and is in no listing: a scan finds that.
+//! Owns what is compared, and what counts as a difference. Does not own how bytes are digested (`digest`),
+//! how results are reported (`control`), nor files in the storage that are in no listing: a full scan finds
+//! those.
 //!
 //! Invariants:
-//! - what a client changes meanwhile is no difference: whatever looks wrong is looked at again, from the listing on;
-//! - nothing is changed or repaired here, but drivers may take notice of what they see;
-//! - memory is bounded by a page of the listing and [`AT_ONCE`] reads; every page goes on behind the one before.
+//! - a change by a client in the meantime is no difference: anything that looks wrong is checked again, from
+//!   the listing on;
+//! - nothing is changed or repaired here, but drivers may update their index from what they see;
+//! - memory is bounded by a page of the listing and [`AT_ONCE`] reads; every page continues after the one
+//!   before.
 
 mod digest;
 #[cfg(test)]
@@ -31,11 +35,11 @@ use tokio::{sync::mpsc, time::Instant};
 
 /// Rows of a page.
 const PAGE: usize = 500;
-/// Objects that are looked at together.
+/// How many objects are checked at once.
 const AT_ONCE: usize = 4;
-/// A storage is left alone for so long after each page, as a part of the time that the page took: clients come first.
+/// After each page the storage rests for this fraction of the time that the page took: clients come first.
 const REST: u32 = 4;
-/// How often an object that looks wrong is looked at.
+/// How often an object that looks wrong is checked.
 const ROUNDS: usize = 5;
 /// The longest silence of a storage, and the longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,24 +49,24 @@ const SKEW: Duration = Duration::from_secs(60);
 /// How closely objects are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// What the storage says of them.
+    /// Compares what the storage reports about the objects.
     Records,
-    /// Every byte, too.
+    /// Compares every byte, too.
     Bytes,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScrubCounts {
     pub objects: u64,
-    /// Read, and right.
+    /// Bytes that were read and are correct.
     pub bytes: u64,
-    /// Objects that are not what the bucket says.
+    /// Objects that differ from what the bucket lists.
     pub differing: u64,
-    /// Objects that could not be looked at, or not be read.
+    /// Objects that could not be checked or read.
     pub failed: u64,
     /// Objects that clients changed meanwhile.
     pub changed: u64,
-    /// Objects that were read and have neither an MD5 nor a checksum to tell by.
+    /// Objects that were read and have neither an MD5 nor a checksum to compare.
     pub unverified: u64,
 }
 
@@ -73,7 +77,7 @@ pub struct Finding {
     pub what: String,
 }
 
-/// Looks at every object of a bucket. The counts grow meanwhile; findings are sent as they are made.
+/// Checks every object of a bucket. The counts grow meanwhile; findings are sent as they are made.
 pub async fn scrub(
     store: Arc<dyn Store>,
     depth: Depth,
@@ -111,9 +115,9 @@ struct Scrub<'s> {
     findings: &'s mpsc::Sender<Finding>,
 }
 
-/// What one look at an object found.
+/// The result of one check of an object.
 enum Seen {
-    /// All of it is right; how many of its bytes were read, and whether they could be told by.
+    /// Everything is correct; how many of its bytes were read, and whether there was a digest to compare.
     Right {
         read: u64,
         unverified: bool,
@@ -124,7 +128,8 @@ enum Seen {
     },
 }
 
-/// What looked wrong, under which row of the listing. It is wrong if it looks the same under the same row once more.
+/// Something that looked wrong, with its row of the listing. It is wrong if it looks the same under the same
+/// row once more.
 struct Doubt {
     row: ListedObject,
     what: String,
@@ -159,7 +164,7 @@ impl Scrub<'_> {
             }
         };
         if let Some(what) = finding {
-            // Whoever asked may have gone; the work ends with it.
+            // The receiver may be gone; the work ends with it.
             let _ = self.findings.send(Finding { key: key.to_string(), what }).await;
         }
     }
@@ -169,7 +174,8 @@ impl Scrub<'_> {
         for _ in 0..ROUNDS {
             let (what, modified) = match (self.look(&row).await?, before.take()) {
                 (Seen::Right { read, unverified }, None) => return Ok(Verdict::Right { read, unverified }),
-                // The driver has set its listing right because we looked. What is as old as that was no client's doing.
+                // The driver has corrected its listing because of this check. A change that is as old as that
+                // came from no client.
                 (Seen::Right { .. }, Some(doubt)) if doubt.modified.is_some_and(|modified| is_older(modified, listed)) => {
                     return Ok(Verdict::Wrong(doubt.what));
                 }
@@ -183,7 +189,7 @@ impl Scrub<'_> {
         Ok(Verdict::Changed)
     }
 
-    /// What the listing says of a key now. No key with this prefix comes before it.
+    /// The current row of a key in the listing. No key with this prefix comes before it.
     async fn row(&self, key: &ObjectKey) -> Result<Option<ListedObject>> {
         let request = ListRequest { prefix: key.to_string(), limit: 1, ..Default::default() };
         let page = timely(self.store.list(request)).await?;
@@ -230,7 +236,7 @@ impl Scrub<'_> {
             ObjectBody::Stream(mut stream) => {
                 while let Some(frame) = timely(async { stream.next().await.transpose() }).await? {
                     digest.update(&frame);
-                    // Digesting is work: other tasks of this thread have their turn in between.
+                    // Digesting takes CPU time: other tasks of this thread get their turn in between.
                     tokio::task::yield_now().await;
                 }
             }
@@ -254,10 +260,10 @@ fn is_older(modified: Timestamp, listed: Timestamp) -> bool {
     modified.millis().saturating_add(skew) < listed.millis()
 }
 
-/// Where a row of the listing says something else than its object.
+/// A contradiction between a row of the listing and its object.
 fn contradiction(row: &ListedObject, info: &ObjectInfo) -> Option<String> {
     let class = |class| StorageClass::shown(class).to_owned();
-    // Some storages tell milliseconds in one place and seconds in the other.
+    // Some storages report milliseconds in one place and seconds in the other.
     let second = |time: Timestamp| Timestamp::from_millis(time.seconds() * 1000).iso8601();
     let said = [
         ("size", row.size.to_string(), info.size.to_string()),

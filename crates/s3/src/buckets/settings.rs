@@ -1,12 +1,14 @@
-//! The settings of a bucket: what the documents that the catalog keeps of it say, parsed and typed, and the registry of their kinds.
+//! The settings of a bucket: the parsed and typed content of its documents in the catalog, and the registry
+//! of their kinds.
 //!
-//! Owns what a document of each kind says, not where it is stored. To add a kind: a file below with its parser and its words for what
-//! is wrong, and a row in `kinds!`.
+//! Owns the meaning of a document of each kind, not where it is stored. To add a kind: a file below with its
+//! parser and its error texts, and a row in `kinds!`.
 //!
 //! Invariants:
 //! - settings are of one revision: never of one document before a change and of another after it;
-//! - a document of an unknown kind, or one that cannot be read, is an error, never ignored: it may be what forbids something;
-//! - what is so without a document is the kind's default, and is not stored.
+//! - a document of an unknown kind, or one that cannot be read, is an error, never ignored: it may be what
+//!   forbids something;
+//! - without a document, the kind's default applies, which is not stored.
 
 mod acl;
 mod location;
@@ -27,10 +29,10 @@ use std::{
 pub trait Kind {
     type Value: Clone + PartialEq + fmt::Debug + Default + Send + Sync + 'static;
 
-    /// What the catalog stores it under: never change one.
+    /// The name under which the catalog stores the kind: it must never change.
     const NAME: &'static str;
 
-    /// What a body says, or what is wrong with it.
+    /// Parses a body, or returns what is wrong with it.
     fn parse(body: &str) -> Result<Self::Value, String>;
 
     fn write(value: &Self::Value) -> String;
@@ -41,14 +43,14 @@ pub trait Registered: Kind {
     fn of(settings: &BucketSettings) -> &Self::Value;
 }
 
-/// The document of a value. `None`: there is none of a default.
+/// The document of a value. `None` means that the value is the default, which has no document.
 pub fn document<K: Kind>(value: &K::Value) -> Option<NewDocument> {
     (*value != K::Value::default()).then(|| NewDocument { kind: K::NAME.to_owned(), body: K::write(value) })
 }
 
 macro_rules! kinds {
     ($($kind:ident in $field:ident),* $(,)?) => {
-        /// What all documents of a bucket say.
+        /// The content of all documents of a bucket.
         #[derive(Debug, Clone, Default, PartialEq)]
         pub struct BucketSettings {
             revision: Revision,
@@ -59,7 +61,7 @@ macro_rules! kinds {
             /// The kinds that there are, by name.
             pub const KINDS: &'static [&'static str] = &[$(<$kind as Kind>::NAME),*];
 
-            /// `Err`: a document cannot be understood.
+            /// `Err` means that a document cannot be parsed.
             pub fn parse(documents: &Documents) -> Result<Self, SettingsError> {
                 let mut settings = Self { revision: documents.revision, ..Self::default() };
                 for document in &documents.all {
@@ -124,7 +126,7 @@ impl SettingsInForce {
         read(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts newer ones in force. Those that were read earlier may come later, and are let go of.
+    /// Puts newer settings in force. Settings that were read earlier may arrive later, and are dropped.
     fn advance(&self, newer: BucketSettings) {
         let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if now.revision < newer.revision {
@@ -134,7 +136,7 @@ impl SettingsInForce {
 }
 
 impl Buckets {
-    /// Replaces a document of a bucket, whatever it said before: for S3, the last one who writes wins.
+    /// Replaces a document of a bucket, whatever it contained: in S3, the last writer wins.
     pub async fn set<K: Registered>(&self, bucket: &Bucket, value: &K::Value) -> Result<(), BucketError> {
         let gone = |error: CatalogError| match error.kind() {
             CatalogErrorKind::NotFound => BucketError::NoSuchBucket,
@@ -147,7 +149,7 @@ impl Buckets {
         self.read_settings(bucket).await
     }
 
-    /// Puts in force what others have changed since the settings were read. Whether there was anything.
+    /// Puts changes by others since the last read in force. Returns whether there were any.
     pub async fn refresh(&self, bucket: &Bucket) -> Result<bool, BucketError> {
         let stored = self.catalog().documents_revision(bucket.id()).await?.ok_or(BucketError::NoSuchBucket)?;
         let has_moved = bucket.settings.read(|settings| settings.revision < stored);

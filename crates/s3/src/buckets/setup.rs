@@ -1,9 +1,10 @@
-//! What the configuration says of buckets: the backends there are, where they keep things, and who is given what. It is replaced as a
+//! The configuration's data about buckets: the backends, their locations, and the grants. It is replaced as a
 //! whole when the configuration is read again.
 //!
 //! Invariants:
 //! - a setup that is in force is never changed, only replaced;
-//! - it is replaced while the table of open buckets is locked, so that no bucket is opened by the one and missed by the other;
+//! - it is replaced while the table of open buckets is locked, so that no bucket is opened by one setup and
+//!   missed by the other;
 //! - checking a setup changes nothing, neither here nor on storage.
 
 use super::{
@@ -27,19 +28,20 @@ pub struct Setup {
     pub backends: HashMap<String, Arc<dyn Backend>>,
     /// Where buckets created through S3 go, if anywhere.
     pub default_backend: Option<String>,
-    /// What is known of which backends are on one storage.
+    /// The known relations between backends and storages.
     pub homes: Homes,
-    /// Who owns what nobody else was given.
+    /// The owner of everything without another owner.
     pub administrator: Option<Owner>,
-    /// What others than the owner may do in buckets of the configuration. Buckets that clients made have no grants.
+    /// The rights of others than the owner in buckets of the configuration. Buckets that clients created have
+    /// no grants.
     pub grants: HashMap<BucketName, Arc<Grants>>,
 }
 
-/// What to do about two buckets in one place.
+/// The advice for two buckets at one location.
 pub const SHARED: &str = "each would show the other's objects. Take one of them out of the configuration, or out of the catalog with \
                           'causeway bucket forget NAME'; its objects stay where they are";
 
-/// Why buckets of a configuration cannot be what it says.
+/// Why buckets cannot be as the configuration describes them.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
     #[error("{0}: {shared}", shared = SHARED)]
@@ -64,7 +66,7 @@ impl Setup {
         self.grants.get(name).cloned().unwrap_or_default()
     }
 
-    /// All that keeps these buckets from being what the configuration says, beside those that the catalog knows.
+    /// All problems with these buckets, compared with each other and with those in the catalog.
     pub async fn check(&self, catalog: &dyn Catalog, wanted: &[NewBucket]) -> Vec<Unfit> {
         let mut all = match all_places(catalog, &self.backends).await {
             Ok(all) => all,
@@ -81,7 +83,7 @@ impl Setup {
         unfit
     }
 
-    /// The places that a bucket would take, if it is not there yet.
+    /// The locations that a bucket would take, if it does not exist yet.
     async fn check_one(&self, catalog: &dyn Catalog, bucket: &NewBucket) -> Result<Vec<(BucketName, BackendPlace)>, Unfit> {
         let failed = |error: BucketError| Unfit::Bucket(bucket.name.clone(), error);
         if let Some(known) = catalog.bucket(&bucket.name).await.map_err(|error| failed(error.into()))? {
@@ -91,7 +93,7 @@ impl Setup {
         match backend.foreign_format(&unwritten(bucket)).await {
             Ok(Some(words)) => return Err(failed(BucketError::Foreign(words))),
             Ok(None) => {}
-            // A place that may not be entered is refused by itself, and all others are served.
+            // A bucket whose location denies access is refused alone, and all others are served.
             Err(error) if error.kind() == StoreErrorKind::AccessDenied => {}
             Err(error) => return Err(failed(error.into())),
         }
@@ -100,7 +102,7 @@ impl Setup {
     }
 }
 
-/// Refuses a bucket that the catalog knows elsewhere.
+/// Refuses a bucket that the catalog has at another location.
 pub fn refuse_move(known: &NewBucket, wanted: &NewBucket) -> Result<(), Unfit> {
     if (&known.backend, &known.place) == (&wanted.backend, &wanted.place) {
         return Ok(());
@@ -109,13 +111,13 @@ pub fn refuse_move(known: &NewBucket, wanted: &NewBucket) -> Result<(), Unfit> {
 }
 
 impl Buckets {
-    /// What is in force now. It stays what it is for whoever holds it.
+    /// The setup in force now. It does not change for its holder.
     pub fn setup(&self) -> Arc<Setup> {
         self.setup.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts another setup in force, from the next request on. Buckets that are open stay open: their stores are as they were, and
-    /// requests in work keep the rights that they began with.
+    /// Puts another setup in force, from the next request on. Open buckets stay open: their stores stay the
+    /// same, and requests in progress keep the rights that they began with.
     pub fn replace(&self, setup: Setup) {
         let mut open = self.write();
         for bucket in open.values_mut() {
@@ -127,7 +129,8 @@ impl Buckets {
         *self.setup.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(setup);
     }
 
-    /// Takes back a bucket that `ensure` has just written down. What its driver made on the storage stays there.
+    /// Undoes the catalog entry of a bucket that `ensure` has just created. What its driver created on the
+    /// storage stays there.
     pub async fn disown(&self, name: &BucketName) -> Result<(), BucketError> {
         let _changing = self.changing.lock(name).await;
         if let Some(record) = self.catalog.bucket(name).await? {

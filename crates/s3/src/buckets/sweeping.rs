@@ -1,6 +1,8 @@
-//! Which backends are being swept of what ended uploads left, in the background: one that hangs holds up neither a request nor another.
+//! Which backends are being swept of remains of ended uploads, in the background: a sweep that hangs blocks
+//! neither a request nor another sweep.
 //!
-//! Invariant: at most one sweep of a backend runs at a time, and whoever asks for one while it runs gets another behind it.
+//! Invariant: at most one sweep of a backend runs at a time; a request for one while it runs causes another
+//! one after it.
 
 use crate::{
     backend::Backend,
@@ -12,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-/// The backends that are swept now; `true` where it was asked for again since.
+/// The backends that are being swept; `true` if another sweep was requested since.
 #[derive(Debug)]
 pub(super) struct Sweeping {
     active: Mutex<HashMap<String, bool>>,
@@ -24,7 +26,7 @@ impl Sweeping {
         Arc::new(Self { active: Mutex::default(), workers })
     }
 
-    /// Begins a sweep, or notes that another is wanted. What fails is tried again with the next upkeep.
+    /// Begins a sweep, or notes that another is wanted. Failed removals are tried again with the next upkeep.
     pub(super) fn begin(self: &Arc<Self>, name: &str, backend: &Arc<dyn Backend>) {
         {
             let mut all = self.all();
@@ -59,7 +61,7 @@ impl Sweeping {
         job.end(swept.err().map(|error| Failure::of(&error)));
     }
 
-    /// Whether nobody has asked for another.
+    /// Returns whether no other sweep was requested.
     fn is_done(&self, name: &str) -> bool {
         let mut all = self.all();
         match all.get_mut(name) {

@@ -1,6 +1,6 @@
 //! What a request addresses: bucket and key, from the path alone or from the host and the path.
 //!
-//! Knows nothing of which names are legal: the service says so when it looks them up.
+//! Does not know which names are legal: the service checks that when it looks them up.
 
 use crate::s3::Target;
 

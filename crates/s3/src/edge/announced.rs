@@ -1,4 +1,4 @@
-//! What the headers announce about the body: its framing, its length and its digests.
+//! The announcements of the headers about the body: its framing, its length and its digests.
 
 use crate::{
     model::{Checksum, ChecksumAlgorithm},
@@ -14,7 +14,7 @@ pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 /// How the bytes of the object lie in the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// As they are; the digest is `x-amz-content-sha256`, if that is one.
+    /// The bytes as they are; the digest is `x-amz-content-sha256`, if that is one.
     Plain(Option<[u8; 32]>),
     /// `aws-chunked`, a trailer allowed.
     Chunks,
@@ -60,8 +60,9 @@ pub(super) fn is_checksum(name: &str) -> bool {
     name == SDK_ALGORITHM || (name.starts_with(CHECKSUM_PREFIX) && !NOT_CHECKSUMS.contains(&name))
 }
 
-/// Reads everything announced. `wire_length` is the length of the body as it is on the wire. With `foreign_checksum`
-/// the checksum headers speak of something else than this body, and are left to whom they concern.
+/// Reads all announcements. `wire_length` is the length of the body as it is on the wire. With
+/// `foreign_checksum` the checksum headers are about something else than this body, and are left to the code
+/// that needs them.
 pub(super) fn read(headers: &HeaderMap, framing: Framing, wire_length: Option<u64>, foreign_checksum: bool) -> Result<Announced, S3Error> {
     let (length, sha256) = match framing {
         Framing::Plain(sha256) => (wire_length, sha256),
@@ -97,7 +98,7 @@ fn checksum(headers: &HeaderMap, framing: Framing) -> Result<AnnouncedChecksum, 
         (None, Some(algorithm)) => AnnouncedChecksum::Trailer(algorithm),
         (None, None) => return Ok(chosen.map_or(AnnouncedChecksum::None, AnnouncedChecksum::Algorithm)),
     };
-    // The API reference speaks of BadDigest here; S3 itself answers so only where a value was computed and differs.
+    // The API reference says BadDigest here; S3 itself answers so only if a value was computed and differs.
     if chosen.is_some() && chosen != announced.algorithm() {
         return Err(invalid("The x-amz-sdk-checksum-algorithm header does not name the algorithm of the checksum that was sent"));
     }

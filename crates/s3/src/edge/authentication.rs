@@ -1,4 +1,4 @@
-//! Who sent a request: nobody in particular, or the identity whose secret signed it.
+//! Who sent a request: an anonymous client, or the identity whose secret signed it.
 
 pub(super) use super::head::Head;
 use super::{
@@ -20,7 +20,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Sender {
     pub(super) principal: Principal,
-    /// By which version the query authenticates the request, if it does.
+    /// The signature version by which the query authenticates the request, if it does.
     pub(super) presigned: Option<Version>,
     pub(super) proof: Option<Proof>,
     /// Signed headers whose values were sent in Latin-1.
@@ -44,7 +44,7 @@ pub(super) struct Authenticator {
 }
 
 impl Authenticator {
-    /// `region` is the only one that requests may be signed for; without it, any is.
+    /// `region` is the only one that requests may be signed for; without it, any region is accepted.
     pub(super) fn new(keys: Arc<dyn Keys>, region: Option<String>, version2: SignatureV2) -> Self {
         Self { keys, signing: SigningKeys::new(), region, version2 }
     }
@@ -137,7 +137,7 @@ impl Authenticator {
     fn identity(&self, head: Head<'_>, access_key: &str, presigned: Option<Version>) -> Result<(Arc<Identity>, Secret), S3Error> {
         let known = self.keys.find(access_key);
         let known = known.ok_or_else(|| S3Error::from(ErrorCode::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key))?;
-        // Ours are not temporary credentials, so a session token is none that we gave.
+        // Causeway issues no temporary credentials, so no session token is valid.
         let in_query = || head.query.iter().any(|(name, _)| presigned::is_session_token(name));
         if head.headers.contains_key("x-amz-security-token") || (presigned.is_some() && in_query()) {
             return Err(ErrorCode::InvalidToken.into());

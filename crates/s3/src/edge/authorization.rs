@@ -15,7 +15,7 @@ pub fn parse(header: &str) -> Result<Claim<'_>, S3Error> {
     match scheme {
         ALGORITHM => {}
         ASYMMETRIC => return Err(S3Error::not_implemented("Signing with SigV4A")),
-        // Where the settings allow it, it does not come here.
+        // Where the settings allow this scheme, the request does not reach this line.
         "AWS" => return Err(signature_version_2()),
         // The rest of the header may be a credential of another system: never repeated.
         _ => return Err(S3Error::argument("Authorization", scheme, "Unsupported Authorization Type")),

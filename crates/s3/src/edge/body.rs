@@ -1,9 +1,11 @@
-//! A request body on the wire as the source of a payload: unframed, held to a pace, and in pieces worth keeping.
+//! A request body on the wire as the source of a payload: unframed, with a minimum pace, and in pieces of a
+//! useful size.
 //!
 //! Invariants:
-//! - no more than one frame of the connection and one small piece are held;
-//! - a peer that sends too slowly ends in [`PayloadError::Timeout`]; the time that we take ourselves is never counted;
-//! - when the server stops, every body is held to a stricter pace from then on;
+//! - at most one frame of the connection and one small piece are held;
+//! - a peer that sends too slowly ends in [`PayloadError::Timeout`]; the server's own processing time never
+//!   counts;
+//! - when the server stops, a stricter pace applies to every body from then on;
 //! - after an error there is only that error.
 
 use super::{chunked::Decoder, reply::Attended};
@@ -25,14 +27,14 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 /// million buffers.
 const PIECE: usize = 4096;
 
-/// How slow a sender of a body may be.
+/// The minimum pace of the sender of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// The longest silence.
     pub stall: Duration,
-    /// Within so much time spent waiting …
+    /// Within this much time spent waiting …
     pub window: Duration,
-    /// … at least so many bytes must have come.
+    /// … at least this many bytes must have arrived.
     pub minimum: u64,
 }
 
@@ -52,18 +54,18 @@ impl Pace {
     }
 }
 
-/// How slow a sender of a body may be, and from when on it has to be faster.
+/// The minimum pace of the sender of a body, and when a stricter one starts.
 #[derive(Debug, Clone, Default)]
 pub struct Paces {
     pub usual: Pace,
-    /// When the server stops.
+    /// The pace when the server stops.
     pub last: Pace,
     pub stop: CancellationToken,
 }
 
 pub(super) struct WireBody<B> {
     body: B,
-    /// Absent for a body that is the object's bytes as they are.
+    /// Absent if the body is the object's bytes as they are.
     decoder: Option<Decoder>,
     /// Received, not yet decoded.
     frame: Bytes,
@@ -159,7 +161,7 @@ where
     }
 }
 
-/// Counts the time spent waiting for the peer, and what came for it.
+/// Measures the time spent waiting for the peer, and the bytes received in it.
 struct Clock {
     pace: Pace,
     /// The pace when the server stops, until it does.
@@ -178,7 +180,7 @@ impl Clock {
         Self { pace: usual, last, stopped: None, waiting_since: None, waited: Duration::ZERO, received: 0, alarm: None }
     }
 
-    /// Changes to the last pace when the server stops. Time counts anew then.
+    /// Changes to the last pace when the server stops. The window starts again then.
     fn poll_stop(&mut self, cx: &mut Context<'_>) {
         let Some((stop, pace)) = &self.last else { return };
         let stopped = self.stopped.get_or_insert_with(|| Box::pin(stop.clone().cancelled_owned()));

@@ -1,7 +1,9 @@
-//! What is signed: the canonical request and the string to sign (S3 API reference, "Authenticating requests").
+//! The text that is signed: the canonical request and the string to sign (S3 API reference, "Authenticating
+//! requests").
 //!
-//! Invariant, held by [`check_coverage`]: the host and every `x-amz-*` header of a request are signed, and every header
-//! said to be signed is there. Without it a header added to a presigned URL acts with the rights of its signer.
+//! Invariant, held by [`check_coverage`]: the host and every `x-amz-*` header of a request are signed, and
+//! every header named as signed is present. Without it, a header added to a presigned URL would act with the
+//! rights of its signer.
 
 use super::{
     claim::{ALGORITHM, SigningTime},
@@ -35,16 +37,17 @@ pub(super) struct Signed<'a> {
 /// In which order the values of one parameter are signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
-    /// As the documentation says.
+    /// The documented order.
     Sorted,
-    /// As they were sent, which is how MinIO's clients sign them.
+    /// The order in which they were sent, which is how MinIO's clients sign them.
     AsSent,
 }
 
-/// What the bytes above 0x7F of a header's value were signed as.
+/// How the bytes above 0x7F of a header's value were signed.
 ///
-/// Both readings are injective, and whichever holds, the text that the request means is what was signed, read as UTF-8. So one
-/// signature never stands for two texts, and who changes a byte on the way invalidates it in either reading.
+/// Both readings are injective, and whichever applies, the text that the request means is the signed one,
+/// read as UTF-8. So one signature never covers two texts, and a byte changed on the way invalidates it in
+/// either reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reading {
     /// The client signed the bytes that it sent.
@@ -76,7 +79,7 @@ pub(super) fn decode_latin1(headers: &mut HeaderMap, names: &[HeaderName]) {
     }
 }
 
-/// 403 unless the signature covers what it must.
+/// Answers 403 unless the signature covers what it must.
 pub(super) fn check_coverage(headers: &HeaderMap, names: &str) -> Result<(), S3Error> {
     let signed = |wanted: &str| names.split(';').any(|name| name == wanted);
     let is_unsigned = |name: &&str| name.starts_with("x-amz-") && !signed(name);
@@ -170,7 +173,7 @@ pub(super) fn push_sha256(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Sorted by encoded name, and the values of one name in this order.
+/// Parameters are sorted by encoded name, and the values of one name in this order.
 fn canonical_query(query: &Pairs, order: Order, out: &mut Vec<u8>) {
     let mut encoded = Vec::with_capacity(256);
     let mut parts = Vec::with_capacity(query.len());
@@ -182,7 +185,7 @@ fn canonical_query(query: &Pairs, order: Order, out: &mut Vec<u8>) {
         parts.push((start..middle, middle..encoded.len()));
     }
     let text = |range: &std::ops::Range<usize>| encoded.get(range.clone()).unwrap_or_default();
-    // What is left equal stays as it was sent.
+    // Equal parts stay as they were sent.
     parts.sort_by(|a, b| match order {
         Order::Sorted => (text(&a.0), text(&a.1)).cmp(&(text(&b.0), text(&b.1))),
         Order::AsSent => text(&a.0).cmp(text(&b.0)),

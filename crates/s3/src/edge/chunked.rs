@@ -208,7 +208,7 @@ impl Decoder {
         let algorithm = self.announced.filter(|algorithm| algorithm.header() == name && self.checksum.is_none());
         let algorithm = algorithm.ok_or(PayloadError::Trailer("it has a field that was not announced"))?;
         if let Some(signatures) = &mut self.signatures {
-            // What came behind the seal is not signed.
+            // Anything after the signature of the trailer is not signed.
             if !self.sealed {
                 return Err(PayloadError::SignatureMismatch);
             }
@@ -236,7 +236,7 @@ pub(super) struct Signatures {
     time: SigningTime,
     /// First that of the request itself.
     previous: String,
-    /// What the current chunk says of itself.
+    /// The signature that the current chunk has.
     claimed: String,
     running: digest::Context,
     /// The fields of the trailer as they are signed.

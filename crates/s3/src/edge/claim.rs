@@ -1,4 +1,5 @@
-//! What a signed request claims, wherever it says so: whose key, for which day and region, over which headers.
+//! What a signed request claims, in its header or its query: the access key, the day and region, and the
+//! signed headers.
 //!
 //! Parsing only; `signature` decides whether the claim is true.
 
@@ -26,7 +27,7 @@ pub struct Credential<'a> {
     pub access_key: &'a str,
     /// `20130524`
     pub date: &'a str,
-    /// Empty from clients that were told none.
+    /// Empty from clients that have no region.
     pub region: &'a str,
     /// All behind the access key.
     pub scope: &'a str,

@@ -17,12 +17,12 @@ const UNRESERVED: [bool; 256] = {
     table
 };
 
-/// What `+` stands for.
+/// The meaning of `+`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Plus {
-    /// In a path: itself.
+    /// In a path, `+` is itself.
     Itself,
-    /// In a query: a space, as in HTML forms.
+    /// In a query, `+` is a space, as in HTML forms.
     Space,
 }
 

@@ -1,4 +1,4 @@
-//! A request less its body: what its signature is about.
+//! A request without its body: the part that its signature covers.
 
 use super::presigned::Pairs;
 use crate::s3::Target;
@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Head<'a> {
     pub(super) method: &'a Method,
-    /// As it was sent.
+    /// The path as it was sent.
     pub(super) raw_path: &'a str,
     /// Decoded.
     pub(super) path: &'a str,

@@ -1,15 +1,15 @@
-//! The edge: from a request as HTTP delivers it to a request that S3 may trust, or a refusal.
+//! The edge: from an HTTP request to a request that S3 may trust, or a refusal.
 //!
-//! Owns authentication (SigV4 and, where the settings allow it, SigV2, in the header or the query), addressing, the decoding of bodies and what they announce,
-//! and the form of replies. Does not own authorization (the gate of `s3`), connections (`server`), nor who the
-//! identities are ([`Keys`]).
+//! Owns authentication (SigV4 and, where the settings allow it, SigV2, in the header or the query),
+//! addressing, the decoding of bodies and what they announce, and the form of replies. Does not own
+//! authorization (the gate of `s3`), connections (`server`), nor the identities ([`Keys`]).
 //!
 //! Invariants:
-//! - a request that means to authenticate and fails is refused, never taken for an anonymous one;
-//! - a preflight is answered before anybody is authenticated: browsers send it without credentials;
-//! - of an authenticated request every `x-amz-*` header is signed, wherever it was written, and the host, or by SigV2
-//!   the bucket;
-//! - nothing of the body is read here: a refusal costs the client no upload, and us no memory.
+//! - a request that tries to authenticate and fails is refused, never treated as anonymous;
+//! - a preflight is answered before authentication: browsers send it without credentials;
+//! - of an authenticated request every `x-amz-*` header is signed, wherever it was written, and the host, or
+//!   by SigV2 the bucket;
+//! - nothing of the body is read here: a refusal costs the client no upload, and the server no memory.
 
 mod address;
 mod announced;
@@ -68,7 +68,7 @@ impl Keys for CredentialsInForce {
 pub struct EdgeSettings {
     /// Domains under which buckets are host names.
     pub domains: Vec<String>,
-    /// How slowly bodies may come.
+    /// The minimum pace of bodies.
     pub paces: Paces,
     /// The only region that requests may be signed for; without it, any is. Version 2 names none.
     pub region: Option<String>,
@@ -82,17 +82,17 @@ pub struct Edge {
     paces: Paces,
 }
 
-/// What the edge makes of a request.
+/// The result of the edge for a request.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // One a request, moved once.
 pub enum Admitted {
-    /// A request whose sender is known, or who is nobody in particular.
+    /// A request whose sender is known, or that is anonymous.
     Request(Request),
     /// A question of a browser, which carries no credentials.
     Preflight(Preflight),
 }
 
-/// A request that goes no further, with what its error document says of it.
+/// A request that is refused, with the data for its error document.
 #[derive(Debug)]
 pub struct Refusal {
     pub error: S3Error,
@@ -106,8 +106,8 @@ impl From<S3Error> for Refusal {
     }
 }
 
-/// A request as it came, in pieces that it can be kept in while somebody finds out who sent it. What is signed of it is checked against
-/// its head; a form carries its signature in the body, which may be read from here first.
+/// A request as it arrived, in pieces that are kept until its sender is known. The signed parts are checked
+/// against its head; a form carries its signature in the body, which may be read from here first.
 struct Received<B> {
     arrival: Arrival,
     method: Method,
@@ -156,7 +156,7 @@ impl Edge {
         self.trust(Received { arrival, method, target, query, headers, attended, body }, sender).map(Admitted::Request)
     }
 
-    /// Makes a request of what came, once it is known who sent it. Here it is routed.
+    /// Makes a request once its sender is known. The request is routed here.
     #[allow(clippy::result_large_err)]
     fn trust<B>(&self, received: Received<B>, sender: Sender) -> Result<Request, Refusal>
     where
@@ -188,7 +188,7 @@ impl Edge {
     }
 }
 
-/// What the headers say about the body, and what takes its framing off.
+/// What the headers say about the body, and the decoder that removes its framing.
 fn body_form(headers: &HeaderMap, sender: &Sender, foreign_checksum: bool) -> Result<(Announced, Option<Decoder>), S3Error> {
     let wire_length = wire::body_length(headers)?;
     let framing = Framing::of(headers.amz("x-amz-content-sha256")?, headers)?;
@@ -206,7 +206,7 @@ fn body_form(headers: &HeaderMap, sender: &Sender, foreign_checksum: bool) -> Re
     Ok((announced, decoder))
 }
 
-/// S3 stores nothing whose length it was not told.
+/// S3 stores no body of unknown length.
 fn check_length_is_known(operation: Option<Operation>, announced: &Announced) -> Result<(), S3Error> {
     let stores = matches!(operation, Some(Operation::PutObject | Operation::UploadPart));
     if announced.length.is_none() && stores { Err(ErrorCode::MissingContentLength.into()) } else { Ok(()) }

@@ -1,8 +1,9 @@
-//! Requests authenticated by their query: the parameters of a presigned URL, how long it lasts, and the headers that
-//! some SDKs put into the query as well.
+//! Requests authenticated by their query: the parameters of a presigned URL, its lifetime, and the headers
+//! that some SDKs also put into the query.
 //!
-//! Whoever presigns does not know the body, so a checksum of the body in the query is no promise: the AWS SDK for
-//! JavaScript writes that of an empty body there. S3 ignores it, and holds a body to headers only.
+//! The signer of a URL does not know the body, so a checksum of the body in the query is no promise: the AWS
+//! SDK for JavaScript writes that of an empty body there. S3 ignores it, and checks a body against headers
+//! only.
 
 use super::{
     announced,
@@ -19,7 +20,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub(super) type Pairs = Vec<(String, String)>;
 
 const SIGNATURE: &str = "X-Amz-Signature";
-/// The parameters that are the authentication; the last one is optional and not for identities of ours.
+/// The authentication parameters; the last one is optional and never valid for identities of Causeway.
 const PARAMETERS: [&str; 7] =
     ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", SIGNATURE, "X-Amz-Security-Token"];
 /// Each of these alone says that a request means to be presigned.
@@ -52,7 +53,7 @@ pub(super) fn is_parameter(name: &str) -> bool {
     PARAMETERS.iter().any(|parameter| parameter.eq_ignore_ascii_case(name))
 }
 
-/// Not part of what is signed: it is the signature.
+/// The signature itself is not part of the signed text.
 pub(super) fn is_signature(name: &str) -> bool {
     name.eq_ignore_ascii_case(SIGNATURE)
 }
@@ -135,8 +136,9 @@ pub(super) fn two_mechanisms() -> S3Error {
     S3Error::new(ErrorCode::InvalidArgument, message).detail("ArgumentName", "Authorization")
 }
 
-/// Once the signature held: makes headers of the parameters that stand for them, and leaves S3's own parameters behind.
-/// With `foreign_checksum` checksums speak of something else than the body, and are kept.
+/// Called once the signature is verified: turns parameters that represent headers into headers, and drops the
+/// authentication parameters. With `foreign_checksum`, checksums are about something else than the body, and
+/// are kept.
 pub(super) fn unfold(version: Version, query: Pairs, headers: &mut HeaderMap, foreign_checksum: bool) -> Result<Pairs, S3Error> {
     let mut rest = Vec::with_capacity(query.len());
     for (name, value) in query {

@@ -1,8 +1,8 @@
-//! What HTTP and every client expect of a reply, whatever the operation: identification, a body only where there may be
-//! one, its length, and whether the connection can go on.
+//! What HTTP and every client expect of a reply, whatever the operation: identification, a body only where
+//! one is allowed, its length, and whether the connection stays open.
 //!
-//! Invariant: every reply passes [`Reply::finish`], also those to refused, overloaded and failed requests. What all replies carry is
-//! added there.
+//! Invariant: every reply passes [`Reply::finish`], also replies to refused, overloaded and failed requests.
+//! Headers of all replies are added there.
 
 use crate::s3::{Body, RequestId, Response};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
@@ -12,7 +12,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-/// Set once somebody asked for the body of a request: the client has been told to continue.
+/// Set once the body of a request was polled: the client was then sent `100 Continue`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Attended(Arc<AtomicBool>);
 
@@ -26,7 +26,7 @@ impl Attended {
     }
 }
 
-/// What of a request decides about the form of its reply.
+/// The properties of a request that decide the form of its reply.
 #[derive(Debug)]
 pub struct Reply {
     id: RequestId,
@@ -42,7 +42,8 @@ struct Waits {
 }
 
 impl Reply {
-    /// To be made before the request is admitted: leaves in its extensions what tells whether its body was asked for.
+    /// Called before the request is admitted: leaves a marker in its extensions that shows whether its body
+    /// was polled.
     pub fn to<B>(request: &mut Request<B>, id: RequestId) -> Self {
         let waits = (request.version() == Version::HTTP_11 && expects_continue(request.headers())).then(|| {
             let attended = Attended::default();

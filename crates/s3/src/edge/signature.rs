@@ -16,7 +16,8 @@ const SLOTS: usize = 256;
 pub(super) struct SigningKey {
     access_key: Box<str>,
     scope: Box<str>,
-    /// It shows whether the identity has another secret by now. It is never compared with anything that a client sent.
+    /// Shows whether the identity has another secret by now. It is never compared with anything that a client
+    /// sent.
     secret: Secret,
     key: hmac::Key,
 }
@@ -54,7 +55,7 @@ fn parse_signature(text: &str) -> Option<[u8; 32]> {
     (lower && hex::decode_to_slice(text, &mut bytes).is_ok()).then_some(bytes)
 }
 
-/// The keys lately used. Only keys that have verified a signature enter, so strangers cannot wash it out.
+/// The recently used keys. Only keys that have verified a signature enter, so strangers cannot evict them.
 pub(super) struct SigningKeys {
     slots: Box<[RwLock<Option<Arc<SigningKey>>>]>,
     hasher: RandomState,

@@ -1,13 +1,13 @@
-//! Signature version 2 (S3 API reference, "Signing and authenticating REST requests"): what a request claims by it, and
-//! what it signs.
+//! Signature version 2 (S3 API reference, "Signing and authenticating REST requests"): the claim of a
+//! request, and the text that it signs.
 //!
-//! Version 2 signs the method, the path as it was sent, `Content-MD5`, `Content-Type`, the date, every `x-amz-*` header
-//! and the sub-resources. It signs neither the host nor any other parameter of the query.
+//! Version 2 signs the method, the path as it was sent, `Content-MD5`, `Content-Type`, the date, every
+//! `x-amz-*` header and the sub-resources. It signs neither the host nor any other parameter of the query.
 //!
 //! Invariants:
-//! - a parameter that is not signed is refused, unless it only shapes a listing: whoever may list a bucket by a signature
-//!   may list all of it anyway;
-//! - parameters that stand for headers are signed as the headers that `presigned` makes of them.
+//! - a parameter that is not signed is refused, unless it only shapes a listing: a client that may list a
+//!   bucket by a signature may list all of it anyway;
+//! - parameters that represent headers are signed as the headers that `presigned` makes of them.
 
 use super::{
     claim::SigningTime,
@@ -87,7 +87,7 @@ const OF_LISTINGS: &[&str] = &[
 /// Parameters that are not signed, and only shape a list of the parts of an upload.
 const OF_PARTS: &[&str] = &["encoding-type", "max-parts", "part-number-marker", "x-id"];
 
-/// What a request says of its signature.
+/// The signature data of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Claim<'a> {
     pub(super) access_key: &'a str,
@@ -170,7 +170,8 @@ impl<'a> Claim<'a> {
         Ok(())
     }
 
-    /// What may have been signed, the likeliest first: SDKs put a slash behind the name of a bucket, and send none.
+    /// The texts that may have been signed, the most likely first: SDKs put a slash behind the name of a
+    /// bucket, and send none.
     pub(super) fn strings_to_sign(&self, head: Head<'_>) -> Result<Vec<Vec<u8>>, S3Error> {
         let text = self.string_to_sign(head, head.raw_path)?;
         if head.target.key.is_some() || head.raw_path.ends_with('/') {

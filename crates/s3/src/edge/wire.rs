@@ -1,5 +1,5 @@
-//! What HTTP itself demands of a request before S3 looks at it: one host, one way to find the end of the body, and no
-//! expectation that we cannot meet.
+//! What HTTP itself requires of a request before S3 reads it: one host, one way to find the end of the body,
+//! and no expectation that we cannot meet.
 
 use crate::s3::{ErrorCode, S3Error};
 use http::{HeaderMap, Uri, Version, header};
@@ -23,7 +23,7 @@ pub(super) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) -
     }
 }
 
-/// Content-Length, once nothing else can be said about where the body ends.
+/// Content-Length, once no other header can say where the body ends.
 pub(super) fn body_length(headers: &HeaderMap) -> Result<Option<u64>, S3Error> {
     let mut length = None;
     for value in headers.get_all(header::CONTENT_LENGTH) {
@@ -33,7 +33,7 @@ pub(super) fn body_length(headers: &HeaderMap) -> Result<Option<u64>, S3Error> {
             return Err(bad_request("The Content-Length is repeated with another value"));
         }
     }
-    // Whatever else was done to a body would have to be undone before it is stored.
+    // Any other coding of a body would have to be removed before it is stored.
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     if codings.any(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"chunked")) {
         return Err(S3Error::from(ErrorCode::NotImplemented).detail("Header", "Transfer-Encoding"));

@@ -1,5 +1,5 @@
-//! Asks storage that could not be reached whether it can be reached now: health must not depend on requests, which go elsewhere while
-//! this server is not ready.
+//! Asks storage that could not be reached whether it can be reached now. Health must not depend on requests,
+//! because they go elsewhere while this server is not ready.
 
 use super::rounds::{PAGE, is_lost};
 use crate::{
@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 const INTERVAL: Duration = Duration::from_secs(5);
-/// Hardly any bucket has it, so no index and no cache answers for the storage.
+/// A key that hardly any bucket has, so no index and no cache answers for the storage.
 const ASKED: &str = "causeway-probe";
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Worker for Contact {
     }
 }
 
-/// One question to each of them, by way of its first bucket.
+/// Asks each such backend once, through its first bucket.
 async fn round(buckets: &Buckets, run: &Run) -> Result<(), BucketError> {
     if !buckets.backends().iter().any(|(_, backend)| backend.traffic().is_some_and(|traffic| traffic.trouble.is_some())) {
         return Ok(());
@@ -62,7 +62,7 @@ async fn round(buckets: &Buckets, run: &Run) -> Result<(), BucketError> {
     }
 }
 
-/// The driver notes what comes of it.
+/// The driver notes the result.
 async fn ask(buckets: &Buckets, record: &BucketRecord) -> Result<(), BucketError> {
     let bucket = buckets.get(&record.bucket.name).await?;
     if let Ok(key) = ObjectKey::new(ASKED) {

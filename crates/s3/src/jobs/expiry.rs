@@ -1,4 +1,5 @@
-//! Ends uploads that nobody will complete, and forgets how finished ones ended once no client will ask again.
+//! Ends uploads that will not be completed, and forgets how finished ones ended once no client will ask
+//! again.
 
 use crate::{
     buckets::{BucketError, Buckets},
@@ -68,7 +69,7 @@ async fn pass(buckets: &Buckets, expiry: Duration, now: Timestamp, run: &Run) ->
             }
         }
         run.set("failed", failed);
-        // Those that are left cannot be aborted now; the next round tries again.
+        // The remaining uploads cannot be aborted now; the next round tries again.
         if ended == 0 {
             return Ok(Stepped::Left);
         }

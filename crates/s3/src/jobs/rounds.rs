@@ -1,4 +1,4 @@
-//! What jobs share that go over all buckets, one after the other.
+//! What the jobs that go over all buckets share.
 
 use crate::{
     buckets::{BucketError, Buckets},
@@ -10,7 +10,7 @@ use crate::{
 
 pub(super) const PAGE: usize = 1000;
 
-/// What is done with every bucket in turn.
+/// The work that is done for every bucket in turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Round {
     Upkeep,
@@ -71,7 +71,7 @@ pub(super) fn is_lost(buckets: &Buckets, record: &BucketRecord) -> bool {
     backend.and_then(|backend| backend.traffic()).is_some_and(|traffic| traffic.trouble.is_some())
 }
 
-/// The share of one bucket in a round. Nothing is done while another process, or another task, does it.
+/// The share of one bucket in a round. It is skipped while another process or task works on it.
 pub(super) async fn one_bucket(buckets: &Buckets, record: &BucketRecord, round: Round) -> Result<(), BucketError> {
     let has_feed = || buckets.backend(&record.bucket.backend).map_or(true, |backend| backend.tells_changes());
     if round == Round::ChangeFeed && !has_feed() {
@@ -97,8 +97,8 @@ async fn work(buckets: &Buckets, record: &BucketRecord, round: Round) -> Result<
         bucket => bucket?,
     };
     match round {
-        Round::Upkeep => bucket.upkeep().tend().await?,
-        Round::ChangeFeed => bucket.upkeep().follow().await?,
+        Round::Upkeep => bucket.upkeep().maintain().await?,
+        Round::ChangeFeed => bucket.upkeep().read_changes().await?,
     }
     Ok(())
 }

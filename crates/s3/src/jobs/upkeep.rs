@@ -1,5 +1,5 @@
-//! Lets every backend do the upkeep of its buckets: scanning for changes made outside Causeway, removing what a crash or a deleted
-//! bucket left.
+//! Lets every backend do the upkeep of its buckets: it scans for changes made outside Causeway, and removes
+//! remains of a crash or of a deleted bucket.
 
 use super::rounds::{Round, each_bucket, one_bucket};
 use crate::{

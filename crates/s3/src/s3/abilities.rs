@@ -1,4 +1,5 @@
-//! What the storage of a bucket can do for an operation. Above the drivers and the layers nobody else reads capabilities.
+//! What the storage of a bucket can do for an operation. Above the drivers and the layers, only this file
+//! reads capabilities.
 
 use super::operation::{Conditions, Operation};
 use crate::{

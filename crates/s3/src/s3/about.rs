@@ -1,7 +1,8 @@
-//! The error document: what is known of a failed request, and what S3 says of it with each code.
+//! The error document: what is known about a failed request, and what S3 reports with each code.
 //!
-//! Invariant: the details of a code come in the order of the table in `error::code`. An operation attaches what only it knows; what
-//! the request itself says is filled in here, so that no operation can forget it.
+//! Invariant: the details of a code come in the order of the table in `error::code`. An operation attaches
+//! what only it knows; what the request itself contains is filled in here, so that no operation can forget
+//! it.
 
 use super::{
     body::{Body, Response},
@@ -16,7 +17,7 @@ use super::{
 use http::{Method, header};
 use std::sync::Arc;
 
-/// What an error document says of its request, kept while the request itself is consumed.
+/// The parts of its request that an error document repeats, kept while the request itself is consumed.
 #[derive(Debug, Clone)]
 pub struct About {
     request_id: RequestId,
@@ -29,7 +30,7 @@ pub struct About {
 
 type Say = fn(&Request) -> Option<&str>;
 
-/// What a request says that an error document repeats.
+/// Parts of a request that an error document repeats.
 const SAID: &[(&str, Say)] = &[
     ("Condition", headers::first_condition),
     ("PartNumberRequested", |request| request.query.get("partNumber")),
@@ -39,7 +40,7 @@ const SAID: &[(&str, Say)] = &[
     ("VersionId", |request| request.query.get("versionId")),
 ];
 
-/// A header that cannot be read is reported by who needs it.
+/// A header that cannot be read is reported by the code that needs it.
 fn text<'r>(request: &'r Request, name: &'static str) -> Option<&'r str> {
     request.headers.amz(name).ok().flatten()
 }

@@ -1,7 +1,7 @@
-//! ACLs on the wire: AccessControlPolicy documents, written from a canned ACL and read into one.
+//! ACLs on the wire: AccessControlPolicy documents, written from a canned ACL and parsed into one.
 //!
-//! Invariant: what a canned ACL cannot say is refused with 501, never narrowed or dropped: a client that was told "200"
-//! has exactly the grants it asked for. Everything in a bucket belongs to the bucket's owner.
+//! Invariant: grants that no canned ACL expresses are refused with 501, never narrowed or dropped: a client
+//! that got "200" has exactly the grants it asked for. Everything in a bucket belongs to the bucket's owner.
 
 use super::{
     body::Response,
@@ -64,7 +64,7 @@ fn group_grants(acl: CannedAcl) -> &'static [Grant] {
     }
 }
 
-/// The canned ACL that says just this.
+/// The canned ACL with exactly these grants.
 fn canned(grants: &[Grant]) -> Result<CannedAcl, S3Error> {
     let (own, group): (Vec<Grant>, Vec<Grant>) = grants.iter().partition(|(grantee, _)| *grantee == Grantee::Owner);
     // FULL_CONTROL covers whatever else the owner is granted; without it the owner would have less than any canned ACL gives.
@@ -81,7 +81,7 @@ fn canned(grants: &[Grant]) -> Result<CannedAcl, S3Error> {
         .ok_or_else(|| S3Error::not_implemented("An ACL that no canned ACL expresses"))
 }
 
-/// What PutBucketAcl and PutObjectAcl ask for, in their headers or their body.
+/// The ACL that PutBucketAcl and PutObjectAcl ask for, in their headers or their body.
 pub(super) async fn from_request(request: Request, owner: &Owner) -> Result<CannedAcl, S3Error> {
     let header = headers::canned_acl(&request.headers)?;
     let body = request.payload.collect(MAX_POLICY_BYTES).await?;
@@ -93,7 +93,8 @@ pub(super) async fn from_request(request: Request, owner: &Owner) -> Result<Cann
     }
 }
 
-/// The whole document is read before anything in it is judged: a malformed one is refused as such, whoever sends it.
+/// The whole document is parsed before anything in it is judged: a malformed one is refused as such, whoever
+/// sends it.
 fn from_policy(body: &[u8], owner: &Owner) -> Result<CannedAcl, S3Error> {
     let malformed = || S3Error::from(ErrorCode::MalformedACLError);
     let policy = xml::parse(body, "AccessControlPolicy").map_err(|_| malformed())?;
@@ -155,13 +156,13 @@ pub(super) fn policy(owner: &Owner, acl: CannedAcl) -> Response {
     })
 }
 
-/// What stands inside `Owner`, `Initiator` and a grantee.
+/// The content of `Owner`, `Initiator` and a grantee.
 pub(super) fn identify(w: &mut xml::Writer, owner: &Owner) {
     w.text("ID", &owner.id);
     w.text("DisplayName", &owner.display_name);
 }
 
-/// The same for those who read by a grant of an ACL: a name may be an access key, which is none of theirs.
+/// The same for readers by a grant of an ACL: a name may be an access key, which must not be shown to them.
 pub(super) fn identify_to_others(w: &mut xml::Writer, owner: &Owner) {
     w.text("ID", &owner.id);
 }

@@ -1,6 +1,6 @@
-//! The actions of S3, as IAM names them, and whom today's roles and canned ACLs let do each.
+//! The actions of S3, as IAM names them, and the roles and canned ACLs that allow each.
 //!
-//! Owns the names and one table. What the words of the table mean for a principal and a bucket is in `gate`.
+//! Owns the names and one table. `gate` applies the table to a principal and a bucket.
 
 macro_rules! actions {
     ($($needed:ident: $($service:literal: $($name:ident)+),+;)+) => {
@@ -9,12 +9,12 @@ macro_rules! actions {
         pub enum Action { $($($($name),+),+),+ }
 
         impl Action {
-            /// With the prefix of its service, as policies write it.
+            /// The action with the prefix of its service, as policies write it.
             pub fn as_str(self) -> &'static str {
                 match self { $($($(Self::$name => concat!($service, ":", stringify!($name))),+),+),+ }
             }
 
-            /// What a principal needs to be, or to be let by an ACL. An action without a row does not compile.
+            /// What a principal needs, as itself or by an ACL. An action without a row does not compile.
             pub(super) fn needed(self) -> Needed {
                 match self { $($($(Self::$name)|+)|+ => Needed::$needed),+ }
             }
@@ -22,7 +22,7 @@ macro_rules! actions {
     };
 }
 
-/// What today's rules ask for.
+/// The requirements of today's rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needed {
     /// Any identity.
@@ -35,7 +35,8 @@ pub(super) enum Needed {
     ReadObject,
     /// The right to read the bucket. No ACL grants it.
     Know,
-    /// The right to write to the bucket, or an ACL of the bucket that lets everybody write. Never a read-only identity.
+    /// The right to write to the bucket, or an ACL of the bucket that lets everybody write. A read-only
+    /// identity never may.
     Write,
     /// The right to write to the bucket. No ACL grants it.
     WriteTags,
@@ -53,7 +54,7 @@ actions! {
         ListBucketMultipartUploads ListMultipartUploadParts;
     Write: "s3": AbortMultipartUpload DeleteObject PutObject;
     WriteTags: "s3": DeleteObjectTagging PutObjectTagging;
-    // The operations of most of these are not served: whoever is not the owner is to be let by a policy.
+    // Most of these operations are not served: a client that is not the owner will need a policy.
     Own: "s3":
         CreateBucketMetadataTableConfiguration DeleteBucket DeleteBucketMetadataTableConfiguration DeleteBucketPolicy
         DeleteBucketWebsite DeleteObjectAnnotation GetAccelerateConfiguration GetAnalyticsConfiguration GetBucketAbac

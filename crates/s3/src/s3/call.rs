@@ -1,4 +1,4 @@
-//! What an operation is handed: its request, authorized, with what it addresses already resolved and typed.
+//! What an operation receives: its request, authorized, with what it addresses already resolved and typed.
 
 use super::{
     operation::{On, Operation},

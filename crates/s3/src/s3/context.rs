@@ -1,7 +1,8 @@
-//! Who asks for what, whence and when: the facts about a request on which decisions, limits and records rest.
+//! The sender, the origin and the time of a request: the facts on which decisions, limits and records rest.
 //!
-//! Owns no headers and no body: those are the request's. Invariant: the edge makes a context once, from what it verified itself and from
-//! what the connection and listed proxies say, and nothing that the client chose is in it but the operation.
+//! Owns no headers and no body: those belong to the request. Invariant: the edge makes a context once, from
+//! what it verified itself and from what the connection and trusted proxies report; the client chooses
+//! nothing in it except the operation.
 
 use super::operation::Operation;
 use crate::model::{Principal, Timestamp};
@@ -17,7 +18,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// What is known of a request before anything in it is looked at.
+/// What is known about a request before any of it is parsed.
 #[derive(Debug, Clone)]
 pub struct Arrival {
     pub id: RequestId,

@@ -14,11 +14,12 @@ use std::sync::Arc;
 pub(super) struct Source {
     pub(super) bucket: Arc<Bucket>,
     pub(super) object: CopySource,
-    /// Whoever copies may read tags there. An ACL lets nobody.
+    /// A client that copies may read the tags there. An ACL does not allow it.
     pub(super) shows_tags: bool,
 }
 
-/// The source that `x-amz-copy-source` names, with its conditions. What `operation` needs of it is decided here.
+/// The source that `x-amz-copy-source` names, with its conditions. Whether `operation` may read it is decided
+/// here.
 pub(super) async fn source(service: &Service, operation: Operation, request: &Request) -> Result<Source, S3Error> {
     let (name, key, version) = headers::copy_source(request)?;
     let bucket = service.buckets().get(&name).await.map_err(|error| S3Error::from(error).detail("BucketName", name.as_str()))?;
@@ -33,12 +34,12 @@ pub(super) async fn source(service: &Service, operation: Operation, request: &Re
 }
 
 impl Source {
-    /// What is there now. The copy itself looks again: this is for what only S3 asks of a source.
+    /// The object that is there now. The copy itself reads it again: this is for checks that only S3 makes.
     pub(super) async fn head(&self) -> Result<ObjectInfo, S3Error> {
         self.object.store.head(self.object.address(), &Default::default()).await.map_err(|error| self.failure(error))
     }
 
-    /// Where only the source's key can be the missing one.
+    /// Maps an error where only the source's key can be the missing one.
     pub(super) fn failure(&self, error: StoreError) -> S3Error {
         match error.kind() {
             StoreErrorKind::NoSuchKey => S3Error::from(error).detail("Key", self.object.key.as_str()),

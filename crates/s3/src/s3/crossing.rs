@@ -1,12 +1,14 @@
-//! Keeps copies from waiting for each other inside storage that locks what it copies.
+//! Prevents copies from waiting for each other inside storage that locks what it copies.
 //!
-//! MinIO locks the source of a copy for reading until the target is written, and locks the target for writing. A copy from A to B and a
-//! copy from B to A at the same time wait for each other there for minutes, and so does whoever asks for A or B meanwhile. The same
-//! happens where a copy goes through the gateway, and the storage locks the target from the first byte of its body.
+//! MinIO locks the source of a copy for reading until the target is written, and locks the target for
+//! writing. A copy from A to B and a copy from B to A at the same time wait there for each other for minutes,
+//! and so do other requests for A or B. The same happens if a copy goes through the gateway, and the storage
+//! locks the target from the first byte of its body.
 //!
 //! Owns the list of the copies of one server, in the order of their arrival. Invariants:
-//! - the copies that are under way never form a cycle of sources and targets;
-//! - a copy waits for copies that arrived before it and for no others: the first of those that wait can always go on.
+//! - the copies in progress never form a cycle of sources and targets;
+//! - a copy waits only for copies that arrived before it: the first of the waiting copies can always
+//!   continue.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -144,7 +146,7 @@ mod tests {
         let first = go(&crossings, 'a', 'b');
         let mut back = Box::pin(crossings.enter('b', 'a'));
         assert!(back.as_mut().now_or_never().is_none());
-        // It crosses the one that waits, and may not pass it.
+        // The copy crosses the waiting one, and may not pass it.
         let mut again = Box::pin(crossings.enter('a', 'b'));
         assert!(again.as_mut().now_or_never().is_none());
         drop(back);

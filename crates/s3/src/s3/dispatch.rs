@@ -1,7 +1,8 @@
-//! The life of a request: its query is checked, what it addresses is resolved, the gate decides, the operation's handler answers.
+//! The life of a request: its query is checked, what it addresses is resolved, the gate decides, and the
+//! operation's handler answers.
 //!
-//! The match over operations is made of the table in `operations`: an operation without a handler is refused by name, and one without a
-//! row does not exist.
+//! The match over operations is generated from the table in `operations`: an operation without a handler is
+//! refused by name, and an operation without a row does not exist.
 
 use super::{
     about::About,
@@ -24,7 +25,8 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// The handler of an operation, by its kind: each kind resolves and decides as much as its handlers need.
+/// Calls the handler of an operation by its kind: each kind resolves and decides as much as its handlers
+/// need.
 macro_rules! dispatch {
     ($service:ident $operation:ident $request:ident
         $($name:ident $facts:tt => $kind:ident $($handler:ident)? $($refusal:literal)?;)+) => {
@@ -62,7 +64,7 @@ impl Service {
         answered.unwrap_or_else(|error| about.error(error))
     }
 
-    /// Answers a preflight, which nobody has authenticated.
+    /// Answers a preflight, which is not authenticated.
     pub fn preflight(&self, preflight: Preflight) -> Response {
         preflight.answer()
     }
@@ -87,7 +89,7 @@ impl Service {
         Ok(BucketCall { request, bucket })
     }
 
-    /// Nothing is decided about an object that was not opened: the call's reader does that.
+    /// Decides nothing about an object that was not opened: the call's reader does that.
     async fn on_read(&self, operation: Operation, request: Request) -> Result<ReadCall, S3Error> {
         let bucket = self.bucket_of(&request.target).await?;
         let key = key_of(&request.target)?;

@@ -1,6 +1,8 @@
-//! Documents of requests that are lists: read while they come, so that only what is made of their entries is held.
+//! Request documents that are lists: parsed while they arrive, so that only the results of their entries are
+//! kept.
 //!
-//! Invariants: nothing is done before the whole document has come and was verified; what is held of it counts as memory.
+//! Invariants: nothing is done before the whole document has arrived and was verified; what is kept of it
+//! counts as memory.
 
 use super::{
     error::{ErrorCode, S3Error},
@@ -9,13 +11,13 @@ use super::{
 use crate::store::{memory::Held, payload::Payload};
 use std::time::Duration;
 
-/// What is shown of a text that a client sent: enough of every key there can be.
+/// How much of a client's text is shown: enough for the longest key.
 const SHOWN: usize = 2048;
 
-/// What is made of the entries that have come.
+/// The results of the entries that have arrived.
 pub(super) struct Entries<T> {
     pub(super) items: Vec<T>,
-    /// What they count as.
+    /// The memory that they count as.
     pub(super) held: Option<Held>,
 }
 

@@ -1,7 +1,8 @@
-//! Errors as S3 answers them, and the one place where inner errors become such. The codes are in `code`, what a request adds to its
-//! error document in `about`.
+//! Errors as S3 answers them, and the one place where inner errors are mapped to them. The codes are in
+//! `code`; what a request adds to its error document is in `about`.
 //!
-//! Messages reach clients: nothing of a source (paths, SQL, secrets) may be in one. Sources are for the log.
+//! Messages reach clients: they must contain nothing of a source (paths, SQL, secrets). Sources are for the
+//! log.
 
 mod code;
 
@@ -19,10 +20,12 @@ pub use code::ErrorCode;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::{fmt, time::Duration};
 
-/// The words for a full data directory. Clients can tell it from a full storage, whose operator is another one.
+/// The message for a full data directory. It differs from that for a full storage, which may have another
+/// operator.
 const DATA_FULL: &str = "The data directory of the gateway is full. Objects can be deleted and uploads aborted.";
 
-/// Seconds that a client is told to wait at most: SDKs do, and what is known to last longer may be ended by an operator.
+/// Maximum number of seconds that a client is asked to wait: SDKs obey it, and an operator may end a longer
+/// outage.
 const LONGEST_WAIT: u64 = 3600;
 
 #[derive(Debug)]

@@ -1,11 +1,12 @@
-//! Authorization: whether a principal may do an action to a resource. One function decides, and every operation asks it.
+//! Authorization: whether a principal may do an action to a resource. One function decides, and every
+//! operation asks it.
 //!
-//! Owns the rules: today those of roles, of rights in a bucket and of canned ACLs. Does not own which actions an operation needs
-//! (`operations`), nor what each action asks of a principal (`action`).
+//! Owns the rules: today those of roles, of rights in a bucket and of canned ACLs. Does not own which actions
+//! an operation needs (`operations`), nor what each action requires of a principal (`action`).
 //!
 //! Invariants:
-//! - whatever no rule allows is denied;
-//! - about an object that was not opened yet nothing is allowed for the sake of its ACL: see `reader`.
+//! - what no rule allows is denied;
+//! - for an object that was not opened yet, its ACL allows nothing: see `reader`.
 
 use super::{
     action::{Action, Needed},
@@ -20,7 +21,7 @@ use crate::{
 };
 use std::fmt;
 
-/// What an action is done to.
+/// The resource of an action.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Resource<'a> {
     Service,
@@ -31,7 +32,7 @@ pub(super) enum Resource<'a> {
     Keys(&'a Bucket),
     /// A key, whatever is there.
     Object(&'a Bucket, &'a ObjectKey),
-    /// The object that was found there.
+    /// The object that was found at the key.
     Opened(&'a Bucket, &'a ObjectKey, &'a ObjectInfo),
 }
 
@@ -63,7 +64,7 @@ impl fmt::Display for Resource<'_> {
 pub(super) enum Decision {
     Allow,
     Deny,
-    /// On the key, or on the object that is found there: ask again with that.
+    /// The decision depends on the key, or on the object that is found there: ask again with that.
     Depends,
 }
 
@@ -110,7 +111,7 @@ fn by_roles_and_acls(context: &Context, needed: Needed, resource: Resource<'_>) 
         }
         .into();
     };
-    // What somebody may do for what he is, whatever ACLs let anybody do.
+    // The rights of the principal itself, whatever ACLs allow to anybody.
     let right = identity.map_or(Right::Nothing, |identity| identity.right(bucket.owner(), bucket.grants()));
     let reads_by = |acl: CannedAcl| acl.anyone_reads() || (identity.is_some() && acl.users_read());
     match needed {
@@ -130,7 +131,7 @@ fn by_roles_and_acls(context: &Context, needed: Needed, resource: Resource<'_>) 
     .into()
 }
 
-/// What a request addresses, as far as it was resolved.
+/// The resolved address of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Addressed<'a> {
     /// The name of the bucket, where there is none yet.
@@ -152,8 +153,8 @@ impl<'a> Addressed<'a> {
     }
 }
 
-/// Refuses a request that is denied something it needs, before anything of it is done. What the handler decides later may still be denied:
-/// each key of a list, and the source of a copy, which `copying` resolves.
+/// Refuses a request that lacks a right it needs, before anything of it is done. What the handler decides
+/// later may still be denied: each key of a list, and the source of a copy, which `copying` resolves.
 pub(super) fn admit(context: &Context, needs: &[Need], addressed: Addressed<'_>) -> Result<(), S3Error> {
     for need in needs.iter().filter(|need| need.on != On::Source) {
         let resource = addressed.resource(need.on).ok_or(ErrorCode::AccessDenied)?;

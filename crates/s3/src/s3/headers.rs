@@ -1,6 +1,6 @@
-//! Headers, both ways: what a request asks for as model values, and what a reply says of an object.
+//! Headers, both ways: what a request asks for as model values, and what a reply says about an object.
 //!
-//! Owns no policy but one: a header that asks for a guarantee is honoured or refused, never ignored (`demands`).
+//! Owns one policy: a header that asks for a guarantee is honoured or refused, never ignored (`demands`).
 
 mod attributes;
 mod checksum;

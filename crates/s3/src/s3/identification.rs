@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 const REGION: HeaderName = HeaderName::from_static("x-amz-bucket-region");
 const ARN: HeaderName = HeaderName::from_static("x-amz-bucket-arn");
 
-/// What the Amazon Resource Names of buckets and objects begin with: they have neither a region nor an account.
+/// The prefix of the Amazon Resource Names of buckets and objects: they have neither a region nor an account.
 pub(super) const ARN_PREFIX: &str = "arn:aws:s3:::";
 
 /// The Amazon Resource Name of a bucket.

@@ -1,9 +1,11 @@
-//! Replies to work that may outlast a client's patience (S3 API reference, CompleteMultipartUpload: "processing could
-//! take several minutes"): 200 and blanks while it lasts, then the document, which is an error's if the work failed.
+//! Replies to work that may outlast a client's patience (S3 API reference, CompleteMultipartUpload:
+//! "processing could take several minutes"): 200 and blanks while it lasts, then the document, which is an
+//! error document if the work failed.
 //!
 //! Invariants:
 //! - work that ends in time is answered with its own status;
-//! - the work is a task of its own: a client that leaves does not end it, and finds it done when it asks again.
+//! - the work is a task of its own: a client that disconnects does not end it, and finds it done when it asks
+//!   again.
 
 use super::{
     about::About,

@@ -1,4 +1,5 @@
-//! What S3 lets one request move (S3 User Guide, "Amazon S3 multipart upload limits"): 5 GiB, as a body or from a source.
+//! The maximum amount of data of one S3 request (S3 User Guide, "Amazon S3 multipart upload limits"): 5 GiB,
+//! as a body or from a source.
 
 use super::{ErrorCode, S3Error};
 use crate::store::payload::Payload;
@@ -16,7 +17,7 @@ pub(super) fn sent(payload: &Payload) -> Result<(), S3Error> {
     }
 }
 
-/// What CopyObject or UploadPartCopy reads of its source.
+/// The bytes that CopyObject or UploadPartCopy read from their source.
 pub(super) fn copied(length: u64) -> Result<(), S3Error> {
     if length > MAX_BYTES {
         let message = format!("The specified copy source is larger than the maximum allowable size for a copy source: {MAX_BYTES}");

@@ -1,4 +1,5 @@
-//! What listings share: their parameters, `encoding-type`, continuation tokens, and how an entry looks.
+//! The common parts of listings: their parameters, `encoding-type`, continuation tokens, and the form of an
+//! entry.
 
 use super::{
     Response,
@@ -25,7 +26,8 @@ const MAX_PAGE: i32 = 1000;
 /// The format of our continuation tokens, their first byte: a name that the next page is above follows it.
 const TOKEN_VERSION: u8 = 1;
 
-/// What `encoding-type=url` leaves as it is. S3 writes a blank as `+`, which clients read alike; `%20` needs no rule.
+/// The characters that `encoding-type=url` leaves as they are. S3 writes a blank as `+`, which clients read
+/// alike; `%20` needs no rule.
 const VERBATIM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 /// How names are written in a reply.
@@ -145,7 +147,7 @@ pub(super) struct ShownOwner<'b> {
 }
 
 impl<'b> ShownOwner<'b> {
-    /// By name only to whoever may read the bucket's ACL, which says it too.
+    /// Shows the name only to a client that may read the bucket's ACL, which contains it too.
     pub(super) fn of(call: &'b BucketCall) -> Self {
         let decision = decide(&call.request.context, Action::GetBucketAcl, Resource::Bucket(&call.bucket));
         Self { owner: call.bucket.owner(), by_name: decision == Decision::Allow }
@@ -157,7 +159,7 @@ impl<'b> ShownOwner<'b> {
     }
 }
 
-/// What stands in `Contents` and `Version` behind the key.
+/// The elements of `Contents` and `Version` behind the key.
 pub(super) fn properties(w: &mut Writer, object: &ListedObject, owner: Option<ShownOwner<'_>>) {
     w.text("LastModified", object.last_modified.iso8601());
     w.text("ETag", object.etag.quoted());
@@ -176,7 +178,7 @@ pub(super) fn checksum_spec(w: &mut xml::Writer, spec: ChecksumSpec) {
     w.text("ChecksumType", spec.kind.as_str());
 }
 
-/// The reply, saying how its page was had.
+/// The reply, with a note on how its page was obtained.
 pub(super) fn noted(mut reply: Response, cache: Option<CacheUse>) -> Response {
     reply.headers_mut().extend(headers::notes(&Notes { cache, ..Default::default() }));
     reply

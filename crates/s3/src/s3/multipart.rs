@@ -1,9 +1,9 @@
-//! What the multipart operations share: their parameters.
+//! The common parameters of the multipart operations.
 
 use super::{ErrorCode, Query, S3Error, xml::Writer};
 use crate::model::{Checksum, MAX_PART_NUMBER, Owner, PartNumber, Principal, UploadId};
 
-/// An id that we would never have given out names no upload.
+/// An id that Causeway would never have issued names no upload.
 pub(super) fn upload_id(query: &Query) -> Result<UploadId, S3Error> {
     let Some(text) = query.get("uploadId") else {
         let number = query.get("partNumber").unwrap_or_default();

@@ -1,12 +1,13 @@
-//! The closed set of operations, and what the table in `operations` says of each.
+//! The closed set of operations, and the columns of the table in `operations`.
 //!
-//! Owns the words of the table. Routing (`routing`), authorization (`gate`), dispatch (`service`), the check of headers (`headers`),
-//! the reference and the tests read it, and know nothing of single operations besides.
+//! Owns the vocabulary of the table. Routing (`routing`), authorization (`gate`), dispatch (`service`), the
+//! check of headers (`headers`), the reference and the tests read it, and know nothing else about single
+//! operations.
 
 use super::{action::Action, operations::each_operation};
 use std::fmt;
 
-/// What an operation is on: the service, a bucket, or an object in a bucket.
+/// The scope of an operation: the service, a bucket, or an object in a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     Service,
@@ -63,7 +64,7 @@ impl Verb {
     }
 }
 
-/// What besides the method and the scope says that a request is for an operation.
+/// What besides the method and the scope shows that a request is for an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     /// This parameter: a sub-resource, or what only this operation has.
@@ -133,7 +134,7 @@ pub struct Need {
     pub on: On,
 }
 
-/// Which promise of a storage the conditions of a writing operation rest on.
+/// The storage promise on which the conditions of a writing operation rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conditions {
     /// There are none: a condition that comes with the request is refused.

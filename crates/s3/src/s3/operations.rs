@@ -1,11 +1,13 @@
 //! The table of operations: every operation of S3, how a request names it, what it needs, and its handler.
 //!
-//! Owns the rows and nothing else. `operation` says what the words mean. What is not in a row (the headers of each operation, and what
-//! becomes of them) is in `conformance/parameters.toml`; a test compares both tables with the service model of the AWS SDK.
+//! Owns the rows and nothing else. `operation` defines the columns. What is not in a row (the headers of each
+//! operation, and how they are handled) is in `conformance/parameters.toml`; a test compares both tables with
+//! the service model of the AWS SDK.
 //!
 //! Invariants, each held by a test:
 //! - every operation of the newest service model has a row; those without a handler are `refused` by name;
-//! - of the rows with one method and one scope the first whose marks are all there is meant, so the plain one comes last.
+//! - among the rows with one method and one scope, the first whose marks are all present applies, so the
+//!   plain one comes last.
 
 /// Calls a macro with some tokens and then all rows:
 ///

@@ -1,7 +1,9 @@
-//! Preflights: what a browser asks before it sends a request of a page from another origin. They are answered without authentication.
+//! Preflights: what a browser asks before it sends a request of a page from another origin. They are answered
+//! without authentication.
 //!
-//! Owns the question and the answer. The edge reads the one and sends the other; who is let is a setting of the bucket. No bucket has it
-//! yet, so all are refused, in the words of S3.
+//! Owns the question and the answer. The edge reads the one and sends the other; a setting of the bucket
+//! decides which origins are allowed. No bucket has this setting yet, so all are refused, with the text of
+//! S3.
 
 use super::{
     about::About,

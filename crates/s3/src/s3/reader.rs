@@ -1,7 +1,8 @@
-//! One object, read by somebody who may or may not: what depends on the object is decided about the very object that was opened.
+//! One object, read by a client that may or may not have the right: decisions that depend on the object are
+//! made about the very object that was opened.
 //!
-//! Invariant: nothing of an object leaves here, not even which condition it breaks, before that was decided. An operation that reads an
-//! object is handed this and no store.
+//! Invariant: nothing about an object leaves this module before that decision, not even which condition it
+//! breaks. An operation that reads an object receives this and no store.
 
 use super::{
     abilities::Abilities,
@@ -33,7 +34,8 @@ pub(super) struct Reader<'a> {
     decision: Decision,
 }
 
-/// What the storage answers to somebody who may read it. The outer error: he may not, or it cannot be decided.
+/// The storage's answer for a client that may read the object. The outer error means that the client may not,
+/// or that it cannot be decided.
 pub(super) type Read<T> = Result<store::Result<T>, S3Error>;
 
 impl<'a> Reader<'a> {
@@ -66,7 +68,7 @@ impl<'a> Reader<'a> {
         self.decided(found, |info| info).await
     }
 
-    /// Before a copy reads it, which opens it by itself.
+    /// Called before a copy reads the object, which opens it by itself.
     pub(super) async fn allow(&self) -> Result<(), S3Error> {
         match self.decision {
             Decision::Depends => self.allowed(self.look().await?),
@@ -86,7 +88,7 @@ impl<'a> Reader<'a> {
         gate::denied(self.context, Resource::Object(self.bucket, self.address.key))
     }
 
-    /// All that the operation needs of this resource.
+    /// Decides all needs of the operation for this resource.
     fn decide(&self, resource: Resource<'_>) -> Decision {
         let needs = self.operation.facts().needs.iter().filter(|need| need.on == self.on);
         let decisions = needs.map(|need| decide(self.context, need.action, resource));
@@ -101,7 +103,7 @@ impl<'a> Reader<'a> {
             Ok(found) => self.decide(Resource::Opened(self.bucket, self.address.key, info(found))),
             Err(error) if self.is_absence(error) => self.knows_of_nothing(),
             Err(error) if error.kind() == StoreErrorKind::NoSuchVersion => return Ok(read),
-            // A condition that it breaks says something about it, too.
+            // Which condition the object breaks is information about it, too.
             Err(_) => self.look().await?,
         };
         self.allowed(decision).map(|()| read)
@@ -117,7 +119,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What is decided about the object that is there now.
+    /// Decides about the object that is there now.
     async fn look(&self) -> Result<Decision, S3Error> {
         match self.bucket.store().head(self.address, &Default::default()).await {
             Ok(info) => Ok(self.decide(Resource::Opened(self.bucket, self.address.key, &info))),
@@ -126,7 +128,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whoever may list may know that there is nothing.
+    /// A client that may list the bucket may know that the object does not exist.
     fn knows_of_nothing(&self) -> Decision {
         decide(self.context, Action::ListBucket, Resource::Bucket(self.bucket))
     }

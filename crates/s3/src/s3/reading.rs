@@ -1,4 +1,4 @@
-//! What GetObject and HeadObject share: which bytes are meant, and which headers say so.
+//! What GetObject and HeadObject share: which bytes are selected, and which headers describe them.
 
 use super::{
     ErrorCode, HeaderMapExt, Query, Request, S3Error,

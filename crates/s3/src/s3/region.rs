@@ -1,10 +1,10 @@
-//! Regions of buckets: a bucket's `LocationConstraint`, and what S3 makes of it.
+//! Regions of buckets: a bucket's `LocationConstraint`, and its meaning in S3.
 //!
-//! A location moves no byte here. It is remembered, because clients ask for it and sign with it.
+//! A location moves no bytes here. It is stored because clients ask for it and sign with it.
 
 use super::{ErrorCode, S3Error};
 
-/// What of the configuration S3 itself shows.
+/// The parts of the configuration that S3 itself shows.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Answered by GetBucketLocation and HeadBucket where a bucket has no location of its own.
@@ -41,7 +41,7 @@ pub(super) fn of<'a>(location: &'a str, default: &'a str) -> &'a str {
     }
 }
 
-/// What GetBucketLocation says.
+/// The location that GetBucketLocation returns.
 pub(super) fn constraint<'a>(location: &'a str, default: &'a str) -> &'a str {
     match if location.is_empty() { default } else { location } {
         CLASSIC => "",

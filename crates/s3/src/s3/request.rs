@@ -1,4 +1,5 @@
-//! A request as the edge hands it over: authenticated, decoded, its body a verified-on-read payload.
+//! A request as the edge hands it over: authenticated and decoded, with a payload that is verified as it is
+//! read.
 
 use super::{
     context::Context,
@@ -20,7 +21,8 @@ pub struct Request {
     pub method: Method,
     pub target: Target,
     pub query: Query,
-    /// As received, less `Authorization`. Every `x-amz-*` among them was signed, unless the principal is anonymous.
+    /// The headers as received, without `Authorization`. Every `x-amz-*` among them was signed, unless the
+    /// principal is anonymous.
     pub headers: HeaderMap,
     pub payload: Payload,
 }
@@ -75,7 +77,7 @@ pub trait HeaderMapExt {
     /// The text of a header that may occur once.
     fn text(&self, name: impl Into<HeaderName>) -> Result<Option<&str>, S3Error>;
 
-    /// As `text` for a header in lower case.
+    /// Like `text`, for a header name in lower case.
     fn amz(&self, name: &'static str) -> Result<Option<&str>, S3Error>;
 }
 

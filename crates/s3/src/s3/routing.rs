@@ -1,8 +1,9 @@
-//! Which operation a request names, and what of its query no operation has.
+//! Which operation a request names, and which parts of its query no operation has.
 //!
 //! Invariants:
-//! - every sub-resource that S3 knows is in the table of operations or in [`FOREIGN`]: what is not served is answered with 501, and a
-//!   write with any parameter that its operation does not know is refused. Nothing falls through to PutObject or DeleteObject;
+//! - every sub-resource that S3 knows is in the table of operations or in [`FOREIGN`]: a sub-resource that is
+//!   not served is answered with 501, and a write with any parameter that its operation does not know is
+//!   refused. Nothing falls through to PutObject or DeleteObject;
 //! - a request is routed once, by the edge.
 
 use super::{
@@ -25,7 +26,7 @@ const FOREIGN: &[(Scope, &str)] = &[
 /// Parameters that any request may carry: SDKs name the operation in `x-id`.
 const HARMLESS: &[&str] = &["x-id"];
 
-/// What of a request names its operation.
+/// The parts of a request that name its operation.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     pub method: &'a Method,

@@ -1,4 +1,5 @@
-//! What the handlers of operations share: the buckets there are, what of the configuration S3 shows, the copies under way.
+//! What the handlers of operations share: the buckets, the settings that S3 shows, and the copies in
+//! progress.
 //!
 //! Owns nothing of a request: `dispatch` does.
 

@@ -1,4 +1,4 @@
-//! What is only read.
+//! Services that are only read.
 
 use super::*;
 

@@ -9,7 +9,8 @@
 //! | `causeway-etag` | S3's ETag of an object made of parts, and of its copies: GCS's own changes with the metadata |
 //! | `causeway-modified` | when it was written, in milliseconds, if its metadata were changed since |
 //!
-//! GCS takes 8 KiB of metadata. Attributes and tags that are longer are refused; of what nobody sent, the checksums of
+//! GCS takes 8 KiB of metadata. Attributes and tags that are longer are refused; of what no client sent, the
+//! checksums of
 //! parts go first, then the parts. An object without a checksum of ours shows the CRC32C that GCS knows of every object.
 
 use crate::{
@@ -125,7 +126,7 @@ pub(in crate::s3) fn show(headers: &HeaderMap, info: &mut ObjectInfo) {
     info.last_modified = facts.modified.unwrap_or(info.last_modified);
 }
 
-/// What an entry of a listing can say, by the names of metadata without `x-goog-meta-`.
+/// The facts that an entry of a listing can show, by the names of metadata without `x-goog-meta-`.
 pub(super) struct Listed {
     pub(super) etag: ETag,
     pub(super) modified: Option<Timestamp>,

@@ -32,7 +32,7 @@ pub(super) const STAGE: &str = ".causeway-upload-";
 /// How often something is begun anew because the object was replaced meanwhile.
 const ROUNDS: usize = 16;
 
-/// What a key is called on the storage.
+/// Returns the name of a key on the storage.
 pub(super) fn name(place: &Place, key: &ObjectKey) -> Result<String> {
     match ObjectKey::new(names::encode(key.as_str())) {
         Ok(name) => place.name(&name),

@@ -21,7 +21,7 @@ pub(super) fn encode(key: &str) -> String {
     write(key, true)
 }
 
-/// What the names of all keys that begin with `prefix` begin with.
+/// Returns the beginning of the names of all keys that begin with `prefix`.
 pub(super) fn encode_prefix(prefix: &str) -> String {
     write(prefix, false)
 }
@@ -31,12 +31,12 @@ pub(super) fn decode(name: &str) -> Option<String> {
     Some(read(name)).filter(|key| encode(key) == name)
 }
 
-/// The beginning of keys that a beginning of names stands for.
+/// Returns the beginning of keys that a beginning of names represents.
 pub(super) fn decode_prefix(prefix: &str) -> Option<String> {
     Some(read(prefix)).filter(|key| encode_prefix(key) == prefix)
 }
 
-/// Whether names have this text exactly where their keys have it.
+/// Returns whether names have this text exactly where their keys have it.
 pub(super) fn keeps(text: &str) -> bool {
     text.chars().all(|c| c > ' ' && c < END)
 }

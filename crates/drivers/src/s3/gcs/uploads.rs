@@ -1,12 +1,14 @@
 //! Uploads: parts gather under a private name, and Complete publishes them by a copy within the storage.
 //!
-//! GCS takes metadata only when an upload begins, conditions never. So an upload's parts are sent for a name of its own
-//! ([`STAGE`]); Complete assembles them there, and copies the whole to its key with everything it is to say, under a
-//! generation precondition. The catalog knows the parts, with the checksums that GCS forgets.
+//! GCS takes metadata only when an upload begins, conditions never. So an upload's parts are sent for a name
+//! of its own ([`STAGE`]); Complete assembles them there, and copies the whole to its key with all its
+//! attributes, under a generation precondition. The catalog knows the parts, with the checksums that GCS
+//! forgets.
 //!
-//! Whatever interrupts a Complete, its repeat goes on: the private object is the assembled one if its size and CRC32C are
-//! those of the parts that are named; the published one says which upload made it. Invariants: a part is in the catalog after
-//! the storage has it; the private object is removed before the upload is forgotten.
+//! A repeated Complete continues an interrupted one: the private object is the assembled one if its size and
+//! CRC32C are those of the parts that are named; the published one records which upload made it. Invariants:
+//! a part is in the catalog after the storage has it; the private object is removed before the upload is
+//! forgotten.
 
 use super::{
     ROUNDS, STAGE,
@@ -45,7 +47,7 @@ impl S3Store {
     }
 
     pub(in crate::s3) async fn begin_staged(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
-        // What can never be published is refused before its bytes are sent.
+        // A key that can never be published is refused before its bytes are sent.
         not_ours(key)?;
         self.name(key).await?;
         Facts::default().headers(&request.attributes)?;
@@ -93,7 +95,7 @@ impl S3Store {
             }
         };
         let (reply, arrived) = match sent.await {
-            // Whoever ended the upload may have ended the connection with it.
+            // The request that ended the upload may have ended the connection with it.
             Err(error) if error.is_temporary() => return Err(self.upload(key, id).await.err().unwrap_or(error)),
             other => other?,
         };
@@ -129,7 +131,7 @@ impl S3Store {
         Ok(PartsPage { upload, parts: listed.collect(), truncated })
     }
 
-    /// Completes in a task of its own: once begun, it ends, whether or not the client waits.
+    /// Completes in a task of its own: once begun, it runs to its end, whether or not the client waits.
     pub(in crate::s3) async fn complete_staged(&self, key: &ObjectKey, id: &UploadId, request: CompleteUpload) -> Result<Written> {
         let (store, key, id) = (self.clone(), key.clone(), id.clone());
         let task = tokio::spawn(async move { store.complete_to_the_end(&key, &id, request).await });
@@ -156,7 +158,7 @@ impl S3Store {
         }
         let written = match self.assemble_stage(&upload, &assembled, &parts).await {
             Ok(()) => self.publish(&name, &upload, assembled, &request.conditions).await?,
-            // It has been assembled before: by other parts, or it is published already.
+            // The upload has been assembled before: from other parts, or it is published already.
             Err(error) if error.kind() == StoreErrorKind::NoSuchUpload => match self.made_by(&name, id).await? {
                 Some(found) => of_info(found),
                 None => return Err(error),
@@ -166,7 +168,8 @@ impl S3Store {
         self.finish(key, id, written).await
     }
 
-    /// Judges conditions by what is there now. `Some`: it is this very upload, published before its end was told.
+    /// Evaluates conditions against the current object. `Some`: it is this very upload, published before its
+    /// end was reported.
     async fn judge(&self, name: &str, conditions: &WriteConditions, id: &UploadId) -> Result<Option<ObjectInfo>> {
         let found = match self.look(name, HeaderMap::new()).await {
             Ok((info, headers)) if Facts::read(&headers, info.size).is_of(id) => return Ok(Some(info)),
@@ -229,7 +232,8 @@ impl S3Store {
             let guard = self.guard(name, conditions, false).await?;
             match self.rewrite(name, &source, described.clone(), &guard).await {
                 Ok(last_modified) => return Ok(Written { etag, last_modified, checksum: facts.checksum, version: None }),
-                // What stands in the way may be this very upload, by a reply that was lost.
+                // The conflicting object may be this very upload, published by a request whose reply was
+                // lost.
                 Err(error) if is_lost_race(&error) => match self.made_by(name, id).await? {
                     Some(found) => return Ok(of_info(found)),
                     None if error.kind() == StoreErrorKind::NoSuchKey || conditions.wants_absent() => return Err(error),

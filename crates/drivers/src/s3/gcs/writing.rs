@@ -1,8 +1,8 @@
 //! Objects written and changed with their facts beside them.
 //!
-//! A body that is at hand, or whose checksum was announced before it, says all of it in its one PUT. What comes behind a
-//! long body is added by a copy of the object onto itself, as is a change of tags or ACL: GCS has no other way to change
-//! metadata here. Each names the generation it saw.
+//! A body that is in memory, or whose checksum was announced before it, needs only its one PUT. Facts that
+//! come after a long body are added by a copy of the object onto itself, as is a change of tags or ACL: GCS
+//! has no other way to change metadata here. Each names the generation it saw.
 
 use super::{
     ROUNDS,
@@ -79,8 +79,8 @@ impl S3Store {
         Ok(Written { checksum: facts.checksum, last_modified: at.unwrap_or(written.last_modified), ..written })
     }
 
-    /// What came behind the body. An object that was replaced already has no use for it; one that cannot be changed so soon
-    /// is whole without it, and shows its CRC32C.
+    /// Adds the facts that came after the body. An object that was replaced already does not need them; one
+    /// that cannot be changed so soon is complete without them, and shows its CRC32C.
     async fn add_facts(&self, name: &str, put: &Reply, attributes: &Attributes, facts: &Facts) -> Option<Timestamp> {
         let generation = generation(&put.headers).ok()?;
         let mut described = facts.headers(attributes).ok()?;
@@ -134,7 +134,7 @@ impl S3Store {
             if !carries(&info, known.as_ref(), request.checksum) {
                 break;
             }
-            // What is no MD5 says at least that the bytes are the same.
+            // An ETag that is no MD5 still shows that the bytes are the same.
             let etag = Some(info.etag.clone()).filter(|etag| etag.as_md5().is_none());
             let facts = Facts { checksum: known, etag, ..Default::default() };
             let described = facts.headers(&request.attributes.apply(&info.attributes))?;
@@ -189,7 +189,7 @@ fn generation(headers: &HeaderMap) -> Result<u64> {
     generation.ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "the storage's reply has no generation"))
 }
 
-/// Whether a copy that reads no byte has the checksum it should: the source's own, over all of it.
+/// Returns whether a copy that reads no byte has the checksum it should: the source's own, over all of it.
 fn carries(info: &ObjectInfo, known: Option<&ObjectChecksum>, wanted: Option<ChecksumAlgorithm>) -> bool {
     let whole = known.is_none_or(|sum| sum.kind == ChecksumKind::FullObject);
     let shown = info.checksum.as_ref().map(ObjectChecksum::algorithm);

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 pub(super) const BLOCK: u64 = 1 << 20;
 
-/// A bucket. Its time of creation tells it from one of another catalog, whose numbers begin anew.
+/// Identifies a bucket. The time of creation distinguishes it from a bucket of another catalog, whose numbers
+/// start again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct BucketIdentity {
     id: i64,
@@ -39,7 +40,7 @@ impl Version {
         self.etag == info.etag && self.size == info.size
     }
 
-    /// Where a block lies.
+    /// The span of a block in its object.
     pub(super) fn span(&self, number: u64) -> Span {
         Span { start: number * BLOCK, end: self.size.min((number + 1) * BLOCK) }
     }
@@ -56,7 +57,7 @@ pub(super) struct BlockName {
 }
 
 impl BlockName {
-    /// The same wherever it is asked for, and another for every other block.
+    /// The digest of a block's identity: always the same for one block, and different for every other block.
     pub(super) fn digest(&self) -> [u8; 32] {
         let Version { bucket, key, etag, size } = &*self.version;
         let mut hash = ring::digest::Context::new(&ring::digest::SHA256);

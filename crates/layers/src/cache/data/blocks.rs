@@ -1,4 +1,4 @@
-//! Blocks that are kept: in memory, on disk below it, or both.
+//! The blocks that are cached: in memory, on disk below that, or both.
 
 use super::{block::BlockName, disk::Disk};
 use bytes::Bytes;
@@ -11,7 +11,7 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Keeps about `memory` bytes at most in memory; zero: none.
+    /// Keeps at most about `memory` bytes in memory; zero keeps none there.
     pub(super) fn new(memory: u64, disk: Option<Disk>) -> Self {
         let weigh = |_: &BlockName, bytes: &Bytes| u32::try_from(bytes.len() + 512).unwrap_or(u32::MAX);
         let memory = (memory > 0).then(|| Cache::builder().name("data").max_capacity(memory).weigher(weigh).build());
@@ -27,7 +27,7 @@ impl Blocks {
         (memory, self.disk.as_ref().map_or(0, Disk::size))
     }
 
-    /// Whether it is at hand, as far as is known without looking at the disk.
+    /// Whether the block is cached, as far as is known without reading the disk.
     pub(super) fn has(&self, name: &BlockName) -> bool {
         self.memory.as_ref().is_some_and(|memory| memory.contains_key(name)) || self.disk.as_ref().is_some_and(|disk| disk.has(name))
     }
@@ -44,7 +44,7 @@ impl Blocks {
         Some(bytes)
     }
 
-    /// Nobody waits: what the disk has no time for is not kept there.
+    /// Never waits: a block that the disk has no time for is not kept there.
     pub(super) fn keep(&self, name: BlockName, bytes: Bytes) {
         debug_assert_eq!(bytes.len() as u64, name.len());
         if let Some(disk) = &self.disk {

@@ -1,8 +1,10 @@
-//! Blocks on local disk: one file each, under a folder that is ours alone and can be deleted at any time.
+//! Blocks on local disk: one file each, in a folder that only the cache uses and that can be deleted at any
+//! time.
 //!
-//! A file is written beside its name and renamed, without waiting for the disk, and says of which block it is and what its bytes
-//! sum up to. So whatever a crash, a full disk or a curious hand leaves is noticed when it is read, and then it is not there.
-//! Nothing is known of a file before it is read but its name and its size: opening looks at names only.
+//! A file is written under a temporary name and renamed, without waiting for the disk. It contains the
+//! identity of its block and a checksum of its bytes. So damage by a crash, a full disk or a person is
+//! detected when the file is read, and the block then counts as missing.
+//! Before a file is read, only its name and its size are known: opening the cache reads names only.
 
 use super::block::BlockName;
 use crate::model::{ChecksumAlgorithm, ChecksumHasher};
@@ -20,20 +22,20 @@ use std::{
 };
 use tokio::sync::Semaphore;
 
-/// The folder of this format. Folders of others that begin alike are older ones of ours, and go.
+/// The folder of this format. Folders with the same prefix belong to older formats and are deleted.
 const FORMAT: &str = "blocks-1";
 const FORMATS: &str = "blocks-";
 
-/// What a file begins with: these words, the block's digest, and the checksum of what follows.
+/// The header of a file: these bytes, the block's digest, and the checksum of the content after it.
 const MAGIC: &[u8; 8] = b"CWBLOCK1";
 const HEADER: usize = MAGIC.len() + 32 + 8;
 
-/// Blocks that wait to be written. What comes when there are more is not kept.
+/// Maximum number of blocks that wait to be written. Further blocks are not kept.
 const QUEUE: usize = 32;
 
 pub(super) struct Disk {
     folder: Arc<Path>,
-    /// Sizes of the files that there are. What it gives up is deleted.
+    /// The sizes of the files that exist. The file of an evicted entry is deleted.
     index: Cache<[u8; 32], u32>,
     queue: Arc<Semaphore>,
     next: Arc<AtomicU64>,
@@ -56,14 +58,14 @@ impl Disk {
             .weigher(|_, size| *size)
             .eviction_listener(move |digest, _, cause| {
                 if cause != RemovalCause::Replaced {
-                    // It may be gone already.
+                    // The file may already be deleted.
                     let _ = fs::remove_file(path(&deleted, &digest));
                 }
             })
             .build();
         for shelf in fs::read_dir(&folder)? {
             let shelf = shelf?.path();
-            // What is no folder is a block that was being written.
+            // An entry that is not a folder is a block that was being written.
             let Ok(files) = fs::read_dir(&shelf) else {
                 fs::remove_file(&shelf)?;
                 continue;
@@ -89,7 +91,7 @@ impl Disk {
         self.index.contains_key(&name.digest())
     }
 
-    /// `None`, too, if it is not what was written.
+    /// Returns `None` also if the file's content is not what was written.
     pub(super) async fn read(&self, name: &BlockName) -> Option<Bytes> {
         let digest = name.digest();
         self.index.get(&digest)?;
@@ -104,7 +106,7 @@ impl Disk {
         }
     }
 
-    /// Soon, or not at all.
+    /// Writes the block soon, or not at all.
     pub(super) fn keep(&self, name: &BlockName, bytes: &Bytes) {
         let digest = name.digest();
         let Ok(permit) = self.queue.clone().try_acquire_owned() else { return };
@@ -112,7 +114,7 @@ impl Disk {
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let path = path(&folder, &digest);
-            // Somebody may have deleted what we believe to have.
+            // A person may have deleted a file that the index still lists.
             if index.contains_key(&digest) && path.exists() {
                 return;
             }
@@ -134,7 +136,7 @@ impl fmt::Debug for Disk {
     }
 }
 
-/// Some 256 folders, so that none is large.
+/// Uses 256 folders, so that none becomes large.
 fn path(folder: &Path, digest: &[u8; 32]) -> PathBuf {
     folder.join(hex::encode(&digest[..1])).join(hex::encode(&digest[1..]))
 }

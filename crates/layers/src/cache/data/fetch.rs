@@ -1,10 +1,12 @@
-//! One reading of the storage that any number of readers follow.
+//! One read of the storage that is shared by any number of readers.
 //!
-//! It goes on as the furthest of them does and a little ahead, passes on what comes at once, keeps each block that is whole, and
-//! remembers what has passed for those who are slower: a little always, and all that they still need as long as there is spare
-//! memory. Whoever finds nothing there asks the storage again, which may hold another version by then. It ends with its last reader.
+//! A fetch reads a little ahead of its furthest reader, passes bytes on as they arrive, and keeps each
+//! complete block. It remembers bytes that have passed for slower readers: always a small window, and
+//! everything that they still need while there is spare memory. A reader that does not find its bytes there
+//! asks the storage again, which may hold another version by then. A fetch ends with its last reader.
 //!
-//! It is a task of its own: were a reader to do it for the others, one whose client takes nothing would hold up all.
+//! A fetch is a task of its own: if one reader fetched for the others, a client that reads nothing would
+//! block them all.
 
 use super::{
     block::{BLOCK, BlockName, Version},
@@ -30,10 +32,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How far the storage is read ahead of the furthest reader.
 const AHEAD: u64 = 2 * BLOCK;
-/// How much is remembered in any case, with what is ahead.
+/// How much is always remembered, including what was read ahead.
 const WINDOW: u64 = AHEAD + 2 * BLOCK;
 
-/// The fetches that go on, by version.
+/// The fetches in progress, by version.
 #[derive(Debug)]
 pub(super) struct Fetches {
     going_on: Mutex<HashMap<Arc<Version>, Vec<Weak<Fetch>>>>,
@@ -54,26 +56,26 @@ struct Shared {
     span: Span,
     state: Mutex<State>,
     moved: Notify,
-    /// The furthest place that anybody waits for.
+    /// The furthest position that a reader waits for.
     wanted: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
 struct State {
     opened: bool,
-    /// From `from` to `to`, in order.
+    /// The bytes from `from` to `to`, in order.
     frames: VecDeque<Bytes>,
     from: u64,
     to: u64,
     ended: Option<Ended>,
-    /// Where each reader is.
+    /// The position of each reader.
     readers: HashMap<u64, u64>,
     next_reader: u64,
     /// Memory for what is remembered beyond the window.
     spared: Spared,
 }
 
-/// One reader's hold on a fetch.
+/// One reader's handle on a fetch.
 #[derive(Debug)]
 pub(super) struct Following {
     fetch: Arc<Fetch>,
@@ -89,7 +91,7 @@ enum Ended {
     Failed(Arc<StoreError>),
 }
 
-/// Lets nobody wait for a fetch that came to no end of its own.
+/// Wakes all waiters when a fetch is dropped before its end.
 struct Ending(Arc<Shared>);
 
 impl Drop for Ending {
@@ -101,11 +103,11 @@ impl Drop for Ending {
     }
 }
 
-/// What a fetch has at a place.
+/// What a fetch has at a position.
 #[derive(Debug)]
 pub(super) enum Piece {
     Bytes(Bytes),
-    /// It has gone past, or does not come there.
+    /// The fetch has passed this position, or never reaches it.
     Gone,
     Changed,
 }
@@ -115,10 +117,10 @@ impl Fetches {
         Arc::new(Self { going_on: Mutex::default(), blocks, spare })
     }
 
-    /// Somebody's fetch that comes by these blocks soon, or a new one of them, followed from block `number` on. `None`: that block has
-    /// come.
+    /// Joins a fetch that reaches these blocks soon, or starts a new one for them, from block `number` on.
+    /// Returns `None` if that block has arrived in the cache meanwhile.
     pub(super) fn follow(self: &Arc<Self>, below: &Arc<dyn Store>, version: &Arc<Version>, number: u64, last: u64) -> Option<Following> {
-        // Let go when the lock is: the last one to let go of a fetch takes the lock.
+        // Dropped after the lock is released: dropping the last handle on a fetch takes the lock.
         let alive: Vec<Arc<Fetch>>;
         let mut fetches = lock(&self.going_on);
         let of_version = fetches.entry(version.clone()).or_default();
@@ -128,7 +130,8 @@ impl Fetches {
         if let Some(fetch) = alive.iter().find(|fetch| fetch.comes_by(number, last)) {
             return Some(fetch.follow(start));
         }
-        // A fetch keeps a block before it ends: what ended between the caller's look and this one has left it.
+        // A fetch keeps a block before it ends: a fetch that ended between the caller's check and this one
+        // has left the block in the cache.
         if self.blocks.has(&BlockName { version: version.clone(), number }) {
             if of_version.is_empty() {
                 fetches.remove(version);
@@ -140,7 +143,7 @@ impl Fetches {
         Some(fetch.follow(start))
     }
 
-    /// A fetch has no readers any more.
+    /// Removes a fetch that has no readers any more.
     fn forget(&self, version: &Arc<Version>) {
         let mut fetches = lock(&self.going_on);
         if let Some(of_version) = fetches.get_mut(version) {
@@ -173,14 +176,14 @@ impl Fetch {
         Arc::new(Self { shared, fetches, _end: end.drop_guard() })
     }
 
-    /// Whether a reader of these blocks had better follow than ask for himself.
+    /// Whether a reader of these blocks should join this fetch rather than ask the storage itself.
     pub(super) fn comes_by(&self, first: u64, last: u64) -> bool {
         let (at, end) = (self.shared.version.span(first).start, self.shared.version.span(last).end);
         let state = lock(&self.shared.state);
         state.ended.is_none() && at >= state.from && end <= self.shared.span.end && at <= state.to + AHEAD
     }
 
-    /// Serves a reader who is at `at`, or comes there.
+    /// Adds a reader at position `at`, or one that will reach it.
     pub(super) fn follow(self: &Arc<Self>, at: u64) -> Following {
         let mut state = lock(&self.shared.state);
         let reader = state.next_reader;
@@ -227,28 +230,28 @@ impl Fetch {
 }
 
 impl Following {
-    /// Until the storage has answered. `false`: it is of another version.
+    /// Waits until the storage has answered. Returns `false` if it holds another version.
     pub(super) async fn opened(&self) -> Result<bool> {
         self.fetch.opened().await
     }
 
-    /// What there is from `at` on, as soon as there is anything.
+    /// Returns the bytes from `at` on, as soon as there are any.
     pub(super) async fn read(&self, at: u64) -> Result<Piece> {
         self.is_at(at);
         self.fetch.read(at).await
     }
 
-    /// Where its reader comes to it.
+    /// The position at which a reader would join.
     pub(super) fn begin(&self) -> u64 {
         self.begin
     }
 
-    /// Whether its reader finds this block there.
+    /// Whether a reader of this fetch will find this block.
     pub(super) fn comes_by(&self, number: u64) -> bool {
         (self.begin..self.fetch.shared.span.end).contains(&self.fetch.shared.version.span(number).start)
     }
 
-    /// What lies before `at` is needed no more.
+    /// Reports that the reader no longer needs the bytes before `at`.
     pub(super) fn is_at(&self, at: u64) {
         let mut state = lock(&self.fetch.shared.state);
         state.readers.insert(self.reader, at);
@@ -266,7 +269,7 @@ impl Drop for Following {
 
 impl Drop for Fetch {
     fn drop(&mut self) {
-        // Its weak references are dead by now.
+        // The weak references to this fetch are already dead here.
         self.fetches.forget(&self.shared.version);
     }
 }
@@ -277,7 +280,7 @@ impl State {
         for frame in &self.frames {
             let end = start + frame.len() as u64;
             if at < end {
-                // Inside of a frame that is in memory.
+                // The position lies inside a frame that is in memory.
                 return Piece::Bytes(frame.slice((at - start) as usize..));
             }
             start = end;
@@ -291,7 +294,7 @@ impl Shared {
         loop {
             let moved = self.moved.notified();
             tokio::pin!(moved);
-            // Before looking, so that nothing that happens in between is missed.
+            // Registered before the check, so that no change in between is missed.
             moved.as_mut().enable();
             if let Some(found) = look(&lock(&self.state)) {
                 return found;
@@ -320,7 +323,7 @@ impl Shared {
         let whole = start == 0 && end == self.version.size;
         let selection = if whole { Selection::Whole } else { Selection::Range(ByteRange::FromTo(start, end - 1)) };
         let reply = match below.get(self.version.key.current(), GetRequest { selection, ..Default::default() }).await {
-            // It has become shorter.
+            // The object has become shorter.
             Err(error) if matches!(error.kind(), StoreErrorKind::InvalidRange { .. }) => return Ok(Ended::Changed),
             reply => reply?,
         };
@@ -332,7 +335,7 @@ impl Shared {
         let (mut block, mut number, mut at) = (BytesMut::new(), start / BLOCK, start);
         let mut wanted = self.wanted.subscribe();
         while at < end {
-            // The sender is ours.
+            // This object holds the sender, so waiting cannot fail.
             let _ = wanted.wait_for(|wanted| at <= wanted + AHEAD).await;
             let Some(frame) = body.next().await.transpose()? else { return Err(cut()) };
             at += frame.len() as u64;
@@ -345,12 +348,12 @@ impl Shared {
         Ok(Ended::Whole)
     }
 
-    /// Keeps every block that is whole with this frame.
+    /// Keeps every block that this frame completes.
     fn gather(&self, blocks: &Blocks, block: &mut BytesMut, number: &mut u64, frame: &Bytes) {
         let mut rest = &frame[..];
         while !rest.is_empty() {
             let name = BlockName { version: self.version.clone(), number: *number };
-            // A block is no longer than fits in memory.
+            // A block is never longer than fits in memory.
             let missing = name.len() as usize - block.len();
             if block.is_empty() {
                 block.reserve(missing);
@@ -373,7 +376,7 @@ impl State {
         self.trim();
     }
 
-    /// Forgets what nobody needs, and what there is no memory for.
+    /// Forgets bytes that no reader needs, and bytes for which there is no memory.
     fn trim(&mut self) {
         while let Some(first) = self.frames.front() {
             let next = self.from + first.len() as u64;
@@ -387,7 +390,7 @@ impl State {
             self.from = next;
             self.frames.pop_front();
         }
-        // Less than there was, which is always to be had.
+        // The new size is smaller than the old one, so it is always granted.
         self.spared.become_of((self.to - self.from).saturating_sub(WINDOW));
     }
 }

@@ -1,4 +1,4 @@
-//! The one data cache: its blocks, its fetches, and who reads what with it.
+//! The one data cache: its blocks, its fetches, and the state of its readers.
 
 use super::{
     block::{BLOCK, Version},
@@ -22,20 +22,20 @@ use std::{
 };
 use tokio::sync::Semaphore;
 
-/// What may be kept, and where.
+/// What may be cached, and where.
 #[derive(Debug, Clone)]
 pub struct DataSettings {
-    /// Bytes.
+    /// The memory for blocks, in bytes.
     pub memory: u64,
-    /// Bytes, and the directory.
+    /// The disk space in bytes, and the directory.
     pub disk: Option<(u64, PathBuf)>,
-    /// A reading of more is not kept.
+    /// A read of more bytes than this is not kept.
     pub max_object: u64,
 }
 
-/// How many versions that were read in part are remembered, with the place where the reading ended.
+/// How many partly read versions are remembered, each with the position where the read ended.
 const TRAILS: u64 = 10_000;
-/// Readers for whom is read ahead at a time.
+/// Maximum number of readers for whom blocks are read ahead at a time.
 const READING_AHEAD: usize = 8;
 
 pub struct DataCache {
@@ -48,7 +48,7 @@ pub struct DataCache {
     buckets: Mutex<Vec<Weak<Counted>>>,
 }
 
-/// A bucket's counts.
+/// The counters of one bucket.
 #[derive(Debug)]
 pub(super) struct Counted {
     pub(super) backend: Arc<str>,
@@ -83,7 +83,7 @@ impl DataCache {
         counted
     }
 
-    /// Returns the counts of every bucket that there is.
+    /// Returns the counts of every existing bucket.
     pub fn counts(&self) -> Vec<Count> {
         let all: Vec<_> = lock(&self.buckets).iter().filter_map(Weak::upgrade).collect();
         all.iter().flat_map(|one| one.counts.read(&one.backend, &one.bucket)).collect()
@@ -94,7 +94,7 @@ impl DataCache {
         self.blocks.sizes()
     }
 
-    /// Remembers where a reading ends. Whether it begins where one ended before.
+    /// Remembers where a read ends. Returns whether it starts where an earlier read ended.
     pub(super) fn goes_on(&self, version: &Arc<Version>, start: u64, end: u64) -> bool {
         let ended = self.trails.get(version);
         self.trails.insert(version.clone(), end);

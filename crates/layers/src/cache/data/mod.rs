@@ -1,19 +1,21 @@
-//! Bytes of objects, kept in blocks: in memory, on local disk, or both.
+//! Bytes of objects, cached in blocks: in memory, on local disk, or both.
 //!
-//! A block is 1 MiB of one version of one object (the last one is what is left), and its name says which: bucket, key, ETag, size,
-//! number. So what is kept is never wrong, only unused, and no write has anything to take out. What the current version is has to
-//! be known before a byte is served: from the metadata cache where that is on, else the storage is asked for a head each time.
+//! A block is 1 MiB of one version of one object (the last block may be shorter). Its name contains the
+//! bucket, the key, the ETag, the size and the block number. So a cached block is never wrong, only unused,
+//! and a write has nothing to remove. The current version has to be known before a byte is served: from the
+//! metadata cache if that is on; otherwise the storage is asked for a head each time.
 //!
-//! What holds:
-//! - a block is kept only when all of it has come, from one reply of the storage that said it is of that version. A reply that
-//!   ends early or fails leaves no trace of its last block;
-//! - bytes go on to readers as they come; nobody waits for a block to be whole, nor for the disk;
-//! - what is being fetched is fetched once: who comes later reads along (`fetch`);
-//! - memory: what is configured, some blocks for each fetch that goes on, and what `spare` allows for slow readers.
+//! Invariants:
+//! - a block is kept only when all of it has arrived, from one reply of the storage that stated this version.
+//!   A reply that ends early or fails leaves nothing of its last block;
+//! - bytes are passed on to readers as they arrive; no reader waits for a complete block, nor for the disk;
+//! - bytes that are being fetched are fetched once: later readers share the fetch (`fetch`);
+//! - memory is bounded by the configured size, some blocks for each fetch in progress, and what `spare`
+//!   allows for slow readers.
 //!
-//! A reader that began keeps its version while somebody fetches it, and what of it was at hand in memory when it began, as far as
-//! there is spare memory. If what it has not read yet was dropped from the cache and the object replaced in the storage, its body
-//! ends with an error: it is never of two versions.
+//! A reader keeps its version while that version is being fetched. It also keeps the blocks that were in
+//! memory when it began, as far as there is spare memory. If the rest was evicted and the object was replaced
+//! in the storage, the body ends with an error: a body never mixes two versions.
 
 mod block;
 mod blocks;

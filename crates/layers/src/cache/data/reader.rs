@@ -1,8 +1,9 @@
 //! One reader's way through the blocks of its span.
 //!
-//! Invariant: a reader waits for one reading of the storage at a time, and has no other meanwhile. Storages lock an object while it is
-//! read (MinIO, for as long as the reply lasts): whoever held one reply back and waited for another would wait for himself, with a
-//! writer between them, until one of the three gave up.
+//! Invariant: a reader waits for at most one read of the storage at a time and holds no other one meanwhile.
+//! Storages lock an object while it is read (MinIO: for as long as the reply lasts). A reader that held one
+//! reply and waited for another would, with a writer between the two, wait for itself until one of the three
+//! timed out.
 
 use super::{
     block::{BLOCK, BlockName, Version},
@@ -23,7 +24,7 @@ use std::{
     sync::Arc,
 };
 
-/// Blocks of one reader that are kept for it, whatever becomes of them in the cache.
+/// Maximum number of blocks that are pinned for one reader, even if the cache evicts them.
 const PINNED: usize = 32;
 
 #[derive(Debug)]
@@ -31,9 +32,9 @@ pub(super) struct Reader {
     pub(super) cache: Arc<DataCache>,
     pub(super) below: Arc<dyn Store>,
     pub(super) version: Arc<Version>,
-    /// What is left.
+    /// The bytes that are still to be read.
     pub(super) span: Span,
-    /// From the first block that was not at hand to the last of them, while it is needed.
+    /// Covers the first to the last block that was not cached, while it is needed.
     pub(super) fetch: Option<Following>,
     /// The blocks that are pinned, in order.
     pub(super) pinned: VecDeque<Pinned>,
@@ -48,7 +49,7 @@ pub(super) struct Pinned {
 }
 
 impl Pinned {
-    /// If it is in memory, and there is spare memory.
+    /// Returns the block if it is in memory and there is spare memory.
     pub(super) fn of(cache: &DataCache, name: &BlockName) -> Option<Self> {
         let block = cache.blocks.in_memory(name)?;
         let spared = Spared::take(&cache.spare, block.len() as u64)?;
@@ -57,14 +58,15 @@ impl Pinned {
 }
 
 impl Reader {
-    /// Secures what there is of the span, and asks the storage for what is missing. `None`: it holds another version.
+    /// Pins the cached blocks of the span, and asks the storage for the missing ones. Returns `None` if the
+    /// storage holds another version.
     pub(super) async fn begin(cache: Arc<DataCache>, below: Arc<dyn Store>, version: Arc<Version>, span: Span) -> Result<Option<Self>> {
         let (first, last) = (span.start / BLOCK, (span.end - 1) / BLOCK);
         let name = |number| BlockName { version: version.clone(), number };
         let fetch = loop {
             let missing: BTreeSet<u64> = (first..=last).filter(|number| !cache.blocks.has(&name(*number))).collect();
             let (Some(from), Some(to)) = (missing.first(), missing.last()) else { break None };
-            // None: the first of them has come in between.
+            // `None` means that the first of these blocks has arrived meanwhile.
             if let Some(fetch) = cache.fetches.follow(&below, &version, *from, *to) {
                 break Some(fetch);
             }
@@ -79,7 +81,7 @@ impl Reader {
         Ok(Some(Self { cache, below, version, span, fetch, pinned }))
     }
 
-    /// Whether all of it is at hand.
+    /// Whether the whole span is cached.
     pub(super) fn has_all(&self) -> bool {
         self.fetch.is_none()
     }
@@ -95,7 +97,7 @@ impl Reader {
         Box::pin(futures_util::stream::try_unfold(self, step))
     }
 
-    /// The next bytes of what is left. `None`: the storage holds another version by now.
+    /// Returns the next bytes. `None` means that the storage holds another version by now.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>> {
         let at = self.span.start;
         let name = BlockName { version: self.version.clone(), number: at / BLOCK };
@@ -119,14 +121,14 @@ impl Reader {
             if let Some(block) = self.cache.blocks.on_disk(&name).await {
                 return Ok(Some(self.take(&block, at % BLOCK)));
             }
-            // What was at hand is so no more.
+            // The bytes that were available are not available any more.
             self.fetch = None;
             let last = (self.span.end - 1) / BLOCK;
             self.fetch = self.cache.fetches.follow(&self.below, &self.version, name.number, last);
         }
     }
 
-    /// What of `bytes`, from `from` on, it is to have.
+    /// Returns the part of `bytes`, which start at `from`, that this reader wants.
     fn take(&mut self, bytes: &Bytes, from: u64) -> Bytes {
         // Both lie within a buffer.
         let end = (bytes.len() as u64).min(from + self.span.len());

@@ -1,6 +1,7 @@
-//! Memory for readers that are slower than others: what they still need of a version that the storage may not hold any more.
+//! Memory for slow readers: bytes of a version that they still need and that the storage may no longer hold.
 //!
-//! Owns the counting. Does not own the bytes. Invariant: all data caches together hold no more than [`SPARE`] for that.
+//! Owns the counting. Does not own the bytes. Invariant: all data caches together hold at most [`SPARE`] for
+//! this.
 
 use std::sync::{
     Arc,
@@ -14,7 +15,7 @@ pub(super) struct Spare {
     left: AtomicU64,
 }
 
-/// Some of it, until it is dropped.
+/// A share of that memory, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Spared {
     of: Arc<Spare>,
@@ -37,7 +38,7 @@ impl Spared {
         spared.become_of(bytes).then_some(spared)
     }
 
-    /// Holds so many from now on. `false`: there are not so many, and it holds what it held.
+    /// Changes the share to `bytes`. Returns `false` and keeps the old share if there is not enough memory.
     pub(super) fn become_of(&mut self, bytes: u64) -> bool {
         let held = self.bytes;
         let change = |left: u64| (left + held).checked_sub(bytes);

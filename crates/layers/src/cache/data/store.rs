@@ -1,4 +1,4 @@
-//! One bucket behind the data cache. All but `get` goes straight through.
+//! One bucket behind the data cache. All operations except `get` are passed through.
 
 use super::{
     block::{BLOCK, BlockName, BucketIdentity, Version},
@@ -18,9 +18,9 @@ use crate::{
 use futures_util::StreamExt;
 use std::sync::Arc;
 
-/// How often it is looked again what the current version is, when the storage holds another one each time.
+/// How often the current version is looked up again when the storage keeps returning another one.
 const LOOKS: usize = 3;
-/// How much is read ahead for those who read on from where they were.
+/// How many blocks are read ahead for sequential readers.
 const READ_AHEAD: u64 = 4;
 
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl DataStore {
         Self { below, bucket: BucketIdentity::of(record), cache, counted }
     }
 
-    /// `None`: what is in the storage is another version.
+    /// Returns `None` if the storage holds another version.
     async fn open(&self, key: &ObjectKey, mut info: ObjectInfo, span: Span) -> Result<Option<GetReply>> {
         let version = Arc::new(Version::of(self.bucket, key, &info));
         let begun = Reader::begin(self.cache.clone(), self.below.clone(), version.clone(), span).await?;
@@ -48,7 +48,8 @@ impl DataStore {
         if self.cache.goes_on(&version, span.start, span.end) {
             self.read_ahead(&version, (span.end - 1) / BLOCK + 1);
         }
-        // What was at hand may have been dropped meanwhile: until the first byte is passed on, another version can be read instead.
+        // The cached bytes may have been evicted meanwhile: until the first byte is passed on, another
+        // version can be read instead.
         let begin = match used {
             CacheUse::Hit => match reader.next().await? {
                 Some(begin) if reader.span.is_empty() => return Ok(Some(GetReply { info, span, body: ObjectBody::Full(begin) })),
@@ -61,7 +62,7 @@ impl DataStore {
         Ok(Some(GetReply { info, span, body }))
     }
 
-    /// Fetches the next blocks in the background, unless that is done for many already.
+    /// Fetches the next blocks in the background, unless that already happens for many readers.
     fn read_ahead(&self, version: &Arc<Version>, from: u64) {
         let to = version.last().min(from + READ_AHEAD - 1);
         let name = |number| BlockName { version: version.clone(), number };
@@ -70,7 +71,7 @@ impl DataStore {
         let Some(fetch) = self.cache.fetches.follow(&self.below, version, first, to) else { return };
         let (mut at, end) = (version.span(first).start, version.span(to).end);
         tokio::spawn(async move {
-            // If that fails, nobody has asked for it.
+            // A failure is ignored, because no reader has asked for these bytes.
             while at < end
                 && let Ok(Piece::Bytes(bytes)) = fetch.read(at).await
             {
@@ -87,7 +88,7 @@ impl Layer for DataStore {
     }
 
     async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
-        // Where a part lies, a head need not say. Bytes are kept of current objects.
+        // A head need not contain the position of a part. Only bytes of current objects are cached.
         if matches!(request.selection, Selection::Part(_)) || !is_current(&*self.below, address) {
             return self.below.get(address, request).await;
         }
@@ -113,7 +114,7 @@ impl Layer for DataStore {
         self.below.copy_part(key, upload, number, request).await
     }
 
-    /// What is cached are the bytes of the store below.
+    /// The cache holds the bytes of the store below, so it passes on the native copy of that store.
     fn native_source(&self) -> Option<NativeSource<'_>> {
         self.below.native_source()
     }

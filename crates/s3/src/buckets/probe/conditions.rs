@@ -1,4 +1,4 @@
-//! Conditions of writes. A condition that is ignored is worse than one that is refused: it fails.
+//! Conditions of writes. An ignored condition is worse than a refused one, so it counts as a failure.
 
 use super::{
     report::{Found, Trouble, failed},
@@ -15,12 +15,12 @@ use futures_util::future::join_all;
 
 const CREATORS: usize = 8;
 
-/// An ETag that nothing has.
+/// An ETag that no object has.
 fn nobody() -> ETag {
     ETag::from_md5([0; 16])
 }
 
-/// What must be refused for its condition.
+/// Expects that the request is refused because of its condition.
 pub(super) fn refused<T>(result: Result<T>, ignored: &str) -> std::result::Result<(), Trouble> {
     match result {
         Err(error) if error.kind() == PreconditionFailed => Ok(()),

@@ -75,7 +75,7 @@ fn told(name: &str, error: crate::store::error::StoreError) -> Trouble {
     }
 }
 
-/// One step per key: all are written before any is looked at, so that each meets the others.
+/// One step per key: all are written before any is read, so that conflicts between them show.
 pub(super) async fn alphabet(trial: &Trial) -> Vec<Step> {
     const FOLDER: &str = "keys/inner/";
     let longest = "k".repeat(MAX_KEY_BYTES - trial.prefix.len() - FOLDER.len());
@@ -89,7 +89,7 @@ pub(super) async fn alphabet(trial: &Trial) -> Vec<Step> {
         let put = trial.put(&name, name.clone()).await;
         trials.push((label, name, put, begun.elapsed()));
     }
-    // The listing begins above the folder: what climbs out of it is seen, too.
+    // The listing begins above the folder, so that a key that escapes from it is seen, too.
     let listed = trial.names("keys/", None, 1000).await.map(|names| names.into_iter().collect::<BTreeSet<_>>());
     let mut steps = Vec::new();
     let mut expected = BTreeSet::new();

@@ -13,7 +13,7 @@ const NAME: &str = "object";
 const BYTES: &[u8] = b"0123456789 Causeway was here and goes away again 0123456789";
 
 pub(super) async fn list(trial: &Trial) -> Found {
-    // Not only below our prefix: this is what clients will do.
+    // Lists the whole bucket, not only our prefix: clients will do so.
     trial.store.list(ListRequest { limit: 1, ..Default::default() }).await?;
     Ok("the storage answers".to_owned())
 }

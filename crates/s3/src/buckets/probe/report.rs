@@ -1,4 +1,4 @@
-//! What trying a storage found: steps with an outcome and words, and the promises that follow for clients.
+//! The result of a probe: steps with an outcome and text, and what clients can therefore rely on.
 
 use crate::store::{
     Durability, Guarantee, Keeping, MultipartSupport, Store,
@@ -11,9 +11,9 @@ use std::{collections::BTreeMap, fmt};
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     Ok,
-    /// The storage lacks it, and clients who ask for it are told so.
+    /// The storage lacks it, and clients that ask for it get an error.
     No,
-    /// It did not do what it should.
+    /// The storage did not do what it should.
     Failed,
 }
 
@@ -78,7 +78,7 @@ pub struct Report {
     pub steps: Vec<Step>,
     /// Nothing was left out.
     pub complete: bool,
-    /// What clients are promised, where everything was tried.
+    /// The promises to clients, if everything was probed.
     pub promises: BTreeMap<&'static str, &'static str>,
 }
 
@@ -91,7 +91,7 @@ impl Report {
         self.steps.iter().filter(|step| step.outcome == outcome).count()
     }
 
-    /// Nothing failed. What the storage lacks is no failure.
+    /// Nothing failed. A capability that the storage lacks is no failure.
     pub fn is_sound(&self) -> bool {
         self.count(Outcome::Failed) == 0
     }

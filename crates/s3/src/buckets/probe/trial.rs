@@ -1,4 +1,4 @@
-//! The objects on trial: under one random prefix, remembered, and removed.
+//! The test objects: they have one random prefix, are remembered, and are removed.
 
 use super::report::{Found, Trouble, failed};
 use crate::{
@@ -42,14 +42,14 @@ impl Trial {
         key.map_err(|error| StoreError::new(StoreErrorKind::KeyTooLong, error.to_string()))
     }
 
-    /// A key that something is going to be written to.
+    /// A key that is about to be written.
     pub(super) fn written(&self, name: &str) -> Result<ObjectKey> {
         let key = self.key(name)?;
         lock(&self.written).insert(key.clone());
         Ok(key)
     }
 
-    /// An upload that is going to end, or be aborted.
+    /// An upload that will be completed or aborted.
     pub(super) fn begun(&self, key: &ObjectKey, upload: &UploadId) {
         lock(&self.uploads).push((key.clone(), upload.clone()));
     }
@@ -81,7 +81,7 @@ impl Trial {
         Ok(all.into())
     }
 
-    /// What an object must hold.
+    /// Checks what an object holds.
     pub(super) async fn expect(&self, name: &str, bytes: &[u8]) -> std::result::Result<(), Trouble> {
         let read = self.get(name, Selection::Whole).await?;
         if read == bytes { Ok(()) } else { failed(format!("{} bytes were read where {} others were written", read.len(), bytes.len())) }
@@ -107,7 +107,7 @@ impl Trial {
         !lock(&self.written).is_empty() || !lock(&self.uploads).is_empty()
     }
 
-    /// Removes all of it, as far as the storage lets us.
+    /// Removes all test objects, as far as the storage allows.
     pub(super) async fn clean(&self) -> Found {
         let mut trouble = None;
         let uploads = std::mem::take(&mut *lock(&self.uploads));
@@ -126,7 +126,7 @@ impl Trial {
             // A storage that refuses to write a name refuses to delete it, too: what counts is what is left.
             refused = self.store.delete(key.current(), &WriteConditions::default()).await.err().or(refused);
         }
-        // Where names come back changed, there are objects that nobody wrote.
+        // If names come back changed, there are objects that the probe did not write.
         let strangers = self.names("", None, 1000).await?;
         for name in &strangers {
             refused = self.store.delete(self.key(name)?.current(), &WriteConditions::default()).await.err().or(refused);

@@ -1,6 +1,7 @@
 //! The table of S3's error codes: the status, the message and the details of each.
 //!
-//! Owns nothing else. When each is answered is in `conformance/errors.toml`, which a test compares with this table.
+//! Owns nothing else. `conformance/errors.toml` says when each is answered; a test compares it with this
+//! table.
 
 use http::StatusCode;
 

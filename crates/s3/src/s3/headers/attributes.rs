@@ -1,4 +1,5 @@
-//! What a write says about its object besides the bytes: PutObject, CopyObject with REPLACE, CreateMultipartUpload.
+//! The attributes that a write gives its object besides the bytes: PutObject, CopyObject with REPLACE,
+//! CreateMultipartUpload.
 
 use super::{keeping, user_metadata};
 use crate::{

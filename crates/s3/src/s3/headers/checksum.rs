@@ -1,4 +1,4 @@
-//! Checksums in headers, apart from those that announce a body: the edge reads those.
+//! Checksums in headers, except those that announce a body, which the edge reads.
 
 use crate::{
     model::{Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ObjectChecksum},
@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(in crate::s3) const CHECKSUM_TYPE: HeaderName = HeaderName::from_static("x-amz-checksum-type");
 
-/// What CreateMultipartUpload and CopyObject ask for: `None` if nothing.
+/// The checksum that CreateMultipartUpload and CopyObject ask for; `None` if they ask for none.
 pub(in crate::s3) fn checksum_spec(request: &Request) -> Result<Option<ChecksumSpec>, S3Error> {
     let invalid = |message: String| S3Error::new(ErrorCode::InvalidRequest, message);
     let kind = request.headers.text(CHECKSUM_TYPE)?;

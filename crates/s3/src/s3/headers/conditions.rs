@@ -7,7 +7,7 @@ use crate::{
 };
 use http::{HeaderMap, HeaderName, Method, header};
 
-/// GET and HEAD.
+/// The conditions of GET and HEAD.
 pub(in crate::s3) fn read_conditions(headers: &HeaderMap) -> Result<ReadConditions, S3Error> {
     conditions(headers, [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE])
 }
@@ -34,7 +34,8 @@ fn conditions(headers: &HeaderMap, [matches, none_match, modified, unmodified]: 
     })
 }
 
-/// PUT, COPY and Complete. What S3 has no answer for (an `If-None-Match` of a tag, dates) is refused, not dropped.
+/// The conditions of PUT, COPY and Complete. Conditions that S3 does not define here (an `If-None-Match` with
+/// a tag, dates) are refused, not dropped.
 pub(in crate::s3) fn write_conditions(headers: &HeaderMap) -> Result<WriteConditions, S3Error> {
     refuse_conditions(headers, &[header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE])?;
     let if_none_match = etags(headers, header::IF_NONE_MATCH)?;
@@ -44,7 +45,7 @@ pub(in crate::s3) fn write_conditions(headers: &HeaderMap) -> Result<WriteCondit
     Ok(WriteConditions { if_match: etags(headers, header::IF_MATCH)?, if_none_match, ..Default::default() })
 }
 
-/// DeleteObject: `If-Match` and S3's own date and size forms.
+/// The conditions of DeleteObject: `If-Match` and S3's own date and size forms.
 pub(in crate::s3) fn delete_conditions(headers: &HeaderMap) -> Result<WriteConditions, S3Error> {
     refuse_conditions(headers, &[header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE])?;
     let (date, size) = ("x-amz-if-match-last-modified-time", "x-amz-if-match-size");

@@ -19,7 +19,7 @@ pub(in crate::s3) fn copy_source(request: &Request) -> Result<(BucketName, Objec
         Some((path, version_id)) => (path, Some(version_id)),
         None => (header, None),
     };
-    // As in a query: a `+` is a blank, and a plus travels as %2B.
+    // Like in a query, a `+` is a blank, and a plus is written as %2B.
     let path = path.replace('+', " ");
     let path = percent_decode_str(&path).decode_utf8().map_err(|_| invalid())?;
     if path.starts_with("arn:") {

@@ -1,5 +1,6 @@
-//! What a request demands of us beyond its operation. One table: every header of S3 that asks for a guarantee is
-//! honoured somewhere, or refused here. The service calls this for every request, so that no operation can forget it.
+//! The guarantees that a request asks for beyond its operation. One table: every header of S3 that asks for a
+//! guarantee is honoured somewhere, or refused here. The service calls this for every request, so that no
+//! operation can forget it.
 
 use super::keeping;
 use crate::{
@@ -17,7 +18,7 @@ use http::HeaderMap;
 enum Demand {
     /// Encryption, retention, grants, …: 501.
     Unsupported,
-    /// 501 unless it says one of these, which ask for nothing that is not so anyway.
+    /// Answers 501 unless the header has one of these values, which ask for nothing special.
     Unless(&'static [&'static str]),
     /// `STANDARD` everywhere; any other class of S3 is 501 where the storage passes none on, an unknown one 400.
     StorageClass,
@@ -84,7 +85,8 @@ pub(in crate::s3) fn refuse_unsupported(operation: Operation, request: &Request,
     Ok(())
 }
 
-/// What any request on a bucket has to pass besides authorization. The version that it names is for the bucket's store to find.
+/// Checks that every request on a bucket must pass besides authorization. The version that it names is for
+/// the bucket's store to find.
 pub(in crate::s3) fn admit(operation: Operation, request: &Request, bucket: &Bucket) -> Result<Option<VersionId>, S3Error> {
     let storage = Abilities::of(bucket);
     refuse_unsupported(operation, request, Some(storage))?;
@@ -100,7 +102,7 @@ pub(in crate::s3) fn admit(operation: Operation, request: &Request, bucket: &Buc
     Ok(version)
 }
 
-/// The version that the request names. What an operation that knows none addresses exists once.
+/// The version that the request names. Resources of operations without versions exist once.
 fn version_of(operation: Operation, request: &Request) -> Result<Option<VersionId>, S3Error> {
     match version(request.query.get("versionId"))? {
         Some(id) if !id.is_null() && !operation.facts().knows("versionId") => Err(StoreError::from(NoSuchVersion(id)).into()),
@@ -116,7 +118,7 @@ fn refuse_conditional_write(headers: &HeaderMap, of: &str) -> Result<(), S3Error
     }
 }
 
-/// Also for the bucket that a copy reads: `x-amz-source-expected-bucket-owner`.
+/// Used also for the bucket that a copy reads: `x-amz-source-expected-bucket-owner`.
 pub(in crate::s3) fn expected_owner(headers: &HeaderMap, header: &'static str, bucket: &Bucket) -> Result<(), S3Error> {
     match headers.amz(header)? {
         Some(owner) if owner != &*bucket.owner().id => Err(ErrorCode::AccessDenied.into()),

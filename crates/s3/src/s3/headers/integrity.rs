@@ -1,4 +1,5 @@
-//! Requests whose document S3 only takes with a digest of it: what arrives garbled must not delete the wrong objects.
+//! Requests whose document S3 accepts only with a digest of it: a corrupted document must not delete the
+//! wrong objects.
 
 use crate::s3::{ErrorCode, HeaderMapExt, Request, S3Error};
 

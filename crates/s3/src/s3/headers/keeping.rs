@@ -1,4 +1,4 @@
-//! Storage class and encryption in headers, both ways. Whether a storage has them is asked in `demands`.
+//! Storage class and encryption in headers, both ways. `demands` checks whether a storage supports them.
 
 use crate::{
     model::{Encryption, EncryptionAlgorithm, StorageClass},
@@ -41,7 +41,7 @@ pub(super) fn encryption(headers: &HeaderMap) -> Result<Option<Encryption>, S3Er
     Ok(parsed.map(|algorithm| Encryption { algorithm, key_id: owned(key_id), context: owned(context), bucket_key }))
 }
 
-/// What a reply says of an encrypted object.
+/// The headers of a reply about an encrypted object.
 pub(in crate::s3) fn encryption_headers(encryption: Option<&Encryption>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let Some(encryption) = encryption else { return headers };

@@ -1,4 +1,4 @@
-//! What a reply tells of how it was had.
+//! What a reply reports about how it was obtained.
 
 use crate::model::Notes;
 use http::{HeaderMap, HeaderName, HeaderValue};

@@ -1,20 +1,20 @@
-//! What HEAD and GET say of an object.
+//! What HEAD and GET report about an object.
 
 use super::{checksum::checksum_headers, keeping, notes, user_metadata};
 use crate::model::ObjectInfo;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// What S3 shows where no type was given.
+/// The type that S3 shows if none was given.
 const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
 
-/// What besides the object itself decides which headers a reply has.
+/// What decides the headers of a reply besides the object itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::s3) struct ReplyView {
     /// The checksum was asked for, and the reply is the whole object: it would not fit the bytes of a range.
     pub checksum: bool,
     /// The request was for a part: say how many there are.
     pub parts: bool,
-    /// Who asks may read tags: say how many there are.
+    /// The client may read tags: the reply says how many there are.
     pub tags: bool,
 }
 

@@ -1,8 +1,8 @@
-//! User metadata in headers, both ways. Text outside ASCII goes out as encoded words (RFC 2047), as from S3, and comes in as such or as
-//! raw UTF-8. Storages keep the decoded text.
+//! User metadata in headers, both ways. Text outside ASCII is sent as encoded words (RFC 2047), as by S3, and
+//! received as such or as raw UTF-8. Storages keep the decoded text.
 //!
-//! Invariant: what goes out means what came in. A text in ASCII that is itself an encoded word goes out as it is: objects hold such
-//! texts whose clients encoded them, and decode them again.
+//! Invariant: the text that is sent means the text that was received. An ASCII text that is itself an encoded
+//! word is sent as it is: objects hold such texts whose clients encoded them, and decode them again.
 
 use crate::{
     model::{MAX_USER_METADATA, encoded_words},

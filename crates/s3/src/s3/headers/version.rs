@@ -11,7 +11,8 @@ pub(in crate::s3) fn version_header(version: Option<&VersionId>) -> Option<(Head
     Some((VERSION_ID, HeaderValue::from_str(version?.as_str()).ok()?))
 }
 
-/// What a deletion did, as far as S3 says so: whether a delete marker is concerned, and which version.
+/// The outcome of a deletion, as far as S3 reports it: whether a delete marker is concerned, and which
+/// version.
 pub(in crate::s3) fn deletion_headers(deleted: &Deleted) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
     let marker = deleted.marker.then_some((DELETE_MARKER, HeaderValue::from_static("true")));
     marker.into_iter().chain(version_header(deleted.version.as_ref()))

@@ -15,12 +15,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// 10,000 parts, each with an ETag and a checksum in the wordiest writing.
 const MAX_LIST_BYTES: usize = 8 << 20;
-/// Those of storages are shorter.
+/// The maximum length of an ETag. Those of storages are shorter.
 const MAX_ETAG: usize = 1024;
 /// SHA-512.
 const MAX_CHECKSUM: usize = 64;
 
-/// What the path of a URL shows as it is.
+/// The characters that the path of a URL shows as they are.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
@@ -30,7 +30,8 @@ pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Resul
     let conditions = headers::write_conditions(&request.headers)?;
     let (checksum, kind) = (checksum(&request.headers)?, kind(&request.headers)?);
     let size = size(&request.headers)?;
-    // Whoever names no upload need not send a list. One that has ended is the store's to answer for, without.
+    // A request for an unknown upload need not send a list. For an upload that has ended, the store answers
+    // without one.
     let (parts, held) = match begun(&**bucket.store(), &key, &upload).await? {
         Some(begun) => {
             if let Some(kind) = kind {
@@ -102,7 +103,7 @@ fn part(element: &xml::Element) -> Result<CompletePart, S3Error> {
     Ok(CompletePart { number, etag: ETag::parse(etag), checksum })
 }
 
-/// What the whole object's checksum must be, in the client's words: the store compares texts.
+/// The required checksum of the whole object, as the client wrote it: the store compares texts.
 fn checksum(headers: &HeaderMap) -> Result<Option<(ChecksumAlgorithm, String)>, S3Error> {
     let mut found = None;
     for algorithm in ChecksumAlgorithm::ALL {

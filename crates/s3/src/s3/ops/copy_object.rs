@@ -59,7 +59,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
             tags: match (replaces_tags, source.shows_tags) {
                 (true, _) => Some(given.tags),
                 (false, true) => None,
-                // Whatever it gets until it is copied is not theirs to read.
+                // The client may not read the tags that the source gets before the copy.
                 (false, false) => Some(TagSet::default()),
             },
             acl: given.acl,
@@ -95,7 +95,7 @@ fn replaces(headers: &HeaderMap, directive: &'static str, message: &str) -> Resu
     }
 }
 
-/// What besides its metadata makes an object copied onto itself another one.
+/// Whether the request changes more than the metadata of an object that is copied onto itself.
 fn changes_more(request: &Request) -> bool {
     [headers::STORAGE_CLASS, headers::ENCRYPTION, "x-amz-website-redirect-location", "x-amz-checksum-algorithm"]
         .iter()

@@ -19,7 +19,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Resul
     Ok(response)
 }
 
-/// S3 API reference, DeleteObject: what is not there is deleted, whatever the conditions say of it.
+/// S3 API reference, DeleteObject: deleting an object that does not exist succeeds, whatever the conditions.
 pub(in crate::s3) async fn delete(
     store: &dyn Store,
     address: ObjectAddress<'_>,

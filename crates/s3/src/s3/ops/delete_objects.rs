@@ -23,7 +23,7 @@ use http::{StatusCode, header};
 
 /// S3 API reference, DeleteObjects.
 const MAX_OBJECTS: usize = 1000;
-/// What an ETag counts as: those there are have 32 digits, and the number of parts.
+/// The maximum length of an ETag: existing forms have 32 digits, and the number of parts.
 const MAX_ETAG: usize = 64;
 /// A thousand keys of 1,024 bytes that are all escaped, with their conditions.
 const MAX_DOCUMENT: usize = 8 << 20;
@@ -33,7 +33,7 @@ const CONCURRENCY: usize = 16;
 const PIECE: usize = 16 << 10;
 
 struct Item {
-    /// As the client wrote it, or its beginning: a key that cannot be is answered for by itself.
+    /// The key as the client wrote it, or its beginning: an impossible key gets its own error.
     key: String,
     version: Option<String>,
     conditions: WriteConditions,

@@ -26,11 +26,12 @@ pub(in crate::s3) async fn handle(call: ReadCall) -> Result<Response, S3Error> {
     Ok(response)
 }
 
-/// The object, and what was selected of it in the end.
+/// The object, and the final selection of its bytes.
 async fn open(reader: &Reader<'_>, reading: &Reading) -> Read<(GetReply, Selection)> {
     let get = |selection| reader.get(GetRequest { conditions: reading.conditions.clone(), selection });
     let first = get(reading.selection).await?;
-    // An If-Range is judged by the very object that was opened: whatever happens meanwhile, reply and verdict agree.
+    // An If-Range is judged on the very object that was opened: so reply and verdict agree, whatever happens
+    // meanwhile.
     let doubtful = match &first {
         Ok(reply) => reading.outdated(&reply.info),
         Err(error) => reading.has_if_range() && matches!(error.kind(), StoreErrorKind::InvalidRange { .. }),

@@ -1,7 +1,8 @@
-//! Folders of flat storage that lately held something: on the way through them there is no file, and nobody has to look again.
+//! Folders of flat storage that lately held something: no file is on the path through them, and no second
+//! check is needed.
 //!
-//! Invariant: a name that we give to a file is no longer known as a folder, nor is anything below it. What others do is learned
-//! when `FRESH` is over.
+//! Invariant: a name that we give to a file is no longer known as a folder, nor is anything below it. Changes
+//! made outside the gateway are noticed when `FRESH` is over.
 
 use std::{
     collections::HashMap,
@@ -13,9 +14,9 @@ const FRESH: Duration = Duration::from_secs(10);
 const MOST: usize = 1000;
 
 #[derive(Debug, Default)]
-pub(super) struct Ways(Mutex<HashMap<String, Instant>>);
+pub(super) struct KnownFolders(Mutex<HashMap<String, Instant>>);
 
-impl Ways {
+impl KnownFolders {
     fn known(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -50,19 +51,19 @@ mod tests {
 
     #[test]
     fn a_way_is_clear_for_a_while_and_until_a_file_is_on_it() {
-        let (ways, now) = (Ways::default(), Instant::now());
+        let (known_folders, now) = (KnownFolders::default(), Instant::now());
         for folder in ["a", "a/b", "ab"] {
-            ways.cleared(folder, now);
+            known_folders.cleared(folder, now);
         }
-        ways.taken("a");
-        assert_eq!(["a", "a/b", "ab"].map(|folder| ways.is_clear(folder, now)), [false, false, true]);
+        known_folders.taken("a");
+        assert_eq!(["a", "a/b", "ab"].map(|folder| known_folders.is_clear(folder, now)), [false, false, true]);
         let later = now + FRESH;
-        assert!(!ways.is_clear("ab", later));
+        assert!(!known_folders.is_clear("ab", later));
         for n in 0..2 * MOST {
-            ways.cleared(&n.to_string(), later);
+            known_folders.cleared(&n.to_string(), later);
         }
-        assert_eq!(ways.known().len(), MOST);
-        ways.cleared("c", later + FRESH);
-        assert!(ways.is_clear("c", later + FRESH));
+        assert_eq!(known_folders.known().len(), MOST);
+        known_folders.cleared("c", later + FRESH);
+        assert!(known_folders.is_clear("c", later + FRESH));
     }
 }

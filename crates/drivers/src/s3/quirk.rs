@@ -1,18 +1,18 @@
 //! Kinds of names that a storage may take for others, and which of them one bucket was found to keep apart.
 //!
-//! Does not own how that is tried out (`names`).
+//! This module does not own how that is tried out (`names`).
 
 use tokio::sync::OnceCell;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Oddity {
+pub(super) enum NameQuirk {
     LeadingSlash,
     TrailingSlash,
     EmptySegment,
     DotSegment,
 }
 
-impl Oddity {
+impl NameQuirk {
     pub(super) const ALL: [Self; 4] = [Self::LeadingSlash, Self::TrailingSlash, Self::EmptySegment, Self::DotSegment];
 
     pub(super) fn is_in(self, name: &str) -> bool {
@@ -46,7 +46,7 @@ impl Oddity {
 
 /// What is known of one bucket's names: whether each kind is kept apart.
 #[derive(Debug, Default)]
-pub(super) struct Names(pub(super) [OnceCell<bool>; Oddity::ALL.len()]);
+pub(super) struct Names(pub(super) [OnceCell<bool>; NameQuirk::ALL.len()]);
 
 #[cfg(test)]
 mod tests {
@@ -54,15 +54,15 @@ mod tests {
 
     #[test]
     fn a_kind_is_told_by_its_slashes_and_dots() {
-        let kinds = |name: &str| Oddity::ALL.into_iter().filter(|oddity| oddity.is_in(name)).collect::<Vec<_>>();
+        let kinds = |name: &str| NameQuirk::ALL.into_iter().filter(|quirk| quirk.is_in(name)).collect::<Vec<_>>();
         assert_eq!(kinds("a/b.c/..d/..."), []);
-        assert_eq!(kinds("/a"), [Oddity::LeadingSlash]);
-        assert_eq!(kinds("a/"), [Oddity::TrailingSlash]);
-        assert_eq!(kinds("a//b/../"), [Oddity::TrailingSlash, Oddity::EmptySegment, Oddity::DotSegment]);
-        assert_eq!(kinds("."), [Oddity::DotSegment]);
-        for oddity in Oddity::ALL {
-            let (odd, plain) = oddity.pair("name");
-            assert!(oddity.is_in(&odd) && kinds(&plain).is_empty(), "{oddity:?}");
+        assert_eq!(kinds("/a"), [NameQuirk::LeadingSlash]);
+        assert_eq!(kinds("a/"), [NameQuirk::TrailingSlash]);
+        assert_eq!(kinds("a//b/../"), [NameQuirk::TrailingSlash, NameQuirk::EmptySegment, NameQuirk::DotSegment]);
+        assert_eq!(kinds("."), [NameQuirk::DotSegment]);
+        for quirk in NameQuirk::ALL {
+            let (odd, plain) = quirk.pair("name");
+            assert!(quirk.is_in(&odd) && kinds(&plain).is_empty(), "{quirk:?}");
         }
     }
 }

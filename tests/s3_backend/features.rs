@@ -1,11 +1,11 @@
-//! Storages that have the manners of MinIO or versitygw in one point or another: clients are answered as S3 answers.
+//! Storages that have the quirks of MinIO or versitygw in one point or another: clients are answered as S3 answers.
 
 use crate::{
     client::*,
     gateway::{Gateway, new_bucket},
     support::{
         Who,
-        manners::{Mannered, Manners},
+        quirks::{Mannered, Quirks},
         raw::Raw,
         upstream::Upstream,
     },
@@ -24,8 +24,8 @@ use std::sync::Arc;
 
 const CRC32: ChecksumSpec = ChecksumSpec { algorithm: ChecksumAlgorithm::Crc32, kind: ChecksumKind::Composite };
 
-async fn bucket(manners: Manners) -> (Mannered, Gateway, Arc<dyn Store>) {
-    let upstream = Mannered::before(Upstream::causeway().address, manners);
+async fn bucket(quirks: Quirks) -> (Mannered, Gateway, Arc<dyn Store>) {
+    let upstream = Mannered::before(Upstream::causeway().address, quirks);
     let gateway = Gateway::at(upstream.address());
     let store = gateway.bucket("bucket", &new_bucket()).await;
     (upstream, gateway, store)
@@ -46,7 +46,7 @@ fn summed(body: &'static str) -> Payload {
 
 #[tokio::test]
 async fn the_last_bytes_of_an_empty_object_are_a_range_that_it_does_not_have() {
-    let (_upstream, _gateway, store) = bucket(Manners { empty_suffixes: true, ..Default::default() }).await;
+    let (_upstream, _gateway, store) = bucket(Quirks { empty_suffixes: true, ..Default::default() }).await;
     put(&*store, "empty", "").await;
     for range in [ByteRange::Suffix(5), ByteRange::Suffix(0), ByteRange::From(0), ByteRange::FromTo(0, 0)] {
         let refused = refused(get(&*store, "empty", Selection::Range(range)).await);
@@ -56,18 +56,18 @@ async fn the_last_bytes_of_an_empty_object_are_a_range_that_it_does_not_have() {
 
 #[tokio::test]
 async fn a_range_of_an_object_that_was_shorter_a_moment_ago_is_asked_for_again() {
-    let (upstream, _gateway, store) = bucket(Manners::default()).await;
+    let (upstream, _gateway, store) = bucket(Quirks::default()).await;
     put(&*store, "key", "0123456789").await;
-    upstream.become_like(Manners { short_at_first: true, ..Default::default() });
+    upstream.become_like(Quirks { short_at_first: true, ..Default::default() });
     assert_eq!(read_range(&*store, "key", ByteRange::FromTo(4, 6)).await.expect("is there"), b"456");
-    upstream.become_like(Manners { short_at_first: true, ..Default::default() });
+    upstream.become_like(Quirks { short_at_first: true, ..Default::default() });
     let refused = refused(read_range(&*store, "key", ByteRange::From(10)).await);
     assert_eq!(refused, StoreErrorKind::InvalidRange { size: 10 });
 }
 
 #[tokio::test]
 async fn an_upload_is_completed_whatever_checksums_a_storage_wants_to_hear_of_again() {
-    let (_upstream, _gateway, store) = bucket(Manners { strict_part_checksums: true, ..Default::default() }).await;
+    let (_upstream, _gateway, store) = bucket(Quirks { strict_part_checksums: true, ..Default::default() }).await;
     for with_algorithm in [false, true] {
         for names_checksums in [false, true] {
             let mut upload = Uploading::begin_with(&*store, "key", begun(with_algorithm)).await;
@@ -86,7 +86,7 @@ async fn an_upload_is_completed_whatever_checksums_a_storage_wants_to_hear_of_ag
 
 #[tokio::test]
 async fn a_part_that_is_named_wrongly_is_refused_by_a_storage_with_wishes_of_its_own_too() {
-    let (_upstream, _gateway, store) = bucket(Manners { strict_part_checksums: true, ..Default::default() }).await;
+    let (_upstream, _gateway, store) = bucket(Quirks { strict_part_checksums: true, ..Default::default() }).await;
     for with_algorithm in [false, true] {
         let mut upload = Uploading::begin_with(&*store, "key", begun(with_algorithm)).await;
         let written = store.put_part(&upload.key, &upload.id, number(1), summed("part")).await.expect("a part is put");
@@ -105,7 +105,7 @@ async fn a_part_that_is_named_wrongly_is_refused_by_a_storage_with_wishes_of_its
 
 #[tokio::test]
 async fn a_part_is_copied_through_the_gateway_where_the_storage_does_not_sum_it_up() {
-    let (upstream, _gateway, store) = bucket(Manners { no_summed_part_copies: true, ..Default::default() }).await;
+    let (upstream, _gateway, store) = bucket(Quirks { no_summed_part_copies: true, ..Default::default() }).await;
     put(&*store, "source", "copied").await;
     for with_algorithm in [false, true] {
         let mut upload = Uploading::begin_with(&*store, "key", begun(with_algorithm)).await;
@@ -122,11 +122,11 @@ async fn a_part_is_copied_through_the_gateway_where_the_storage_does_not_sum_it_
 
 /// The requests that finding out what a storage keeps takes, and one behind them.
 async fn requests_of_a_trial() -> usize {
-    let (upstream, gateway, _store) = bucket(Manners::default()).await;
+    let (upstream, gateway, _store) = bucket(Quirks::default()).await;
     let before = upstream.requests().len();
     let record = gateway.record("trial", &new_bucket()).await;
     gateway.backend.create(&record).await.expect("is made");
-    gateway.backend.open(&record).await.expect("opens").upkeep.tend().await.expect("is tended");
+    gateway.backend.open(&record).await.expect("opens").upkeep.maintain().await.expect("is tended");
     upstream.requests().len() - before
 }
 
@@ -142,15 +142,15 @@ fn remote_names(record: &BucketRecord) -> Vec<String> {
 async fn a_storage_that_goes_away_while_it_is_tried_is_tried_again_and_keeps_what_it_keeps() {
     let mut failures = 0;
     for away_from in (2..requests_of_a_trial().await).step_by(3) {
-        let upstream = Mannered::before(Upstream::causeway().address, Manners::default());
+        let upstream = Mannered::before(Upstream::causeway().address, Quirks::default());
         let gateway = Gateway::at(upstream.address());
         let record = gateway.record("bucket", &new_bucket()).await;
         gateway.backend.create(&record).await.expect("is made");
         let OpenedBucket { store, upkeep, .. } = gateway.backend.open(&record).await.expect("opens");
-        upstream.become_like(Manners { away_from: Some(upstream.requests().len() + away_from), ..Default::default() });
+        upstream.become_like(Quirks { away_from: Some(upstream.requests().len() + away_from), ..Default::default() });
         // Towards the end only what was tried on remains to be removed, which is no failure.
-        failures += usize::from(upkeep.tend().await.is_err());
-        upstream.become_like(Manners::default());
+        failures += usize::from(upkeep.maintain().await.is_err());
+        upstream.become_like(Quirks::default());
         put_if(&*store, "key", "x", if_absent()).await.expect("is put");
         let again = refused(put_if(&*store, "key", "x", if_absent()).await);
         assert_eq!(again, StoreErrorKind::PreconditionFailed, "away from request {away_from}");
@@ -163,7 +163,7 @@ async fn a_storage_that_goes_away_while_it_is_tried_is_tried_again_and_keeps_wha
 
 #[tokio::test]
 async fn a_scratch_object_that_a_killed_gateway_left_does_not_keep_a_bucket() {
-    let (_upstream, gateway, _store) = bucket(Manners::default()).await;
+    let (_upstream, gateway, _store) = bucket(Quirks::default()).await;
     let record = gateway.record("left", &new_bucket()).await;
     gateway.backend.create(&record).await.expect("is made");
     let store = gateway.backend.open(&record).await.expect("opens").store;
@@ -181,29 +181,29 @@ async fn a_scratch_object_that_a_killed_gateway_left_does_not_keep_a_bucket() {
 
 #[tokio::test]
 async fn a_trial_leaves_nothing() {
-    let (_upstream, gateway, _store) = bucket(Manners::default()).await;
+    let (_upstream, gateway, _store) = bucket(Quirks::default()).await;
     let record = gateway.record("clean", &new_bucket()).await;
     gateway.backend.create(&record).await.expect("is made");
-    gateway.backend.open(&record).await.expect("opens").upkeep.tend().await.expect("is tended");
+    gateway.backend.open(&record).await.expect("opens").upkeep.maintain().await.expect("is tended");
     assert_eq!(remote_names(&record), [""; 0]);
 }
 
 #[tokio::test]
 async fn a_change_whose_answer_was_lost_is_not_made_a_second_time() {
-    let (upstream, _gateway, store) = bucket(Manners::default()).await;
+    let (upstream, _gateway, store) = bucket(Quirks::default()).await;
     put(&*store, "source", "x").await;
     put(&*store, "gone", "x").await;
     // What the storage keeps is known by then.
     put_if(&*store, "key", "old", if_absent()).await.expect("is put");
     copy(&*store, "copied", &store, "source").await.expect("is copied");
-    upstream.become_like(Manners { loses_answers: true, ..Default::default() });
+    upstream.become_like(Quirks { loses_answers: true, ..Default::default() });
     let before = upstream.requests().len();
     assert_eq!(refused(store.put(&key("key"), request(Payload::from_bytes("new"))).await), StoreErrorKind::Unavailable);
     assert_eq!(refused(copy(&*store, "copied", &store, "key").await), StoreErrorKind::Unavailable);
     assert_eq!(refused(store.delete(key("gone").current(), &Default::default()).await), StoreErrorKind::Unavailable);
     let sent = upstream.requests()[before..].iter().filter(|request| !request.starts_with("GET ") && !request.starts_with("HEAD ")).count();
     assert_eq!(sent, 3, "others may have changed the keys meanwhile: {:?}", &upstream.requests()[before..]);
-    upstream.become_like(Manners::default());
+    upstream.become_like(Quirks::default());
     assert_eq!(read(&*store, "key").await, b"new");
     assert_eq!(read(&*store, "copied").await, b"new");
     assert_absent(&*store, "gone").await;

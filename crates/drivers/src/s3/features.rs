@@ -1,10 +1,10 @@
-//! Which promises of S3 a storage keeps. Does not own how that is found out (`probe`).
+//! The promises of S3 that a storage keeps. This module does not own how that is found out (`probe`).
 
 use serde::Serialize;
 
 /// Each is kept or not; nothing in between is any use to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Promises {
+pub(super) struct Features {
     /// `If-None-Match: *` of PUT.
     pub create: bool,
     /// `If-Match` of PUT.

@@ -1,7 +1,7 @@
-//! What a server was found to do that none says of itself. Does not own how that is found out (`probe`).
+//! The quirks of a server that it does not report. This module does not own how they are found out (`probe`).
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Manners {
+pub(super) struct Quirks {
     /// RNTO gives a name that a file has to another file.
     pub(super) replaces: bool,
     /// REST is obeyed by RETR.

@@ -1,4 +1,4 @@
-//! An HTTP proxy that gives an S3 upstream the manners of another: it answers what the other would refuse, and passes on the
+//! An HTTP proxy that gives an S3 upstream the quirks of another: it answers what the other would refuse, and passes on the
 //! rest as it is.
 //!
 //! Requests keep their `Host`, so that signatures stay right. It runs on a thread of its own, until it is dropped.
@@ -24,7 +24,7 @@ use tokio::{
 
 /// How a storage differs from the upstream. Each was seen in one that people use.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Manners {
+pub struct Quirks {
     /// The last bytes of an empty object are answered with 206 and `bytes 0--1/0`.
     pub empty_suffixes: bool,
     /// A Complete names the checksum of each part if the upload was begun with an algorithm. If it was not, no part has one, and
@@ -56,7 +56,7 @@ pub struct Mannered {
 #[derive(Debug)]
 struct Seen {
     upstream: SocketAddr,
-    manners: Mutex<Manners>,
+    quirks: Mutex<Quirks>,
     requests: Mutex<Vec<String>>,
     /// The algorithm of each upload that was begun.
     uploads: Mutex<HashMap<String, Option<String>>>,
@@ -67,10 +67,10 @@ struct Seen {
 }
 
 impl Mannered {
-    pub fn before(upstream: SocketAddr, manners: Manners) -> Self {
+    pub fn before(upstream: SocketAddr, quirks: Quirks) -> Self {
         let seen = Arc::new(Seen {
             upstream,
-            manners: Mutex::new(manners),
+            quirks: Mutex::new(quirks),
             requests: Mutex::default(),
             uploads: Mutex::default(),
             copies: Mutex::default(),
@@ -107,8 +107,8 @@ impl Mannered {
         self.address
     }
 
-    pub fn become_like(&self, manners: Manners) {
-        *self.seen.manners.lock().expect("no panic") = manners;
+    pub fn become_like(&self, quirks: Quirks) {
+        *self.seen.quirks.lock().expect("no panic") = quirks;
     }
 
     /// Method and target of every request so far.
@@ -152,12 +152,12 @@ type Reply = Response<Full<Bytes>>;
 impl Seen {
     /// `None`: the connection ends without an answer.
     async fn answer(&self, request: Request<Incoming>) -> Option<Reply> {
-        let loses = self.manners.lock().expect("no panic").loses_answers && matches!(*request.method(), Method::PUT | Method::DELETE);
+        let loses = self.quirks.lock().expect("no panic").loses_answers && matches!(*request.method(), Method::PUT | Method::DELETE);
         Some(self.say(request).await).filter(|_| !loses)
     }
 
     async fn say(&self, request: Request<Incoming>) -> Reply {
-        let manners = *self.manners.lock().expect("no panic");
+        let quirks = *self.quirks.lock().expect("no panic");
         let (head, body) = request.into_parts();
         let body = body.collect().await.expect("a whole request").to_bytes();
         let number = {
@@ -165,14 +165,14 @@ impl Seen {
             requests.push(format!("{} {}", head.method, head.uri));
             requests.len()
         };
-        if manners.away_from.is_some_and(|from| number >= from) {
+        if quirks.away_from.is_some_and(|from| number >= from) {
             return refusal(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable");
         }
-        if manners.short_at_first && head.method == Method::GET && head.headers.contains_key(header::RANGE) {
-            self.manners.lock().expect("no panic").short_at_first = false;
+        if quirks.short_at_first && head.method == Method::GET && head.headers.contains_key(header::RANGE) {
+            self.quirks.lock().expect("no panic").short_at_first = false;
             return refusal(StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange");
         }
-        if manners.old_checksums && head.headers.iter().any(|(name, value)| names_newer_checksum(name.as_str(), value.as_bytes())) {
+        if quirks.old_checksums && head.headers.iter().any(|(name, value)| names_newer_checksum(name.as_str(), value.as_bytes())) {
             return refusal(StatusCode::BAD_REQUEST, "InvalidRequest");
         }
         let query = head.uri.query().unwrap_or_default().to_owned();
@@ -181,7 +181,7 @@ impl Seen {
         let algorithm = upload.and_then(|upload| self.uploads.lock().expect("no panic").get(&upload).cloned()).flatten();
         let completes = head.method == Method::POST && query.contains("uploadId=");
         let names = String::from_utf8_lossy(&body).contains("<Checksum");
-        if manners.strict_part_checksums && completes && names != algorithm.is_some() {
+        if quirks.strict_part_checksums && completes && names != algorithm.is_some() {
             return match names {
                 true => refusal(StatusCode::BAD_REQUEST, "InvalidPart"),
                 false => refusal(StatusCode::BAD_REQUEST, "InvalidRequest"),
@@ -190,19 +190,19 @@ impl Seen {
         let copies = head.method == Method::PUT && head.headers.contains_key("x-amz-copy-source");
         // The gateway's own trials of copies are not held up.
         let is_trial = head.uri.path().contains("/.causeway-");
-        if manners.locks_copies && copies && !is_trial && !self.lock_copy(&head).await {
+        if quirks.locks_copies && copies && !is_trial && !self.lock_copy(&head).await {
             return refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalError");
         }
-        if manners.no_summed_part_copies && copies && algorithm.is_some() {
+        if quirks.no_summed_part_copies && copies && algorithm.is_some() {
             return refusal(StatusCode::BAD_REQUEST, "InvalidArgument");
         }
         let suffix = |headers: &HeaderMap| headers.get(header::RANGE).is_some_and(|range| range.as_bytes().starts_with(b"bytes=-"));
         let hides_checksums =
-            manners.strict_part_checksums && head.method == Method::GET && query.contains("uploadId=") && algorithm.is_none();
+            quirks.strict_part_checksums && head.method == Method::GET && query.contains("uploadId=") && algorithm.is_none();
         let (asked_suffix, begun_with) = (suffix(&head.headers), head.headers.get("x-amz-checksum-algorithm").cloned());
         let reply = self.pass_on(Request::from_parts(head, Full::new(body))).await;
         let empty = reply.headers().get(header::CONTENT_RANGE).is_some_and(|range| range == "bytes */0");
-        if manners.empty_suffixes && asked_suffix && empty {
+        if quirks.empty_suffixes && asked_suffix && empty {
             let etag = "\"d41d8cd98f00b204e9800998ecf8427e\"";
             let reply = Response::builder().status(206).header("content-range", "bytes 0--1/0").header("etag", etag);
             let reply = reply.header("last-modified", "Sat, 28 Nov 2026 21:10:21 GMT");
