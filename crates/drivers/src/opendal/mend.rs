@@ -15,7 +15,7 @@ pub(super) enum Mend {
     Nothing,
     /// - The name of a large file goes percent-encoded into JSON, where it means itself.
     /// - Neither SHA-1, id nor time of a file come through: they take the place of its content type, which
-    /// is not used here.
+    ///   is not used here.
     B2,
     /// - Listings report the ETag of a large object's manifest, while HEAD reports that of the object.
     /// - HEAD rounds times up to the second, listings do not.

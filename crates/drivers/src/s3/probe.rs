@@ -132,7 +132,7 @@ async fn try_out(client: &Arc<Client>, place: &Place) -> Result<Features> {
     }
     features.checksums = client.settings().checksums.unwrap_or(features.checksums);
     tracing::info!(remote = place.remote, features = ?features, "tried out what a storage keeps");
-    Ok(promises)
+    Ok(features)
 }
 
 struct Trial<'t> {
