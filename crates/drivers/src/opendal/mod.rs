@@ -210,7 +210,7 @@ impl Files for OpenDalFiles {
             return match (remote.look(path).await?, removed) {
                 (None, _) => Ok(true),
                 (Some(_), Ok(())) => Ok(false),
-                // Something came into it meanwhile, and services say that in many known_folders.
+                // Something came into it meanwhile, and services say that in many ways.
                 (Some(_), Err(error)) => {
                     if self.is_empty(path).await? {
                         Err(error)

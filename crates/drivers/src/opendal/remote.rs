@@ -439,7 +439,12 @@ impl Remote {
                 return Err(refused());
             }
             let marker = join(path, MARKER);
-            return self.upload(&marker, &Arc::new(Spooled::new(&self.spool))).await;
+            let made = self.upload(&marker, &Arc::new(Spooled::new(&self.spool))).await;
+            // Another may have made it in the same moment: Swift answers 202 to the one that it takes for the older.
+            return match made {
+                Err(error) if self.look_at_file(&marker).await?.is_none() => Err(error),
+                _ => Ok(()),
+            };
         }
         if self.look(path).await?.is_some_and(|stat| stat.kind == Kind::Folder) {
             return Ok(());
@@ -447,7 +452,7 @@ impl Remote {
         let folder = &format!("{path}/");
         let made = self.call("making a folder", Twice::Harmless, Limit::Short, |operator| async move { operator.create_dir(folder).await });
         let made = made.await;
-        // Another may have made it meanwhile, and services answer that in many known_folders.
+        // Another may have made it meanwhile, and services answer that in many ways.
         match self.look(path).await? {
             Some(stat) if stat.kind == Kind::Folder => Ok(()),
             Some(_) => Err(refused()),
